@@ -1,0 +1,260 @@
+"""Everything a run can be told. YAML files and command-line flags are both made from these dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from distilmt.errors import UserError
+
+
+@dataclass
+class CleaningConfig:
+    """Which lines of a corpus are dropped, and why. Every dropped line is counted under its rule's name."""
+
+    min_words: int = 1
+    """Fewest words on either side (characters for Chinese, Japanese, Thai and other scripts without spaces)."""
+    max_words: int = 150
+    """Most words on either side (three times as many characters for scripts without spaces)."""
+    max_chars: int = 1500
+    """Most characters on either side."""
+    max_ratio: float = 3.0
+    """Longest to shortest side, in characters weighted by script, with 10 characters added to both."""
+    drop_identical: bool = True
+    """Drop pairs whose two sides are the same."""
+    drop_duplicates: bool = True
+    """Drop pairs that stood before, and training pairs whose source or target stands in valid or test."""
+    language_id: bool = False
+    """Drop pairs whose sides are not in the languages named (needs the extra `langid`)."""
+
+
+@dataclass
+class CorpusConfig:
+    """Where sentence pairs come from."""
+
+    source: str = "en"
+    """Source language code (`en`, `zh`, `pt_BR`)."""
+    target: str = "it"
+    """Target language code."""
+    train: list[str] = field(default_factory=list)
+    """Two parallel text files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
+    valid: list[str] = field(default_factory=list)
+    """Like train; when empty, pairs are split off the training text."""
+    test: list[str] = field(default_factory=list)
+    """Like train; when empty, pairs are split off the training text."""
+    name: str | None = None
+    """`debian` for Debian's package descriptions through apt, or `hf:NAME[:CONFIG]` for a Hugging Face data set on disk or hub."""
+    valid_size: int = 1500
+    """Most validation pairs (kept as they are if `valid` names files)."""
+    test_size: int = 2000
+    """Most test pairs split off (files named by `test` are kept whole and uncleaned)."""
+    max_train: int | None = None
+    """Most training pairs, drawn at random after cleaning; null keeps all."""
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    """What is dropped."""
+
+
+@dataclass
+class TokenizerConfig:
+    """SentencePiece subwords in Marian's convention (eos 0, unk 1, pad last)."""
+
+    vocab_size: int = 8000
+    """Pieces per vocabulary, pad included."""
+    sharing: Literal["auto", "shared", "split"] = "auto"
+    """One vocabulary for both sides, or one each; `auto` splits when the scripts differ (English and Chinese)."""
+    model_type: Literal["unigram", "bpe"] = "unigram"
+    """SentencePiece algorithm."""
+    character_coverage: float = 0.9995
+    """Share of characters that get pieces of their own; the others are spelt in bytes."""
+    byte_fallback: bool = True
+    """Spell unknown characters in UTF-8 bytes, so that nothing is ever unknown."""
+    sample: int = 500_000
+    """Most sentences a side the pieces are learnt from."""
+
+
+@dataclass
+class ModelConfig:
+    """Shape of a Marian transformer."""
+
+    preset: Literal["micro", "tiny", "small", "base", "teacher", "teacher-big"] | None = None
+    """Named shape; keys set beside it override it. See `distilmt.students.presets`."""
+    d_model: int | None = None
+    """Width of the embeddings and of every layer."""
+    ffn: int | None = None
+    """Width of the feed-forward blocks."""
+    heads: int | None = None
+    """Attention heads."""
+    encoder_layers: int | None = None
+    """Layers of the encoder."""
+    decoder_layers: int | None = None
+    """Layers of the decoder."""
+    max_positions: int = 256
+    """Longest sequence in tokens; longer training pairs are left out, longer inputs are cut."""
+
+
+@dataclass
+class TrainingConfig:
+    """How a model is trained. Teacher, student and baseline share the loop."""
+
+    updates: int = 10_000
+    """Optimizer steps at most; the learning-rate schedule ends here."""
+    batch_tokens: int = 4096
+    """Target tokens per update, padding included."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of Adam."""
+    warmup: int = 400
+    """Updates over which the learning rate climbs to its peak; at most a fifth of all updates."""
+    schedule: Literal["linear", "cosine", "inverse_sqrt"] = "linear"
+    """How the learning rate falls after the warm-up: to zero at the last update, or by inverse square root."""
+    label_smoothing: float = 0.1
+    """Share of the reference's probability that is spread over the vocabulary (hard targets only)."""
+    dropout: float = 0.1
+    """Dropout of every block."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 turns clipping off."""
+    average_decay: float = 0.998
+    """Exponential moving average of the weights that is validated and kept; 0 turns it off."""
+    validate_every: int = 1000
+    """Updates between validations (greedy decoding of validation sentences)."""
+    validate_sentences: int = 500
+    """Validation sentences that are decoded."""
+    metric: Literal["bleu", "chrf"] = "bleu"
+    """What the best checkpoint is chosen by."""
+    patience: int = 10
+    """Validations without a better score before training stops early; 0 never stops early."""
+    save_seconds: float = 45.0
+    """Seconds between checkpoints to resume from: a kill loses at most so much work."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """`auto` takes bf16 where the processor or GPU computes it natively."""
+    threads: int = 0
+    """CPU threads; 0 takes one per core."""
+
+
+@dataclass
+class TeacherConfig:
+    """The big model: trained here, or any existing one."""
+
+    path: str | None = None
+    """A Hugging Face seq2seq directory or hub name to use instead of training one."""
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"))
+    """Shape of a teacher trained here."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """How a teacher is trained here."""
+
+
+@dataclass
+class LabelConfig:
+    """What the teacher is asked, and what is kept of its answers."""
+
+    beam_size: int = 4
+    """Beam of the teacher's translations."""
+    hypotheses: int = 1
+    """Translations kept per sentence, best first."""
+    length_penalty: float = 1.0
+    """CTranslate2's exponent of the length by which scores are divided."""
+    compute_type: str = "auto"
+    """CTranslate2 type the teacher decodes in (`auto` takes int8 where that is supported: fastest; `float32` is exact)."""
+    top_k: int = 8
+    """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
+    score_on: Literal["hypothesis", "reference", "both"] = "both"
+    """Whose prefixes the teacher's distributions are computed on."""
+    max_sentences: int | None = None
+    """Most training sentences labelled, drawn at random; null labels all."""
+    shard_size: int = 4000
+    """Sentences per shard: a kill loses at most one shard."""
+    max_length_ratio: float = 3.0
+    """Hypotheses this many times longer or shorter than their source in tokens (10 added to both) are not trained on."""
+    max_repetition: int = 8
+    """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
+
+
+@dataclass
+class ObjectiveConfig:
+    """What the student minimises: a weighted sum of cross-entropies per target token."""
+
+    word: float = 0.7
+    """Weight of the cross-entropy between the teacher's and the student's word distributions."""
+    label: float = 0.3
+    """Weight of the cross-entropy against the words of the sequence itself (hypothesis or reference)."""
+    reference_share: float = 0.5
+    """Share of updates' sentences whose target is the reference instead of the teacher's hypothesis."""
+    temperature: float = 1.0
+    """Both distributions are softened by it; the term is multiplied by its square."""
+    top_k: int | None = None
+    """Use fewer of the stored log-probabilities; null uses all."""
+    tail: Literal["bucket", "renormalise", "zero"] = "bucket"
+    """Mass outside the top k: one extra bucket, spread over the top k, or left out."""
+
+
+@dataclass
+class StudentConfig:
+    """The small model."""
+
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"))
+    """Shape of the student."""
+    initialise: Literal["random", "teacher"] = "random"
+    """`teacher` copies evenly spaced layers of the teacher, which must have the same width and vocabulary."""
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    """What is minimised."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """How it is trained; the baseline is trained the same way, without the teacher."""
+    baseline: bool = True
+    """Train the same student without the teacher as well."""
+
+
+@dataclass
+class ExportConfig:
+    """What is written for deployment."""
+
+    teacher: list[str] = field(default_factory=lambda: ["float32", "int8"])
+    """CTranslate2 types of the teacher."""
+    student: list[str] = field(default_factory=lambda: ["float32", "int8"])
+    """CTranslate2 types of student and baseline."""
+
+
+@dataclass
+class EvaluationConfig:
+    """How quality, speed and memory are measured."""
+
+    beam_size: int = 4
+    """Beam of every system, in quality and speed alike."""
+    speed_sentences: int = 200
+    """Test sentences the speed is measured on."""
+    bootstrap: int = 1000
+    """Resamples of the paired bootstrap."""
+    examples: int = 20
+    """Translations shown side by side."""
+
+
+@dataclass
+class RunConfig:
+    """A whole run: `distilmt run CONFIG.yaml`."""
+
+    run_dir: str = "runs/run"
+    """Directory of the run; made if missing, resumed if there."""
+    seed: int = 1
+    """Seed of everything random."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the report."""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    """Sentence pairs."""
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    """Subwords."""
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    """The big model."""
+    labels: LabelConfig = field(default_factory=LabelConfig)
+    """What the teacher says."""
+    student: StudentConfig = field(default_factory=StudentConfig)
+    """The small model."""
+    export: ExportConfig = field(default_factory=ExportConfig)
+    """What is deployed."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """What is measured."""
+
+    def __post_init__(self) -> None:
+        if self.corpus.source == self.corpus.target:
+            raise UserError(
+                f"corpus.source and corpus.target are both {self.corpus.source!r}: name two different languages"
+            )

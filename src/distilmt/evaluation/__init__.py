@@ -1,0 +1,1 @@
+"""Quality, speed, memory and health of exported models."""

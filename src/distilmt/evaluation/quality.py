@@ -1,0 +1,212 @@
+"""BLEU, chrF and TER, and whether a difference between two systems is more than chance; all by sacreBLEU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+from sacrebleu.metrics.base import Metric
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+from sacrebleu.significance import PairedTest
+
+from distilmt.errors import UserError
+
+_TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+_WITHOUT_SPACES = {"th": "char", "lo": "char", "km": "char", "my": "char", "bo": "char"}
+_SEED = 12345  # sacreBLEU's own; it takes a seed of 0 for "no seed"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one system over a whole test set: BLEU and chrF from 0 to 100, TER 0 (best) and up."""
+
+    bleu: float
+    chrf: float
+    ter: float
+    bleu_signature: str
+    chrf_signature: str
+    ter_signature: str
+
+
+class Comparison(TypedDict):
+    """Two systems under one metric; `difference` and its 95% interval `ci` are a's score less b's."""
+
+    a: str
+    b: str
+    metric: str
+    difference: float
+    p_value: float
+    ci: list[float]
+    a_score: float
+    b_score: float
+    samples: int
+
+
+def language(code: str) -> str:
+    """The bare language of a code: `zh` for `zh_CN`, `zh-Hant` and `ZH`."""
+    return code.replace("_", "-").split("-")[0].lower()
+
+
+def tokenizer_for(target: str) -> str:
+    """sacreBLEU's tokenizer for BLEU in a language: zh, ja-mecab, ko-mecab, 13a or char.
+
+    char is for Thai, Lao, Khmer, Burmese and Tibetan, where 13a would take a whole sentence for one word.
+    """
+    return (_TOKENIZERS | _WITHOUT_SPACES).get(language(target), "13a")
+
+
+def bleu_metric(target: str) -> BLEU:
+    """BLEU with the tokenizer of the language; call it early to learn whether a run can be scored at all.
+
+    Raises:
+        UserError: the tokenizer's package is not installed.
+    """
+    try:
+        return BLEU(tokenize=tokenizer_for(target), force=True)
+    except RuntimeError:
+        code = language(target)
+        raise UserError(
+            f"BLEU for {target!r} needs the {tokenizer_for(target)} tokenizer: pip install 'distilmt[{code}]'"
+        ) from None
+
+
+def ter_metric(target: str) -> TER:
+    """TER; for Chinese, Japanese and Korean with sacreBLEU's normalisation that splits their characters."""
+    asian = language(target) in _TOKENIZERS
+    return TER(normalized=asian, asian_support=asian)
+
+
+def score(hypotheses: Sequence[str], references: Sequence[str], target: str) -> Scores:
+    """Score the translations of a test set, one reference each.
+
+    Raises:
+        UserError: no sentences, different numbers of them, or a tokenizer that is not installed.
+    """
+    _check(hypotheses, references, "references")
+    metrics: list[Metric] = [bleu_metric(target), CHRF(), ter_metric(target)]
+    bleu, chrf, ter = (float(metric.corpus_score(hypotheses, [references]).score) for metric in metrics)
+    signatures = [str(metric.get_signature()) for metric in metrics]
+    return Scores(bleu, chrf, ter, *signatures)
+
+
+def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
+    """chrF of every sentence by itself, 0 to 100."""
+    _check(hypotheses, references, "references")
+    metric = CHRF()
+    pairs = zip(hypotheses, references, strict=True)
+    return [float(metric.sentence_score(hypothesis, [reference]).score) for hypothesis, reference in pairs]
+
+
+def compare(
+    a: tuple[str, Sequence[str]],
+    b: tuple[str, Sequence[str]],
+    references: Sequence[str],
+    target: str,
+    samples: int = 1000,
+    seed: int = _SEED,
+) -> list[Comparison]:
+    """Compare two systems in BLEU and chrF by paired bootstrap resampling.
+
+    Args:
+        a: name and translations of one system.
+        b: name and translations of the other one.
+        references: one reference per sentence.
+        target: target language code.
+        samples: resamples of the test set.
+        seed: of the resampling; 0 stands for sacreBLEU's own.
+
+    Returns:
+        One comparison per metric. Systems that score the same to the last digit get p = 1.
+
+    Raises:
+        UserError: as `score`, or fewer than one sample.
+    """
+    _check(a[1], references, "references")
+    _check(b[1], references, "references")
+    if samples < 1:
+        raise UserError(f"evaluation.bootstrap is {samples}: it must be at least 1")
+    metrics: dict[str, Metric] = {"bleu": bleu_metric(target), "chrf": CHRF()}
+    with _sacrebleu_seed(seed or _SEED):
+        test = PairedTest([b, a], metrics, [references], test_type="bs", n_samples=samples)
+        _, found = test()
+    intervals = _intervals(a[1], b[1], references, metrics, samples, seed or _SEED)
+    names = (name for name in found if name != "System")
+    return [
+        _comparison(a[0], b[0], metric, found[name], interval, samples)
+        for metric, name, interval in zip(metrics, names, intervals, strict=True)
+    ]
+
+
+def _comparison(a: str, b: str, metric: str, results: list, ci: list[float], samples: int) -> Comparison:
+    b_score, a_score = (float(result.score) for result in results)
+    difference = a_score - b_score
+    # Without any difference sacreBLEU's count is of nothing, and its p the smallest there is.
+    p_value = 1.0 if difference == 0 else float(results[1].p_value)
+    return Comparison(
+        a=a,
+        b=b,
+        metric=metric,
+        difference=difference,
+        p_value=p_value,
+        ci=ci,
+        a_score=a_score,
+        b_score=b_score,
+        samples=samples,
+    )
+
+
+def _intervals(
+    a: Sequence[str],
+    b: Sequence[str],
+    references: Sequence[str],
+    metrics: dict[str, Metric],
+    samples: int,
+    seed: int,
+) -> list[list[float]]:
+    """The middle 95% of a's score less b's, per metric, over the resamples that PairedTest draws."""
+    drawn = np.random.default_rng(seed).choice(len(references), size=(samples, len(references)), replace=True)
+    times = np.stack([np.bincount(row, minlength=len(references)) for row in drawn]).astype("float32")
+    intervals = []
+    for metric in metrics.values():
+        differences = np.subtract(
+            _resampled(metric, a, references, times), _resampled(metric, b, references, times)
+        )
+        intervals.append([float(bound) for bound in np.quantile(differences, [0.025, 0.975])])
+    return intervals
+
+
+def _resampled(
+    metric: Metric, hypotheses: Sequence[str], references: Sequence[str], times: np.ndarray
+) -> list[float]:
+    """The score of every resample; `times` (samples x sentences) tells how often each sentence was drawn."""
+    statistics = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype="float32")
+    return [float(metric._compute_score_from_stats(row).score) for row in times @ statistics]
+
+
+@contextmanager
+def _sacrebleu_seed(seed: int) -> Iterator[None]:
+    """Hand sacreBLEU a seed the only way it takes one."""
+    before = os.environ.get("SACREBLEU_SEED")
+    os.environ["SACREBLEU_SEED"] = str(seed)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SACREBLEU_SEED"]
+        else:
+            os.environ["SACREBLEU_SEED"] = before
+
+
+def _check(hypotheses: Sequence[str], others: Sequence[str], what: str) -> None:
+    if not hypotheses:
+        raise UserError("there are no translations to score: the test set is empty")
+    if len(hypotheses) != len(others):
+        raise UserError(
+            f"{len(hypotheses)} translations but {len(others)} {what}: they must pair up line by line"
+        )

@@ -1,0 +1,231 @@
+"""How fast and how big an exported model is, measured in a process of its own on one thread.
+
+`python -m distilmt.evaluation.speed MODEL_DIR SENTENCES_FILE` prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from distilmt import progress
+from distilmt.errors import UserError
+from distilmt.rundir import peak_rss
+
+BATCH_SIZES = (1, 64)
+LEAST_SENTENCES = 20
+_WARM_UP = 8
+
+
+class Translates(Protocol):
+    """What is timed: `distilmt.translator.Translator`."""
+
+    def translate(self, texts: list[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
+        """One translation per text."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Medians over `rounds` fresh processes on one thread; dictionaries have keys `batch_1`, `batch_64`."""
+
+    load_seconds: float
+    sentences_per_second: dict[str, float]
+    tokens_per_second: dict[str, float]
+    """Target tokens: SentencePiece pieces of the translations."""
+    latency_ms: dict[str, float]
+    """`p50` and `p95` of single sentences at batch 1."""
+    peak_rss_bytes: int
+    sentences: dict[str, int]
+    """How many sentences were timed in a round (slow models do not get through all of them)."""
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One pass over sentences: seconds of each batch, and what came out."""
+
+    seconds: list[float]
+    outputs: list[str]
+
+
+def file_bytes(model: Path) -> int:
+    """Bytes of everything in a model's directory: what has to be shipped.
+
+    Raises:
+        UserError: it is not a directory.
+    """
+    if not model.is_dir():
+        raise UserError(f"{model} is not a directory with an exported model")
+    return sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+
+
+def measure(
+    model: Path, sentences: Sequence[str], beam_size: int, repeats: int = 3, max_seconds: float = 20.0
+) -> Speed:
+    """Measure one model `repeats` times, each in a fresh process; see `measure_interleaved`."""
+    return measure_interleaved({"model": model}, sentences, beam_size, repeats, max_seconds)["model"]
+
+
+def measure_interleaved(
+    models: Mapping[str, Path],
+    sentences: Sequence[str],
+    beam_size: int,
+    rounds: int = 3,
+    max_seconds: float = 10.0,
+    seed: int = 1,
+) -> dict[str, Speed]:
+    """Measure several models in turn (A B C, A B C), so that a machine whose speed drifts favours none.
+
+    Args:
+        models: name to exported directory.
+        sentences: what is translated, in an order drawn from `seed`, so that a slow model gets a fair sample.
+        beam_size: of every model.
+        rounds: fresh processes per model; medians are taken over them.
+        max_seconds: per round, model and batch size; at least 20 sentences are translated all the same.
+        seed: of the order.
+
+    Raises:
+        UserError: no sentences, or a model that cannot be measured.
+    """
+    if not any(sentence.strip() for sentence in sentences):
+        raise UserError("there are no sentences to measure the speed on")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        progress.task("speed", rounds * len(models), "runs") as task,
+    ):
+        file = Path(directory) / "sentences.txt"
+        file.write_text("\n".join(_shuffled(sentences, seed)) + "\n", encoding="utf-8")
+        for _ in range(rounds):
+            for name, model in models.items():
+                found[name].append(_measure_in_process(model, file, beam_size, max_seconds))
+                task.advance(1, model=name)
+    return {name: _median(runs) for name, runs in found.items()}
+
+
+def _shuffled(sentences: Sequence[str], seed: int) -> list[str]:
+    lines = [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
+    random.Random(seed).shuffle(lines)
+    return lines
+
+
+def _measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "distilmt.evaluation.speed", str(model), str(file)]
+    command += ["--beam", str(beam_size), "--max-seconds", str(max_seconds)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        raise UserError(f"the speed of {model} cannot be measured: {last}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _median(runs: list[dict[str, Any]]) -> Speed:
+    def middle(key: str) -> dict[str, float]:
+        return {k: statistics.median(run[key][k] for run in runs) for k in runs[0][key]}
+
+    return Speed(
+        load_seconds=statistics.median(run["load_seconds"] for run in runs),
+        sentences_per_second=middle("sentences_per_second"),
+        tokens_per_second=middle("tokens_per_second"),
+        latency_ms=middle("latency_ms"),
+        peak_rss_bytes=int(statistics.median(run["peak_rss_bytes"] for run in runs)),
+        sentences={key: int(value) for key, value in middle("sentences").items()},
+        rounds=len(runs),
+    )
+
+
+def time_batches(
+    model: Translates, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float
+) -> Timing:
+    """Translate batch by batch until all is done, or until the time is up and 20 sentences are done."""
+    timing = Timing([], [])
+    begin = time.perf_counter()
+    for start in range(0, len(sentences), batch_size):
+        batch = sentences[start : start + batch_size]
+        before = time.perf_counter()
+        timing.outputs.extend(model.translate(batch, beam_size=beam_size, batch_size=batch_size))
+        now = time.perf_counter()
+        timing.seconds.append(now - before)
+        if now - begin >= max_seconds and len(timing.outputs) >= LEAST_SENTENCES:
+            break
+    return timing
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
+
+
+def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) -> dict[str, Any]:
+    """Measure in this process."""
+    translator, load_seconds = _load(model)
+    timings = {}
+    for size in BATCH_SIZES:
+        translator.translate(sentences[:_WARM_UP], beam_size=beam_size, batch_size=size)
+        timings[f"batch_{size}"] = time_batches(translator, sentences, size, beam_size, max_seconds)
+    # Read before the pieces are counted: a second copy of them is no part of translating.
+    memory = peak_rss()
+    tokens = {key: _count_tokens(model, timing.outputs) for key, timing in timings.items()}
+    single = timings["batch_1"].seconds
+    return {
+        "load_seconds": load_seconds,
+        "sentences_per_second": {k: len(t.outputs) / sum(t.seconds) for k, t in timings.items()},
+        "tokens_per_second": {k: tokens[k] / sum(t.seconds) for k, t in timings.items()},
+        "latency_ms": {"p50": 1e3 * quantile(single, 0.5), "p95": 1e3 * quantile(single, 0.95)},
+        "peak_rss_bytes": memory,
+        "sentences": {k: len(t.outputs) for k, t in timings.items()},
+    }
+
+
+def _load(model: Path) -> tuple[Translates, float]:
+    """The model, and the seconds it takes to be ready for work."""
+    # Some releases of CTranslate2 import these if they are there; who deploys a model does not have them.
+    for name in ("torch", "transformers"):
+        sys.modules[name] = None  # type: ignore[assignment]
+    begin = time.perf_counter()
+    from distilmt.translator import Translator
+
+    translator = Translator(model, threads=1)
+    return translator, time.perf_counter() - begin
+
+
+def _count_tokens(model: Path, texts: list[str]) -> int:
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model / "target.spm"))
+    return sum(len(pieces) for pieces in processor.encode(texts))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure one model in this process and print one line of JSON."""
+    parser = argparse.ArgumentParser(prog="python -m distilmt.evaluation.speed", description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("sentences", type=Path)
+    parser.add_argument("--beam", type=int, default=4)
+    parser.add_argument("--max-seconds", type=float, default=20.0)
+    options = parser.parse_args(arguments)
+    try:
+        lines = options.sentences.read_text(encoding="utf-8").splitlines()
+        found = _run(options.model, lines, options.beam, options.max_seconds)
+    except (UserError, OSError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from distilmt.errors import UserError
+from distilmt.evaluation import speed
+
+
+class Slow:
+    """Stands in for a model: only the clock matters here."""
+
+    def __init__(self, clock, seconds: float) -> None:
+        self.clock, self.seconds, self.calls = clock, seconds, []
+
+    def translate(self, texts, beam_size=4, batch_size=64):
+        self.clock.now += self.seconds * len(texts)
+        self.calls.append((len(texts), beam_size, batch_size))
+        return [text.upper() for text in texts]
+
+
+class Clock:
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(speed, "time", clock)
+    return clock
+
+
+def test_all_sentences_are_timed_batch_by_batch(clock):
+    model = Slow(clock, 0.5)
+    timing = speed.time_batches(model, [f"s{i}" for i in range(7)], 3, beam_size=2, max_seconds=100)
+    assert timing.seconds == pytest.approx([1.5, 1.5, 0.5])
+    assert timing.outputs == [f"S{i}" for i in range(7)]
+    assert model.calls == [(3, 2, 3), (3, 2, 3), (1, 2, 3)]
+
+
+def test_a_slow_model_stops_when_time_is_up_but_not_before_twenty_sentences(clock):
+    sentences = ["x"] * 100
+    assert len(speed.time_batches(Slow(clock, 1.0), sentences, 1, 4, max_seconds=5).outputs) == 20
+    assert len(speed.time_batches(Slow(clock, 1.0), sentences, 1, 4, max_seconds=30).outputs) == 30
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.95, 95), (0.0, 1), (1.0, 100)])
+def test_quantiles_are_values_that_occurred(share, expected):
+    assert speed.quantile(list(range(100, 0, -1)), share) == expected
+
+
+def test_quantile_of_one_value():
+    assert speed.quantile([3.0], 0.95) == 3.0
+
+
+def test_file_bytes_counts_everything_shipped(tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"12345")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "target.spm").write_bytes(b"123")
+    assert speed.file_bytes(tmp_path) == 8
+    with pytest.raises(UserError, match="not a directory"):
+        speed.file_bytes(tmp_path / "model.bin")
+
+
+def run(rate: float) -> dict:
+    per_batch = {"batch_1": rate, "batch_64": 2 * rate}
+    return {
+        "load_seconds": 1 / rate,
+        "sentences_per_second": per_batch,
+        "tokens_per_second": per_batch,
+        "latency_ms": {"p50": 1e3 / rate, "p95": 2e3 / rate},
+        "peak_rss_bytes": int(rate),
+        "sentences": {"batch_1": 20, "batch_64": 64},
+    }
+
+
+def test_models_take_turns_and_medians_are_taken(monkeypatch):
+    order, rates = [], iter([1.0, 10.0, 9.0, 30.0, 2.0, 20.0])
+
+    def fake(model: Path, file: Path, beam_size: int, max_seconds: float) -> dict:
+        order.append(model.name)
+        assert sorted(file.read_text().splitlines()) == ["one line", "two"]
+        return run(next(rates))
+
+    monkeypatch.setattr(speed, "_measure_in_process", fake)
+    models = {"teacher": Path("a"), "student": Path("b")}
+    found = speed.measure_interleaved(models, ["one\u2028line", "two", " "], beam_size=4, rounds=3)
+    assert order == ["a", "b"] * 3
+    assert found["teacher"].sentences_per_second == {"batch_1": 2.0, "batch_64": 4.0}
+    assert found["student"].latency_ms["p50"] == pytest.approx(50.0)
+    assert found["student"].rounds == 3
+
+
+def test_order_of_sentences_is_fixed_by_the_seed():
+    sentences = [str(i) for i in range(50)]
+    assert speed._shuffled(sentences, 1) == speed._shuffled(sentences, 1) != sentences
+    assert sorted(speed._shuffled(sentences, 2)) == sorted(sentences)
+
+
+def test_no_sentences_are_refused():
+    with pytest.raises(UserError, match="no sentences"):
+        speed.measure(Path("model"), [" "], beam_size=4)
+
+
+def test_a_model_that_is_not_there_is_told_in_one_line(tmp_path):
+    with pytest.raises(UserError, match="cannot be measured") as raised:
+        speed.measure(tmp_path / "nothing", ["a sentence"], beam_size=1, repeats=1)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_real_model_is_measured_in_a_process_without_torch(tiny_model):
+    found = speed.measure(tiny_model, ["the red house", "a blue bridge"] * 15, beam_size=2, repeats=1)
+    assert found.sentences == {"batch_1": 30, "batch_64": 30}
+    assert all(value > 0 for value in found.sentences_per_second.values())
+    assert all(value > 0 for value in found.tokens_per_second.values())
+    assert 0 < found.latency_ms["p50"] <= found.latency_ms["p95"]
+    # torch alone takes more than this.
+    assert 10_000_000 < found.peak_rss_bytes < 180_000_000
+
+
+def test_the_process_prints_one_line_of_json(tiny_model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", sys.modules.get("torch"))
+    monkeypatch.setitem(sys.modules, "transformers", sys.modules.get("transformers"))
+    file = tmp_path / "sentences.txt"
+    file.write_text("the red house\n", encoding="utf-8")
+    assert speed.main([str(tiny_model), str(file), "--beam", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert json.loads(lines[0])["sentences"] == {"batch_1": 1, "batch_64": 1}

@@ -1,0 +1,1 @@
+"""Sentence pairs: reading, cleaning, splitting, and where they can be had from."""

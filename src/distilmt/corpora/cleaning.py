@@ -1,0 +1,221 @@
+"""Which sentence pairs are worth training on, and an account of those that are not."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+
+from distilmt.config import CleaningConfig
+from distilmt.corpora.readers import Pair
+from distilmt.errors import UserError
+
+EXAMPLES = 5
+EXAMPLE_CHARS = 200
+# Byte order marks, zero-width spaces, soft hyphens and direction marks are not seen by readers; the joiners
+# U+200C and U+200D are: Persian and the scripts of India need them.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_KANA_OR_HANGUL = re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9d\u1100-\u11ff\uac00-\ud7a3]")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3001-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff]"
+)
+_RATIO_SMOOTHING = 10
+_CHARS_PER_WORD = 3
+_LANGUAGE_CERTAINTY = 0.9
+_LANGUAGE_MIN_CHARS = 20
+
+
+def normalise(text: str) -> str:
+    """One line in NFC with single spaces, without control and invisible characters.
+
+    Compatibility characters stay as they are: full-width punctuation is how Chinese is written.
+    """
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
+    text = " ".join(_CONTROL.sub(" ", text).split())
+    return unicodedata.normalize("NFC", text)
+
+
+class _LettersAndDigits(dict[int, int | None]):
+    """Table for `str.translate` that keeps letters, marks and digits, filled as characters are met."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = code if unicodedata.category(chr(code))[0] in "LMN" else None
+        return self[code]
+
+
+_LETTERS_AND_DIGITS = _LettersAndDigits()
+
+
+def key(text: str) -> str:
+    """What is left of a text for comparison: letters and digits in lower case (or the text, if it has none)."""
+    return text.lower().translate(_LETTERS_AND_DIGITS) or text
+
+
+def hash64(text: str) -> int:
+    """64-bit hash of a text, the same in every process."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def unspaced(text: str) -> int:
+    """Number of characters of scripts written without spaces (Chinese, Japanese, Thai, Khmer, Lao, Burmese)."""
+    return 0 if text.isascii() else len(_UNSPACED.findall(text))
+
+
+def words(text: str) -> list[str]:
+    """Words between spaces, and every character of scripts without spaces by itself."""
+    return text.split() if text.isascii() else _UNSPACED.sub(r" \g<0> ", text).split()
+
+
+def weighted_length(text: str) -> int:
+    """Characters, of which a Han one counts three times, a kana or Hangul one twice."""
+    if text.isascii():
+        return len(text)
+    return len(text) + 2 * len(_HAN.findall(text)) + len(_KANA_OR_HANGUL.findall(text))
+
+
+class Report:
+    """How many pairs were read and why which were dropped, with a few examples."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.dropped: dict[str, int] = {}
+        self.examples: dict[str, list[Pair]] = {}
+
+    @property
+    def kept(self) -> int:
+        """Pairs read and not dropped."""
+        return self.read - sum(self.dropped.values())
+
+    def drop(self, reason: str, pair: Pair) -> None:
+        """Count a pair that was read as dropped."""
+        self.count(reason, 1)
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < EXAMPLES:
+            examples.append(Pair(pair.line, pair.source[:EXAMPLE_CHARS], pair.target[:EXAMPLE_CHARS]))
+
+    def count(self, reason: str, amount: int) -> None:
+        """Count pairs that were read as dropped, without examples."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + amount
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-like: read, kept, and per reason a count and examples, the biggest reason first."""
+        dropped = {
+            reason: {"count": count, "examples": [example._asdict() for example in self.examples.get(reason, [])]}
+            for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
+        }
+        return {"read": self.read, "kept": self.kept, "dropped": dropped}
+
+
+class Cleaner:
+    """Applies the rules of a configuration to pairs, one after the other."""
+
+    def __init__(self, config: CleaningConfig, source: str, target: str) -> None:
+        """Make ready for pairs of two languages.
+
+        Raises:
+            UserError: language identification is asked for, but cannot be had.
+        """
+        self.config = config
+        self.report = Report()
+        self._seen: set[int] = set()
+        self._held_sources: set[int] = set()
+        self._held_targets: set[int] = set()
+        self._languages = _language_codes(source, target) if config.language_id else None
+        self._identify = _identifier(self._languages) if self._languages else None
+
+    def hold_out(self, pairs: Iterable[Pair]) -> None:
+        """Keep training from seeing these pairs: neither their sources nor their targets."""
+        for pair in pairs:
+            for text, held in ((pair.source, self._held_sources), (pair.target, self._held_targets)):
+                if text := normalise(text):
+                    held.add(hash64(key(text)))
+
+    def clean(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """The pairs that are kept, normalised; the others are counted in `report`."""
+        for raw in pairs:
+            self.report.read += 1
+            reason, pair = self._judge(raw)
+            if reason is None:
+                yield pair
+            else:
+                self.report.drop(reason, pair)
+
+    def _judge(self, raw: Pair) -> tuple[str | None, Pair]:
+        # Normalising a text of megabytes only to drop it would take seconds.
+        if max(len(raw.source), len(raw.target)) > 8 * self.config.max_chars:
+            return "too_long", raw
+        pair = Pair(raw.line, normalise(raw.source), normalise(raw.target))
+        return self.reason(pair), pair
+
+    def reason(self, pair: Pair) -> str | None:
+        """Why a normalised pair is dropped, or None; pairs are remembered to know duplicates."""
+        if not pair.source or not pair.target:
+            return "empty"
+        return self._length_reason(pair) or self._copy_reason(pair) or self._language_reason(pair)
+
+    def leaks(self, pair: Pair) -> bool:
+        """Whether a pair's source or target is held out."""
+        if not self.config.drop_duplicates or not self._held_sources:
+            return False
+        return hash64(key(pair.source)) in self._held_sources or hash64(key(pair.target)) in self._held_targets
+
+    def _length_reason(self, pair: Pair) -> str | None:
+        config = self.config
+        for text in (pair.source, pair.target):
+            whole, dense = len(words(text)), unspaced(text)
+            if whole < config.min_words:
+                return "too_short"
+            if len(text) > config.max_chars or whole - dense + dense / _CHARS_PER_WORD > config.max_words:
+                return "too_long"
+        lengths = [weighted_length(text) + _RATIO_SMOOTHING for text in (pair.source, pair.target)]
+        return "length_ratio" if max(lengths) > config.max_ratio * min(lengths) else None
+
+    def _copy_reason(self, pair: Pair) -> str | None:
+        if self.config.drop_identical and pair.source == pair.target:
+            return "identical"
+        if not self.config.drop_duplicates:
+            return None
+        if self.leaks(pair):
+            return "in_test"
+        mark = hash64(f"{pair.source}\t{pair.target}")
+        if mark in self._seen:
+            return "duplicate"
+        self._seen.add(mark)
+        return None
+
+    def _language_reason(self, pair: Pair) -> str | None:
+        if self._identify is None or self._languages is None:
+            return None
+        for text, expected in zip((pair.source, pair.target), self._languages, strict=True):
+            if weighted_length(text) < _LANGUAGE_MIN_CHARS:
+                continue
+            found, probability = self._identify(text)
+            if found != expected and probability > _LANGUAGE_CERTAINTY:
+                return "language"
+        return None
+
+
+def _language_codes(source: str, target: str) -> tuple[str, str]:
+    left, right = (re.split("[-_@]", code)[0].lower() for code in (source, target))
+    return left, right
+
+
+def _identifier(languages: tuple[str, str]) -> Callable[[str], tuple[str, float]]:
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError:
+        raise UserError(
+            "cleaning.language_id needs py3langid: run pip install 'distilmt[langid]', or set it to false"
+        ) from None
+    # The loader was renamed in 0.3.
+    load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model
+    identifier = load(MODEL_FILE, norm_probs=True)
+    if missing := set(languages) - set(identifier.nb_classes):
+        raise UserError(f"py3langid does not know {', '.join(sorted(missing))}: set cleaning.language_id to false")
+    return identifier.classify

@@ -1,0 +1,86 @@
+"""Sentence pairs from Hugging Face data sets, on disk or on the hub."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from distilmt.corpora.readers import Pair, Splits, sides
+from distilmt.errors import UserError
+from distilmt.rundir import fingerprint, read_json
+
+_VALID = ("validation", "valid", "dev")
+
+
+def read(name: str, source: str, target: str) -> Splits:
+    """Open a data set, with its own validation and test splits where it has them.
+
+    Args:
+        name: `hf:NAME[:CONFIG]`, NAME a directory of `save_to_disk` or a name on the hub.
+        source: language code, which may name a column (or a key of the column `translation`).
+        target: language code likewise.
+
+    Raises:
+        UserError: the data set cannot be had, or holds no such columns.
+    """
+    place, config = _parse(name)
+    opened = _open(place, config)
+    parts: Mapping[str, Any] = opened if isinstance(opened, Mapping) else {"train": opened}
+    if "train" not in parts:
+        raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
+    rows = {split: _rows(part, source, target, f"{name}, {split}") for split, part in parts.items()}
+    valid = next((rows[split] for split in _VALID if split in rows), None)
+    test = rows.get("test")
+    return Splits(rows["train"], None if valid is None else list(valid), None if test is None else list(test))
+
+
+def data_fingerprint(name: str) -> str:
+    """Stands for a data set: by content on disk, by name on the hub (no network is needed)."""
+    place, config = _parse(name)
+    states = sorted(Path(place).rglob("state.json")) if Path(place).is_dir() else []
+    files = sorted((str(path), path.stat().st_size) for state in states for path in state.parent.glob("*.arrow"))
+    return fingerprint([place, config, [read_json(state) for state in states], files])
+
+
+def _parse(name: str) -> tuple[str, str | None]:
+    place = name.removeprefix("hf:")
+    if not place:
+        raise UserError("corpus.name is 'hf:' without a data set: write hf:NAME or hf:NAME:CONFIG")
+    if Path(place).is_dir() or ":" not in place:
+        return place, None
+    place, config = place.rsplit(":", 1)
+    return place, config
+
+
+def _library() -> ModuleType:
+    try:
+        import datasets
+    except ImportError:
+        raise UserError(
+            "Hugging Face data sets need datasets: run pip install 'distilmt[huggingface]', or name files instead"
+        ) from None
+    # A data set's own code is never run, whatever the environment allows.
+    datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False
+    return datasets
+
+
+def _open(place: str, config: str | None) -> Any:
+    datasets = _library()
+    on_disk = Path(place).is_dir()
+    try:
+        return datasets.load_from_disk(place) if on_disk else datasets.load_dataset(place, config)
+    except Exception as error:  # whatever the hub, the network or a damaged file raises
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        remedy = "write it again with save_to_disk" if on_disk else "check name and network, or name files instead"
+        raise UserError(f"cannot open the data set {place} ({reason}): {remedy}") from None
+
+
+def _rows(part: Any, source: str, target: str, where: str) -> Iterator[Pair]:
+    wanted = [column for column in (source, target, "source", "target", "translation") if column in part.column_names]
+    for line, record in enumerate(part.select_columns(wanted or part.column_names), 1):
+        yield Pair(line, *sides(record, source, target, f"{where}, row {line}"))

@@ -1,0 +1,261 @@
+"""Read sentence pairs, streaming, from Moses pairs, TSV, JSON lines and Parquet.
+
+Only a line feed (or carriage return and line feed) ends a line: U+2028, form feeds and their like stay inside it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distilmt.errors import UserError
+
+MAX_LINE_BYTES = 16 << 20
+_BOM = b"\xef\xbb\xbf"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_BATCH_ROWS = 4096
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation; `line` is its line (or row) in the input, from 1."""
+
+    line: int
+    source: str
+    target: str
+
+
+class Splits(NamedTuple):
+    """A corpus as its origin splits it; None where it does not say."""
+
+    train: Iterable[Pair]
+    valid: list[Pair] | None
+    test: list[Pair] | None
+
+
+def read_pairs(paths: list[str], source: str, target: str) -> Iterator[Pair]:
+    """Read pairs one by one from two parallel text files, or one .tsv, .jsonl or .parquet file.
+
+    Args:
+        paths: the source's and the target's text file, or one file of pairs; text may be gzipped (.gz).
+        source: language code, which may name a column.
+        target: language code, which may name a column.
+
+    Raises:
+        UserError: a file cannot be read as what its name says; the message names file, line and remedy.
+    """
+    check_files(paths)
+    files = [Path(path) for path in paths]
+    formats = [_format(file) for file in files]
+    if len(files) == 1 and formats[0] in _READERS:
+        return _not_empty(_READERS[formats[0]](files[0], source, target), files[0])
+    if len(files) == 2 and not set(formats) & set(_READERS):
+        _check_order(files, source, target)
+        return _read_moses(files[0], files[1])
+    raise _wrong_paths(paths)
+
+
+def sides(record: Mapping[str, object], source: str, target: str, where: str) -> tuple[str, str]:
+    """The two texts of a record: under the language codes, `source` and `target`, or `translation`.
+
+    Args:
+        record: what one row or JSON line holds.
+        source: language code of the source.
+        target: language code of the target.
+        where: file and line for messages.
+
+    Raises:
+        UserError: there are no such keys, or they do not hold text.
+    """
+    nested = record.get("translation")
+    for values, left, right in (
+        (record, source, target),
+        (record, "source", "target"),
+        (nested if isinstance(nested, Mapping) else {}, source, target),
+    ):
+        if left in values and right in values:
+            return _text(values[left], f"{where}, {left!r}"), _text(values[right], f"{where}, {right!r}")
+    found = ", ".join(map(repr, list(record)[:12])) or "nothing"
+    raise UserError(
+        f"{where}: no columns {source!r} and {target!r}, 'source' and 'target', or 'translation' with both languages"
+        f" (found {found}): rename the columns, or name other languages with corpus.source and corpus.target"
+    )
+
+
+def _text(value: object, where: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UserError(f"{where}: holds {type(value).__name__} instead of text: make it a string")
+    if bad := _UNSTORABLE.search(value):
+        raise UserError(f"{where}: holds U+{ord(bad[0]):04X}, which is not text: remove it")
+    return value
+
+
+def check_files(paths: list[str]) -> None:
+    """See that files are there and may be read.
+
+    Raises:
+        UserError: one is missing, a directory, or unreadable.
+    """
+    for path in paths:
+        _check_file(Path(path))
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a directory: name a file")
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: check the path (relative ones start at {Path.cwd()})") from None
+    except PermissionError:
+        raise UserError(f"{path} may not be read: change its permissions") from None
+
+
+def _format(path: Path) -> str:
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def _check_order(files: list[Path], source: str, target: str) -> None:
+    if [_format(file) for file in files] == [f".{target}".lower(), f".{source}".lower()]:
+        raise UserError(
+            f"{files[0]} is named first, but the source language is {source!r}: name the two files the other way round"
+        )
+
+
+def _wrong_paths(paths: list[str]) -> UserError:
+    remedy = "name two parallel text files, or one .tsv, .jsonl or .parquet file"
+    if not paths:
+        return UserError(f"no corpus file is named: {remedy}")
+    return UserError(f"{' '.join(paths)}: cannot read {len(paths)} file(s) of these names as pairs: {remedy}")
+
+
+def _not_empty(pairs: Iterator[Pair], path: Path) -> Iterator[Pair]:
+    empty = True
+    for pair in pairs:
+        empty = False
+        yield pair
+    if empty:
+        raise UserError(f"{path} is empty: name a file with sentence pairs")
+
+
+def _read_moses(left: Path, right: Path) -> Iterator[Pair]:
+    sources, targets = _lines(left), _lines(right)
+    count = 0
+    for line, (source, target) in enumerate(zip_longest(sources, targets), 1):
+        if source is None or target is None:
+            longer = line + sum(1 for _ in (targets if source is None else sources))
+            counts = (count, longer) if source is None else (longer, count)
+            raise UserError(
+                f"{left} has {counts[0]} lines but {right} has {counts[1]}: they must match line by line,"
+                " so align them again"
+            )
+        count = line
+        yield Pair(line, source, target)
+    if not count:
+        raise UserError(f"{left} and {right} are empty: name files with sentences")
+
+
+def _read_tsv(path: Path, source: str, target: str) -> Iterator[Pair]:
+    for line, text in enumerate(_lines(path), 1):
+        columns = text.split("\t", 2)
+        if len(columns) < 2:
+            raise UserError(f"{path}, line {line}: has no tab: write source, tab, target on every line")
+        yield Pair(line, columns[0], columns[1])
+
+
+def _read_jsonl(path: Path, source: str, target: str) -> Iterator[Pair]:
+    for line, text in enumerate(_lines(path), 1):
+        where = f"{path}, line {line}"
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            raise UserError(f"{where}: is not JSON: write one object a line, such as {{...}}") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{where}: is not a JSON object: write one object a line, such as {{...}}")
+        yield Pair(line, *sides(record, source, target, where))
+
+
+def _read_parquet(path: Path, source: str, target: str) -> Iterator[Pair]:
+    try:
+        with pq.ParquetFile(path) as file:
+            wanted = [
+                name for name in (source, target, "source", "target", "translation") if name in file.schema_arrow.names
+            ]
+            if file.metadata.num_rows:
+                sides(_blank(file.schema_arrow), source, target, str(path))
+            line = 0
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+                for record in batch.to_pylist():
+                    line += 1
+                    yield Pair(line, *sides(record, source, target, f"{path}, row {line}"))
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is not a whole Parquet file ({_first_line(error)}): write it again") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: a row after row {line} is not UTF-8: write the file again as UTF-8") from None
+
+
+def _blank(schema: pa.Schema) -> dict[str, object]:
+    """A record of nothing in all of a schema's columns, to see whether the right ones are there."""
+    record: dict[str, object] = {}
+    for column in schema:
+        nested = pa.types.is_struct(column.type)
+        record[column.name] = {child.name: None for child in column.type} if nested else None
+    return record
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+_READERS: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
+    ".tsv": _read_tsv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text file, without their ends."""
+    offset = 0
+    for number, raw in enumerate(_raw_lines(path), 1):
+        start = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
+        end = len(raw) - (2 if raw.endswith(b"\r\n") else raw.endswith(b"\n"))
+        try:
+            text = raw[start:end].decode()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}, line {number}: not UTF-8 at byte {offset + start + error.start} of the file:"
+                " convert it, for example with iconv -f ISO-8859-1 -t UTF-8"
+            ) from None
+        if "\0" in text:
+            raise UserError(f"{path}, line {number}: holds a NUL byte, so it is binary or UTF-16: convert it to UTF-8")
+        offset += len(raw)
+        yield text
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    zipped = path.name.lower().endswith(".gz")
+    with cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb") as file:
+        number = 0
+        try:
+            while raw := file.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(raw) > MAX_LINE_BYTES:
+                    raise UserError(
+                        f"{path}, line {number}: is longer than {MAX_LINE_BYTES >> 20} MiB: put one sentence on a line"
+                    )
+                yield raw
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise UserError(f"{path} is a damaged or cut-off gzip file (after line {number}): get it again") from None

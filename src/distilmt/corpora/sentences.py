@@ -1,0 +1,115 @@
+"""Split paragraphs into sentences by rule, for aligning translations: what both sides split alike is kept."""
+
+from __future__ import annotations
+
+import re
+
+# Abbreviations (without the last full stop, in lower case) after which a capital does not start a sentence.
+_ABBREVIATIONS = frozenset(
+    [
+        "e.g",
+        "i.e",
+        "etc",
+        "vs",
+        "cf",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "st",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "fig",
+        "no",
+        "vol",
+        "ver",
+        "resp",
+        "approx",
+        "aka",
+        "esp",
+        "incl",
+        "pp",
+        "ed",
+        "al",
+        "jr",
+        "sr",
+        "p.es",
+        "es",
+        "ecc",
+        "sig",
+        "dott",
+        "pag",
+        "num",
+        "art",
+        "z.b",
+        "bzw",
+        "ca",
+        "usw",
+        "u.a",
+        "d.h",
+        "evtl",
+        "ggf",
+        "inkl",
+        "nr",
+        "s.u",
+        "s.o",
+        "vgl",
+        "f.eks",
+        "bl.a",
+        "osv",
+        "p.ex",
+        "ex",
+        "par",
+        "p.e",
+        "p.ej",
+        "ej",
+        "sra",
+        "av",
+        "m.m",
+        "t.ex",
+        "dvs",
+        "bijv",
+        "o.a",
+        "d.w.z",
+        "enz",
+        "np",
+        "tzn",
+        "itd",
+        "itp",
+        "m.in",
+        "tj",
+        "napr",
+        "tzv",
+        "apod",
+    ]
+)
+_WESTERN_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
+_EASTERN_END = re.compile(r"(?<=[。!?])(?![。!?」』)”’])(?<!^)|(?<=[。!?][」』)”’])")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a paragraph on one line; western and East Asian full stops alike."""
+    found = []
+    for part in _EASTERN_END.split(text):
+        found += _western(part)
+    return found
+
+
+def _western(text: str) -> list[str]:
+    found, start = [], 0
+    for match in _WESTERN_END.finditer(text):
+        if not match[1].islower() and not _is_abbreviation(text[start : match.start()], match[0]):
+            found.append(text[start : match.end()].strip())
+            start = match.end()
+    return [*found, rest] if (rest := text[start:].strip()) else found
+
+
+def _is_abbreviation(before: str, end: str) -> bool:
+    """Whether a full stop belongs to the word before it (`e.g.`, an initial)."""
+    if not end.startswith(".") or end.startswith(".."):
+        return False
+    word = before.rsplit(None, 1)[-1].lower().lstrip("\"'“‘«([") if before.strip() else ""
+    return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha())

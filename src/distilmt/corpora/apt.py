@@ -151,7 +151,7 @@ def _fetch_missing(missing: list[str], cache: Path, config_file: Path | None) ->
 
 
 def _update(languages: list[str], work: Path, extra: str) -> str:
-    """Run `apt-get update` in a private folder; its last complaint is returned."""
+    """Run `apt-get update` in a private folder; its first complaint is returned."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     configuration = work / "apt.conf"
@@ -161,7 +161,8 @@ def _update(languages: list[str], work: Path, extra: str) -> str:
     configuration.write_text(text + extra, encoding="utf-8")
     lines = _run(["apt-get", "-c", str(configuration), "update"])
     complaints = [line for line in lines if re.match("(E|W|Err):", line)]
-    return complaints[-1] if complaints else "apt-get said nothing"
+    failures = [line for line in complaints if "Failed to fetch" in line]
+    return (failures or complaints or ["apt-get said nothing"])[0]
 
 
 def _run(command: list[str]) -> list[str]:
@@ -191,12 +192,14 @@ def _run(command: list[str]) -> list[str]:
 
 def _check_languages(languages: list[str], lists: Path, complaint: str) -> None:
     releases = [path.read_text(errors="replace") for path in lists.glob("*Release")]
-    if not releases:
-        raise UserError(f"apt could not fetch anything ({complaint}): check the network and apt's sources, {_INSTEAD}")
     offered = {code for text in releases for code in re.findall(r"/i18n/Translation-([A-Za-z_@]+)\b", text)}
+    if not offered:
+        raise UserError(
+            f"apt found no package descriptions ({complaint}): check the network and apt's sources, {_INSTEAD}"
+        )
     for language in languages:
         if language not in offered:
-            known = ", ".join(sorted(offered)) or "no language"
+            known = ", ".join(sorted(offered))
             raise UserError(f"Debian has no package descriptions in {language!r} (it has {known}): name one of these")
         if not _found(language, lists):
             raise UserError(f"apt could not fetch Translation-{language} ({complaint}): try again, {_INSTEAD}")

@@ -12,7 +12,7 @@ _ABBREVIATED = """
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _WESTERN_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
-_EASTERN_END = re.compile(r"(?<=[。!?])(?![。!?」』)”’])(?<!^)|(?<=[。!?][」』)”’])")
+_EASTERN_END = re.compile("(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])")
 
 
 def sentences(text: str) -> list[str]:

@@ -46,8 +46,9 @@ def split(records: Sequence[Record], valid_size: int, test_size: int) -> Splits:
     held_out: set[str] = set()
     parts = []
     for size in (test_size, valid_size):
+        size = min(size, int(suitable.sum()) // _MAX_SHARE)
         part: dict[str, int] = {}
-        while len(part) < min(size, int(suitable.sum()) // _MAX_SHARE) and (package := next(drawn, None)) is not None:
+        while len(part) < size and (package := next(drawn, None)) is not None:
             held_out.add(package)
             part.update((key(records[index].source), index) for index in members[package] if suitable[index])
         parts.append([_pair(records, index) for index in list(part.values())[:size]])

@@ -39,8 +39,16 @@ def test_signatures_name_metric_settings_and_version():
 
 @pytest.mark.parametrize(
     ("code", "tokenizer"),
-    [("it", "13a"), ("zh", "zh"), ("zh-Hant", "zh"), ("zh_CN", "zh"), ("ja", "ja-mecab"), ("KO", "ko-mecab")]
-    + [("pt_BR", "13a"), ("th", "char")],
+    [
+        ("it", "13a"),
+        ("pt_BR", "13a"),
+        ("zh", "zh"),
+        ("zh-Hant", "zh"),
+        ("zh_CN", "zh"),
+        ("ja", "ja-mecab"),
+        ("KO", "ko-mecab"),
+        ("th", "char"),
+    ],
 )
 def test_tokenizer_follows_the_language(code, tokenizer):
     assert quality.tokenizer_for(code) == tokenizer

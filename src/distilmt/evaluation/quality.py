@@ -174,16 +174,12 @@ def _intervals(
     times = np.stack([np.bincount(row, minlength=len(references)) for row in drawn]).astype("float32")
     intervals = []
     for metric in metrics.values():
-        differences = np.subtract(
-            _resampled(metric, a, references, times), _resampled(metric, b, references, times)
-        )
+        differences = np.subtract(_resampled(metric, a, references, times), _resampled(metric, b, references, times))
         intervals.append([float(bound) for bound in np.quantile(differences, [0.025, 0.975])])
     return intervals
 
 
-def _resampled(
-    metric: Metric, hypotheses: Sequence[str], references: Sequence[str], times: np.ndarray
-) -> list[float]:
+def _resampled(metric: Metric, hypotheses: Sequence[str], references: Sequence[str], times: np.ndarray) -> list[float]:
     """The score of every resample; `times` (samples x sentences) tells how often each sentence was drawn."""
     statistics = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype="float32")
     return [float(metric._compute_score_from_stats(row).score) for row in times @ statistics]
@@ -207,6 +203,4 @@ def _check(hypotheses: Sequence[str], others: Sequence[str], what: str) -> None:
     if not hypotheses:
         raise UserError("there are no translations to score: the test set is empty")
     if len(hypotheses) != len(others):
-        raise UserError(
-            f"{len(hypotheses)} translations but {len(others)} {what}: they must pair up line by line"
-        )
+        raise UserError(f"{len(hypotheses)} translations but {len(others)} {what}: they must pair up line by line")

@@ -1,0 +1,181 @@
+"""Puts a report together from what was measured."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from distilmt import __version__
+from distilmt.evaluation.health import Health
+from distilmt.evaluation.quality import Comparison, Scores, compare, sentence_chrf
+from distilmt.evaluation.speed import Speed
+from distilmt.report.machine import machine
+from distilmt.report.schema import CurvePoint, Example, Pair, Report, Step, System, Test
+from distilmt.rundir import read_step
+
+_PAIRS = (
+    ("student-int8", "teacher"),
+    ("student-int8", "teacher-int8"),
+    ("student-int8", "student"),
+    ("student-int8", "baseline-int8"),
+    ("student", "teacher"),
+    ("student", "baseline"),
+    ("teacher-int8", "teacher"),
+)
+
+
+def system(
+    name: str,
+    file_bytes: int,
+    beam_size: int,
+    scores: Scores | None = None,
+    speed: Speed | None = None,
+    health: Health | None = None,
+    parameters: int | None = None,
+) -> System:
+    """One row of the table of systems; what is None was not measured and stands nowhere."""
+    row = System(name=name, parameters=parameters, file_bytes=file_bytes, beam_size=beam_size)
+    if scores is not None:
+        row["bleu"], row["chrf"], row["ter"] = scores.bleu, scores.chrf, scores.ter
+    if speed is not None:
+        row["sentences_per_second"] = speed.sentences_per_second
+        row["tokens_per_second"] = speed.tokens_per_second
+        row["latency_ms"] = speed.latency_ms
+        row["load_seconds"] = speed.load_seconds
+        row["timed_sentences"] = speed.sentences
+        row["peak_rss_bytes"] = speed.peak_rss_bytes
+    if health is not None:
+        row["health"] = asdict(health)
+    return row
+
+
+def test_set(sentences: int, scores: Scores) -> Test:
+    """What the report says of the test set; `scores` are any system's."""
+    return Test(
+        sentences=sentences,
+        bleu_signature=scores.bleu_signature,
+        chrf_signature=scores.chrf_signature,
+        ter_signature=scores.ter_signature,
+    )
+
+
+def comparisons(
+    translations: Mapping[str, Sequence[str]],
+    references: Sequence[str],
+    target: str,
+    samples: int = 1000,
+    seed: int = 1,
+) -> list[Comparison]:
+    """Compare those systems that were translated with: student to teacher, to baseline, int8 to float32."""
+    pairs = [(a, b) for a, b in _PAIRS if a in translations and b in translations]
+    return [
+        row
+        for a, b in pairs
+        for row in compare((a, translations[a]), (b, translations[b]), references, target, samples, seed)
+    ]
+
+
+def steps(directories: Sequence[Path]) -> list[Step]:
+    """What each finished step cost, in the order given; steps that were not finished are left out."""
+    records = [record for directory in directories if (record := read_step(directory)) is not None]
+    return [Step(name=r.name, seconds=r.seconds, peak_rss_bytes=r.peak_rss_bytes) for r in records]
+
+
+def select_examples(
+    sources: Sequence[str],
+    references: Sequence[str],
+    translations: Mapping[str, Sequence[str]],
+    count: int = 20,
+    seed: int = 1,
+    between: tuple[str, str] | None = None,
+) -> list[Example]:
+    """Draw test sentences to show: half at random, half where two systems' sentence chrF differs most.
+
+    Args:
+        sources: test sentences.
+        references: their reference translations.
+        translations: system to translations.
+        count: how many sentences; fewer if there are not so many.
+        seed: of the random half.
+        between: the two systems; by default the student that is deployed and the teacher.
+
+    Returns:
+        The random half first, each half in the order of the test set.
+    """
+    distinct = list(dict(zip(reversed(sources), reversed(range(len(sources))), strict=True)).values())[::-1]
+    scores = {name: sentence_chrf(texts, references) for name, texts in translations.items() if texts}
+    student, teacher = between or _student_and_teacher(translations)
+    half = count // 2 if student in scores and teacher in scores else 0
+    drawn = random.Random(seed).sample(distinct, min(count - half, len(distinct)))
+    rest = [i for i in distinct if i not in set(drawn)]
+    gaps = {i: abs(scores[student][i] - scores[teacher][i]) for i in rest} if half else {}
+    furthest = sorted(gaps, key=lambda i: (-gaps[i], i))[:half]
+    return [
+        Example(
+            source=sources[i],
+            reference=references[i],
+            translations={name: texts[i] for name, texts in translations.items()},
+            chosen=chosen,
+            chrf={name: round(values[i], 2) for name, values in scores.items()},
+        )
+        for chosen, indices in (("random", drawn), ("differs", furthest))
+        for i in sorted(indices)
+    ]
+
+
+def _student_and_teacher(translations: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    students = [name for name in ("student-int8", "student") if name in translations]
+    return (students or [""])[0], "teacher" if "teacher" in translations else "teacher-int8"
+
+
+def build(
+    signature: str,
+    pair: Pair,
+    test: Test,
+    systems: Sequence[System],
+    comparisons: Sequence[Comparison] = (),
+    steps: Sequence[Step] = (),
+    curves: Mapping[str, list[CurvePoint]] | None = None,
+    examples: Sequence[Example] = (),
+    corpus: Mapping[str, Any] | None = None,
+    labels: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Report:
+    """The whole report, with this machine, version and the time of now; NaN and infinities become null."""
+    report = Report(
+        signature=signature,
+        pair=pair,
+        test=test,
+        systems=list(systems),
+        comparisons=[dict(row) for row in comparisons],
+        steps=list(steps),
+        curves=dict(curves or {}),
+        examples=list(examples),
+        corpus=dict(corpus or {}),
+        labels=dict(labels or {}),
+        machine=machine(),
+        config=dict(config or {}),
+        distilmt_version=__version__,
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    return plain(report)
+
+
+def plain(value: Any) -> Any:
+    """The same value as strict JSON: null for NaN and infinities, U+FFFD for lone surrogates."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return plain(str(value))

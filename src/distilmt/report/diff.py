@@ -1,0 +1,71 @@
+"""Which words of a translation differ from another text, marked in HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+
+from distilmt.evaluation.quality import language
+from distilmt.report.text import escape
+
+_WITHOUT_SPACES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+# Latin words and numbers stay whole inside Chinese; everything else is compared character by character.
+_CHARACTERS = re.compile(r"[A-Za-z0-9]+|\s+|.", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of a text's tokens: which have no counterpart in another text, and before which ones words are missing."""
+
+    changed: Sequence[bool]
+    missing: frozenset[int]
+
+
+def tokens(text: str, target: str) -> list[str]:
+    """Words, spaces and single signs that make up a text; characters for languages without spaces."""
+    return (_CHARACTERS if language(target) in _WITHOUT_SPACES else _WORDS).findall(text)
+
+
+def differing(parts: Sequence[str], others: Sequence[str]) -> Difference:
+    """Compare tokens; spaces do not count, and one between changed words is changed with them."""
+    places = [i for i, part in enumerate(parts) if not part.isspace()]
+    wanted = [other for other in others if not other.isspace()]
+    matcher = SequenceMatcher(None, wanted, [parts[i] for i in places], autojunk=False)
+    changed, missing = [False] * len(parts), set()
+    for kind, _, _, start, end in matcher.get_opcodes():
+        if kind == "delete":
+            missing.add(places[start] if start < len(places) else len(parts))
+        for i in places[start:end] if kind != "equal" else ():
+            changed[i] = True
+    for i in set(range(1, len(parts) - 1)).difference(places):
+        changed[i] = changed[i - 1] and changed[i + 1]
+    return Difference(changed, frozenset(missing))
+
+
+def marked(text: str, reference: str, teacher: str | None, target: str) -> str:
+    """A translation in HTML: `<mark class="r">` what differs from the reference, `t` from the teacher.
+
+    An empty `<mark class="gap ...">` stands where words are missing.
+    """
+    parts = tokens(text, target)
+    differences = {"r": differing(parts, tokens(reference, target))}
+    if teacher is not None:
+        differences["t"] = differing(parts, tokens(teacher, target))
+    pieces = []
+    for names, group in groupby(range(len(parts)), key=lambda i: _names(differences, i)):
+        piece = "".join(_gap(differences, i) + escape(parts[i]) for i in group)
+        pieces.append(f'<mark class="{names}">{piece}</mark>' if names else piece)
+    return "".join(pieces) + _gap(differences, len(parts))
+
+
+def _names(differences: dict[str, Difference], place: int) -> str:
+    return " ".join(name for name, found in differences.items() if found.changed[place])
+
+
+def _gap(differences: dict[str, Difference], place: int) -> str:
+    names = " ".join(name for name, found in differences.items() if place in found.missing)
+    return f'<mark class="gap {names}"></mark>' if names else ""

@@ -1,0 +1,182 @@
+"""One self-contained HTML page out of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from distilmt.report.build import plain
+from distilmt.report.examples import examples_section
+from distilmt.report.figures import curves_figure, scatter_figure
+from distilmt.report.headline import (
+    by_name,
+    deployed,
+    difference,
+    findings,
+    headline,
+    ratio,
+    speed,
+    the_teacher,
+)
+from distilmt.report.tables import (
+    comparisons_table,
+    corpus_table,
+    definitions,
+    health_table,
+    steps_table,
+    systems_table,
+)
+from distilmt.report.text import escape, number, number_or_none, rate, signed, size
+from distilmt.report.words import Words, named, words_for
+from distilmt.rundir import write_json, write_text
+
+_LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}
+
+
+def write_report(report: Mapping[str, Any], directory: Path, language: str) -> None:
+    """Write `report.json` and `report.html` into a directory, each whole or not at all.
+
+    Raises:
+        UserError: the report cannot be written in that language (`en` and `zh` can).
+    """
+    clean = plain(report)
+    page = render(clean, language)
+    write_json(directory / "report.json", clean)
+    write_text(directory / "report.html", page)
+
+
+def render(report: Mapping[str, Any], language: str) -> str:
+    """The page; what the report lacks is left out or shown as a dash."""
+    words = words_for(language)
+    pair = report.get("pair") or {}
+    direction = f"{escape(pair.get('source', '?'))} → {escape(pair.get('target', '?'))}"
+    made = words["made"].format(
+        version=escape(report.get("distilmt_version") or "–"), date=escape(report.get("date") or "–")
+    )
+    return Template(_file("page.html")).substitute(
+        lang=_LANGUAGE_TAGS[language],
+        style=_file("style.css"),
+        title=f"{words['title']}: {direction}",
+        kicker=f"{words['title']} · {direction}",
+        headline=escape(headline(report, words)),
+        findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(report, words)),
+        tiles=_tiles(report, words),
+        sections=_sections(report, words),
+        made=made,
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("distilmt.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _sections(report: Mapping[str, Any], words: Words) -> str:
+    sentences = number((report.get("test") or {}).get("sentences"), 0)
+    beams = {number(system.get("beam_size"), 0) for system in report.get("systems") or []}
+    about = words["systems_note"].format(sentences=sentences, beam=", ".join(sorted(beams)) or "–")
+    parts = [
+        ("systems", about, systems_table(report, words)),
+        ("scatter", "", scatter_figure(report, words)),
+        ("comparisons", words["comparisons_note"], comparisons_table(report, words)),
+        ("examples", "", examples_section(report, words)),
+        ("health", words["health_note"], health_table(report, words)),
+        ("curves", "", curves_figure(report, words)),
+        ("cost", "", steps_table(report, words)),
+        ("corpus", "", _corpus(report, words)),
+        ("labels", "", _mapping(report.get("labels") or {})),
+        ("method", "", _method(report, words)),
+    ]
+    return "".join(_section(name, note, body, words) for name, note, body in parts)
+
+
+def _section(name: str, note: str, body: str, words: Words) -> str:
+    """A section under its heading; one without content says so."""
+    text = f'<p class="note">{note}</p>' if note and body else ""
+    content = body or f'<p class="note">– {words["missing"]}</p>'
+    heading = f'<h2 id="{name}-heading">{words[name]}</h2>'
+    return f'<section class="{name}" aria-labelledby="{name}-heading">{heading}{text}{content}</section>'
+
+
+def _tiles(report: Mapping[str, Any], words: Words) -> str:
+    """Size, speed, quality and memory of the student against the teacher."""
+    student, teacher = deployed(report, "student"), the_teacher(report)
+    if student is None or teacher is None:
+        return ""
+    a, b = by_name(report)[student], by_name(report)[teacher]
+    change = difference(report, student, teacher)
+    tiles = [
+        ("size", size(a.get("file_bytes")), size(b.get("file_bytes")), _times(b, a, "file_bytes")),
+        ("speed", rate(speed(a)), rate(speed(b)), _written(ratio(speed(a), speed(b)), "×")),
+        ("quality", number(a.get("bleu")), number(b.get("bleu")), signed(change and change["difference"])),
+        ("memory", size(a.get("peak_rss_bytes")), size(b.get("peak_rss_bytes")), _times(b, a, "peak_rss_bytes")),
+    ]
+    other = named(teacher, words)
+    return "".join(_tile(*tile, other, words) for tile in tiles)
+
+
+def _times(first: Mapping[str, Any], second: Mapping[str, Any], key: str) -> str:
+    return _written(ratio(first.get(key), second.get(key)), "÷")
+
+
+def _written(value: float | None, sign: str) -> str:
+    return "" if value is None else f"{sign}{number(value)}"
+
+
+def _tile(name: str, value: str, other: str, change: str, teacher: str, words: Words) -> str:
+    compared = words["tile_teacher"].format(object=teacher, value=other)
+    return (
+        f'<div class="tile"><dt>{words[f"tile_{name}"]}</dt><dd><b>{value}</b> <span class="change">{change}</span>'
+        f'<span class="other">{escape(compared)}</span></dd></div>'
+    )
+
+
+def _corpus(report: Mapping[str, Any], words: Words) -> str:
+    """The cleaning of the whole corpus, or of each of its parts."""
+    corpus, pair = report.get("corpus") or {}, report.get("pair") or {}
+    if "dropped" in corpus or "read" in corpus:
+        rest = {key: value for key, value in corpus.items() if key not in ("read", "kept", "dropped")}
+        return corpus_table(corpus, pair, words) + _mapping(rest)
+    parts = {key: value for key, value in corpus.items() if isinstance(value, dict) and "dropped" in value}
+    rest = {key: value for key, value in corpus.items() if key not in parts}
+    tables = "".join(f"<h3>{escape(key)}</h3>{corpus_table(value, pair, words)}" for key, value in parts.items())
+    return _mapping(rest) + tables
+
+
+def _method(report: Mapping[str, Any], words: Words) -> str:
+    test = report.get("test") or {}
+    signatures = [value for key, value in test.items() if key.endswith("_signature") and value]
+    machine = [(words.get(key, key), _fact(key, value)) for key, value in (report.get("machine") or {}).items()]
+    config = report.get("config") or {}
+    text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
+    details = f"<details><summary>{words['config']}</summary><pre>{escape(text)}</pre></details>" if config else ""
+    scores = "<br>".join(f"<code>{escape(value)}</code>" for value in signatures) or "–"
+    return (
+        f"<h3>{words['signature']}</h3><p><code>{escape(report.get('signature') or '–')}</code></p>"
+        f"<h3>{words['score_signatures']}</h3><p>{scores}</p>"
+        f"<h3>{words['machine']}</h3>{definitions(machine) or '<p>–</p>'}{details}"
+    )
+
+
+def _mapping(values: Mapping[str, Any]) -> str:
+    """Facts of any kind under their own names."""
+    return definitions([(key.replace("_", " "), _fact(key, value)) for key, value in values.items()])
+
+
+def _fact(key: str, value: Any) -> str:
+    if value is None or value == "" or value == []:
+        return "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{escape(name)} {_fact(str(name), inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact(key, inner) for inner in value)
+    found = number_or_none(value)
+    if found is None:
+        return escape(value)
+    if key.endswith("_bytes"):
+        return size(found)
+    return number(found, 0) if isinstance(value, int) else f"{found:.4g}"

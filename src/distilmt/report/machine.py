@@ -1,0 +1,66 @@
+"""The machine a report was made on, without anything that names its owner."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from distilmt.rundir import versions
+
+# What CTranslate2's int8 and float32 speeds depend on most.
+_INSTRUCTIONS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+)
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory in bytes, operating system and versions; no host or user names."""
+    found = versions()
+    return {
+        "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "instructions": _instructions(),
+        "cores": _usable_cores(),
+        "memory_bytes": _memory(),
+        "system": platform.system(),
+        "python": found.pop("python"),
+        "versions": found,
+    }
+
+
+def _cpu_field(name: str) -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    values = (line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == name)
+    return next(values, None)
+
+
+def _instructions() -> list[str]:
+    flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
+    return [name for name in _INSTRUCTIONS if name in flags]
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,169 @@
+"""Plots as inline SVG; colours come from the page's style sheet, so they follow light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from distilmt.report.axes import Axis, even_axis, log_axis, tick_label
+from distilmt.report.text import escape
+
+_MOST_POINTS = 250
+_KNOWN = ("teacher", "student", "baseline")
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """A system in the scatter plot; `area` is in any unit, `title` is shown under the mouse."""
+
+    name: str
+    label: str
+    x: float
+    y: float
+    area: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve; `points` are (x, y) and not empty."""
+
+    name: str
+    label: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def overlap(self, other: Box) -> float:
+        """Area that both cover."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(0.0, width) * max(0.0, height)
+
+
+def series(system: str) -> str:
+    """CSS class that colours a system: its base name, int8 or not."""
+    base = system.partition("-")[0]
+    return f"s-{base}" if base in _KNOWN else "s-other"
+
+
+def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -> str:
+    """Bubbles over a logarithmic x axis, each with a label that covers no other."""
+    width, height, frame = 520.0, 360.0, Box(34, 26, 476, 284)
+    x = log_axis([b.x for b in bubbles], frame.x, frame.x + frame.width)
+    y = even_axis([b.y for b in bubbles], frame.y + frame.height, frame.y, room=0.16)
+    circles = [_circle_box(b, x, y, max(b.area for b in bubbles)) for b in bubbles]
+    # Big circles first, so that small ones stay in sight.
+    order = sorted(range(len(bubbles)), key=lambda i: -bubbles[i].area)
+    body = [_grid(x, y, frame, x_label, y_label)]
+    body += [_bubble(bubbles[i], circles[i]) for i in order]
+    body += _labels(bubbles, circles, frame)
+    return _svg(width, height, title, "".join(body))
+
+
+def lines(curves: Sequence[Line], x_label: str, title: str) -> str:
+    """Curves over a shared even x axis; dots with values under the mouse."""
+    width, height, frame = 480.0, 290.0, Box(46, 12, 418, 232)
+    points = [point for curve in curves for point in curve.points]
+    x = replace(even_axis([p[0] for p in points], frame.x, frame.x + frame.width), low=0.0)
+    y = even_axis([p[1] for p in points], frame.y + frame.height, frame.y)
+    body = [_grid(x, y, frame, x_label, "")]
+    body += [_curve(curve, x, y) for curve in curves]
+    return _svg(width, height, title, "".join(body))
+
+
+def _svg(width: float, height: float, title: str, body: str) -> str:
+    label = escape(title)
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" class="plot" '
+        f'style="max-width:{1.25 * width:g}px"><title>{label}</title>{body}</svg>'
+    )
+
+
+def _grid(x: Axis, y: Axis, frame: Box, x_label: str, y_label: str) -> str:
+    bottom, right = frame.y + frame.height, frame.x + frame.width
+    parts = [f'<line class="axis" x1="{frame.x:g}" x2="{right:g}" y1="{bottom:g}" y2="{bottom:g}"/>']
+    for tick in x.ticks():
+        parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{frame.y:g}" y2="{bottom:g}"/>')
+        parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{bottom + 17:g}" text-anchor="middle">')
+        parts.append(f"{tick_label(tick)}</text>")
+    for tick in y.ticks():
+        parts.append(f'<line class="grid" x1="{frame.x:g}" x2="{right:g}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(f'<text class="tick" x="{frame.x - 7:g}" y="{y(tick) + 4:.1f}" text-anchor="end">')
+        parts.append(f"{tick_label(tick)}</text>")
+    middle = frame.x + frame.width / 2
+    parts.append(f'<text class="name" x="{middle:g}" y="{bottom + 36:g}" text-anchor="middle">{escape(x_label)}</text>')
+    if y_label:
+        parts.append(f'<text class="name" x="{frame.x - 7:g}" y="{frame.y - 10:g}">{escape(y_label)}</text>')
+    return "".join(parts)
+
+
+def _circle_box(bubble: Bubble, x: Axis, y: Axis, biggest: float) -> Box:
+    radius = max(5.0, 26 * math.sqrt(bubble.area / biggest)) if biggest > 0 else 8.0
+    return Box(x(bubble.x) - radius, y(bubble.y) - radius, 2 * radius, 2 * radius)
+
+
+def _bubble(bubble: Bubble, box: Box) -> str:
+    kind = "full" if "int8" in bubble.name else "hollow"
+    radius = box.width / 2
+    return (
+        f'<circle class="{series(bubble.name)} {kind}" cx="{box.x + radius:.1f}" cy="{box.y + radius:.1f}" '
+        f'r="{radius:.1f}"><title>{escape(bubble.title)}</title></circle>'
+    )
+
+
+def _labels(bubbles: Sequence[Bubble], circles: Sequence[Box], frame: Box) -> list[str]:
+    taken = list(circles)
+    parts = []
+    for bubble, circle in zip(bubbles, circles, strict=True):
+        places = list(_places(circle, _text_width(bubble.label)))
+        inside = [p for p in places if p.overlap(frame) >= 0.999 * p.width * p.height] or places
+        best = min(inside, key=lambda place: sum(place.overlap(other) for other in taken))
+        taken.append(best)
+        parts.append(
+            f'<text class="label {series(bubble.name)}" x="{best.x + best.width / 2:.1f}" y="{best.y + 12:.1f}" '
+            f'text-anchor="middle">'
+            f"{escape(bubble.label)}</text>"
+        )
+    return parts
+
+
+def _places(circle: Box, width: float, height: float = 16.0) -> Iterator[Box]:
+    """Where a label may stand, best first: right, left, above and below, then further off."""
+    middle_x, middle_y = circle.x + circle.width / 2, circle.y + circle.height / 2
+    for gap in (4.0, 16.0, 30.0):
+        yield Box(circle.x + circle.width + gap, middle_y - height / 2, width, height)
+        yield Box(circle.x - gap - width, middle_y - height / 2, width, height)
+        yield Box(middle_x - width / 2, circle.y - gap - height, width, height)
+        yield Box(middle_x - width / 2, circle.y + circle.height + gap, width, height)
+
+
+def _text_width(text: str) -> float:
+    return sum(13.5 if ord(character) > 0x2E80 else 8.2 for character in text)
+
+
+def _curve(curve: Line, x: Axis, y: Axis) -> str:
+    kept = thinned(curve.points, _MOST_POINTS)
+    path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in kept)
+    dots = "".join(
+        f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{3 if len(kept) <= 60 else 1.5}">'
+        f"<title>{escape(curve.label)}, {a:g}: {b:.4g}</title></circle>"
+        for a, b in kept
+    )
+    return f'<g class="{series(curve.name)}"><polyline points="{path}"/>{dots}</g>'
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """At most about `most` of the points, evenly spaced, first and last among them."""
+    step = max(1, math.ceil(len(points) / most))
+    kept = list(points[::step])
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]

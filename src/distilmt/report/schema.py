@@ -1,0 +1,89 @@
+"""What `report.json` holds. Keys stay; new ones may come. What was not measured is null or missing."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Pair(TypedDict):
+    """Language codes."""
+
+    source: str
+    target: str
+
+
+class Test(TypedDict):
+    """The test set and how it was scored."""
+
+    sentences: int
+    bleu_signature: str
+    chrf_signature: str
+    ter_signature: str
+
+
+class System(TypedDict, total=False):
+    """One exported model: size, scores (BLEU, chrF 0 to 100, TER 0 and up), speed on one thread, memory."""
+
+    name: str
+    parameters: int | None
+    file_bytes: int
+    bleu: float
+    chrf: float
+    ter: float
+    beam_size: int
+    sentences_per_second: dict[str, float]
+    tokens_per_second: dict[str, float]
+    latency_ms: dict[str, float]
+    load_seconds: float
+    timed_sentences: dict[str, int]
+    peak_rss_bytes: int
+    health: dict[str, int]
+
+
+class Step(TypedDict):
+    """What a step of the run cost."""
+
+    name: str
+    seconds: float
+    peak_rss_bytes: int
+
+
+class CurvePoint(TypedDict, total=False):
+    """One line of a training log; validation scores stand only where there was a validation."""
+
+    update: int
+    seconds: float
+    train_loss: float | None
+    learning_rate: float
+    tokens_per_second: float
+    bleu: float | None
+    chrf: float | None
+
+
+class Example(TypedDict):
+    """One test sentence in all systems' words. `chosen` is `random` or `differs`; `chrf` is per sentence."""
+
+    source: str
+    reference: str
+    translations: dict[str, str]
+    chosen: str
+    chrf: dict[str, float]
+
+
+class Report(TypedDict, total=False):
+    """The whole report. `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`."""
+
+    signature: str
+    pair: Pair
+    test: Test
+    systems: list[System]
+    comparisons: list[dict[str, Any]]
+    steps: list[Step]
+    curves: dict[str, list[CurvePoint]]
+    examples: list[Example]
+    corpus: dict[str, Any]
+    labels: dict[str, Any]
+    machine: dict[str, Any]
+    config: dict[str, Any]
+    distilmt_version: str
+    date: str

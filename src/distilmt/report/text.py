@@ -1,0 +1,89 @@
+"""Numbers and text as they stand in HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from typing import Any
+
+MISSING = "–"
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def escape(value: object) -> str:
+    """Text that means nothing to a browser; characters that HTML forbids become U+FFFD."""
+    return html.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True)
+
+
+def number_or_none(value: Any) -> float | None:
+    """A finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def number(value: Any, digits: int = 1) -> str:
+    """A number with thousands separated: `1,234.5`."""
+    found = number_or_none(value)
+    return MISSING if found is None else f"{found:,.{digits}f}".replace("-", "−")
+
+
+def signed(value: Any, digits: int = 1) -> str:
+    """A number with its sign: `+0.4`."""
+    found = number_or_none(value)
+    return MISSING if found is None else f"{found:+,.{digits}f}".replace("-", "−")
+
+
+def rate(value: Any) -> str:
+    """A rate, with a decimal where it is small."""
+    found = number_or_none(value)
+    return number(found, 0 if found is not None and found >= 100 else 1)
+
+
+def size(value: Any) -> str:
+    """Bytes in kB, MB or GB (powers of ten), three digits."""
+    found = number_or_none(value)
+    if found is None:
+        return MISSING
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if found >= factor:
+            return f"{found / factor:,.{2 if found < 10 * factor else 1 if found < 100 * factor else 0}f} {unit}"
+    return f"{found:.0f} B"
+
+
+def count(value: Any) -> str:
+    """A big count, shortened: `7.7 M`."""
+    found = number_or_none(value)
+    if found is None:
+        return MISSING
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if found >= factor:
+            return f"{found / factor:,.1f} {unit}"
+    return f"{found:.0f}"
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as `4.2 s`, `3 min 05 s` or `2 h 05 min`."""
+    found = number_or_none(seconds)
+    if found is None:
+        return MISSING
+    if found < 60:
+        return f"{found:.1f} s"
+    minutes, rest = divmod(round(found), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def p_value(value: Any) -> str:
+    """`p = 0.031`, or `p < 0.001`."""
+    found = number_or_none(value)
+    if found is None:
+        return f"p {MISSING}"
+    return "p < 0.001" if found < 0.001 else f"p = {found:.3f}" if found < 0.1 else f"p = {found:.2f}"
+
+
+def language_tag(code: object) -> str:
+    """A language code as HTML wants it: `pt-BR` for `pt_BR`."""
+    return escape(str(code).replace("_", "-"))

@@ -1,0 +1,144 @@
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from distilmt.errors import UserError
+from distilmt.report.html import render, write_report
+
+VOID = {"meta", "br", "input", "circle", "line", "polyline"}
+
+
+class Checker(HTMLParser):
+    """Follows the tags; a browser would forgive what this does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def parse(page: str) -> Checker:
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    return checker
+
+
+def strict(text: str):
+    def refuse(constant: str):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize(("language", "tag"), [("en", "en"), ("zh", "zh-CN")])
+def test_page_is_whole_and_well_formed(italian, language, tag):
+    page = render(italian, language)
+    checker = parse(page)
+    assert ("html", {"lang": tag}) in checker.tags
+    assert sum(name == "svg" for name, _ in checker.tags) == 4
+    assert all(attrs.get("aria-label") for name, attrs in checker.tags if name == "svg")
+    assert all(attrs.get("scope") for name, attrs in checker.tags if name == "th")
+    assert sum(name == "article" for name, _ in checker.tags) == 4
+    assert "student-int8" in page and italian["signature"] in page and "Example CPU" in page
+
+
+def test_page_needs_nothing_from_outside(italian):
+    page = render(italian, "en")
+    assert not re.search(r"https?://|url\(|@import|src=|<script|<link", page)
+
+
+def test_headline_is_the_heading(italian):
+    page = render(italian, "en")
+    heading = re.search(r"<h1>(.*?)</h1>", page).group(1)
+    assert heading.startswith("The int8 student is 13.1 times smaller and 8.2 times faster than the teacher")
+
+
+def test_text_from_data_cannot_become_markup(italian):
+    bad = "<script>alert('&')</script>\x00\x1b[31m\u202e\"><img src=x>"
+    italian["signature"] = italian["pair"]["target"] = italian["date"] = bad
+    italian["systems"][0]["name"] = bad
+    italian["examples"][0] = {"source": bad, "reference": bad, "translations": {"student-int8": bad + "x", bad: bad}}
+    italian["corpus"]["dropped"] = {bad: {"count": 1, "examples": [{"source": bad, "target": bad}]}}
+    italian["curves"] = {bad: [{"update": 1, "train_loss": 2.0}]}
+    italian["steps"][0]["name"] = italian["labels"][bad] = italian["machine"]["cpu"] = bad
+    italian["config"] = {bad: bad}
+    page = render(italian, "en")
+    checker = parse(page)
+    assert not {"script", "img"} & {name for name, _ in checker.tags}
+    assert "\x00" not in page and "\x1b" not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "key",
+    "signature test systems comparisons steps curves examples corpus labels machine config pair date".split(),
+)
+def test_any_part_may_be_missing(italian, key, language):
+    del italian[key]
+    parse(render(italian, language))
+
+
+@pytest.mark.parametrize("key", ["parameters", "file_bytes", "bleu", "chrf", "sentences_per_second", "latency_ms"])
+@pytest.mark.parametrize("value", [None, math.nan])
+def test_any_number_may_be_missing(italian, key, value, tmp_path):
+    for system in italian["systems"][::2]:
+        system[key] = {"batch_1": value, "p50": value} if key.endswith(("second", "ms")) else value
+    write_report(italian, tmp_path, "en")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    parse(page)
+    page = page.partition("<body>")[2]
+    assert "<td>–</td>" in page
+    assert not re.search(r"\bnan\b|\bNone\b", page, re.IGNORECASE)
+
+
+def test_nothing_at_all_makes_a_page_too():
+    page = render({}, "en")
+    parse(page)
+    assert "There is no student and teacher to compare." in page
+
+
+def test_written_json_is_strict_and_complete(italian, tmp_path):
+    italian["curves"]["student"][0]["bleu"] = math.nan
+    italian["curves"]["student"][1]["bleu"] = math.inf
+    italian["examples"][0]["source"] = "lone \ud800 surrogate"
+    write_report(italian, tmp_path, "zh")
+    found = strict((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert found["curves"]["student"][0]["bleu"] is None
+    assert found["curves"]["student"][1]["bleu"] is None
+    assert found["examples"][0]["source"] == "lone \ufffd surrogate"
+    assert found["systems"] == italian["systems"]
+    assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["report.html", "report.json"]
+
+
+def test_an_unknown_language_is_refused_before_anything_is_written(italian, tmp_path):
+    with pytest.raises(UserError, match="'fr'"):
+        write_report(italian, tmp_path, "fr")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_translations_carry_their_language(chinese):
+    page = render(chinese, "en")
+    assert '<dd dir="auto" lang="zh">' in page and '<dd dir="auto" lang="en">' in page
+
+
+def test_cleaning_of_several_parts_is_shown_part_by_part(italian):
+    part = italian["corpus"]
+    italian["corpus"] = {"seed": 1, "training": part, "testing": part}
+    page = render(italian, "en")
+    assert "<h3>training</h3>" in page and "<h3>testing</h3>" in page
+    assert page.count("20,411") == 2

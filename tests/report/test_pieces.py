@@ -1,0 +1,120 @@
+import re
+from string import Formatter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distilmt.report import axes, plots, text
+from distilmt.report.diff import differing, marked, tokens
+from distilmt.report.words import CHINESE, ENGLISH
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def test_both_languages_say_the_same_things():
+    assert ENGLISH.keys() == CHINESE.keys()
+    for key, english in ENGLISH.items():
+        assert fields(english) == fields(CHINESE[key]), key
+
+
+def test_differing_words_are_marked_against_both_texts():
+    found = marked("the blue old house", "the red old house", "the blue new house", "en")
+    assert found == 'the <mark class="r">blue</mark> <mark class="t">old</mark> house'
+
+
+def test_neighbouring_words_make_one_mark():
+    assert marked("a x y b", "a c d b", None, "en") == 'a <mark class="r">x y</mark> b'
+
+
+def test_missing_words_leave_a_gap():
+    assert marked("a b", "a c b", None, "en") == 'a <mark class="gap r"></mark>b'
+    assert marked("a", "a c", None, "en") == 'a<mark class="gap r"></mark>'
+
+
+def test_chinese_is_compared_by_characters_and_latin_words_stay_whole():
+    assert tokens("用HTML写的", "zh_CN") == ["用", "HTML", "写", "的"]
+    assert marked("红色的茶", "绿色的茶", None, "zh") == '<mark class="r">红</mark>色的茶'
+
+
+def test_marks_escape_the_text():
+    assert marked("<b>", "", None, "en") == '<mark class="r">&lt;b&gt;</mark>'
+
+
+@given(st.text(), st.text(), st.sampled_from(["en", "zh"]))
+def test_marking_keeps_every_character(one, other, target):
+    assert re.sub("<[^>]*>", "", marked(one, other, other, target)) == text.escape(one)
+    assert "".join(tokens(one, target)) == one
+    assert not any(differing(tokens(one, target), tokens(one, target)).changed)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (text.size(4_550_000), "4.55 MB"),
+        (text.size(181e6), "181 MB"),
+        (text.size(12), "12 B"),
+        (text.duration(4.24), "4.2 s"),
+        (text.duration(185), "3 min 05 s"),
+        (text.duration(7500), "2 h 05 min"),
+        (text.count(7_700_000), "7.7 M"),
+        (text.number(-1234.56), "−1,234.6"),
+        (text.signed(0.44), "+0.4"),
+        (text.p_value(0.000999), "p < 0.001"),
+        (text.p_value(0.0496), "p = 0.050"),
+        (text.p_value(0.31), "p = 0.31"),
+        (text.rate(74.93), "74.9"),
+        (text.rate(271.4), "271"),
+        (text.number(float("nan")), "–"),
+        (text.size(None), "–"),
+        (text.number(True), "–"),
+    ],
+)
+def test_numbers_as_written(written, expected):
+    assert written == expected
+
+
+def test_escape_replaces_what_html_forbids():
+    assert text.escape("a\x00<\x1b'\n") == "a\ufffd&lt;\ufffd&#x27;\n"
+
+
+def test_even_ticks_are_round():
+    assert axes.even_ticks(31.2, 37.1, 6) == [32, 33, 34, 35, 36, 37]
+    assert axes.even_ticks(0, 9000, 5) == [0, 2000, 4000, 6000, 8000]
+
+
+def test_log_axis_maps_factors_to_equal_steps():
+    axis = axes.log_axis([10, 1000], 0, 100)
+    assert axis(100) - axis(10) == pytest.approx(axis(1000) - axis(100))
+    assert [axes.tick_label(tick) for tick in axes.Axis(9, 1100, 0, 1, log=True).ticks()] == (
+        ["10", "20", "50", "100", "200", "500", "1k"]
+    )
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1e5), st.floats(0, 100)), min_size=1, max_size=6))
+def test_any_systems_can_be_plotted(values):
+    bubbles = [plots.Bubble(f"s{i}", f"s{i}", x, y, 1.0, "t") for i, (x, y) in enumerate(values)]
+    svg = plots.scatter(bubbles, "x", "y", "title")
+    assert svg.count("<circle") == len(values)
+    assert "nan" not in svg
+
+
+def test_labels_of_close_systems_do_not_overlap():
+    bubbles = [plots.Bubble("a", "student-int8", x, 35.0, 1.0, "") for x in (70, 72, 74)]
+    bubbles.append(plots.Bubble("b", "teacher", 9, 36, 14.0, ""))
+    svg = plots.scatter(bubbles, "x", "y", "title")
+    places = re.findall(r'class="label [^"]*" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)<', svg)
+    width = {"student-int8": 95, "teacher": 55}
+    boxes = [plots.Box(float(x) - width[name] / 2, float(y) - 12, width[name], 15) for x, y, name in places]
+    assert len(boxes) == 4
+    assert all(a.overlap(b) == 0 for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_long_curves_are_thinned_but_keep_their_ends():
+    points = [(float(i), 1.0) for i in range(10_001)]
+    kept = plots.thinned(points, 250)
+    assert len(kept) <= 252
+    assert kept[0] == points[0] and kept[-1] == points[-1]
+    assert plots.thinned(points[:3], 250) == points[:3]

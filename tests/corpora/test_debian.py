@@ -7,7 +7,6 @@ from distilmt.corpora.apt import Indices
 from distilmt.corpora.debian import Block, Record, blocks, pairs
 from distilmt.corpora.sentences import sentences
 
-
 Descriptions = dict[str, tuple[str, str, str]]
 
 
@@ -29,8 +28,9 @@ def test_sentences(text: str, wanted: list[str]) -> None:
 
 
 def test_blocks() -> None:
-    text = " First line\n goes on.\n  * one\n    more\n  - two\n Then:\n   verbatim  x\n .\n Last Qt-\n Module, pre-\n and."
-    assert blocks(text) == [
+    first = " First line\n goes on.\n  * one\n    more\n  - two\n Then:\n   verbatim  x\n"
+    second = " .\n Last Qt-\n Module, pre-\n and."
+    assert blocks(first + second) == [
         [
             Block("P", "First line goes on."),
             Block("B", "one more"),

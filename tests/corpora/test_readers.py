@@ -150,3 +150,14 @@ def test_long_lines_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.M
     assert len(read(path)[1].source) == 10_000_000
     monkeypatch.setattr(readers, "MAX_LINE_BYTES", 1 << 20)
     assert "line 2: is longer than 1 MiB" in complaint(path)
+
+
+@pytest.mark.parametrize("place", [10, 0.3, 0.8, -20])
+def test_damaged_parquet(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"en": [f"a {n}" for n in range(5000)], "it": [f"b {n}" for n in range(5000)]}), path)
+    data = bytearray(path.read_bytes())
+    start = int(place * len(data)) if 0 < place < 1 else int(place)
+    data[start : start + 12] = b"\xff" * 12
+    path.write_bytes(data)
+    assert "a.parquet" in complaint(path)

@@ -162,7 +162,7 @@ class Cleaner:
 
     def leaks(self, pair: Pair) -> bool:
         """Whether a pair's source or target is held out."""
-        if not self.config.drop_duplicates or not self._held_sources:
+        if not self.config.drop_duplicates or not (self._held_sources or self._held_targets):
             return False
         return hash64(key(pair.source)) in self._held_sources or hash64(key(pair.target)) in self._held_targets
 

@@ -81,7 +81,7 @@ def load(directory: Path, split: str) -> pa.Table:
         return pq.read_table(path, columns=staging.SCHEMA.names)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run the corpus step first") from None
-    except pa.ArrowException:
+    except (pa.ArrowException, OSError):
         raise UserError(f"{path} is damaged: delete {directory} and run the corpus step again") from None
 
 

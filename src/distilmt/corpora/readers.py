@@ -200,7 +200,10 @@ def _read_parquet(path: Path, source: str, target: str) -> Iterator[Pair]:
                 for record in batch.to_pylist():
                     line += 1
                     yield Pair(line, *sides(record, source, target, f"{path}, row {line}"))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # A damaged footer comes as an OSError without a number.
         raise UserError(f"{path} is not a whole Parquet file ({_first_line(error)}): write it again") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: a row after row {line} is not UTF-8: write the file again as UTF-8") from None

@@ -7,17 +7,14 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
-    pytest.importorskip("distilmt.translator")
-    from ctranslate2.converters import TransformersConverter
     from transformers import MarianConfig, MarianMTModel
 
     from distilmt import tokenizer
     from distilmt.config import TokenizerConfig
+    from distilmt.export.ctranslate2 import export
 
     directory = tmp_path_factory.mktemp("marian")
-    text = [
-        f"the {colour} {thing}" for colour in ("red", "blue", "old") for thing in ("house", "bridge", "tree")
-    ]
+    text = [f"the {colour} {thing}" for colour in ("red", "blue", "old") for thing in ("house", "bridge", "tree")]
     tokenizer.train(text, text, TokenizerConfig(vocab_size=300), directory, seed=1)
     pieces = tokenizer.load(directory)
     config = MarianConfig(
@@ -34,8 +31,5 @@ def tiny_model(tmp_path_factory) -> Path:
         eos_token_id=0,
         decoder_start_token_id=pieces.pad,
     )
-    MarianMTModel(config).save_pretrained(directory)
-    exported = directory / "ct2"
-    TransformersConverter(str(directory)).convert(str(exported))
-    pieces.copy_to(exported)
-    return exported
+    export(MarianMTModel(config), pieces, directory / "ct2", "float32")
+    return directory / "ct2"

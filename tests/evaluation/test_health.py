@@ -6,9 +6,7 @@ from distilmt.errors import UserError
 from distilmt.evaluation import health
 
 
-def one(
-    hypothesis: str, source: str = "a perfectly usual sentence", reference: str = "ein ganz üblicher Satz"
-):
+def one(hypothesis: str, source: str = "a perfectly usual sentence", reference: str = "ein ganz üblicher Satz"):
     found = health.check([hypothesis], [source], [reference])
     return found.empty, found.repetitions, found.copies, found.length_outliers
 

@@ -5,9 +5,7 @@ import pytest
 from distilmt.errors import UserError
 from distilmt.evaluation import quality
 
-REFERENCES = [
-    f"the small house number {i} stands near the old bridge" + " again" * (i % 5) for i in range(40)
-]
+REFERENCES = [f"the small house number {i} stands near the old bridge" + " again" * (i % 5) for i in range(40)]
 
 
 def worse(texts: list[str]) -> list[str]:
@@ -82,9 +80,7 @@ def test_bad_input_is_refused():
 
 
 def test_clearly_better_system_is_significant():
-    bleu, chrf = quality.compare(
-        ("good", REFERENCES), ("bad", worse(REFERENCES)), REFERENCES, "en", samples=200
-    )
+    bleu, chrf = quality.compare(("good", REFERENCES), ("bad", worse(REFERENCES)), REFERENCES, "en", samples=200)
     assert (bleu["a"], bleu["b"], bleu["metric"], chrf["metric"]) == ("good", "bad", "bleu", "chrf")
     assert bleu["a_score"] == pytest.approx(100.0)
     assert bleu["difference"] == pytest.approx(bleu["a_score"] - bleu["b_score"])

@@ -6,6 +6,7 @@ import pytest
 
 from distilmt.errors import UserError
 from distilmt.evaluation import speed
+from distilmt.translator import Hypothesis
 
 
 class Slow:
@@ -14,10 +15,10 @@ class Slow:
     def __init__(self, clock, seconds: float) -> None:
         self.clock, self.seconds, self.calls = clock, seconds, []
 
-    def translate(self, texts, beam_size=4, batch_size=64):
+    def hypotheses(self, texts, beam_size=4, *, batch_size=64):
         self.clock.now += self.seconds * len(texts)
         self.calls.append((len(texts), beam_size, batch_size))
-        return [text.upper() for text in texts]
+        return [[Hypothesis(text, list(text), 0.0)] if text else [] for text in texts]
 
 
 class Clock:
@@ -36,16 +37,17 @@ def clock(monkeypatch):
 
 def test_all_sentences_are_timed_batch_by_batch(clock):
     model = Slow(clock, 0.5)
-    timing = speed.time_batches(model, [f"s{i}" for i in range(7)], 3, beam_size=2, max_seconds=100)
+    timing = speed.time_batches(model, ["ab", "", "c", "d", "e", "f", "ghi"], 3, beam_size=2, max_seconds=100)
     assert timing.seconds == pytest.approx([1.5, 1.5, 0.5])
-    assert timing.outputs == [f"S{i}" for i in range(7)]
+    assert timing.tokens == [3, 3, 3]
+    assert timing.sentences == 7
     assert model.calls == [(3, 2, 3), (3, 2, 3), (1, 2, 3)]
 
 
 def test_a_slow_model_stops_when_time_is_up_but_not_before_twenty_sentences(clock):
     sentences = ["x"] * 100
-    assert len(speed.time_batches(Slow(clock, 1.0), sentences, 1, 4, max_seconds=5).outputs) == 20
-    assert len(speed.time_batches(Slow(clock, 1.0), sentences, 1, 4, max_seconds=30).outputs) == 30
+    assert speed.time_batches(Slow(clock, 1.0), sentences, 1, 4, max_seconds=5).sentences == 20
+    assert speed.time_batches(Slow(clock, 1.0), sentences, 1, 4, max_seconds=30).sentences == 30
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.95, 95), (0.0, 1), (1.0, 100)])
@@ -124,7 +126,6 @@ def test_a_real_model_is_measured_in_a_process_without_torch(tiny_model):
 
 def test_the_process_prints_one_line_of_json(tiny_model, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", sys.modules.get("torch"))
-    monkeypatch.setitem(sys.modules, "transformers", sys.modules.get("transformers"))
     file = tmp_path / "sentences.txt"
     file.write_text("the red house\n", encoding="utf-8")
     assert speed.main([str(tiny_model), str(file), "--beam", "1"]) == 0

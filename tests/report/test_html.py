@@ -86,7 +86,21 @@ def test_text_from_data_cannot_become_markup(italian):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "key",
-    "signature test systems comparisons steps curves examples corpus labels machine config pair date".split(),
+    [
+        "signature",
+        "pair",
+        "test",
+        "systems",
+        "comparisons",
+        "steps",
+        "curves",
+        "examples",
+        "corpus",
+        "labels",
+        "machine",
+        "config",
+        "date",
+    ],
 )
 def test_any_part_may_be_missing(italian, key, language):
     del italian[key]
@@ -138,7 +152,8 @@ def test_translations_carry_their_language(chinese):
 
 def test_cleaning_of_several_parts_is_shown_part_by_part(italian):
     part = italian["corpus"]
-    italian["corpus"] = {"seed": 1, "training": part, "testing": part}
-    page = render(italian, "en")
-    assert "<h3>training</h3>" in page and "<h3>testing</h3>" in page
-    assert page.count("20,411") == 2
+    summary = {"train": 77_123, "dropped": {"duplicate": 20_411}, "cleaning": {"training": part, "testing": part}}
+    for italian["corpus"] in (summary, {"train": 77_123, "training": part, "testing": part}):
+        page = render(italian, "en")
+        assert "<h3>training</h3>" in page and "<h3>testing</h3>" in page
+        assert page.count("20,411") == 2 and page.count("77,123") == 1

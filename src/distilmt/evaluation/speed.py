@@ -28,11 +28,21 @@ LEAST_SENTENCES = 20
 _WARM_UP = 8
 
 
+class Answer(Protocol):
+    """A translation and its pieces."""
+
+    @property
+    def tokens(self) -> list[str]:
+        """Target pieces, the end left out."""
+
+
 class Translates(Protocol):
     """What is timed: `distilmt.translator.Translator`."""
 
-    def translate(self, texts: list[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
-        """One translation per text."""
+    def hypotheses(
+        self, texts: Sequence[str], beam_size: int = 4, *, batch_size: int = 64
+    ) -> Sequence[Sequence[Answer]]:
+        """The translations of each text, none for an empty one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Speed:
     load_seconds: float
     sentences_per_second: dict[str, float]
     tokens_per_second: dict[str, float]
-    """Target tokens: SentencePiece pieces of the translations."""
+    """Target pieces, ends not counted."""
     latency_ms: dict[str, float]
     """`p50` and `p95` of single sentences at batch 1."""
     peak_rss_bytes: int
@@ -53,10 +63,11 @@ class Speed:
 
 @dataclass(frozen=True)
 class Timing:
-    """One pass over sentences: seconds of each batch, and what came out."""
+    """One pass over sentences: seconds and target tokens of each batch, and how many sentences there were."""
 
     seconds: list[float]
-    outputs: list[str]
+    tokens: list[int]
+    sentences: int
 
 
 def file_bytes(model: Path) -> int:
@@ -150,17 +161,19 @@ def time_batches(
     model: Translates, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float
 ) -> Timing:
     """Translate batch by batch until all is done, or until the time is up and 20 sentences are done."""
-    timing = Timing([], [])
+    seconds, tokens, done = [], [], 0
     begin = time.perf_counter()
     for start in range(0, len(sentences), batch_size):
         batch = sentences[start : start + batch_size]
         before = time.perf_counter()
-        timing.outputs.extend(model.translate(batch, beam_size=beam_size, batch_size=batch_size))
+        answers = model.hypotheses(batch, beam_size, batch_size=batch_size)
         now = time.perf_counter()
-        timing.seconds.append(now - before)
-        if now - begin >= max_seconds and len(timing.outputs) >= LEAST_SENTENCES:
+        seconds.append(now - before)
+        tokens.append(sum(len(found[0].tokens) for found in answers if found))
+        done += len(batch)
+        if now - begin >= max_seconds and done >= LEAST_SENTENCES:
             break
-    return timing
+    return Timing(seconds, tokens, done)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -174,39 +187,28 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
     translator, load_seconds = _load(model)
     timings = {}
     for size in BATCH_SIZES:
-        translator.translate(sentences[:_WARM_UP], beam_size=beam_size, batch_size=size)
+        translator.hypotheses(sentences[:_WARM_UP], beam_size, batch_size=size)
         timings[f"batch_{size}"] = time_batches(translator, sentences, size, beam_size, max_seconds)
-    # Read before the pieces are counted: a second copy of them is no part of translating.
-    memory = peak_rss()
-    tokens = {key: _count_tokens(model, timing.outputs) for key, timing in timings.items()}
     single = timings["batch_1"].seconds
     return {
         "load_seconds": load_seconds,
-        "sentences_per_second": {k: len(t.outputs) / sum(t.seconds) for k, t in timings.items()},
-        "tokens_per_second": {k: tokens[k] / sum(t.seconds) for k, t in timings.items()},
+        "sentences_per_second": {k: t.sentences / sum(t.seconds) for k, t in timings.items()},
+        "tokens_per_second": {k: sum(t.tokens) / sum(t.seconds) for k, t in timings.items()},
         "latency_ms": {"p50": 1e3 * quantile(single, 0.5), "p95": 1e3 * quantile(single, 0.95)},
-        "peak_rss_bytes": memory,
-        "sentences": {k: len(t.outputs) for k, t in timings.items()},
+        "peak_rss_bytes": peak_rss(),
+        "sentences": {k: t.sentences for k, t in timings.items()},
     }
 
 
 def _load(model: Path) -> tuple[Translates, float]:
     """The model, and the seconds it takes to be ready for work."""
-    # Some releases of CTranslate2 import these if they are there; who deploys a model does not have them.
-    for name in ("torch", "transformers"):
-        sys.modules[name] = None  # type: ignore[assignment]
+    # Some releases of CTranslate2 import it if it is there; who deploys a model does not have it.
+    sys.modules["torch"] = None  # type: ignore[assignment]
     begin = time.perf_counter()
     from distilmt.translator import Translator
 
     translator = Translator(model, threads=1)
     return translator, time.perf_counter() - begin
-
-
-def _count_tokens(model: Path, texts: list[str]) -> int:
-    import sentencepiece
-
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model / "target.spm"))
-    return sum(len(pieces) for pieces in processor.encode(texts))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -136,15 +136,18 @@ def _tile(name: str, value: str, other: str, change: str, teacher: str, words: W
 
 
 def _corpus(report: Mapping[str, Any], words: Words) -> str:
-    """The cleaning of the whole corpus, or of each of its parts."""
+    """How many pairs there are, and the cleaning of the whole corpus or of each of its parts."""
     corpus, pair = report.get("corpus") or {}, report.get("pair") or {}
-    if "dropped" in corpus or "read" in corpus:
-        rest = {key: value for key, value in corpus.items() if key not in ("read", "kept", "dropped")}
-        return corpus_table(corpus, pair, words) + _mapping(rest)
-    parts = {key: value for key, value in corpus.items() if isinstance(value, dict) and "dropped" in value}
-    rest = {key: value for key, value in corpus.items() if key not in parts}
-    tables = "".join(f"<h3>{escape(key)}</h3>{corpus_table(value, pair, words)}" for key, value in parts.items())
-    return _mapping(rest) + tables
+    parts = corpus.get("cleaning") or {key: part for key, part in corpus.items() if _is_cleaning(part)}
+    if not parts and _is_cleaning(corpus):
+        return corpus_table(corpus, pair, words)
+    sizes = {key: value for key, value in corpus.items() if number_or_none(value) is not None}
+    tables = "".join(f"<h3>{escape(key)}</h3>{corpus_table(part, pair, words)}" for key, part in parts.items())
+    return _mapping(sizes) + tables
+
+
+def _is_cleaning(value: Any) -> bool:
+    return isinstance(value, dict) and "dropped" in value
 
 
 def _method(report: Mapping[str, Any], words: Words) -> str:

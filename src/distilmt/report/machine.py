@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from distilmt.machine import cores
 from distilmt.rundir import versions
 
 # What CTranslate2's int8 and float32 speeds depend on most.
@@ -30,7 +31,7 @@ def machine() -> dict[str, Any]:
         "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
         "architecture": platform.machine(),
         "instructions": _instructions(),
-        "cores": _usable_cores(),
+        "cores": cores(),
         "memory_bytes": _memory(),
         "system": platform.system(),
         "python": found.pop("python"),
@@ -50,13 +51,6 @@ def _cpu_field(name: str) -> str | None:
 def _instructions() -> list[str]:
     flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
     return [name for name in _INSTRUCTIONS if name in flags]
-
-
-def _usable_cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def _memory() -> int | None:

@@ -1,0 +1,1 @@
+"""What a student minimises: pure functions of tensors."""

@@ -1,0 +1,182 @@
+"""The objective and its gradients together, a chunk of rows at a time.
+
+As in Liger Kernel's fused linear cross-entropy, the forward pass computes the gradients too, so that logits are needed
+once and thrown away; the backward pass only scales them. What is new here is how few times a chunk's logits are
+touched. Write a row's vocabulary as K (the teacher's top words, or just the label) and the rest. All terms depend on
+the rest only through its total mass, so with outcomes u = (z_K, logsumexp z_rest) and g = dL/du,
+
+    dL/dz_j = g_j for j in K,   dL/dz_j = g_rest · softmax(z_rest)_j for the others,
+
+and one softmax over the rest, computed with K masked out, is the whole matrix work. The factor g_rest is moved out
+of the matrix onto rows of the products, with g_K / g_rest written in the places of K. Numbers that subtract
+(p_K − q_K) stay in float32 even where the matrix is bf16.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from distilmt.objectives.divergences import widened
+from distilmt.objectives.sparse import NOWHERE, outcome_cross_entropy
+
+_SMALLEST_FACTOR = 1e-6
+"""g_rest is kept away from zero by this: the rest of a vocabulary then gets a gradient of 1e-6 at most in excess."""
+
+
+class Terms(NamedTuple):
+    """Weights of the two cross-entropies, and how they are softened."""
+
+    label: float
+    word: float
+    temperature: float
+    smoothing: float
+
+
+class ChunkedLoss(torch.autograd.Function):
+    """Sum of losses over rows, differentiable once in hidden states, weight and bias. Use `loss.chunked_loss`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        ids: Tensor,
+        outcomes: Tensor,
+        masses: Tensor | None,
+        terms: Terms,
+        chunk: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss [], unsmoothed label cross-entropy [], word cross-entropy []; ids [N], outcomes [N, k], masses [N, k+1]."""
+        work = _Work(hidden, weight, bias, terms, min(chunk, max(1, len(hidden))), ctx.needs_input_grad[:3])
+        for begin in range(0, len(hidden), chunk):
+            rows = slice(begin, begin + chunk)
+            work.add(rows, ids[rows], outcomes[rows], None if masses is None else masses[rows])
+        work.add_smoothing(ids)
+        ctx.save_for_backward(work.grad_hidden, work.grad_weight, work.grad_bias)
+        ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
+        ctx.mark_non_differentiable(work.nll, work.word)
+        return work.loss, work.nll, work.word
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, scale: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale what the forward pass found."""
+        hidden, weight, bias = ctx.saved_tensors
+        weight_dtype, bias_dtype = ctx.dtypes
+        return (
+            None if hidden is None else hidden * scale,
+            None if weight is None else (weight * scale).to(weight_dtype),
+            None if bias is None else (bias * scale).to(bias_dtype),
+            *(None,) * 5,
+        )
+
+
+class _Work:
+    """Buffers of one forward pass; sums are kept in float32 at least."""
+
+    def __init__(
+        self,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        terms: Terms,
+        chunk: int,
+        wanted: tuple[bool, bool, bool],
+    ) -> None:
+        self.hidden, self.weight, self.bias, self.terms = hidden, weight, bias, terms
+        # Fresh memory costs more than the arithmetic on it: every chunk reuses these.
+        self.logits = hidden.new_empty(chunk, len(weight))
+        self.rest = torch.empty_like(self.logits)
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        self.loss = torch.zeros((), dtype=wide, device=hidden.device)
+        self.nll, self.word = self.loss.clone(), self.loss.clone()
+        self.grad_hidden = torch.empty_like(hidden) if wanted[0] else None
+        self.grad_weight = torch.zeros_like(weight, dtype=wide) if wanted[1] else None
+        self.grad_bias = torch.zeros_like(bias, dtype=wide) if bias is not None and wanted[2] else None
+        self.weight_product = torch.empty_like(weight) if wanted[1] else None
+
+    def add(self, rows: slice, ids: Tensor, top_ids: Tensor, masses: Tensor | None) -> None:
+        """Add the rows' loss and gradients, but for the even part of label smoothing."""
+        hidden = self.hidden[rows]
+        keep = (ids >= 0).to(self.loss.dtype)
+        labels = ids.clamp_min(0)[:, None]
+        logits, rest = self.logits[: len(hidden)], self.rest[: len(hidden)]
+        torch.mm(hidden, self.weight.T, out=logits)
+        if self.bias is not None:
+            logits += self.bias
+        label_logits = widened(logits.gather(1, labels)).squeeze(1)
+        outcomes = _outcomes(logits, top_ids, rest)
+        self._add_loss(outcomes, label_logits, masses, keep)
+        if self.grad_hidden is None and self.grad_weight is None and self.grad_bias is None:
+            return
+        gradient = _outcome_gradient(outcomes, masses, self.terms)
+        factor = gradient[:, -1:]
+        factor = torch.where(factor.abs() < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
+        rest.scatter_(1, top_ids, (gradient[:, :-1] / factor).to(rest.dtype))
+        at_label = -self.terms.label * (1 - self.terms.smoothing) / factor
+        rest.scatter_add_(1, labels, at_label.to(rest.dtype))
+        self._add_gradients(rows, rest, factor * keep[:, None])
+
+    def _add_loss(self, outcomes: Tensor, label_logits: Tensor, masses: Tensor | None, keep: Tensor) -> None:
+        terms = self.terms
+        total = outcomes.logsumexp(-1)
+        nll = ((total - label_logits) * keep).sum()
+        self.nll += nll
+        self.loss += terms.label * ((1 - terms.smoothing) * nll + terms.smoothing * (total * keep).sum())
+        if masses is not None:
+            word = outcome_cross_entropy(outcomes, masses, terms.temperature).sum()
+            self.word += word
+            self.loss += terms.word * word
+
+    def _add_gradients(self, rows: slice, rest: Tensor, factor: Tensor) -> None:
+        if self.grad_hidden is not None:
+            torch.mm(rest, self.weight, out=self.grad_hidden[rows])
+            self.grad_hidden[rows] *= factor
+        if self.grad_weight is not None and self.weight_product is not None:
+            scaled = (self.hidden[rows] * factor).to(rest.dtype)
+            self.grad_weight += torch.mm(rest.T, scaled, out=self.weight_product)
+        if self.grad_bias is not None:
+            self.grad_bias += (rest.T @ factor.to(rest.dtype)).squeeze(1)
+
+    def add_smoothing(self, ids: Tensor) -> None:
+        """The even part of label smoothing, −ε/V Σ_v z_v: linear, so it needs no logits."""
+        share = self.terms.label * self.terms.smoothing / len(self.weight)
+        if share == 0:
+            return
+        keep = (ids >= 0).to(self.loss.dtype)
+        weights = self.weight.sum(0, dtype=self.loss.dtype)
+        states = keep @ widened(self.hidden)
+        self.loss -= share * (states @ weights)
+        if self.bias is not None:
+            self.loss -= share * keep.sum() * self.bias.sum(dtype=self.loss.dtype)
+        if self.grad_hidden is not None:
+            self.grad_hidden -= share * keep[:, None] * weights
+        if self.grad_weight is not None:
+            self.grad_weight -= share * states
+        if self.grad_bias is not None:
+            self.grad_bias -= share * keep.sum()
+
+
+def _outcomes(logits: Tensor, top_ids: Tensor, rest: Tensor) -> Tensor:
+    """Logits of K and of the rest, [rows, k + 1]; `rest` is filled with the softmax over the rest, zero at K."""
+    top = widened(logits.gather(1, top_ids))
+    logits.scatter_(1, top_ids, NOWHERE)
+    torch.softmax(logits, dim=1, out=rest)
+    # logsumexp from the largest entry: a second exponential over the vocabulary is saved.
+    total = widened(logits.amax(1, keepdim=True)) - widened(rest.amax(1, keepdim=True)).log()
+    return torch.cat([top, total], dim=1)
+
+
+def _outcome_gradient(outcomes: Tensor, masses: Tensor | None, terms: Terms) -> Tensor:
+    """dL/du, [rows, k + 1], without the label's own −1."""
+    gradient = terms.label * torch.softmax(outcomes, dim=1)
+    if masses is None or terms.word == 0:
+        return gradient
+    softened = torch.softmax(outcomes / terms.temperature, dim=1)
+    difference = masses.sum(1, keepdim=True) * softened - masses
+    return gradient.add_(difference, alpha=terms.word * terms.temperature)

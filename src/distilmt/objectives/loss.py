@@ -1,0 +1,118 @@
+"""The student's objective: a weighted sum of word-level and label cross-entropies, plain and fast.
+
+`objective` is the definition. `chunked_loss` computes the same from hidden states without ever holding all logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from distilmt.config import ObjectiveConfig
+from distilmt.objectives.chunked import ChunkedLoss, Terms
+from distilmt.objectives.hard import label_cross_entropy
+from distilmt.objectives.sparse import outcome_entropy, teacher_outcomes, word_cross_entropy
+
+
+@dataclass
+class Targets:
+    """What the rows of hidden states should predict.
+
+    A row whose id is negative is left out altogether; a row whose `top_logprobs` are all -inf has no word labels,
+    only its id.
+    """
+
+    ids: Tensor
+    """[N] int64: the words of the sequence."""
+    top_ids: Tensor | None = None
+    """[N, k] int64 or int32: the teacher's likeliest words, likeliest first, distinct in a row and below V."""
+    top_logprobs: Tensor | None = None
+    """[N, k] float: their log-probabilities."""
+
+
+class LossSettings(NamedTuple):
+    """How the terms are weighted."""
+
+    objective: ObjectiveConfig
+    smoothing: float = 0.0
+    """Share of the label's probability spread over the vocabulary; the teacher's words are never smoothed."""
+
+
+@dataclass
+class Statistics:
+    """Sums over rows, without weights or gradients; divided by the rows they are means per target token."""
+
+    nll: Tensor
+    """Cross-entropy against the ids, never smoothed."""
+    word: Tensor
+    """Cross-entropy against the teacher's words; zero where the objective has no such term."""
+    entropy: Tensor
+    """The teacher's entropy: `word - entropy` is the divergence."""
+
+
+def objective(
+    student_logits: Tensor, targets: Targets, settings: LossSettings | tuple[ObjectiveConfig, float]
+) -> Tensor:
+    """The objective of every row, [N], from logits [N, V]: the definition, for tests and for reading.
+
+    Raises:
+        ValueError: the objective wants words and the targets have none.
+    """
+    config, smoothing = settings
+    keep = targets.ids >= 0
+    loss = config.label * label_cross_entropy(student_logits, targets.ids.clamp_min(0), smoothing)
+    top = _top(targets, config)
+    if top is not None:
+        word = word_cross_entropy(student_logits, *top, config.temperature, config.tail)
+        loss = loss + config.word * word
+    return torch.where(keep, loss, 0)
+
+
+def chunked_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Targets,
+    settings: LossSettings | tuple[ObjectiveConfig, float],
+    chunk: int = 1024,
+) -> tuple[Tensor, Statistics]:
+    """Sum over rows of `objective(hidden @ weight.T + bias, …)`, with gradients, a chunk of rows at a time.
+
+    Args:
+        hidden: [N, d] the decoder's last states; bf16, float32 or float64.
+        weight: [V, d] the output projection, of the same dtype.
+        bias: [V], or None.
+        targets: what each row should predict.
+        settings: the objective's configuration and the label smoothing.
+        chunk: rows whose logits are held at a time.
+
+    Returns:
+        The sum (divide by the target tokens of the whole batch) and the statistics. Only first derivatives.
+
+    Raises:
+        ValueError: the objective wants words and the targets have none.
+    """
+    config, smoothing = settings
+    top = _top(targets, config)
+    terms = Terms(config.label, config.word if top else 0.0, config.temperature, smoothing)
+    if top is None:
+        outcomes, masses = targets.ids.clamp_min(0)[:, None], None
+        entropy = torch.zeros((), device=hidden.device)
+    else:
+        masses = teacher_outcomes(top[1], config.temperature, config.tail, len(weight))
+        masses = torch.where((targets.ids >= 0)[:, None], masses, 0)
+        outcomes, entropy = top[0], outcome_entropy(masses, config.temperature).sum()
+    loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, outcomes, masses, terms, chunk)
+    return loss, Statistics(nll, word, entropy)
+
+
+def _top(targets: Targets, config: ObjectiveConfig) -> tuple[Tensor, Tensor] | None:
+    """The teacher's words as far as the objective uses them."""
+    if config.word == 0:
+        return None
+    if targets.top_ids is None or targets.top_logprobs is None:
+        raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
+    return targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]

@@ -43,7 +43,7 @@ class CorpusConfig:
     test: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
     name: str | None = None
-    """`debian` for Debian's package descriptions through apt, or `hf:NAME[:CONFIG]` for a Hugging Face data set on disk or hub."""
+    """`debian` (package descriptions, through apt) or `hf:NAME[:CONFIG]` (Hugging Face data set, disk or hub)."""
     valid_size: int = 1500
     """Most validation pairs (kept as they are if `valid` names files)."""
     test_size: int = 2000
@@ -58,6 +58,8 @@ class CorpusConfig:
 class TokenizerConfig:
     """SentencePiece subwords in Marian's convention (eos 0, unk 1, pad last)."""
 
+    path: str | None = None
+    """A Marian or OPUS-MT directory whose pieces are taken instead of learning new ones."""
     vocab_size: int = 8000
     """Pieces per vocabulary, pad included."""
     sharing: Literal["auto", "shared", "split"] = "auto"
@@ -154,8 +156,8 @@ class LabelConfig:
     """Translations kept per sentence, best first."""
     length_penalty: float = 1.0
     """CTranslate2's exponent of the length by which scores are divided."""
-    compute_type: str = "auto"
-    """CTranslate2 type the teacher decodes in (`auto` takes int8 where that is supported: fastest; `float32` is exact)."""
+    compute_type: str = "int8"
+    """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = 8
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
     score_on: Literal["hypothesis", "reference", "both"] = "both"
@@ -165,7 +167,7 @@ class LabelConfig:
     shard_size: int = 4000
     """Sentences per shard: a kill loses at most one shard."""
     max_length_ratio: float = 3.0
-    """Hypotheses this many times longer or shorter than their source in tokens (10 added to both) are not trained on."""
+    """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
     max_repetition: int = 8
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
 
@@ -258,3 +260,43 @@ class RunConfig:
             raise UserError(
                 f"corpus.source and corpus.target are both {self.corpus.source!r}: name two different languages"
             )
+
+
+@dataclass
+class DemoConfig:
+    """`distilmt demo`: the main job on real text, sized to the time there is."""
+
+    pair: str = "en-it"
+    """Languages, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (any that Debian translates into)."""
+    minutes: float = 20.0
+    """How long the whole thing may take; more minutes give a better translator."""
+    run_dir: str | None = None
+    """Directory of the run; runs/demo for en-it, runs/demo-PAIR for others."""
+    train: list[str] = field(default_factory=list)
+    """Your own text instead: two parallel files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
+    valid: list[str] = field(default_factory=list)
+    """Validation text of your own; split off the training text when empty."""
+    test: list[str] = field(default_factory=list)
+    """Test text of your own; split off the training text when empty."""
+    corpus: str | None = None
+    """`debian` or `hf:NAME[:CONFIG]`; Debian's package descriptions where apt is there, else opus-100 from the hub."""
+    teacher: str | None = None
+    """A Hugging Face seq2seq directory or hub name to distil instead of training a teacher."""
+    seed: int = 1
+    """Seed of everything random."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the report."""
+
+
+@dataclass
+class TranslateConfig:
+    """`distilmt translate RUN_OR_MODEL_DIR`."""
+
+    path: str = ""
+    """A run directory, or an exported model."""
+    system: str = "student-int8"
+    """Which export of a run directory is used."""
+    beam_size: int = 4
+    """1 is greedy."""
+    threads: int = 0
+    """CPU threads; 0 takes one per core."""

@@ -156,7 +156,14 @@ def run_step(
     with _meter(directory, wanted, before) as meter:
         result = work(directory) or {}
     record = StepRecord(
-        directory.name, wanted, dict(inputs), settings, round(meter.seconds, 3), meter.peak_rss_bytes, versions(), result
+        directory.name,
+        wanted,
+        dict(inputs),
+        settings,
+        round(meter.seconds, 3),
+        meter.peak_rss_bytes,
+        versions(),
+        result,
     )
     write_json(directory / STEP_FILE, asdict(record))
     (directory / STARTED_FILE).unlink(missing_ok=True)
@@ -269,7 +276,7 @@ def locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserError(f"{directory} is in use by another distilmt: wait for it, or name another --run-dir") from None
+            raise UserError(
+                f"{directory} is in use by another distilmt: wait for it, or name another --run-dir"
+            ) from None
         yield
-
-

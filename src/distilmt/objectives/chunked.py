@@ -51,7 +51,7 @@ class ChunkedLoss(torch.autograd.Function):
         terms: Terms,
         chunk: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss [], unsmoothed label cross-entropy [], word cross-entropy []; ids [N], outcomes [N, k], masses [N, k+1]."""
+        """Sums of loss, label and word cross-entropy; `ids` [N], `outcomes` [N, k], `masses` [N, k + 1]."""
         work = _Work(hidden, weight, bias, terms, min(chunk, max(1, len(hidden))), ctx.needs_input_grad[:3])
         for begin in range(0, len(hidden), chunk):
             rows = slice(begin, begin + chunk)

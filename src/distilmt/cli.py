@@ -1,0 +1,219 @@
+"""The command line: one function per command, and the only place that prints to people."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from distilmt import progress
+from distilmt.errors import UserError
+
+HELP = """distilmt turns a big translation model into a small fast one, and tells what was lost.
+
+Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
+
+  demo            distil a translator from real text, with one dial for time
+  run             do everything a configuration says: distilmt run CONFIG.yaml [--KEY VALUE ...]
+
+  prepare         … up to the corpus
+  train-teacher   … up to the teacher
+  label           … up to the labels
+  train-student   … up to the student (and its baseline)
+  export          … up to the exported models
+  evaluate        … up to the report (like run)
+
+  translate       translate standard input with a finished run: distilmt translate RUN_DIR
+  labels          check a label store: distilmt labels check DIR
+
+Options of every command: --quiet (no progress), --json (results as JSON on standard output).
+"""
+
+_UNTIL = {
+    "run": "report",
+    "prepare": "corpus",
+    "train-teacher": "teacher",
+    "label": "labels",
+    "train-student": "baseline",
+    "export": "exports",
+    "evaluate": "report",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status (2: something the user can mend)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP)
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from distilmt import __version__
+
+        print(f"distilmt {__version__}")
+        return 0
+    try:
+        return _command(arguments[0], arguments[1:])
+    except UserError as error:
+        return _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror}{where}: make room or permit writing, then the same command goes on")
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`| head`): not an error.
+        sys.stderr.close()
+        return 0
+
+
+def _fail(message: str) -> int:
+    print(f"distilmt: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    # A terminated process leaves as an interrupted one does: through the clean-up of files half-written.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    commands: dict[str, Callable[[list[str]], int]] = {"demo": demo, "translate": translate, "labels": labels}
+    if name in _UNTIL:
+        return run(arguments, name)
+    if name in commands:
+        return commands[name](arguments)
+    raise UserError(f"unknown command {name!r}{_nearest(name, [*commands, *_UNTIL])}; see `distilmt --help`")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    from distilmt.settings import nearest
+
+    return nearest(word, known)
+
+
+def run(arguments: list[str], command: str = "run") -> int:
+    """`distilmt run CONFIG.yaml [--KEY VALUE …]`: every step that is not done yet."""
+    from distilmt import settings
+
+    usage = f"Usage: distilmt {command} CONFIG.yaml [--KEY VALUE ...]"
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{settings.describe()}")
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config = settings.load(arguments)
+    _listen(flags)
+    from distilmt import pipeline
+
+    root = pipeline.run(config, _UNTIL[command])
+    _tell(root, flags)
+    return 0
+
+
+def demo(arguments: list[str]) -> int:
+    """`distilmt demo`: the main job on real text, sized to the minutes given."""
+    from distilmt import settings
+    from distilmt.config import DemoConfig
+
+    if {"-h", "--help"} & set(arguments):
+        print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{settings.describe(DemoConfig)}")
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config = settings.load_demo(arguments)
+    _listen(flags)
+    from distilmt import demo as demos
+
+    root = demos.run(config)
+    _tell(root, flags)
+    return 0
+
+
+def translate(arguments: list[str]) -> int:
+    """`distilmt translate RUN_OR_MODEL`: standard input to standard output, a line for a line."""
+    from distilmt import settings
+
+    usage = (
+        "Usage: distilmt translate RUN_OR_MODEL_DIR [--beam_size 4] [--threads 0] [--system student-int8] < IN > OUT"
+    )
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(usage)
+        return 0
+    arguments, _ = _take_flags(arguments)
+    chosen = settings.load_translate(arguments)
+    from distilmt.translator import Translator
+
+    translator = Translator(_model(Path(chosen.path), chosen.system), threads=chosen.threads)
+    batch = 1 if sys.stdin.isatty() else 64
+    for line in translator.stream(_lines(), chosen.beam_size, batch):
+        sys.stdout.write(line.replace("\n", " ") + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _lines() -> Any:
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"standard input, line {number}: not UTF-8 at byte {error.start}: convert it, e.g. with iconv"
+            ) from None
+
+
+def _model(path: Path, system: str) -> Path:
+    """The exported model of a run directory, or the directory itself if it is one."""
+    if (path / "model.bin").exists():
+        return path
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
+    if not (path / "exports" / system / "model.bin").exists():
+        there = sorted(p.parent.name for p in path.glob("exports/*/model.bin"))
+        hint = f"it has {', '.join(there)}: name one with --system" if there else "finish the run first"
+        raise UserError(f"{path} has no exported {system!r}: {hint}")
+    return path / "exports" / system
+
+
+def labels(arguments: list[str]) -> int:
+    """`distilmt labels check DIR`: every id once, checksums right, positions equal to tokens."""
+    if len(arguments) != 2 or arguments[0] != "check":
+        print("Usage: distilmt labels check DIR")
+        return 0 if {"-h", "--help"} & set(arguments) else 2
+    from distilmt.labels.store import LabelStore
+
+    store = LabelStore(Path(arguments[1]))
+    store.check()
+    print(f"{arguments[1]}: {store.rows} sentences, all there and whole")
+    return 0
+
+
+def _take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
+    flags = {a for a in arguments if a in ("--quiet", "--json")}
+    return [a for a in arguments if a not in flags], flags
+
+
+def _listen(flags: set[str]) -> None:
+    if not flags:
+        from distilmt.terminal import Terminal
+
+        progress.listen(Terminal())
+
+
+def _tell(root: Path, flags: set[str]) -> None:
+    """Show what a run came to."""
+    path = root / "report.json"
+    if not path.exists():
+        return
+    report = json.loads(path.read_text(encoding="utf-8"))
+    if "--json" in flags:
+        print(json.dumps(report, ensure_ascii=False))
+    elif "--quiet" not in flags:
+        from distilmt.terminal import show_report
+
+        show_report(report, root)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

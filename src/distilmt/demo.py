@@ -1,0 +1,209 @@
+"""`distilmt demo`: one dial, minutes, from which models and updates follow.
+
+The machine is measured twice: before the teacher (how fast do these models train here?) and after it (how fast does
+this teacher speak?). What was decided is kept in `plan.json`, so that an interrupted demo goes on with the same plan.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilmt import pipeline, progress
+from distilmt.config import (
+    CorpusConfig,
+    DemoConfig,
+    EvaluationConfig,
+    LabelConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    RunConfig,
+    StudentConfig,
+    TeacherConfig,
+    TokenizerConfig,
+    TrainingConfig,
+)
+from distilmt.errors import UserError
+from distilmt.rundir import locked, read_json, read_step, write_json
+
+PLAN = "plan.json"
+# Shares of the time that is left after the corpus: what made the best int8 student of the 20-minute demo.
+_TEACHER_SHARE, _LABEL_SHARE = 0.55, 0.3
+_MIN_UPDATES = 20
+
+
+@dataclass(frozen=True)
+class Size:
+    """Models and batches that fit a number of minutes."""
+
+    vocab: int
+    teacher: ModelConfig
+    student: ModelConfig
+    batch_tokens: int
+    test: int
+
+
+def size_for(minutes: float) -> Size:
+    """More time carries bigger models; the steps are where the bigger teacher began to win."""
+    micro = ModelConfig(preset="micro")
+    if minutes < 6:
+        small = ModelConfig(d_model=192, ffn=768, heads=4, encoder_layers=2, decoder_layers=2)
+        return Size(
+            4000, small, ModelConfig(d_model=96, ffn=384, heads=4, encoder_layers=2, decoder_layers=1), 2048, 500
+        )
+    if minutes < 45:
+        return Size(8000, ModelConfig(preset="teacher", encoder_layers=3, decoder_layers=2), micro, 2048, 2000)
+    if minutes < 150:
+        return Size(8000, ModelConfig(preset="teacher"), micro, 4096, 2000)
+    return Size(16000, ModelConfig(preset="teacher-big"), ModelConfig(preset="tiny"), 8192, 2000)
+
+
+def run(config: DemoConfig) -> Path:
+    """Do the whole demo, or what is left of it."""
+    root = Path(config.run_dir or _default_directory(config))
+    first = first_plan(config, root)
+    with locked(root):
+        pass  # a second demo in the same directory is refused before anything is measured
+    for step in ("corpus", "tokenizer"):
+        _do(step, first)
+    plan = _kept(root, "teacher", asdict(config), lambda: _plan_teacher(config, first, root))
+    second = replace(first, teacher=replace(first.teacher, training=replace(first.teacher.training, **plan)))
+    _do("teacher", second)
+    plan = _kept(root, "student", asdict(second), lambda: _plan_student(config, second, root))
+    return pipeline.run(_with_student(second, plan))
+
+
+def _default_directory(config: DemoConfig) -> str:
+    return "runs/demo" if config.pair == "en-it" and not config.train else f"runs/demo-{config.pair}"
+
+
+def first_plan(config: DemoConfig, root: Path) -> RunConfig:
+    """The configuration before anything was measured."""
+    source, _, target = config.pair.partition("-")
+    if not source or not target:
+        raise UserError(f"--pair {config.pair!r} is not a pair of languages: write it like en-it")
+    if config.minutes < 2:
+        raise UserError(f"--minutes {config.minutes:g} is too short to learn anything: give it 2 at least")
+    size = size_for(config.minutes)
+    corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=size.test)
+    if not config.train:
+        corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
+    training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=2e-3, warmup=300, patience=0)
+    return RunConfig(
+        run_dir=str(root),
+        seed=config.seed,
+        language=config.language,
+        corpus=corpus,
+        tokenizer=TokenizerConfig(vocab_size=size.vocab, sample=100_000),
+        teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1)),
+        labels=LabelConfig(beam_size=2),
+        student=StudentConfig(
+            size.student, objective=ObjectiveConfig(), training=replace(training, dropout=0.0, label_smoothing=0.0)
+        ),
+        evaluation=EvaluationConfig(),
+    )
+
+
+def _do(step: str, config: RunConfig) -> None:
+    with locked(Path(config.run_dir)):
+        pipeline.do(step, config)
+
+
+def _kept(root: Path, part: str, settings: dict[str, Any], make: Any) -> dict[str, Any]:
+    """A part of the plan as it was decided before with the same settings, or decided now."""
+    path = root / PLAN
+    plans = read_json(path) if path.exists() else {}
+    if plans.get(part, {}).get("settings") != settings:
+        plans[part] = {"settings": settings, "plan": make()}
+        write_json(path, plans)
+    return dict(plans[part]["plan"])
+
+
+def _spent(root: Path, *steps: str) -> float:
+    """Seconds the finished steps took, however often they were interrupted."""
+    return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
+
+
+def _reserve(config: DemoConfig) -> float:
+    """Seconds kept for exports, evaluation and the report."""
+    return min(100.0, 0.15 * config.minutes * 60)
+
+
+def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+    if config.teacher:
+        return {}
+    begin = time.monotonic()
+    pace = _pace(run_config, root, run_config.teacher.model, run_config.teacher.training, ObjectiveConfig(word=0))
+    progress.say(f"teacher: {pace * 1000:.0f} ms per update on this machine")
+    measuring = time.monotonic() - begin
+    left = config.minutes * 60 - _spent(root, "corpus", "tokenizer") - _reserve(config) - measuring
+    return _lengths(_TEACHER_SHARE * left, pace)
+
+
+def _pace(
+    config: RunConfig, root: Path, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig
+) -> float:
+    """Seconds per update of a model on the run's references; where words are learnt, with made-up ones beside them."""
+    from distilmt import tokenizer as tokenizers
+    from distilmt.steps.learn import reference_set
+    from distilmt.training.calibrate import seconds_per_update
+
+    tokenizer = tokenizers.load(root / "tokenizer")
+    data = reference_set(root / "corpus", tokenizer, model.max_positions)
+    if objective.word > 0 and data.reference is not None:
+        positions = len(data.reference.tokens.flat)
+        words = np.arange(config.labels.top_k, dtype=np.uint16)
+        data.reference.top_ids = np.broadcast_to(words, (positions, len(words)))
+        data.reference.top_logprobs = np.full((positions, len(words)), -np.log(len(words) + 1), np.float16)
+    return seconds_per_update(data, model, training, objective, tokenizer)
+
+
+def _lengths(seconds: float, pace: float) -> dict[str, Any]:
+    """Updates that fit, validations on the way, and a warm-up to match."""
+    updates = max(_MIN_UPDATES, int(seconds * 0.94 / pace))
+    return {"updates": updates, "validate_every": max(1, -(-updates // 5)), "warmup": max(1, min(300, updates // 6))}
+
+
+def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+    begin = time.monotonic()
+    label_pace = _label_pace(run_config, root)
+    student = run_config.student
+    paces = [_pace(run_config, root, student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
+    progress.say(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
+    measuring = time.monotonic() - begin
+    left = config.minutes * 60 - _spent(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
+    left = max(15.0, left)
+    record = read_step(root / "corpus")
+    sentences = record.result["train"] if record else 0
+    labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
+    return {"max_sentences": labels, "training": _lengths(left - labels * label_pace, sum(paces))}
+
+
+_NO_TEACHER = ObjectiveConfig(word=0, label=1)
+
+
+def _label_pace(config: RunConfig, root: Path) -> float:
+    """Seconds the teacher takes for a sentence."""
+    from distilmt.corpora import prepare
+    from distilmt.labels.write import seconds_per_sentence
+    from distilmt.steps.learn import label_job
+
+    table = prepare.load(root / "corpus", "train")
+    rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:400]
+    with tempfile.TemporaryDirectory(dir=root) as directory:
+        return seconds_per_sentence(table.take(rows), label_job(config, root), Path(directory))
+
+
+def _with_student(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
+    training = replace(config.student.training, **plan["training"])
+    return replace(
+        config,
+        labels=replace(config.labels, max_sentences=plan["max_sentences"]),
+        student=replace(config.student, training=training),
+    )

@@ -1,0 +1,1 @@
+"""What students and teachers become to be deployed."""

@@ -1,0 +1,68 @@
+"""Marian models as CTranslate2 directories: what decodes, is measured, and is shipped."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from ctranslate2.converters.transformers import MarianMTLoader
+from transformers import MarianMTModel
+
+from distilmt.errors import UserError
+from distilmt.rundir import atomic_directory, write_json
+from distilmt.tokenizer import Tokenizer
+
+TYPES = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
+
+
+def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_type: str) -> None:
+    """Write a CTranslate2 model directory, whole or not at all.
+
+    It also holds `source.spm` (and `target.spm` when the vocabularies are split) and `distilmt.json`, so that a
+    `Translator` needs nothing else.
+
+    Args:
+        model: a Marian model in float32.
+        tokenizer: the tokenizer it was trained with.
+        directory: what is written; an older export there is replaced.
+        compute_type: one of `TYPES`; float32 keeps the weights as they are.
+
+    Raises:
+        UserError: the type is unknown.
+    """
+    if compute_type not in TYPES:
+        raise UserError(f"export type {compute_type!r} is unknown: use one of {', '.join(TYPES)}")
+    spec = _specification(model, tokenizer)
+    spec.validate()
+    spec.optimize(quantization=None if compute_type == "float32" else compute_type)
+    with atomic_directory(directory) as temporary:
+        spec.save(str(temporary))
+        for name in ("source.spm",) if tokenizer.shared else ("source.spm", "target.spm"):
+            (temporary / name).write_bytes((tokenizer.directory / name).read_bytes())
+        facts = {
+            "format": 1,
+            "compute_type": compute_type,
+            "max_positions": model.config.max_position_embeddings,
+        }
+        write_json(temporary / "distilmt.json", facts)
+
+
+def _specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
+    """CTranslate2's description of the model, with both vocabularies.
+
+    CTranslate2's own converter takes one vocabulary for both sides; here each side registers its own. `<pad>` is
+    removed: Marian's decoder starts from a zero vector, for which CTranslate2 has an option.
+    """
+    loader = MarianMTLoader()
+    model = copy.copy(model)
+    model.config = copy.deepcopy(model.config)  # the loader writes into it
+    spec = loader.get_model_spec(model)
+    spec.register_source_vocabulary(tokenizer.source.pieces[:-1])
+    spec.register_target_vocabulary(tokenizer.target.pieces[:-1])
+    spec.config.eos_token = "</s>"
+    spec.config.unk_token = "<unk>"
+    spec.config.bos_token = "</s>"
+    spec.config.decoder_start_token = "</s>"
+    spec.config.add_source_eos = False
+    return spec

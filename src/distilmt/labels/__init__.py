@@ -1,0 +1,1 @@
+"""What the teacher said: asked once, stored, and read by every student."""

@@ -1,0 +1,59 @@
+"""Which of the teacher's hypotheses are trained on: loops, truncations and empty answers are not."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from distilmt.config import LabelConfig
+
+_LONGEST_PHRASE = 5
+
+
+def usable(
+    tokens: np.ndarray, offsets: np.ndarray, source_lengths: np.ndarray, config: LabelConfig, max_length: int
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Judge every hypothesis.
+
+    Args:
+        tokens: ids of all hypotheses end to end, `</s>` included.
+        offsets: where each begins, [n + 1].
+        source_lengths: tokens of the sources, [n].
+        config: limits.
+        max_length: positions of the model.
+
+    Returns:
+        [n] bool, and how many were dropped for which reason.
+    """
+    lengths = np.diff(offsets)
+    ratio = np.maximum((lengths + 10) / (source_lengths + 10), (source_lengths + 10) / (lengths + 10))
+    reasons = {
+        "empty": lengths <= 1,
+        "too_long": lengths >= max_length,
+        "length_ratio": ratio > config.max_length_ratio,
+        "repetition": loops(tokens, offsets, config.max_repetition),
+    }
+    dropped: Counter[str] = Counter()
+    keep = np.ones(len(lengths), dtype=bool)
+    for reason, bad in reasons.items():
+        dropped[reason] = int((bad & keep).sum())
+        keep &= ~bad
+    return keep, {reason: count for reason, count in dropped.items() if count}
+
+
+def loops(tokens: np.ndarray, offsets: np.ndarray, most: int) -> np.ndarray:
+    """Which sequences repeat a phrase of 1 to 5 tokens more than `most` times in a row, [n] bool.
+
+    A phrase of p tokens repeated r times makes (r - 1)·p tokens in a row that equal the token p before them.
+    """
+    found = np.zeros(len(offsets) - 1, dtype=bool)
+    row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    for phrase in range(1, _LONGEST_PHRASE + 1):
+        if len(tokens) <= phrase:
+            break
+        same = (tokens[phrase:] == tokens[:-phrase]) & (row[phrase:] == row[:-phrase])
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+        starts, stops = ends[::2], ends[1::2]
+        found[row[starts[stops - starts >= most * phrase] + phrase]] = True
+    return found

@@ -1,0 +1,218 @@
+"""Asks the teacher: whole translations by beam search, and the distribution at every word with teacher forcing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from distilmt import progress
+from distilmt.config import LabelConfig
+from distilmt.errors import UserError
+from distilmt.export.ctranslate2 import export
+from distilmt.export.huggingface import export_huggingface
+from distilmt.labels.store import LabelRow, LabelWriter
+from distilmt.machine import cores
+from distilmt.rundir import fingerprint_files
+from distilmt.teachers import external
+from distilmt.teachers.local import WordScorer, load_marian, weights_fingerprint
+from distilmt.tokenizer import EOS, Tokenizer
+from distilmt.training.batching import Ragged, make_batch
+from distilmt.translator import Hypothesis, Translator
+
+_BATCH_TOKENS = 6000
+_DECODE_TOKENS = 3000
+
+
+@dataclass
+class LabelJob:
+    """Who is asked, and what."""
+
+    teacher: Path
+    tokenizer: Tokenizer
+    config: LabelConfig
+    source_language: str
+    target_language: str
+    wants_words: bool
+
+
+def label(sentences: pa.Table, job: LabelJob, directory: Path) -> dict[str, Any]:
+    """Write a label store; go on where an earlier call was cut off.
+
+    Args:
+        sentences: columns id, source and target (the reference, may be null).
+        job: who is asked, and what.
+        directory: the store.
+
+    Returns:
+        Counts, for the step's record.
+
+    Raises:
+        UserError: word distributions are wanted of a teacher that has another vocabulary.
+    """
+    outside = external.pointer(job.teacher)
+    if outside and job.wants_words:
+        raise UserError(
+            f"teacher {outside!r} has another vocabulary than the tokenizer, so it cannot give word distributions: "
+            "set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path to its directory"
+        )
+    writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
+    size = job.config.shard_size
+    starts = range(0, sentences.num_rows, size)
+    with progress.task("labelling", sentences.num_rows, "sentences") as bar:
+        done = writer.done()
+        bar.advance(min(done * size, sentences.num_rows))
+        if done < len(starts):
+            asker = _Asker(job, directory)
+            for start in starts[done:]:
+                rows = asker.label(sentences.slice(start, size))
+                writer.write_shard(rows)
+                bar.advance(len(rows))
+    writer.finish()
+    return {"sentences": sentences.num_rows, "shards": len(starts)}
+
+
+def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) -> float:
+    """How long the teacher takes for a sentence on this machine, measured on the sentences given."""
+    asker = _Asker(job, directory)
+    asker.label(sentences.slice(0, 32))
+    begin = time.monotonic()
+    asker.label(sentences)
+    return (time.monotonic() - begin) / max(1, sentences.num_rows)
+
+
+def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
+    """What a store's labels depend on."""
+    files = fingerprint_files(job.teacher / external.POINTER) if outside else weights_fingerprint(job.teacher)
+    return {
+        "teacher": files,
+        "tokenizer": job.tokenizer.fingerprint,
+        "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING},
+        "target_vocab_size": len(job.tokenizer.target.pieces),
+    }
+
+
+_DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on")
+
+
+class _Asker:
+    """The teacher, loaded in both its forms: CTranslate2 for translations, torch for word distributions."""
+
+    def __init__(self, job: LabelJob, directory: Path) -> None:
+        self.job = job
+        self.own = external.pointer(job.teacher) is None
+        exported = directory / f"teacher-{job.config.compute_type}"
+        if not (exported / "distilmt.json").exists():
+            self._export(exported)
+        self.translator = Translator(exported, threads=1, workers=cores())
+        self.scorer = None
+        if job.wants_words:
+            self.scorer = WordScorer(load_marian(job.teacher), job.tokenizer, job.config.top_k)
+        self.ids = {piece: i for i, piece in enumerate(job.tokenizer.target.pieces)}
+
+    def _export(self, exported: Path) -> None:
+        job = self.job
+        outside = external.pointer(job.teacher)
+        if outside:
+            export_huggingface(outside, exported, job.config.compute_type, job.source_language, job.target_language)
+        else:
+            export(load_marian(job.teacher), job.tokenizer, exported, job.config.compute_type)
+
+    def label(self, sentences: pa.Table) -> list[LabelRow]:
+        """The labels of some sentences, in order."""
+        sources, references = sentences["source"].to_pylist(), sentences["target"].to_pylist()
+        found = self._translate(sources)
+        tokens = [[self._tokens(h) for h in hypotheses] for hypotheses in found]
+        wants = self.job.config.score_on
+        first = [t[0] if t else [] for t in tokens]
+        on_hypothesis = self._words(sources, first) if wants != "reference" else [None] * len(sources)
+        reference_tokens = self._reference_tokens(references)
+        on_reference = self._words(sources, reference_tokens) if wants != "hypothesis" else [None] * len(sources)
+        return [
+            LabelRow(
+                id=identity,
+                source=source,
+                reference=reference,
+                hypotheses=[(h.text, t, h.score) for h, t in zip(hypotheses, ids, strict=True)],
+                top=top,
+                reference_tokens=ref_ids if wants != "hypothesis" else None,
+                reference_top=ref_top,
+            )
+            for identity, source, reference, hypotheses, ids, top, ref_ids, ref_top in zip(
+                sentences["id"].to_pylist(),
+                sources,
+                references,
+                found,
+                tokens,
+                on_hypothesis,
+                reference_tokens,
+                on_reference,
+                strict=True,
+            )
+        ]
+
+    def _translate(self, sources: list[str]) -> list[list[Hypothesis]]:
+        config = self.job.config
+        return self.translator.hypotheses(
+            sources,
+            beam_size=config.beam_size,
+            count=config.hypotheses,
+            length_penalty=config.length_penalty,
+            batch_size=_DECODE_TOKENS,
+            batch_type="tokens",
+        )
+
+    def _tokens(self, hypothesis: Hypothesis) -> list[int]:
+        """Ids with `</s>`: the teacher's own pieces where it shares the vocabulary, else its text in ours."""
+        if not self.own:
+            return self.job.tokenizer.target.encode([hypothesis.text])[0]
+        return [*(self.ids[piece] for piece in hypothesis.tokens), EOS]
+
+    def _reference_tokens(self, references: Sequence[str | None]) -> list[list[int]]:
+        encoded = self.job.tokenizer.target.encode([r or "" for r in references])
+        return [ids if r else [] for ids, r in zip(encoded, references, strict=True)]
+
+    def _words(self, sources: list[str], targets: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray] | None]:
+        """Top-k of every position of some targets; None where there is no target or it is too long to be scored."""
+        answers: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(sources)
+        if self.scorer is None:
+            return answers
+        longest = self.scorer.model.config.max_position_embeddings
+        source = Ragged.of(self.job.tokenizer.source.encode(sources))
+        target = Ragged.of(targets)
+        widths = np.maximum(source.lengths, target.lengths)
+        rows = np.flatnonzero((target.lengths > 0) & (widths <= longest))
+        rows = rows[np.argsort(widths[rows], kind="stable")]
+        for part in _cut(rows, widths):
+            ids, values = self._score(source, target, part)
+            ends = np.cumsum(target.lengths[part])[:-1]
+            for row, top, logprobs in zip(part, np.split(ids, ends), np.split(values, ends), strict=True):
+                answers[row] = (top, logprobs)
+        return answers
+
+    def _score(self, source: Ragged, target: Ragged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self.scorer is not None
+        batch = make_batch(
+            source.flat[source.positions(rows)].astype(np.int64),
+            source.lengths[rows],
+            target.flat[target.positions(rows)].astype(np.int64),
+            target.lengths[rows],
+            self.job.tokenizer.source_pad,
+            self.job.tokenizer.pad,
+        )
+        return self.scorer(batch)
+
+
+def _cut(rows: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
+    """Cut rows sorted by width into batches of bounded tokens."""
+    parts, begin = [], 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or widths[rows[end]] * (end - begin + 1) > _BATCH_TOKENS:
+            parts.append(rows[begin:end])
+            begin = end
+    return parts

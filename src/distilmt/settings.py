@@ -1,0 +1,165 @@
+"""Configuration from YAML files and flags, by way of jsonargparse; and help made from the dataclasses' docstrings."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from distilmt.config import DemoConfig, RunConfig, TranslateConfig
+from distilmt.errors import UserError
+
+T = TypeVar("T")
+
+
+def load(arguments: Sequence[str]) -> RunConfig:
+    """A run's configuration: `[CONFIG.yaml] [--KEY VALUE …]`, keys given as flags win.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, a value does not fit.
+    """
+    return _parse(RunConfig, arguments)
+
+
+def load_demo(arguments: Sequence[str]) -> DemoConfig:
+    """The demo's flags."""
+    return _parse(DemoConfig, arguments)
+
+
+def load_translate(arguments: Sequence[str]) -> TranslateConfig:
+    """The directory to translate with, and flags."""
+    named = [] if not arguments or arguments[0].startswith("-") else [f"--path={arguments[0]}"]
+    return _parse(TranslateConfig, [*named, *arguments[len(named) :]])
+
+
+def _parse(kind: type[T], arguments: Sequence[str]) -> T:
+    import jsonargparse
+
+    values: dict[str, Any] = {}
+    rest = list(arguments)
+    if rest and not rest[0].startswith("-"):
+        values = _read_yaml(Path(rest.pop(0)), kind)
+    rest = _joined_lists(kind, rest)
+    known = [name for name, *_ in fields(kind)]
+    for argument in rest:
+        name = argument.removeprefix("--").split("=")[0]
+        if argument.startswith("--") and name not in known:
+            raise UserError(f"unknown option --{name}{nearest(name, known)}")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
+    parser.add_class_arguments(kind, None, fail_untyped=True)
+    try:
+        found = parser.parse_object(values) if values else parser.get_defaults()
+        found = parser.parse_args(rest, namespace=found)
+        made = parser.instantiate_classes(found)
+        return kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
+        raise UserError(_plain(str(error))) from None
+
+
+def _joined_lists(kind: type, arguments: list[str]) -> list[str]:
+    """`--train a.en a.it` as jsonargparse wants it: `--train=["a.en", "a.it"]`."""
+    lists = {name for name, annotation, *_ in fields(kind) if str(annotation).startswith("list")}
+    joined: list[str] = []
+    while arguments:
+        argument = arguments.pop(0)
+        if argument.startswith("--") and argument[2:] in lists:
+            items = []
+            while arguments and not arguments[0].startswith("--"):
+                items.append(arguments.pop(0))
+            if len(items) == 1 and items[0].startswith("["):
+                joined.append(f"{argument}={items[0]}")
+            else:
+                joined.append(f"{argument}={yaml.safe_dump(items, default_flow_style=True).strip()}")
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _plain(message: str) -> str:
+    """jsonargparse's message in one line, without its hints for programmers."""
+    line = " ".join(message.split())
+    return re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
+
+
+def _read_yaml(path: Path, kind: type) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: name a YAML file, such as those in configs/") from None
+    except (IsADirectoryError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is not a YAML file ({' '.join(str(error).split())[:150]})") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, such as `seed: 1`")
+    _check_keys(values, kind, str(path), "")
+    return values
+
+
+def _check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> None:
+    hints = typing.get_type_hints(kind)
+    for key, value in values.items():
+        if key not in hints:
+            known = [name for name, *_ in fields(RunConfig)] if prefix == "" else list(hints)
+            raise UserError(f"{path}: unknown key {prefix + str(key)!r}{nearest(str(key), [*hints, *known], prefix)}")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, dict):
+                raise UserError(f"{path}: {prefix}{key} must hold keys: {', '.join(typing.get_type_hints(hints[key]))}")
+            _check_keys(value, typing.cast(type, hints[key]), path, f"{prefix}{key}.")
+
+
+def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
+    """`: did you mean …?` with the nearest known word, or which there are."""
+    close = difflib.get_close_matches(word, known, 1, 0.5) or [k for k in known if k.split(".")[-1] == word][:1]
+    if close:
+        return f": did you mean {prefix + close[0]!r}?"
+    return f" (known: {', '.join(sorted({k.split('.')[0] for k in known}))})"
+
+
+def fields(kind: type, prefix: str = "") -> Iterator[tuple[str, Any, Any, str]]:
+    """Every key: its dotted name, type, default and docstring."""
+    hints, documentation, default = typing.get_type_hints(kind), _docstrings(kind), kind()
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            yield from fields(typing.cast(type, hint), f"{prefix}{field.name}.")
+        else:
+            value = getattr(default, field.name)
+            yield f"{prefix}{field.name}", hint, value, documentation.get(field.name, "")
+
+
+def _docstrings(kind: type) -> dict[str, str]:
+    """The string under every field of a dataclass."""
+    body = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            found[field.target.id] = str(ast.literal_eval(text.value))
+    return found
+
+
+def describe(kind: type = RunConfig) -> str:
+    """All keys with type, default and what they do."""
+    lines = []
+    for name, hint, value, text in fields(kind):
+        lines.append(f"  --{name} ({_type_name(hint)}, default {value!r})\n      {text}")
+    return "\n".join(lines)
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "|".join(map(str, typing.get_args(hint)))
+    if args := typing.get_args(hint):
+        if typing.get_origin(hint) is list:
+            return "list"
+        return "|".join("null" if a is type(None) else _type_name(a) for a in args)
+    return str(getattr(hint, "__name__", hint))

@@ -1,0 +1,176 @@
+"""The steps that make models: corpus, tokenizer, teacher, labels, student, baseline."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import MarianMTModel
+
+from distilmt import tokenizer as tokenizers
+from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
+from distilmt.corpora import prepare
+from distilmt.errors import UserError
+from distilmt.evaluation.quality import score
+from distilmt.export.ctranslate2 import export
+from distilmt.labels.dataset import labelled
+from distilmt.labels.store import LabelStore
+from distilmt.labels.write import LabelJob, label
+from distilmt.machine import cores
+from distilmt.rundir import read_step, write_json
+from distilmt.students.initialise import copy_layers
+from distilmt.students.presets import new_model, parameter_count
+from distilmt.teachers import external
+from distilmt.teachers.local import load_marian
+from distilmt.tokenizer import Tokenizer
+from distilmt.training.batching import Ragged, Side, TrainingSet
+from distilmt.training.loop import Job, Validate, clear, train
+from distilmt.translator import Translator
+
+_ONLY_REFERENCES = ObjectiveConfig(word=0.0, label=1.0, reference_share=1.0)
+
+
+def prepare_corpus(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Read, clean and split the sentence pairs."""
+    return prepare.prepare(config.corpus, config.seed, directory)
+
+
+def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Learn subwords from the training text, or take those of a Marian directory."""
+    if config.tokenizer.path:
+        found = tokenizers.load(Path(config.tokenizer.path))
+        found.copy_to(directory)
+        return {"sizes": [len(found.source.pieces), len(found.target.pieces)], "shared": found.shared}
+    table = prepare.load(directory.parent / "corpus", "train")
+    sources, targets = table["source"].to_pylist(), table["target"].to_pylist()
+    return tokenizers.train(sources, targets, config.tokenizer, directory, config.seed)
+
+
+def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train a teacher on the pairs, or point to the one that was named."""
+    tokenizer = tokenizers.load(directory.parent / "tokenizer")
+    if config.teacher.path:
+        return external.adopt(config.teacher.path, tokenizer, directory)
+    model = new_model(config.teacher.model, tokenizer, config.teacher.training.dropout, config.seed)
+    data = reference_set(directory.parent / "corpus", tokenizer, config.teacher.model.max_positions)
+    job = Job("teacher", data, config.teacher.training, _ONLY_REFERENCES, config.seed)
+    return _train(model, job, tokenizer, config, directory)
+
+
+def label_job(config: RunConfig, root: Path) -> LabelJob:
+    """Who is asked, and what, in a run."""
+    return LabelJob(
+        teacher=root / "teacher",
+        tokenizer=tokenizers.load(root / "tokenizer"),
+        config=config.labels,
+        source_language=config.corpus.source,
+        target_language=config.corpus.target,
+        wants_words=config.labels.top_k > 0,
+    )
+
+
+def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Let the teacher speak."""
+    root = directory.parent
+    table = prepare.load(root / "corpus", "train")
+    rows = _drawn(table.num_rows, config.labels.max_sentences, config.seed)
+    return label(table.take(rows), label_job(config, root), directory)
+
+
+def _drawn(total: int, most: int | None, seed: int) -> np.ndarray:
+    """Rows to label, in the order of the corpus."""
+    if most is None or most >= total:
+        return np.arange(total)
+    return np.sort(np.random.default_rng((seed, 3)).permutation(total)[:most])
+
+
+def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train the student on what the teacher said."""
+    root, student = directory.parent, config.student
+    tokenizer = tokenizers.load(root / "tokenizer")
+    store = LabelStore(root / "labels")
+    store.require(tokenizer_fingerprint=tokenizer.fingerprint)
+    if student.objective.word > 0 and not store.k:
+        raise UserError(
+            "student.objective.word is above 0 but the labels hold no words: set it to 0, or labels.top_k above 0"
+        )
+    labels = labelled(store, tokenizer, config.labels, student.model.max_positions)
+    data = TrainingSet(
+        source=labels.source,
+        reference=labels.reference,
+        hypothesis=labels.hypothesis,
+        source_pad=tokenizer.source_pad,
+        target_pad=tokenizer.pad,
+        reference_share=student.objective.reference_share,
+        max_length=student.model.max_positions,
+    )
+    model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
+    extra: dict[str, Any] = {"hypotheses_dropped": labels.dropped}
+    if student.initialise == "teacher":
+        extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model)
+    job = Job("student", data, student.training, student.objective, config.seed)
+    return _train(model, job, tokenizer, config, directory) | extra
+
+
+def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train the same student on the same sentences' references for the same number of updates, without the teacher."""
+    root, student = directory.parent, config.student
+    tokenizer = tokenizers.load(root / "tokenizer")
+    data = reference_set(
+        root / "corpus", tokenizer, student.model.max_positions, set(LabelStore(root / "labels").ids())
+    )
+    model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
+    training = _as_long_as(student.training, root / "student")
+    return _train(model, Job("baseline", data, training, _ONLY_REFERENCES, config.seed), tokenizer, config, directory)
+
+
+def _as_long_as(config: TrainingConfig, student: Path) -> TrainingConfig:
+    """The student's settings, for exactly as many updates as the student made."""
+    record = read_step(student)
+    return replace(config, updates=record.result["updates"], patience=0) if record else config
+
+
+def _train(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train, and write a Hugging Face model directory."""
+    validate = _validator(config, tokenizer, job.config, directory)
+    best, result = train(model, job, validate, directory)
+    best.save_pretrained(directory)
+    tokenizer.copy_to(directory)
+    write_json(directory / "log.json", result.pop("log"))
+    shutil.rmtree(directory / "validation", ignore_errors=True)
+    clear(directory)
+    return result | {"parameters": parameter_count(best)}
+
+
+def _validator(config: RunConfig, tokenizer: Tokenizer, training: TrainingConfig, directory: Path) -> Validate:
+    """Scores a model by greedy decoding, through the export that is deployed in the end."""
+    table = prepare.load(directory.parent / "corpus", "valid").slice(0, training.validate_sentences)
+    sources, references = table["source"].to_pylist(), table["target"].to_pylist()
+
+    def validate(model: MarianMTModel) -> dict[str, float]:
+        export(model, tokenizer, directory / "validation", "float32")
+        translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
+        found = score(translations, references, config.corpus.target)
+        return {"bleu": found.bleu, "chrf": found.chrf}
+
+    return validate
+
+
+def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:
+    """The references of the corpus, or of the sentences named."""
+    table = prepare.load(corpus, "train")
+    if ids is not None:
+        table = table.filter(np.fromiter((i in ids for i in table["id"].to_pylist()), bool, table.num_rows))
+    targets = Ragged.of(tokenizer.target.encode(table["target"].to_pylist()))
+    return TrainingSet(
+        source=Ragged.of(tokenizer.source.encode(table["source"].to_pylist())),
+        reference=Side(targets, targets.lengths > 1),
+        hypothesis=None,
+        source_pad=tokenizer.source_pad,
+        target_pad=tokenizer.pad,
+        reference_share=1.0,
+        max_length=max_length,
+    )

@@ -1,0 +1,1 @@
+"""The big models: what they say, and how likely every word was to them."""

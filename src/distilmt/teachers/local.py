@@ -1,0 +1,96 @@
+"""Teachers on this machine: Marian directories (trained here or OPUS-MT), and any other Hugging Face seq2seq model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoConfig, MarianMTModel
+
+from distilmt.errors import UserError
+from distilmt.rundir import fingerprint_files
+from distilmt.students.presets import zero_pad
+from distilmt.tokenizer import Tokenizer
+from distilmt.training.device import pick_device, pick_dtype
+from distilmt.training.forward import Batch, decoder_states
+
+_CHUNK = 512
+
+
+def load_marian(directory: str | Path) -> MarianMTModel:
+    """A Marian model from safetensors, in eval mode and without gradients.
+
+    Raises:
+        UserError: nothing loadable is there, or it is not a Marian model.
+    """
+    try:
+        model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{directory} is not a Marian model in safetensors: {first_line(error)}") from None
+    zero_pad(model)
+    return model.eval().requires_grad_(False)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the rest of it."""
+    return str(error).strip().split("\n")[0]
+
+
+def family(path: str) -> str:
+    """The architecture of a model directory or hub name (`marian`, `t5`, `m2m_100`, …).
+
+    Raises:
+        UserError: there is no model of that name.
+    """
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"teacher {path!r} cannot be loaded: {first_line(error)}") from None
+    if not config.is_encoder_decoder:
+        raise UserError(f"teacher {path!r} is a {config.model_type} model: name a sequence-to-sequence model")
+    return str(config.model_type)
+
+
+def weights_fingerprint(directory: Path) -> str:
+    """Stands for a model directory's weights and configuration."""
+    files = sorted([*directory.glob("*.safetensors"), *directory.glob("*config.json")])
+    if not any(f.suffix == ".safetensors" for f in files):
+        raise UserError(f"{directory} holds no .safetensors weights: convert the model with `save_pretrained` first")
+    return fingerprint_files(*files)
+
+
+@dataclass
+class WordScorer:
+    """Asks a Marian teacher how likely every word was: top-k log-probabilities with teacher forcing."""
+
+    model: MarianMTModel
+    tokenizer: Tokenizer
+    top_k: int
+
+    def __post_init__(self) -> None:
+        # Both are invariants of every answer: dropout or gradients here would silently spoil all labels.
+        self.model.eval().requires_grad_(False)
+        device = pick_device()
+        self.model.to(device, pick_dtype("auto", device))
+
+    @torch.inference_mode()
+    def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Top-k of the teacher's distribution at every position of `batch.keep`.
+
+        Returns:
+            Ids [N, k] int64 and natural log-probabilities [N, k] float16, likeliest first.
+        """
+        hidden = decoder_states(self.model, batch)
+        answers = [self._top(hidden[i : i + _CHUNK]) for i in range(0, len(hidden), _CHUNK)]
+        ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
+        return ids, values.astype(np.float16)
+
+    def _top(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        # Without the row of <pad>, which is last: it can be no word's answer.
+        logits = hidden @ self.model.lm_head.weight[:-1].T
+        logits = logits.float() + self.model.final_logits_bias[0, :-1].float()
+        values, ids = logits.topk(self.top_k)
+        return ids, values - logits.logsumexp(-1, keepdim=True)

@@ -1,0 +1,1 @@
+"""Batches, the fast forward pass, the optimizer and the training loop."""

@@ -1,0 +1,34 @@
+"""How fast this machine trains and labels, measured for a few seconds on the run's own text."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+
+from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from distilmt.students.presets import new_model
+from distilmt.tokenizer import Tokenizer
+from distilmt.training.batching import TrainingSet, collate, epoch_batches
+from distilmt.training.stepper import Stepper
+
+_SECONDS = 6.0
+_WARM_UP = 3
+
+
+def seconds_per_update(
+    data: TrainingSet, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig, tokenizer: Tokenizer
+) -> float:
+    """Mean seconds of an update, over batches drawn as training draws them, for a few seconds."""
+    stepper = Stepper(new_model(model, tokenizer, training.dropout, 1), replace(training, updates=10_000), objective, 1)
+    plan = epoch_batches(data, training.batch_tokens, 1, 0)
+    spent: list[float] = []
+    end = time.monotonic() + _SECONDS
+    for number, (rows, use_reference) in enumerate(plan):
+        begin = time.monotonic()
+        stepper.update(number + 1, *collate(data, rows, use_reference))
+        if number >= _WARM_UP:
+            spent.append(time.monotonic() - begin)
+        if time.monotonic() > end and len(spent) >= 5:
+            break
+    return statistics.fmean(spent or [time.monotonic() - begin])

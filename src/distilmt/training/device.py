@@ -1,0 +1,43 @@
+"""Which device and number format a model is trained in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from distilmt.errors import UserError
+
+
+def pick_device() -> torch.device:
+    """The first GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The dtype to compute in.
+
+    Args:
+        precision: `auto`, `bf16` or `fp32`.
+        device: where the model lies.
+
+    Raises:
+        UserError: the name is none of these.
+    """
+    choices = {"bf16": torch.bfloat16, "fp32": torch.float32}
+    if precision == "auto":
+        return torch.bfloat16 if has_bf16(device) else torch.float32
+    if precision not in choices:
+        raise UserError(f"precision {precision!r} is unknown: use auto, bf16 or fp32")
+    return choices[precision]
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices natively (elsewhere bf16 is slower than float32)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

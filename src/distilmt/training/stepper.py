@@ -1,0 +1,51 @@
+"""One optimizer step: forward, loss, backward, update. Knows nothing of epochs, checkpoints or validation."""
+
+from __future__ import annotations
+
+import torch
+from transformers import MarianMTModel
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.objectives.loss import LossSettings, Statistics, Targets, chunked_loss
+from distilmt.training.device import pick_device, pick_dtype
+from distilmt.training.forward import Batch, DropoutPool, decoder_states, projection
+from distilmt.training.optimizer import FlatOptimizer
+
+
+class Stepper:
+    """A model with its optimizer, on the device it is trained on."""
+
+    def __init__(self, model: MarianMTModel, config: TrainingConfig, objective: ObjectiveConfig, seed: int) -> None:
+        """Take over a float32 model."""
+        self.config, self.objective, self.seed = config, objective, seed
+        self.device = pick_device()
+        if config.threads and self.device.type == "cpu":
+            torch.set_num_threads(config.threads)
+        dtype = pick_dtype(config.precision, self.device)
+        self.model = model.to(self.device)
+        self.optimizer = FlatOptimizer(self.model, config, dtype)
+        self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
+
+    def update(self, number: int, batch: Batch, targets: Targets) -> Statistics:
+        """Do update `number` (from 1) on a batch."""
+        self.dropout.begin(self.seed, number)
+        hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout)
+        targets = _targets_to(targets, self.device)
+        settings = LossSettings(self.objective, self.config.label_smoothing)
+        loss, statistics = chunked_loss(hidden, projection(self.model), None, targets, settings)
+        loss.backward()
+        self.optimizer.step(number, len(targets.ids))
+        return statistics
+
+
+def _batch_to(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(batch).items()})
+
+
+def _targets_to(targets: Targets, device: torch.device) -> Targets:
+    if device.type == "cpu":
+        return targets
+    moved = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(targets).items()}
+    return Targets(**moved)

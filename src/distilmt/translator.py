@@ -1,0 +1,157 @@
+"""Text in, text out, over an exported model. What evaluation, labelling and serving all use; imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import sentencepiece as spm
+
+from distilmt.corpora.cleaning import normalise
+from distilmt.errors import UserError
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One translation: its text, its pieces without `</s>`, and its length-normalised log-probability."""
+
+    text: str
+    tokens: list[str]
+    score: float
+
+
+class _SentencePieces:
+    """Pieces of a model in Marian's convention."""
+
+    prefix: list[str] = []  # noqa: RUF012
+
+    def __init__(self, path: Path) -> None:
+        own = path / "target.spm"
+        self._source = spm.SentencePieceProcessor(model_file=str(path / "source.spm"))
+        self._target = spm.SentencePieceProcessor(model_file=str(own)) if own.exists() else self._source
+
+    def encode(self, texts: list[str]) -> list[list[str]]:
+        return [[*pieces, "</s>"] if pieces else [] for pieces in self._source.encode(texts, out_type=str)]
+
+    def decode(self, pieces: list[str]) -> str:
+        return str(self._target.decode(pieces))
+
+
+class _HuggingFacePieces:
+    """Pieces of any other teacher, by its own tokenizer."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
+        if "source_language" in facts:
+            self._tokenizer.src_lang = facts["source_language"]
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+
+    def encode(self, texts: list[str]) -> list[list[str]]:
+        to_pieces = self._tokenizer.convert_ids_to_tokens
+        return [to_pieces(self._tokenizer(text).input_ids) if text else [] for text in texts]
+
+    def decode(self, pieces: list[str]) -> str:
+        ids = self._tokenizer.convert_tokens_to_ids(pieces[len(self.prefix) :])
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+class Translator:
+    """An exported model (`distilmt export`), ready to translate."""
+
+    def __init__(self, path: str | Path, threads: int = 0, workers: int = 1, compute_type: str = "default") -> None:
+        """Load a model directory.
+
+        Args:
+            path: a CTranslate2 directory written by distilmt.
+            threads: CPU threads of each worker; 0 takes one per core.
+            workers: batches translated side by side.
+            compute_type: CTranslate2's type to compute in; `default` keeps the stored one.
+
+        Raises:
+            UserError: the directory is not such a model.
+        """
+        self.path = Path(path)
+        facts = _facts(self.path)
+        self.max_length = int(facts["max_positions"]) - 1
+        own = facts.get("tokenizer") != "huggingface"
+        self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
+        self._model = ctranslate2.Translator(
+            str(self.path),
+            device="cpu",
+            inter_threads=workers,
+            intra_threads=threads,
+            compute_type=compute_type,
+        )
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
+        """Pieces of each text, cut to the model's positions; empty texts give no pieces."""
+        found = self._pieces.encode([normalise(text) for text in texts])
+        cut = self.max_length
+        return [p if len(p) <= cut else [*p[: cut - 1], p[-1]] for p in found]
+
+    def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
+        """Best translation of each text, in order; an empty text gives an empty one.
+
+        Args:
+            texts: one sentence each.
+            beam_size: 1 is greedy.
+            batch_size: sentences translated together.
+        """
+        hypotheses = self.hypotheses(texts, beam_size, batch_size=batch_size)
+        return [found[0].text if found else "" for found in hypotheses]
+
+    def hypotheses(
+        self,
+        texts: Sequence[str],
+        beam_size: int = 4,
+        count: int = 1,
+        length_penalty: float = 1.0,
+        batch_size: int = 64,
+        batch_type: str = "examples",
+    ) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text, best first; none for an empty text."""
+        sources = self.tokenize(texts)
+        rows = [i for i, source in enumerate(sources) if source]
+        results: list[list[Hypothesis]] = [[] for _ in texts]
+        if not rows:
+            return results
+        found = self._model.translate_batch(
+            [sources[i] for i in rows],
+            beam_size=max(beam_size, count),
+            num_hypotheses=count,
+            length_penalty=length_penalty,
+            max_batch_size=batch_size,
+            batch_type=batch_type,
+            max_decoding_length=self.max_length,
+            target_prefix=[self._pieces.prefix] * len(rows) if self._pieces.prefix else None,
+            return_scores=count > 1 or beam_size > 1,
+        )
+        for row, result in zip(rows, found, strict=True):
+            scores = result.scores or [0.0] * len(result.hypotheses)
+            pairs = zip(result.hypotheses, scores, strict=True)
+            results[row] = [Hypothesis(self._pieces.decode(tokens), tokens, score) for tokens, score in pairs]
+        return results
+
+    def stream(self, lines: Iterator[str], beam_size: int = 4, batch_size: int = 64) -> Iterator[str]:
+        """Translate lines as they come, a line for a line."""
+        batch: list[str] = []
+        for line in lines:
+            batch.append(line)
+            if len(batch) >= batch_size:
+                yield from self.translate(batch, beam_size, batch_size)
+                batch = []
+        if batch:
+            yield from self.translate(batch, beam_size, batch_size)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    missing = [name for name in ("model.bin", "distilmt.json") if not (path / name).exists()]
+    if missing:
+        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
+    return dict(json.loads((path / "distilmt.json").read_text(encoding="utf-8")))

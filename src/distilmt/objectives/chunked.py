@@ -117,9 +117,11 @@ class _Work:
         gradient = _outcome_gradient(outcomes, masses, self.terms)
         factor = gradient[:, -1:]
         factor = torch.where(factor.abs() < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
-        rest.scatter_(1, top_ids, (gradient[:, :-1] / factor).to(rest.dtype))
         at_label = -self.terms.label * (1 - self.terms.smoothing) / factor
-        rest.scatter_add_(1, labels, at_label.to(rest.dtype))
+        # Indexing, not scatter_: that copies the whole matrix when it is bf16.
+        row = torch.arange(len(rest), device=rest.device)[:, None]
+        rest[row, top_ids] = (gradient[:, :-1] / factor).to(rest.dtype)
+        rest[row, labels] += at_label.to(rest.dtype)
         self._add_gradients(rows, rest, factor * keep[:, None])
 
     def _add_loss(self, outcomes: Tensor, label_logits: Tensor, masses: Tensor | None, keep: Tensor) -> None:
@@ -165,7 +167,7 @@ class _Work:
 def _outcomes(logits: Tensor, top_ids: Tensor, rest: Tensor) -> Tensor:
     """Logits of K and of the rest, [rows, k + 1]; `rest` is filled with the softmax over the rest, zero at K."""
     top = widened(logits.gather(1, top_ids))
-    logits.scatter_(1, top_ids, NOWHERE)
+    logits[torch.arange(len(logits), device=logits.device)[:, None], top_ids] = NOWHERE
     torch.softmax(logits, dim=1, out=rest)
     # logsumexp from the largest entry: a second exponential over the vocabulary is saved.
     total = widened(logits.amax(1, keepdim=True)) - widened(rest.amax(1, keepdim=True)).log()

@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -159,7 +159,7 @@ def run_step(
         directory.name,
         wanted,
         dict(inputs),
-        settings,
+        dict(settings),
         round(meter.seconds, 3),
         meter.peak_rss_bytes,
         versions(),
@@ -227,18 +227,14 @@ def _meter(directory: Path, wanted: str, before: Mapping[str, Any]) -> Iterator[
         meter.stop.set()
         thread.join()
         # On a full disk this must not hide the error that ended the work.
-        try:
+        with suppress(OSError):
             meter.write()
-        except OSError:
-            pass
 
 
 def reset_peak_rss() -> None:
     """Make the kernel forget this process's peak memory (Linux; elsewhere the peak is the process's own)."""
-    try:
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def peak_rss() -> int:

@@ -1,5 +1,7 @@
 """What each step of the road does, given the configuration and the directory it writes."""
 
+from transformers.utils import logging as transformers_logging
+
 from distilmt.steps.learn import (
     make_teacher,
     prepare_corpus,
@@ -21,3 +23,7 @@ __all__ = [
     "write_labels",
     "write_report",
 ]
+
+# Progress is told in one place; transformers' own bars and hints would run through it.
+transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()

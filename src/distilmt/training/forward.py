@@ -8,7 +8,9 @@ are returned are packed, so that no projection is ever computed for padding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from torch.nn import functional as F
 from transformers import MarianMTModel
 
 _POOL_UPDATES = 25
+Dropout = Callable[[Tensor], Tensor] | None
 
 
 @dataclass
@@ -71,7 +74,7 @@ def no_dropout(x: Tensor) -> Tensor:
     return x
 
 
-def decoder_states(model: MarianMTModel, batch: Batch, dropout: DropoutPool | None = None) -> Tensor:
+def decoder_states(model: MarianMTModel, batch: Batch, dropout: Dropout = None) -> Tensor:
     """The decoder's last states at the positions that count, teacher-forced.
 
     Args:
@@ -97,7 +100,7 @@ def decoder_states(model: MarianMTModel, batch: Batch, dropout: DropoutPool | No
     return x.flatten(0, 1).index_select(0, batch.keep)
 
 
-def encode(model: MarianMTModel, source: Tensor, mask: Tensor, drop: DropoutPool | None) -> Tensor:
+def encode(model: MarianMTModel, source: Tensor, mask: Tensor, drop: Dropout = None) -> Tensor:
     """The encoder's last states, [B, S, d_model]; `mask` [B, S] is true at words."""
     drop = drop or no_dropout
     encoder = model.model.encoder
@@ -114,7 +117,7 @@ def projection(model: MarianMTModel) -> Tensor:
     return model.lm_head.weight[:-1]
 
 
-def _embed(stack: torch.nn.Module, ids: Tensor) -> Tensor:
+def _embed(stack: Any, ids: Tensor) -> Tensor:
     embedding = stack.embed_tokens
     words = F.embedding(ids, embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
     return words + stack.embed_positions.weight[: ids.shape[1]].to(words.dtype)
@@ -126,7 +129,7 @@ def _key_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return bias.masked_fill_(~mask, torch.finfo(dtype).min)[:, None, None, :]
 
 
-def _attend(attention: torch.nn.Module, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
+def _attend(attention: Any, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
     """Multi-head attention of x [B, T, d] over memory [B, S, d]."""
     heads = attention.num_heads
     query = _split(attention.q_proj(x) * attention.scaling, heads)
@@ -140,5 +143,5 @@ def _split(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def _feed_forward(layer: torch.nn.Module, x: Tensor) -> Tensor:
+def _feed_forward(layer: Any, x: Tensor) -> Tensor:
     return layer.fc2(layer.activation_fn(layer.fc1(x)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import MarianMTModel
 
@@ -22,7 +24,7 @@ class Stepper:
         if config.threads and self.device.type == "cpu":
             torch.set_num_threads(config.threads)
         dtype = pick_dtype(config.precision, self.device)
-        self.model = model.to(self.device)
+        self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype)
         self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
 

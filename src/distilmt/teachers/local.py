@@ -74,7 +74,7 @@ class WordScorer:
         # Both are invariants of every answer: dropout or gradients here would silently spoil all labels.
         self.model.eval().requires_grad_(False)
         device = pick_device()
-        self.model.to(device, pick_dtype("auto", device))  # type: ignore[call-overload]
+        self.model.to(device, pick_dtype("auto", device))  # type: ignore[arg-type, call-overload]
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -49,5 +49,5 @@ def _batch_to(batch: Batch, device: torch.device) -> Batch:
 def _targets_to(targets: Targets, device: torch.device) -> Targets:
     if device.type == "cpu":
         return targets
-    moved = {k: None if v is None else v.to(device, non_blocking=True) for k, v in vars(targets).items()}
-    return Targets(**moved)
+    moved = [None if t is None else t.to(device, non_blocking=True) for t in (targets.top_ids, targets.top_logprobs)]
+    return Targets(targets.ids.to(device, non_blocking=True), *moved)

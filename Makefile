@@ -1,0 +1,73 @@
+# One way in: `make demo` and `make test` set up everything they need, from nothing. A second call installs nothing.
+
+PYTHON ?= python3
+MINUTES ?= 20
+PAIR ?= en-it
+DEMO_FLAGS ?=
+PIP_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+
+.PHONY: help install demo test test-all lint bench clean
+
+help:
+	@echo "make install    a virtual environment in $(VENV) with distilmt in it"
+	@echo "make demo       distil a translator: PAIR=$(PAIR) MINUTES=$(MINUTES) DEMO_FLAGS='--language zh'"
+	@echo "make test       lint, and the tests that are quick"
+	@echo "make test-all   lint, and all tests"
+	@echo "make lint       ruff, mypy, import-linter"
+	@echo "make bench      what was measured, and how"
+	@echo "make clean      remove caches; runs/ and $(VENV) stay"
+
+install: $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/distilmt demo --pair $(PAIR) --minutes $(MINUTES) $(DEMO_FLAGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -m "not slow"
+
+test-all: lint
+	$(BIN)/pytest
+
+bench:
+	@if [ -f benchmarks/run.py ]; then \
+	  $(MAKE) --no-print-directory $(VENV)/.installed && $(BIN)/python benchmarks/run.py; \
+	elif [ -n "$$(ls benchmarks/results 2>/dev/null)" ]; then \
+	  echo "benchmarks/results:" $$(ls benchmarks/results) "- made by hand: each names its command, machine and date"; \
+	else \
+	  echo "there are no benchmarks yet: benchmarks/results is empty"; \
+	fi
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: written last, so that an installation that was cut off is done again.
+$(VENV)/.made:
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	    echo "distilmt: $(PYTHON) is not Python 3.10 or newer: name one that is, such as PYTHON=python3.12" >&2; exit 2; }; \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "distilmt: $(PYTHON) cannot make virtual environments: install its venv package" \
+	      "(Debian: python3-venv), or name another one, such as PYTHON=python3.12" >&2; exit 2; }; \
+	  echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "installing distilmt into $(VENV)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt
+	@echo "installing what the tests need into $(VENV)"
+	@$(PIP) -e ".[dev]"
+	@touch $@

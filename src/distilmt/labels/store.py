@@ -66,13 +66,27 @@ class LabelWriter:
             different = [key for key in (*header, "k", "format") if old.get(key) != self.manifest[key]]
             if different:
                 raise UserError(
-                    f"{directory} holds labels made with another {', '.join(different)}: delete it or name another run_dir"
+                    f"{directory} holds labels made with another {', '.join(different)}: "
+                    "delete it or name another run_dir"
                 )
             self.manifest = old
+            self._forget_damaged()
         whole = {shard["name"] for shard in self.manifest["shards"]}
         for stray in directory.glob("*shard-*"):
             if stray.name not in whole:
                 stray.unlink()
+
+    def _forget_damaged(self) -> None:
+        """Go back behind the first shard that is not as it was written: from there on labels are written again."""
+        whole = []
+        for shard in self.manifest["shards"]:
+            if not _is_whole(self.directory / shard["name"], shard["checksum"]):
+                break
+            whole.append(shard)
+        if len(whole) < len(self.manifest["shards"]):
+            rows = sum(shard["rows"] for shard in whole)
+            self.manifest |= {"shards": whole, "rows": rows, "complete": False}
+            write_json(self.directory / MANIFEST, self.manifest)
 
     def done(self) -> int:
         """Number of whole shards."""
@@ -92,6 +106,10 @@ class LabelWriter:
         """Mark the store as complete."""
         self.manifest["complete"] = True
         write_json(self.directory / MANIFEST, self.manifest)
+
+
+def _is_whole(path: Path, checksum: str) -> bool:
+    return path.exists() and fingerprint_files(path) == checksum
 
 
 def _schema(vocabulary: int) -> pa.Schema:
@@ -161,6 +179,8 @@ class LabelStore:
         if not (directory / MANIFEST).exists():
             raise UserError(f"{directory} holds no labels: run `distilmt label` first")
         self.manifest = read_json(directory / MANIFEST)
+        if self.manifest.get("format") != FORMAT:
+            raise UserError(f"{directory} was written by another version of distilmt: delete it and label again")
         if not self.manifest.get("complete"):
             raise UserError(f"{directory}: the labels are not finished: run `distilmt label` again, it goes on")
         self.k, self.rows = int(self.manifest["k"]), int(self.manifest["rows"])
@@ -207,7 +227,7 @@ class LabelStore:
         """
         for shard in self.manifest["shards"]:
             path = self.directory / shard["name"]
-            if not path.exists() or fingerprint_files(path) != shard["checksum"]:
+            if not _is_whole(path, shard["checksum"]):
                 raise self._damaged(shard["name"])
         twice = [i for i, count in Counter(self.ids()).items() if count > 1]
         if twice:
@@ -221,14 +241,18 @@ class LabelStore:
         Raises:
             UserError: positions and tokens differ.
         """
-        parts = [_arrays(table, kind, self.k, self.directory) for table in self.shards(_COLUMNS[kind])]
+        top = _COLUMNS[kind][2]
+        parts, asked = [], False
+        for table in self.shards(_COLUMNS[kind]):
+            parts.append(_arrays(table, kind, self.k, int(self.manifest["target_vocab_size"]), self.directory))
+            asked |= table[top].null_count < table.num_rows
         lengths = [np.diff(p.offsets) for p in parts]
         offsets = np.concatenate([[0], np.cumsum(np.concatenate([*lengths, np.empty(0, np.int64)]))]).astype(np.int64)
         return LabelArrays(
             np.concatenate([*(p.tokens for p in parts), np.empty(0, np.int32)]),
             offsets,
-            _joined([p.top_ids for p in parts]),
-            _joined([p.top_logprobs for p in parts]),
+            np.concatenate([p.top_ids for p in parts if p.top_ids is not None]) if asked and self.k else None,
+            np.concatenate([p.top_logprobs for p in parts if p.top_logprobs is not None]) if asked and self.k else None,
         )
 
     def _damaged(self, name: str) -> UserError:
@@ -241,36 +265,30 @@ _COLUMNS = {
 }
 
 
-def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    whole = [p for p in parts if p is not None]
-    return np.concatenate(whole) if whole and len(whole) == len(parts) else None
-
-
-def _arrays(table: pa.Table, kind: str, k: int, directory: Path) -> LabelArrays:
+def _arrays(table: pa.Table, kind: str, k: int, vocabulary: int, directory: Path) -> LabelArrays:
     prefix = "" if kind == "hypothesis" else "reference_"
     tokens, lengths = _first_tokens(table) if kind == "hypothesis" else _lists(table["reference_tokens"])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids, id_lengths = _lists(table[f"{prefix}top_ids"])
     values, _ = _lists(table[f"{prefix}top_logprobs"])
-    if not k or not len(ids):
+    if not k:
         return LabelArrays(tokens, offsets, None, None)
     asked = id_lengths > 0
     wrong = asked & (id_lengths != lengths * k)
     if wrong.any() or len(values) != len(ids):
         row = table["id"][int(np.flatnonzero(wrong)[0]) if wrong.any() else 0]
         raise UserError(f"{directory}: id {str(row)!r} has other positions than tokens: delete it and label again")
-    top_ids, top_logprobs = _certain(tokens, k)
+    top_ids, top_logprobs = np.empty((len(tokens), k), ids.dtype), np.empty((len(tokens), k), np.float16)
     at = np.repeat(asked, lengths)
     top_ids[at], top_logprobs[at] = ids.reshape(-1, k), values.reshape(-1, k)
-    return LabelArrays(tokens, offsets, top_ids.astype(ids.dtype), top_logprobs)
+    top_ids[~at], top_logprobs[~at] = _certain(tokens[~at], k, vocabulary)
+    return LabelArrays(tokens, offsets, top_ids, top_logprobs)
 
 
-def _certain(tokens: np.ndarray, k: int) -> Top:
+def _certain(tokens: np.ndarray, k: int, vocabulary: int) -> Top:
     """A teacher who is certain of the words as they stand: what stands where it was not asked."""
-    ids = tokens[:, None].astype(np.int64) + np.arange(k)
-    highest = int(ids.max()) if len(ids) else 0
-    # Distinct ids are needed, whatever they are: their probability is zero.
-    ids = np.where(ids > highest - k + 1, ids - 2 * np.arange(k), ids)
+    # Distinct ids below the pad (which is last and has no logit) are needed, whatever they are: their probability is 0.
+    ids = (tokens[:, None].astype(np.int64) + np.arange(k)) % (vocabulary - 1)
     logprobs = np.full(ids.shape, -np.inf, np.float16)
     logprobs[:, 0] = 0
     return ids, logprobs

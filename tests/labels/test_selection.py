@@ -1,0 +1,81 @@
+"""Loops, truncations and empty answers are found, whatever stands around them."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distilmt.config import LabelConfig
+from distilmt.labels.selection import loops, usable
+
+CONFIG = LabelConfig(max_length_ratio=3.0, max_repetition=3)
+
+
+def ragged(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
+    return np.array([t for r in rows for t in r], dtype=np.int32), offsets
+
+
+def judge(rows: list[list[int]], sources: list[int], max_length: int = 100) -> tuple[list[bool], dict[str, int]]:
+    keep, dropped = usable(*ragged(rows), np.array(sources), CONFIG, max_length)
+    return keep.tolist(), dropped
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "source", "reason"),
+    [
+        ([1, 2, 0], 3, None),
+        ([0], 3, "empty"),
+        ([], 3, "empty"),
+        ([*range(1, 100), 0], 90, "too_long"),
+        # (20 + 10) / (0 + 10) is the limit itself, (21 + 10) / (0 + 10) is over it.
+        ([*range(1, 20), 0], 0, None),
+        ([*range(1, 21), 0], 0, "length_ratio"),
+        ([1, 0], 26, None),
+        ([1, 0], 27, "length_ratio"),
+        ([7, 7, 7, 0], 4, None),
+        ([7, 7, 7, 7, 0], 4, "repetition"),
+        ([9, *[1, 2, 3, 4, 5] * 3, 1, 2, 3, 4, 0], 20, None),
+        ([9, *[1, 2, 3, 4, 5] * 4, 0], 20, "repetition"),
+        ([*[1, 2, 3, 4, 5, 6] * 4, 0], 20, None),
+    ],
+)
+def test_each_reason(hypothesis, source, reason):
+    keep, dropped = judge([[3, 0], hypothesis], [2, source])
+    assert keep == [True, reason is None]
+    assert dropped == ({reason: 1} if reason else {})
+
+
+def test_every_sentence_counts_once_under_its_first_reason():
+    keep, dropped = judge([[7] * 120, [0], [1, 2, 0], [7] * 40], [2, 40, 3, 3])
+    assert keep == [False, False, True, False]
+    assert dropped == {"too_long": 1, "empty": 1, "length_ratio": 1}
+
+
+def test_a_loop_does_not_go_over_the_edge_of_a_sentence():
+    assert loops(*ragged([[7, 7], [7, 7], [7, 7]]), 3).tolist() == [False] * 3
+
+
+def plain(row: list[int], most: int) -> bool:
+    """The definition: some phrase of 1 to 5 tokens stands more than `most` times in a row."""
+    return any(
+        row[i : i + p] * (most + 1) == row[i : i + p * (most + 1)]
+        for p in range(1, 6)
+        for i in range(len(row) - p * (most + 1) + 1)
+    )
+
+
+@given(st.lists(st.lists(st.integers(1, 2), max_size=24), min_size=1, max_size=6), st.integers(1, 4))
+def test_loops_are_those_of_the_definition(rows, most):
+    assert loops(*ragged(rows), most).tolist() == [plain(r, most) for r in rows]
+
+
+def test_a_whole_corpus_takes_seconds():
+    make = np.random.default_rng(1)
+    lengths = make.integers(2, 33, 140_000)
+    tokens, offsets = make.integers(0, 8000, lengths.sum()), np.concatenate([[0], np.cumsum(lengths)])
+    begin = time.process_time()
+    keep, _ = usable(tokens, offsets, lengths, CONFIG, 256)
+    assert keep.mean() > 0.99 and time.process_time() - begin < 3

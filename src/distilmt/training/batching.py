@@ -163,8 +163,8 @@ def _top(side: Side, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     if side.top_ids is not None and side.top_logprobs is not None:
         return side.top_ids[positions].astype(np.int64), side.top_logprobs[positions].astype(np.float32)
     ids = side.tokens.flat[positions].astype(np.int64)[:, None]
-    # Distinct ids are needed, whatever they are: their probability is zero.
-    others = (ids + np.arange(k)) % (int(side.tokens.flat.max()) + k)
+    # Distinct ids of the vocabulary are needed, whatever they are: their probability is zero.
+    others = (ids + np.arange(k)) % max(k, int(side.tokens.flat.max()) + 1)
     values = np.full(others.shape, -np.inf, dtype=np.float32)
     values[:, 0] = 0
     return others, values

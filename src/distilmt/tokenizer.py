@@ -7,9 +7,11 @@ split vocabularies, `target_vocab.json`), so a tokenizer can be taken from any M
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,7 @@ def load(directory: Path) -> Tokenizer:
     """The tokenizer in a directory.
 
     Raises:
-        UserError: files are missing, or the ids do not follow Marian's convention.
+        UserError: files are missing, the ids do not follow Marian's convention, or the sides' sizes differ.
     """
     for name in ("source.spm", "target.spm", "vocab.json"):
         if not (directory / name).exists():
@@ -91,12 +93,20 @@ def load(directory: Path) -> Tokenizer:
     shared = not (directory / "target_vocab.json").exists()
     source = _side(directory / "source.spm", directory / "vocab.json")
     target = _side(directory / "target.spm", directory / ("vocab.json" if shared else "target_vocab.json"))
+    if len(source.pieces) != len(target.pieces):
+        raise UserError(
+            f"{directory} has {len(source.pieces)} source pieces but {len(target.pieces)} target pieces: "
+            "Marian needs as many on both sides, so train the tokenizer again"
+        )
     return Tokenizer(directory, source, target, shared)
 
 
 def _side(model: Path, vocabulary: Path) -> Side:
-    processor = spm.SentencePieceProcessor(model_file=str(model))
-    ids: dict[str, int] = json.loads(vocabulary.read_text(encoding="utf-8"))
+    try:
+        processor = spm.SentencePieceProcessor(model_file=str(model))
+        ids: dict[str, int] = json.loads(vocabulary.read_text(encoding="utf-8"))
+    except (RuntimeError, ValueError):
+        raise UserError(f"{model} or {vocabulary.name} is damaged: delete {model.parent} and make it again") from None
     pieces = [piece for piece, _ in sorted(ids.items(), key=lambda item: item[1])]
     if pieces[0] != "</s>" or pieces[1] != "<unk>" or pieces[-1] != PAD_PIECE:
         raise UserError(f"{vocabulary} does not follow Marian's convention (</s> 0, <unk> 1, <pad> last)")
@@ -130,6 +140,9 @@ def train(
             _learn(source_text, config, directory / "source.spm", directory / "vocab.json"),
             _learn(target_text, config, directory / "target.spm", directory / "target_vocab.json"),
         ]
+        for name in ("vocab.json", "target_vocab.json"):
+            _fill(directory / name, max(sizes))
+        sizes = [max(sizes)] * 2
     else:
         sizes = [_learn([*source_text, *target_text], config, directory / "source.spm", directory / "vocab.json")]
         with atomic_path(directory / "target.spm") as temporary:
@@ -152,30 +165,42 @@ def _marian_config(split: bool) -> dict[str, Any]:
 
 def _learn(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary: Path) -> int:
     """Learn one side's pieces; a small text gets fewer than asked. Returns the vocabulary's size."""
-    with atomic_path(model) as temporary, temporary.open("wb") as file:
-        spm.SentencePieceTrainer.train(
-            sentence_iterator=_lines(text),
-            model_writer=file,
-            vocab_size=config.vocab_size - 1,
-            model_type=config.model_type,
-            character_coverage=config.character_coverage,
-            byte_fallback=config.byte_fallback,
-            # The trainer must not change text: NFKC would turn Chinese punctuation into Latin.
-            normalization_rule_name="identity",
-            hard_vocab_limit=False,
-            split_digits=True,
-            max_sentence_length=16_000,
-            eos_id=EOS,
-            unk_id=UNK,
-            bos_id=-1,
-            pad_id=-1,
-            num_threads=2,
-            minloglevel=2,
-        )
+    try:
+        with atomic_path(model) as temporary, temporary.open("wb") as file:
+            spm.SentencePieceTrainer.train(
+                sentence_iterator=_lines(text),
+                model_writer=file,
+                vocab_size=config.vocab_size - 1,
+                model_type=config.model_type,
+                character_coverage=config.character_coverage,
+                byte_fallback=config.byte_fallback,
+                # The trainer must not change text: NFKC would turn Chinese punctuation into Latin.
+                normalization_rule_name="identity",
+                hard_vocab_limit=False,
+                split_digits=True,
+                max_sentence_length=16_000,
+                eos_id=EOS,
+                unk_id=UNK,
+                bos_id=-1,
+                pad_id=-1,
+                num_threads=2,
+                minloglevel=2,
+            )
+    except RuntimeError as error:
+        reason = re.sub(r".*\] ", "", str(error).strip())
+        raise UserError(f"tokenizer.vocab_size {config.vocab_size} does not suit the text: {reason}") from None
     processor = spm.SentencePieceProcessor(model_file=str(model))
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
     return len(pieces) + 1
+
+
+def _fill(vocabulary: Path, size: int) -> None:
+    """Fill a vocabulary up with pieces that no text has: Marian knows one id of `<pad>` for both sides."""
+    pieces: list[str] = list(json.loads(vocabulary.read_text(encoding="utf-8")))[:-1]
+    names = (name for i in count() if (name := f"<unused{i}>") not in pieces)
+    pieces += islice(names, size - 1 - len(pieces))
+    write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
 
 
 def _lines(text: Sequence[str]) -> Iterator[str]:

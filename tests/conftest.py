@@ -1,0 +1,88 @@
+"""Toy tokenizers and one toy model, made once; no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import toy
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def shared_tokenizer(tmp_path_factory):
+    """One vocabulary for both sides."""
+    return _tokenizer(tmp_path_factory.mktemp("shared"), chinese=False)
+
+
+@pytest.fixture(scope="session")
+def split_tokenizer(tmp_path_factory):
+    """A vocabulary for Latin script and one for Chinese."""
+    return _tokenizer(tmp_path_factory.mktemp("split"), chinese=True)
+
+
+@pytest.fixture(scope="session", params=["shared", "split"])
+def tokenizer(request, shared_tokenizer, split_tokenizer):
+    """Both kinds, one after the other."""
+    return shared_tokenizer if request.param == "shared" else split_tokenizer
+
+
+def _tokenizer(directory: Path, chinese: bool):
+    from distilmt import tokenizer
+    from distilmt.config import TokenizerConfig
+
+    tokenizer.train(*toy.pairs(300, chinese=chinese), TokenizerConfig(vocab_size=420), directory, seed=1)
+    return tokenizer.load(directory)
+
+
+@pytest.fixture(scope="session")
+def learnt(tmp_path_factory, shared_tokenizer) -> Path:
+    """A Marian directory that has learnt the toy pair a little."""
+    from distilmt.config import ObjectiveConfig, TrainingConfig
+    from distilmt.students.presets import new_model
+    from distilmt.training.batching import Ragged, Side, TrainingSet
+    from distilmt.training.loop import Job, train
+
+    directory = tmp_path_factory.mktemp("learnt")
+    sources, targets = toy.pairs(800, seed=3)
+    encoded = Ragged.of(shared_tokenizer.target.encode(targets))
+    data = TrainingSet(
+        Ragged.of(shared_tokenizer.source.encode(sources)),
+        Side(encoded, encoded.lengths > 1),
+        None,
+        shared_tokenizer.source_pad,
+        shared_tokenizer.pad,
+        1.0,
+        64,
+    )
+    config = TrainingConfig(
+        updates=200, batch_tokens=1024, learning_rate=8e-3, warmup=20, dropout=0.0, validate_every=200, precision="fp32"
+    )
+    job = Job("teacher", data, config, ObjectiveConfig(word=0, label=1, reference_share=1), 1)
+    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
+    best, _ = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
+    best.save_pretrained(directory)
+    shared_tokenizer.copy_to(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def exported(learnt, shared_tokenizer) -> Path:
+    """The learnt model as CTranslate2, float32."""
+    from distilmt.export.ctranslate2 import export
+    from distilmt.teachers.local import load_marian
+
+    export(load_marian(learnt), shared_tokenizer, learnt / "ct2", "float32")
+    return learnt / "ct2"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The directory of a toy run that was done to its end; `../run.yaml` is its configuration. Copy, don't change."""
+    directory = tmp_path_factory.mktemp("road")
+    config = toy.write_config(directory / "run.yaml", toy.road(directory))
+    found = toy.distilmt("run", config, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    return directory / "run"

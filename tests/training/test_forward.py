@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+import torch
+import toy
+from torch import nn
+
+from distilmt.students.presets import marian_config, new_model
+from distilmt.training.batching import make_batch
+from distilmt.training.forward import DropoutPool, decoder_states, encode, no_dropout, projection
+
+
+def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):
+    """Random words, some of them alone in their sentence, in a batch with padding on both sides."""
+    random = np.random.default_rng(seed)
+    sides = []
+    for side, vocabulary in enumerate((tokenizer.source_pad, tokenizer.pad)):
+        sizes = np.array([pair[side] for pair in lengths])
+        words = [np.append(random.integers(2, vocabulary, size - 1), 0) for size in sizes]
+        sides.append((np.concatenate(words), sizes))
+    (source, source_sizes), (target, target_sizes) = sides
+    return make_batch(source, source_sizes, target, target_sizes, tokenizer.source_pad, tokenizer.pad)
+
+
+def model_of(tokenizer, **changes):
+    from dataclasses import replace
+
+    config = marian_config(replace(toy.MICRO, encoder_layers=2, decoder_layers=2), tokenizer, 0.3)
+    for key, value in changes.items():
+        setattr(config, key, value)
+    torch.manual_seed(5)
+    model = type(new_model(toy.MICRO, tokenizer, 0.0, 1))(config)
+    for parameter in model.parameters():  # biases and layer norms that do nothing would hide mistakes
+        if parameter.requires_grad:
+            parameter.data.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+@pytest.mark.parametrize("activation", ["relu", "swish", "gelu"])
+@torch.no_grad()
+def test_equals_marian(tokenizer, activation):
+    model = model_of(tokenizer, activation_function=activation).eval()
+    batch = batch_of(tokenizer)
+    theirs = model.model(
+        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
+    ).last_hidden_state
+    ours = decoder_states(model, batch)
+    assert ours.shape == (23, model.config.d_model)
+    torch.testing.assert_close(ours, theirs.flatten(0, 1)[batch.keep], atol=2e-5, rtol=1e-4)
+    logits = model(
+        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
+    ).logits
+    torch.testing.assert_close(
+        ours @ projection(model).T, logits.flatten(0, 1)[batch.keep][:, :-1], atol=1e-4, rtol=1e-4
+    )
+
+
+@torch.no_grad()
+def test_unscaled_embeddings_equal_marian(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer, scale_embedding=False).eval(), batch_of(shared_tokenizer)
+    theirs = model.model(
+        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
+    ).last_hidden_state
+    torch.testing.assert_close(decoder_states(model, batch), theirs.flatten(0, 1)[batch.keep], atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_padding_changes_nothing(tokenizer):
+    model = model_of(tokenizer)
+    alone = batch_of(tokenizer, lengths=((5, 7),))
+    together = batch_of(tokenizer, lengths=((5, 7), (20, 20)))
+    together.source[0, :5], together.target[0, :7] = alone.source[0], alone.target[0]
+    together.decoder_input[0, :7] = alone.decoder_input[0]
+    torch.testing.assert_close(decoder_states(model, together)[:7], decoder_states(model, alone), atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_words_to_come_are_not_seen(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer), batch_of(shared_tokenizer, lengths=((5, 8),))
+    before = decoder_states(model, batch)
+    batch.decoder_input[0, 5] = (batch.decoder_input[0, 5] + 1) % 50
+    after = decoder_states(model, batch)
+    assert torch.equal(before[:5], after[:5])
+    assert not torch.equal(before[5:], after[5:])
+
+
+def test_gradients_equal_marians(tokenizer):
+    ours, theirs, batch = model_of(tokenizer), model_of(tokenizer).eval(), batch_of(tokenizer)
+    nn.functional.cross_entropy(
+        decoder_states(ours, batch) @ ours.lm_head.weight.T, batch.target.flatten()[batch.keep]
+    ).backward()
+    logits = theirs(
+        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
+    ).logits
+    nn.functional.cross_entropy(logits.flatten(0, 1)[batch.keep], batch.target.flatten()[batch.keep]).backward()
+    names = [name for name, parameter in theirs.named_parameters() if parameter.grad is not None]
+    assert len(names) > 40
+    found = dict(ours.named_parameters())
+    for name in names:
+        wanted = dict(theirs.named_parameters())[name].grad
+        torch.testing.assert_close(found[name].grad, wanted, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@torch.no_grad()
+def test_dropout_off_is_no_dropout(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer).train(), batch_of(shared_tokenizer)
+    off = DropoutPool(0.0, 10_000, torch.float32, torch.device("cpu"))
+    off.begin(1, 1)
+    plain = decoder_states(model, batch)
+    assert torch.equal(decoder_states(model, batch, off), plain)
+    assert torch.equal(decoder_states(model, batch, no_dropout), plain)
+    on = DropoutPool(0.3, 10_000, torch.float32, torch.device("cpu"))
+    on.begin(1, 1)
+    assert not torch.allclose(decoder_states(model, batch, on), plain, atol=1e-2)
+
+
+@torch.no_grad()
+def test_encode_equals_marian(tokenizer):
+    model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
+    theirs = model.model.encoder(input_ids=batch.source, attention_mask=batch.source_mask.long()).last_hidden_state
+    ours = encode(model, batch.source, batch.source_mask)
+    torch.testing.assert_close(ours[batch.source_mask], theirs[batch.source_mask], atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_pool_zeroes_its_share_and_keeps_the_mean(p):
+    pool = DropoutPool(p, 300_000, torch.float32, torch.device("cpu"))
+    for update in (1, 7, 26, 1000):
+        pool.begin(3, update)
+        dropped = pool(torch.ones(300, 1000))
+        assert float((dropped == 0).float().mean()) == pytest.approx(p, abs=0.01)
+        assert float(dropped.mean()) == pytest.approx(1, abs=0.02)
+        assert sorted(dropped.unique().tolist()) == pytest.approx([0, 1 / (1 - p)])
+
+
+def test_pool_depends_on_seed_and_update_alone():
+    def masks(pool, seed, update):
+        pool.begin(seed, update)
+        return [pool(torch.ones(40, 50)) for _ in range(3)]
+
+    old, fresh = (DropoutPool(0.2, 2000, torch.float32, torch.device("cpu")) for _ in range(2))
+    for update in range(1, 30):
+        masks(old, 1, update)  # a training that was not interrupted has drawn before
+    for update in (30, 31, 60):
+        assert all(torch.equal(a, b) for a, b in zip(masks(old, 1, update), masks(fresh, 1, update), strict=True))
+    first = masks(fresh, 1, 30)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], masks(fresh, 1, 31)[0])
+    assert not torch.equal(first[0], masks(fresh, 2, 30)[0])

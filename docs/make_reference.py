@@ -1,0 +1,68 @@
+"""Write docs/reference/configuration.md from the configuration's own dataclasses: python docs/make_reference.py"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from distilmt.config import DemoConfig, RunConfig, TranslateConfig
+from distilmt.settings import describe
+
+OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
+ENTRY = re.compile(r"  --(\S+) \((.*), default .*\)\n      (.*)")
+HEAD = """# Configuration
+
+Made by `python docs/make_reference.py` from what `distilmt run --help` says. Do not edit.
+
+Every key can stand in a YAML file (`configs/` has examples) or on the command line, which wins:
+`distilmt run CONFIG.yaml --labels.beam_size 2`. Lists are given as `--corpus.train a.en a.it`. A run writes the whole
+configuration, defaults included, to `config.yaml` in its run directory.
+"""
+
+
+def table(kind: type, prefix: str = "") -> str:
+    """A table of the keys of a dataclass that start with `prefix`; without one, of those that are in no group."""
+    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, type_name, text in ENTRY.findall(describe(kind)):
+        if name.rpartition(".")[0] == prefix:
+            cells = (f"`{name}`", type_name, f"`{default(kind, name)}`", text)
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def prefixes(kind: type) -> list[str]:
+    """The groups of keys, in the order of their first keys, outer ones before the ones inside."""
+    own = {name.rpartition(".")[0] for name, *_ in ENTRY.findall(describe(kind))}
+    found: dict[str, None] = {}
+    for name, *_ in ENTRY.findall(describe(kind)):
+        parts = name.split(".")[:-1]
+        found.update({".".join(parts[: i + 1]): None for i in range(len(parts))})
+    return [prefix for prefix in found if prefix in own]
+
+
+def default(kind: type, name: str) -> str:
+    """The default of a key, as YAML has it."""
+    value = asdict(kind())
+    for part in name.split("."):
+        value = value[part]
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return f"[{', '.join(value)}]"
+    return str(value) if value != "" else '""'
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEAD, "## `distilmt run`\n", table(RunConfig)]
+    for prefix in prefixes(RunConfig):
+        parts += [f"### `{prefix}`\n", table(RunConfig, prefix)]
+    for command, kind in (("demo", DemoConfig), ("translate", TranslateConfig)):
+        parts += [f"## `distilmt {command}`\n", table(kind)]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    OUTPUT.write_text(reference(), encoding="utf-8")
+    print(OUTPUT)

@@ -17,6 +17,7 @@ from transformers import MarianMTModel
 
 from distilmt import progress
 from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.errors import UserError
 from distilmt.objectives.loss import Statistics, Targets
 from distilmt.rundir import atomic_path
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
@@ -100,6 +101,9 @@ def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -
 
     Returns:
         A model with the best averaged weights, float32, on the CPU; and the log and the best update.
+
+    Raises:
+        UserError: no sentence can be trained on.
     """
     run = _Run(model, job, validate, directory)
     run.resume()
@@ -130,6 +134,11 @@ class _Run:
         data, config, state = self.job.data, self.job.config, self.state
         while state.update < config.updates and not state.stopped:
             plan = epoch_batches(data, config.batch_tokens, self.job.seed, state.epoch)
+            if not plan:
+                raise UserError(
+                    f"{self.job.name}: no sentence is left to train on (all are empty, longer than "
+                    f"{data.max_length} tokens, or the teacher's answers unusable): look at the corpus and the labels"
+                )
             for rows, use_reference in plan[state.batch :]:
                 yield collate(data, rows, use_reference)
                 if state.update >= config.updates or state.stopped:

@@ -75,15 +75,11 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
     from distilmt.training.forward import decoder_states
 
     model = new_model(toy.MICRO, tokenizer, 0.0, 1)
-    source, target = (side.encode([text[0]])[0] for side, text in zip((tokenizer.source, tokenizer.target), sides))
-    batch = make_batch(
-        np.array(source),
-        np.array([len(source)]),
-        np.array(target),
-        np.array([len(target)]),
-        tokenizer.pad,
-        tokenizer.pad,
+    source, target = (
+        side.encode([text[0]])[0] for side, text in zip((tokenizer.source, tokenizer.target), sides, strict=True)
     )
+    sides = [(np.array(ids), np.array([len(ids)])) for ids in (source, target)]
+    batch = make_batch(*sides[0], *sides[1], tokenizer.pad, tokenizer.pad)
     assert decoder_states(model, batch).isfinite().all()
 
 

@@ -137,7 +137,7 @@ def test_collate_keeps_words_and_labels_together(seed, reference_top, hypothesis
 def check_top(targets, kind, row, begin, end):
     ids, logprobs = targets.top_ids[begin:end], targets.top_logprobs[begin:end]
     assert all(len(set(line)) == K for line in ids.tolist())
-    assert 0 <= int(ids.min()) and int(ids.max()) < VOCABULARY
+    assert int(ids.min()) >= 0 and int(ids.max()) < VOCABULARY
     if kind.top_ids is None:  # the teacher was not asked: it is certain of the word as it stands
         assert ids[:, 0].tolist() == targets.ids[begin:end].tolist()
         assert logprobs.exp().tolist() == [[1.0, 0.0, 0.0]] * (end - begin)

@@ -1,5 +1,6 @@
 import copy
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -119,7 +120,7 @@ def test_schedule_climbs_then_falls(schedule, updates, warmup):
     rates = [learning_rate(config, update) for update in range(1, updates + 1)]
     top = max(1, min(warmup, updates // 5))
     assert rates[top - 1] == max(rates) == 0.5
-    assert all(0 < a < b for a, b in zip(rates[: top - 1], rates[1:top], strict=True))
-    assert all(a >= b >= 0 for a, b in zip(rates[top - 1 :], rates[top:], strict=False))
+    assert all(0 < a < b for a, b in pairwise(rates[:top]))
+    assert all(a >= b >= 0 for a, b in pairwise(rates[top - 1 :]))
     if schedule != "inverse_sqrt" and updates > 1:
         assert rates[-1] <= 0.01 * 0.5

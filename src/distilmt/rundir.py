@@ -183,7 +183,18 @@ def _start(directory: Path, wanted: str) -> dict[str, Any]:
         directory.mkdir(parents=True)
         before = {"fingerprint": wanted, "seconds": 0.0, "peak_rss_bytes": 0}
         write_json(started, before)
+    _remove_strays(directory)
     return before
+
+
+def _remove_strays(directory: Path) -> None:
+    """Remove what a killed process was writing: nothing of that name is ever read."""
+    for pattern in ("**/.*.tmp", "**/.*.old"):
+        for stray in sorted(directory.glob(pattern)):
+            if stray.is_dir():
+                shutil.rmtree(stray, ignore_errors=True)
+            else:
+                stray.unlink(missing_ok=True)
 
 
 class _Meter:
@@ -273,6 +284,6 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UserError(
-                f"{directory} is in use by another distilmt: wait for it, or name another --run-dir"
+                f"{directory} is in use by another distilmt: wait for it, or name another --run_dir"
             ) from None
         yield

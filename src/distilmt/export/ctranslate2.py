@@ -55,8 +55,7 @@ def _specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
     removed: Marian's decoder starts from a zero vector, for which CTranslate2 has an option.
     """
     loader = MarianMTLoader()
-    model = copy.copy(model)
-    model.config = copy.deepcopy(model.config)  # the loader writes into it
+    model = copy.deepcopy(model)  # the loader writes into the configuration, quantisation into the weights
     spec = loader.get_model_spec(model)
     spec.register_source_vocabulary(tokenizer.source.pieces[:-1])
     spec.register_target_vocabulary(tokenizer.target.pieces[:-1])

@@ -32,6 +32,8 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, lis
                 f"student.initialise: teacher needs the student to have the teacher's {key} "
                 f"({getattr(ours, key)} ≠ {getattr(theirs, key)}): change the student's shape or use `random`"
             )
+    # What layers have learnt, they have learnt with their activation (OPUS-MT: swish) and scale.
+    ours.activation_function, ours.scale_embedding = theirs.activation_function, theirs.scale_embedding
     maps = {}
     for name in ("encoder", "decoder"):
         from_stack, to_stack = getattr(teacher.model, name), getattr(student.model, name)
@@ -40,5 +42,7 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, lis
         maps[name] = evenly(len(to_stack.layers), len(from_stack.layers))
         for layer, index in zip(to_stack.layers, maps[name], strict=True):
             layer.load_state_dict(from_stack.layers[index].state_dict())
+            layer.activation_fn = from_stack.layers[index].activation_fn
         to_stack.embed_tokens.load_state_dict(from_stack.embed_tokens.state_dict())
+        to_stack.embed_scale = from_stack.embed_scale
     return maps

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, MarianMTModel
 
 from distilmt.errors import UserError
@@ -58,7 +59,7 @@ def _same_pieces(path: str, tokenizer: Tokenizer) -> bool:
 def _load(path: str) -> Any:
     try:
         return AutoModelForSeq2SeqLM.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"teacher {path!r} cannot be loaded from safetensors: {first_line(error)}") from None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, MarianMTModel
 
@@ -28,7 +29,7 @@ def load_marian(directory: str | Path) -> MarianMTModel:
     """
     try:
         model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{directory} is not a Marian model in safetensors: {first_line(error)}") from None
     zero_pad(model)
     return model.eval().requires_grad_(False)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from ctranslate2.converters import TransformersConverter
+from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_directory, write_json
+
+# What transformers and the converter raise over models that they cannot read or do not know.
+_UNCONVERTIBLE = (AttributeError, KeyError, NotImplementedError, OSError, SafetensorError, TypeError, ValueError)
+# ISO 639-1 codes and the codes that NLLB has instead, which may begin like another language's.
+_CODES = """
+    af:afr am:amh ar:arb as:asm az:azj ba:bak be:bel bg:bul bm:bam bn:ben bo:bod bs:bos ca:cat cs:ces
+    cy:cym da:dan de:deu dz:dzo ee:ewe el:ell en:eng eo:epo es:spa et:est eu:eus fa:pes ff:fuv fi:fin
+    fj:fij fo:fao fr:fra ga:gle gd:gla gl:glg gn:grn gu:guj ha:hau he:heb hi:hin hr:hrv ht:hat hu:hun
+    hy:hye id:ind ig:ibo is:isl it:ita ja:jpn jv:jav ka:kat kg:kon ki:kik kk:kaz km:khm kn:kan ko:kor
+    ks:kas ku:kmr ky:kir lb:ltz lg:lug li:lim ln:lin lo:lao lt:lit lv:lvs mg:plt mi:mri mk:mkd ml:mal
+    mn:khk mr:mar ms:zsm mt:mlt my:mya nb:nob ne:npi nl:nld nn:nno no:nob ny:nya oc:oci om:gaz or:ory
+    pa:pan pl:pol ps:pbt pt:por qu:quy rn:run ro:ron ru:rus rw:kin sa:san sc:srd sd:snd sg:sag si:sin
+    sk:slk sl:slv sm:smo sn:sna so:som sq:als sr:srp ss:ssw st:sot su:sun sv:swe sw:swh ta:tam te:tel
+    tg:tgk th:tha ti:tir tk:tuk tl:tgl tn:tsn tr:tur ts:tso tt:tat tw:twi ug:uig uk:ukr ur:urd uz:uzn
+    vi:vie wo:wol xh:xho yi:ydd yo:yor zh:zho zu:zul
+"""
+_NLLB = dict(pair.split(":") for pair in _CODES.split())
+_TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
 class _SafetensorsConverter(TransformersConverter):
@@ -19,6 +38,25 @@ class _SafetensorsConverter(TransformersConverter):
 
     def load_model(self, model_class: Any, model_name_or_path: str, **settings: Any) -> Any:
         return super().load_model(model_class, model_name_or_path, use_safetensors=True, **settings)
+
+    def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
+        return _WithLanguages(super().load_tokenizer(tokenizer_class, model_name_or_path, **settings))
+
+
+class _WithLanguages:
+    """A tokenizer that names its language tokens where the converter looks for them (transformers 5 does not)."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    @property
+    def special_tokens_map(self) -> dict[str, Any]:
+        ids: dict[str, int] = getattr(self._tokenizer, "lang_token_to_id", {})
+        found = {"additional_special_tokens": sorted(ids, key=lambda token: ids[token])} if ids else {}
+        return self._tokenizer.special_tokens_map | found
 
 
 def export_huggingface(path: str, directory: Path, compute_type: str, source: str, target: str) -> None:
@@ -45,7 +83,7 @@ def export_huggingface(path: str, directory: Path, compute_type: str, source: st
             )
             tokenizer.save_pretrained(temporary / "tokenizer")
             write_json(temporary / "distilmt.json", facts)
-    except (OSError, ValueError, KeyError, NotImplementedError, torch.cuda.OutOfMemoryError) as error:
+    except _UNCONVERTIBLE as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"teacher {path!r} cannot be converted for CTranslate2: {reason}") from None
 
@@ -58,7 +96,8 @@ def _languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str,
     """Codes a multilingual tokenizer (M2M-100, NLLB, mBART-50) wants; nothing for the others."""
     if not hasattr(tokenizer, "src_lang") or not hasattr(tokenizer, "tgt_lang"):
         return {}
-    codes = list(getattr(tokenizer, "lang_code_to_id", None) or tokenizer.additional_special_tokens)
+    names = ("lang_code_to_id", "additional_special_tokens", "extra_special_tokens")
+    codes = next((list(found) for name in names if (found := getattr(tokenizer, name, None))), [])
     target_code = _code(target, codes, path)
     tokens: dict[str, str] = getattr(tokenizer, "lang_code_to_token", None) or {}
     return {
@@ -69,8 +108,11 @@ def _languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str,
 
 def _code(language: str, codes: Sequence[str], path: str) -> str:
     """The teacher's code of a language (`it` is `it_IT` to mBART-50 and `ita_Latn` to NLLB)."""
-    base = language.split("_")[0]
-    for code in codes:
-        if code in (language, f"__{language}__") or code.strip("_").split("_")[0][: len(base)] == base:
-            return code.strip("_")
-    raise UserError(f"teacher {path!r} has no code for language {language!r}: name one of {', '.join(codes[:40])}")
+    base, *rest = re.split("[-_@]", language.lower())
+    three = _NLLB.get(base, base)
+    exact = (language, f"{three}_{'Hant' if _TRADITIONAL & set(rest) else 'Hans'}")
+    plain = [code.strip("_") for code in codes]
+    found = [c for c in plain if c in exact] or [c for c in plain if c.split("_")[0] in (base, three)]
+    if not found:
+        raise UserError(f"teacher {path!r} has no code for language {language!r}: name one of {', '.join(plain[:40])}")
+    return found[0]

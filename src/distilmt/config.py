@@ -7,6 +7,8 @@ from typing import Literal
 
 from distilmt.errors import UserError
 
+ComputeType = Literal["float32", "int8", "int8_float32", "int16", "float16", "bfloat16"]
+
 
 @dataclass
 class CleaningConfig:
@@ -156,7 +158,7 @@ class LabelConfig:
     """Translations kept per sentence, best first."""
     length_penalty: float = 1.0
     """CTranslate2's exponent of the length by which scores are divided."""
-    compute_type: str = "int8"
+    compute_type: ComputeType = "int8"
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = 8
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
@@ -210,9 +212,9 @@ class StudentConfig:
 class ExportConfig:
     """What is written for deployment."""
 
-    teacher: list[str] = field(default_factory=lambda: ["float32", "int8"])
+    teacher: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
     """CTranslate2 types of the teacher."""
-    student: list[str] = field(default_factory=lambda: ["float32", "int8"])
+    student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
     """CTranslate2 types of student and baseline."""
 
 

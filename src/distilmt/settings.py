@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import math
 import re
 import typing
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,18 @@ from distilmt.config import DemoConfig, RunConfig, TranslateConfig
 from distilmt.errors import UserError
 
 T = TypeVar("T")
+
+# Smallest and biggest values of keys, wherever they stand: with others, work would fail late or never end.
+_LIMITS = (
+    dict.fromkeys(("label", "learning_rate", "patience", "threads", "top_k", "warmup", "word"), (0.0, math.inf))
+    | dict.fromkeys(
+        ("batch_tokens", "beam_size", "bootstrap", "hypotheses", "max_sentences", "max_train"), (1.0, math.inf)
+    )
+    | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
+    | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size"), (1.0, math.inf))
+    | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
+    | {"reference_share": (0.0, 1.0), "temperature": (0.01, math.inf), "max_positions": (2.0, math.inf)}
+)
 
 
 def load(arguments: Sequence[str]) -> RunConfig:
@@ -59,9 +72,23 @@ def _parse(kind: type[T], arguments: Sequence[str]) -> T:
         found = parser.parse_object(values) if values else parser.get_defaults()
         found = parser.parse_args(rest, namespace=found)
         made = parser.instantiate_classes(found)
-        return kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+        config = kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
         raise UserError(_plain(str(error))) from None
+    _check_limits(config)
+    return config
+
+
+def _check_limits(config: Any, prefix: str = "") -> None:
+    for field in dataclasses.fields(config):
+        name, value = f"{prefix}{field.name}", getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            _check_limits(value, f"{name}.")
+        low, high = _LIMITS.get(field.name, (-math.inf, math.inf))
+        if isinstance(value, int | float) and not low <= value <= high:
+            raise UserError(f"{name} is {value}: it must be {low:g} at least" + (f", {high:g} at most" * (high < 1e9)))
+        if prefix == "export." and not value:
+            raise UserError(f"{name} is empty: name at least one type, such as int8")
 
 
 def _joined_lists(kind: type, arguments: list[str]) -> list[str]:

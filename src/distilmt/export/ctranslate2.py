@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ctranslate2.converters.transformers import MarianMTLoader
 from transformers import MarianMTModel
 
+from distilmt.config import ComputeType
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_directory, write_json
 from distilmt.tokenizer import Tokenizer
 
-TYPES = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
+TYPES: tuple[str, ...] = get_args(ComputeType)
 
 
 def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_type: str) -> None:

@@ -1,0 +1,186 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import toy
+
+from distilmt import tokenizer as tokenizers
+from distilmt.config import LabelConfig
+from distilmt.errors import UserError
+from distilmt.labels import write
+from distilmt.labels.store import LabelStore
+from distilmt.labels.write import LabelJob, label
+from distilmt.translator import Translator
+
+CONFIG = LabelConfig(beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
+
+
+def sentences(count=35):
+    sources, targets = toy.pairs(count, seed=11)
+    targets[3] = None
+    return pa.table({"id": [f"s{i}" for i in range(count)], "source": sources, "target": targets})
+
+
+def job(teacher, config=CONFIG, words=None):
+    wants = config.top_k > 0 if words is None else words
+    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants)
+
+
+def rows(directory):
+    return [row for table in LabelStore(directory).shards() for row in table.to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, learnt):
+    directory = tmp_path_factory.mktemp("labels")
+    assert label(sentences(), job(learnt), directory) == {"sentences": 35, "shards": 4}
+    return directory
+
+
+def test_every_sentence_is_there_once_in_order(store):
+    whole = LabelStore(store)
+    whole.check()
+    assert whole.rows == 35 and whole.ids() == sentences()["id"].to_pylist()
+    assert whole.column("source") == sentences()["source"].to_pylist()
+    assert whole.column("reference") == sentences()["target"].to_pylist()
+    whole.require(tokenizer_fingerprint=job_fingerprint(whole))
+    with pytest.raises(UserError, match="another tokenizer"):
+        whole.require(tokenizer_fingerprint="0" * 16)
+
+
+def job_fingerprint(store):
+    return store.manifest["tokenizer"]
+
+
+def test_hypotheses_are_the_translators(store, exported, shared_tokenizer):
+    ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.pieces)}
+    said = Translator(exported).hypotheses(sentences()["source"].to_pylist(), beam_size=3, count=2)
+    for row, hypotheses in zip(rows(store), said, strict=True):
+        assert [h["text"] for h in row["hypotheses"]] == [h.text for h in hypotheses]
+        assert [h["tokens"] for h in row["hypotheses"]] == [[*(ids[t] for t in h.tokens), 0] for h in hypotheses]
+        assert [h["score"] for h in row["hypotheses"]] == pytest.approx([h.score for h in hypotheses], abs=1e-4)
+
+
+def test_words_stand_at_every_position(store, learnt, shared_tokenizer):
+    import torch
+
+    from distilmt.teachers.local import load_marian
+
+    model = load_marian(learnt)
+    for row in rows(store)[:12]:
+        for tokens, prefix in ((row["hypotheses"][0]["tokens"], ""), (row["reference_tokens"], "reference_")):
+            if not tokens:
+                assert row["reference"] is None and not row[f"{prefix}top_ids"]
+                continue
+            ids = np.array(row[f"{prefix}top_ids"]).reshape(-1, 4)
+            values = np.array(row[f"{prefix}top_logprobs"], np.float32).reshape(-1, 4)
+            assert len(ids) == len(values) == len(tokens)
+            with torch.no_grad():
+                logits = model(
+                    input_ids=torch.tensor(shared_tokenizer.source.encode([row["source"]])),
+                    decoder_input_ids=torch.tensor([[shared_tokenizer.pad, *tokens[:-1]]]),
+                ).logits[0, :, :-1]
+            exact = logits.log_softmax(-1).gather(1, torch.from_numpy(ids).long()).numpy()
+            # Scored in bfloat16 where the processor has it: close, not equal.
+            np.testing.assert_allclose(np.exp(values), np.exp(exact), atol=0.1)
+
+
+def test_references_are_tokenised(store, shared_tokenizer):
+    for row in rows(store):
+        wanted = shared_tokenizer.target.encode([row["reference"]])[0] if row["reference"] else []
+        assert (row["reference_tokens"] or []) == wanted
+
+
+@pytest.mark.parametrize("score_on", ["hypothesis", "reference"])
+def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
+    label(sentences(12), job(learnt, replace(CONFIG, score_on=score_on)), tmp_path)
+    for row in rows(tmp_path):
+        assert bool(row["top_ids"]) == (score_on == "hypothesis")
+        assert bool(row["reference_top_ids"]) == (score_on == "reference" and row["reference"] is not None)
+
+
+def test_without_words(tmp_path, learnt):
+    label(sentences(12), job(learnt, replace(CONFIG, top_k=0)), tmp_path)
+    LabelStore(tmp_path).check()
+    assert LabelStore(tmp_path).k == 0
+    assert all(not row["top_ids"] and row["hypotheses"] for row in rows(tmp_path))
+
+
+def test_a_second_call_asks_nobody(tmp_path, learnt, monkeypatch):
+    label(sentences(12), job(learnt), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
+    monkeypatch.setattr(write, "_Asker", None)
+    label(sentences(12), job(learnt), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.parquet")} == before
+
+
+_PROGRAM = """
+    import os, signal
+    from pathlib import Path
+    from test_write import *
+    import distilmt.labels.store as store
+    whole = store.write_json
+    def killed(path, value):
+        if len(value["shards"]) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)  # the third shard is written, but not yet in the manifest
+        whole(path, value)
+    store.write_json = killed
+    label(sentences(), job(Path({teacher!r})), Path({directory!r}))
+"""
+
+
+def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monkeypatch):
+    here = Path(__file__).parent
+    program = textwrap.dedent(_PROGRAM).format(teacher=str(learnt), directory=str(tmp_path))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
+    assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
+    asked = []
+    ask = write._Asker.label
+    monkeypatch.setattr(write._Asker, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
+    label(sentences(), job(learnt), tmp_path)
+    assert asked == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
+    LabelStore(tmp_path).check()
+    assert rows(tmp_path) == rows(store)
+
+
+def test_a_store_of_another_teacher_is_refused(tmp_path, learnt):
+    label(sentences(12), job(learnt), tmp_path)
+    with pytest.raises(UserError, match="decoding"):
+        label(sentences(12), job(learnt, replace(CONFIG, beam_size=2)), tmp_path)
+    with pytest.raises(UserError, match="k: delete it"):
+        label(sentences(12), job(learnt, replace(CONFIG, top_k=2)), tmp_path)
+
+
+def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, shared_tokenizer):
+    from distilmt.rundir import write_json
+
+    write_json(tmp_path / "teacher" / "teacher.json", {"path": str(learnt)})
+    shared_tokenizer.copy_to(tmp_path / "teacher")
+    with pytest.raises(UserError, match=r"labels\.top_k and student\.objective\.word to 0"):
+        label(sentences(12), job(tmp_path / "teacher"), tmp_path / "labels")
+    assert not (tmp_path / "labels").exists()
+    label(sentences(12), job(tmp_path / "teacher", replace(CONFIG, top_k=0)), tmp_path / "labels")
+    LabelStore(tmp_path / "labels").check()
+    # Its own tokenizer says the same pieces here, so its words are ours.
+    said = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
+    assert said == Translator(learnt / "ct2").translate(sentences(12)["source"].to_pylist(), 3)
+
+
+def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, learnt):
+    table = pa.table({"id": ["a", "b"], "source": ["ban " * 100, "ban."], "target": ["bonata.", "bonata."]})
+    label(table, job(learnt), tmp_path)
+    LabelStore(tmp_path).check()
+    assert [bool(row["top_ids"]) for row in rows(tmp_path)] == [False, True]
+    assert [len(row["hypotheses"]) for row in rows(tmp_path)] == [2, 2]
+
+
+def test_pace_is_measured(tmp_path, learnt):
+    assert 0 < write.seconds_per_sentence(sentences(), job(learnt), tmp_path) < 5

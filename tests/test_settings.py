@@ -1,0 +1,145 @@
+import pytest
+import yaml
+
+from distilmt import pipeline, settings
+from distilmt.config import DemoConfig, RunConfig
+from distilmt.errors import UserError
+
+
+def written(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_defaults_are_the_dataclasses():
+    assert settings.load([]) == RunConfig()
+    assert settings.load_demo([]) == DemoConfig()
+
+
+def test_flags_win_over_the_file(tmp_path):
+    path = written(
+        tmp_path, "seed: 5\nstudent:\n  model: {preset: small, ffn: 77}\n  training: {updates: 3}\nlabels: {top_k: 0}\n"
+    )
+    found = settings.load([path, "--seed", "6", "--student.model.preset=tiny", "--teacher.training.updates=9"])
+    assert (found.seed, found.student.model.preset, found.student.model.ffn) == (6, "tiny", 77)
+    assert (found.student.training.updates, found.teacher.training.updates) == (3, 9)
+    assert found.labels.top_k == 0 and found.labels.beam_size == RunConfig().labels.beam_size
+    assert found.teacher.model.preset == "teacher", "what is not named keeps its default"
+
+
+def test_a_dumped_configuration_reads_the_same(tmp_path):
+    config = settings.load(["--seed=9", "--corpus.train", "a.en", "b.it", "--labels.max_sentences=5"])
+    path = written(tmp_path, pipeline.dump(config))
+    assert settings.load([path]) == config
+    assert yaml.safe_load(pipeline.dump(config))["corpus"]["train"] == ["a.en", "b.it"]
+
+
+@pytest.mark.parametrize("value", ["1e-3", "0.001", "1.0e-3"])
+def test_numbers_as_people_write_them(tmp_path, value):
+    """YAML 1.1 takes 1e-3 for text."""
+    path = written(tmp_path, f"student: {{training: {{learning_rate: {value}}}}}\n")
+    assert settings.load([path]).student.training.learning_rate == 0.001
+    found = settings.load([f"--student.training.learning_rate={value}"])
+    assert found.student.training.learning_rate == 0.001
+
+
+def test_lists(tmp_path):
+    for arguments in (["--train", "a b.en", "c.it"], ['--train=["a b.en", "c.it"]'], ["--train", '["a b.en", "c.it"]']):
+        assert settings.load_demo(arguments).train == ["a b.en", "c.it"]
+    assert settings.load_demo(["--train", "a.tsv", "--minutes", "3"]).train == ["a.tsv"]
+    assert settings.load(["--export.student", "int8"]).export.student == ["int8"]
+
+
+def test_empty_files_and_null(tmp_path):
+    assert settings.load([written(tmp_path, "# nothing\n")]) == RunConfig()
+    assert settings.load([written(tmp_path, "labels: {max_sentences: null}\n")]).labels.max_sentences is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sed: 1", r"unknown key 'sed': did you mean 'seed'\?"),
+        ("student: {training: {update: 1}}", r"'student.training.update': did you mean 'student.training.updates'\?"),
+        ("labels: {topk: 1}", r"did you mean 'labels.top_k'\?"),
+        ("student: {preset: tiny}", "unknown key 'student.preset'"),
+        ("labels: 3", "labels must hold keys: beam_size"),
+        ("- 1", "must hold keys and values"),
+        ("just text", "must hold keys and values"),
+        ("a: [1", "is not a YAML file"),
+        ("seed: many", "seed"),
+        ("labels: {top_k: 1.5}", "top_k"),
+        ("student: {model: {preset: huge}}", "preset"),
+        ("student: {baseline: perhaps}", "baseline"),
+        ("corpus: {train: text.en}", "train"),
+        ("corpus: {source: it, target: it}", "name two different languages"),
+        ("1: 2", "unknown key '1'"),
+    ],
+)
+def test_mistakes_in_the_file_are_told_in_one_line(tmp_path, text, told):
+    with pytest.raises(UserError, match=told) as found:
+        settings.load([written(tmp_path, text)])
+    assert "\n" not in str(found.value) and len(str(found.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--sed=1"], r"unknown option --sed: did you mean 'seed'\?"),
+        (["--student.training.update", "1"], r"did you mean 'student.training.updates'\?"),
+        (["--seed", "many"], "seed"),
+        (["--seed"], "seed"),
+        (["--seed=1", "stray"], "stray"),
+        (["nothing.yaml"], "nothing.yaml does not exist"),
+        (["--student.model.preset=huge"], "preset"),
+    ],
+)
+def test_mistakes_in_flags_are_told_in_one_line(arguments, told):
+    with pytest.raises(UserError, match=told) as found:
+        settings.load(arguments)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "student.training.validate_every=0",
+        "student.training.updates=-1",
+        "student.training.batch_tokens=0",
+        "teacher.training.dropout=1.0",
+        "teacher.training.dropout=-0.1",
+        "teacher.training.label_smoothing=1.5",
+        "labels.shard_size=0",
+        "labels.beam_size=0",
+        "labels.hypotheses=0",
+        "labels.top_k=-1",
+        "labels.max_sentences=0",
+        "labels.compute_type=int9",
+        "evaluation.beam_size=0",
+        "tokenizer.vocab_size=0",
+        "student.objective.temperature=0",
+        "student.objective.reference_share=1.5",
+        "student.model.max_positions=1",
+        'export.student=["int9"]',
+        "export.student=[]",
+    ],
+)
+def test_values_that_cannot_work_are_refused_before_any_work(change):
+    with pytest.raises(UserError, match=change.split("=")[0].split(".")[-1]):
+        settings.load([f"--{change}"])
+
+
+def test_every_key_is_described():
+    text = settings.describe()
+    keys = list(settings.fields(RunConfig))
+    assert len(keys) > 80 and all(documentation for *_, documentation in keys)
+    for name, *_, documentation in keys:
+        assert f"--{name} (" in text and documentation in text
+
+
+def test_a_file_that_is_not_text(tmp_path):
+    (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="is not a YAML file"):
+        settings.load([str(tmp_path / "run.yaml")])
+    with pytest.raises(UserError, match="is not a YAML file"):
+        settings.load([str(tmp_path)])

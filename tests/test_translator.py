@@ -1,0 +1,76 @@
+import pytest
+import toy
+
+from distilmt.errors import UserError
+from distilmt.translator import Translator
+
+
+@pytest.fixture(scope="module")
+def translator(exported):
+    return Translator(exported, threads=1)
+
+
+def test_has_learnt_the_toy_language(translator):
+    sources, targets = toy.pairs(60, seed=99)
+    found = translator.translate(sources, beam_size=4)
+    words = [(a, b) for x, y in zip(found, targets, strict=True) for a, b in zip(x.split(), y.split(), strict=False)]
+    assert sum(a == b for a, b in words) / len(words) > 0.3
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+@pytest.mark.parametrize("beam", [1, 4])
+def test_order_and_batches_change_nothing(translator, batch, beam):
+    texts = toy.pairs(20, seed=98)[0]
+    alone = [translator.translate([text], beam)[0] for text in texts]
+    assert translator.translate(texts, beam, batch) == alone
+    assert translator.translate(texts[::-1], beam, batch) == alone[::-1]
+
+
+def test_empty_texts_give_empty_ones(translator):
+    assert translator.translate([]) == []
+    found = translator.translate(["", "ban.", "  ", "\t", "\u200b", "ban."])
+    assert [bool(text) for text in found] == [False, True, False, False, False, True]
+    assert found[1] == found[5]
+    assert translator.hypotheses([""]) == [[]]
+
+
+def test_hypotheses_come_best_first(translator):
+    for found in translator.hypotheses(toy.pairs(10, seed=97)[0], beam_size=4, count=3):
+        scores = [h.score for h in found]
+        assert len(found) == 3 and scores == sorted(scores, reverse=True) and scores[0] < 0
+        assert len({tuple(h.tokens) for h in found}) == 3
+    assert len(translator.hypotheses(["ban."], beam_size=1, count=3)[0]) == 3
+
+
+def test_text_is_normalised_as_the_corpus_was(translator):
+    assert translator.translate(["ban\u00a0 der\tfith."]) == translator.translate(["ban der fith."])
+    assert translator.tokenize(["a\u0301"]) == translator.tokenize(["á"])
+
+
+def test_long_texts_are_cut_to_the_models_positions(translator):
+    pieces = translator.tokenize(["ban der " * 500])[0]
+    assert len(pieces) == translator.max_length == 63 and pieces[-1] == "</s>"
+    assert len(translator.hypotheses(["ban der " * 500])[0][0].tokens) <= 63
+
+
+def test_stream_gives_a_line_for_a_line(translator):
+    texts = ["ban.", "", *toy.pairs(9, seed=96)[0], ""]
+    assert list(translator.stream(iter(texts), 1, 4)) == translator.translate(texts, 1)
+    taken = []
+
+    def lines():
+        for text in texts:
+            taken.append(text)
+            yield text
+
+    stream = translator.stream(lines(), 1, 2)
+    next(stream)
+    assert len(taken) == 2, "a batch is translated as soon as it is full"
+
+
+def test_other_directories_are_refused(tmp_path, exported):
+    with pytest.raises(UserError, match=r"model\.bin is missing"):
+        Translator(tmp_path)
+    (tmp_path / "model.bin").write_bytes((exported / "model.bin").read_bytes())
+    with pytest.raises(UserError, match=r"distilmt\.json is missing"):
+        Translator(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -59,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _command(arguments[0], arguments[1:])
     except UserError as error:
         return _fail(str(error))
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`| head`): not an error, nor may flushing at the end make it one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
@@ -67,10 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough (`| head`): not an error.
-        sys.stderr.close()
-        return 0
 
 
 def _fail(message: str) -> int:

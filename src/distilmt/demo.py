@@ -19,7 +19,6 @@ from distilmt import pipeline, progress
 from distilmt.config import (
     CorpusConfig,
     DemoConfig,
-    EvaluationConfig,
     LabelConfig,
     ModelConfig,
     ObjectiveConfig,
@@ -72,10 +71,10 @@ def run(config: DemoConfig) -> Path:
         pass  # a second demo in the same directory is refused before anything is measured
     for step in ("corpus", "tokenizer"):
         _do(step, first)
-    plan = _kept(root, "teacher", asdict(config), lambda: _plan_teacher(config, first, root))
+    plan = _kept(root, "teacher", _settings(config), lambda: _plan_teacher(config, first, root))
     second = replace(first, teacher=replace(first.teacher, training=replace(first.teacher.training, **plan)))
     _do("teacher", second)
-    plan = _kept(root, "student", asdict(second), lambda: _plan_student(config, second, root))
+    plan = _kept(root, "student", _settings(second), lambda: _plan_student(config, second, root))
     return pipeline.run(_with_student(second, plan))
 
 
@@ -95,24 +94,37 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     if not config.train:
         corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
     training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=2e-3, warmup=300, patience=0)
+    # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
+    pieces = config.teacher if _has_pieces(config.teacher) else None
+    words = config.teacher is None or pieces is not None
     return RunConfig(
         run_dir=str(root),
         seed=config.seed,
         language=config.language,
         corpus=corpus,
-        tokenizer=TokenizerConfig(vocab_size=size.vocab, sample=100_000),
+        tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
         teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1)),
-        labels=LabelConfig(beam_size=2),
+        labels=LabelConfig(beam_size=2, top_k=8 if words else 0),
         student=StudentConfig(
-            size.student, objective=ObjectiveConfig(), training=replace(training, dropout=0.0, label_smoothing=0.0)
+            size.student,
+            objective=ObjectiveConfig() if words else ObjectiveConfig(word=0, label=1),
+            training=replace(training, dropout=0.0),
         ),
-        evaluation=EvaluationConfig(),
     )
+
+
+def _has_pieces(teacher: str | None) -> bool:
+    return teacher is not None and all((Path(teacher) / name).exists() for name in ("source.spm", "vocab.json"))
 
 
 def _do(step: str, config: RunConfig) -> None:
     with locked(Path(config.run_dir)):
         pipeline.do(step, config)
+
+
+def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
+    """What a plan depends on: not the report's language, nor where the run lies."""
+    return {key: value for key, value in asdict(config).items() if key not in ("language", "run_dir")}
 
 
 def _kept(root: Path, part: str, settings: dict[str, Any], make: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import yaml
 
 from distilmt import progress
 from distilmt.config import RunConfig
-from distilmt.rundir import StepRecord, locked, read_step, run_step, write_text
+from distilmt.rundir import STEP_FILE, StepRecord, locked, read_step, run_step, write_text
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 
@@ -67,6 +67,9 @@ def do(name: str, config: RunConfig) -> StepRecord:
         from distilmt.corpora.prepare import inputs as corpus_inputs
 
         inputs = corpus_inputs(config.corpus)
+    if name == "report" and not all((root / file).exists() for file in ("report.json", "report.html")):
+        # The report alone writes beside its directory: what was deleted there must be written again.
+        (root / name / STEP_FILE).unlink(missing_ok=True)
     before = read_step(root / name)
     record = run_step(root / name, inputs, settings, work)
     skipped = before is not None and before.fingerprint == record.fingerprint
@@ -88,18 +91,60 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
     """The settings a step depends on, and what does it. Imports wait until a step is due: torch is slow to import."""
     from distilmt import steps
 
-    common: dict[str, Any] = {"seed": config.seed}
-    pair = {"source": config.corpus.source, "target": config.corpus.target}
-    of: dict[str, tuple[dict[str, Any], Callable[[RunConfig, Path], dict[str, Any]]]] = {
-        "corpus": (common | asdict(config.corpus), steps.prepare_corpus),
-        "tokenizer": (common | asdict(config.tokenizer), steps.train_tokenizer),
-        "teacher": (common | asdict(config.teacher) | pair, steps.make_teacher),
-        "labels": (common | asdict(config.labels) | pair, steps.write_labels),
-        "student": (common | asdict(config.student) | {"labels": asdict(config.labels)}, steps.train_student),
-        "baseline": (common | asdict(config.student), steps.train_baseline),
-        "exports": (asdict(config.export) | pair, steps.export_models),
-        "evaluation": (common | asdict(config.evaluation) | pair, steps.evaluate_models),
-        "report": ({"language": config.language, "config": asdict(config)}, steps.write_report),
+    work: dict[str, Callable[[RunConfig, Path], dict[str, Any]]] = {
+        "corpus": steps.prepare_corpus,
+        "tokenizer": steps.train_tokenizer,
+        "teacher": steps.make_teacher,
+        "labels": steps.write_labels,
+        "student": steps.train_student,
+        "baseline": steps.train_baseline,
+        "exports": steps.export_models,
+        "evaluation": steps.evaluate_models,
+        "report": steps.write_report,
     }
-    settings, function = of[name]
-    return settings, lambda directory: function(config, directory)
+    return _settings(name, config), lambda directory: work[name](config, directory)
+
+
+# What changes how a step is done but not what comes of it, or is used by a later step only.
+_WITHOUT_EFFECT = {"save_seconds", "threads"}
+_USED_BY_STUDENT = {"max_length_ratio", "max_repetition"}
+
+
+def _settings(name: str, config: RunConfig) -> dict[str, Any]:
+    """Everything a step's outcome depends on, beside what it reads: changing anything else does not redo it."""
+    pair = {"source": config.corpus.source, "target": config.corpus.target}
+    labels, student = asdict(config.labels), asdict(config.student)
+    baseline = {key: student[key] for key in ("model", "training")}
+    found: dict[str, dict[str, Any]] = {
+        "corpus": asdict(config.corpus),
+        "tokenizer": asdict(config.tokenizer),
+        "teacher": asdict(config.teacher) | pair | _outside(config),
+        "labels": {key: value for key, value in labels.items() if key not in _USED_BY_STUDENT} | pair,
+        "student": {key: value for key, value in student.items() if key != "baseline"}
+        | {key: labels[key] for key in sorted(_USED_BY_STUDENT)},
+        "baseline": baseline | {"updates": _updates(config)},
+        "exports": asdict(config.export) | pair,
+        "evaluation": asdict(config.evaluation) | pair,
+        "report": {"language": config.language, "config": asdict(config)},
+    }
+    settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
+    return settings if name in ("exports", "report") else settings | {"seed": config.seed}
+
+
+def _without(value: Any, keys: set[str]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without(item, keys) for key, item in value.items() if key not in keys}
+
+
+def _outside(config: RunConfig) -> dict[str, str]:
+    """Stands for the weights of a teacher that was named by a directory."""
+    path = Path(config.teacher.path or "")
+    weights = sorted(path.glob("*.safetensors")) if config.teacher.path and path.is_dir() else []
+    return {"weights": fingerprint_files(*weights)} if weights else {}
+
+
+def _updates(config: RunConfig) -> int | None:
+    """How long the student was trained: the baseline is trained as long."""
+    record = read_step(Path(config.run_dir) / "student")
+    return record.result["updates"] if record else None

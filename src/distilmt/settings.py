@@ -151,13 +151,14 @@ def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
     return f" (known: {', '.join(sorted({k.split('.')[0] for k in known}))})"
 
 
-def fields(kind: type, prefix: str = "") -> Iterator[tuple[str, Any, Any, str]]:
+def fields(kind: type, prefix: str = "", default: Any = None) -> Iterator[tuple[str, Any, Any, str]]:
     """Every key: its dotted name, type, default and docstring."""
-    hints, documentation, default = typing.get_type_hints(kind), _docstrings(kind), kind()
+    hints, documentation = typing.get_type_hints(kind), _docstrings(kind)
+    default = kind() if default is None else default
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
-            yield from fields(typing.cast(type, hint), f"{prefix}{field.name}.")
+            yield from fields(typing.cast(type, hint), f"{prefix}{field.name}.", getattr(default, field.name))
         else:
             value = getattr(default, field.name)
             yield f"{prefix}{field.name}", hint, value, documentation.get(field.name, "")

@@ -64,14 +64,14 @@ class _HuggingFacePieces:
 class Translator:
     """An exported model (`distilmt export`), ready to translate."""
 
-    def __init__(self, path: str | Path, threads: int = 0, workers: int = 1, compute_type: str = "default") -> None:
+    def __init__(self, path: str | Path, threads: int = 0, workers: int = 1, device: str = "cpu") -> None:
         """Load a model directory.
 
         Args:
             path: a CTranslate2 directory written by distilmt.
             threads: CPU threads of each worker; 0 takes one per core.
             workers: batches translated side by side.
-            compute_type: CTranslate2's type to compute in; `default` keeps the stored one.
+            device: `cpu`, `cuda`, or `auto` for the GPU if there is one.
 
         Raises:
             UserError: the directory is not such a model.

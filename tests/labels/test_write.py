@@ -159,7 +159,7 @@ def test_a_store_of_another_teacher_is_refused(tmp_path, learnt):
         label(sentences(12), job(learnt, replace(CONFIG, top_k=2)), tmp_path)
 
 
-def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, shared_tokenizer):
+def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, exported, shared_tokenizer):
     from distilmt.rundir import write_json
 
     write_json(tmp_path / "teacher" / "teacher.json", {"path": str(learnt)})
@@ -171,7 +171,7 @@ def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, shared_tok
     LabelStore(tmp_path / "labels").check()
     # Its own tokenizer says the same pieces here, so its words are ours.
     said = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
-    assert said == Translator(learnt / "ct2").translate(sentences(12)["source"].to_pylist(), 3)
+    assert said == Translator(exported).translate(sentences(12)["source"].to_pylist(), 3)
 
 
 def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, learnt):

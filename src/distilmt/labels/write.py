@@ -109,7 +109,7 @@ class _Asker:
         exported = directory / f"teacher-{job.config.compute_type}"
         if not (exported / "distilmt.json").exists():
             self._export(exported)
-        self.translator = Translator(exported, threads=1, workers=cores())
+        self.translator = Translator(exported, threads=1, workers=cores(), device="auto")
         self.scorer = None
         if job.wants_words:
             self.scorer = WordScorer(load_marian(job.teacher), job.tokenizer, job.config.top_k)

@@ -15,7 +15,7 @@ import yaml
 
 from distilmt import progress
 from distilmt.config import RunConfig
-from distilmt.rundir import STEP_FILE, StepRecord, locked, read_step, run_step, write_text
+from distilmt.rundir import STEP_FILE, StepRecord, fingerprint_files, locked, read_step, run_step, write_text
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 

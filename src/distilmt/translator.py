@@ -83,10 +83,9 @@ class Translator:
         self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(
             str(self.path),
-            device="cpu",
+            device=device,
             inter_threads=workers,
             intra_threads=threads,
-            compute_type=compute_type,
         )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:

@@ -1,0 +1,100 @@
+"""A run that is killed, again and again, comes to the same end."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+import toy
+
+from distilmt import pipeline
+from distilmt.labels.store import LabelStore
+from distilmt.rundir import read_step
+
+
+def killed(config, seconds):
+    """Start a run and kill it after so many seconds; returns whether it was still at work."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "distilmt", "run", str(config), "--quiet"],
+        env=toy.environment(),
+        stderr=subprocess.PIPE,
+    )
+    try:
+        running.wait(seconds)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        return True
+    assert running.returncode == 0, running.stderr.read().decode()[-3000:]
+    return False
+
+
+def check_end(config, run, finished=None):
+    found = toy.distilmt("run", config, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    store = LabelStore(run / "labels")
+    store.check()
+    ids = pq.read_table(run / "corpus" / "train.parquet")["id"].to_pylist()
+    assert sorted(store.ids()) == sorted(ids) and len(set(ids)) == len(ids)
+    report = json.loads((run / "report.json").read_text())
+    assert len(report["systems"]) == 3 and (run / "report.html").exists()
+    assert all(read_step(run / name) for name in pipeline.STEPS)
+    strays = [path for path in run.rglob("*") if path.name.startswith(".") or "checkpoint" in path.name]
+    assert [path.name for path in strays] == [".lock"]
+    if finished:  # what a run makes does not depend on how often it was killed
+        for name in ("teacher", "student", "baseline"):
+            model = f"{name}/model.safetensors"
+            assert (run / model).read_bytes() == (finished / model).read_bytes(), name
+
+
+def test_killed_at_random_moments(finished, tmp_path):
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    moments = random.Random(4)
+    cut = [killed(config, moments.uniform(2.0, 6.5)) for _ in range(4)]
+    assert any(cut)
+    check_end(config, tmp_path / "run", finished)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_many_times(finished, tmp_path, seed):
+    """Longer trainings that save all the time, so that kills fall into saving, labelling and exporting."""
+    training = {"save_seconds": 0.0, "updates": 60}
+    changes = {
+        "labels": {"shard_size": 8},
+        "teacher": {"training": training},
+        "student": {"training": training},
+    }
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, **changes))
+    moments = random.Random(seed)
+    cuts = 0
+    for _ in range(15):
+        if not killed(config, moments.uniform(3.0, 7.0)):
+            break
+        cuts += 1
+    assert cuts > 2
+    check_end(config, tmp_path / "run")
+    whole = toy.write_config(tmp_path / "whole.yaml", toy.road(tmp_path, run_dir=str(tmp_path / "whole"), **changes))
+    assert toy.distilmt("run", whole, "--quiet").returncode == 0
+    for name in ("teacher", "student", "baseline"):
+        model = f"{name}/model.safetensors"
+        assert (tmp_path / "run" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes(), name
+
+
+@pytest.mark.parametrize("step", pipeline.STEPS)
+def test_a_step_whose_record_is_missing_is_done_again(finished, tmp_path, step):
+    """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / step / "step.json").unlink()
+    from distilmt import settings
+
+    config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    again = pipeline.do(step, config)
+    # Only the report knows where it lies.
+    assert again.fingerprint == read_step(finished / step).fingerprint or step == "report"
+    names = {path.name for path in (tmp_path / "run" / step).iterdir()}
+    assert names == {path.name for path in (finished / step).iterdir()}

@@ -1,0 +1,93 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import toy
+
+from distilmt import demo
+from distilmt.config import DemoConfig
+from distilmt.errors import UserError
+from distilmt.students.presets import shape
+
+
+def test_more_minutes_carry_bigger_models():
+    sizes = [demo.size_for(minutes) for minutes in (2, 20, 60, 300)]
+    for part in ("teacher", "student"):
+        widths = [(shape(getattr(size, part)).d_model, shape(getattr(size, part)).encoder_layers) for size in sizes]
+        assert widths == sorted(widths) and widths[0] < widths[-1]
+    assert [size.batch_tokens for size in sizes] == sorted(size.batch_tokens for size in sizes)
+    for size in sizes:
+        assert shape(size.student).d_model < shape(size.teacher).d_model
+
+
+def test_first_plan():
+    config = demo.first_plan(DemoConfig(pair="en-zh_CN", train=["a.tsv"], seed=4, language="zh"), Path("x"))
+    assert (config.corpus.source, config.corpus.target, config.corpus.train) == ("en", "zh_CN", ["a.tsv"])
+    assert config.corpus.name is None and (config.run_dir, config.seed, config.language) == ("x", 4, "zh")
+    config = demo.first_plan(DemoConfig(corpus="hf:some/set", teacher="some/teacher"), Path("x"))
+    assert config.corpus.name == "hf:some/set" and config.teacher.path == "some/teacher"
+    assert demo.first_plan(DemoConfig(), Path("x")).corpus.name in ("debian", "hf:Helsinki-NLP/opus-100")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (DemoConfig(pair="italian"), "write it like en-it"),
+        (DemoConfig(pair="en-"), "write it like en-it"),
+        (DemoConfig(pair="it-it"), "two different languages"),
+        (DemoConfig(minutes=1), "give it 2 at least"),
+        (DemoConfig(minutes=-5), "give it 2 at least"),
+    ],
+)
+def test_mistakes_are_told(config, told):
+    with pytest.raises(UserError, match=told):
+        demo.first_plan(config, Path("x"))
+
+
+def test_default_directories():
+    assert demo._default_directory(DemoConfig()) == "runs/demo"
+    assert demo._default_directory(DemoConfig(pair="en-de")) == "runs/demo-en-de"
+    assert demo._default_directory(DemoConfig(train=["a.tsv"])) == "runs/demo-en-it"
+
+
+def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
+    made = iter(range(10))
+
+    def plan(config):
+        return demo._kept(tmp_path, "teacher", demo._settings(config), lambda: {"updates": next(made)})
+
+    config = DemoConfig(run_dir=str(tmp_path))
+    assert plan(config) == plan(config) == {"updates": 0}
+    assert plan(replace(config, language="zh")) == {"updates": 0}, "a page in Chinese needs no other teacher"
+    assert plan(replace(config, minutes=30)) == {"updates": 1}
+    assert json.loads((tmp_path / "plan.json").read_text())["teacher"]["plan"] == {"updates": 1}
+
+
+@pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (-50.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
+def test_lengths_fit(seconds, pace):
+    found = demo._lengths(seconds, pace)
+    assert found["updates"] * pace <= max(seconds, 20 * pace)
+    assert 1 <= found["validate_every"] <= found["updates"] and 1 <= found["warmup"] <= found["updates"]
+    assert -(-found["updates"] // found["validate_every"]) <= 5
+
+
+@pytest.mark.slow
+def test_the_whole_demo_takes_the_minutes_it_was_given(tmp_path):
+    import subprocess
+    import sys
+    import time
+
+    files = toy.write_corpus(tmp_path, 3000)
+    arguments = ["demo", "--minutes", "2", "--run_dir", str(tmp_path / "run"), "--train", *files, "--json"]
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "distilmt", *arguments]
+    found = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=500, check=False)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert time.monotonic() - begin < 200
+    report = json.loads(found.stdout)
+    assert {system["name"] for system in report["systems"]} >= {"teacher", "student-int8", "baseline-int8"}
+    # A language that is a table of words is learnt even in so short a time.
+    assert next(s["bleu"] for s in report["systems"] if s["name"] == "teacher") > 20
+    again = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=100, check=False)
+    assert again.returncode == 0 and json.loads(again.stdout) == report

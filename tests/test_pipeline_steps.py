@@ -1,0 +1,111 @@
+"""What steps depend on, and how they are put together; whole roads are in tests/pipeline."""
+
+from dataclasses import replace
+
+import pytest
+
+from distilmt import pipeline
+from distilmt.config import RunConfig
+from distilmt.rundir import STEP_FILE, read_json, write_json
+from distilmt.steps import learn, measure
+
+CONFIG = RunConfig()
+
+
+def depends(change):
+    """Steps whose settings differ between the defaults and a changed configuration."""
+    changed = change(CONFIG)
+    return {name for name in pipeline.STEPS if pipeline._step(name, CONFIG)[0] != pipeline._step(name, changed)[0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        (lambda c: replace(c, language="zh"), {"report"}),
+        (lambda c: replace(c, evaluation=replace(c.evaluation, bootstrap=7)), {"evaluation", "report"}),
+        (lambda c: replace(c, export=replace(c.export, student=["int8"])), {"exports", "report"}),
+        (lambda c: replace(c, student=replace(c.student, initialise="teacher")), {"student", "baseline", "report"}),
+        (lambda c: replace(c, labels=replace(c.labels, max_repetition=3)), {"labels", "student", "report"}),
+        (lambda c: replace(c, teacher=replace(c.teacher, path="x")), {"teacher", "report"}),
+        (lambda c: replace(c, tokenizer=replace(c.tokenizer, vocab_size=99)), {"tokenizer", "report"}),
+    ],
+)
+def test_settings_reach_the_steps_they_concern(change, steps):
+    assert depends(change) == steps
+
+
+def test_the_seed_reaches_every_step_that_draws():
+    assert depends(lambda c: replace(c, seed=2)) == set(pipeline.STEPS) - {"exports"}
+
+
+def test_steps_read_only_what_stands_before_them():
+    for i, name in enumerate(pipeline.STEPS):
+        assert set(pipeline._READS[name]) <= set(pipeline.STEPS[:i])
+
+
+def test_systems_are_named_by_model_and_type():
+    assert [measure.system_name(*wanted) for wanted in measure._wanted(CONFIG)] == [
+        "teacher",
+        "teacher-int8",
+        "student",
+        "student-int8",
+        "baseline",
+        "baseline-int8",
+    ]
+    without = replace(CONFIG, student=replace(CONFIG.student, baseline=False))
+    assert not any(model == "baseline" for model, _ in measure._wanted(without))
+
+
+def test_rows_to_label_are_drawn_in_the_corpus_order():
+    assert learn._drawn(5, None, 1).tolist() == learn._drawn(5, 9, 1).tolist() == [0, 1, 2, 3, 4]
+    drawn = learn._drawn(1000, 100, 1)
+    assert len(set(drawn.tolist())) == 100 and drawn.tolist() == sorted(drawn)
+    assert drawn.tolist() == learn._drawn(1000, 100, 1).tolist() != learn._drawn(1000, 100, 2).tolist()
+
+
+def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):
+    config = replace(CONFIG.student.training, updates=500)
+    assert learn._as_long_as(config, finished / "student") == replace(config, updates=20, patience=0)
+    assert learn._as_long_as(config, tmp_path) == config
+
+
+def test_the_signature_tells_runs_apart():
+    signatures = {
+        measure.signature(change)
+        for change in (
+            CONFIG,
+            replace(CONFIG, seed=2),
+            replace(CONFIG, labels=replace(CONFIG.labels, beam_size=9)),
+            replace(CONFIG, student=replace(CONFIG.student, initialise="teacher")),
+            replace(CONFIG, student=replace(CONFIG.student, objective=replace(CONFIG.student.objective, tail="zero"))),
+        )
+    }
+    assert len(signatures) == 5 and not any("\n" in s for s in signatures)
+
+
+def test_a_report_that_was_deleted_is_written_again(finished, tmp_path):
+    import shutil
+
+    from distilmt import settings
+
+    shutil.copytree(finished, tmp_path / "run")
+    config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    pipeline.do("report", config)
+    (tmp_path / "run" / "report.html").unlink()
+    pipeline.run(config)
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_damaged_record_is_told(finished, tmp_path):
+    import shutil
+
+    from distilmt import settings
+    from distilmt.errors import UserError
+
+    shutil.copytree(finished, tmp_path / "run")
+    record = read_json(tmp_path / "run" / "labels" / STEP_FILE)
+    del record["fingerprint"]
+    write_json(tmp_path / "run" / "labels" / STEP_FILE, record)
+    config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    with pytest.raises(UserError, match=r"labels/step\.json is damaged"):
+        pipeline.run(config)

@@ -57,7 +57,7 @@ def size_for(minutes: float) -> Size:
             4000, small, ModelConfig(d_model=96, ffn=384, heads=4, encoder_layers=2, decoder_layers=1), 2048, 500
         )
     if minutes < 45:
-        return Size(8000, ModelConfig(preset="teacher", encoder_layers=3, decoder_layers=2), micro, 2048, 2000)
+        return Size(8000, ModelConfig(preset="teacher", encoder_layers=3, decoder_layers=2), micro, 1024, 2000)
     if minutes < 150:
         return Size(8000, ModelConfig(preset="teacher"), micro, 4096, 2000)
     return Size(16000, ModelConfig(preset="teacher-big"), ModelConfig(preset="tiny"), 8192, 2000)
@@ -93,7 +93,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=size.test)
     if not config.train:
         corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
-    training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=2e-3, warmup=300, patience=0)
+    training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=1e-3, warmup=300, patience=0)
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     pieces = config.teacher if _has_pieces(config.teacher) else None
     words = config.teacher is None or pieces is not None

@@ -1,0 +1,67 @@
+"""Print a finished run's figures as Markdown.
+
+    python benchmarks/table.py RUN_DIR 'COMMAND' > benchmarks/results/NAME.md
+
+COMMAND is what made the run; it stands in the table's head, so that the figures can be made again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HEAD = (
+    "| system | BLEU | chrF | TER | parameters | bytes | sent/s batch 1 | sent/s batch 64 | p50 ms | p95 ms | RSS MB |"
+)
+
+
+def row(system: dict[str, Any]) -> str:
+    pace, latency = system["sentences_per_second"], system["latency_ms"]
+    cells = [
+        system["name"],
+        *(f"{system[key]:.2f}" for key in ("bleu", "chrf", "ter")),
+        f"{system['parameters']:,}",
+        f"{system['file_bytes']:,}",
+        *(f"{pace[key]:.1f}" for key in ("batch_1", "batch_64")),
+        *(f"{latency[key]:.1f}" for key in ("p50", "p95")),
+        f"{system['peak_rss_bytes'] / 1e6:.0f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def ratios(report: dict[str, Any]) -> str:
+    found = {system["name"]: system for system in report["systems"]}
+    teacher, student = found["teacher"], found["student-int8"]
+    smaller = teacher["file_bytes"] / student["file_bytes"]
+    faster = student["sentences_per_second"]["batch_1"] / teacher["sentences_per_second"]["batch_1"]
+    return (
+        f"student-int8 against teacher: {smaller:.1f} times smaller, {faster:.1f} times faster at batch 1, one thread."
+    )
+
+
+def main(run: str, command: str) -> None:
+    report = json.loads((Path(run) / "report.json").read_text(encoding="utf-8"))
+    machine, pair, test = report["machine"], report["pair"], report["test"]
+    print(f"# {pair['source']} → {pair['target']}\n")
+    print(f"`{command}`, {report['date']}, {json.dumps(machine, ensure_ascii=False)}\n")
+    print(f"{test['sentences']} test sentences, beam {report['systems'][0]['beam_size']}, {test['bleu_signature']}\n")
+    print("\n".join([HEAD, "|---|" + "---:|" * (HEAD.count("|") - 2), *map(row, report["systems"])]))
+    print(f"\n{ratios(report)}\n")
+    print("| difference | metric | value | 95 % interval | p |\n|---|---|---:|---|---:|")
+    for c in report["comparisons"]:
+        low, high = c["ci"]
+        print(
+            f"| {c['a']} − {c['b']} | {c['metric']} | {c['difference']:+.2f} | {low:+.2f} … {high:+.2f} | {c['p_value']:.4f} |"
+        )
+    print("\n| step | minutes | peak RSS MB |\n|---|---:|---:|")
+    for s in report["steps"]:
+        print(f"| {s['name']} | {s['seconds'] / 60:.1f} | {s['peak_rss_bytes'] / 1e6:.0f} |")
+    print(f"\nSignature: `{report['signature']}`")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -102,6 +102,8 @@ class TrainingConfig:
 
     updates: int = 10_000
     """Optimizer steps at most; the learning-rate schedule ends here."""
+    seconds: float | None = None
+    """Most seconds, validations included; on a machine that slows down the schedule hurries to end in time."""
     batch_tokens: int = 4096
     """Target tokens per update, padding included."""
     learning_rate: float = 1e-3

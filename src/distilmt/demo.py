@@ -177,9 +177,14 @@ def _pace(
 
 
 def _lengths(seconds: float, pace: float) -> dict[str, Any]:
-    """Updates that fit, validations on the way, and a warm-up to match."""
-    updates = max(_MIN_UPDATES, int(seconds * 0.94 / pace))
-    return {"updates": updates, "validate_every": max(1, -(-updates // 5)), "warmup": max(1, min(300, updates // 6))}
+    """Updates that fit, the seconds they may take, validations on the way, and a warm-up to match."""
+    updates = max(_MIN_UPDATES, int(seconds * 0.96 / pace))
+    return {
+        "updates": updates,
+        "seconds": round(seconds, 1),
+        "validate_every": max(1, -(-updates // 5)),
+        "warmup": max(1, min(300, updates // 6)),
+    }
 
 
 def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
@@ -194,7 +199,12 @@ def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
     record = read_step(root / "corpus")
     sentences = record.result["train"] if record else 0
     labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
-    return {"max_sentences": labels, "training": _lengths(left - labels * label_pace, sum(paces))}
+    return {"max_sentences": labels, "training": _student_lengths(left - labels * label_pace, *paces)}
+
+
+def _student_lengths(seconds: float, student: float, baseline: float) -> dict[str, Any]:
+    """Both make the same updates; the student, which comes first, may only take its share of the time."""
+    return _lengths(seconds * student / (student + baseline), student)
 
 
 _NO_TEACHER = ObjectiveConfig(word=0, label=1)

@@ -72,6 +72,10 @@ def do(name: str, config: RunConfig) -> StepRecord:
         (root / name / STEP_FILE).unlink(missing_ok=True)
     before = read_step(root / name)
     record = run_step(root / name, inputs, settings, work)
+    if name in ("teacher", "student", "baseline"):
+        from distilmt.steps import tidy
+
+        tidy(root / name)
     skipped = before is not None and before.fingerprint == record.fingerprint
     progress.say(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record

@@ -17,8 +17,8 @@ class Task(Protocol):
 class Listener(Protocol):
     """Shows progress to somebody."""
 
-    def start(self, name: str, total: float | None, unit: str) -> Task:
-        """Begin to show a piece of work of `total` units (None: unknown)."""
+    def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
+        """Begin to show a piece of work of `total` units (None: unknown), `done` of them by an earlier call."""
 
     def finish(self, task: Task) -> None:
         """Stop to show a piece of work."""
@@ -28,7 +28,7 @@ class Listener(Protocol):
 
 
 class _Silent:
-    def start(self, name: str, total: float | None, unit: str) -> Task:
+    def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
         return self
 
     def advance(self, amount: float = 1, **status: object) -> None:
@@ -51,9 +51,12 @@ def listen(listener: Listener) -> None:
 
 
 @contextmanager
-def task(name: str, total: float | None, unit: str = "lines") -> Iterator[Task]:
-    """Show `name` as under way while the block runs; the block calls `advance` on what it is given."""
-    shown = _listener.start(name, total, unit)
+def task(name: str, total: float | None, unit: str = "lines", done: float = 0) -> Iterator[Task]:
+    """Show `name` as under way while the block runs; the block calls `advance` on what it is given.
+
+    `done` units were done by an earlier call: they count into what is done, not into the rate.
+    """
+    shown = _listener.start(name, total, unit, done)
     try:
         yield shown
     finally:

@@ -19,15 +19,15 @@ _LINE_SECONDS = 30.0
 class _Bar:
     """One task: a bar in a terminal, a line twice a minute elsewhere. Shows the rate and the time that is left."""
 
-    def __init__(self, name: str, total: float | None, unit: str, console: Console, bars: Progress | None) -> None:
+    def __init__(
+        self, name: str, total: float | None, unit: str, console: Console, bars: Progress | None, done: float = 0
+    ) -> None:
         self.name, self.total, self.unit, self.console, self.bars = name, total, unit, console, bars
-        self.done, self.begin, self.first = 0.0, time.monotonic(), 0.0
+        self.done, self.begin, self.first = done, time.monotonic(), done
         self.said, self.status = time.monotonic(), ""
         self.bar = bars.add_task(name, total=total, status="") if bars else None
 
     def advance(self, amount: float = 1, **status: object) -> None:
-        if self.done == 0 and amount > 1:
-            self.first = amount  # what an earlier call had done does not count into the rate
         self.done += amount
         if status:
             self.status = "  ".join(f"{key} {value}" for key, value in status.items())
@@ -60,7 +60,7 @@ class Terminal:
         self.begin = time.monotonic()
         self.bars: Progress | None = None
 
-    def start(self, name: str, total: float | None, unit: str) -> Task:
+    def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
         """Show a new task."""
         if self.console.is_terminal and self.bars is None:
             self.bars = Progress(
@@ -74,7 +74,7 @@ class Terminal:
                 transient=True,
             )
             self.bars.start()
-        return _Bar(name, total, unit, self.console, self.bars)
+        return _Bar(name, total, unit, self.console, self.bars, done)
 
     def finish(self, task: Task) -> None:
         """Take a task away; the terminal is given back with the last one."""

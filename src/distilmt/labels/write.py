@@ -64,9 +64,8 @@ def label(sentences: pa.Table, job: LabelJob, directory: Path) -> dict[str, Any]
     writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
     size = job.config.shard_size
     starts = range(0, sentences.num_rows, size)
-    with progress.task("labelling", sentences.num_rows, "sentences") as bar:
-        done = writer.done()
-        bar.advance(min(done * size, sentences.num_rows))
+    done = writer.done()
+    with progress.task("labelling", sentences.num_rows, "sentences", min(done * size, sentences.num_rows)) as bar:
         if done < len(starts):
             asker = _Asker(job, directory)
             for start in starts[done:]:

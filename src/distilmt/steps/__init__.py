@@ -5,6 +5,7 @@ from transformers.utils import logging as transformers_logging
 from distilmt.steps.learn import (
     make_teacher,
     prepare_corpus,
+    tidy,
     train_baseline,
     train_student,
     train_tokenizer,
@@ -17,6 +18,8 @@ __all__ = [
     "export_models",
     "make_teacher",
     "prepare_corpus",
+    "tidy",
+    "tidy",
     "train_baseline",
     "train_student",
     "train_tokenizer",

@@ -130,7 +130,7 @@ def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
 def _as_long_as(config: TrainingConfig, student: Path) -> TrainingConfig:
     """The student's settings, for exactly as many updates as the student made."""
     record = read_step(student)
-    return replace(config, updates=record.result["updates"], patience=0) if record else config
+    return replace(config, updates=record.result["updates"], seconds=None, patience=0) if record else config
 
 
 def _train(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -140,9 +140,19 @@ def _train(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConf
     best.save_pretrained(directory)
     tokenizer.copy_to(directory)
     write_json(directory / "log.json", result.pop("log"))
+    return result | {"parameters": parameter_count(best)}
+
+
+def tidy(directory: Path) -> None:
+    """Remove what a finished training no longer needs; called once its step.json is written, never before."""
     shutil.rmtree(directory / "validation", ignore_errors=True)
     clear(directory)
-    return result | {"parameters": parameter_count(best)}
+
+
+def tidy(directory: Path) -> None:
+    """Remove what a finished training no longer needs; called once its step.json is written, never before."""
+    shutil.rmtree(directory / "validation", ignore_errors=True)
+    clear(directory)
 
 
 def _validator(config: RunConfig, tokenizer: Tokenizer, training: TrainingConfig, directory: Path) -> Validate:

@@ -45,6 +45,11 @@ class TrainState:
     stopped: bool = False
     log: list[dict[str, float]] = field(default_factory=list)
 
+    def position(self, config: TrainingConfig) -> float:
+        """Where the schedule stands, in updates: further than `update` when time runs out faster."""
+        spent = self.seconds / config.seconds * config.updates if config.seconds else 0.0
+        return min(float(config.updates), max(float(self.update), spent))
+
 
 @dataclass
 class Running:
@@ -74,7 +79,7 @@ class Running:
             "seconds": round(state.seconds, 1),
             "train_loss": float(self.nll) / tokens,
             "word_loss": (float(self.word) - float(self.entropy)) / tokens,
-            "learning_rate": learning_rate(config, max(1, state.update)),
+            "learning_rate": learning_rate(config, max(1, state.update), state.position(config)),
             "tokens_per_second": tokens / seconds,
         }
 
@@ -107,8 +112,7 @@ def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -
     """
     run = _Run(model, job, validate, directory)
     run.resume()
-    with progress.task(f"training {job.name}", job.config.updates, "updates") as bar:
-        bar.advance(run.state.update)
+    with progress.task(f"training {job.name}", job.config.updates, "updates", run.state.update) as bar:
         for batch, targets in run.batches():
             run.update(batch, targets)
             bar.advance(1, **run.status())
@@ -132,7 +136,7 @@ class _Run:
     def batches(self) -> Iterator[tuple[Batch, Targets]]:
         """Batches from where the state stands until the last update."""
         data, config, state = self.job.data, self.job.config, self.state
-        while state.update < config.updates and not state.stopped:
+        while state.position(config) < config.updates and not state.stopped:
             plan = epoch_batches(data, config.batch_tokens, self.job.seed, state.epoch)
             if not plan:
                 raise UserError(
@@ -141,7 +145,7 @@ class _Run:
                 )
             for rows, use_reference in plan[state.batch :]:
                 yield collate(data, rows, use_reference)
-                if state.update >= config.updates or state.stopped:
+                if state.position(config) >= config.updates or state.stopped:
                     return
             state.epoch, state.batch = state.epoch + 1, 0
 
@@ -149,13 +153,14 @@ class _Run:
         """One optimizer step, and what is due after it: validation, a checkpoint."""
         begin, state = time.monotonic(), self.state
         state.update, state.batch = state.update + 1, state.batch + 1
-        self.running.add(self.stepper.update(state.update, batch, targets), len(targets.ids))
+        position = state.position(self.job.config)
+        self.running.add(self.stepper.update(state.update, batch, targets, position), len(targets.ids))
         state.seconds += time.monotonic() - begin
         self._due()
 
     def _due(self) -> None:
         config, state = self.job.config, self.state
-        if state.update >= config.updates or state.update % config.validate_every == 0:
+        if state.position(config) >= config.updates or state.update % config.validate_every == 0:
             self._validate()
         elif time.monotonic() - self.saved > config.save_seconds:
             self.save()

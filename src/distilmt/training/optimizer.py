@@ -39,12 +39,13 @@ class FlatOptimizer:
             fused=True,
         )
 
-    def step(self, update: int, tokens: int) -> Tensor:
+    def step(self, update: int, tokens: int, position: float | None = None) -> Tensor:
         """One update from gradients of a summed loss.
 
         Args:
             update: number of this update, from 1.
             tokens: target tokens the loss was summed over.
+            position: where the schedule stands, in updates; `update` itself unless time is short.
 
         Returns:
             The gradient's norm per token before clipping (a tensor: reading it costs a device synchronisation).
@@ -54,7 +55,7 @@ class FlatOptimizer:
         if self.config.clip_norm > 0:
             gradient.mul_((self.config.clip_norm / (norm + 1e-6)).clamp(max=1))
         self.master.grad = gradient
-        self.adam.param_groups[0]["lr"] = learning_rate(self.config, update)
+        self.adam.param_groups[0]["lr"] = learning_rate(self.config, update, position)
         self.adam.step()
         self.gradient.zero_()
         self.weights.copy_(self.master.detach())
@@ -98,14 +99,18 @@ def load_flat(model: nn.Module, flat: Tensor) -> None:
         begin += p.numel()
 
 
-def learning_rate(config: TrainingConfig, update: int) -> float:
-    """Learning rate of an update counted from 1: a linear climb, then the schedule's fall."""
+def learning_rate(config: TrainingConfig, update: int, position: float | None = None) -> float:
+    """Learning rate of an update counted from 1: a linear climb, then the schedule's fall.
+
+    `position` is where the schedule stands, in updates: beyond `update` when the seconds allowed run out first.
+    """
     warmup = max(1, min(config.warmup, config.updates // 5))
     if update <= warmup:
         return config.learning_rate * update / warmup
+    position = update if position is None else position
     if config.schedule == "inverse_sqrt":
-        return config.learning_rate * math.sqrt(warmup / update)
-    left = max(0.0, 1 - (update - warmup) / max(1, config.updates - warmup))
+        return config.learning_rate * math.sqrt(warmup / position)
+    left = max(0.0, 1 - (position - warmup) / max(1, config.updates - warmup))
     if config.schedule == "cosine":
         return config.learning_rate * 0.5 * (1 - math.cos(math.pi * left))
     return config.learning_rate * max(left, 0.01)

@@ -28,15 +28,15 @@ class Stepper:
         self.optimizer = FlatOptimizer(self.model, config, dtype)
         self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
 
-    def update(self, number: int, batch: Batch, targets: Targets) -> Statistics:
-        """Do update `number` (from 1) on a batch."""
+    def update(self, number: int, batch: Batch, targets: Targets, position: float | None = None) -> Statistics:
+        """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         self.dropout.begin(self.seed, number)
         hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout)
         targets = _targets_to(targets, self.device)
         settings = LossSettings(self.objective, self.config.label_smoothing)
         loss, statistics = chunked_loss(hidden, projection(self.model), None, targets, settings)
         loss.backward()
-        self.optimizer.step(number, len(targets.ids))
+        self.optimizer.step(number, len(targets.ids), position)
         return statistics
 
 

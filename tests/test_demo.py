@@ -16,7 +16,6 @@ def test_more_minutes_carry_bigger_models():
     for part in ("teacher", "student"):
         widths = [(shape(getattr(size, part)).d_model, shape(getattr(size, part)).encoder_layers) for size in sizes]
         assert widths == sorted(widths) and widths[0] < widths[-1]
-    assert [size.batch_tokens for size in sizes] == sorted(size.batch_tokens for size in sizes)
     for size in sizes:
         assert shape(size.student).d_model < shape(size.teacher).d_model
 

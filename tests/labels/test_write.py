@@ -139,7 +139,8 @@ _PROGRAM = """
 def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monkeypatch):
     here = Path(__file__).parent
     program = textwrap.dedent(_PROGRAM).format(teacher=str(learnt), directory=str(tmp_path))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
+    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     asked = []

@@ -101,11 +101,11 @@ def test_a_changed_student_leaves_teacher_and_labels_alone(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     before, files = records(run), contents(run)
-    arguments = ["--run_dir", str(run), "--student.objective.temperature=2"]
+    arguments = ["--run_dir", str(run), "--student.objective.temperature=2"]  # no business of the baseline's
     report = done(finished.parent / "run.yaml", *arguments)
     after = records(run)
     kept = {name for name in before if before[name] == after[name]}
-    assert kept == {"corpus", "tokenizer", "teacher", "labels"}
+    assert kept == {"corpus", "tokenizer", "teacher", "labels", "baseline"}
     assert all(contents(run)[path] == files[path] for name in kept for path in (run / name).rglob("*.parquet"))
     assert "T:2" in report["signature"].split("|")
 

@@ -119,7 +119,8 @@ def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
     program = textwrap.dedent(_PROGRAM).format(
         tests=str(here), pieces=str(shared_tokenizer.directory), directory=str(tmp_path / "cut")
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
+    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     assert (tmp_path / "cut" / loop.CHECKPOINT).exists()

@@ -31,7 +31,7 @@ def depends(change):
         ),
         (
             lambda c: replace(c, student=replace(c.student, training=replace(c.student.training, save_seconds=1.0))),
-            {"report"},
+            set(),
         ),
         (lambda c: replace(c, labels=replace(c.labels, max_repetition=3)), {"student", "report"}),
         (lambda c: replace(c, labels=replace(c.labels, beam_size=3)), {"labels", "report"}),

@@ -32,8 +32,9 @@ from distilmt.errors import UserError
 from distilmt.rundir import locked, read_json, read_step, write_json
 
 PLAN = "plan.json"
-# Shares of the time that is left after the corpus: what made the best int8 student of the 20-minute demo.
-_TEACHER_SHARE, _LABEL_SHARE = 0.55, 0.3
+# Shares of the time that is left after the corpus (teacher) and after the teacher (labels): a student that starts
+# from the teacher's layers needs little, so the teacher gets most.
+_TEACHER_SHARE, _LABEL_SHARE = 0.6, 0.3
 _MIN_UPDATES = 20
 
 
@@ -49,18 +50,18 @@ class Size:
 
 
 def size_for(minutes: float) -> Size:
-    """More time carries bigger models; the steps are where the bigger teacher began to win."""
-    micro = ModelConfig(preset="micro")
+    """More time carries bigger models. Students have their teacher's width, so that they can start from its layers."""
     if minutes < 6:
-        small = ModelConfig(d_model=192, ffn=768, heads=4, encoder_layers=2, decoder_layers=2)
-        return Size(
-            4000, small, ModelConfig(d_model=96, ffn=384, heads=4, encoder_layers=2, decoder_layers=1), 2048, 500
-        )
+        return Size(4000, _shape(192, 768, 3, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
-        return Size(8000, ModelConfig(preset="teacher", encoder_layers=3, decoder_layers=2), micro, 1024, 2000)
+        return Size(4000, _shape(256, 1024, 6, 3), _shape(256, 512, 2, 1), 1024, 2000)
     if minutes < 150:
-        return Size(8000, ModelConfig(preset="teacher"), micro, 4096, 2000)
-    return Size(16000, ModelConfig(preset="teacher-big"), ModelConfig(preset="tiny"), 8192, 2000)
+        return Size(8000, _shape(256, 1024, 6, 4), _shape(256, 512, 2, 1), 2048, 2000)
+    return Size(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
+
+
+def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
+    return ModelConfig(None, width, ffn, 4, encoder, decoder, max_positions=128)
 
 
 def run(config: DemoConfig) -> Path:
@@ -108,7 +109,8 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         student=StudentConfig(
             size.student,
             objective=ObjectiveConfig() if words else ObjectiveConfig(word=0, label=1),
-            training=replace(training, dropout=0.0),
+            initialise="random" if config.teacher else "teacher",
+            training=replace(training, batch_tokens=2 * size.batch_tokens, dropout=0.0),
         ),
     )
 
@@ -144,7 +146,7 @@ def _spent(root: Path, *steps: str) -> float:
 
 def _reserve(config: DemoConfig) -> float:
     """Seconds kept for exports, evaluation and the report."""
-    return min(100.0, 0.15 * config.minutes * 60)
+    return min(130.0, 0.15 * config.minutes * 60)
 
 
 def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:

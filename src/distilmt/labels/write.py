@@ -25,8 +25,8 @@ from distilmt.tokenizer import EOS, Tokenizer
 from distilmt.training.batching import Ragged, make_batch
 from distilmt.translator import Hypothesis, Translator
 
-_BATCH_TOKENS = 6000
-_DECODE_TOKENS = 3000
+_BATCH_TOKENS = 3000
+_DECODE_TOKENS = 1024
 
 
 @dataclass

@@ -19,7 +19,6 @@ __all__ = [
     "make_teacher",
     "prepare_corpus",
     "tidy",
-    "tidy",
     "train_baseline",
     "train_student",
     "train_tokenizer",

@@ -149,12 +149,6 @@ def tidy(directory: Path) -> None:
     clear(directory)
 
 
-def tidy(directory: Path) -> None:
-    """Remove what a finished training no longer needs; called once its step.json is written, never before."""
-    shutil.rmtree(directory / "validation", ignore_errors=True)
-    clear(directory)
-
-
 def _validator(config: RunConfig, tokenizer: Tokenizer, training: TrainingConfig, directory: Path) -> Validate:
     """Scores a model by greedy decoding, through the export that is deployed in the end."""
     table = prepare.load(directory.parent / "corpus", "valid").slice(0, training.validate_sentences)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import MarianMTModel
 
@@ -19,18 +21,21 @@ def evenly(count: int, total: int) -> list[int]:
 def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, list[int]]:
     """Copy embeddings and evenly spaced layers of the teacher into the student, in place.
 
+    Of wider feed-forward blocks the units with the heaviest weights are taken.
+
     Returns:
         Which of the teacher's layers went into the student's, for the model card.
 
     Raises:
-        UserError: the student is wider, narrower or deeper than the teacher.
+        UserError: the student is of another width, has other heads, or is deeper or wider in its blocks.
     """
     ours, theirs = student.config, teacher.config
     for key in ("d_model", "encoder_ffn_dim", "decoder_ffn_dim", "encoder_attention_heads", "vocab_size"):
-        if getattr(ours, key) != getattr(theirs, key):
+        mine, other = getattr(ours, key), getattr(theirs, key)
+        if mine > other or (mine != other and not key.endswith("ffn_dim")):
             raise UserError(
                 f"student.initialise: teacher needs the student to have the teacher's {key} "
-                f"({getattr(ours, key)} ≠ {getattr(theirs, key)}): change the student's shape or use `random`"
+                f"({mine} ≠ {other}): change the student's shape or use `random`"
             )
     # What layers have learnt, they have learnt with their activation (OPUS-MT: swish) and scale.
     ours.activation_function, ours.scale_embedding = theirs.activation_function, theirs.scale_embedding
@@ -41,8 +46,21 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, lis
             raise UserError(f"student.initialise: teacher: the student's {name} is deeper than the teacher's")
         maps[name] = evenly(len(to_stack.layers), len(from_stack.layers))
         for layer, index in zip(to_stack.layers, maps[name], strict=True):
-            layer.load_state_dict(from_stack.layers[index].state_dict())
+            _copy_layer(from_stack.layers[index], layer)
             layer.activation_fn = from_stack.layers[index].activation_fn
         to_stack.embed_tokens.load_state_dict(from_stack.embed_tokens.state_dict())
         to_stack.embed_scale = from_stack.embed_scale
     return maps
+
+
+def _copy_layer(source: Any, target: Any) -> None:
+    """Copy a layer; of its feed-forward block as many units as the target has."""
+    others = {key: value for key, value in source.state_dict().items() if not key.startswith(("fc1.", "fc2."))}
+    target.load_state_dict(others, strict=False)
+    # A unit's output is bounded by the norms of what goes in and what comes out of it.
+    importance = source.fc1.weight.norm(dim=1) * source.fc2.weight.norm(dim=0)
+    units = importance.topk(target.fc1.out_features).indices.sort().values
+    target.fc1.weight.copy_(source.fc1.weight[units])
+    target.fc1.bias.copy_(source.fc1.bias[units])
+    target.fc2.weight.copy_(source.fc2.weight[:, units])
+    target.fc2.bias.copy_(source.fc2.bias)

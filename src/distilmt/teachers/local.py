@@ -15,7 +15,7 @@ from distilmt.errors import UserError
 from distilmt.rundir import fingerprint_files
 from distilmt.students.presets import zero_pad
 from distilmt.tokenizer import Tokenizer
-from distilmt.training.device import pick_device, pick_dtype
+from distilmt.training.device import pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, decoder_states
 
 _CHUNK = 512
@@ -84,6 +84,7 @@ class WordScorer:
         Returns:
             Ids [N, k] int64 and natural log-probabilities [N, k] float16, likeliest first.
         """
+        use_threads()
         hidden = decoder_states(self.model, batch)
         answers = [self._top(hidden[i : i + _CHUNK]) for i in range(0, len(hidden), _CHUNK)]
         ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from distilmt.errors import UserError
+from distilmt.machine import cores
 
 
 def pick_device() -> torch.device:
@@ -41,3 +42,12 @@ def has_bf16(device: torch.device) -> bool:
     except OSError:
         return False
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def use_threads(count: int = 0) -> None:
+    """Let torch compute with `count` CPU threads (0: one per core); to be said again whenever CTranslate2 was used.
+
+    CTranslate2 sets the number of OpenMP threads of the thread that calls it to its own `intra_threads`, and torch
+    obeys: without this, training goes on with one thread after the first validation.
+    """
+    torch.set_num_threads(count or cores())

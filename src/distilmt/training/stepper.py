@@ -9,7 +9,7 @@ from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, chunked_loss
-from distilmt.training.device import pick_device, pick_dtype
+from distilmt.training.device import pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_states, projection
 from distilmt.training.optimizer import FlatOptimizer
 
@@ -21,8 +21,6 @@ class Stepper:
         """Take over a float32 model."""
         self.config, self.objective, self.seed = config, objective, seed
         self.device = pick_device()
-        if config.threads and self.device.type == "cpu":
-            torch.set_num_threads(config.threads)
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype)
@@ -30,6 +28,7 @@ class Stepper:
 
     def update(self, number: int, batch: Batch, targets: Targets, position: float | None = None) -> Statistics:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
+        use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
         hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout)
         targets = _targets_to(targets, self.device)

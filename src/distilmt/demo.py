@@ -19,6 +19,7 @@ from distilmt import pipeline, progress
 from distilmt.config import (
     CorpusConfig,
     DemoConfig,
+    EvaluationConfig,
     LabelConfig,
     ModelConfig,
     ObjectiveConfig,
@@ -112,6 +113,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
             initialise="random" if config.teacher else "teacher",
             training=replace(training, batch_tokens=2 * size.batch_tokens, dropout=0.0),
         ),
+        evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 200),
     )
 
 
@@ -146,7 +148,7 @@ def _spent(root: Path, *steps: str) -> float:
 
 def _reserve(config: DemoConfig) -> float:
     """Seconds kept for exports, evaluation and the report."""
-    return min(130.0, 0.15 * config.minutes * 60)
+    return min(140.0, 20 + 0.2 * config.minutes * 60)
 
 
 def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:

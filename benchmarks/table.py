@@ -52,9 +52,8 @@ def main(run: str, command: str) -> None:
     print("| difference | metric | value | 95 % interval | p |\n|---|---|---:|---|---:|")
     for c in report["comparisons"]:
         low, high = c["ci"]
-        print(
-            f"| {c['a']} − {c['b']} | {c['metric']} | {c['difference']:+.2f} | {low:+.2f} … {high:+.2f} | {c['p_value']:.4f} |"
-        )
+        cells = (f"{c['a']} − {c['b']}", c["metric"], f"{c['difference']:+.2f}", f"{low:+.2f} … {high:+.2f}")
+        print(f"| {' | '.join(cells)} | {c['p_value']:.4f} |")
     print("\n| step | minutes | peak RSS MB |\n|---|---:|---:|")
     for s in report["steps"]:
         print(f"| {s['name']} | {s['seconds'] / 60:.1f} | {s['peak_rss_bytes'] / 1e6:.0f} |")

@@ -185,7 +185,7 @@ def _lengths(seconds: float, pace: float) -> dict[str, Any]:
     updates = max(_MIN_UPDATES, int(seconds * 0.96 / pace))
     return {
         "updates": updates,
-        "seconds": round(seconds, 1),
+        "seconds": max(1.0, round(seconds, 1)),
         "validate_every": max(1, -(-updates // 5)),
         "warmup": max(1, min(300, updates // 6)),
     }

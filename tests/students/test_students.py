@@ -139,11 +139,26 @@ def test_a_student_of_the_teachers_shape_is_the_teacher(shared_tokenizer, activa
             assert torch.equal(model.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
 
 
+def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
+    """A teacher half of whose units do nothing is the student that has the other half."""
+    teacher, student = models(shared_tokenizer, (2, 2), (2, 2), ffn=32)
+    with torch.no_grad():
+        for layer in (*teacher.model.encoder.layers, *teacher.model.decoder.layers):
+            idle = torch.randperm(64)[:32]
+            layer.fc1.weight[idle], layer.fc1.bias[idle] = 0, 0
+    copy_layers(teacher, student)
+    ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
+    start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
+    with torch.no_grad():
+        wanted = teacher.eval()(input_ids=ids, decoder_input_ids=start).logits
+        torch.testing.assert_close(student.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"d_model": 16}, r"teacher's d_model \(16 ≠ 32\)"),
-        ({"ffn": 32}, "encoder_ffn_dim"),
+        ({"ffn": 96}, "encoder_ffn_dim"),
         ({"heads": 4}, "encoder_attention_heads"),
         ({"encoder_layers": 5}, "encoder is deeper"),
         ({"decoder_layers": 4}, "decoder is deeper"),

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ import toy
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.errors import UserError
+from distilmt.export.ctranslate2 import export
 from distilmt.students.presets import new_model
 from distilmt.training import loop
-from distilmt.training.batching import Ragged, Side, TrainingSet
+from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
 from distilmt.training.loop import Job, train
+from distilmt.training.stepper import Stepper
+from distilmt.translator import Translator
 
 CONFIG = TrainingConfig(
     updates=20, batch_tokens=400, learning_rate=5e-3, warmup=4, validate_every=5, precision="fp32", average_decay=0.9
@@ -198,3 +202,29 @@ def test_clear_removes_checkpoints_and_nothing_else(tmp_path, shared_tokenizer):
     loop.clear(tmp_path)
     loop.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_schedule_ends_in_time(tmp_path, shared_tokenizer):
+    config = replace(CONFIG, updates=100_000, seconds=2.0, validate_every=100_000)
+    _, result = train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
+    assert 1 <= result["updates"] < 100_000
+    assert 2.0 <= result["train_seconds"] < 4.0
+    assert result["log"][-1]["learning_rate"] <= 0.011 * config.learning_rate
+
+
+def test_torch_keeps_its_threads_after_ctranslate2_was_used(tmp_path, shared_tokenizer):
+    """CTranslate2 sets OpenMP's threads for whoever calls it; training went on with one thread after a validation."""
+    seen = []
+
+    def validate(network):
+        export(network, shared_tokenizer, tmp_path / "exported", "float32")
+        Translator(tmp_path / "exported", threads=1).translate(["ban der fith."])
+        seen.append(torch.get_num_threads())
+        return {"bleu": 0.0, "chrf": 0.0}
+
+    config = replace(CONFIG, updates=6, validate_every=5, threads=2)
+    train(model(shared_tokenizer), job(shared_tokenizer, config), validate, tmp_path)
+    stepper = Stepper(model(shared_tokenizer), config, REFERENCES, 1)
+    data = job(shared_tokenizer, config).data
+    stepper.update(1, *collate(data, *epoch_batches(data, 400, 1, 0)[0]))
+    assert torch.get_num_threads() == 2 and seen[0] == 1

@@ -17,7 +17,9 @@ def test_more_minutes_carry_bigger_models():
         widths = [(shape(getattr(size, part)).d_model, shape(getattr(size, part)).encoder_layers) for size in sizes]
         assert widths == sorted(widths) and widths[0] < widths[-1]
     for size in sizes:
-        assert shape(size.student).d_model < shape(size.teacher).d_model
+        teacher, student = shape(size.teacher), shape(size.student)
+        assert student.d_model == teacher.d_model, "the student starts from the teacher's layers"
+        assert student.encoder_layers + student.decoder_layers < teacher.encoder_layers + teacher.decoder_layers
 
 
 def test_first_plan():

@@ -138,6 +138,7 @@ def _train(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConf
     validate = _validator(config, tokenizer, job.config, directory)
     best, result = train(model, job, validate, directory)
     best.save_pretrained(directory)
+    (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
     tokenizer.copy_to(directory)
     write_json(directory / "log.json", result.pop("log"))
     return result | {"parameters": parameter_count(best)}

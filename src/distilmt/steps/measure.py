@@ -113,8 +113,8 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         config=asdict(config),
     )
     html.write_report(report, root, config.language)
-    student, teacher = (found[n]["scores"]["bleu"] for n in (names[-1], names[0]))
-    return {"html": str(root / "report.html"), "teacher": teacher, names[-1]: student}
+    smallest = [name for name in names if name.startswith("student")][-1:]
+    return {"html": str(root / "report.html")} | {n: found[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
 
 
 _SHOWN = ("teacher", "student-int8", "baseline-int8")

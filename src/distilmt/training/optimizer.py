@@ -80,13 +80,14 @@ class FlatOptimizer:
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Go on from `state()` as it was after `update` updates."""
+        device = self.master.device
         self.master.copy_(state["master"])
         self.average.copy_(state["average"])
         self.weights.copy_(self.master)
         self.adam.state[self.master] = {
-            "step": torch.tensor(float(update)),
-            "exp_avg": state["first_moment"].clone(),
-            "exp_avg_sq": state["second_moment"].clone(),
+            "step": torch.tensor(float(update), device=device),
+            "exp_avg": state["first_moment"].to(device, copy=True),
+            "exp_avg_sq": state["second_moment"].to(device, copy=True),
         }
 
 

@@ -164,7 +164,7 @@ class LabelConfig:
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = 8
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
-    score_on: Literal["hypothesis", "reference", "both"] = "both"
+    score_on: Literal["hypothesis", "reference", "both"] = "hypothesis"
     """Whose prefixes the teacher's distributions are computed on."""
     max_sentences: int | None = None
     """Most training sentences labelled, drawn at random; null labels all."""

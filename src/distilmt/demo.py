@@ -107,14 +107,14 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         corpus=corpus,
         tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
         teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1)),
-        labels=LabelConfig(beam_size=2, top_k=8 if words else 0),
+        labels=LabelConfig(beam_size=2, top_k=8 if words else 0, score_on="both"),
         student=StudentConfig(
             size.student,
             objective=ObjectiveConfig() if words else ObjectiveConfig(word=0, label=1),
             initialise="random" if config.teacher else "teacher",
             training=replace(training, batch_tokens=2 * size.batch_tokens, dropout=0.0),
         ),
-        evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 200),
+        evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),
     )
 
 
@@ -149,7 +149,7 @@ def _spent(root: Path, *steps: str) -> float:
 
 def _reserve(config: DemoConfig) -> float:
     """Seconds kept for exports, evaluation and the report."""
-    return min(140.0, 20 + 0.2 * config.minutes * 60)
+    return min(190.0, 20 + 0.28 * config.minutes * 60)
 
 
 def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:

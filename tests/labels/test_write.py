@@ -19,7 +19,7 @@ from distilmt.labels.store import LabelStore
 from distilmt.labels.write import LabelJob, label
 from distilmt.translator import Translator
 
-CONFIG = LabelConfig(beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
+CONFIG = LabelConfig(score_on="both", beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
 
 
 def sentences(count=35):

@@ -104,7 +104,9 @@ def test_text_from_data_cannot_become_markup(italian):
 )
 def test_any_part_may_be_missing(italian, key, language):
     del italian[key]
-    parse(render(italian, language))
+    page = render(italian, language)
+    parse(page)
+    assert not re.search(r"\bnan\b|\bNone\b", page.partition("<body>")[2], re.IGNORECASE)
 
 
 @pytest.mark.parametrize("key", ["parameters", "file_bytes", "bleu", "chrf", "sentences_per_second", "latency_ms"])

@@ -55,10 +55,9 @@ def size_for(minutes: float) -> Size:
     if minutes < 6:
         return Size(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
-        # Deeper post-norm teachers do not get off the ground in so few updates (6+3 layers: measured, BLEU 2).
-        return Size(8000, _shape(256, 1024, 3, 2), _shape(256, 1024, 2, 1), 1024, 2000)
+        return Size(4000, _shape(256, 1024, 6, 3), _shape(256, 512, 2, 1), 2048, 2000)
     if minutes < 150:
-        return Size(8000, _shape(256, 1024, 4, 3), _shape(256, 1024, 2, 1), 2048, 2000)
+        return Size(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
     return Size(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
 
 
@@ -96,7 +95,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=size.test)
     if not config.train:
         corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
-    training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=1e-3, warmup=300, patience=0)
+    training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=6e-3, patience=0)
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     pieces = config.teacher if _has_pieces(config.teacher) else None
     words = config.teacher is None or pieces is not None
@@ -112,7 +111,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
             size.student,
             objective=ObjectiveConfig() if words else ObjectiveConfig(word=0, label=1),
             initialise="random" if config.teacher else "teacher",
-            training=replace(training, batch_tokens=2 * size.batch_tokens, dropout=0.0),
+            training=replace(training, learning_rate=3e-3, dropout=0.0),
         ),
         evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),
     )
@@ -155,30 +154,50 @@ def _reserve(config: DemoConfig) -> float:
 def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     if config.teacher:
         return {}
-    begin = time.monotonic()
-    pace = _pace(run_config, root, run_config.teacher.model, run_config.teacher.training, ObjectiveConfig(word=0))
+    begin, teacher = time.monotonic(), run_config.teacher
+    text = _Text.of(run_config, root)
+    pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
     progress.say(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     measuring = time.monotonic() - begin
     left = config.minutes * 60 - _spent(root, "corpus", "tokenizer") - _reserve(config) - measuring
-    return _lengths(_TEACHER_SHARE * left, pace)
+    lengths = _lengths(_TEACHER_SHARE * left, pace)
+    passes = lengths["updates"] * teacher.training.batch_tokens / max(1, text.tokens)
+    # What is seen once or twice cannot be learnt by heart.
+    return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
 
 
-def _pace(
-    config: RunConfig, root: Path, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig
-) -> float:
-    """Seconds per update of a model on the run's references; where words are learnt, with made-up ones beside them."""
-    from distilmt import tokenizer as tokenizers
-    from distilmt.steps.learn import reference_set
-    from distilmt.training.calibrate import seconds_per_update
+@dataclass
+class _Text:
+    """The run's training pairs, encoded once for all that is measured on them."""
 
-    tokenizer = tokenizers.load(root / "tokenizer")
-    data = reference_set(root / "corpus", tokenizer, model.max_positions)
-    if objective.word > 0 and data.reference is not None:
-        positions = len(data.reference.tokens.flat)
-        words = np.arange(config.labels.top_k, dtype=np.uint16)
-        data.reference.top_ids = np.broadcast_to(words, (positions, len(words)))
-        data.reference.top_logprobs = np.full((positions, len(words)), -np.log(len(words) + 1), np.float16)
-    return seconds_per_update(data, model, training, objective, tokenizer)
+    tokenizer: Any
+    data: Any
+    top_k: int
+
+    @classmethod
+    def of(cls, config: RunConfig, root: Path) -> _Text:
+        from distilmt import tokenizer as tokenizers
+        from distilmt.steps.learn import reference_set
+
+        tokenizer = tokenizers.load(root / "tokenizer")
+        data = reference_set(root / "corpus", tokenizer, config.student.model.max_positions)
+        return cls(tokenizer, data, config.labels.top_k)
+
+    @property
+    def tokens(self) -> int:
+        """Target tokens of one pass."""
+        return len(self.data.reference.tokens.flat)
+
+    def pace(self, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig) -> float:
+        """Seconds per update of a model; where words are learnt, with made-up ones beside the references."""
+        from distilmt.training.calibrate import seconds_per_update
+
+        side = replace(self.data.reference)
+        if objective.word > 0:
+            words = np.arange(self.top_k, dtype=np.uint16)
+            side.top_ids = np.broadcast_to(words, (self.tokens, self.top_k))
+            side.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)
+        return seconds_per_update(replace(self.data, reference=side), model, training, objective, self.tokenizer)
 
 
 def _lengths(seconds: float, pace: float) -> dict[str, Any]:
@@ -188,15 +207,15 @@ def _lengths(seconds: float, pace: float) -> dict[str, Any]:
         "updates": updates,
         "seconds": max(1.0, round(seconds, 1)),
         "validate_every": max(1, -(-updates // 5)),
-        "warmup": max(1, min(300, updates // 6)),
+        "warmup": max(1, min(100, updates // 10)),
     }
 
 
 def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     begin = time.monotonic()
     label_pace = _label_pace(run_config, root)
-    student = run_config.student
-    paces = [_pace(run_config, root, student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
+    student, text = run_config.student, _Text.of(run_config, root)
+    paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
     progress.say(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
     left = config.minutes * 60 - _spent(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring

@@ -102,10 +102,20 @@ def new_model(config: ModelConfig, tokenizer: Tokenizer, dropout: float, seed: i
             torch.nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 torch.nn.init.zeros_(module.bias)
+    _scale_by_depth(model)
     for embedding in (model.model.encoder.embed_tokens, model.model.decoder.embed_tokens):
         torch.nn.init.normal_(embedding.weight, std=model.config.d_model**-0.5)
     zero_pad(model)
     return model.train()
+
+
+@torch.no_grad()
+def _scale_by_depth(model: MarianMTModel) -> None:
+    """Scale layer l's matrices by 1/√l: post-norm stacks then get off the ground at any depth (Zhang et al. 2019)."""
+    for stack in (model.model.encoder, model.model.decoder):
+        for depth, layer in enumerate(stack.layers, 1):
+            for matrix in (p for p in layer.parameters() if p.dim() == 2):
+                matrix.mul_(depth**-0.5)
 
 
 @torch.no_grad()

@@ -1,17 +1,20 @@
-"""Float32 master weights, Adam and a moving average behind a model that computes in any precision.
+"""Float32 master weights, Adam or Muon, and a moving average behind a model that computes in any precision.
 
 All weights lie in one flat vector, so that a step of clipping, Adam and averaging is a handful of vector operations
-however many layers there are (mixed-precision training with master weights: Micikevicius et al. 2018).
+however many layers there are (mixed-precision training with master weights: Micikevicius et al. 2018). The matrices of
+the layers lie at its end, those of one shape together: Muon takes them a stack at a time.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
 from distilmt.config import TrainingConfig
+from distilmt.training.muon import Stack, muon_step
 
 
 class FlatOptimizer:
@@ -19,25 +22,42 @@ class FlatOptimizer:
 
     def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> None:
         self.config = config
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.master = nn.Parameter(torch.cat([p.detach().float().flatten() for p in self.parameters]))
-        self.average = self.master.detach().clone()
-        self.weights = self.master.detach().to(dtype, copy=True)
+        self.parameters, self.stacks = _layout(model)
+        if config.optimizer == "adam":
+            self.stacks = []
+        self.master = torch.cat([p.detach().float().flatten() for p in self.parameters])
+        self.average = self.master.clone()
+        self.weights = self.master.to(dtype, copy=True)
         self.gradient = torch.zeros_like(self.weights)
-        begin = 0
-        for p in self.parameters:
-            end = begin + p.numel()
-            p.data = self.weights[begin:end].view_as(p)
-            p.grad = self.gradient[begin:end].view_as(p)
-            begin = end
+        self._view_parameters()
+        self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
+        # Adam has what lies before the first stack.
+        self.head = nn.Parameter(self.master[: self.stacks[0].begin if self.stacks else None])
         self.adam = torch.optim.AdamW(
-            [self.master],
+            [self.head],
             lr=config.learning_rate,
             betas=(0.9, 0.98),
             eps=1e-9,
             weight_decay=config.weight_decay,
             fused=True,
         )
+        self._set_moments(0, torch.zeros_like(self.head.detach()))
+
+    def _view_parameters(self) -> None:
+        """Make the model's parameters and their gradients views of the flat vectors."""
+        begin = 0
+        for p in self.parameters:
+            end = begin + p.numel()
+            p.data = self.weights[begin:end].view_as(p)
+            p.grad = self.gradient[begin:end].view_as(p)
+            begin = end
+
+    def _set_moments(self, update: int, second: Tensor) -> None:
+        self.adam.state[self.head] = {
+            "step": torch.tensor(float(update), device=self.master.device),
+            "exp_avg": self.momentum[: len(self.head)],
+            "exp_avg_sq": second,
+        }
 
     def step(self, update: int, tokens: int, position: float | None = None) -> Tensor:
         """One update from gradients of a summed loss.
@@ -54,48 +74,64 @@ class FlatOptimizer:
         norm = gradient.norm()
         if self.config.clip_norm > 0:
             gradient.mul_((self.config.clip_norm / (norm + 1e-6)).clamp(max=1))
-        self.master.grad = gradient
-        self.adam.param_groups[0]["lr"] = learning_rate(self.config, update, position)
+        rate = learning_rate(self.config, update, position)
+        self.head.grad = gradient[: len(self.head)]
+        self.adam.param_groups[0]["lr"] = rate
         self.adam.step()
+        for stack in self.stacks:
+            if self.config.weight_decay:
+                stack.of(self.master).mul_(1 - rate * self.config.weight_decay)
+            muon_step(stack, self.master, gradient, self.momentum, rate, update, self.weights.dtype)
         self.gradient.zero_()
-        self.weights.copy_(self.master.detach())
+        self.weights.copy_(self.master)
         if self.config.average_decay > 0:
             # The usual correction: early on the average must not remember the random start.
-            self.average.lerp_(self.master.detach(), 1 - min(self.config.average_decay, update / (10 + update)))
+            self.average.lerp_(self.master, 1 - min(self.config.average_decay, update / (10 + update)))
         else:
-            self.average.copy_(self.master.detach())
+            self.average.copy_(self.master)
         return norm
 
     def state(self) -> dict[str, Tensor]:
         """Everything that must be kept to go on, as flat float32 vectors."""
-        adam = self.adam.state.get(self.master, {})
-        zeros = torch.zeros_like(self.average)
         return {
-            "master": self.master.detach(),
+            "master": self.master,
             "average": self.average,
-            "first_moment": adam.get("exp_avg", zeros),
-            "second_moment": adam.get("exp_avg_sq", zeros.clone()),
+            "first_moment": self.momentum,
+            "second_moment": self.adam.state[self.head]["exp_avg_sq"],
         }
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Go on from `state()` as it was after `update` updates."""
-        device = self.master.device
         self.master.copy_(state["master"])
         self.average.copy_(state["average"])
+        self.momentum.copy_(state["first_moment"])
         self.weights.copy_(self.master)
-        self.adam.state[self.master] = {
-            "step": torch.tensor(float(update), device=device),
-            "exp_avg": state["first_moment"].to(device, copy=True),
-            "exp_avg_sq": state["second_moment"].to(device, copy=True),
-        }
+        self._set_moments(update, state["second_moment"].to(self.master.device, copy=True))
+
+
+def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
+    """The parameters that are learnt, in the order they lie in the flat vector, and the layers' matrices among them.
+
+    Embeddings, biases and norms come first; then the matrices of the layers, those of one shape together.
+    """
+    learnt = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in learnt if p.dim() == 2 and ".layers." in name]
+    matrices.sort(key=lambda p: tuple(p.shape))
+    kept = {id(p) for p in matrices}
+    others = [p for _, p in learnt if id(p) not in kept]
+    stacks, begin = [], sum(p.numel() for p in others)
+    for shape, group in groupby(matrices, key=lambda p: tuple(p.shape)):
+        stacks.append(Stack(begin, len(list(group)), *shape))
+        begin = stacks[-1].end
+    return others + matrices, stacks
 
 
 @torch.no_grad()
 def load_flat(model: nn.Module, flat: Tensor) -> None:
     """Write a flat vector of weights into a model's parameters, in the order `FlatOptimizer` lays them."""
     begin = 0
-    for p in (p for p in model.parameters() if p.requires_grad):
+    for p in _layout(model)[0]:
         p.copy_(flat[begin : begin + p.numel()].view_as(p))
         begin += p.numel()
 

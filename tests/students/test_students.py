@@ -52,6 +52,17 @@ def test_a_new_model_is_what_was_asked_for(tokenizer):
     assert not encoder[-1].any() and not decoder[-1].any() and encoder[:-1].any(1).all()
 
 
+def test_deeper_layers_start_smaller(tokenizer):
+    """Zhang, Titov and Sennrich 2019: 1/√l, whatever the matrix."""
+    model = new_model(replace(toy.MICRO, encoder_layers=4, decoder_layers=2), tokenizer, 0.0, 1)
+    for stack in (model.model.encoder.layers, model.model.decoder.layers):
+        for depth, layer in enumerate(stack, 1):
+            rows, columns = layer.fc1.weight.shape
+            bound = (6 / (rows + columns)) ** 0.5 / depth**0.5
+            assert 0.9 * bound < layer.fc1.weight.abs().max() <= bound
+            assert layer.fc1.bias.abs().max() == 0 and layer.final_layer_norm.weight.min() == 1
+
+
 def test_a_saved_model_comes_back(tmp_path, tokenizer):
     from transformers import MarianMTModel
 

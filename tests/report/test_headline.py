@@ -82,6 +82,14 @@ def test_distillation_is_judged_against_the_baseline(italian, change, p_value, w
     assert headline.findings(italian, ENGLISH)[0].startswith(words)
 
 
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_a_head_start_is_told_beside_the_gain(italian, words):
+    italian["config"]["student"] = {"initialise": "random"}
+    assert words["head_start"] not in headline.findings(italian, words)[0]
+    italian["config"]["student"] = {"initialise": "teacher"}
+    assert headline.findings(italian, words)[0].endswith(words["head_start"])
+
+
 def test_without_a_baseline_the_gain_is_unknown(italian):
     italian["systems"] = [s for s in italian["systems"] if not s["name"].startswith("baseline")]
     assert headline.findings(italian, ENGLISH)[0] == ENGLISH["no_baseline"]

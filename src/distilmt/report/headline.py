@@ -133,7 +133,10 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     evidence = _evidence(row, words, flip=key == "hurt")
     points, with_sign = _points(change), signed(change)
     text = words[key].format(student=student, points=points, difference=with_sign, evidence=evidence)
-    return text[0].upper() + text[1:]
+    # Two things at once came from the teacher: its words, and the layers the student began with.
+    config = report.get("config") or {}
+    begun = (config.get("student") or {}).get("initialise") == "teacher"
+    return text[0].upper() + text[1:] + (words["head_start"] if begun else "")
 
 
 def _same_kind(report: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -41,6 +41,8 @@ ENGLISH: Words = {
     "without the teacher is {difference} BLEU{evidence}.",
     "unknown_effect": "{student} against the same model trained as long without the teacher is {difference} BLEU"
     "{evidence}.",
+    "head_start": " Part of that difference is a head start: the student began with layers of the teacher, the other "
+    "from random weights.",
     "no_baseline": "Whether distillation helped is not known: no baseline was trained without the teacher.",
     "quantised": "Merely quantising the teacher to int8 makes it {parts}, for {difference} BLEU.",
     "tile_size": "Size on disk",
@@ -160,6 +162,7 @@ CHINESE: Words = {
     "hurt": "蒸馏有害：{student}比不用教师、训练同样久的同一模型低 {points} BLEU{evidence}。",
     "no_effect": "蒸馏没有可测出的效果：{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",
     "unknown_effect": "{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",
+    "head_start": "其中一部分差异来自起点：学生模型从教师模型的层开始训练，而基线模型从随机权重开始。",
     "no_baseline": "蒸馏是否有效尚不清楚：没有训练不用教师的基线模型。",
     "quantised": "仅将教师模型量化为 int8，即可使其{parts}，BLEU 变化为 {difference}。",
     "tile_size": "磁盘占用",

@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,9 +33,9 @@ from distilmt.errors import UserError
 from distilmt.rundir import locked, read_json, read_step, write_json
 
 PLAN = "plan.json"
-# Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A teacher that gets more
-# is better, but the student is left further behind it and ends no better itself.
-_TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.3
+# Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A student that starts from
+# the teacher's layers needs little to come near it; one that has time to learn by itself needs no teacher.
+_TEACHER_SHARE, _LABEL_SHARE = 0.62, 0.3
 _MIN_UPDATES = 20
 
 
@@ -55,7 +55,7 @@ def size_for(minutes: float) -> Size:
     if minutes < 6:
         return Size(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
-        return Size(4000, _shape(256, 1024, 4, 4), _shape(256, 512, 2, 1), 2048, 2000)
+        return Size(4000, _shape(256, 1024, 5, 4), _shape(256, 512, 2, 1), 2048, 2000)
     if minutes < 150:
         return Size(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
     return Size(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
@@ -99,6 +99,10 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     pieces = config.teacher if _has_pieces(config.teacher) else None
     words = config.teacher is None or pieces is not None
+    # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than its
+    # own translations do.
+    objective = ObjectiveConfig(word=0.5, label=0.5, reference_share=0.5 if config.teacher else 1.0)
+    score_on: Literal["reference", "both"] = "both" if config.teacher else "reference"
     return RunConfig(
         run_dir=str(root),
         seed=config.seed,
@@ -106,10 +110,10 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         corpus=corpus,
         tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
         teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1)),
-        labels=LabelConfig(beam_size=2, top_k=8 if words else 0, score_on="both"),
+        labels=LabelConfig(beam_size=2, top_k=8 if words else 0, score_on=score_on),
         student=StudentConfig(
             size.student,
-            objective=ObjectiveConfig() if words else ObjectiveConfig(word=0, label=1),
+            objective=objective if words else _NO_TEACHER,
             initialise="random" if config.teacher else "teacher",
             training=replace(training, dropout=0.0),
         ),

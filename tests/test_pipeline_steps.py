@@ -24,7 +24,7 @@ def depends(change):
         (lambda c: replace(c, language="zh"), {"report"}),
         (lambda c: replace(c, evaluation=replace(c.evaluation, bootstrap=7)), {"evaluation", "report"}),
         (lambda c: replace(c, export=replace(c.export, student=["int8"])), {"exports", "report"}),
-        (lambda c: replace(c, student=replace(c.student, initialise="teacher")), {"student", "report"}),
+        (lambda c: replace(c, student=replace(c.student, initialise="evenly")), {"student", "report"}),
         (
             lambda c: replace(c, student=replace(c.student, training=replace(c.student.training, dropout=0.3))),
             {"student", "baseline", "report"},
@@ -85,7 +85,7 @@ def test_the_signature_tells_runs_apart():
             CONFIG,
             replace(CONFIG, seed=2),
             replace(CONFIG, labels=replace(CONFIG.labels, beam_size=9)),
-            replace(CONFIG, student=replace(CONFIG.student, initialise="teacher")),
+            replace(CONFIG, student=replace(CONFIG.student, initialise="evenly")),
             replace(CONFIG, student=replace(CONFIG.student, objective=replace(CONFIG.student.objective, tail="zero"))),
         )
     }

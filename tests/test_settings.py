@@ -120,6 +120,9 @@ def test_mistakes_in_flags_are_told_in_one_line(arguments, told):
         "student.objective.temperature=0",
         "student.objective.reference_share=1.5",
         "student.model.max_positions=1",
+        "teacher.training.shallow_layers=[2]",
+        "teacher.training.shallow_layers=[0,1]",
+        "teacher.training.shallow_share=2",
         'export.student=["int9"]',
         "export.student=[]",
     ],
@@ -127,6 +130,15 @@ def test_mistakes_in_flags_are_told_in_one_line(arguments, told):
 def test_values_that_cannot_work_are_refused_before_any_work(change):
     with pytest.raises(UserError, match=change.split("=")[0].split(".")[-1]):
         settings.load([f"--{change}"])
+
+
+def test_a_teacher_that_translates_nothing_must_have_something_else_to_say():
+    words = ["--labels.hypotheses=0", "--labels.score_on=reference", "--student.objective.reference_share=1"]
+    assert settings.load(words).labels.hypotheses == 0
+    with pytest.raises(UserError, match=r"reference_share of 0\.5 has no translations"):
+        settings.load(words[:2])
+    with pytest.raises(UserError, match="say nothing"):
+        settings.load([*words, "--labels.top_k=0"])
 
 
 def test_every_key_is_described():

@@ -118,6 +118,10 @@ class TrainingConfig:
     """Share of the reference's probability that is spread over the vocabulary (hard targets only)."""
     dropout: float = 0.1
     """Dropout of every block."""
+    shallow_layers: list[int] | None = None
+    """Layers of encoder and decoder, as [2, 1], that some updates run alone, so that a student can start from them."""
+    shallow_share: float = 0.3
+    """Share of the updates that run the shallow layers alone, where they are named."""
     weight_decay: float = 0.0
     """Decoupled weight decay."""
     clip_norm: float = 1.0
@@ -159,7 +163,7 @@ class LabelConfig:
     beam_size: int = 4
     """Beam of the teacher's translations."""
     hypotheses: int = 1
-    """Translations kept per sentence, best first."""
+    """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
     length_penalty: float = 1.0
     """CTranslate2's exponent of the length by which scores are divided."""
     compute_type: ComputeType = "int8"
@@ -202,8 +206,8 @@ class StudentConfig:
 
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"))
     """Shape of the student."""
-    initialise: Literal["random", "teacher"] = "random"
-    """`teacher` copies evenly spaced layers of the teacher, which must have the same width and vocabulary."""
+    initialise: Literal["random", "first", "evenly"] = "random"
+    """`first` copies the teacher's first layers, `evenly` some spaced evenly; both need its width and vocabulary."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """What is minimised."""
     training: TrainingConfig = field(default_factory=TrainingConfig)

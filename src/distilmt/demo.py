@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from distilmt.rundir import locked, read_json, read_step, write_json
 PLAN = "plan.json"
 # Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A student that starts from
 # the teacher's layers needs little to come near it; one that has time to learn by itself needs no teacher.
-_TEACHER_SHARE, _LABEL_SHARE = 0.62, 0.3
+_TEACHER_SHARE, _LABEL_SHARE = 0.57, 0.15
 _MIN_UPDATES = 20
 
 
@@ -96,25 +96,27 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     if not config.train:
         corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
     training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=6e-3, patience=0)
+    # The layers the student starts from work by themselves already.
+    shallow = [n for n in (size.student.encoder_layers, size.student.decoder_layers) if n]
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     pieces = config.teacher if _has_pieces(config.teacher) else None
     words = config.teacher is None or pieces is not None
     # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than its
-    # own translations do.
+    # own translations do, and are had for a fraction of the time.
     objective = ObjectiveConfig(word=0.5, label=0.5, reference_share=0.5 if config.teacher else 1.0)
-    score_on: Literal["reference", "both"] = "both" if config.teacher else "reference"
+    labels = LabelConfig(hypotheses=0, score_on="reference") if not config.teacher else LabelConfig(score_on="both")
     return RunConfig(
         run_dir=str(root),
         seed=config.seed,
         language=config.language,
         corpus=corpus,
         tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
-        teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1)),
-        labels=LabelConfig(beam_size=2, top_k=8 if words else 0, score_on=score_on),
+        teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1, shallow_layers=shallow)),
+        labels=replace(labels, beam_size=2, top_k=8 if words else 0),
         student=StudentConfig(
             size.student,
             objective=objective if words else _NO_TEACHER,
-            initialise="random" if config.teacher else "teacher",
+            initialise="random" if config.teacher else "first",
             training=replace(training, dropout=0.0),
         ),
         evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),

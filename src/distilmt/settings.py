@@ -22,14 +22,19 @@ T = TypeVar("T")
 
 # Smallest and biggest values of keys, wherever they stand: with others, work would fail late or never end.
 _LIMITS = (
-    dict.fromkeys(("label", "learning_rate", "patience", "threads", "top_k", "warmup", "word"), (0.0, math.inf))
-    | dict.fromkeys(
-        ("batch_tokens", "beam_size", "bootstrap", "hypotheses", "max_sentences", "max_train"), (1.0, math.inf)
+    dict.fromkeys(
+        ("hypotheses", "label", "learning_rate", "patience", "threads", "top_k", "warmup", "word"), (0.0, math.inf)
     )
+    | dict.fromkeys(("batch_tokens", "beam_size", "bootstrap", "max_sentences", "max_train"), (1.0, math.inf))
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
     | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size"), (1.0, math.inf))
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
-    | {"reference_share": (0.0, 1.0), "temperature": (0.01, math.inf), "max_positions": (2.0, math.inf)}
+    | {
+        "reference_share": (0.0, 1.0),
+        "shallow_share": (0.0, 1.0),
+        "temperature": (0.01, math.inf),
+        "max_positions": (2.0, math.inf),
+    }
 )
 
 
@@ -39,7 +44,11 @@ def load(arguments: Sequence[str]) -> RunConfig:
     Raises:
         UserError: the file cannot be read, a key is unknown, a value does not fit.
     """
-    return _parse(RunConfig, arguments)
+    config = _parse(RunConfig, arguments)
+    _check_labels(config)
+    for name, training in (("teacher", config.teacher.training), ("student", config.student.training)):
+        _check_shallow(training.shallow_layers, f"{name}.training.shallow_layers")
+    return config
 
 
 def load_demo(arguments: Sequence[str]) -> DemoConfig:
@@ -89,6 +98,28 @@ def _check_limits(config: Any, prefix: str = "") -> None:
             raise UserError(f"{name} is {value}: it must be {low:g} at least" + (f", {high:g} at most" * (high < 1e9)))
         if prefix == "export." and not value:
             raise UserError(f"{name} is empty: name at least one type, such as int8")
+
+
+def _check_labels(config: RunConfig) -> None:
+    """What a teacher that translates nothing can be asked: known now, not when it has been trained."""
+    labels, share = config.labels, config.student.objective.reference_share
+    if labels.hypotheses:
+        return
+    if labels.top_k == 0 or labels.score_on == "hypothesis":
+        raise UserError(
+            "labels.hypotheses is 0, so the teacher would say nothing: set it to 1 or more, or labels.top_k to 1 or "
+            "more and labels.score_on to reference"
+        )
+    if share < 1:
+        raise UserError(
+            f"labels.hypotheses is 0, so a student.objective.reference_share of {share:g} has no translations to "
+            "learn from: set it to 1, or labels.hypotheses to 1 or more"
+        )
+
+
+def _check_shallow(layers: list[int] | None, name: str) -> None:
+    if layers is not None and (len(layers) != 2 or min(layers) < 1):
+        raise UserError(f"{name} is {layers}: name two numbers from 1, layers of the encoder and of the decoder")
 
 
 def _joined_lists(kind: type, arguments: list[str]) -> list[str]:

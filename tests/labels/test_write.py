@@ -15,6 +15,7 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.labels import write
+from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import LabelJob, label
 from distilmt.translator import Translator
@@ -104,6 +105,19 @@ def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
     for row in rows(tmp_path):
         assert bool(row["top_ids"]) == (score_on == "hypothesis")
         assert bool(row["reference_top_ids"]) == (score_on == "reference" and row["reference"] is not None)
+
+
+def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, learnt, monkeypatch):
+    monkeypatch.setattr(write, "Translator", None)
+    label(sentences(12), job(learnt, replace(CONFIG, hypotheses=0, score_on="reference")), tmp_path)
+    LabelStore(tmp_path).check()
+    for row in rows(tmp_path):
+        assert row["hypotheses"] == [] and not row["top_ids"]
+        assert bool(row["reference_top_ids"]) == (row["reference"] is not None)
+    config = replace(CONFIG, hypotheses=0)
+    found = labelled(LabelStore(tmp_path), tokenizers.load(learnt), config, 64)
+    assert not found.hypothesis.usable.any() and found.dropped == {}
+    assert found.reference.usable.sum() == 11 and len(found.reference.top_ids) == len(found.reference.tokens.flat)
 
 
 def test_without_words(tmp_path, learnt):

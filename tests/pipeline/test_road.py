@@ -131,7 +131,7 @@ def test_chinese(tmp_path):
     """Other script, so split vocabularies; scored by characters; the page in Chinese; all types; no baseline."""
     changes = {
         "language": "zh",
-        "student": {"baseline": False, "initialise": "teacher", "model": {"d_model": 32, "ffn": 64}},
+        "student": {"baseline": False, "initialise": "first", "model": {"d_model": 32, "ffn": 64}},
         "export": {"teacher": ["float32"], "student": ["float32", "int8"]},
     }
     report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, chinese=True, **changes)))

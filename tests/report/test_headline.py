@@ -86,7 +86,7 @@ def test_distillation_is_judged_against_the_baseline(italian, change, p_value, w
 def test_a_head_start_is_told_beside_the_gain(italian, words):
     italian["config"]["student"] = {"initialise": "random"}
     assert words["head_start"] not in headline.findings(italian, words)[0]
-    italian["config"]["student"] = {"initialise": "teacher"}
+    italian["config"]["student"] = {"initialise": "first"}
     assert headline.findings(italian, words)[0].endswith(words["head_start"])
 
 

@@ -6,7 +6,7 @@ import toy
 
 from distilmt.config import ModelConfig
 from distilmt.errors import UserError
-from distilmt.students.initialise import copy_layers, evenly
+from distilmt.students.initialise import copy_layers, evenly, first
 from distilmt.students.presets import PRESETS, marian_config, new_model, parameter_count, shape
 
 
@@ -109,6 +109,10 @@ def test_layers_are_taken_evenly(count, total, layers):
     assert evenly(count, total) == layers
 
 
+def test_first_layers_are_taken_in_their_order():
+    assert first(2, 5) == [0, 1] and first(1, 4) == [0] and first(3, 3) == [0, 1, 2]
+
+
 def models(tokenizer, encoder=(4, 2), decoder=(3, 1), **changes):
     sizes = [replace(toy.MICRO, encoder_layers=e, decoder_layers=d) for e, d in zip(encoder, decoder, strict=True)]
     return new_model(sizes[0], tokenizer, 0.0, 1), new_model(replace(sizes[1], **changes), tokenizer, 0.0, 2)
@@ -118,10 +122,14 @@ def same(a, b):
     return all(torch.equal(x, b.state_dict()[name]) for name, x in a.state_dict().items())
 
 
-def test_layers_are_copied(tokenizer):
+@pytest.mark.parametrize(
+    "choose, wanted",
+    [(evenly, {"encoder": [0, 3], "decoder": [2]}), (first, {"encoder": [0, 1], "decoder": [0]})],
+)
+def test_layers_are_copied(tokenizer, choose, wanted):
     teacher, student = models(tokenizer)
-    maps = copy_layers(teacher, student)
-    assert maps == {"encoder": [0, 3], "decoder": [2]}
+    maps = copy_layers(teacher, student, choose)
+    assert maps == wanted
     for name, layers in maps.items():
         ours, theirs = getattr(student.model, name), getattr(teacher.model, name)
         assert same(theirs.embed_tokens, ours.embed_tokens)

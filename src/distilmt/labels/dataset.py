@@ -35,7 +35,8 @@ def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_l
     source = Ragged.of(tokenizer.source.encode(store.column("source")))
     hypothesis = store.arrays("hypothesis")
     keep, dropped = usable(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length)
-    return Labelled(source, _side(hypothesis, keep), _reference(store, tokenizer), dropped)
+    # Where no translations were asked for, none is missing.
+    return Labelled(source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {})
 
 
 def _reference(store: LabelStore, tokenizer: Tokenizer) -> Side:

@@ -105,14 +105,17 @@ class _Asker:
     def __init__(self, job: LabelJob, directory: Path) -> None:
         self.job = job
         self.own = external.pointer(job.teacher) is None
-        exported = directory / f"teacher-{job.config.compute_type}"
-        if not (exported / "distilmt.json").exists():
-            self._export(exported)
-        self.translator = Translator(exported, threads=1, workers=cores(), device="auto")
+        self.translator = self._translator(directory) if job.config.hypotheses else None
         self.scorer = None
         if job.wants_words:
             self.scorer = WordScorer(load_marian(job.teacher), job.tokenizer, job.config.top_k)
         self.ids = {piece: i for i, piece in enumerate(job.tokenizer.target.pieces)}
+
+    def _translator(self, directory: Path) -> Translator:
+        exported = directory / f"teacher-{self.job.config.compute_type}"
+        if not (exported / "distilmt.json").exists():
+            self._export(exported)
+        return Translator(exported, threads=1, workers=cores(), device="auto")
 
     def _export(self, exported: Path) -> None:
         job = self.job
@@ -157,6 +160,8 @@ class _Asker:
 
     def _translate(self, sources: list[str]) -> list[list[Hypothesis]]:
         config = self.job.config
+        if self.translator is None:
+            return [[] for _ in sources]
         return self.translator.hypotheses(
             sources,
             beam_size=config.beam_size,

@@ -135,7 +135,7 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     text = words[key].format(student=student, points=points, difference=with_sign, evidence=evidence)
     # Two things at once came from the teacher: its words, and the layers the student began with.
     config = report.get("config") or {}
-    begun = (config.get("student") or {}).get("initialise") == "teacher"
+    begun = (config.get("student") or {}).get("initialise", "random") != "random"
     return text[0].upper() + text[1:] + (words["head_start"] if begun else "")
 
 

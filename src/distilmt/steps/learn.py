@@ -21,7 +21,7 @@ from distilmt.labels.store import LabelStore
 from distilmt.labels.write import LabelJob, label
 from distilmt.machine import cores
 from distilmt.rundir import read_step, write_json
-from distilmt.students.initialise import copy_layers
+from distilmt.students.initialise import copy_layers, evenly, first
 from distilmt.students.presets import new_model, parameter_count
 from distilmt.teachers import external
 from distilmt.teachers.local import load_marian
@@ -109,8 +109,9 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     )
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     extra: dict[str, Any] = {"hypotheses_dropped": labels.dropped}
-    if student.initialise == "teacher":
-        extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model)
+    if student.initialise != "random":
+        choose = {"first": first, "evenly": evenly}[student.initialise]
+        extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose)
     job = Job("student", data, student.training, student.objective, config.seed)
     return _train(model, job, tokenizer, config, directory) | extra
 

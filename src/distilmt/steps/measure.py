@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.config import RunConfig
+from distilmt.config import LabelConfig, RunConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import health, quality, speed
 from distilmt.export.ctranslate2 import export
@@ -142,13 +142,21 @@ def _result(directory: Path) -> dict[str, Any]:
     return record.result if record else {}
 
 
+def _asked(labels: LabelConfig) -> str:
+    """What the teacher was asked: translations, word distributions on whose words, or both."""
+    translations = [f"{labels.hypotheses}best"] if labels.hypotheses else []
+    return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
+
+
 def signature(config: RunConfig) -> str:
     """One line that stands for how the student was made, as sacreBLEU's stands for how it is scored."""
     labels, objective = config.labels, config.student.objective
     parts = {
         "teacher": config.teacher.path or "trained",
-        "decode": f"beam{labels.beam_size}.lp{labels.length_penalty:g}.{labels.compute_type}",
-        "labels": f"{labels.hypotheses}best+{labels.score_on}" if labels.top_k else f"{labels.hypotheses}best",
+        "decode": f"beam{labels.beam_size}.lp{labels.length_penalty:g}.{labels.compute_type}"
+        if labels.hypotheses
+        else "no",
+        "labels": _asked(labels),
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import MarianMTModel
 
 from distilmt.errors import UserError
+
+Choice = Callable[[int, int], list[int]]
+
+
+def first(count: int, total: int) -> list[int]:
+    """Indices of the first `count` of `total` layers: each gets the input it has learnt with."""
+    return list(range(min(count, total)))
 
 
 def evenly(count: int, total: int) -> list[int]:
@@ -18,10 +26,15 @@ def evenly(count: int, total: int) -> list[int]:
 
 
 @torch.no_grad()
-def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, list[int]]:
-    """Copy embeddings and evenly spaced layers of the teacher into the student, in place.
+def copy_layers(teacher: MarianMTModel, student: MarianMTModel, choose: Choice = evenly) -> dict[str, list[int]]:
+    """Copy embeddings and some layers of the teacher into the student, in place.
 
     Of wider feed-forward blocks the units with the heaviest weights are taken.
+
+    Args:
+        teacher: the model copied from.
+        student: the model copied to.
+        choose: `first` or `evenly`.
 
     Returns:
         Which of the teacher's layers went into the student's, for the model card.
@@ -34,7 +47,7 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, lis
         mine, other = getattr(ours, key), getattr(theirs, key)
         if mine > other or (mine != other and not key.endswith("ffn_dim")):
             raise UserError(
-                f"student.initialise: teacher needs the student to have the teacher's {key} "
+                f"student.initialise: the student must have the teacher's {key} "
                 f"({mine} ≠ {other}): change the student's shape or use `random`"
             )
     # What layers have learnt, they have learnt with their activation (OPUS-MT: swish) and scale.
@@ -43,8 +56,8 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel) -> dict[str, lis
     for name in ("encoder", "decoder"):
         from_stack, to_stack = getattr(teacher.model, name), getattr(student.model, name)
         if len(to_stack.layers) > len(from_stack.layers):
-            raise UserError(f"student.initialise: teacher: the student's {name} is deeper than the teacher's")
-        maps[name] = evenly(len(to_stack.layers), len(from_stack.layers))
+            raise UserError(f"student.initialise: the student's {name} is deeper than the teacher's")
+        maps[name] = choose(len(to_stack.layers), len(from_stack.layers))
         for layer, index in zip(to_stack.layers, maps[name], strict=True):
             _copy_layer(from_stack.layers[index], layer)
             layer.activation_fn = from_stack.layers[index].activation_fn

@@ -141,6 +141,13 @@ def test_a_teacher_that_translates_nothing_must_have_something_else_to_say():
         settings.load([*words, "--labels.top_k=0"])
 
 
+def test_layers_are_copied_only_where_the_pieces_are_the_same():
+    layers = ["--student.initialise=first", "--teacher.path=models/some"]
+    with pytest.raises(UserError, match="student.initialise is first"):
+        settings.load(layers)
+    assert settings.load([*layers, "--tokenizer.path=models/some"]).student.initialise == "first"
+
+
 def test_every_key_is_described():
     text = settings.describe()
     keys = list(settings.fields(RunConfig))

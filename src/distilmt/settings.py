@@ -46,6 +46,7 @@ def load(arguments: Sequence[str]) -> RunConfig:
     """
     config = _parse(RunConfig, arguments)
     _check_labels(config)
+    _check_initialise(config)
     for name, training in (("teacher", config.teacher.training), ("student", config.student.training)):
         _check_shallow(training.shallow_layers, f"{name}.training.shallow_layers")
     return config
@@ -114,6 +115,15 @@ def _check_labels(config: RunConfig) -> None:
         raise UserError(
             f"labels.hypotheses is 0, so a student.objective.reference_share of {share:g} has no translations to "
             "learn from: set it to 1, or labels.hypotheses to 1 or more"
+        )
+
+
+def _check_initialise(config: RunConfig) -> None:
+    """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
+    if config.teacher.path and not config.tokenizer.path and config.student.initialise != "random":
+        raise UserError(
+            f"student.initialise is {config.student.initialise}, but {config.teacher.path!r} has other pieces than the "
+            "student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
         )
 
 

@@ -107,7 +107,7 @@ def decoder_states(
 def encode(
     model: MarianMTModel, source: Tensor, mask: Tensor, drop: Dropout = None, depth: int | None = None
 ) -> Tensor:
-    """The states behind the last layer, or the first `depth` layers, [B, S, d_model]; `mask` [B, S] is true at words."""
+    """States behind the last layer, or the first `depth` layers, [B, S, d_model]; `mask` [B, S] is true at words."""
     drop = drop or no_dropout
     encoder = model.model.encoder
     x = drop(_embed(encoder, source))

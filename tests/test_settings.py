@@ -143,7 +143,7 @@ def test_a_teacher_that_translates_nothing_must_have_something_else_to_say():
 
 def test_layers_are_copied_only_where_the_pieces_are_the_same():
     layers = ["--student.initialise=first", "--teacher.path=models/some"]
-    with pytest.raises(UserError, match="student.initialise is first"):
+    with pytest.raises(UserError, match="initialise is first"):
         settings.load(layers)
     assert settings.load([*layers, "--tokenizer.path=models/some"]).student.initialise == "first"
 

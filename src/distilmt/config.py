@@ -118,10 +118,6 @@ class TrainingConfig:
     """Share of the reference's probability that is spread over the vocabulary (hard targets only)."""
     dropout: float = 0.1
     """Dropout of every block."""
-    shallow_layers: list[int] | None = None
-    """Layers of encoder and decoder, as [2, 1], that some updates run alone, so that a student can start from them."""
-    shallow_share: float = 0.3
-    """Share of the updates that run the shallow layers alone, where they are named."""
     weight_decay: float = 0.0
     """Decoupled weight decay."""
     clip_norm: float = 1.0

@@ -31,7 +31,6 @@ _LIMITS = (
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
     | {
         "reference_share": (0.0, 1.0),
-        "shallow_share": (0.0, 1.0),
         "temperature": (0.01, math.inf),
         "max_positions": (2.0, math.inf),
     }
@@ -47,8 +46,6 @@ def load(arguments: Sequence[str]) -> RunConfig:
     config = _parse(RunConfig, arguments)
     _check_labels(config)
     _check_initialise(config)
-    for name, training in (("teacher", config.teacher.training), ("student", config.student.training)):
-        _check_shallow(training.shallow_layers, f"{name}.training.shallow_layers")
     return config
 
 
@@ -125,11 +122,6 @@ def _check_initialise(config: RunConfig) -> None:
             f"student.initialise is {config.student.initialise}, but {config.teacher.path!r} has other pieces than the "
             "student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
         )
-
-
-def _check_shallow(layers: list[int] | None, name: str) -> None:
-    if layers is not None and (len(layers) != 2 or min(layers) < 1):
-        raise UserError(f"{name} is {layers}: name two numbers from 1, layers of the encoder and of the decoder")
 
 
 def _joined_lists(kind: type, arguments: list[str]) -> list[str]:

@@ -12,8 +12,8 @@ from distilmt.tokenizer import Tokenizer
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
 from distilmt.training.stepper import Stepper
 
-_SECONDS = 6.0
-_WARM_UP = 3
+_SECONDS = 9.0
+_WARM_UP = 4
 
 
 def seconds_per_update(

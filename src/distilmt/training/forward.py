@@ -74,45 +74,39 @@ def no_dropout(x: Tensor) -> Tensor:
     return x
 
 
-def decoder_states(
-    model: MarianMTModel, batch: Batch, dropout: Dropout = None, layers: tuple[int, int] | None = None
-) -> Tensor:
+def decoder_states(model: MarianMTModel, batch: Batch, dropout: Dropout = None) -> Tensor:
     """The decoder's last states at the positions that count, teacher-forced.
 
     Args:
         model: a Marian model; only its modules' weights are used, its own mode and dropout settings are not.
         batch: the sequences.
         dropout: applied where Marian applies dropout; None for evaluation.
-        layers: how many of the encoder's and the decoder's first layers are run; None for all.
 
     Returns:
         [N, d_model] in the model's dtype, N = len(batch.keep).
     """
     drop = dropout or no_dropout
-    depth, decoder_depth = layers or (None, None)
-    memory = encode(model, batch.source, batch.source_mask, drop, depth)
+    memory = encode(model, batch.source, batch.source_mask, drop)
     memory_bias = _key_bias(batch.source_mask, memory.dtype)
     decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input))
     length = x.shape[1]
     # Padding stands behind the real words, so the causal mask alone hides it from every position that counts.
     causal = torch.full((length, length), torch.finfo(x.dtype).min, dtype=x.dtype, device=x.device).triu_(1)
-    for layer in decoder.layers[:decoder_depth]:
+    for layer in decoder.layers:
         x = layer.self_attn_layer_norm(x + drop(_attend(layer.self_attn, x, x, causal)))
         x = layer.encoder_attn_layer_norm(x + drop(_attend(layer.encoder_attn, x, memory, memory_bias)))
         x = layer.final_layer_norm(x + drop(_feed_forward(layer, x)))
     return x.flatten(0, 1).index_select(0, batch.keep)
 
 
-def encode(
-    model: MarianMTModel, source: Tensor, mask: Tensor, drop: Dropout = None, depth: int | None = None
-) -> Tensor:
-    """States behind the last layer, or the first `depth` layers, [B, S, d_model]; `mask` [B, S] is true at words."""
+def encode(model: MarianMTModel, source: Tensor, mask: Tensor, drop: Dropout = None) -> Tensor:
+    """The encoder's last states, [B, S, d_model]; `mask` [B, S] is true at words."""
     drop = drop or no_dropout
     encoder = model.model.encoder
     x = drop(_embed(encoder, source))
     bias = _key_bias(mask, x.dtype)
-    for layer in encoder.layers[:depth]:
+    for layer in encoder.layers:
         x = layer.self_attn_layer_norm(x + drop(_attend(layer.self_attn, x, x, bias)))
         x = layer.final_layer_norm(x + drop(_feed_forward(layer, x)))
     return x

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import torch
@@ -31,23 +30,13 @@ class Stepper:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
-        hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout, self._depth(number))
+        hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout)
         targets = _targets_to(targets, self.device)
         settings = LossSettings(self.objective, self.config.label_smoothing)
         loss, statistics = chunked_loss(hidden, projection(self.model), None, targets, settings)
         loss.backward()
         self.optimizer.step(number, len(targets.ids), position)
         return statistics
-
-    def _depth(self, number: int) -> tuple[int, int] | None:
-        """Layers this update runs: all, or the first few (stochastic depth: Huang et al. 2016; Fan et al. 2019).
-
-        Drawn from seed and update alone, so that a resumed training draws the same.
-        """
-        layers = self.config.shallow_layers
-        if not layers or random.Random(f"{self.seed} {number}").random() >= self.config.shallow_share:
-            return None
-        return layers[0], layers[1]
 
 
 def _batch_to(batch: Batch, device: torch.device) -> Batch:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -93,20 +94,13 @@ class Terminal:
 def show_report(report: dict[str, Any], root: Path) -> None:
     """Print the table of systems and where the report lies."""
     table = Table(
-        title=f"{report['pair']['source']} → {report['pair']['target']}, {report['test']['sentences']} sentences"
+        title=f"{report['pair']['source']} → {report['pair']['target']}, {report['test']['sentences']} sentences",
+        box=SIMPLE_HEAD,  # without lines between the columns all of it fits into 80
+        collapse_padding=True,
+        pad_edge=False,
     )
-    for column in (
-        "system",
-        "BLEU",
-        "chrF",
-        "MB",
-        "parameters",
-        "sent/s batch 1",
-        "batch 64",
-        "p50 ms",
-        "MB of memory",
-    ):
-        table.add_column(column, justify="left" if column == "system" else "right")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column == "system" else "right", no_wrap=True, vertical="bottom")
     for system in report["systems"]:
         table.add_row(system["name"], *[_cell(system, get) for get in _CELLS])
     console = Console()
@@ -118,6 +112,17 @@ def show_report(report: dict[str, Any], root: Path) -> None:
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 
+_COLUMNS = (
+    "system",
+    "BLEU",
+    "chrF",
+    "MB",
+    "params",
+    "sent/s\nbatch 1",
+    "sent/s\nbatch 64",
+    "p50\nms",
+    "memory\nMB",
+)
 _CELLS: tuple[Callable[[dict[str, Any]], str], ...] = (
     lambda s: f"{s['bleu']:.2f}",
     lambda s: f"{s['chrf']:.2f}",

@@ -186,6 +186,8 @@ class ObjectiveConfig:
     """Weight of the cross-entropy between the teacher's and the student's word distributions."""
     label: float = 0.3
     """Weight of the cross-entropy against the words of the sequence itself (hypothesis or reference)."""
+    annealing: bool = False
+    """Let `word` fall to zero by the last update and `label` take over what it loses (teacher annealing)."""
     reference_share: float = 0.5
     """Share of updates' sentences whose target is the reference instead of the teacher's hypothesis."""
     temperature: float = 1.0

@@ -35,7 +35,7 @@ from distilmt.rundir import locked, read_json, read_step, write_json
 PLAN = "plan.json"
 # Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A student that starts from
 # the teacher's layers needs little to come near it; one that has time to learn by itself needs no teacher.
-_TEACHER_SHARE, _LABEL_SHARE = 0.5, 0.2
+_TEACHER_SHARE, _LABEL_SHARE = 0.55, 0.2
 _MIN_UPDATES = 20
 
 
@@ -101,7 +101,9 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     words = config.teacher is None or pieces is not None
     # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than its
     # own translations do, and are had for a fraction of the time.
-    objective = ObjectiveConfig(word=0.5, label=0.5, reference_share=0.5 if config.teacher else 1.0)
+    objective = ObjectiveConfig(word=0.5, label=0.5, reference_share=0.5)
+    if not config.teacher:
+        objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0)
     labels = LabelConfig(hypotheses=0, score_on="reference") if not config.teacher else LabelConfig(score_on="both")
     return RunConfig(
         run_dir=str(root),

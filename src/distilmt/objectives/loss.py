@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -39,6 +39,18 @@ class LossSettings(NamedTuple):
     objective: ObjectiveConfig
     smoothing: float = 0.0
     """Share of the label's probability spread over the vocabulary; the teacher's words are never smoothed."""
+
+
+def annealed(objective: ObjectiveConfig, progress: float) -> ObjectiveConfig:
+    """The weights at `progress` through the training (0 to 1), if they change at all.
+
+    Teacher annealing (Clark et al. 2019, BAM, section 3.1): the weight of the teacher's words falls linearly to zero,
+    and what it loses goes to the label, so that a student can leave a teacher behind that is little better than it.
+    """
+    if not objective.annealing:
+        return objective
+    word = objective.word * max(0.0, 1.0 - progress)
+    return replace(objective, word=word, label=objective.label + objective.word - word)
 
 
 @dataclass

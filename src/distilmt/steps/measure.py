@@ -160,7 +160,7 @@ def signature(config: RunConfig) -> str:
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",
-        "loss": f"word{objective.word:g}+label{objective.label:g}",
+        "loss": f"word{objective.word:g}+label{objective.label:g}" + ("+annealing" if objective.annealing else ""),
         "refs": f"{objective.reference_share:g}",
         "init": config.student.initialise,
         "updates": config.student.training.updates,

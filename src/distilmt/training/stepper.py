@@ -8,7 +8,7 @@ import torch
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.objectives.loss import LossSettings, Statistics, Targets, chunked_loss
+from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_states, projection
 from distilmt.training.optimizer import FlatOptimizer
@@ -32,7 +32,8 @@ class Stepper:
         self.dropout.begin(self.seed, number)
         hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout)
         targets = _targets_to(targets, self.device)
-        settings = LossSettings(self.objective, self.config.label_smoothing)
+        progress = (number if position is None else position) / self.config.updates
+        settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing)
         loss, statistics = chunked_loss(hidden, projection(self.model), None, targets, settings)
         loss.backward()
         self.optimizer.step(number, len(targets.ids), position)

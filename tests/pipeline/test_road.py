@@ -141,7 +141,7 @@ def test_chinese(tmp_path):
     assert [system["name"] for system in report["systems"]] == ["teacher", "student", "student-int8"]
     assert not (run / "baseline").exists()
     assert read_step(run / "student").result["layers_copied"] == {"encoder": [0], "decoder": [0]}
-    assert "init:teacher" in report["signature"]
+    assert "init:first" in report["signature"]
     assert 'lang="zh' in (run / "report.html").read_text(encoding="utf-8")
 
 

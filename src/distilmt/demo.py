@@ -99,12 +99,13 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     pieces = config.teacher if _has_pieces(config.teacher) else None
     words = config.teacher is None or pieces is not None
-    # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than its
-    # own translations do, and are had for a fraction of the time.
-    objective = ObjectiveConfig(word=0.5, label=0.5, reference_share=0.5)
-    if not config.teacher:
+    if config.teacher:
+        objective, labels = ObjectiveConfig(word=0.5, label=0.5), LabelConfig(score_on="both")
+    else:
+        # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than
+        # its own translations do, and sooner; and in the end the references teach more than it.
         objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0)
-    labels = LabelConfig(hypotheses=0, score_on="reference") if not config.teacher else LabelConfig(score_on="both")
+        labels = LabelConfig(hypotheses=0, score_on="reference")
     return RunConfig(
         run_dir=str(root),
         seed=config.seed,

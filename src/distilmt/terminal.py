@@ -102,7 +102,7 @@ def show_report(report: dict[str, Any], root: Path) -> None:
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column == "system" else "right", no_wrap=True, vertical="bottom")
     for system in report["systems"]:
-        table.add_row(system["name"], *[_cell(system, get) for get in _CELLS])
+        table.add_row(*[_cell(system, get) for get in _COLUMNS.values()])
     console = Console()
     console.print(table)
     for row in report["comparisons"]:
@@ -112,27 +112,17 @@ def show_report(report: dict[str, Any], root: Path) -> None:
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-_COLUMNS = (
-    "system",
-    "BLEU",
-    "chrF",
-    "MB",
-    "params",
-    "sent/s\nbatch 1",
-    "sent/s\nbatch 64",
-    "p50\nms",
-    "memory\nMB",
-)
-_CELLS: tuple[Callable[[dict[str, Any]], str], ...] = (
-    lambda s: f"{s['bleu']:.2f}",
-    lambda s: f"{s['chrf']:.2f}",
-    lambda s: f"{s['file_bytes'] / 1e6:.1f}",
-    lambda s: f"{s['parameters'] / 1e6:.1f}M",
-    lambda s: f"{s['sentences_per_second']['batch_1']:.1f}",
-    lambda s: f"{s['sentences_per_second']['batch_64']:.1f}",
-    lambda s: f"{s['latency_ms']['p50']:.1f}",
-    lambda s: f"{s['peak_rss_bytes'] / 1e6:.0f}",
-)
+_COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "system": lambda s: str(s["name"]),
+    "BLEU": lambda s: f"{s['bleu']:.2f}",
+    "chrF": lambda s: f"{s['chrf']:.2f}",
+    "MB": lambda s: f"{s['file_bytes'] / 1e6:.1f}",
+    "params": lambda s: f"{s['parameters'] / 1e6:.1f}M",
+    "sent/s\nbatch 1": lambda s: f"{s['sentences_per_second']['batch_1']:.1f}",
+    "sent/s\nbatch 64": lambda s: f"{s['sentences_per_second']['batch_64']:.1f}",
+    "p50\nms": lambda s: f"{s['latency_ms']['p50']:.1f}",
+    "memory\nMB": lambda s: f"{s['peak_rss_bytes'] / 1e6:.0f}",
+}
 
 
 def _cell(system: dict[str, Any], get: Callable[[dict[str, Any]], str]) -> str:

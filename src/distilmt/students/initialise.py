@@ -13,9 +13,9 @@ from distilmt.errors import UserError
 Choice = Callable[[int, int], list[int]]
 
 
-def first(count: int, total: int) -> list[int]:
-    """Indices of the first `count` of `total` layers: each gets the input it has learnt with."""
-    return list(range(min(count, total)))
+def first(count: int, _: int) -> list[int]:
+    """Indices of the first `count` layers: each gets the input it has learnt with."""
+    return list(range(count))
 
 
 def evenly(count: int, total: int) -> list[int]:

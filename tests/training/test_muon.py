@@ -22,7 +22,7 @@ def test_equals_torchs_muon(rows, columns):
     muon = torch.optim.Muon(theirs, lr=0.02, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
     for update in range(400, 406):  # beyond the momentum's warm-up, which torch's does not have
         gradient = torch.randn(len(flat))
-        muon_step(stack, flat, gradient, momentum, 0.02, update, torch.bfloat16)
+        muon_step(stack, flat, gradient.clone(), momentum, 0.02, update, torch.bfloat16)
         for p, g in zip(theirs, stack.of(gradient), strict=True):
             p.grad = g.clone()
         muon.step()

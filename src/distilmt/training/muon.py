@@ -48,7 +48,7 @@ def muon_step(
     Args:
         stack: which matrices.
         weights: float32.
-        gradient: float32, clipped.
+        gradient: float32, clipped; used up.
         momentum: float32, kept between updates.
         rate: learning rate, of the size Adam's would be (the update's root mean square is made like Adam's).
         update: number of the update, from 1; the momentum is shorter in the first 300.
@@ -58,7 +58,7 @@ def muon_step(
     share = min(1.0, update / _MOMENTUM_WARMUP)
     beta = _FIRST_MOMENTUM + (_MOMENTUM - _FIRST_MOMENTUM) * share
     mean.lerp_(slope, 1 - beta)
-    direction = orthogonal(slope.lerp(mean, beta).to(dtype))
+    direction = orthogonal(slope.lerp_(mean, beta).to(dtype))
     weight.sub_(direction, alpha=0.2 * rate * math.sqrt(max(stack.rows, stack.columns)))
 
 
@@ -68,10 +68,12 @@ def orthogonal(matrices: Tensor) -> Tensor:
     A quintic Newton-Schulz iteration of matrix products alone, [n, rows, columns] at a time.
     """
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
+    # In-place products are slow on transposed memory.
+    x = matrices.mT.contiguous() if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_EPSILON)
     a, b, c = _COEFFICIENTS
     for _ in range(_STEPS):
         square = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        polynomial = square.clone().baddbmm_(square, square, beta=b, alpha=c)
+        x = x.clone().baddbmm_(polynomial, x, beta=a)
     return x.mT if tall else x

@@ -30,6 +30,7 @@ class FlatOptimizer:
         self.weights = self.master.to(dtype, copy=True)
         self.gradient = torch.zeros_like(self.weights)
         self._view_parameters()
+        self.wide = torch.empty_like(self.master)  # the gradient in float32, in memory that is kept
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
         # Adam has what lies before the first stack.
         self.head = nn.Parameter(self.master[: self.stacks[0].begin if self.stacks else None])
@@ -70,10 +71,10 @@ class FlatOptimizer:
         Returns:
             The gradient's norm per token before clipping (a tensor: reading it costs a device synchronisation).
         """
-        gradient = self.gradient.float().div_(tokens)
-        norm = gradient.norm()
-        if self.config.clip_norm > 0:
-            gradient.mul_((self.config.clip_norm / (norm + 1e-6)).clamp(max=1))
+        gradient = self.wide.copy_(self.gradient)
+        norm = gradient.norm() / tokens
+        factor = (self.config.clip_norm / (norm + 1e-6)).clamp(max=1) if self.config.clip_norm > 0 else 1.0
+        gradient.mul_(factor / tokens)
         rate = learning_rate(self.config, update, position)
         self.head.grad = gradient[: len(self.head)]
         self.adam.param_groups[0]["lr"] = rate

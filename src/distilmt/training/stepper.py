@@ -9,7 +9,7 @@ from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
-from distilmt.training.device import pick_device, pick_dtype, use_threads
+from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_states, projection
 from distilmt.training.optimizer import FlatOptimizer
 
@@ -19,6 +19,7 @@ class Stepper:
 
     def __init__(self, model: MarianMTModel, config: TrainingConfig, objective: ObjectiveConfig, seed: int) -> None:
         """Take over a float32 model."""
+        keep_memory()
         self.config, self.objective, self.seed = config, objective, seed
         self.device = pick_device()
         dtype = pick_dtype(config.precision, self.device)

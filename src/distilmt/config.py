@@ -194,8 +194,8 @@ class ObjectiveConfig:
     """Both distributions are softened by it; the term is multiplied by its square."""
     top_k: int | None = None
     """Use fewer of the stored log-probabilities; null uses all."""
-    tail: Literal["bucket", "renormalise", "zero"] = "bucket"
-    """Mass outside the top k: one extra bucket, spread over the top k, or left out."""
+    tail: Literal["bucket", "uniform", "renormalise", "zero"] = "bucket"
+    """Mass outside the top k: a bucket, one spread evenly over all other words, spread over the top k, or left out."""
 
 
 @dataclass

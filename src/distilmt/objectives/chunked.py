@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from distilmt.objectives.divergences import widened
-from distilmt.objectives.sparse import NOWHERE, outcome_cross_entropy
+from distilmt.objectives.sparse import NOWHERE, even_share, outcome_cross_entropy, uniform_cross_entropy
 
 _SMALLEST_FACTOR = 1e-6
 """g_rest is kept away from zero by this: the rest of a vocabulary then gets a gradient of 1e-6 at most in excess."""
@@ -34,6 +34,8 @@ class Terms(NamedTuple):
     word: float
     temperature: float
     smoothing: float
+    uniform: bool
+    """Whether the mass outside the teacher's top words is to be shared out evenly."""
 
 
 class ChunkedLoss(torch.autograd.Function):
@@ -56,7 +58,7 @@ class ChunkedLoss(torch.autograd.Function):
         for begin in range(0, len(hidden), chunk):
             rows = slice(begin, begin + chunk)
             work.add(rows, ids[rows], outcomes[rows], None if masses is None else masses[rows])
-        work.add_smoothing(ids)
+        work.add_even(ids, masses)
         ctx.save_for_backward(work.grad_hidden, work.grad_weight, work.grad_bias)
         ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
         ctx.mark_non_differentiable(work.nll, work.word)
@@ -101,7 +103,7 @@ class _Work:
         self.weight_product = torch.empty_like(weight) if wanted[1] else None
 
     def add(self, rows: slice, ids: Tensor, top_ids: Tensor, masses: Tensor | None) -> None:
-        """Add the rows' loss and gradients, but for the even part of label smoothing."""
+        """Add the rows' loss and gradients, but for what falls evenly on all words."""
         hidden = self.hidden[rows]
         keep = (ids >= 0).to(self.loss.dtype)
         labels = ids.clamp_min(0)[:, None]
@@ -114,7 +116,7 @@ class _Work:
         self._add_loss(outcomes, label_logits, masses, keep)
         if self.grad_hidden is None and self.grad_weight is None and self.grad_bias is None:
             return
-        gradient = _outcome_gradient(outcomes, masses, self.terms)
+        gradient = _outcome_gradient(outcomes, masses, self.terms, len(self.weight))
         factor = gradient[:, -1:]
         factor = torch.where(factor.abs() < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
         at_label = -self.terms.label * (1 - self.terms.smoothing) / factor
@@ -132,6 +134,8 @@ class _Work:
         self.loss += terms.label * ((1 - terms.smoothing) * nll + terms.smoothing * (total * keep).sum())
         if masses is not None:
             word = outcome_cross_entropy(outcomes, masses, terms.temperature).sum()
+            if terms.uniform:
+                word += uniform_cross_entropy(outcomes, masses, len(self.weight)).sum()
             self.word += word
             self.loss += terms.word * word
 
@@ -145,23 +149,33 @@ class _Work:
         if self.grad_bias is not None:
             self.grad_bias += (rest.T @ factor.to(rest.dtype)).squeeze(1)
 
-    def add_smoothing(self, ids: Tensor) -> None:
-        """The even part of label smoothing, −ε/V Σ_v z_v: linear, so it needs no logits."""
-        share = self.terms.label * self.terms.smoothing / len(self.weight)
-        if share == 0:
+    def add_even(self, ids: Tensor, masses: Tensor | None) -> None:
+        """What falls evenly on all words: linear in the logits, −Σ_n share_n Σ_v z_nv, so that it needs none."""
+        terms = self.terms
+        shares = (ids >= 0).to(self.loss.dtype) * (terms.label * terms.smoothing / len(self.weight))
+        if masses is not None and terms.uniform:
+            words = even_share(masses, len(self.weight)).to(self.loss.dtype)
+            self.word -= self._summed_logits(words)[0]
+            shares = shares + terms.word * words
+        elif terms.label * terms.smoothing == 0:
             return
-        keep = (ids >= 0).to(self.loss.dtype)
-        weights = self.weight.sum(0, dtype=self.loss.dtype)
-        states = keep @ widened(self.hidden)
-        self.loss -= share * (states @ weights)
-        if self.bias is not None:
-            self.loss -= share * keep.sum() * self.bias.sum(dtype=self.loss.dtype)
+        total, states, weights = self._summed_logits(shares)
+        self.loss -= total
         if self.grad_hidden is not None:
-            self.grad_hidden -= share * keep[:, None] * weights
+            self.grad_hidden -= shares[:, None] * weights
         if self.grad_weight is not None:
-            self.grad_weight -= share * states
+            self.grad_weight -= states
         if self.grad_bias is not None:
-            self.grad_bias -= share * keep.sum()
+            self.grad_bias -= shares.sum()
+
+    def _summed_logits(self, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Σ_n share_n Σ_v z_nv, and its two factors: the rows' states and all words' weights, summed, [d] each."""
+        weights = self.weight.sum(0, dtype=self.loss.dtype)
+        states = shares @ widened(self.hidden)
+        total = states @ weights
+        if self.bias is not None:
+            total = total + shares.sum() * self.bias.sum(dtype=self.loss.dtype)
+        return total, states, weights
 
 
 def _outcomes(logits: Tensor, top_ids: Tensor, rest: Tensor) -> Tensor:
@@ -174,11 +188,15 @@ def _outcomes(logits: Tensor, top_ids: Tensor, rest: Tensor) -> Tensor:
     return torch.cat([top, total], dim=1)
 
 
-def _outcome_gradient(outcomes: Tensor, masses: Tensor | None, terms: Terms) -> Tensor:
-    """dL/du, [rows, k + 1], without the label's own −1."""
+def _outcome_gradient(outcomes: Tensor, masses: Tensor | None, terms: Terms, vocabulary: int) -> Tensor:
+    """dL/du, [rows, k + 1], without the label's own −1 and what falls evenly on all words."""
     gradient = terms.label * torch.softmax(outcomes, dim=1)
     if masses is None or terms.word == 0:
         return gradient
     softened = torch.softmax(outcomes / terms.temperature, dim=1)
     difference = masses.sum(1, keepdim=True) * softened - masses
-    return gradient.add_(difference, alpha=terms.word * terms.temperature)
+    gradient.add_(difference, alpha=terms.word * terms.temperature)
+    if terms.uniform:
+        gradient[:, :-1] += terms.word * even_share(masses, vocabulary)[:, None]
+        gradient[:, -1] += terms.word * masses[:, -1]
+    return gradient

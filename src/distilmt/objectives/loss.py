@@ -109,14 +109,15 @@ def chunked_loss(
     """
     config, smoothing = settings
     top = _top(targets, config)
-    terms = Terms(config.label, config.word if top else 0.0, config.temperature, smoothing)
+    terms = Terms(config.label, config.word if top else 0.0, config.temperature, smoothing, config.tail == "uniform")
     if top is None:
         outcomes, masses = targets.ids.clamp_min(0)[:, None], None
         entropy = torch.zeros((), device=hidden.device)
     else:
         masses = teacher_outcomes(top[1], config.temperature, config.tail, len(weight))
         masses = torch.where((targets.ids >= 0)[:, None], masses, 0)
-        outcomes, entropy = top[0], outcome_entropy(masses, config.temperature).sum()
+        outcomes = top[0]
+        entropy = outcome_entropy(masses, config.temperature, config.tail, len(weight)).sum()
     loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, outcomes, masses, terms, chunk)
     return loss, Statistics(nll, word, entropy)
 

@@ -7,13 +7,16 @@ distribution against itself zero at every temperature. With T = 1, or k = V, tha
 
 What becomes of the teacher's bucket (`tail`):
 
-- `bucket`: it counts like any outcome (the k+1 bucket of DistillKit's `missing_probability.py`);
+- `bucket`: it counts like any outcome (the k+1 bucket of DistillKit's `missing_probability.py`), and how the student
+  shares it out among the other words is left to the student;
+- `uniform`: it counts like any outcome, and is to be shared out evenly, as label smoothing does;
 - `renormalise`: its mass is spread over the top words in proportion, the student's stays over the whole vocabulary;
 - `zero`: its term is left out, the top words keep their mass.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -21,7 +24,7 @@ from torch import Tensor
 
 from distilmt.objectives.divergences import widened
 
-Tail = Literal["bucket", "renormalise", "zero"]
+Tail = Literal["bucket", "uniform", "renormalise", "zero"]
 
 NOWHERE = -1e30
 """Stands in for the logit -inf: its probability is zero, and no arithmetic on it makes a NaN."""
@@ -75,7 +78,12 @@ def word_cross_entropy(
         Nats per row, [N], in float32 at least.
     """
     masses = teacher_outcomes(top_logprobs, temperature, tail, student_logits.shape[1])
-    return outcome_cross_entropy(student_outcomes(student_logits, top_ids), masses, temperature)
+    outcomes = student_outcomes(student_logits, top_ids)
+    loss = outcome_cross_entropy(outcomes, masses, temperature)
+    if tail == "uniform":
+        total = widened(student_logits).sum(-1)
+        loss = loss + uniform_cross_entropy(outcomes, masses, student_logits.shape[1]) - even_share(masses, student_logits.shape[1]) * total
+    return loss
 
 
 def outcome_cross_entropy(outcomes: Tensor, masses: Tensor, temperature: float) -> Tensor:
@@ -83,15 +91,33 @@ def outcome_cross_entropy(outcomes: Tensor, masses: Tensor, temperature: float) 
     return -(temperature**2) * (masses * torch.log_softmax(outcomes / temperature, dim=-1)).sum(-1)
 
 
-def outcome_entropy(masses: Tensor, temperature: float) -> Tensor:
-    """T² · (−Σ_i q_i log q_i), [N]: what `outcome_cross_entropy` comes to when the student is the teacher."""
-    return -(temperature**2) * torch.xlogy(masses, masses).sum(-1)
+def uniform_cross_entropy(outcomes: Tensor, masses: Tensor, vocabulary: int) -> Tensor:
+    """m · (−1/(V−k) Σ_{j∉K} log s_j), [N]: an even spread of the bucket's mass m against the student's spread s.
+
+    With log s_j = z_j − r this is m · r − m/(V−k) · (Σ_v z_v − Σ_K z_K), of which the part with all words is left out
+    here, because it can be had without logits: subtract `even_share` · Σ_v z_v.
+    """
+    outside = even_share(masses, vocabulary)
+    return masses[:, -1] * outcomes[:, -1] + outside * outcomes[:, :-1].sum(-1)
+
+
+def even_share(masses: Tensor, vocabulary: int) -> Tensor:
+    """What each word outside the top k gets of the bucket's mass, [N]."""
+    return masses[:, -1] / max(1, vocabulary - masses.shape[1] + 1)
+
+
+def outcome_entropy(masses: Tensor, temperature: float, tail: Tail, vocabulary: int) -> Tensor:
+    """T² · (−Σ_i q_i log q_i), [N]: what the word cross-entropy comes to when the student does as it is told."""
+    entropy = -(temperature**2) * torch.xlogy(masses, masses).sum(-1)
+    if tail == "uniform":
+        entropy = entropy + masses[:, -1] * math.log(max(1, vocabulary - masses.shape[1] + 1))
+    return entropy
 
 
 def teacher_entropy(top_logprobs: Tensor, temperature: float, tail: Tail, vocabulary: int) -> Tensor:
     """The part of `word_cross_entropy` that no student can take away, [N].
 
     Their difference is the divergence: zero for a student equal to the teacher under `bucket` (and under `zero`, which
-    may also go below zero), and never negative under `bucket` and `renormalise`.
+    may also go below zero), and never negative under `bucket`, `uniform` and `renormalise`.
     """
-    return outcome_entropy(teacher_outcomes(top_logprobs, temperature, tail, vocabulary), temperature)
+    return outcome_entropy(teacher_outcomes(top_logprobs, temperature, tail, vocabulary), temperature, tail, vocabulary)

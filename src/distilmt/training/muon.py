@@ -68,12 +68,10 @@ def orthogonal(matrices: Tensor) -> Tensor:
     A quintic Newton-Schulz iteration of matrix products alone, [n, rows, columns] at a time.
     """
     tall = matrices.shape[1] > matrices.shape[2]
-    # In-place products are slow on transposed memory.
-    x = matrices.mT.contiguous() if tall else matrices
+    x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_EPSILON)
     a, b, c = _COEFFICIENTS
     for _ in range(_STEPS):
         square = x @ x.mT
-        polynomial = square.clone().baddbmm_(square, square, beta=b, alpha=c)
-        x = x.clone().baddbmm_(polynomial, x, beta=a)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

@@ -104,7 +104,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     else:
         # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than
         # its own translations do, and sooner; and in the end the references teach more than it.
-        objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0)
+        objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0, tail="uniform")
         labels = LabelConfig(hypotheses=0, score_on="reference")
     return RunConfig(
         run_dir=str(root),

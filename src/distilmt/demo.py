@@ -35,7 +35,7 @@ from distilmt.rundir import locked, read_json, read_step, write_json
 PLAN = "plan.json"
 # Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A student that starts from
 # the teacher's layers needs little to come near it; one that has time to learn by itself needs no teacher.
-_TEACHER_SHARE, _LABEL_SHARE = 0.55, 0.2
+_TEACHER_SHARE, _LABEL_SHARE = 0.58, 0.2
 _MIN_UPDATES = 20
 
 

@@ -22,7 +22,7 @@ from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
 from distilmt.teachers.local import WordScorer, load_marian, weights_fingerprint
 from distilmt.tokenizer import EOS, Tokenizer
-from distilmt.training.batching import Ragged, make_batch
+from distilmt.training.batching import Ragged, cut, make_batch
 from distilmt.translator import Hypothesis, Translator
 
 _BATCH_TOKENS = 3000
@@ -192,7 +192,7 @@ class _Asker:
         widths = np.maximum(source.lengths, target.lengths)
         rows = np.flatnonzero((target.lengths > 0) & (widths <= longest))
         rows = rows[np.argsort(widths[rows], kind="stable")]
-        for part in _cut(rows, widths):
+        for part in cut(rows, widths[rows], _BATCH_TOKENS):
             ids, values = self._score(source, target, part)
             ends = np.cumsum(target.lengths[part])[:-1]
             for row, top, logprobs in zip(part, np.split(ids, ends), np.split(values, ends), strict=True):
@@ -208,15 +208,6 @@ class _Asker:
             target.lengths[rows],
             self.job.tokenizer.source_pad,
             self.job.tokenizer.pad,
+            self.scorer.model.config.max_position_embeddings,
         )
         return self.scorer(batch)
-
-
-def _cut(rows: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
-    """Cut rows sorted by width into batches of bounded tokens."""
-    parts, begin = [], 0
-    for end in range(1, len(rows) + 1):
-        if end == len(rows) or widths[rows[end]] * (end - begin + 1) > _BATCH_TOKENS:
-            parts.append(rows[begin:end])
-            begin = end
-    return parts

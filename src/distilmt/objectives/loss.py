@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from distilmt.config import ObjectiveConfig
 from distilmt.objectives.chunked import ChunkedLoss, Terms
 from distilmt.objectives.hard import label_cross_entropy
 from distilmt.objectives.sparse import outcome_entropy, teacher_outcomes, word_cross_entropy
+
+_ROWS = 128
 
 
 @dataclass
@@ -108,6 +111,7 @@ def chunked_loss(
         ValueError: the objective wants words and the targets have none.
     """
     config, smoothing = settings
+    hidden, targets = _evened(hidden, targets)
     top = _top(targets, config)
     terms = Terms(config.label, config.word if top else 0.0, config.temperature, smoothing, config.tail == "uniform")
     if top is None:
@@ -120,6 +124,17 @@ def chunked_loss(
         entropy = outcome_entropy(masses, config.temperature, config.tail, len(weight)).sum()
     loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, outcomes, masses, terms, chunk)
     return loss, Statistics(nll, word, entropy)
+
+
+def _evened(hidden: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
+    """Rows that count for nothing behind the others, up to a multiple of 128: kernels are made anew for every shape."""
+    more = -len(hidden) % _ROWS
+    if not more or not len(hidden):
+        return hidden, targets
+    top = [
+        None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in (targets.top_ids, targets.top_logprobs)
+    ]
+    return F.pad(hidden, (0, 0, 0, more)), Targets(F.pad(targets.ids, (0, more), value=-1), *top)
 
 
 def _top(targets: Targets, config: ObjectiveConfig) -> tuple[Tensor, Tensor] | None:

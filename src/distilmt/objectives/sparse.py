@@ -82,7 +82,11 @@ def word_cross_entropy(
     loss = outcome_cross_entropy(outcomes, masses, temperature)
     if tail == "uniform":
         total = widened(student_logits).sum(-1)
-        loss = loss + uniform_cross_entropy(outcomes, masses, student_logits.shape[1]) - even_share(masses, student_logits.shape[1]) * total
+        loss = (
+            loss
+            + uniform_cross_entropy(outcomes, masses, student_logits.shape[1])
+            - even_share(masses, student_logits.shape[1]) * total
+        )
     return loss
 
 

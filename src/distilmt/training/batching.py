@@ -13,6 +13,7 @@ from distilmt.objectives.loss import Targets
 from distilmt.training.forward import Batch
 
 _POOL_BATCHES = 64
+_MULTIPLE = 4
 
 
 @dataclass
@@ -117,22 +118,29 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
     batches = []
     for begin in range(0, len(rows), pool):
         part = np.arange(begin, min(begin + pool, len(rows)))
-        part = part[np.lexsort((source[part], np.maximum(target[part], source[part])))]
-        batches += _cut(part, target, source, batch_tokens)
+        widths = np.maximum(target[part], source[part])
+        order = np.lexsort((source[part], widths))
+        batches += cut(part[order], widths[order], batch_tokens)
     return [(rows[b], use_reference[b]) for b in (batches[i] for i in rng.permutation(len(batches)))]
 
 
-def _cut(part: np.ndarray, target: np.ndarray, source: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
-    """Cut sorted rows where the padded batch would grow beyond its tokens."""
-    batches, begin, widest = [], 0, 0
-    for end, row in enumerate(part):
-        widest = max(widest, int(target[row]), int(source[row]))
-        if end > begin and widest * (end - begin + 1) > batch_tokens:
-            batches.append(part[begin:end])
-            begin, widest = end, max(int(target[row]), int(source[row]))
-    if begin < len(part):
-        batches.append(part[begin:])
+def cut(rows: np.ndarray, widths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+    """Cut rows, sorted by their widths, into batches of at most `batch_tokens`, padding included.
+
+    Few shapes come out, each many times: kernels for matrix products are made for a shape when it is first met, which
+    takes longer than the product. So widths count as the next multiple of 4, as `make_batch` pads them, and
+    sentences are taken from the longest down, so that a width always has the same number of them.
+    """
+    batches, end = [], len(rows)
+    while end > 0:
+        begin = max(0, end - max(1, batch_tokens // _rounded(int(widths[end - 1]))))
+        batches.append(rows[begin:end])
+        end = begin
     return batches
+
+
+def _rounded(width: int) -> int:
+    return -(-width // _MULTIPLE) * _MULTIPLE
 
 
 def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, Targets]:
@@ -154,7 +162,8 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
         torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,
     )
     source = data.source.flat[data.source.positions(rows)].astype(np.int64)
-    return make_batch(source, data.source.lengths[rows], flat, lengths, data.source_pad, data.target_pad), targets
+    pads, longest = (data.source_pad, data.target_pad), data.max_length
+    return make_batch(source, data.source.lengths[rows], flat, lengths, *pads, longest), targets
 
 
 def _top(side: Side, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -177,18 +186,23 @@ def make_batch(
     target_lengths: np.ndarray,
     source_pad: int,
     target_pad: int,
+    longest: int = 0,
 ) -> Batch:
-    """Pad flat sequences; `keep` lists the target's real positions in the order of `target`."""
-    padded_source, source_mask = _pad(source, source_lengths, source_pad)
-    padded_target, target_mask = _pad(target, target_lengths, target_pad)
+    """Pad flat sequences; `keep` lists the target's real positions in the order of `target`.
+
+    If `longest`, the model's positions, is given, both sides are padded on to the next multiple of 4, as far as it reaches.
+    """
+    padded_source, source_mask = _pad(source, source_lengths, source_pad, longest)
+    padded_target, target_mask = _pad(target, target_lengths, target_pad, longest)
     shifted = torch.full_like(padded_target, target_pad)
     shifted[:, 1:] = padded_target[:, :-1]
     keep = target_mask.flatten().nonzero().flatten()
     return Batch(padded_source, source_mask, shifted, padded_target, keep)
 
 
-def _pad(flat: np.ndarray, lengths: np.ndarray, pad: int) -> tuple[Tensor, Tensor]:
-    mask = torch.from_numpy(np.arange(int(lengths.max())) < lengths[:, None])
+def _pad(flat: np.ndarray, lengths: np.ndarray, pad: int, longest: int) -> tuple[Tensor, Tensor]:
+    width = int(lengths.max())
+    mask = torch.from_numpy(np.arange(max(width, min(_rounded(width), longest))) < lengths[:, None])
     padded = torch.full(mask.shape, pad, dtype=torch.int64)
     padded[mask] = torch.from_numpy(flat)
     return padded, mask

@@ -11,12 +11,11 @@ from distilmt.objectives.sparse import teacher_entropy, word_cross_entropy
 
 N, V, D, K = 37, 50, 8, 5
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5, torch.bfloat16: 1.5e-2}
+TAILS = ("bucket", "uniform", "renormalise", "zero")
 CONFIGS = [
     ObjectiveConfig(word=word, label=label, temperature=temperature, tail=tail, top_k=top_k)
     for word, label in ((0.0, 1.0), (0.7, 0.3), (1.0, 0.0))
-    for temperature, tail, top_k in itertools.product(
-        (1.0, 2.0), ("bucket", "uniform", "renormalise", "zero"), (None, 3)
-    )
+    for temperature, tail, top_k in itertools.product((1.0, 2.0), TAILS, (None, 3))
 ]
 
 

@@ -131,9 +131,8 @@ def _evened(hidden: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
     more = -len(hidden) % _ROWS
     if not more or not len(hidden):
         return hidden, targets
-    top = [
-        None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in (targets.top_ids, targets.top_logprobs)
-    ]
+    words = (targets.top_ids, targets.top_logprobs)
+    top = [None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in words]
     return F.pad(hidden, (0, 0, 0, more)), Targets(F.pad(targets.ids, (0, more), value=-1), *top)
 
 

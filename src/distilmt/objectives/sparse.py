@@ -81,12 +81,9 @@ def word_cross_entropy(
     outcomes = student_outcomes(student_logits, top_ids)
     loss = outcome_cross_entropy(outcomes, masses, temperature)
     if tail == "uniform":
-        total = widened(student_logits).sum(-1)
-        loss = (
-            loss
-            + uniform_cross_entropy(outcomes, masses, student_logits.shape[1])
-            - even_share(masses, student_logits.shape[1]) * total
-        )
+        vocabulary = student_logits.shape[1]
+        loss = loss + uniform_cross_entropy(outcomes, masses, vocabulary)
+        loss = loss - even_share(masses, vocabulary) * widened(student_logits).sum(-1)
     return loss
 
 

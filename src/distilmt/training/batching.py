@@ -190,7 +190,7 @@ def make_batch(
 ) -> Batch:
     """Pad flat sequences; `keep` lists the target's real positions in the order of `target`.
 
-    If `longest`, the model's positions, is given, both sides are padded on to the next multiple of 4, as far as it reaches.
+    If `longest`, the model's positions, is given, both sides are padded on to the next multiple of 4 within it.
     """
     padded_source, source_mask = _pad(source, source_lengths, source_pad, longest)
     padded_target, target_mask = _pad(target, target_lengths, target_pad, longest)

@@ -33,9 +33,9 @@ from distilmt.errors import UserError
 from distilmt.rundir import locked, read_json, read_step, write_json
 
 PLAN = "plan.json"
-# Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A student that starts from
-# the teacher's layers needs little to come near it; one that has time to learn by itself needs no teacher.
-_TEACHER_SHARE, _LABEL_SHARE = 0.58, 0.2
+# Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A teacher that is little
+# better than its student has nothing to teach it; a student with little time stays far behind its teacher.
+_TEACHER_SHARE, _LABEL_SHARE = 0.52, 0.25
 _MIN_UPDATES = 20
 
 
@@ -51,7 +51,7 @@ class Size:
 
 
 def size_for(minutes: float) -> Size:
-    """More time carries bigger models. Students have their teacher's width, so that they can start from its layers."""
+    """More time carries bigger models."""
     if minutes < 6:
         return Size(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
@@ -117,7 +117,6 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         student=StudentConfig(
             size.student,
             objective=objective if words else _NO_TEACHER,
-            initialise="random" if config.teacher else "first",
             training=replace(training, dropout=0.0),
         ),
         evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),

@@ -62,6 +62,7 @@ def test_marking_keeps_every_character(one, other, target):
         (text.count(7_700_000), "7.7 M"),
         (text.number(-1234.56), "−1,234.6"),
         (text.signed(0.44), "+0.4"),
+        (text.signed(-0.012), "−0.01"),
         (text.p_value(0.000999), "p < 0.001"),
         (text.p_value(0.0496), "p = 0.050"),
         (text.p_value(0.31), "p = 0.31"),

@@ -30,8 +30,10 @@ def number(value: Any, digits: int = 1) -> str:
 
 
 def signed(value: Any, digits: int = 1) -> str:
-    """A number with its sign: `+0.4`."""
+    """A number with its sign: `+0.4`; a small one with a digit more, so that none reads as `−0.0`."""
     found = number_or_none(value)
+    if found is not None and round(abs(found), digits) == 0:
+        digits += 1
     return MISSING if found is None else f"{found:+,.{digits}f}".replace("-", "−")
 
 

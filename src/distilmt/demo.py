@@ -55,7 +55,7 @@ def size_for(minutes: float) -> Size:
     if minutes < 6:
         return Size(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
-        return Size(4000, _shape(256, 1024, 6, 4), _shape(256, 512, 2, 1), 2048, 2000)
+        return Size(4000, _shape(256, 1024, 5, 5), _shape(256, 512, 2, 1), 2048, 2000)
     if minutes < 150:
         return Size(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
     return Size(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)

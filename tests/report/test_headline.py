@@ -82,6 +82,27 @@ def test_distillation_is_judged_against_the_baseline(italian, change, p_value, w
     assert headline.findings(italian, ENGLISH)[0].startswith(words)
 
 
+def test_where_chrf_and_bleu_disagree_it_is_said(italian):
+    assert not any("chrF" in text for text in headline.findings(italian, ENGLISH))
+    row = italian["comparisons"][0]
+    row["difference"], row["ci"] = 0.5, [0.1, 0.9]
+    assert headline.findings(italian, ENGLISH)[0] == (
+        "chrF says otherwise than BLEU: by it the int8 student is 0.9 worse than the teacher "
+        "(95% interval 0.4 to 1.4, p = 0.002)."
+    )
+    assert headline.findings(italian, CHINESE)[0].startswith(
+        "chrF 与 BLEU 结论相反：按 chrF，int8 学生模型比教师模型低 0.9"
+    )
+
+
+def test_a_disagreement_that_may_be_chance_is_not_told(italian):
+    italian["comparisons"][0]["difference"] = 0.5
+    for row in italian["comparisons"]:
+        if row["metric"] == "chrf":
+            row["p_value"] = 0.4
+    assert not any("chrF" in text for text in headline.findings(italian, ENGLISH))
+
+
 @pytest.mark.parametrize("words", [ENGLISH, CHINESE])
 def test_a_head_start_is_told_beside_the_gain(italian, words):
     italian["config"]["student"] = {"initialise": "random"}

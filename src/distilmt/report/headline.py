@@ -39,9 +39,12 @@ def headline(report: Mapping[str, Any], words: Words) -> str:
 
 
 def findings(report: Mapping[str, Any], words: Words) -> list[str]:
-    """Further sentences: whether distillation helped, and what quantisation alone would have done."""
+    """Further sentences: whether chrF agrees, distillation helped, and what quantisation alone would have done."""
     sentences = []
-    if deployed(report, "student") is not None:
+    student, teacher = deployed(report, "student"), the_teacher(report)
+    if student and teacher:
+        sentences.append(_disagreement(report, student, teacher, words))
+    if student:
         sentences.append(_distillation(report, words))
     sentences.append(_quantisation(report, words))
     return [sentence for sentence in sentences if sentence]
@@ -118,6 +121,17 @@ def _quality(report: Mapping[str, Any], student: str, teacher: str, words: Words
     loss = change < 0
     text = words["lost" if loss else "gained"].format(points=_points(change))
     return text + _evidence(row, words, flip=loss)
+
+
+def _disagreement(report: Mapping[str, Any], student: str, teacher: str, words: Words) -> str:
+    """A gain in BLEU beside a loss in chrF, or the other way about, is no plain gain or loss: it has to be said."""
+    bleu, chrf = (difference(report, student, teacher, metric) for metric in ("bleu", "chrf"))
+    if bleu is None or chrf is None or not is_significant(chrf) or bleu["difference"] * chrf["difference"] >= 0:
+        return ""
+    change = chrf["difference"]
+    text = words["chrf_lost" if change < 0 else "chrf_gained"]
+    names = {"student": named(student, words), "teacher": named(teacher, words)}
+    return text.format(**names, points=_points(change), evidence=_evidence(chrf, words, flip=change < 0))
 
 
 def _distillation(report: Mapping[str, Any], words: Words) -> str:

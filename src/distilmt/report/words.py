@@ -33,6 +33,8 @@ ENGLISH: Words = {
     "interval": "95% interval {low} to {high}, {p}",
     "untested": "whether that is more than chance was not tested",
     "nothing": "There is no student and teacher to compare.",
+    "chrf_lost": "chrF says otherwise than BLEU: by it {student} is {points} worse than {teacher}{evidence}.",
+    "chrf_gained": "chrF says otherwise than BLEU: by it {student} is {points} better than {teacher}{evidence}.",
     "helped": "Distillation helped: {student} scores {points} BLEU more than the same model trained as long "
     "without the teacher{evidence}.",
     "hurt": "Distillation did harm: {student} scores {points} BLEU less than the same model trained as long "
@@ -158,6 +160,8 @@ CHINESE: Words = {
     "interval": "95% 区间 {low} 至 {high}，{p}",
     "untested": "未检验该差异是否出于偶然",
     "nothing": "没有可供比较的学生模型和教师模型。",
+    "chrf_lost": "chrF 与 BLEU 结论相反：按 chrF，{student}比{teacher}低 {points}{evidence}。",
+    "chrf_gained": "chrF 与 BLEU 结论相反：按 chrF，{student}比{teacher}高 {points}{evidence}。",
     "helped": "蒸馏有效：{student}比不用教师、训练同样久的同一模型高 {points} BLEU{evidence}。",
     "hurt": "蒸馏有害：{student}比不用教师、训练同样久的同一模型低 {points} BLEU{evidence}。",
     "no_effect": "蒸馏没有可测出的效果：{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",

@@ -17,7 +17,7 @@ from distilmt.errors import UserError
 from distilmt.labels import write
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import LabelJob, label
+from distilmt.labels.write import LabelJob
 from distilmt.translator import Translator
 
 CONFIG = LabelConfig(score_on="both", beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
@@ -32,6 +32,12 @@ def sentences(count=35):
 def job(teacher, config=CONFIG, words=None):
     wants = config.top_k > 0 if words is None else words
     return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants)
+
+
+def label(table, job, directory):
+    size = job.config.shard_size
+    shards = (table.slice(start, size) for start in range(0, table.num_rows, size))
+    return write.label(shards, table.num_rows, job, directory)
 
 
 def rows(directory):

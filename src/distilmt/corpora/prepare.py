@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,9 +77,36 @@ def load(directory: Path, split: str) -> pa.Table:
     Raises:
         UserError: the file is missing or damaged.
     """
+    with _whole(directory, split) as path:
+        return pq.read_table(path, columns=staging.SCHEMA.names)
+
+
+def count(directory: Path, split: str) -> int:
+    """Rows of a split written by `prepare`.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    with _whole(directory, split) as path:
+        return pq.read_metadata(path).num_rows
+
+
+def chosen(directory: Path, split: str, flags: staging.Flags, size: int) -> Iterator[pa.Table]:
+    """The flagged rows of a split in order, `size` at a time, so that no more than that lies in memory.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    with _whole(directory, split) as path:
+        yield from staging.chosen(path, flags, size)
+
+
+@contextmanager
+def _whole(directory: Path, split: str) -> Iterator[Path]:
+    """A split's file; what goes wrong when it is read becomes a line with the remedy."""
     path = directory / f"{split}.parquet"
     try:
-        return pq.read_table(path, columns=staging.SCHEMA.names)
+        yield path
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run the corpus step first") from None
     except (pa.ArrowException, OSError):

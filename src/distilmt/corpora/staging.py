@@ -49,6 +49,20 @@ def copy_rows(path: Path, flags: Flags, destination: Path) -> None:
             start += len(batch)
 
 
+def chosen(path: Path, flags: Flags, size: int) -> Iterator[pa.Table]:
+    """The rows whose flag is set, in order, as tables of `size` rows; the last may have fewer."""
+    start, waiting = 0, SCHEMA.empty_table()
+    for batch in _batches(path):
+        found = batch.filter(pa.array(flags[start : start + len(batch)]))
+        start += len(batch)
+        waiting = pa.concat_tables([waiting, pa.Table.from_batches([found], SCHEMA)])
+        while waiting.num_rows >= size:
+            yield waiting.slice(0, size)
+            waiting = waiting.slice(size)
+    if waiting.num_rows:
+        yield waiting
+
+
 def draw(path: Path, sizes: Mapping[str, int], random: np.random.Generator) -> dict[str, dict[int, Pair]]:
     """Draw splits at random from a file's rows: no source twice, at most a tenth of all rows for each.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,13 @@ class LabelJob:
     wants_words: bool
 
 
-def label(sentences: pa.Table, job: LabelJob, directory: Path) -> dict[str, Any]:
+def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path) -> dict[str, Any]:
     """Write a label store; go on where an earlier call was cut off.
 
     Args:
-        sentences: columns id, source and target (the reference, may be null).
+        shards: the sentences, `job.config.shard_size` a table: columns id, source and target (the reference, may be
+            null). They are taken one by one; those that were labelled by an earlier call are passed over.
+        total: sentences of all shards.
         job: who is asked, and what.
         directory: the store.
 
@@ -62,18 +65,15 @@ def label(sentences: pa.Table, job: LabelJob, directory: Path) -> dict[str, Any]
             "set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path to its directory"
         )
     writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
-    size = job.config.shard_size
-    starts = range(0, sentences.num_rows, size)
-    done = writer.done()
-    with progress.task("labelling", sentences.num_rows, "sentences", min(done * size, sentences.num_rows)) as bar:
-        if done < len(starts):
-            asker = _Asker(job, directory)
-            for start in starts[done:]:
-                rows = asker.label(sentences.slice(start, size))
-                writer.write_shard(rows)
-                bar.advance(len(rows))
+    done, asker = writer.done(), None
+    labelled = min(done * job.config.shard_size, total)
+    with progress.task("labelling", total, "sentences", labelled) as bar:
+        for sentences in islice(shards, done, None):
+            asker = asker or _Asker(job, directory)
+            writer.write_shard(asker.label(sentences))
+            bar.advance(sentences.num_rows)
     writer.finish()
-    return {"sentences": sentences.num_rows, "shards": len(starts)}
+    return {"sentences": total, "shards": writer.done()}
 
 
 def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) -> float:

@@ -74,17 +74,18 @@ def label_job(config: RunConfig, root: Path) -> LabelJob:
 
 def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Let the teacher speak."""
-    root = directory.parent
-    table = prepare.load(root / "corpus", "train")
-    rows = _drawn(table.num_rows, config.labels.max_sentences, config.seed)
-    return label(table.take(rows), label_job(config, root), directory)
+    root, size = directory.parent, config.labels.shard_size
+    flags = _drawn(prepare.count(root / "corpus", "train"), config.labels.max_sentences, config.seed)
+    shards = prepare.chosen(root / "corpus", "train", flags, size)
+    return label(shards, int(flags.sum()), label_job(config, root), directory)
 
 
 def _drawn(total: int, most: int | None, seed: int) -> np.ndarray:
-    """Rows to label, in the order of the corpus."""
-    if most is None or most >= total:
-        return np.arange(total)
-    return np.sort(np.random.default_rng((seed, 3)).permutation(total)[:most])
+    """Which rows of the corpus are labelled, [total] bool."""
+    flags = np.ones(total, dtype=bool)
+    if most is not None and most < total:
+        flags[np.random.default_rng((seed, 3)).permutation(total)[most:]] = False
+    return flags
 
 
 def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:

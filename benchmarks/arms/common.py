@@ -1,0 +1,100 @@
+"""What all arms share. An arm is a program that does one thing for a while and prints one line of JSON.
+
+Arms run in the peers' environment, in a fresh process each, so nothing here needs distilmt.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+@dataclass
+class Spec:
+    """What an arm is told: the workload, how long, and the settings that are the same for all arms."""
+
+    work: str
+    seconds: float = 20.0
+    """How long is measured, after `warm` updates; not used where `updates` is given."""
+    warm: int = 10
+    updates: int | None = None
+    """Train exactly so many updates instead, and save the model in `save`."""
+    save: str | None = None
+    seed: int = 1
+    batch_tokens: int = 2048
+    learning_rate: float = 0.001
+    warmup: int = 100
+    dropout: float = 0.1
+    label_smoothing: float = 0.1
+    bf16: bool = False
+    optimizer: str = "adam"
+    top_k: int = 0
+    """Above 0: learn from stored labels of so many words a position."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def given() -> Spec:
+    """The settings on the command line."""
+    return Spec(**json.loads(sys.argv[1]))
+
+
+def sequences(work: str, part: str, side: str) -> list[list[int]]:
+    """Ids of all sentences of a side, `</s>` included."""
+    with np.load(Path(work) / f"{part}.npz") as data:
+        flat, offsets = data[f"{side}_flat"], data[f"{side}_offsets"]
+    return [flat[a:b].tolist() for a, b in pairwise(offsets)]
+
+
+def padded(rows: list[list[int]], value: int) -> torch.Tensor:
+    """Rows of ids as one matrix, `value` behind the shorter ones."""
+    width = max(map(len, rows))
+    return torch.tensor([row + [value] * (width - len(row)) for row in rows])
+
+
+@dataclass
+class Clock:
+    """Counts target tokens and seconds from the update after the warm-up until time is up."""
+
+    spec: Spec
+    update: int = 0
+    tokens: int = 0
+    begin: float = 0.0
+    seconds: float = 0.0
+
+    def over(self, tokens: int) -> bool:
+        """Count an update of so many target tokens; whether it was the last."""
+        self.update += 1
+        now = time.perf_counter()
+        if self.update <= self.spec.warm:
+            self.begin = now
+            return False
+        self.tokens += tokens
+        self.seconds = now - self.begin
+        if self.spec.updates is not None:
+            return self.update >= self.spec.updates
+        return self.seconds >= self.spec.seconds
+
+    def report(self, **more: Any) -> None:
+        """Print the arm's line."""
+        measured = self.update - self.spec.warm
+        print(
+            json.dumps(
+                {
+                    "tokens_per_second": self.tokens / self.seconds,
+                    "seconds_per_update": self.seconds / measured,
+                    "tokens_per_update": self.tokens / measured,
+                    "updates": self.update,
+                    "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                    **more,
+                }
+            )
+        )

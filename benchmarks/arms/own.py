@@ -1,0 +1,64 @@
+"""Training by distilmt's own stepper, from references or from stored labels."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+from common import Clock, Spec, given, sequences
+from transformers import MarianMTModel
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
+from distilmt.training.optimizer import load_flat
+from distilmt.training.stepper import Stepper
+
+
+def training_set(spec: Spec, model: MarianMTModel) -> TrainingSet:
+    source, target = (Ragged.of(sequences(spec.work, "train", side)) for side in ("source", "target"))
+    side = Side(target, target.lengths > 1)
+    if spec.top_k:
+        side.top_ids, side.top_logprobs = labels(target, spec.top_k, model.config.vocab_size - 1)
+    pad = model.config.pad_token_id
+    return TrainingSet(source, side, None, pad, pad, 1.0, model.config.max_position_embeddings)
+
+
+def labels(target: Ragged, k: int, vocabulary: int) -> tuple[np.ndarray, np.ndarray]:
+    """A teacher's words as a store would hold them: the word itself likeliest, distinct others behind it."""
+    ids = (target.flat[:, None] + np.arange(k) * 37) % vocabulary
+    values = np.log(0.9 * 0.5 ** np.arange(1, k + 1)).astype(np.float16)
+    return ids.astype(np.int32), np.broadcast_to(values, ids.shape).copy()
+
+
+def main(spec: Spec) -> None:
+    model = MarianMTModel.from_pretrained(f"{spec.work}/model")
+    data = training_set(spec, model)
+    config = TrainingConfig(
+        updates=spec.updates or 10_000,
+        batch_tokens=spec.batch_tokens,
+        optimizer=spec.optimizer,
+        learning_rate=spec.learning_rate,
+        warmup=spec.warmup,
+        dropout=spec.dropout,
+        label_smoothing=spec.label_smoothing,
+        average_decay=0.0 if spec.save else 0.998,
+        precision="bf16" if spec.bf16 else "fp32",
+    )
+    word = 0.5 if spec.top_k else 0.0
+    objective = ObjectiveConfig(word=word, label=1 - word, top_k=spec.top_k or 8, tail="uniform", reference_share=1.0)
+    stepper, clock = Stepper(model, config, objective, spec.seed), Clock(spec)
+    batches = (batch for epoch in count() for batch in epoch_batches(data, spec.batch_tokens, spec.seed, epoch))
+    for number, chosen in enumerate(batches, 1):
+        batch, targets = collate(data, *chosen)
+        stepper.update(number, batch, targets)
+        if clock.over(len(targets.ids)):
+            break
+    if spec.save:
+        trained = MarianMTModel(model.config)
+        load_flat(trained, stepper.optimizer.master)
+        trained.save_pretrained(spec.save)
+    clock.report()
+
+
+if __name__ == "__main__":
+    main(given())

@@ -1,0 +1,87 @@
+"""Translating a corpus into a label store, against CTranslate2 alone on the same model; both in one process."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import ctranslate2
+import pyarrow as pa
+from arms.common import Spec, sequences
+from turns import Arm, Results, run, table, write
+
+from distilmt.config import LabelConfig
+from distilmt.labels.store import LabelStore
+from distilmt.labels.write import LabelJob, label
+from distilmt.machine import cores
+from distilmt.tokenizer import Tokenizer, load
+
+SENTENCES = 6000
+SIDES = ("source", "target")
+DECODE_TOKENS = 1024  # as labels/write.py has it: the best of 512, 1024, 2048, 4096 here
+KEYS = {"target tokens/s": ("tokens_per_second", 1, 0), "seconds": ("seconds", 1, 1)}
+
+
+def main(work: Path, rounds: int, command: str) -> None:
+    tokenizer = load(work / "tokenizer")
+    teacher = _teacher(work, tokenizer)
+    sentences = _sentences(work, SENTENCES)
+    found: Results = {"CTranslate2": [], "labels, hypotheses": []}
+    config = LabelConfig(top_k=0, score_on="reference")
+    job = LabelJob(teacher, tokenizer, config, "en", "de", wants_words=False)
+    store = work / "labels"
+    for number in range(rounds + 1):
+        for file in store.glob("*.*"):  # the exported teacher, a directory, stays
+            file.unlink()
+        ours = _label(sentences, job, store)
+        raw = _raw(store / f"teacher-{config.compute_type}", work, config)
+        if number:  # the first round exports the teacher, and warms up
+            found["labels, hypotheses"].append(ours)
+            found["CTranslate2"].append(raw)
+    note = f"{SENTENCES} sentences, 3+3, d=256, beam {config.beam_size}, {config.compute_type}, {cores()} threads"
+    write("labelling", command, [note, table(found, KEYS, "CTranslate2", "tokens_per_second")], found)
+
+
+def _teacher(work: Path, tokenizer: Tokenizer) -> Path:
+    """A teacher that has learnt to end its sentences: random weights would talk on to the last position."""
+    teacher = work / "trained-teacher"
+    if not (teacher / "model.safetensors").exists():
+        spec = Spec(str(work), updates=600, save=str(teacher), bf16=True, optimizer="muon", learning_rate=0.006)
+        run(Arm("teacher", "own", spec))
+        tokenizer.copy_to(teacher)
+    return teacher
+
+
+def _sentences(work: Path, count: int) -> pa.Table:
+    tokenizer = load(work / "tokenizer")
+    sides = [tokenizer.source, tokenizer.target]
+    texts = [side.decode(sequences(str(work), "train", name)[:count]) for side, name in zip(sides, SIDES, strict=True)]
+    return pa.table({"id": [str(i) for i in range(len(texts[0]))], "source": texts[0], "target": texts[1]})
+
+
+def _label(sentences: pa.Table, job: LabelJob, store: Path) -> dict[str, float]:
+    begin = time.perf_counter()
+    size = job.config.shard_size
+    label((sentences.slice(i, size) for i in range(0, SENTENCES, size)), SENTENCES, job, store)
+    seconds = time.perf_counter() - begin
+    tokens = sum(len(h[0]["tokens"]) for h in LabelStore(store).column("hypotheses"))
+    return {"tokens_per_second": tokens / seconds, "seconds": seconds, "tokens": tokens}
+
+
+def _raw(model: Path, work: Path, config: LabelConfig) -> dict[str, float]:
+    """CTranslate2's own `translate_batch` on pieces that are ready: nothing is written or decoded."""
+    pieces = load(work / "tokenizer").source.pieces
+    sources = [[pieces[i] for i in row] for row in sequences(str(work), "train", "source")[:SENTENCES]]
+    translator = ctranslate2.Translator(str(model), inter_threads=cores(), intra_threads=1)
+    begin = time.perf_counter()
+    found = translator.translate_batch(
+        sources,
+        beam_size=config.beam_size,
+        max_batch_size=DECODE_TOKENS,
+        batch_type="tokens",
+        max_decoding_length=127,
+        return_scores=True,
+    )
+    seconds = time.perf_counter() - begin
+    tokens = sum(len(result.hypotheses[0]) + 1 for result in found)
+    return {"tokens_per_second": tokens / seconds, "seconds": seconds, "tokens": tokens}

@@ -162,6 +162,7 @@ def test_what_a_killed_writer_left_behind_is_removed(tmp_path):
     (tmp_path / "s" / ".export.12345.tmp").mkdir()
     (tmp_path / "s" / ".export.12345.tmp" / "model.bin").write_text("half")
     (tmp_path / "s" / ".export.12345.old").mkdir()
+    (tmp_path / "s" / ".tmpTUoVwO").write_text("half")  # as safetensors names what it is writing
     rundir.run_step(tmp_path / "s", {}, {}, Work())
     assert names(tmp_path / "s") == ["first", "second", "step.json"]
 

@@ -189,7 +189,7 @@ def _start(directory: Path, wanted: str) -> dict[str, Any]:
 
 def _remove_strays(directory: Path) -> None:
     """Remove what a killed process was writing: nothing of that name is ever read."""
-    for pattern in ("**/.*.tmp", "**/.*.old"):
+    for pattern in ("**/.*.tmp", "**/.*.old", "**/.tmp*"):  # the last are safetensors' own
         for stray in sorted(directory.glob(pattern)):
             if stray.is_dir():
                 shutil.rmtree(stray, ignore_errors=True)

@@ -73,7 +73,7 @@ def test_killed_many_times(finished, tmp_path, seed):
     moments = random.Random(seed)
     cuts = 0
     for _ in range(15):
-        if not killed(config, moments.uniform(3.0, 7.0)):
+        if not killed(config, moments.uniform(2.0, 4.5)):
             break
         cuts += 1
     assert cuts > 2

@@ -12,13 +12,12 @@ from turns import Arm, Results, run, table, write
 
 from distilmt.config import LabelConfig
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import LabelJob, label
+from distilmt.labels.write import DECODE_TOKENS, LabelJob, label
 from distilmt.machine import cores
 from distilmt.tokenizer import Tokenizer, load
 
 SENTENCES = 6000
 SIDES = ("source", "target")
-DECODE_TOKENS = 1024  # as labels/write.py has it: the best of 512, 1024, 2048, 4096 here
 KEYS = {"target tokens/s": ("tokens_per_second", 1, 0), "seconds": ("seconds", 1, 1)}
 
 

@@ -1,6 +1,6 @@
 """What all arms share. An arm is a program that does one thing for a while and prints one line of JSON.
 
-Arms run in the peers' environment, in a fresh process each, so nothing here needs distilmt.
+Arms run in the peers' environment, in a fresh process each.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Clock:
             return self.update >= self.spec.updates
         return self.seconds >= self.spec.seconds
 
-    def report(self, **more: Any) -> None:
+    def report(self) -> None:
         """Print the arm's line."""
         measured = self.update - self.spec.warm
         print(
@@ -94,7 +94,6 @@ class Clock:
                     "tokens_per_update": self.tokens / measured,
                     "updates": self.update,
                     "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                    **more,
                 }
             )
         )

@@ -15,7 +15,7 @@ _LINE = re.compile(r"Up\. ([\d,]+) .*Cost [\d.]+ \* ([\d,]+) @ .* Time ([\d.]+)s
 _EVERY = 10
 
 
-def command(spec: Spec, shape: dict[str, int], directory: str, updates: int) -> list[str]:
+def command(spec: Spec, shape: dict[str, int], directory: str) -> list[str]:
     work = Path(spec.work)
     options = {
         "type": "transformer",
@@ -37,7 +37,7 @@ def command(spec: Spec, shape: dict[str, int], directory: str, updates: int) -> 
         "workspace": 2000,
         "seed": spec.seed,
         "disp-freq": f"{_EVERY}u",
-        "after": f"{updates}u",
+        "after": "100000u",
         "model": f"{directory}/model.npz",
     }
     flags = ["--tied-embeddings-all", "--sync-sgd", "--overwrite"]
@@ -52,7 +52,7 @@ def main(spec: Spec) -> None:
     labels = seconds = updates = 0.0
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
-            command(spec, shape, directory, 100_000), stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
+            command(spec, shape, directory), stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
         log = []

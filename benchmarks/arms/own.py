@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
@@ -9,7 +10,9 @@ from common import Clock, Spec, given, sequences
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.objectives.loss import Targets
 from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
+from distilmt.training.forward import Batch
 from distilmt.training.optimizer import load_flat
 from distilmt.training.stepper import Stepper
 
@@ -30,6 +33,13 @@ def labels(target: Ragged, k: int, vocabulary: int) -> tuple[np.ndarray, np.ndar
     return ids.astype(np.int32), np.broadcast_to(values, ids.shape).copy()
 
 
+def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, Targets]]:
+    """Batches without end, as the training loop draws them."""
+    for epoch in count():
+        for rows, use_reference in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):
+            yield collate(data, rows, use_reference)
+
+
 def main(spec: Spec) -> None:
     model = MarianMTModel.from_pretrained(f"{spec.work}/model")
     data = training_set(spec, model)
@@ -47,9 +57,7 @@ def main(spec: Spec) -> None:
     word = 0.5 if spec.top_k else 0.0
     objective = ObjectiveConfig(word=word, label=1 - word, top_k=spec.top_k or 8, tail="uniform", reference_share=1.0)
     stepper, clock = Stepper(model, config, objective, spec.seed), Clock(spec)
-    batches = (batch for epoch in count() for batch in epoch_batches(data, spec.batch_tokens, spec.seed, epoch))
-    for number, chosen in enumerate(batches, 1):
-        batch, targets = collate(data, *chosen)
+    for number, (batch, targets) in enumerate(batches(data, spec), 1):
         stepper.update(number, batch, targets)
         if clock.over(len(targets.ids)):
             break

@@ -13,14 +13,16 @@ from transformers import MarianMTModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
 class Collator:
     """Pads as `DataCollatorForSeq2Seq` does, without needing a tokenizer; remembers each batch's target tokens."""
 
-    def __init__(self, pad: int) -> None:
-        self.pad, self.tokens = pad, []
+    def __init__(self, model: MarianMTModel) -> None:
+        self.model, self.pad, self.tokens = model, model.config.pad_token_id, []
 
     def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         source = padded([row["input_ids"] for row in rows], self.pad)
         labels = padded([row["labels"] for row in rows], -100)
         self.tokens.append(int((labels != -100).sum()))
-        return {"input_ids": source, "attention_mask": (source != self.pad).long(), "labels": labels}
+        shifted = self.model.prepare_decoder_input_ids_from_labels(labels)
+        mask = (source != self.pad).long()
+        return {"input_ids": source, "attention_mask": mask, "decoder_input_ids": shifted, "labels": labels}
 
 
 class Watch(TrainerCallback):
@@ -39,7 +41,7 @@ def main(spec: Spec) -> None:
     longest = model.config.max_position_embeddings
     data = [{"input_ids": s, "labels": t} for s, t in pairs if max(len(s), len(t)) <= longest]
     mean = sum(len(row["labels"]) for row in data) / len(data)
-    clock, collator = Clock(spec), Collator(model.config.pad_token_id)
+    clock, collator = Clock(spec), Collator(model)
     with tempfile.TemporaryDirectory() as directory:
         arguments = Seq2SeqTrainingArguments(
             output_dir=directory,

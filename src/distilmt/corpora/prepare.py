@@ -92,7 +92,7 @@ def count(directory: Path, split: str) -> int:
 
 
 def chosen(directory: Path, split: str, flags: staging.Flags, size: int) -> Iterator[pa.Table]:
-    """The flagged rows of a split in order, `size` at a time, so that no more than that lies in memory.
+    """The flagged rows of a split in order, as tables of `size`, read as they are asked for.
 
     Raises:
         UserError: the file is missing or damaged.

@@ -27,7 +27,7 @@ from distilmt.training.batching import Ragged, cut, make_batch
 from distilmt.translator import Hypothesis, Translator
 
 _BATCH_TOKENS = 3000
-_DECODE_TOKENS = 1024
+DECODE_TOKENS = 1024
 
 
 @dataclass
@@ -167,7 +167,7 @@ class _Asker:
             beam_size=config.beam_size,
             count=config.hypotheses,
             length_penalty=config.length_penalty,
-            batch_size=_DECODE_TOKENS,
+            batch_size=DECODE_TOKENS,
             batch_type="tokens",
         )
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import MarianMTModel
 
 
 @dataclass
@@ -58,6 +59,14 @@ def padded(rows: list[list[int]], value: int) -> torch.Tensor:
     """Rows of ids as one matrix, `value` behind the shorter ones."""
     width = max(map(len, rows))
     return torch.tensor([row + [value] * (width - len(row)) for row in rows])
+
+
+def begun(spec: Spec) -> MarianMTModel:
+    """The weights all arms begin with; sinusoidal positions are not learnt, though `from_pretrained` would have it."""
+    model = MarianMTModel.from_pretrained(f"{spec.work}/model", dropout=spec.dropout)
+    for side in (model.model.encoder, model.model.decoder):
+        side.embed_positions.weight.requires_grad_(False)
+    return model
 
 
 @dataclass

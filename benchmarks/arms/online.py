@@ -8,7 +8,7 @@ distilmt's, so that neither wins by its batches.
 from __future__ import annotations
 
 import torch
-from common import Clock, Spec, given
+from common import Clock, Spec, begun, given
 from own import batches, training_set
 from torch import Tensor
 from torch.nn import functional as F
@@ -31,7 +31,7 @@ def objective(
 
 def main(spec: Spec) -> None:
     torch.manual_seed(spec.seed)
-    student = MarianMTModel.from_pretrained(f"{spec.work}/model", dropout=spec.dropout).train()
+    student = begun(spec).train()
     name = spec.options.get("teacher")
     teacher = MarianMTModel.from_pretrained(f"{spec.work}/{name}").eval() if name else None
     optimizer = torch.optim.AdamW(student.parameters(), lr=spec.learning_rate, betas=(0.9, 0.98), eps=1e-9)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import numpy as np
-from common import Clock, Spec, given, sequences
+from common import Clock, Spec, begun, given, sequences
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
@@ -41,7 +41,7 @@ def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, Targets]]:
 
 
 def main(spec: Spec) -> None:
-    model = MarianMTModel.from_pretrained(f"{spec.work}/model")
+    model = begun(spec)
     data = training_set(spec, model)
     config = TrainingConfig(
         updates=spec.updates or 10_000,

@@ -6,7 +6,7 @@ import tempfile
 from typing import Any
 
 import torch
-from common import Clock, Spec, given, padded, sequences
+from common import Clock, Spec, begun, given, padded, sequences
 from transformers import MarianMTModel, Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 
 
@@ -36,7 +36,7 @@ class Watch(TrainerCallback):
 
 
 def main(spec: Spec) -> None:
-    model = MarianMTModel.from_pretrained(f"{spec.work}/model", dropout=spec.dropout)
+    model = begun(spec)
     pairs = zip(sequences(spec.work, "train", "source"), sequences(spec.work, "train", "target"), strict=True)
     longest = model.config.max_position_embeddings
     data = [{"input_ids": s, "labels": t} for s, t in pairs if max(len(s), len(t)) <= longest]

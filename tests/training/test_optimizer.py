@@ -59,6 +59,13 @@ def test_equals_adamw_parameter_by_parameter(clip):
         torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4)
 
 
+def test_weights_of_a_model_that_learns_others_are_refused():
+    frozen = network()
+    next(frozen.parameters()).requires_grad_(False)
+    with pytest.raises(ValueError, match="do not fit a model that learns"):
+        load_flat(frozen, FlatOptimizer(network(), CONFIG, FP32).average)
+
+
 def test_average_turned_off_is_the_weights():
     model = network()
     optimizer = FlatOptimizer(model, replace(CONFIG, average_decay=0.0), FP32)

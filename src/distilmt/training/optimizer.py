@@ -130,9 +130,16 @@ def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
 
 @torch.no_grad()
 def load_flat(model: nn.Module, flat: Tensor) -> None:
-    """Write a flat vector of weights into a model's parameters, in the order `FlatOptimizer` lays them."""
-    begin = 0
-    for p in _layout(model)[0]:
+    """Write a flat vector of weights into a model's parameters, in the order `FlatOptimizer` lays them.
+
+    Raises:
+        ValueError: the model learns other parameters than the one the vector is of.
+    """
+    parameters, begin = _layout(model)[0], 0
+    learnt = sum(p.numel() for p in parameters)
+    if learnt != len(flat):
+        raise ValueError(f"{len(flat)} weights do not fit a model that learns {learnt}")
+    for p in parameters:
         p.copy_(flat[begin : begin + p.numel()].view_as(p))
         begin += p.numel()
 

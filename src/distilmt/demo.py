@@ -95,7 +95,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=size.test)
     if not config.train:
         corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
-    training = TrainingConfig(batch_tokens=size.batch_tokens, learning_rate=6e-3, patience=0)
+    training = TrainingConfig(batch_tokens=size.batch_tokens, patience=0)
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     pieces = config.teacher if _has_pieces(config.teacher) else None
     words = config.teacher is None or pieces is not None
@@ -103,7 +103,8 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         objective, labels = ObjectiveConfig(word=0.5, label=0.5), LabelConfig(score_on="both")
     else:
         # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than
-        # its own translations do, and sooner; and in the end the references teach more than it.
+        # its own translations do, and sooner; and in the end the references teach more than it. A student that begins
+        # with some of its layers comes much nearer to it in such a short time than one from random weights.
         objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0, tail="uniform")
         labels = LabelConfig(hypotheses=0, score_on="reference")
     return RunConfig(
@@ -116,6 +117,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         labels=replace(labels, beam_size=2, top_k=8 if words else 0),
         student=StudentConfig(
             size.student,
+            initialise="random" if config.teacher else "evenly",
             objective=objective if words else _NO_TEACHER,
             training=replace(training, dropout=0.0),
         ),

@@ -27,7 +27,9 @@ def test_first_plan():
     assert (config.corpus.source, config.corpus.target, config.corpus.train) == ("en", "zh_CN", ["a.tsv"])
     assert config.corpus.name is None and (config.run_dir, config.seed, config.language) == ("x", 4, "zh")
     config = demo.first_plan(DemoConfig(corpus="hf:some/set", teacher="some/teacher"), Path("x"))
+    assert config.student.initialise == "random"  # its layers know other pieces
     assert config.corpus.name == "hf:some/set" and config.teacher.path == "some/teacher"
+    assert demo.first_plan(DemoConfig(), Path("x")).student.initialise == "evenly"
     assert demo.first_plan(DemoConfig(), Path("x")).corpus.name in ("debian", "hf:Helsinki-NLP/opus-100")
 
 

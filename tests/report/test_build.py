@@ -82,7 +82,7 @@ def test_a_report_has_all_keys_and_is_strict_json():
     report = build.build(
         "signature",
         {"source": "en", "target": "it"},
-        build.test_set(30, SCORES),
+        build.about_test(30, SCORES),
         [build.system("student", 10, 4, SCORES)],
         curves={"student": [{"update": 1, "train_loss": float("nan")}]},
         config={"path": Path("x")},

@@ -54,7 +54,7 @@ def system(
     return row
 
 
-def test_set(sentences: int, scores: Scores) -> Test:
+def about_test(sentences: int, scores: Scores) -> Test:
     """What the report says of the test set; `scores` are any system's."""
     return Test(
         sentences=sentences,

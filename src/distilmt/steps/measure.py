@@ -100,7 +100,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     report = build.build(
         signature=signature(config),
         pair={"source": config.corpus.source, "target": config.corpus.target},
-        test=build.test_set(len(sources), quality.Scores(**found[names[0]]["scores"])),
+        test=build.about_test(len(sources), quality.Scores(**found[names[0]]["scores"])),
         systems=list(_systems(config, root, found)),
         comparisons=build.comparisons(
             translations, references, config.corpus.target, evaluation.bootstrap, config.seed

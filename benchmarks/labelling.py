@@ -45,7 +45,7 @@ def _teacher(work: Path, tokenizer: Tokenizer) -> Path:
     """A teacher that has learnt to end its sentences: random weights would talk on to the last position."""
     teacher = work / "trained-teacher"
     if not (teacher / "model.safetensors").exists():
-        spec = Spec(str(work), updates=600, save=str(teacher), bf16=True, optimizer="muon", learning_rate=0.006)
+        spec = Spec(str(work), updates=600, save=str(teacher), bf16=True, optimizer="muon", learning_rate=0.003)
         run(Arm("teacher", "own", spec))
         tokenizer.copy_to(teacher)
     return teacher

@@ -1,6 +1,6 @@
 """How fast distilmt trains and labels, against what else one could use; all in one go on one machine.
 
-    python benchmarks/run.py [training loss distillation memory labelling startup] --rounds 5
+    python benchmarks/run.py [training loss distillation memory labelling label-memory startup] --rounds 5
 
 Every arm is a fresh process and has its turn in every round; figures are medians over rounds with the least and the
 greatest. Results go to benchmarks/results/. The text is two parallel files (`--train`, `--valid`), by default Multi30k
@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import label_memory
 import labelling
 import startup
 from arms.common import Spec
@@ -81,7 +82,7 @@ def loss(setting: Setting) -> None:
     arms = [
         Arm("own", "own", spec),
         Arm("Seq2SeqTrainer", "trainer", replace(spec, bf16=False)),
-        Arm("own, Muon at 0.006", "own", replace(spec, optimizer="muon", learning_rate=0.006)),
+        Arm("own, Muon at 0.003", "own", replace(spec, optimizer="muon", learning_rate=0.003)),
     ]
     lines = ["| arm | valid cross-entropy, by seed |", "|---|---|"]
     data: dict[str, list[float]] = {arm.name: [] for arm in arms}
@@ -132,6 +133,7 @@ BENCHMARKS = {
     "distillation": distillation,
     "memory": memory,
     "labelling": lambda setting: labelling.main(setting.work, setting.rounds, setting.command),
+    "label-memory": lambda setting: label_memory.main(setting.work, setting.command),
     "startup": lambda setting: startup.main(setting.rounds, setting.command),
 }
 

@@ -137,3 +137,32 @@ def test_words_that_are_wanted_must_be_there():
     (hidden, weight, bias), targets = case(torch.float32)
     with pytest.raises(ValueError, match="word weight"):
         chunked_loss(hidden, weight, bias, Targets(targets.ids), LossSettings(ObjectiveConfig()))
+
+
+@pytest.mark.parametrize("chunk", [10, 1000])
+def test_rows_that_are_no_words_change_nothing(chunk):
+    for config in CONFIGS:
+        (hidden, weight, bias), targets = case(torch.float64)
+        padded = [torch.cat([t.detach(), torch.full((3, *t.shape[1:]), 7.0)]).requires_grad_() for t in (weight, bias)]
+        settings = LossSettings(config, 0.1)
+        plain, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
+        loss, _ = chunked_loss(hidden, *padded, targets, settings, chunk, vocabulary=V)
+        assert difference(loss, plain) < 1e-9
+        wanted = torch.autograd.grad(plain, (hidden, weight, bias))
+        states, *found = torch.autograd.grad(loss, (hidden, *padded))
+        assert difference(states, wanted[0]) < 1e-9
+        for ours, theirs in zip(found, wanted[1:], strict=True):
+            assert difference(ours[:V], theirs) < 1e-9
+            assert not ours[V:].any()
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_first_words_that_are_out_of_the_question(dtype):
+    """The logarithm of the sum is read off the first words: where their softmax vanishes, nothing becomes infinite."""
+    ids = torch.full((4,), 150)
+    hidden, weight = torch.ones(4, 1, dtype=dtype).requires_grad_(), torch.zeros(200, 1, dtype=dtype)
+    weight[:100] = -3000.0
+    config = ObjectiveConfig(word=0.0, label=1.0)
+    loss, _ = chunked_loss(hidden, weight.requires_grad_(), None, Targets(ids), LossSettings(config))
+    gradients = torch.autograd.grad(loss, (hidden, weight))
+    assert all(bool(t.isfinite().all()) for t in (loss, *gradients))

@@ -25,10 +25,11 @@ from distilmt.objectives.sparse import NOWHERE, even_share, outcome_cross_entrop
 
 _SMALLEST_FACTOR = 1e-6
 """g_rest is kept away from zero by this: the rest of a vocabulary then gets a gradient of 1e-6 at most in excess."""
+_COLUMNS = 64
 
 
 class Terms(NamedTuple):
-    """Weights of the two cross-entropies, and how they are softened."""
+    """Weights of the two cross-entropies, how they are softened, and over how many words."""
 
     label: float
     word: float
@@ -36,6 +37,8 @@ class Terms(NamedTuple):
     smoothing: float
     uniform: bool
     """Whether the mass outside the teacher's top words is to be shared out evenly."""
+    vocabulary: int
+    """Words are the first so many rows of the weight; the others get neither probability nor gradient."""
 
 
 class ChunkedLoss(torch.autograd.Function):
@@ -71,11 +74,16 @@ class ChunkedLoss(torch.autograd.Function):
         hidden, weight, bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
         return (
-            None if hidden is None else hidden * scale,
-            None if weight is None else (weight * scale).to(weight_dtype),
-            None if bias is None else (bias * scale).to(bias_dtype),
+            None if hidden is None else _scaled(hidden, scale),
+            None if weight is None else _scaled(weight, scale).to(weight_dtype),
+            None if bias is None else _scaled(bias, scale).to(bias_dtype),
             *(None,) * 5,
         )
+
+
+def _scaled(gradient: Tensor, scale: Tensor) -> Tensor:
+    """The product, spared where it is by 1; on a GPU asking whether it is would make the host wait."""
+    return gradient if scale.device.type == "cpu" and scale == 1 else gradient * scale
 
 
 class _Work:
@@ -93,14 +101,17 @@ class _Work:
         self.hidden, self.weight, self.bias, self.terms = hidden, weight, bias, terms
         # Fresh memory costs more than the arithmetic on it: every chunk reuses these.
         self.logits = hidden.new_empty(chunk, len(weight))
-        self.rest = torch.empty_like(self.logits)
+        # A CPU's softmax reads a row before it writes it, and may write where it read.
+        self.rest = self.logits if hidden.device.type == "cpu" else torch.empty_like(self.logits)
         wide = torch.promote_types(hidden.dtype, torch.float32)
         self.loss = torch.zeros((), dtype=wide, device=hidden.device)
         self.nll, self.word = self.loss.clone(), self.loss.clone()
         self.grad_hidden = torch.empty_like(hidden) if wanted[0] else None
-        self.grad_weight = torch.zeros_like(weight, dtype=wide) if wanted[1] else None
+        # A sum over chunks needs more digits than one product has.
+        self.several = len(hidden) > chunk
+        self.grad_weight = torch.zeros_like(weight, dtype=wide if self.several else weight.dtype) if wanted[1] else None
         self.grad_bias = torch.zeros_like(bias, dtype=wide) if bias is not None and wanted[2] else None
-        self.weight_product = torch.empty_like(weight) if wanted[1] else None
+        self.weight_product = torch.empty_like(weight) if wanted[1] and self.several else None
 
     def add(self, rows: slice, ids: Tensor, top_ids: Tensor, masses: Tensor | None) -> None:
         """Add the rows' loss and gradients, but for what falls evenly on all words."""
@@ -111,12 +122,14 @@ class _Work:
         torch.mm(hidden, self.weight.T, out=logits)
         if self.bias is not None:
             logits += self.bias
+        logits[:, self.terms.vocabulary :] = NOWHERE
         label_logits = widened(logits.gather(1, labels)).squeeze(1)
         outcomes = _outcomes(logits, top_ids, rest)
+        rest[:, self.terms.vocabulary :] = 0
         self._add_loss(outcomes, label_logits, masses, keep)
         if self.grad_hidden is None and self.grad_weight is None and self.grad_bias is None:
             return
-        gradient = _outcome_gradient(outcomes, masses, self.terms, len(self.weight))
+        gradient = _outcome_gradient(outcomes, masses, self.terms)
         factor = gradient[:, -1:]
         factor = torch.where(factor.abs() < _SMALLEST_FACTOR, _SMALLEST_FACTOR, factor)
         at_label = -self.terms.label * (1 - self.terms.smoothing) / factor
@@ -135,7 +148,7 @@ class _Work:
         if masses is not None:
             word = outcome_cross_entropy(outcomes, masses, terms.temperature).sum()
             if terms.uniform:
-                word += uniform_cross_entropy(outcomes, masses, len(self.weight)).sum()
+                word += uniform_cross_entropy(outcomes, masses, terms.vocabulary).sum()
             self.word += word
             self.loss += terms.word * word
 
@@ -143,18 +156,21 @@ class _Work:
         if self.grad_hidden is not None:
             torch.mm(rest, self.weight, out=self.grad_hidden[rows])
             self.grad_hidden[rows] *= factor
-        if self.grad_weight is not None and self.weight_product is not None:
+        if self.grad_weight is not None:
             scaled = (self.hidden[rows] * factor).to(rest.dtype)
-            self.grad_weight += torch.mm(rest.T, scaled, out=self.weight_product)
+            if self.weight_product is not None:
+                self.grad_weight += torch.mm(rest.T, scaled, out=self.weight_product)
+            else:
+                torch.mm(rest.T, scaled, out=self.grad_weight)
         if self.grad_bias is not None:
             self.grad_bias += (rest.T @ factor.to(rest.dtype)).squeeze(1)
 
     def add_even(self, ids: Tensor, masses: Tensor | None) -> None:
         """What falls evenly on all words: linear in the logits, −Σ_n share_n Σ_v z_nv, so that it needs none."""
         terms = self.terms
-        shares = (ids >= 0).to(self.loss.dtype) * (terms.label * terms.smoothing / len(self.weight))
+        shares = (ids >= 0).to(self.loss.dtype) * (terms.label * terms.smoothing / terms.vocabulary)
         if masses is not None and terms.uniform:
-            words = even_share(masses, len(self.weight)).to(self.loss.dtype)
+            words = even_share(masses, terms.vocabulary).to(self.loss.dtype)
             self.word -= self._summed_logits(words)[0]
             shares = shares + terms.word * words
         elif terms.label * terms.smoothing == 0:
@@ -164,17 +180,18 @@ class _Work:
         if self.grad_hidden is not None:
             self.grad_hidden -= shares[:, None] * weights
         if self.grad_weight is not None:
-            self.grad_weight -= states
+            self.grad_weight[: terms.vocabulary] -= states
         if self.grad_bias is not None:
-            self.grad_bias -= shares.sum()
+            self.grad_bias[: terms.vocabulary] -= shares.sum()
 
     def _summed_logits(self, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Σ_n share_n Σ_v z_nv, and its two factors: the rows' states and all words' weights, summed, [d] each."""
-        weights = self.weight.sum(0, dtype=self.loss.dtype)
+        words = slice(self.terms.vocabulary)
+        weights = self.weight[words].sum(0, dtype=self.loss.dtype)
         states = shares @ widened(self.hidden)
         total = states @ weights
         if self.bias is not None:
-            total = total + shares.sum() * self.bias.sum(dtype=self.loss.dtype)
+            total = total + shares.sum() * self.bias[words].sum(dtype=self.loss.dtype)
         return total, states, weights
 
 
@@ -182,13 +199,16 @@ def _outcomes(logits: Tensor, top_ids: Tensor, rest: Tensor) -> Tensor:
     """Logits of K and of the rest, [rows, k + 1]; `rest` is filled with the softmax over the rest, zero at K."""
     top = widened(logits.gather(1, top_ids))
     logits[torch.arange(len(logits), device=logits.device)[:, None], top_ids] = NOWHERE
+    # logsumexp is z_j − log softmax_j at any entry j: a second exponential over the vocabulary is saved. The likeliest
+    # of a few entries is taken, so that its softmax never vanishes; more of them than K can take away.
+    few = slice(_COLUMNS + top_ids.shape[1])
+    largest = widened(logits[:, few].amax(1, keepdim=True))
     torch.softmax(logits, dim=1, out=rest)
-    # logsumexp from the largest entry: a second exponential over the vocabulary is saved.
-    total = widened(logits.amax(1, keepdim=True)) - widened(rest.amax(1, keepdim=True)).log()
-    return torch.cat([top, total], dim=1)
+    share = rest[:, few].amax(1, keepdim=True).clamp_min(torch.finfo(rest.dtype).tiny)
+    return torch.cat([top, largest - widened(share).log()], dim=1)
 
 
-def _outcome_gradient(outcomes: Tensor, masses: Tensor | None, terms: Terms, vocabulary: int) -> Tensor:
+def _outcome_gradient(outcomes: Tensor, masses: Tensor | None, terms: Terms) -> Tensor:
     """dL/du, [rows, k + 1], without the label's own −1 and what falls evenly on all words."""
     gradient = terms.label * torch.softmax(outcomes, dim=1)
     if masses is None or terms.word == 0:
@@ -197,6 +217,6 @@ def _outcome_gradient(outcomes: Tensor, masses: Tensor | None, terms: Terms, voc
     difference = masses.sum(1, keepdim=True) * softened - masses
     gradient.add_(difference, alpha=terms.word * terms.temperature)
     if terms.uniform:
-        gradient[:, :-1] += terms.word * even_share(masses, vocabulary)[:, None]
+        gradient[:, :-1] += terms.word * even_share(masses, terms.vocabulary)[:, None]
         gradient[:, -1] += terms.word * masses[:, -1]
     return gradient

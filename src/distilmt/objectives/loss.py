@@ -18,6 +18,7 @@ from distilmt.objectives.hard import label_cross_entropy
 from distilmt.objectives.sparse import outcome_entropy, teacher_outcomes, word_cross_entropy
 
 _ROWS = 128
+_LOGITS = 1 << 24
 
 
 @dataclass
@@ -92,7 +93,8 @@ def chunked_loss(
     bias: Tensor | None,
     targets: Targets,
     settings: LossSettings | tuple[ObjectiveConfig, float],
-    chunk: int = 1024,
+    chunk: int | None = None,
+    vocabulary: int | None = None,
 ) -> tuple[Tensor, Statistics]:
     """Sum over rows of `objective(hidden @ weight.T + bias, …)`, with gradients, a chunk of rows at a time.
 
@@ -102,7 +104,8 @@ def chunked_loss(
         bias: [V], or None.
         targets: what each row should predict.
         settings: the objective's configuration and the label smoothing.
-        chunk: rows whose logits are held at a time.
+        chunk: rows whose logits are held at a time; by default as many as make up 16 million logits.
+        vocabulary: V, if the weight has rows behind that are no words: they get neither probability nor gradient.
 
     Returns:
         The sum (divide by the target tokens of the whole batch) and the statistics. Only first derivatives.
@@ -111,17 +114,20 @@ def chunked_loss(
         ValueError: the objective wants words and the targets have none.
     """
     config, smoothing = settings
+    vocabulary = len(weight) if vocabulary is None else vocabulary
+    chunk = chunk or max(_ROWS, _LOGITS // len(weight))
     hidden, targets = _evened(hidden, targets)
     top = _top(targets, config)
-    terms = Terms(config.label, config.word if top else 0.0, config.temperature, smoothing, config.tail == "uniform")
+    word, uniform = config.word if top else 0.0, config.tail == "uniform"
+    terms = Terms(config.label, word, config.temperature, smoothing, uniform, vocabulary)
     if top is None:
         outcomes, masses = targets.ids.clamp_min(0)[:, None], None
         entropy = torch.zeros((), device=hidden.device)
     else:
-        masses = teacher_outcomes(top[1], config.temperature, config.tail, len(weight))
+        masses = teacher_outcomes(top[1], config.temperature, config.tail, vocabulary)
         masses = torch.where((targets.ids >= 0)[:, None], masses, 0)
         outcomes = top[0]
-        entropy = outcome_entropy(masses, config.temperature, config.tail, len(weight)).sum()
+        entropy = outcome_entropy(masses, config.temperature, config.tail, vocabulary).sum()
     loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, outcomes, masses, terms, chunk)
     return loss, Statistics(nll, word, entropy)
 

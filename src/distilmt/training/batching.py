@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +120,8 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
     for begin in range(0, len(rows), pool):
         part = np.arange(begin, min(begin + pool, len(rows)))
         widths = np.maximum(target[part], source[part])
-        order = np.lexsort((source[part], widths))
+        # By what is padded to the same length, the whole sentence first, then the source; then by the target.
+        order = np.lexsort((target[part], _rounded(source[part]), _rounded(widths)))
         batches += cut(part[order], widths[order], batch_tokens)
     return [(rows[b], use_reference[b]) for b in (batches[i] for i in rng.permutation(len(batches)))]
 
@@ -139,7 +141,8 @@ def cut(rows: np.ndarray, widths: np.ndarray, batch_tokens: int) -> list[np.ndar
     return batches
 
 
-def _rounded(width: int) -> int:
+def _rounded(width: Any) -> Any:
+    """The next multiple of 4, of a number or of an array."""
     return -(-width // _MULTIPLE) * _MULTIPLE
 
 

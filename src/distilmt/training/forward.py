@@ -8,17 +8,18 @@ are returned are packed, so that no projection is ever computed for padding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import MarianMTModel
 
+from distilmt.training.sublayers import attend, normed_sum, project, relu_feed_forward
+
 _POOL_UPDATES = 25
-Dropout = Callable[[Tensor], Tensor] | None
 
 
 @dataclass
@@ -61,60 +62,64 @@ class DropoutPool:
             kept = torch.rand(self._size, device=self.device, generator=masks) >= self.p
             self._pool, self._block, self._seed = kept.to(self.dtype).div_(1 - self.p), block, seed
 
+    def mask(self, like: Tensor) -> Tensor | None:
+        """What a tensor is multiplied by: 0 with probability p, else 1/(1-p); None where nothing is dropped."""
+        if self.p == 0:
+            return None
+        offset = int(torch.randint(self._size - like.numel() + 1, (), generator=self._offsets).item())
+        return self._pool[offset : offset + like.numel()].view_as(like)
+
     def __call__(self, x: Tensor) -> Tensor:
         """Zero elements with probability p and scale the others by 1/(1-p)."""
-        if self.p == 0:
-            return x
-        offset = int(torch.randint(self._size - x.numel() + 1, (), generator=self._offsets).item())
-        return x * self._pool[offset : offset + x.numel()].view_as(x)
+        mask = self.mask(x)
+        return x if mask is None else x * mask
 
 
-def no_dropout(x: Tensor) -> Tensor:
-    """Leave everything as it is (evaluation)."""
-    return x
+NO_DROPOUT = DropoutPool(0.0, 0, torch.float32, torch.device("cpu"))
 
 
-def decoder_states(model: MarianMTModel, batch: Batch, dropout: Dropout = None) -> Tensor:
+def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
     """The decoder's last states at the positions that count, teacher-forced.
 
     Args:
         model: a Marian model; only its modules' weights are used, its own mode and dropout settings are not.
         batch: the sequences.
-        dropout: applied where Marian applies dropout; None for evaluation.
+        drop: applied where Marian applies dropout; nothing is dropped by default.
 
     Returns:
         [N, d_model] in the model's dtype, N = len(batch.keep).
     """
-    drop = dropout or no_dropout
     memory = encode(model, batch.source, batch.source_mask, drop)
-    memory_bias = _key_bias(batch.source_mask, memory.dtype)
+    bias = _key_bias(batch.source_mask, memory.dtype)
     decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input))
     length = x.shape[1]
     # Padding stands behind the real words, so the causal mask alone hides it from every position that counts.
     causal = torch.full((length, length), torch.finfo(x.dtype).min, dtype=x.dtype, device=x.device).triu_(1)
-    for layer in decoder.layers:
-        x = layer.self_attn_layer_norm(x + drop(_attend(layer.self_attn, x, x, causal)))
-        x = layer.encoder_attn_layer_norm(x + drop(_attend(layer.encoder_attn, x, memory, memory_bias)))
-        x = layer.final_layer_norm(x + drop(_feed_forward(layer, x)))
+    heads = model.config.decoder_attention_heads
+    spoken = _project(memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], heads)
+    for layer, key, value in zip(decoder.layers, spoken[::2], spoken[1::2], strict=True):
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, causal), drop)
+        query = _project(x, [layer.encoder_attn.q_proj], heads)[0]
+        x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, bias), drop)
+        x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
     return x.flatten(0, 1).index_select(0, batch.keep)
 
 
-def encode(model: MarianMTModel, source: Tensor, mask: Tensor, drop: Dropout = None) -> Tensor:
+def encode(model: MarianMTModel, source: Tensor, mask: Tensor, drop: DropoutPool = NO_DROPOUT) -> Tensor:
     """The encoder's last states, [B, S, d_model]; `mask` [B, S] is true at words."""
-    drop = drop or no_dropout
     encoder = model.model.encoder
     x = drop(_embed(encoder, source))
     bias = _key_bias(mask, x.dtype)
     for layer in encoder.layers:
-        x = layer.self_attn_layer_norm(x + drop(_attend(layer.self_attn, x, x, bias)))
-        x = layer.final_layer_norm(x + drop(_feed_forward(layer, x)))
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, bias), drop)
+        x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
     return x
 
 
-def projection(model: MarianMTModel) -> Tensor:
-    """The output matrix, [V-1, d_model]: without the row of `<pad>`, which is last and must never be generated."""
-    return model.lm_head.weight[:-1]
+def words(model: MarianMTModel) -> int:
+    """Rows of the output matrix that are words: all but the last, `<pad>`, which must never be generated."""
+    return len(model.lm_head.weight) - 1
 
 
 def _embed(stack: Any, ids: Tensor) -> Tensor:
@@ -129,19 +134,33 @@ def _key_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return bias.masked_fill_(~mask, torch.finfo(dtype).min)[:, None, None, :]
 
 
-def _attend(attention: Any, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
-    """Multi-head attention of x [B, T, d] over memory [B, S, d]."""
-    heads = attention.num_heads
-    query = _split(attention.q_proj(x) * attention.scaling, heads)
-    key, value = _split(attention.k_proj(memory), heads), _split(attention.v_proj(memory), heads)
-    weights = torch.softmax(query @ key.transpose(2, 3) + bias, dim=-1)
-    return attention.out_proj((weights @ value).transpose(1, 2).flatten(2))
+def _attend_self(attention: Any, x: Tensor, bias: Tensor) -> Tensor:
+    """Multi-head attention of x [B, T, d] over itself."""
+    query, key, value = _project(x, [attention.q_proj, *_keys_and_values(attention)], attention.num_heads)
+    return _attend(attention, query, key, value, bias)
 
 
-def _split(x: Tensor, heads: int) -> Tensor:
-    """[B, T, d] to [B, heads, T, d/heads]."""
-    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    return attention.out_proj(attend(query, key, value, bias, attention.scaling))  # type: ignore[no-any-return]
+
+
+def _keys_and_values(attention: Any) -> list[Any]:
+    return [attention.k_proj, attention.v_proj]
+
+
+def _project(x: Tensor, linears: list[Any], heads: int) -> Sequence[Tensor]:
+    """Several projections of x [B, T, d] in one matrix product, split into heads: [B, heads, T, d/heads] each."""
+    weight, bias = (torch.cat([getattr(linear, name) for linear in linears]) for name in ("weight", "bias"))
+    return project(x, weight, bias, len(linears), heads)
 
 
 def _feed_forward(layer: Any, x: Tensor) -> Tensor:
-    return layer.fc2(layer.activation_fn(layer.fc1(x)))
+    first, second = layer.fc1, layer.fc2
+    if isinstance(layer.activation_fn, nn.ReLU):
+        return relu_feed_forward(x, first.weight, first.bias, second.weight, second.bias)
+    return second(layer.activation_fn(first(x)))  # type: ignore[no-any-return]
+
+
+def _add(norm: Any, residual: Tensor, x: Tensor, drop: DropoutPool) -> Tensor:
+    """Post-norm: the layer norm of a sublayer's input and its output, the latter with dropout."""
+    return normed_sum(norm, residual, x, drop.mask(x))

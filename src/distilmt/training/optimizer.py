@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from distilmt.config import TrainingConfig
 from distilmt.training.muon import Stack, muon_step
 
+_OFTEN, _AVERAGE_EVERY = 96, 8
+
 
 class FlatOptimizer:
-    """Owns a model's weights: `model` computes with copies in its own dtype, gradients land in one flat vector."""
+    """Owns a model's weights: `model` computes with copies in its own dtype."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> None:
         self.config = config
@@ -28,9 +30,8 @@ class FlatOptimizer:
         self.master = torch.cat([p.detach().float().flatten() for p in self.parameters])
         self.average = self.master.clone()
         self.weights = self.master.to(dtype, copy=True)
-        self.gradient = torch.zeros_like(self.weights)
-        self._view_parameters()
-        self.wide = torch.empty_like(self.master)  # the gradient in float32, in memory that is kept
+        self.gradient = torch.empty_like(self.master)
+        self._gradients = self._view_parameters()
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
         # Adam has what lies before the first stack.
         self.head = nn.Parameter(self.master[: self.stacks[0].begin if self.stacks else None])
@@ -44,14 +45,22 @@ class FlatOptimizer:
         )
         self._set_moments(0, torch.zeros_like(self.head.detach()))
 
-    def _view_parameters(self) -> None:
-        """Make the model's parameters and their gradients views of the flat vectors."""
-        begin = 0
+    def _view_parameters(self) -> list[Tensor]:
+        """Make the model's parameters views of the flat vector; the flat gradient's views in their order."""
+        begin, gradients = 0, []
         for p in self.parameters:
             end = begin + p.numel()
             p.data = self.weights[begin:end].view_as(p)
-            p.grad = self.gradient[begin:end].view_as(p)
+            gradients.append(self.gradient[begin:end].view_as(p))
             begin = end
+        return gradients
+
+    def _gather(self) -> Tensor:
+        """The gradients as one float32 vector. The model is rid of them: autograd then need not add to old ones."""
+        for p, gradient in zip(self.parameters, self._gradients, strict=True):
+            gradient.zero_() if p.grad is None else gradient.copy_(p.grad)
+            p.grad = None
+        return self.gradient
 
     def _set_moments(self, update: int, second: Tensor) -> None:
         self.adam.state[self.head] = {
@@ -71,7 +80,7 @@ class FlatOptimizer:
         Returns:
             The gradient's norm per token before clipping (a tensor: reading it costs a device synchronisation).
         """
-        gradient = self.wide.copy_(self.gradient)
+        gradient = self._gather()
         norm = gradient.norm() / tokens
         factor = (self.config.clip_norm / (norm + 1e-6)).clamp(max=1) if self.config.clip_norm > 0 else 1.0
         gradient.mul_(factor / tokens)
@@ -83,14 +92,19 @@ class FlatOptimizer:
             if self.config.weight_decay:
                 stack.of(self.master).mul_(1 - rate * self.config.weight_decay)
             muon_step(stack, self.master, gradient, self.momentum, rate, update, self.weights.dtype)
-        self.gradient.zero_()
         self.weights.copy_(self.master)
-        if self.config.average_decay > 0:
-            # The usual correction: early on the average must not remember the random start.
-            self.average.lerp_(self.master, 1 - min(self.config.average_decay, update / (10 + update)))
-        else:
-            self.average.copy_(self.master)
+        self._average(update)
         return norm
+
+    def _average(self, update: int) -> None:
+        """Take the weights into their moving average; later on only every eighth update, with the same memory."""
+        decay = self.config.average_decay
+        if decay == 0:
+            self.average.copy_(self.master)
+        elif update <= _OFTEN or update % _AVERAGE_EVERY == 0:
+            # The usual correction: early on the average must not remember the random start.
+            kept = min(decay, update / (10 + update)) ** (1 if update <= _OFTEN else _AVERAGE_EVERY)
+            self.average.lerp_(self.master, 1 - kept)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that must be kept to go on, as flat float32 vectors."""

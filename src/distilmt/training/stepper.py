@@ -10,7 +10,7 @@ from transformers import MarianMTModel
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
-from distilmt.training.forward import Batch, DropoutPool, decoder_states, projection
+from distilmt.training.forward import Batch, DropoutPool, decoder_states, words
 from distilmt.training.optimizer import FlatOptimizer
 
 
@@ -35,7 +35,8 @@ class Stepper:
         targets = _targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing)
-        loss, statistics = chunked_loss(hidden, projection(self.model), None, targets, settings)
+        weight = self.model.lm_head.weight
+        loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=words(self.model))
         loss.backward()
         self.optimizer.step(number, len(targets.ids), position)
         return statistics

@@ -17,7 +17,6 @@ from distilmt.objectives.chunked import ChunkedLoss, Terms
 from distilmt.objectives.hard import label_cross_entropy
 from distilmt.objectives.sparse import outcome_entropy, teacher_outcomes, word_cross_entropy
 
-_ROWS = 128
 _LOGITS = 1 << 24
 
 
@@ -99,7 +98,7 @@ def chunked_loss(
     """Sum over rows of `objective(hidden @ weight.T + bias, …)`, with gradients, a chunk of rows at a time.
 
     Args:
-        hidden: [N, d] the decoder's last states; bf16, float32 or float64.
+        hidden: [N, d] the decoder's last states; bf16, float32 or float64. Rows behind those count for nothing.
         weight: [V, d] the output projection, of the same dtype.
         bias: [V], or None.
         targets: what each row should predict.
@@ -115,8 +114,8 @@ def chunked_loss(
     """
     config, smoothing = settings
     vocabulary = len(weight) if vocabulary is None else vocabulary
-    chunk = chunk or max(_ROWS, _LOGITS // len(weight))
-    hidden, targets = _evened(hidden, targets)
+    chunk = chunk or max(1, _LOGITS // len(weight))
+    targets = _filled(targets, len(hidden))
     top = _top(targets, config)
     word, uniform = config.word if top else 0.0, config.tail == "uniform"
     terms = Terms(config.label, word, config.temperature, smoothing, uniform, vocabulary)
@@ -132,14 +131,14 @@ def chunked_loss(
     return loss, Statistics(nll, word, entropy)
 
 
-def _evened(hidden: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
-    """Rows that count for nothing behind the others, up to a multiple of 128: kernels are made anew for every shape."""
-    more = -len(hidden) % _ROWS
-    if not more or not len(hidden):
-        return hidden, targets
+def _filled(targets: Targets, rows: int) -> Targets:
+    """Targets for so many rows: those behind the others count for nothing."""
+    more = rows - len(targets.ids)
+    if not more:
+        return targets
     words = (targets.top_ids, targets.top_logprobs)
     top = [None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in words]
-    return F.pad(hidden, (0, 0, 0, more)), Targets(F.pad(targets.ids, (0, more), value=-1), *top)
+    return Targets(F.pad(targets.ids, (0, more), value=-1), *top)
 
 
 def _top(targets: Targets, config: ObjectiveConfig) -> tuple[Tensor, Tensor] | None:

@@ -199,8 +199,8 @@ def make_batch(
     padded_target, target_mask = _pad(target, target_lengths, target_pad, longest)
     shifted = torch.full_like(padded_target, target_pad)
     shifted[:, 1:] = padded_target[:, :-1]
-    keep = target_mask.flatten().nonzero().flatten()
-    return Batch(padded_source, source_mask, shifted, padded_target, keep)
+    keeps = [mask.flatten().nonzero().flatten() for mask in (source_mask, target_mask)]
+    return Batch(padded_source, source_mask, keeps[0], shifted, padded_target, keeps[1])
 
 
 def _pad(flat: np.ndarray, lengths: np.ndarray, pad: int, longest: int) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
 """The Marian transformer's forward pass, written for training on short sequences.
 
 It computes what `MarianMTModel` computes (a test holds them equal) from the same modules' weights, and differs in
-what makes training slow on CPUs: dropout masks come from a pool of random numbers instead of one Bernoulli draw per
-element, attention is plain matrix products (SDPA's CPU backward is slow on short sequences), and the states that
-are returned are packed, so that no projection is ever computed for padding.
+what makes training slow on CPUs: words lie one behind the other, so that nothing but attention is computed for padding;
+dropout masks come from a pool of random numbers instead of one Bernoulli draw per element; attention is plain matrix
+products (SDPA's CPU backward is slow on short sequences); projections of the same states are one product.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import MarianMTModel
 
+from distilmt.training.packing import Packing
 from distilmt.training.sublayers import attend, normed_sum, project, relu_feed_forward
 
 _POOL_UPDATES = 25
@@ -27,11 +28,13 @@ class Batch:
     """Padded sequences of a batch.
 
     `source` [B, S] and `target` [B, T] hold ids with `</s>` at the end and `<pad>` behind it; `decoder_input` [B, T]
-    is the target shifted right behind `<pad>`. `keep` [N] are the positions in the flattened target that count.
+    is the target shifted right behind `<pad>`. `keep` [N] are the positions in the flattened target that count, and
+    `source_keep` those in the flattened source.
     """
 
     source: Tensor
     source_mask: Tensor
+    source_keep: Tensor
     decoder_input: Tensor
     target: Tensor
     keep: Tensor
@@ -89,30 +92,42 @@ def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DR
     Returns:
         [N, d_model] in the model's dtype, N = len(batch.keep).
     """
-    memory = encode(model, batch.source, batch.source_mask, drop)
+    return decoder_rows(model, batch, drop)[: len(batch.keep)]
+
+
+def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
+    """`decoder_states` with the rows behind them that only fill up a matrix (see `Packing`)."""
+    source, target = Packing(batch.source_keep, batch.source.shape), Packing(batch.keep, batch.target.shape)
+    memory = _encode(model, batch, source, drop)
     bias = _key_bias(batch.source_mask, memory.dtype)
-    decoder = model.model.decoder
-    x = drop(_embed(decoder, batch.decoder_input))
-    length = x.shape[1]
+    decoder, length = model.model.decoder, target.length
+    x = drop(_embed(decoder, batch.decoder_input, target))
     # Padding stands behind the real words, so the causal mask alone hides it from every position that counts.
     causal = torch.full((length, length), torch.finfo(x.dtype).min, dtype=x.dtype, device=x.device).triu_(1)
     heads = model.config.decoder_attention_heads
-    spoken = _project(memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], heads)
+    spoken = _project(
+        memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], source, heads
+    )
     for layer, key, value in zip(decoder.layers, spoken[::2], spoken[1::2], strict=True):
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, causal), drop)
-        query = _project(x, [layer.encoder_attn.q_proj], heads)[0]
-        x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, bias), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, causal, target), drop)
+        query = _project(x, [layer.encoder_attn.q_proj], target, heads)[0]
+        x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, bias, target), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
-    return x.flatten(0, 1).index_select(0, batch.keep)
+    return x
 
 
-def encode(model: MarianMTModel, source: Tensor, mask: Tensor, drop: DropoutPool = NO_DROPOUT) -> Tensor:
-    """The encoder's last states, [B, S, d_model]; `mask` [B, S] is true at words."""
+def encode(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
+    """The encoder's last states at the source's words, [len(batch.source_keep), d_model]."""
+    source = Packing(batch.source_keep, batch.source.shape)
+    return _encode(model, batch, source, drop)[: source.words]
+
+
+def _encode(model: MarianMTModel, batch: Batch, source: Packing, drop: DropoutPool) -> Tensor:
     encoder = model.model.encoder
-    x = drop(_embed(encoder, source))
-    bias = _key_bias(mask, x.dtype)
+    x = drop(_embed(encoder, batch.source, source))
+    bias = _key_bias(batch.source_mask, x.dtype)
     for layer in encoder.layers:
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, bias), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, bias, source), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
     return x
 
@@ -122,10 +137,10 @@ def words(model: MarianMTModel) -> int:
     return len(model.lm_head.weight) - 1
 
 
-def _embed(stack: Any, ids: Tensor) -> Tensor:
+def _embed(stack: Any, ids: Tensor, packing: Packing) -> Tensor:
     embedding = stack.embed_tokens
-    words = F.embedding(ids, embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
-    return words + stack.embed_positions.weight[: ids.shape[1]].to(words.dtype)
+    words = F.embedding(packing.pack(ids), embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
+    return words + F.embedding(packing.positions(), stack.embed_positions.weight).to(words.dtype)
 
 
 def _key_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -134,24 +149,25 @@ def _key_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return bias.masked_fill_(~mask, torch.finfo(dtype).min)[:, None, None, :]
 
 
-def _attend_self(attention: Any, x: Tensor, bias: Tensor) -> Tensor:
-    """Multi-head attention of x [B, T, d] over itself."""
-    query, key, value = _project(x, [attention.q_proj, *_keys_and_values(attention)], attention.num_heads)
-    return _attend(attention, query, key, value, bias)
+def _attend_self(attention: Any, x: Tensor, bias: Tensor, packing: Packing) -> Tensor:
+    """Multi-head attention of x [rows, d] over itself."""
+    projections = [attention.q_proj, *_keys_and_values(attention)]
+    query, key, value = _project(x, projections, packing, attention.num_heads)
+    return _attend(attention, query, key, value, bias, packing)
 
 
-def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    return attention.out_proj(attend(query, key, value, bias, attention.scaling))  # type: ignore[no-any-return]
+def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, packing: Packing) -> Tensor:
+    return attention.out_proj(attend(query, key, value, bias, packing, attention.scaling))  # type: ignore[no-any-return]
 
 
 def _keys_and_values(attention: Any) -> list[Any]:
     return [attention.k_proj, attention.v_proj]
 
 
-def _project(x: Tensor, linears: list[Any], heads: int) -> Sequence[Tensor]:
-    """Several projections of x [B, T, d] in one matrix product, split into heads: [B, heads, T, d/heads] each."""
+def _project(x: Tensor, linears: list[Any], packing: Packing, heads: int) -> Sequence[Tensor]:
+    """Several projections of x [rows, d] in one matrix product, split into heads: [B, heads, T, d/heads] each."""
     weight, bias = (torch.cat([getattr(linear, name) for linear in linears]) for name in ("weight", "bias"))
-    return project(x, weight, bias, len(linears), heads)
+    return project(x, weight, bias, packing, len(linears), heads)
 
 
 def _feed_forward(layer: Any, x: Tensor) -> Tensor:

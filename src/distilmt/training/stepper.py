@@ -10,7 +10,7 @@ from transformers import MarianMTModel
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
-from distilmt.training.forward import Batch, DropoutPool, decoder_states, words
+from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
 from distilmt.training.optimizer import FlatOptimizer
 
 
@@ -31,7 +31,7 @@ class Stepper:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
-        hidden = decoder_states(self.model, _batch_to(batch, self.device), self.dropout)
+        hidden = decoder_rows(self.model, _batch_to(batch, self.device), self.dropout)
         targets = _targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing)

@@ -14,25 +14,27 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from distilmt.training.packing import Packing
 
-def project(x: Tensor, weight: Tensor, bias: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
-    """`parts` projections of x [B, T, d] in one product, as heads [B, heads, T, d / heads] each.
 
-    Plainly: `linear(x, weight, bias).unflatten(2, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind()`.
+def project(x: Tensor, weight: Tensor, bias: Tensor, packing: Packing, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """`parts` projections of x [rows, d] in one product, as heads [B, heads, T, d / heads] each.
+
+    Plainly: `packing.spread(linear(x, weight, bias), parts, heads).unbind()`.
     """
-    return _Project.apply(x, weight, bias, parts, heads)  # type: ignore[no-any-return]
+    return _Project.apply(x, weight, bias, packing, parts, heads)  # type: ignore[no-any-return]
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
-    """Attention of heads [B, h, T, d / h] over heads [B, h, S, d / h]: states [B, T, d].
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, packing: Packing, scale: float) -> Tensor:
+    """Attention of heads [B, h, T, d / h] over heads [B, h, S, d / h]: states [rows, d] of the queries' words.
 
-    Plainly: `(softmax(query @ key.mT * scale + bias) @ value).transpose(1, 2).flatten(2)`.
+    Plainly: `packing.gather((softmax(query @ key.mT * scale + bias) @ value)[None])`.
     """
-    return _Attend.apply(query, key, value, bias, scale)  # type: ignore[no-any-return]
+    return _Attend.apply(query, key, value, bias, packing, scale)  # type: ignore[no-any-return]
 
 
 def relu_feed_forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-    """`linear(relu(linear(x, w1, b1)), w2, b2)` of x [B, T, d]."""
+    """`linear(relu(linear(x, w1, b1)), w2, b2)` of x [rows, d]."""
     return _FeedForward.apply(x, w1, b1, w2, b2)  # type: ignore[no-any-return]
 
 
@@ -43,42 +45,43 @@ def normed_sum(norm: Any, residual: Tensor, x: Tensor, mask: Tensor | None) -> T
 
 class _Project(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
-        split = _linear(x, weight, bias).unflatten(2, (parts, heads, -1))
-        ctx.shape = split.shape
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, packing: Packing, parts: int, heads: int
+    ) -> tuple[Tensor, ...]:
+        ctx.packing = packing
         ctx.save_for_backward(x, weight)
-        return split.permute(2, 0, 3, 1, 4).contiguous().unbind()
+        return packing.spread(_linear(x, weight, bias), parts, heads).unbind()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        split = gradients[0].new_empty(ctx.shape)
-        for i, gradient in enumerate(gradients):
-            split[:, :, i].copy_(gradient.transpose(1, 2))
-        whole = split.view(-1, len(weight))
-        return (whole @ weight).view_as(x), whole.T @ x.flatten(0, 1), whole.sum(0), None, None
+        whole = ctx.packing.gather(torch.stack(gradients))
+        whole[ctx.packing.words :] = 0
+        return whole @ weight, whole.T @ x, whole.sum(0), None, None, None
 
 
 class _Attend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, packing: Packing, scale: float
+    ) -> Tensor:
         scores = torch.add(bias, query @ key.mT, alpha=scale)
         # On rows as short as these, softmax is slow in bf16.
         weights = torch.softmax(scores, -1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(scores.dtype)
-        ctx.scale = scale
+        ctx.packing, ctx.scale = packing, scale
         ctx.save_for_backward(query, key, value, weights)
-        return (weights @ value).transpose(1, 2).flatten(2)
+        return packing.gather((weights @ value)[None])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, weights = ctx.saved_tensors
-        outer = gradient.unflatten(2, (query.shape[1], -1)).transpose(1, 2).contiguous()
+        outer = ctx.packing.spread(gradient, 1, query.shape[1])[0]
         # Softmax's own backward pass is slow on short rows.
         inner = (outer @ value.mT).mul_(weights)
         inner = torch.addcmul(inner, weights, inner.sum(-1, keepdim=True), value=-1).mul_(ctx.scale)
-        return inner @ key, inner.mT @ query, weights.mT @ outer, None, None
+        return inner @ key, inner.mT @ query, weights.mT @ outer, None, None, None
 
 
 class _FeedForward(torch.autograd.Function):
@@ -90,11 +93,10 @@ class _FeedForward(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, ...]:
         x, hidden, w1, w2 = ctx.saved_tensors
-        rows, wide, outer = x.flatten(0, 1), hidden.flatten(0, 1), gradient.flatten(0, 1)
-        inner = torch.ops.aten.threshold_backward(outer @ w2, wide, 0)
-        return (inner @ w1).view_as(x), inner.T @ rows, inner.sum(0), outer.T @ wide, outer.sum(0)
+        inner = torch.ops.aten.threshold_backward(outer @ w2, hidden, 0)
+        return inner @ w1, inner.T @ x, inner.sum(0), outer.T @ hidden, outer.sum(0)
 
 
 class _NormedSum(torch.autograd.Function):

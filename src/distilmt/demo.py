@@ -35,7 +35,7 @@ from distilmt.rundir import locked, read_json, read_step, write_json
 PLAN = "plan.json"
 # Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A teacher that is little
 # better than its student has nothing to teach it; a student with little time stays far behind its teacher.
-_TEACHER_SHARE, _LABEL_SHARE = 0.52, 0.25
+_TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
 _MIN_UPDATES = 20
 
 

@@ -12,7 +12,7 @@ def drawn(*shapes, dtype=torch.float64):
     return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
 
 
-def equal(fast, plain, tensors, counts=None):
+def assert_same(fast, plain, tensors, counts=None):
     """Values and all gradients of two functions of the same tensors, under the same outer gradient.
 
     What `counts` is false for may differ in value and gets no outer gradient.
@@ -49,7 +49,7 @@ def plain_projection(x, weight, bias):
 @pytest.mark.parametrize("part", [slice(None), slice(1, 2)])
 def test_project(part):
     tensors = drawn((PACKING.rows, 6), (24, 6), (24,), dtype=torch.float32)
-    equal(
+    assert_same(
         lambda *t: torch.stack(project(*t, PACKING, 3, 4))[part],
         lambda *t: plain_projection(*t)[part],
         tensors,
@@ -67,14 +67,14 @@ def test_attend(masked):
 
     words = torch.arange(PACKING.rows)[:, None] < PACKING.words
     tensors = drawn((3, 4, 5, 3), (3, 4, 7, 3), (3, 4, 7, 3))
-    equal(lambda *t: attend(*t, bias, PACKING, 0.3), plain, tensors, words)
+    assert_same(lambda *t: attend(*t, bias, PACKING, 0.3), plain, tensors, words)
 
 
 def test_relu_feed_forward():
     def plain(x, w1, b1, w2, b2):
         return F.linear(F.relu(F.linear(x, w1, b1)), w2, b2)
 
-    equal(relu_feed_forward, plain, drawn((10, 6), (9, 6), (9,), (6, 9), (6,), dtype=torch.float32))
+    assert_same(relu_feed_forward, plain, drawn((10, 6), (9, 6), (9,), (6, 9), (6,), dtype=torch.float32))
 
 
 @pytest.mark.parametrize("dropped", [True, False])
@@ -83,7 +83,7 @@ def test_normed_sum(dropped):
     residual, x, norm.weight.data, norm.bias.data = drawn((10, 6), (10, 6), (6,), (6,))
     mask = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(1)) * 2.0 if dropped else None
     tensors = [residual, x, norm.weight, norm.bias]
-    equal(
+    assert_same(
         lambda *_: normed_sum(norm, residual, x, mask),
         lambda *_: norm(residual + (x if mask is None else x * mask)),
         tensors,

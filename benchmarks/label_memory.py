@@ -17,6 +17,7 @@ from distilmt.tokenizer import Tokenizer, load, train
 
 LENGTHS = (100_000, 1_000_000)
 WORDS, PIECES, BLOCK = 5, 1000, 10_000
+COLUMNS = ("id", "source", "target")
 TINY = ModelConfig(None, 64, 128, 2, 1, 1, max_positions=24)
 KEYS = {"peak RSS, MB": ("peak_rss_bytes", 1e-6, 0), "sentences/s": ("sentences_per_second", 1, 0)}
 
@@ -58,9 +59,6 @@ def _corpus(directory: Path, sentences: list[tuple[str, str]], length: int) -> N
             ids, pairs = zip(*block, strict=True)
             columns = [list(map(str, ids)), *map(list, zip(*pairs, strict=True))]
             writer.write_table(pa.table(dict(zip(COLUMNS, columns, strict=True))))
-
-
-COLUMNS = ("id", "source", "target")
 
 
 def _blocks(rows: Iterator[tuple[int, tuple[str, str]]]) -> Iterator[list[tuple[int, tuple[str, str]]]]:

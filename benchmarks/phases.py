@@ -12,7 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def phases(spec: Spec) -> tuple[dict[str, float], float]:
         stepper.optimizer.step(number, len(targets.ids))
         marks.append(time.perf_counter())
         tokens.append(len(targets.ids))
-        for name, begin, end in zip(PHASES, marks, marks[1:], strict=False):
+        for name, (begin, end) in zip(PHASES, pairwise(marks), strict=True):
             taken[name].append(end - begin)
     found = {name: 1000 * statistics.median(values[WARM:]) for name, values in taken.items()}
     return found, statistics.mean(tokens[WARM:])

@@ -4,5 +4,5 @@ import os
 
 __version__ = "0.1.0"
 
-# PyTorch's switch for big tensors in huge pages, read when it makes its first one: training is some per cent faster.
+# PyTorch's switch for big tensors in huge pages, read when it makes its first one: training is faster with it.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

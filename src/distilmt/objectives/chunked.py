@@ -26,6 +26,7 @@ from distilmt.objectives.sparse import NOWHERE, even_share, outcome_cross_entrop
 _SMALLEST_FACTOR = 1e-6
 """g_rest is kept away from zero by this: the rest of a vocabulary then gets a gradient of 1e-6 at most in excess."""
 _COLUMNS = 64
+"""Entries among which one is looked for that a logsumexp can be read off."""
 
 
 class Terms(NamedTuple):

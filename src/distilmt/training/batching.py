@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -120,8 +119,7 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
     for begin in range(0, len(rows), pool):
         part = np.arange(begin, min(begin + pool, len(rows)))
         widths = np.maximum(target[part], source[part])
-        # By what is padded to the same length, the whole sentence first, then the source; then by the target.
-        order = np.lexsort((target[part], _rounded(source[part]), _rounded(widths)))
+        order = np.lexsort((source[part], widths))
         batches += cut(part[order], widths[order], batch_tokens)
     return [(rows[b], use_reference[b]) for b in (batches[i] for i in rng.permutation(len(batches)))]
 
@@ -141,8 +139,7 @@ def cut(rows: np.ndarray, widths: np.ndarray, batch_tokens: int) -> list[np.ndar
     return batches
 
 
-def _rounded(width: Any) -> Any:
-    """The next multiple of 4, of a number or of an array."""
+def _rounded(width: int) -> int:
     return -(-width // _MULTIPLE) * _MULTIPLE
 
 

@@ -98,7 +98,7 @@ def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DR
 def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
     """`decoder_states` with the rows behind them that only fill up a matrix (see `Packing`)."""
     source, target = Packing(batch.source_keep, batch.source.shape), Packing(batch.keep, batch.target.shape)
-    memory = _encode(model, batch, source, drop)
+    memory = encode(model, batch, source, drop)
     bias = _key_bias(batch.source_mask, memory.dtype)
     decoder, length = model.model.decoder, target.length
     x = drop(_embed(decoder, batch.decoder_input, target))
@@ -116,13 +116,8 @@ def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROP
     return x
 
 
-def encode(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
-    """The encoder's last states at the source's words, [len(batch.source_keep), d_model]."""
-    source = Packing(batch.source_keep, batch.source.shape)
-    return _encode(model, batch, source, drop)[: source.words]
-
-
-def _encode(model: MarianMTModel, batch: Batch, source: Packing, drop: DropoutPool) -> Tensor:
+def encode(model: MarianMTModel, batch: Batch, source: Packing, drop: DropoutPool = NO_DROPOUT) -> Tensor:
+    """The encoder's last states, [source.rows, d_model], words first."""
     encoder = model.model.encoder
     x = drop(_embed(encoder, batch.source, source))
     bias = _key_bias(batch.source_mask, x.dtype)

@@ -1,7 +1,7 @@
 """Where the words of padded sequences stand when they lie one behind the other, without padding.
 
 Only attention needs sequences as rows of equal length. Everything else in a transformer works on words one by one, and
-padding, an eighth of a batch of sentences of similar lengths, would be computed for nothing.
+would be computed for padding for nothing.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ class Packing:
         key = way, parts, heads
         if key not in self._places:
             make = self._spread_places if way == "spread" else self._gather_places
-            self._places[key] = make(*self._counted(parts, heads), parts, heads).flatten()
+            self._places[key] = make(parts, heads).flatten()
         return self._places[key]
 
-    def _counted(self, parts: int, heads: int) -> tuple[Tensor, Tensor]:
-        count = torch.arange(max(parts, heads), device=self.cells.device)
-        return count[:parts], count[:heads]
+    def _count(self, number: int) -> Tensor:
+        return torch.arange(number, device=self.cells.device)
 
-    def _spread_places(self, part: Tensor, head: Tensor, parts: int, heads: int) -> Tensor:
+    def _spread_places(self, parts: int, heads: int) -> Tensor:
         """[parts, B, heads, T] into [rows, parts, heads]."""
         row = self._row_of.view(1, self.batch, 1, self.length)
-        return (row * parts + part[:, None, None, None]) * heads + head[:, None]
+        return (row * parts + self._count(parts)[:, None, None, None]) * heads + self._count(heads)[:, None]
 
-    def _gather_places(self, part: Tensor, head: Tensor, _: int, heads: int) -> Tensor:
+    def _gather_places(self, parts: int, heads: int) -> Tensor:
         """[rows, parts, heads] into [parts, B, heads, T]."""
         sequence, position = (self.cells // self.length)[:, None, None], self.positions()[:, None, None]
-        return ((part[:, None] * self.batch + sequence) * heads + head) * self.length + position
+        part, head = self._count(parts)[:, None], self._count(heads)
+        return ((part * self.batch + sequence) * heads + head) * self.length + position

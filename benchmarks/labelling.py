@@ -9,6 +9,7 @@ import ctranslate2
 import pyarrow as pa
 from arms.common import Spec, sequences
 from turns import Arm, Results, run, table, write
+from workload import SMALL, add_model
 
 from distilmt.config import LabelConfig
 from distilmt.labels.store import LabelStore
@@ -46,6 +47,7 @@ def _teacher(work: Path, tokenizer: Tokenizer) -> Path:
     teacher = work / "trained-teacher"
     if not (teacher / "model.safetensors").exists():
         spec = Spec(str(work), updates=600, save=str(teacher), bf16=True, optimizer="muon", learning_rate=0.003)
+        add_model(work, "model", SMALL, tokenizer)
         run(Arm("teacher", "own", spec))
         tokenizer.copy_to(teacher)
     return teacher

@@ -21,9 +21,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent / "arms"))
 from arms.common import Spec, begun
 from arms.own import batches, training_set
-from run import BIG, DATA, SMALL
+from run import DATA
 from turns import write
-from workload import add_model, pairs_of, prepare
+from workload import BIG, SMALL, add_model, pairs_of, prepare
 
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.objectives.loss import LossSettings, chunked_loss

@@ -19,9 +19,8 @@ import labelling
 import startup
 from arms.common import Spec
 from turns import Arm, run, table, turns, write
-from workload import add_model, pairs_of, prepare, random_ids
+from workload import BIG, SMALL, add_model, pairs_of, prepare, random_ids
 
-from distilmt.config import ModelConfig
 from distilmt.machine import cores
 from distilmt.tokenizer import Tokenizer
 from distilmt.training.device import has_bf16, pick_device
@@ -30,8 +29,7 @@ DATA = "../shared/data/multi30k"
 SPEED = {"target tokens/s": ("tokens_per_second", 1, 0), "tokens/update": ("tokens_per_update", 1, 0)}
 UPDATE = {"ms/update": ("seconds_per_update", 1000, 0), "target tokens/s": ("tokens_per_second", 1, 0)}
 MEMORY = {"peak RSS, MB": ("peak_rss_bytes", 1e-6, 0), "ms/update": ("seconds_per_update", 1000, 0)}
-SMALL = ModelConfig(None, 256, 1024, 4, 3, 3, max_positions=128)
-BIG = ModelConfig(None, 512, 2048, 8, 6, 6, max_positions=128)
+SETTINGS = (("3+3, d=256", SMALL, 2048), ("3+3, d=256", SMALL, 4096), ("6+6, d=512", BIG, 2048))
 LOSS_UPDATES = 400
 
 
@@ -47,16 +45,17 @@ class Setting:
 
 
 def training(setting: Setting) -> None:
-    """Target tokens per second of plain training, two shapes."""
+    """Target tokens per second of plain training, two shapes, the smaller one with batches of two sizes."""
     parts, data = [], {}
-    for name, shape in (("3+3, d=256", SMALL), ("6+6, d=512", BIG)):
+    for name, shape, batch_tokens in SETTINGS:
         add_model(setting.work, "model", shape, setting.tokenizer)
-        found = turns(training_arms(setting.spec, own_first=run(Arm("own", "own", setting.spec))), setting.rounds)
-        parts += [
-            f"{name}, {len(setting.tokenizer.target.pieces)} pieces",
-            table(found, SPEED, "own", "tokens_per_second"),
-        ]
-        data[name] = found
+        spec = replace(setting.spec, batch_tokens=batch_tokens)
+        found = turns(training_arms(spec, own_first=run(Arm("own", "own", spec))), setting.rounds)
+        title = (
+            f"{name}, {len(setting.tokenizer.target.pieces)} pieces, batches of {batch_tokens:,} tokens"
+        )
+        parts += [title, table(found, SPEED, "own", "tokens_per_second")]
+        data[title] = found
     write("training", setting.command, parts, data)
 
 

@@ -17,6 +17,8 @@ from distilmt.tokenizer import Tokenizer, load, train
 from distilmt.training.batching import Ragged
 
 PIECES = 8000
+SMALL = ModelConfig(None, 256, 1024, 4, 3, 3, max_positions=128)
+BIG = ModelConfig(None, 512, 2048, 8, 6, 6, max_positions=128)
 
 
 def pairs_of(paths: list[str]) -> list[tuple[str, str]]:

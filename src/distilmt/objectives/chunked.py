@@ -156,7 +156,7 @@ class _Work:
     def _add_gradients(self, rows: slice, rest: Tensor, factor: Tensor) -> None:
         if self.grad_hidden is not None:
             torch.mm(rest, self.weight, out=self.grad_hidden[rows])
-            self.grad_hidden[rows] *= factor
+            self.grad_hidden[rows].mul_(factor)
         if self.grad_weight is not None:
             scaled = (self.hidden[rows] * factor).to(rest.dtype)
             if self.weight_product is not None:
@@ -178,17 +178,19 @@ class _Work:
             return
         total, states, weights = self._summed_logits(shares)
         self.loss -= total
+        # In the gradients' own dtype: with two dtypes PyTorch copies the whole gradient there and back. And not by -=,
+        # which assigns a slice to itself afterwards, that is, copies it.
         if self.grad_hidden is not None:
-            self.grad_hidden -= shares[:, None] * weights
+            self.grad_hidden.sub_((shares[:, None] * weights).to(self.grad_hidden.dtype))
         if self.grad_weight is not None:
-            self.grad_weight[: terms.vocabulary] -= states
+            self.grad_weight[: terms.vocabulary].sub_(states.to(self.grad_weight.dtype))
         if self.grad_bias is not None:
-            self.grad_bias[: terms.vocabulary] -= shares.sum()
+            self.grad_bias[: terms.vocabulary].sub_(shares.sum())
 
     def _summed_logits(self, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Σ_n share_n Σ_v z_nv, and its two factors: the rows' states and all words' weights, summed, [d] each."""
         words = slice(self.terms.vocabulary)
-        weights = self.weight[words].sum(0, dtype=self.loss.dtype)
+        weights = self.weight[words].sum(0).to(self.loss.dtype)  # summed in float32, whatever comes out
         states = shares @ widened(self.hidden)
         total = states @ weights
         if self.bias is not None:

@@ -17,7 +17,7 @@ from distilmt.objectives.chunked import ChunkedLoss, Terms
 from distilmt.objectives.hard import label_cross_entropy
 from distilmt.objectives.sparse import outcome_entropy, teacher_outcomes, word_cross_entropy
 
-_LOGITS = 1 << 24
+_LOGITS, _ROWS = 1 << 24, 128
 
 
 @dataclass
@@ -103,7 +103,7 @@ def chunked_loss(
         bias: [V], or None.
         targets: what each row should predict.
         settings: the objective's configuration and the label smoothing.
-        chunk: rows whose logits are held at a time; by default as many as make up 16 million logits.
+        chunk: rows whose logits are held at a time; by default about as many as make up 16 million logits.
         vocabulary: V, if the weight has rows behind that are no words: they get neither probability nor gradient.
 
     Returns:
@@ -114,7 +114,7 @@ def chunked_loss(
     """
     config, smoothing = settings
     vocabulary = len(weight) if vocabulary is None else vocabulary
-    chunk = chunk or max(1, _LOGITS // len(weight))
+    chunk = chunk or _even_chunk(len(hidden), len(weight))
     targets = _filled(targets, len(hidden))
     top = _top(targets, config)
     word, uniform = config.word if top else 0.0, config.tail == "uniform"
@@ -129,6 +129,12 @@ def chunked_loss(
         entropy = outcome_entropy(masses, config.temperature, config.tail, vocabulary).sum()
     loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, outcomes, masses, terms, chunk)
     return loss, Statistics(nll, word, entropy)
+
+
+def _even_chunk(rows: int, vocabulary: int) -> int:
+    """Rows of a chunk: chunks of one size, the last one no smaller than it must be, in multiples of 128."""
+    chunks = -(-rows * vocabulary // _LOGITS)
+    return max(1, -(-rows // (max(1, chunks) * _ROWS))) * _ROWS
 
 
 def _filled(targets: Targets, rows: int) -> Targets:

@@ -196,6 +196,27 @@ class ObjectiveConfig:
     """Use fewer of the stored log-probabilities; null uses all."""
     tail: Literal["bucket", "uniform", "renormalise", "zero"] = "bucket"
     """Mass outside the top k: a bucket, one spread evenly over all other words, spread over the top k, or left out."""
+    divergence: Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"] = "kl"
+    """How the student's distribution is compared with the teacher's; all but `kl` need the tail `bucket`."""
+    skew: float = 0.1
+    """β of `js` (0.5 is symmetric), α of the skewed divergences."""
+    entropy: Literal["none", "penalty", "weight_high", "weight_low", "temperature"] = "none"
+    """Reward the student's entropy; weigh positions by the teacher's, high or low; or soften certain positions most."""
+    entropy_weight: float = 0.01
+    """Of the reward under `entropy: penalty`; below zero it is the reverse, a penalty of uncertainty."""
+    selection: Literal["all", "batch", "queue", "hard_gate", "teacher_better"] = "all"
+    """Positions the teacher's words are learnt at: all, the hardest, where the student is surer, or the teacher is."""
+    selection_share: float = 0.5
+    """Share of positions that count as the hardest under `batch` and `queue`."""
+    ranking: float = 0.0
+    """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
+
+    def __post_init__(self) -> None:
+        if self.divergence != "kl" and self.tail != "bucket":
+            raise UserError(f"objective.tail is {self.tail!r}, but divergence {self.divergence!r} needs tail: bucket")
+        for name in ("skew", "selection_share"):
+            if not 0 < getattr(self, name) < 1:
+                raise UserError(f"objective.{name} is {getattr(self, name)}: it must lie between 0 and 1")
 
 
 @dataclass

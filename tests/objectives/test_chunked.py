@@ -1,11 +1,14 @@
 """The fast path against the definition: values and gradients, over every kind of term."""
 
 import itertools
+from typing import get_args
 
 import pytest
 import torch
 
 from distilmt.config import ObjectiveConfig
+from distilmt.objectives.divergences import Divergence
+from distilmt.objectives.hard import label_cross_entropy
 from distilmt.objectives.loss import LossSettings, Targets, chunked_loss, objective
 from distilmt.objectives.sparse import teacher_entropy, word_cross_entropy
 
@@ -16,6 +19,15 @@ CONFIGS = [
     ObjectiveConfig(word=word, label=label, temperature=temperature, tail=tail, top_k=top_k)
     for word, label in ((0.0, 1.0), (0.7, 0.3), (1.0, 0.0))
     for temperature, tail, top_k in itertools.product((1.0, 2.0), TAILS, (None, 3))
+]
+METHODS = [
+    *({"divergence": name, "skew": 0.3} for name in get_args(Divergence)),
+    *({"entropy": name, "temperature": 2.0} for name in ("penalty", "weight_high", "weight_low", "temperature")),
+    {"entropy": "weight_high", "tail": "uniform"},
+    *({"selection": name} for name in ("batch", "queue", "hard_gate", "teacher_better")),
+    {"selection": "hard_gate", "tail": "uniform"},
+    {"ranking": 0.5},
+    {"ranking": 0.5, "divergence": "js", "selection": "batch", "entropy": "penalty", "temperature": 1.5},
 ]
 
 
@@ -50,6 +62,36 @@ def test_values_and_gradients_are_those_of_the_definition(dtype, smoothing):
         ):
             assert found.dtype == dtype
             assert difference(found, expected) < TOLERANCE[dtype], (config, chunk)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_every_method_is_that_of_the_definition(dtype, method):
+    config = ObjectiveConfig(word=0.7, label=0.3, **method)
+    for chunk in (N,) if config.selection == "batch" else (10, N):
+        (hidden, weight, bias), targets = case(dtype, 0.5 if dtype == torch.bfloat16 else 1.0)
+        settings = LossSettings(config, 0.1, torch.tensor(4.4) if config.selection == "queue" else None)
+        loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
+        plain = objective(hidden @ weight.T + bias, targets, settings).sum()
+        assert difference(loss, plain) < TOLERANCE[dtype]
+        for found, expected in zip(
+            torch.autograd.grad(loss, (hidden, weight, bias)),
+            torch.autograd.grad(plain, (hidden, weight, bias)),
+            strict=True,
+        ):
+            assert difference(found, expected) < 2 * TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_the_definition_is_the_weighted_sum_of_the_two_cross_entropies(config):
+    (hidden, weight, bias), targets = case(torch.float64)
+    logits = hidden @ weight.T + bias
+    assert targets.top_ids is not None and targets.top_logprobs is not None
+    top = targets.top_ids[:, : config.top_k], targets.top_logprobs[:, : config.top_k]
+    plain = config.label * label_cross_entropy(logits, targets.ids.clamp_min(0), 0.1)
+    plain = plain + config.word * word_cross_entropy(logits, *top, config.temperature, config.tail)
+    found = objective(logits, targets, LossSettings(config, 0.1))
+    torch.testing.assert_close(found, torch.where(targets.ids >= 0, plain, 0), atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [0.01, 30.0])
@@ -123,7 +165,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn():
 
 def test_without_gradients_and_without_bias():
     (hidden, weight, _), targets = case(torch.float32)
-    settings = (ObjectiveConfig(), 0.1)
+    settings = LossSettings(ObjectiveConfig(), 0.1)
     with torch.no_grad():
         loss, _ = chunked_loss(hidden, weight, None, targets, settings)
     assert not loss.requires_grad

@@ -1,9 +1,21 @@
-"""Plain divergences between whole distributions: what every faster path is tested against."""
+"""Plain divergences between distributions: what every faster path is tested against.
+
+A distribution is a row of probabilities, over the whole vocabulary or over the k + 1 outcomes of `sparse`: the formulas
+are the same.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+Divergence = Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"]
+
+_FLOOR = 1e-6
+"""Probabilities of the teacher below it count as it in `reverse_kl`, which would be infinite where they are zero."""
+_TINY = 1e-30
 
 
 def widened(values: Tensor) -> Tensor:
@@ -39,3 +51,52 @@ def kl_divergence(student_logits: Tensor, teacher_probs: Tensor, temperature: fl
     softened = soften(teacher_probs, temperature)
     entropy = -(torch.xlogy(softened, softened)).sum(-1)
     return cross_entropy_soft(student_logits, teacher_probs, temperature) - temperature**2 * entropy
+
+
+def divergence(kind: Divergence, log_student: Tensor, teacher: Tensor, skew: float = 0.1) -> Tensor:
+    """How far the student p is from the teacher q, by one of seven measures; zero where they agree, never negative.
+
+    - `kl`: KL(q ‖ p), the mean log-ratio under the teacher (Kim & Rush 2016 less a constant): covers all its words.
+    - `reverse_kl`: KL(p ‖ q), under the student (Gu et al. 2024, MiniLLM): seeks one of its modes.
+    - `symmetric_kl`: half of each.
+    - `js`: β · KL(q ‖ m) + (1 − β) · KL(p ‖ m) with m = βq + (1 − β)p, the generalised Jensen-Shannon divergence
+      (Agarwal et al. 2024, GKD, equation 1); β is `skew`, and 0.5 makes it symmetric. It is bounded, and so are its
+      gradients: for a small β they are about β times those of `kl`.
+    - `tv`: ½ Σ |q − p|, total variation (Wen et al. 2023, f-DISTILL, section 3.2).
+    - `skewed_kl`: KL(q ‖ αq + (1 − α)p); α is `skew` (Ko et al. 2024, DistiLLM, equation 3).
+    - `skewed_reverse_kl`: KL(p ‖ (1 − α)q + αp) (equation 4 there).
+
+    Args:
+        kind: which measure.
+        log_student: [N, n] log-probabilities of the student.
+        teacher: [N, n] probabilities of the teacher over the same outcomes.
+        skew: β or α, between 0 and 1.
+
+    Returns:
+        Nats per row, [N]; for `tv` a share between 0 and 1.
+    """
+    student = log_student.exp()
+    if kind == "kl":
+        return _relative_entropy(teacher, log_student)
+    if kind == "reverse_kl":
+        return (student * (log_student - _log(teacher, _FLOOR))).sum(-1)
+    if kind == "symmetric_kl":
+        return (divergence("kl", log_student, teacher) + divergence("reverse_kl", log_student, teacher)) / 2
+    if kind == "tv":
+        return (teacher - student).abs().sum(-1) / 2
+    if kind == "skewed_kl":
+        return _relative_entropy(teacher, _log(skew * teacher + (1 - skew) * student))
+    if kind == "skewed_reverse_kl":
+        return (student * (log_student - _log((1 - skew) * teacher + skew * student))).sum(-1)
+    middle = _log(skew * teacher + (1 - skew) * student)
+    of_student = (student * (log_student - middle)).sum(-1)
+    return skew * _relative_entropy(teacher, middle) + (1 - skew) * of_student
+
+
+def _relative_entropy(teacher: Tensor, log_other: Tensor) -> Tensor:
+    """KL(q ‖ r) from q and log r, [N]."""
+    return (torch.xlogy(teacher, teacher) - teacher * log_other).sum(-1)
+
+
+def _log(probabilities: Tensor, floor: float = _TINY) -> Tensor:
+    return probabilities.clamp_min(floor).log()

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distilmt.config import ObjectiveConfig
-from distilmt.objectives.chunked import ChunkedLoss, Terms
-from distilmt.objectives.hard import label_cross_entropy
-from distilmt.objectives.sparse import outcome_entropy, teacher_outcomes, word_cross_entropy
+from distilmt.objectives.chunked import ChunkedLoss
+from distilmt.objectives.divergences import widened
+from distilmt.objectives.rows import Known, Terms, row_losses, teacher_side
+from distilmt.objectives.sparse import NOWHERE, even_share, outcome_entropy, student_outcomes
 
 _LOGITS, _ROWS = 1 << 24, 128
 
@@ -42,6 +43,8 @@ class LossSettings(NamedTuple):
     objective: ObjectiveConfig
     smoothing: float = 0.0
     """Share of the label's probability spread over the vocabulary; the teacher's words are never smoothed."""
+    threshold: Tensor | None = None
+    """Cross-entropy from which a position is hard, under `selection: queue`; without it the batch alone tells."""
 
 
 def annealed(objective: ObjectiveConfig, progress: float) -> ObjectiveConfig:
@@ -63,27 +66,30 @@ class Statistics:
     nll: Tensor
     """Cross-entropy against the ids, never smoothed."""
     word: Tensor
-    """Cross-entropy against the teacher's words; zero where the objective has no such term."""
+    """Cross-entropy against the teacher's words, or another divergence from it; zero where there is no such term."""
     entropy: Tensor
-    """The teacher's entropy: `word - entropy` is the divergence."""
+    """The teacher's entropy: `word - entropy` is the divergence. Zero where `word` is one already."""
+    rows: Tensor
+    """[N]: the cross-entropy against the ids, row by row."""
 
 
-def objective(
-    student_logits: Tensor, targets: Targets, settings: LossSettings | tuple[ObjectiveConfig, float]
-) -> Tensor:
+def objective(student_logits: Tensor, targets: Targets, settings: LossSettings) -> Tensor:
     """The objective of every row, [N], from logits [N, V]: the definition, for tests and for reading.
 
     Raises:
         ValueError: the objective wants words and the targets have none.
     """
-    config, smoothing = settings
-    keep = targets.ids >= 0
-    loss = config.label * label_cross_entropy(student_logits, targets.ids.clamp_min(0), smoothing)
-    top = _top(targets, config)
-    if top is not None:
-        word = word_cross_entropy(student_logits, *top, config.temperature, config.tail)
-        loss = loss + config.word * word
-    return torch.where(keep, loss, 0)
+    logits = widened(student_logits)
+    terms, top = _asked(targets, settings, logits.shape[1])
+    known = teacher_side(targets.ids, top, terms, logits.dtype)
+    labels = targets.ids.clamp_min(0).long()[:, None]
+    ids = labels if top is None else top[0]
+    other = logits.scatter(1, ids, NOWHERE).amax(1) if terms.ranked else None
+    found = row_losses(student_outcomes(logits, ids), logits.gather(1, labels).squeeze(1), other, known, terms)
+    even = found.label_weight * terms.smoothing / terms.vocabulary
+    if terms.uniform:
+        even = even + found.word_weight * even_share(known.masses, terms.vocabulary)
+    return found.loss - even * logits.sum(-1)
 
 
 def chunked_loss(
@@ -91,11 +97,13 @@ def chunked_loss(
     weight: Tensor,
     bias: Tensor | None,
     targets: Targets,
-    settings: LossSettings | tuple[ObjectiveConfig, float],
+    settings: LossSettings,
     chunk: int | None = None,
     vocabulary: int | None = None,
 ) -> tuple[Tensor, Statistics]:
     """Sum over rows of `objective(hidden @ weight.T + bias, …)`, with gradients, a chunk of rows at a time.
+
+    Under `selection: batch` the hardest rows are chosen chunk by chunk.
 
     Args:
         hidden: [N, d] the decoder's last states; bf16, float32 or float64. Rows behind those count for nothing.
@@ -112,23 +120,32 @@ def chunked_loss(
     Raises:
         ValueError: the objective wants words and the targets have none.
     """
-    config, smoothing = settings
-    vocabulary = len(weight) if vocabulary is None else vocabulary
-    chunk = chunk or _even_chunk(len(hidden), len(weight))
+    rows = len(targets.ids)
     targets = _filled(targets, len(hidden))
-    top = _top(targets, config)
-    word, uniform = config.word if top else 0.0, config.tail == "uniform"
-    terms = Terms(config.label, word, config.temperature, smoothing, uniform, vocabulary)
-    if top is None:
-        outcomes, masses = targets.ids.clamp_min(0)[:, None], None
-        entropy = torch.zeros((), device=hidden.device)
-    else:
-        masses = teacher_outcomes(top[1], config.temperature, config.tail, vocabulary)
-        masses = torch.where((targets.ids >= 0)[:, None], masses, 0)
-        outcomes = top[0]
-        entropy = outcome_entropy(masses, config.temperature, config.tail, vocabulary).sum()
-    loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, outcomes, masses, terms, chunk)
-    return loss, Statistics(nll, word, entropy)
+    terms, top = _asked(targets, settings, len(weight) if vocabulary is None else vocabulary)
+    known = teacher_side(targets.ids, top, terms, torch.promote_types(hidden.dtype, torch.float32))
+    top_ids = targets.ids.clamp_min(0)[:, None] if top is None else top[0]
+    chunk = chunk or _even_chunk(len(hidden), len(weight))
+    loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, top_ids, known, terms, chunk)
+    return loss, Statistics(nll.sum(), word.sum(), _teachers_entropy(known, terms), nll[:rows])
+
+
+def _asked(targets: Targets, settings: LossSettings, vocabulary: int) -> tuple[Terms, tuple[Tensor, Tensor] | None]:
+    """The terms, and the teacher's words as far as they are used."""
+    config = settings.objective
+    top = None
+    if config.word != 0:
+        if targets.top_ids is None or targets.top_logprobs is None:
+            raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
+        top = targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]
+    return Terms(config, settings.smoothing, vocabulary, top is not None, settings.threshold), top
+
+
+def _teachers_entropy(known: Known, terms: Terms) -> Tensor:
+    """What the word terms come to when the student does as it is told, summed."""
+    if not terms.words or terms.config.divergence != "kl":
+        return torch.zeros_like(known.keep).sum()
+    return outcome_entropy(known.masses, known.temperature, terms.config.tail, terms.vocabulary).sum()
 
 
 def _even_chunk(rows: int, vocabulary: int) -> int:
@@ -145,12 +162,3 @@ def _filled(targets: Targets, rows: int) -> Targets:
     words = (targets.top_ids, targets.top_logprobs)
     top = [None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in words]
     return Targets(F.pad(targets.ids, (0, more), value=-1), *top)
-
-
-def _top(targets: Targets, config: ObjectiveConfig) -> tuple[Tensor, Tensor] | None:
-    """The teacher's words as far as the objective uses them."""
-    if config.word == 0:
-        return None
-    if targets.top_ids is None or targets.top_logprobs is None:
-        raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
-    return targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]

@@ -30,13 +30,13 @@ NOWHERE = -1e30
 """Stands in for the logit -inf: its probability is zero, and no arithmetic on it makes a NaN."""
 
 
-def teacher_outcomes(top_logprobs: Tensor, temperature: float, tail: Tail, vocabulary: int) -> Tensor:
+def teacher_outcomes(top_logprobs: Tensor, temperature: float | Tensor, tail: Tail, vocabulary: int) -> Tensor:
     """The teacher's target masses.
 
     Args:
         top_logprobs: [N, k] natural logarithms of probabilities under T = 1. A row of nothing but -inf has no word
             labels; its masses are all zero, and so is its loss.
-        temperature: softens the k + 1 outcomes.
+        temperature: softens the k + 1 outcomes; one for all rows, or [N, 1].
         tail: what becomes of the bucket.
         vocabulary: V; where the top words are the whole vocabulary, the bucket is empty whatever rounding says.
 
@@ -107,8 +107,11 @@ def even_share(masses: Tensor, vocabulary: int) -> Tensor:
     return masses[:, -1] / max(1, vocabulary - masses.shape[1] + 1)
 
 
-def outcome_entropy(masses: Tensor, temperature: float, tail: Tail, vocabulary: int) -> Tensor:
-    """T² · (−Σ_i q_i log q_i), [N]: what the word cross-entropy comes to when the student does as it is told."""
+def outcome_entropy(masses: Tensor, temperature: float | Tensor, tail: Tail, vocabulary: int) -> Tensor:
+    """T² · (−Σ_i q_i log q_i), [N]: what the word cross-entropy comes to when the student does as it is told.
+
+    The temperature may be one for all rows, or [N].
+    """
     entropy = -(temperature**2) * torch.xlogy(masses, masses).sum(-1)
     if tail == "uniform":
         entropy = entropy + masses[:, -1] * math.log(max(1, vocabulary - masses.shape[1] + 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.config import LabelConfig, RunConfig
+from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import health, quality, speed
 from distilmt.export.ctranslate2 import export
@@ -148,6 +148,25 @@ def _asked(labels: LabelConfig) -> str:
     return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
 
 
+def _loss(objective: ObjectiveConfig) -> str:
+    """The terms, and what is not as it is by default."""
+    parts = [f"word{objective.word:g}", f"label{objective.label:g}"]
+    if objective.annealing:
+        parts.append("annealing")
+    if objective.divergence != "kl":
+        skewed = "js" in objective.divergence or "skewed" in objective.divergence
+        parts.append(objective.divergence + (f"{objective.skew:g}" if skewed else ""))
+    if objective.entropy != "none":
+        weight = f"{objective.entropy_weight:g}" if objective.entropy == "penalty" else ""
+        parts.append(f"entropy-{objective.entropy}{weight}")
+    if objective.selection != "all":
+        share = f"{objective.selection_share:g}" if objective.selection in ("batch", "queue") else ""
+        parts.append(objective.selection + share)
+    if objective.ranking:
+        parts.append(f"ranking{objective.ranking:g}")
+    return "+".join(parts)
+
+
 def signature(config: RunConfig) -> str:
     """One line that stands for how the student was made, as sacreBLEU's stands for how it is scored."""
     labels, objective = config.labels, config.student.objective
@@ -160,7 +179,7 @@ def signature(config: RunConfig) -> str:
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",
-        "loss": f"word{objective.word:g}+label{objective.label:g}" + ("+annealing" if objective.annealing else ""),
+        "loss": _loss(objective),
         "refs": f"{objective.reference_share:g}",
         "init": config.student.initialise,
         "updates": config.student.training.updates,

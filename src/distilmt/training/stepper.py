@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
+from distilmt.training.hardest import LossQueue
 from distilmt.training.optimizer import FlatOptimizer
 
 
@@ -25,6 +27,7 @@ class Stepper:
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype)
+        self.seen = LossQueue() if objective.selection == "queue" else None
         self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
 
     def update(self, number: int, batch: Batch, targets: Targets, position: float | None = None) -> Statistics:
@@ -34,12 +37,18 @@ class Stepper:
         hidden = decoder_rows(self.model, _batch_to(batch, self.device), self.dropout)
         targets = _targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
-        settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing)
+        settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
         weight = self.model.lm_head.weight
         loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=words(self.model))
         loss.backward()
         self.optimizer.step(number, len(targets.ids), position)
+        if self.seen is not None:
+            self.seen.add(statistics.rows)
         return statistics
+
+    def _threshold(self) -> Tensor | None:
+        """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""
+        return None if self.seen is None else self.seen.threshold(self.objective.selection_share)
 
 
 def _batch_to(batch: Batch, device: torch.device) -> Batch:

@@ -60,11 +60,11 @@ def divergence(kind: Divergence, log_student: Tensor, teacher: Tensor, skew: flo
     - `reverse_kl`: KL(p ‖ q), under the student (Gu et al. 2024, MiniLLM): seeks one of its modes.
     - `symmetric_kl`: half of each.
     - `js`: β · KL(q ‖ m) + (1 − β) · KL(p ‖ m) with m = βq + (1 − β)p, the generalised Jensen-Shannon divergence
-      (Agarwal et al. 2024, GKD, equation 1); β is `skew`, and 0.5 makes it symmetric. It is bounded, and so are its
+      (Agarwal et al. 2024, GKD); β is `skew`, and 0.5 makes it symmetric. It is bounded, and so are its
       gradients: for a small β they are about β times those of `kl`.
-    - `tv`: ½ Σ |q − p|, total variation (Wen et al. 2023, f-DISTILL, section 3.2).
-    - `skewed_kl`: KL(q ‖ αq + (1 − α)p); α is `skew` (Ko et al. 2024, DistiLLM, equation 3).
-    - `skewed_reverse_kl`: KL(p ‖ (1 − α)q + αp) (equation 4 there).
+    - `tv`: ½ Σ |q − p|, total variation (Wen et al. 2023, f-DISTILL).
+    - `skewed_kl`: KL(q ‖ αq + (1 − α)p); α is `skew` (Ko et al. 2024, DistiLLM).
+    - `skewed_reverse_kl`: KL(p ‖ (1 − α)q + αp) (the same).
 
     Args:
         kind: which measure.

@@ -160,7 +160,7 @@ def _beside(outcomes: Tensor, total: Tensor, other: Tensor | None, known: Known,
 
 
 def ranking(student: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
-    """How far the student's words are out of the teacher's order, [N] (TIE-KD: Zhang et al. 2023, section 4.1).
+    """How far the student's words are out of the teacher's order, [N] (after TIE-KD: Zhang et al. 2023).
 
     A hinge on probabilities: the teacher's likeliest word before its other top words; of two top words the one the
     teacher prefers before the other; and all top words before any other. In the paper the last compares with all of
@@ -181,10 +181,10 @@ def _weights(nll: Tensor, known: Known, terms: Terms) -> tuple[Tensor, Tensor]:
     """Weights of label and word term, by which positions the teacher's words are to be learnt at.
 
     - `batch`, `queue`: at the share with the highest cross-entropy, of the batch or of the last so many positions
-      (Wang et al. 2021, selective distillation, sections 4.1 and 4.2);
+      (Wang et al. 2021, selective distillation);
     - `hard_gate`: where the student is surer of the label than the teacher; elsewhere only the label is learnt (Lee et
-      al. 2022, equation 6);
-    - `teacher_better`: where the teacher is surer of the label (Tan et al. 2019, section 3.3, by position).
+      al. 2022);
+    - `teacher_better`: where the teacher is surer of the label (Tan et al. 2019, by position).
     """
     config = terms.config
     label, word = config.label * known.keep, config.word * known.asked * known.weight

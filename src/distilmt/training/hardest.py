@@ -9,7 +9,7 @@ _POSITIONS = 30_000
 
 
 class LossQueue:
-    """First in, first out: cross-entropies of the last 30,000 positions (Wang et al. 2021, section 4.2).
+    """First in, first out: cross-entropies of the last 30,000 positions (Wang et al. 2021, their global selection).
 
     It is not kept in checkpoints: a training that goes on fills it anew, and until it is full the batch alone tells.
     """

@@ -20,6 +20,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
 
   demo            distil a translator from real text, with one dial for time
   run             do everything a configuration says: distilmt run CONFIG.yaml [--KEY VALUE ...]
+  compare         methods side by side on the same labels: distilmt compare CONFIG.yaml [--KEY VALUE ...]
 
   prepare         … up to the corpus
   train-teacher   … up to the teacher
@@ -82,7 +83,12 @@ def _fail(message: str) -> int:
 def _command(name: str, arguments: list[str]) -> int:
     # A terminated process leaves as an interrupted one does: through the clean-up of files half-written.
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    commands: dict[str, Callable[[list[str]], int]] = {"demo": demo, "translate": translate, "labels": labels}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "demo": demo,
+        "compare": compare,
+        "translate": translate,
+        "labels": labels,
+    }
     if name in _UNTIL:
         return run(arguments, name)
     if name in commands:
@@ -129,6 +135,33 @@ def demo(arguments: list[str]) -> int:
 
     root = demos.run(config)
     _tell(root, flags)
+    return 0
+
+
+def compare(arguments: list[str]) -> int:
+    """`distilmt compare CONFIG.yaml`: methods side by side on the same labels, at equal updates."""
+    from distilmt import settings
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(
+            "Usage: distilmt compare CONFIG.yaml [--KEY VALUE ...]\n\n"
+            "The file has the keys of a run (`distilmt run --help`) and beside them\n\n"
+            "  methods: names, each with the keys of `student` (and `labels`) in which it differs\n"
+            "  seeds: whole numbers; every method is trained once with each (default [1, 2, 3])\n"
+            "  baseline: the method that all are compared with (default: the first)\n\n"
+            "Tables are in comparison.md, .html and .json of the run directory, new after every student."
+        )
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config = settings.load_comparison(arguments)
+    _listen(flags)
+    from distilmt import compare as comparisons
+
+    root = comparisons.run(config)
+    if "--json" in flags:
+        print((root / "comparison.json").read_text(encoding="utf-8"), end="")
+    elif "--quiet" not in flags:
+        print((root / "comparison.md").read_text(encoding="utf-8"), end="")
     return 0
 
 

@@ -292,6 +292,20 @@ class RunConfig:
 
 
 @dataclass
+class CompareConfig:
+    """`distilmt compare CONFIG.yaml`: methods side by side, on the same labels, for as many updates each."""
+
+    run: RunConfig
+    """What all share: corpus, tokenizer, teacher and labels are made once in its run directory."""
+    methods: dict[str, RunConfig]
+    """For every method's name the same run with its own `student`, and what is chosen from the labels."""
+    seeds: list[int]
+    """Every method is trained once with each."""
+    baseline: str
+    """The method all others are compared with."""
+
+
+@dataclass
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 

@@ -30,6 +30,9 @@ _READS = {
     "exports": ("tokenizer", "teacher", "student", "baseline"),
     "evaluation": ("corpus", "exports"),
     "report": ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation"),
+    # Steps of a comparison of methods.
+    "teacher-scores": ("corpus", "tokenizer", "teacher"),
+    "scores": ("corpus", "tokenizer", "teacher", "student"),
 }
 
 
@@ -105,6 +108,8 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
         "exports": steps.export_models,
         "evaluation": steps.evaluate_models,
         "report": steps.write_report,
+        "teacher-scores": lambda config, directory: steps.score_model(config, directory, "teacher"),
+        "scores": lambda config, directory: steps.score_model(config, directory, "student"),
     }
     return _settings(name, config), lambda directory: work[name](config, directory)
 
@@ -112,6 +117,12 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 # What changes how a step is done but not what comes of it, or is used by a later step only.
 _WITHOUT_EFFECT = {"save_seconds", "threads"}
 _USED_BY_STUDENT = {"max_length_ratio", "max_repetition"}
+_UNSEEDED = ("exports", "report", "teacher-scores", "scores")
+
+
+def same_labels(a: RunConfig, b: RunConfig) -> bool:
+    """Whether two runs in one directory would make the same corpus, tokenizer, teacher and labels."""
+    return all(_settings(name, a) == _settings(name, b) for name in STEPS[: STEPS.index("labels") + 1])
 
 
 def _settings(name: str, config: RunConfig) -> dict[str, Any]:
@@ -130,9 +141,11 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
         "exports": asdict(config.export) | pair,
         "evaluation": asdict(config.evaluation) | pair,
         "report": {"language": config.language, "config": asdict(config)},
+        "teacher-scores": {"beam_size": config.evaluation.beam_size} | pair,
+        "scores": {"beam_size": config.evaluation.beam_size} | pair,
     }
     settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
-    return settings if name in ("exports", "report") else settings | {"seed": config.seed}
+    return settings if name in _UNSEEDED else settings | {"seed": config.seed}
 
 
 def _without(value: Any, keys: set[str]) -> Any:

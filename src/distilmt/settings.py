@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.config import DemoConfig, RunConfig, TranslateConfig
+from distilmt.config import CompareConfig, DemoConfig, RunConfig, TranslateConfig
 from distilmt.errors import UserError
 
 T = TypeVar("T")
@@ -49,6 +49,71 @@ def load(arguments: Sequence[str]) -> RunConfig:
     return config
 
 
+_COMPARISON = ("methods", "seeds", "baseline")
+_OF_METHODS = ("student", "labels")
+
+
+def load_comparison(arguments: Sequence[str]) -> CompareConfig:
+    """A comparison: `CONFIG.yaml [--KEY VALUE …]`, a run's keys and beside them `methods`, `seeds` and `baseline`.
+
+    Raises:
+        UserError: as `load`; or methods that differ in more than how a student is made, or in how long it is trained.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("name a YAML file, such as configs/compare-multi30k.yaml")
+    path, flags = Path(arguments[0]), arguments[1:]
+    values = _read_yaml(path)
+    methods, seeds, baseline = (values.pop(key, None) for key in _COMPARISON)
+    _check_methods(path, methods, seeds)
+    run = _load(values, path, flags)
+    made = {str(name): _load(_merged(values, changes or {}), path, flags) for name, changes in methods.items()}
+    config = CompareConfig(run, made, seeds or [1, 2, 3], str(baseline or next(iter(made))))
+    if config.baseline not in made:
+        raise UserError(f"{path}: baseline {config.baseline!r} is no method{nearest(config.baseline, list(made))}")
+    _check_budgets(config, path)
+    return config
+
+
+def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
+    if not isinstance(methods, dict) or len(methods) < 2:
+        raise UserError(f"{path}: methods must name two methods at least, each with what differs from the others")
+    for name, changes in methods.items():
+        if not re.fullmatch(r"[\w.+-]+", str(name)) or str(name).startswith("."):
+            raise UserError(f"{path}: method {name!r}: use letters, digits and - _ + . in its name")
+        if not isinstance(changes or {}, dict) or set(changes or {}) - set(_OF_METHODS):
+            raise UserError(f"{path}: method {name!r} may have keys of {' and '.join(_OF_METHODS)} alone")
+    if seeds is not None and not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
+        raise UserError(f"{path}: seeds must be a list of whole numbers, such as [1, 2, 3]")
+
+
+def _check_budgets(config: CompareConfig, path: Path) -> None:
+    """Methods are compared at equal updates: whoever trained longer would win for that alone."""
+    wanted = config.run.student.training
+    for name, run in config.methods.items():
+        training = run.student.training
+        if (training.updates, training.batch_tokens) != (wanted.updates, wanted.batch_tokens):
+            raise UserError(f"{path}: method {name!r} is trained for longer or shorter: give all the same updates")
+        if training.seconds is not None:
+            raise UserError(f"{path}: student.training.seconds must be null: methods are compared at equal updates")
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with some keys replaced, as deep as `changes` is nested."""
+    whole = dict(values)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(whole.get(key), dict)
+        whole[key] = _merged(whole[key], value) if both else value
+    return whole
+
+
+def _load(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
+    _check_keys(values, RunConfig, str(path), "")
+    config = _parse_values(RunConfig, values, flags)
+    _check_labels(config)
+    _check_initialise(config)
+    return config
+
+
 def load_demo(arguments: Sequence[str]) -> DemoConfig:
     """The demo's flags."""
     return _parse(DemoConfig, arguments)
@@ -61,13 +126,19 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
 
 
 def _parse(kind: type[T], arguments: Sequence[str]) -> T:
-    import jsonargparse
-
     values: dict[str, Any] = {}
     rest = list(arguments)
     if rest and not rest[0].startswith("-"):
-        values = _read_yaml(Path(rest.pop(0)), kind)
-    rest = _joined_lists(kind, rest)
+        path = Path(rest.pop(0))
+        values = _read_yaml(path)
+        _check_keys(values, kind, str(path), "")
+    return _parse_values(kind, values, rest)
+
+
+def _parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]) -> T:
+    import jsonargparse
+
+    rest = _joined_lists(kind, list(arguments))
     known = [name for name, *_ in fields(kind)]
     for argument in rest:
         name = argument.removeprefix("--").split("=")[0]
@@ -149,7 +220,7 @@ def _plain(message: str) -> str:
     return re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
 
 
-def _read_yaml(path: Path, kind: type) -> dict[str, Any]:
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -160,7 +231,6 @@ def _read_yaml(path: Path, kind: type) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values, such as `seed: 1`")
-    _check_keys(values, kind, str(path), "")
     return values
 
 

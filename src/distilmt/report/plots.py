@@ -70,14 +70,15 @@ def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -
     return _svg(width, height, title, "".join(body))
 
 
-def lines(curves: Sequence[Line], x_label: str, title: str) -> str:
-    """Curves over a shared even x axis; dots with values under the mouse."""
+def lines(curves: Sequence[Line], x_label: str, title: str, classes: Sequence[str] = ()) -> str:
+    """Curves over a shared even x axis; dots with values under the mouse. `classes` colour them, else their names."""
     width, height, frame = 480.0, 290.0, Box(46, 12, 418, 232)
     points = [point for curve in curves for point in curve.points]
     x = replace(even_axis([p[0] for p in points], frame.x, frame.x + frame.width), low=0.0)
     y = even_axis([p[1] for p in points], frame.y + frame.height, frame.y)
     body = [_grid(x, y, frame, x_label, "")]
-    body += [_curve(curve, x, y) for curve in curves]
+    chosen = classes or [series(curve.name) for curve in curves]
+    body += [_curve(curve, x, y, name) for curve, name in zip(curves, chosen, strict=True)]
     return _svg(width, height, title, "".join(body))
 
 
@@ -151,7 +152,7 @@ def _text_width(text: str) -> float:
     return sum(13.5 if ord(character) > 0x2E80 else 8.2 for character in text)
 
 
-def _curve(curve: Line, x: Axis, y: Axis) -> str:
+def _curve(curve: Line, x: Axis, y: Axis, colour: str) -> str:
     kept = thinned(curve.points, _MOST_POINTS)
     path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in kept)
     dots = "".join(
@@ -159,7 +160,7 @@ def _curve(curve: Line, x: Axis, y: Axis) -> str:
         f"<title>{escape(curve.label)}, {a:g}: {b:.4g}</title></circle>"
         for a, b in kept
     )
-    return f'<g class="{series(curve.name)}"><polyline points="{path}"/>{dots}</g>'
+    return f'<g class="{colour}"><polyline points="{path}"/>{dots}</g>'
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:

@@ -11,13 +11,17 @@ from distilmt.steps.learn import (
     train_tokenizer,
     write_labels,
 )
-from distilmt.steps.measure import evaluate_models, export_models, write_report
+from distilmt.steps.measure import evaluate_models, export_models, signature, write_report
+from distilmt.steps.score import TRANSLATIONS, score_model
 
 __all__ = [
+    "TRANSLATIONS",
     "evaluate_models",
     "export_models",
     "make_teacher",
     "prepare_corpus",
+    "score_model",
+    "signature",
     "tidy",
     "train_baseline",
     "train_student",

@@ -1,0 +1,135 @@
+"""`distilmt compare`: methods side by side on one set of labels, at equal updates, with several seeds.
+
+Corpus, tokenizer, teacher and labels are made once. Every method and seed then has a run directory of its own under
+`methods/`, in which those are links, and the pipeline's own steps are done: a comparison that is cut off goes on. The
+tables are written anew after every student, from all that are there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from distilmt import pipeline, progress
+from distilmt.config import CompareConfig, RunConfig
+from distilmt.corpora import prepare
+from distilmt.errors import UserError
+from distilmt.report import comparison
+from distilmt.rundir import locked, read_json, read_step, write_text
+
+_SHARED = ("corpus", "tokenizer", "teacher", "labels")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method with a seed."""
+
+    method: str
+    run: RunConfig
+
+    @property
+    def place(self) -> Path:
+        """Its run directory."""
+        return Path(self.run.run_dir)
+
+
+def run(config: CompareConfig) -> Path:
+    """Do all that is not done yet; returns the run directory.
+
+    Raises:
+        UserError: a method wants other labels than the others.
+    """
+    root = Path(config.run.run_dir)
+    for name, method in config.methods.items():
+        if not pipeline.same_labels(config.run, method):
+            raise UserError(f"method {name!r} wants other labels from the teacher: all methods share one set of labels")
+    all_arms = list(arms(config))
+    with locked(root):
+        write_text(root / "config.yaml", pipeline.dump(config.run))
+        for step in (*_SHARED, "teacher-scores"):
+            pipeline.do(step, config.run)
+        for number, arm in enumerate(all_arms, 1):
+            progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {len(all_arms)}")
+            _train(arm, root)
+            write_tables(config)
+    return root
+
+
+def arms(config: CompareConfig) -> Iterator[Arm]:
+    """All methods with the first seed, then with the next: early on there is something of every method to be seen."""
+    for seed in config.seeds:
+        for name, method in config.methods.items():
+            place = Path(config.run.run_dir) / "methods" / name / f"seed-{seed}"
+            # Whoever stopped early would not have had as many updates.
+            student = replace(method.student, training=replace(method.student.training, patience=0))
+            yield Arm(name, replace(method, run_dir=str(place), seed=seed, student=student))
+
+
+def _train(arm: Arm, root: Path) -> None:
+    arm.place.mkdir(parents=True, exist_ok=True)
+    for shared in _SHARED:
+        link = arm.place / shared
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(root / shared, arm.place))
+    with locked(arm.place):
+        pipeline.do("student", arm.run)
+        pipeline.do("scores", arm.run)
+
+
+def write_tables(config: CompareConfig) -> None:
+    """Write comparison.json, .md and .html from the students there are."""
+    root, run_config = Path(config.run.run_dir), config.run
+    test, train = (prepare.load(root / "corpus", split) for split in ("test", "train"))
+    finished = [_finished(arm) for arm in arms(config) if read_step(arm.place / "scores")]
+    found = comparison.build(
+        about={
+            "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
+            "updates": run_config.student.training.updates,
+            "beam_size": run_config.evaluation.beam_size,
+            "bootstrap": run_config.evaluation.bootstrap,
+            "baseline": config.baseline,
+            "language": run_config.language,
+            "signatures": {name: _signature(method) for name, method in config.methods.items()},
+            "config": asdict(run_config),
+        },
+        teacher=_scores(root / "teacher-scores") | {"parameters": _parameters(root / "teacher")},
+        students=finished,
+        test=(test["source"].to_pylist(), test["target"].to_pylist()),
+        training_targets=train["target"].to_pylist(),
+    )
+    comparison.write(found, root)
+
+
+def _finished(arm: Arm) -> dict[str, Any]:
+    """What is known of a trained student."""
+    record = read_step(arm.place / "student")
+    assert record is not None
+    return {
+        "method": arm.method,
+        "seed": arm.run.seed,
+        "validation": record.result["best_score"],
+        "train_seconds": record.result["train_seconds"],
+        "parameters": record.result["parameters"],
+        "curve": read_json(arm.place / "student" / "log.json"),
+        **_scores(arm.place / "scores"),
+    }
+
+
+def _scores(directory: Path) -> dict[str, Any]:
+    record = read_step(directory)
+    assert record is not None
+    return {**record.result, "translations": read_json(directory / "translations.json")}
+
+
+def _parameters(teacher: Path) -> int | None:
+    record = read_step(teacher)
+    return record.result.get("parameters") if record else None
+
+
+def _signature(method: RunConfig) -> str:
+    from distilmt.steps import signature
+
+    return signature(method)

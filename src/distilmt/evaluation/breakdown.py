@@ -1,0 +1,74 @@
+"""Where a system is good: by the length of the sentence, and by how often a word stood in the training text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from sacrebleu.metrics.chrf import CHRF
+
+from distilmt.evaluation.quality import tokenizer_for
+
+FREQUENCIES = (0, 1, 5, 20, 100)
+"""Where the bins of `by_frequency` begin."""
+_WORD = re.compile(r"\w+")
+
+
+def words(text: str, target: str) -> list[str]:
+    """Lower-cased words of a text, or its characters in languages written without spaces."""
+    found = _WORD.findall(text.lower())
+    return found if tokenizer_for(target) == "13a" else list("".join(found))
+
+
+def frequencies(texts: Iterable[str], target: str) -> Counter[str]:
+    """How often each word stands in the texts."""
+    return Counter(word for text in texts for word in words(text, target))
+
+
+def length_bins(sources: Sequence[str], bins: int = 4) -> tuple[list[str], np.ndarray]:
+    """Names of bins of about equal numbers of sentences by characters of the source, and each sentence's bin."""
+    lengths = np.fromiter(map(len, sources), int, len(sources))
+    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1)[1:-1]).astype(int))
+    highs = [*edges.tolist(), int(lengths.max())]
+    lows = [int(lengths.min()), *(edge + 1 for edge in edges.tolist())]
+    return [f"{low}–{high}" for low, high in zip(lows, highs, strict=True)], np.searchsorted(edges, lengths)
+
+
+def by_length(translations: Sequence[str], references: Sequence[str], bins: np.ndarray) -> list[float]:
+    """chrF of the sentences of each bin."""
+    metric, scores = CHRF(), []
+    for number in range(int(bins.max()) + 1):
+        rows = np.flatnonzero(bins == number).tolist()
+        chosen = [[lines[i] for i in rows] for lines in (translations, references)]
+        scores.append(float(metric.corpus_score(chosen[0], [chosen[1]]).score))
+    return scores
+
+
+def by_frequency(
+    translations: Sequence[str], references: Sequence[str], known: Counter[str], target: str
+) -> list[float | None]:
+    """F1 of the words of each bin of training frequency, 0 to 100, as in compare-mt (Neubig et al. 2019).
+
+    A word of a translation is right if it stands in the reference, as often as it does there. None where no word of the
+    references falls into a bin.
+    """
+    right, spoken, wanted = (np.zeros(len(FREQUENCIES)) for _ in range(3))
+    for translation, reference in zip(translations, references, strict=True):
+        ours, theirs = Counter(words(translation, target)), Counter(words(reference, target))
+        for word in ours | theirs:
+            number = int(np.searchsorted(FREQUENCIES, known[word], "right")) - 1
+            right[number] += min(ours[word], theirs[word])
+            spoken[number] += ours[word]
+            wanted[number] += theirs[word]
+    return [float(200 * r / (s + w)) if w else None for r, s, w in zip(right, spoken, wanted, strict=True)]
+
+
+def frequency_names() -> list[str]:
+    """Names of the bins of `by_frequency`."""
+    ends = [*(low - 1 for low in FREQUENCIES[1:]), None]
+    return [
+        f"{low}+" if high is None else str(low) if low == high else f"{low}–{high}"
+        for low, high in zip(FREQUENCIES, ends, strict=True)
+    ]

@@ -1,0 +1,230 @@
+"""Methods side by side: comparison.json, a table in Markdown, and a page with plots."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from distilmt import __version__
+from distilmt.evaluation import breakdown, quality
+from distilmt.report.build import plain
+from distilmt.report.comparison_page import render
+from distilmt.report.machine import machine
+from distilmt.report.text import number, p_value, signed
+from distilmt.rundir import write_json, write_text
+
+_SEEDLESS = ("translations", "curve", "method")
+
+
+def build(
+    about: Mapping[str, Any],
+    teacher: Mapping[str, Any],
+    students: Sequence[Mapping[str, Any]],
+    test: tuple[Sequence[str], Sequence[str]],
+    training_targets: Sequence[str],
+) -> dict[str, Any]:
+    """Everything that is to be told of a comparison.
+
+    Args:
+        about: facts of the comparison: pair, updates, baseline, signatures, …
+        teacher: its scores by decoding, with `translations`.
+        students: one for every method and seed that is trained.
+        test: sources and references.
+        training_targets: target side of the training text, for the frequency of words.
+    """
+    target = about["pair"]["target"]
+    names = [name for name in about["signatures"] if any(s["method"] == name for s in students)]
+    known = breakdown.frequencies(training_targets, target)
+    length_names, bins = breakdown.length_bins(test[0])
+    by = {name: [s for s in students if s["method"] == name] for name in names}
+    best = max(names, key=lambda name: statistics.mean(s["validation"] for s in by[name])) if names else None
+    return {
+        **about,
+        "distilmt_version": __version__,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": machine(),
+        "sentences": len(test[1]),
+        "best": best,
+        "bins": {"length": length_names, "frequency": breakdown.frequency_names()},
+        "teacher": _without(teacher) | _breakdown(teacher, test[1], bins, known, target),
+        "methods": [
+            {
+                "name": name,
+                "signature": about["signatures"][name],
+                "runs": [_without(s) | _breakdown(s, test[1], bins, known, target) for s in by[name]],
+                "curves": [s["curve"] for s in by[name]],
+            }
+            for name in names
+        ],
+        "comparisons": [
+            row
+            for name in names
+            for other in dict.fromkeys((about["baseline"], best))
+            if name != other and other in by
+            for row in _compared(name, str(other), by, test[1], target, about["bootstrap"])
+        ],
+    }
+
+
+def _without(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in _SEEDLESS}
+
+
+def _breakdown(row: Mapping[str, Any], references: Sequence[str], bins: Any, known: Any, target: str) -> dict[str, Any]:
+    lines = row["translations"]["beam"]
+    return {
+        "by_length": breakdown.by_length(lines, references, bins),
+        "by_frequency": breakdown.by_frequency(lines, references, known, target),
+    }
+
+
+def _compared(
+    name: str, other: str, by: Mapping[str, Any], references: Sequence[str], target: str, samples: int
+) -> list[dict[str, Any]]:
+    """The mean difference over seeds that both have, and the median of their p values, one paired bootstrap a seed."""
+    theirs = {s["seed"]: s for s in by[other]}
+    found: dict[str, list[quality.Comparison]] = {}
+    for student in by[name]:
+        if student["seed"] in theirs:
+            lines = [s["translations"]["beam"] for s in (student, theirs[student["seed"]])]
+            for row in quality.compare((name, lines[0]), (other, lines[1]), references, target, samples):
+                found.setdefault(row["metric"], []).append(row)
+    return [
+        {
+            "a": name,
+            "b": other,
+            "metric": metric,
+            "difference": statistics.mean(row["difference"] for row in rows),
+            "p_values": [row["p_value"] for row in rows],
+            "p_value": statistics.median(row["p_value"] for row in rows),
+        }
+        for metric, rows in found.items()
+    ]
+
+
+def values(method: Mapping[str, Any], *path: str) -> list[float]:
+    """A figure of all runs of a method that have it, such as `values(method, "beam", "bleu")`."""
+    found = []
+    for row in method["runs"]:
+        value: Any = row
+        for key in path:
+            value = (value or {}).get(key)
+        if value is not None:
+            found.append(float(value))
+    return found
+
+
+def spread(found: Sequence[float], digits: int = 2, factor: float = 1.0) -> str:
+    """Mean, and the standard deviation where there are several seeds."""
+    if not found:
+        return "–"
+    scaled = [factor * value for value in found]
+    middle = number(statistics.mean(scaled), digits)
+    return f"{middle} ± {number(statistics.stdev(scaled), digits)}" if len(scaled) > 1 else middle
+
+
+HEADS = (
+    "BLEU",
+    "chrF",
+    "greedy",
+    "int8",
+    "validation",
+    "against {baseline}",
+    "cost",
+    "agreement",
+    "ECE",
+    "entropy",
+    "mode",
+)
+
+
+def rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """The main table, the teacher last: name, then what `HEADS` says."""
+    base = next((m for m in found["methods"] if m["name"] == found["baseline"]), None)
+    cost = statistics.median(values(base, "train_seconds")) if base else None
+    table = [[m["name"], *_scores(m), _against(m["name"], found), _cost(m, cost), *_words(m)] for m in found["methods"]]
+    teacher = {"runs": [found["teacher"]]}
+    return [*table, ["teacher", *_scores(teacher), "", "", *_words(teacher)]]
+
+
+def _scores(method: Mapping[str, Any]) -> list[str]:
+    wanted = (("beam", "bleu"), ("beam", "chrf"), ("greedy", "bleu"), ("int8", "bleu"), ("validation",))
+    return [spread(values(method, *path)) for path in wanted]
+
+
+def _words(method: Mapping[str, Any]) -> list[str]:
+    one = "words"
+    return [
+        spread(values(method, one, "agreement"), 1, 100),
+        spread(values(method, one, "calibration_error"), 1, 100),
+        spread(values(method, one, "entropy")),
+        spread(values(method, one, "mode_mass"), 1, 100),
+    ]
+
+
+def _against(name: str, found: Mapping[str, Any]) -> str:
+    rows_ = [c for c in found["comparisons"] if (c["a"], c["b"], c["metric"]) == (name, found["baseline"], "bleu")]
+    return f"{signed(rows_[0]['difference'], 2)} ({p_value(rows_[0]['p_value'])})" if rows_ else ""
+
+
+def _cost(method: Mapping[str, Any], base: float | None) -> str:
+    taken = values(method, "train_seconds")
+    return f"{statistics.median(taken) / base:.2f}" if taken and base else "–"
+
+
+NOTE = (
+    "Over {sentences} test sentences: mean and standard deviation over seeds {seeds}. BLEU and chrF of float32 models "
+    "at beam {beam}; `greedy` and `int8` (at beam {beam}) are BLEU; `validation` is the best score by which the model "
+    "was kept; against {baseline}: mean difference in BLEU and the median over seeds of p of a paired bootstrap; "
+    "`cost`: training time as a multiple of {baseline}'s (validations included). Over the references, by word: "
+    "agreement with the teacher on the likeliest word (%), expected calibration error (%), entropy (nats); `mode`: "
+    "mean probability of the model's own translations (%). {updates} updates each."
+)
+
+
+def note(found: Mapping[str, Any]) -> str:
+    """What the columns mean."""
+    seeds = sorted({row["seed"] for method in found["methods"] for row in method["runs"]})
+    return NOTE.format(
+        sentences=found["sentences"],
+        seeds=", ".join(map(str, seeds)),
+        beam=found["beam_size"],
+        baseline=found["baseline"],
+        updates=found["updates"],
+    )
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """The main table and what it means."""
+    heads = ["method", *(head.format(baseline=found["baseline"]) for head in HEADS)]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    lines += [f"| {' | '.join(row)} |" for row in rows(found)]
+    signatures = [f"- {m['name']}: `{m['signature']}`" for m in found["methods"]]
+    first = next((row for m in found["methods"] for row in m["runs"]), found["teacher"])
+    scores = " and ".join(f"`{first['beam'][key]}`" for key in ("bleu_signature", "chrf_signature"))
+    best = f"Best by validation: {found['best']}." if found["best"] else ""
+    parts = [
+        f"# Comparison, {found['pair']['source']} → {found['pair']['target']}",
+        f"distilmt {found['distilmt_version']}, {found['date']}, {found['machine'].get('cpu', '?')}. {best}",
+        "\n".join(lines),
+        note(found),
+        f"Scores: {scores}.",
+        "\n".join(signatures),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write(found: Mapping[str, Any], directory: Path) -> None:
+    """Write the three files, each whole or not at all."""
+    clean = plain(found)
+    write_json(directory / "comparison.json", clean)
+    write_text(directory / "comparison.md", markdown(clean))
+    write_text(directory / "comparison.html", render(clean, heads(clean), rows(clean), note(clean)))
+
+
+def heads(found: Mapping[str, Any]) -> list[str]:
+    """Heads of the main table's columns."""
+    return [head.format(baseline=found["baseline"]) for head in HEADS]

@@ -1,0 +1,148 @@
+"""The page of a comparison: the table, learning curves, and where each method is good."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from string import Template
+from typing import Any
+
+from distilmt.errors import UserError
+from distilmt.report.plots import Line, lines
+from distilmt.report.tables import scrolling
+from distilmt.report.text import escape, number
+
+_COLOURS = (
+    "#4453c4",
+    "#0b7a5c",
+    "#a8560c",
+    "#b3364f",
+    "#7a4bb5",
+    "#2a7fa3",
+    "#6b7a12",
+    "#c4529a",
+    "#5b6470",
+    "#8a6d1f",
+)
+
+_WORDS = {
+    "en": {
+        "title": "Comparison of methods",
+        "headline": "{best} is best by validation: {bleu} BLEU, {against} against {baseline}",
+        "nothing": "No student is trained yet",
+        "method": "Method",
+        "table": "Methods",
+        "curves": "Validation BLEU by update",
+        "updates": "updates",
+        "length": "chrF by length of the source in characters",
+        "frequency": "F1 of words by how often they stand in the training text",
+        "note": "Means over seeds; the teacher in the last row.",
+        "signatures": "How each was made",
+        "made": "distilmt {version}, {date}",
+    },
+    "zh": {
+        "title": "方法比较",
+        "headline": "按验证集，{best} 最好：BLEU {bleu}，与 {baseline} 相比 {against}",
+        "nothing": "还没有训练好的学生模型",
+        "method": "方法",
+        "table": "各方法",
+        "curves": "验证集 BLEU（按更新次数）",
+        "updates": "更新次数",
+        "length": "按源句字符数分组的 chrF",
+        "frequency": "按训练文本中词频分组的词 F1",
+        "note": "各随机种子的平均值；最后一行是教师模型。",
+        "signatures": "各方法的设置",
+        "made": "distilmt {version}，{date}",
+    },
+}
+
+
+def render(found: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+    """The page as HTML.
+
+    Raises:
+        UserError: it cannot be written in that language (`en` and `zh` can).
+    """
+    language = found["language"]
+    if language not in _WORDS:
+        raise UserError(f"language {language!r} is unknown: use en or zh")
+    words = _WORDS[language]
+    pair = f"{escape(found['pair']['source'])} → {escape(found['pair']['target'])}"
+    sections = [
+        (words["table"], _table(words["method"], heads, rows) + f'<p class="note">{escape(note)}</p>'),
+        (words["curves"], _curves(found, words)),
+        (words["length"], _breakdown(found, "length", words)),
+        (words["frequency"], _breakdown(found, "frequency", words)),
+        (words["signatures"], _signatures(found)),
+    ]
+    return Template(_file("page.html")).substitute(
+        lang={"en": "en", "zh": "zh-CN"}[language],
+        style=_file("style.css") + _palette(found),
+        title=f"{words['title']}: {pair}",
+        kicker=f"{words['title']} · {pair}",
+        headline=escape(_headline(found, rows, words)),
+        findings="",
+        tiles="",
+        sections="".join(f"<section><h2>{escape(head)}</h2>{body}</section>" for head, body in sections if body),
+        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("distilmt.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _palette(found: Mapping[str, Any]) -> str:
+    rules = (f".m-{i} {{ --c: {_COLOURS[i % len(_COLOURS)]}; }}" for i in range(len(found["methods"])))
+    return "\n".join(rules)
+
+
+def _headline(found: Mapping[str, Any], rows: Sequence[Sequence[str]], words: Mapping[str, str]) -> str:
+    row = next((row for row in rows if row[0] == found["best"]), None)
+    if row is None:
+        return words["nothing"]
+    return words["headline"].format(best=row[0], bleu=row[1], against=row[6] or "–", baseline=found["baseline"])
+
+
+def _table(first: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (first, *heads))
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in rows
+    )
+    return scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", first)
+
+
+def _curves(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """Validation BLEU, the mean of the seeds at each update that all have."""
+    curves = []
+    for number_, method in enumerate(found["methods"]):
+        runs = [
+            {row["update"]: row["bleu"] for row in curve if row.get("bleu") is not None} for curve in method["curves"]
+        ]
+        shared = sorted(set.intersection(*map(set, runs))) if runs else []
+        points = [(float(update), statistics.mean(run[update] for run in runs)) for update in shared]
+        if points:
+            curves.append((number_, Line(method["name"], method["name"], points)))
+    if not curves:
+        return ""
+    legend = "".join(f'<li class="m-{i}">{escape(line.label)}</li>' for i, line in curves)
+    plot = lines([line for _, line in curves], words["updates"], words["curves"], [f"m-{i}" for i, _ in curves])
+    return f'<ul class="legend">{legend}</ul><figure class="wide">{plot}</figure>'
+
+
+def _breakdown(found: Mapping[str, Any], what: str, words: Mapping[str, str]) -> str:
+    names = [*((m["name"], m["runs"]) for m in found["methods"]), ("teacher", [found["teacher"]])]
+    rows = []
+    for name, runs in names:
+        bins = zip(*(run[f"by_{what}"] for run in runs), strict=True)
+        rows.append([name, *(number(statistics.mean(b), 1) if None not in b else "–" for b in bins)])
+    return f'<p class="note">{escape(words["note"])}</p>' + _table(words["method"], found["bins"][what], rows)
+
+
+def _signatures(found: Mapping[str, Any]) -> str:
+    items = "".join(
+        f"<li>{escape(method['name'])}: <code>{escape(method['signature'])}</code></li>" for method in found["methods"]
+    )
+    return f"<ul>{items}</ul>"

@@ -70,13 +70,28 @@ def arms(config: CompareConfig) -> Iterator[Arm]:
 
 def _train(arm: Arm, root: Path) -> None:
     arm.place.mkdir(parents=True, exist_ok=True)
-    for shared in _SHARED:
-        link = arm.place / shared
-        if not link.is_symlink():
-            link.symlink_to(os.path.relpath(root / shared, arm.place))
+    _link(arm.place, root, *_SHARED)
+    if arm.run.labels.choose != "best":
+        _link(arm.place, _selected(arm.run, root), "selection")
     with locked(arm.place):
         pipeline.do("student", arm.run)
         pipeline.do("scores", arm.run)
+
+
+def _selected(run_config: RunConfig, root: Path) -> Path:
+    """Where the labels are that were chosen in this way; made once for all methods and seeds."""
+    place = root / "selections" / f"{run_config.labels.choose}-{run_config.labels.utility}"
+    place.mkdir(parents=True, exist_ok=True)
+    _link(place, root, *_SHARED)
+    pipeline.do("selection", replace(run_config, run_dir=str(place)))
+    return place
+
+
+def _link(place: Path, other: Path, *names: str) -> None:
+    """Links in a directory to steps of another."""
+    for name in names:
+        if not (place / name).is_symlink():
+            (place / name).symlink_to(os.path.relpath(other / name, place))
 
 
 def write_tables(config: CompareConfig) -> None:

@@ -176,6 +176,10 @@ class LabelConfig:
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
     max_repetition: int = 8
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
+    choose: Literal["best", "nearest", "mbr"] = "best"
+    """Hypothesis trained on: the teacher's best, the nearest to the reference, or the one most like the others (MBR)."""
+    utility: Literal["chrf", "bleu"] = "chrf"
+    """Sentence score by which `nearest` and `mbr` choose."""
 
 
 @dataclass

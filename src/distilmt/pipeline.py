@@ -30,6 +30,8 @@ _READS = {
     "exports": ("tokenizer", "teacher", "student", "baseline"),
     "evaluation": ("corpus", "exports"),
     "report": ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation"),
+    # Only where a choice among the hypotheses was asked for: its labels then take the place of all.
+    "selection": ("corpus", "tokenizer", "teacher", "labels"),
     # Steps of a comparison of methods.
     "teacher-scores": ("corpus", "tokenizer", "teacher"),
     "scores": ("corpus", "tokenizer", "teacher", "student"),
@@ -52,6 +54,8 @@ def run(config: RunConfig, until: str = "report") -> Path:
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:
                 continue
+            if name == "student" and config.labels.choose != "best":
+                do("selection", config)
             do(name, config)
     return root
 
@@ -66,6 +70,8 @@ def do(name: str, config: RunConfig) -> StepRecord:
     root = Path(config.run_dir)
     settings, work = _step(name, config)
     inputs = {read: _done(root, read) for read in _READS[name] if read != "baseline" or config.student.baseline}
+    if name == "student" and config.labels.choose != "best":
+        inputs["selection"] = _done(root, "selection")
     if name == "corpus":
         from distilmt.corpora.prepare import inputs as corpus_inputs
 
@@ -103,6 +109,7 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
         "tokenizer": steps.train_tokenizer,
         "teacher": steps.make_teacher,
         "labels": steps.write_labels,
+        "selection": steps.choose_labels,
         "student": steps.train_student,
         "baseline": steps.train_baseline,
         "exports": steps.export_models,
@@ -117,7 +124,8 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 # What changes how a step is done but not what comes of it, or is used by a later step only.
 _WITHOUT_EFFECT = {"save_seconds", "threads"}
 _USED_BY_STUDENT = {"max_length_ratio", "max_repetition"}
-_UNSEEDED = ("exports", "report", "teacher-scores", "scores")
+_CHOICE = ("choose", "utility")
+_UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores")
 
 
 def same_labels(a: RunConfig, b: RunConfig) -> bool:
@@ -134,7 +142,8 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
         "corpus": asdict(config.corpus),
         "tokenizer": asdict(config.tokenizer),
         "teacher": asdict(config.teacher) | pair | _outside(config),
-        "labels": {key: value for key, value in labels.items() if key not in _USED_BY_STUDENT} | pair,
+        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)} | pair,
+        "selection": {key: labels[key] for key in _CHOICE} | pair,
         "student": {key: value for key, value in student.items() if key != "baseline"}
         | {key: labels[key] for key in sorted(_USED_BY_STUDENT)},
         "baseline": baseline | {"updates": _updates(config)},

@@ -172,6 +172,11 @@ def _check_limits(config: Any, prefix: str = "") -> None:
 def _check_labels(config: RunConfig) -> None:
     """What a teacher that translates nothing can be asked: known now, not when it has been trained."""
     labels, share = config.labels, config.student.objective.reference_share
+    if labels.choose != "best" and labels.hypotheses < 2:
+        raise UserError(
+            f"labels.choose is {labels.choose}, but labels.hypotheses is {labels.hypotheses}: set it to 2 or more, or "
+            "labels.choose to best"
+        )
     if labels.hypotheses:
         return
     if labels.top_k == 0 or labels.score_on == "hypothesis":

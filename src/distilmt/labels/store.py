@@ -259,6 +259,24 @@ class LabelStore:
         return UserError(f"{self.directory / name} is missing or damaged: delete {self.directory} and label again")
 
 
+def rows_of(table: pa.Table, k: int) -> list[LabelRow]:
+    """A shard's rows as they were written."""
+    rows = []
+    for row in table.to_pylist():
+        tops = [_top_of(row, prefix, k) for prefix in ("", "reference_")]
+        hypotheses = [(h["text"], h["tokens"], h["score"]) for h in row["hypotheses"]]
+        sentence = row["id"], row["source"], row["reference"]
+        rows.append(LabelRow(*sentence, hypotheses, tops[0], row["reference_tokens"], tops[1]))
+    return rows
+
+
+def _top_of(row: dict[str, Any], prefix: str, k: int) -> Top | None:
+    ids, logprobs = row[f"{prefix}top_ids"], row[f"{prefix}top_logprobs"]
+    if ids is None or not k:
+        return None
+    return np.asarray(ids, np.int64).reshape(-1, k), np.asarray(logprobs, np.float16).reshape(-1, k)
+
+
 _COLUMNS = {
     "hypothesis": ["id", "hypotheses", "top_ids", "top_logprobs"],
     "reference": ["id", "reference_tokens", "reference_top_ids", "reference_top_logprobs"],

@@ -69,7 +69,7 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
     labelled = min(done * job.config.shard_size, total)
     with progress.task("labelling", total, "sentences", labelled) as bar:
         for sentences in islice(shards, done, None):
-            asker = asker or _Asker(job, directory)
+            asker = asker or Asker(job, directory)
             writer.write_shard(asker.label(sentences))
             bar.advance(sentences.num_rows)
     writer.finish()
@@ -78,7 +78,7 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
 
 def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) -> float:
     """How long the teacher takes for a sentence on this machine, measured on the sentences given."""
-    asker = _Asker(job, directory)
+    asker = Asker(job, directory)
     asker.label(sentences.slice(0, 32))
     begin = time.monotonic()
     asker.label(sentences)
@@ -99,7 +99,7 @@ def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
 _DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on")
 
 
-class _Asker:
+class Asker:
     """The teacher, loaded in both its forms: CTranslate2 for translations, torch for word distributions."""
 
     def __init__(self, job: LabelJob, directory: Path) -> None:
@@ -132,9 +132,9 @@ class _Asker:
         tokens = [[self._tokens(h) for h in hypotheses] for hypotheses in found]
         wants = self.job.config.score_on
         first = [t[0] if t else [] for t in tokens]
-        on_hypothesis = self._words(sources, first) if wants != "reference" else [None] * len(sources)
+        on_hypothesis = self.words(sources, first) if wants != "reference" else [None] * len(sources)
         reference_tokens = self._reference_tokens(references)
-        on_reference = self._words(sources, reference_tokens) if wants != "hypothesis" else [None] * len(sources)
+        on_reference = self.words(sources, reference_tokens) if wants != "hypothesis" else [None] * len(sources)
         return [
             LabelRow(
                 id=identity,
@@ -181,7 +181,7 @@ class _Asker:
         encoded = self.job.tokenizer.target.encode([r or "" for r in references])
         return [ids if r else [] for ids, r in zip(encoded, references, strict=True)]
 
-    def _words(self, sources: list[str], targets: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray] | None]:
+    def words(self, sources: list[str], targets: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray] | None]:
         """Top-k of every position of some targets; None where there is no target or it is too long to be scored."""
         answers: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(sources)
         if self.scorer is None:

@@ -3,6 +3,7 @@
 from transformers.utils import logging as transformers_logging
 
 from distilmt.steps.learn import (
+    choose_labels,
     make_teacher,
     prepare_corpus,
     tidy,
@@ -16,6 +17,7 @@ from distilmt.steps.score import TRANSLATIONS, score_model
 
 __all__ = [
     "TRANSLATIONS",
+    "choose_labels",
     "evaluate_models",
     "export_models",
     "make_teacher",

@@ -14,8 +14,9 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
-from distilmt.evaluation.quality import score
+from distilmt.evaluation.quality import score, tokenizer_for
 from distilmt.export.ctranslate2 import export
+from distilmt.labels.choose import choose, utility
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import LabelJob, label
@@ -88,11 +89,18 @@ def _drawn(total: int, most: int | None, seed: int) -> np.ndarray:
     return flags
 
 
+def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Choose among the teacher's hypotheses."""
+    root, labels = directory.parent, config.labels
+    score = utility(labels.utility, tokenizer_for(config.corpus.target))
+    return choose(LabelStore(root / "labels"), label_job(config, root), score, directory)
+
+
 def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Train the student on what the teacher said."""
     root, student = directory.parent, config.student
     tokenizer = tokenizers.load(root / "tokenizer")
-    store = LabelStore(root / "labels")
+    store = LabelStore(root / ("labels" if config.labels.choose == "best" else "selection"))
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
     if student.objective.word > 0 and not store.k:
         raise UserError(

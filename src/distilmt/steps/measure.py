@@ -105,7 +105,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         comparisons=build.comparisons(
             translations, references, config.corpus.target, evaluation.bootstrap, config.seed
         ),
-        steps=build.steps([root / name for name in _STEPS]),
+        steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.choose != "best"]),
         curves={name: read_json(root / name / "log.json") for name in _MODELS if (root / name / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
@@ -118,7 +118,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 _SHOWN = ("teacher", "student-int8", "baseline-int8")
-_STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation")
+_STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "baseline", "exports", "evaluation")
 
 
 def _systems(config: RunConfig, root: Path, found: dict[str, Any]) -> Iterator[Any]:
@@ -175,7 +175,7 @@ def signature(config: RunConfig) -> str:
         "decode": f"beam{labels.beam_size}.lp{labels.length_penalty:g}.{labels.compute_type}"
         if labels.hypotheses
         else "no",
-        "labels": _asked(labels),
+        "labels": _asked(labels) + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}"),
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",

@@ -1,0 +1,103 @@
+"""Choosing among stored candidates: which one, and that nothing is lost or decoded again."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy
+
+from distilmt import tokenizer as tokenizers
+from distilmt.config import LabelConfig
+from distilmt.errors import UserError
+from distilmt.labels import write
+from distilmt.labels.choose import choose, consensus, nearest, utility
+from distilmt.labels.store import LabelStore, rows_of
+from distilmt.labels.write import Asker, LabelJob
+from distilmt.settings import load
+
+CONFIG = LabelConfig(beam_size=4, hypotheses=4, compute_type="float32", top_k=4, shard_size=10, choose="nearest")
+
+
+def test_the_nearest_to_the_reference():
+    score = utility("chrf")
+    assert nearest(["a black cat sleeps", "the dog runs home", "the dog ran"], "the dog runs home", score) == 1
+
+
+@pytest.mark.parametrize("name", ["chrf", "bleu"])
+def test_the_one_most_like_the_others(name):
+    candidates = ["xyz", "the dog runs home now", "the dog runs home", "the dog runs home soon"]
+    assert consensus(candidates, utility(name)) == 2
+
+
+def test_utilities_by_hand():
+    assert utility("chrf")("same words here now", "same words here now") == pytest.approx(100)
+    assert utility("bleu")("one two three four", "one two three four") == pytest.approx(100)
+    assert utility("bleu", "zh")("我喜欢狗和猫", "我喜欢狗和猫") == pytest.approx(100)
+
+
+def job(teacher, config=CONFIG):
+    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants_words=True)
+
+
+@pytest.fixture(scope="module")
+def candidates(tmp_path_factory, learnt):
+    import pyarrow as pa
+
+    sources, targets = toy.pairs(35, seed=21)
+    targets[4] = None
+    table = pa.table({"id": [f"s{i}" for i in range(35)], "source": sources, "target": targets})
+    directory = tmp_path_factory.mktemp("candidates")
+    write.label((table.slice(i, 10) for i in range(0, 35, 10)), 35, job(learnt), directory)
+    return LabelStore(directory)
+
+
+def rows(store):
+    return [row for table in store.shards() for row in rows_of(table, store.k)]
+
+
+@pytest.mark.parametrize("way", ["nearest", "mbr"])
+def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_path, way):
+    config, score = replace(CONFIG, choose=way), utility("chrf")
+    result = choose(candidates, job(learnt, config), score, tmp_path)
+    store = LabelStore(tmp_path)
+    store.check()
+    changed, asker = 0, Asker(job(learnt, replace(config, hypotheses=0)), tmp_path)
+    for before, after in zip(rows(candidates), rows(store), strict=True):
+        texts = [text for text, _, _ in before.hypotheses]
+        if way == "mbr":
+            expected = consensus(texts, score)
+        else:
+            expected = nearest(texts, before.reference, score) if before.reference else 0
+        assert after.id == before.id and after.hypotheses[0] == before.hypotheses[expected]
+        assert sorted(after.hypotheses) == sorted(before.hypotheses)
+        changed += expected > 0
+        (words,) = asker.words([before.source], [after.hypotheses[0][1]])
+        np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
+    assert result == {"sentences": 35, "changed": changed} and changed > 0
+    assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
+
+
+def test_going_on_makes_the_same(candidates, learnt, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    choose(candidates, job(learnt), utility("chrf"), whole)
+    shutil.copytree(whole, cut)
+    (cut / "shard-00002.parquet").write_bytes(b"damaged")
+    choose(candidates, job(learnt), utility("chrf"), cut)
+    for path in whole.glob("shard-*"):
+        assert (cut / path.name).read_bytes() == path.read_bytes()
+
+
+def test_one_candidate_is_no_choice(tmp_path):
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels={"choose": "mbr"}))
+    with pytest.raises(UserError, match="labels.hypotheses"):
+        load([str(config)])
+
+
+def test_a_run_with_a_choice(tmp_path):
+    labels = {"choose": "nearest", "hypotheses": 2}
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    found = toy.distilmt("run", config, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert ".nearest-chrf" in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "run" / "selection" / "step.json").exists()

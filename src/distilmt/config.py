@@ -177,7 +177,7 @@ class LabelConfig:
     max_repetition: int = 8
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
     choose: Literal["best", "nearest", "mbr"] = "best"
-    """Hypothesis trained on: the teacher's best, the nearest to the reference, or the one most like the others (MBR)."""
+    """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
     utility: Literal["chrf", "bleu"] = "chrf"
     """Sentence score by which `nearest` and `mbr` choose."""
 

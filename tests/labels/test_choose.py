@@ -90,7 +90,7 @@ def test_going_on_makes_the_same(candidates, learnt, tmp_path):
 
 def test_one_candidate_is_no_choice(tmp_path):
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels={"choose": "mbr"}))
-    with pytest.raises(UserError, match="labels.hypotheses"):
+    with pytest.raises(UserError, match=r"labels\.hypotheses"):
         load([str(config)])
 
 

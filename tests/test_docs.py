@@ -91,6 +91,7 @@ def test_every_key_is_in_the_reference() -> None:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("configs/*.yaml")), ids=lambda path: path.stem)
 def test_configurations_load(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    config = settings.load([str(path)])
+    comparison = path.stem.startswith("compare-")
+    config = settings.load_comparison([str(path)]).run if comparison else settings.load([str(path)])
     assert config.run_dir == f"runs/{path.stem}"
-    assert f"distilmt run configs/{path.name}" in text.partition("\n\n")[0]
+    assert f"distilmt {'compare' if comparison else 'run'} configs/{path.name}" in text.partition("\n\n")[0]

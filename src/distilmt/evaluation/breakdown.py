@@ -31,6 +31,7 @@ def length_bins(sources: Sequence[str], bins: int = 4) -> tuple[list[str], np.nd
     """Names of bins of about equal numbers of sentences by characters of the source, and each sentence's bin."""
     lengths = np.fromiter(map(len, sources), int, len(sources))
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1)[1:-1]).astype(int))
+    edges = edges[edges < lengths.max()]
     highs = [*edges.tolist(), int(lengths.max())]
     lows = [int(lengths.min()), *(edge + 1 for edge in edges.tolist())]
     return [f"{low}–{high}" for low, high in zip(lows, highs, strict=True)], np.searchsorted(edges, lengths)

@@ -214,6 +214,8 @@ class ObjectiveConfig:
     """Share of positions that count as the hardest under `batch` and `queue`."""
     ranking: float = 0.0
     """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
+    consistency: float = 0.0
+    """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
 
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":
@@ -237,6 +239,13 @@ class StudentConfig:
     """How it is trained; the baseline is trained the same way, without the teacher."""
     baseline: bool = True
     """Train the same student without the teacher as well."""
+
+    def __post_init__(self) -> None:
+        if self.objective.consistency and not self.training.dropout:
+            raise UserError(
+                "student.objective.consistency compares two passes under dropout, but student.training.dropout is 0: "
+                "set it above 0, or consistency to 0"
+            )
 
 
 @dataclass

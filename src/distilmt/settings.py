@@ -23,7 +23,19 @@ T = TypeVar("T")
 # Smallest and biggest values of keys, wherever they stand: with others, work would fail late or never end.
 _LIMITS = (
     dict.fromkeys(
-        ("hypotheses", "label", "learning_rate", "patience", "threads", "top_k", "warmup", "word"), (0.0, math.inf)
+        (
+            "consistency",
+            "hypotheses",
+            "label",
+            "learning_rate",
+            "patience",
+            "ranking",
+            "threads",
+            "top_k",
+            "warmup",
+            "word",
+        ),
+        (0.0, math.inf),
     )
     | dict.fromkeys(("batch_tokens", "beam_size", "bootstrap", "max_sentences", "max_train"), (1.0, math.inf))
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.objectives.consistency import consistency
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
@@ -34,17 +35,26 @@ class Stepper:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
-        hidden = decoder_rows(self.model, _batch_to(batch, self.device), self.dropout)
-        targets = _targets_to(targets, self.device)
+        batch, targets = _batch_to(batch, self.device), _targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
-        weight = self.model.lm_head.weight
-        loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=words(self.model))
+        loss, statistics = self._loss(batch, targets, settings)
         loss.backward()
         self.optimizer.step(number, len(targets.ids), position)
         if self.seen is not None:
             self.seen.add(statistics.rows)
         return statistics
+
+    def _loss(self, batch: Batch, targets: Targets, settings: LossSettings) -> tuple[Tensor, Statistics]:
+        weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency
+        hidden = decoder_rows(self.model, batch, self.dropout)
+        loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary)
+        if not share:
+            return loss, statistics
+        again = decoder_rows(self.model, batch, self.dropout)
+        second, _ = chunked_loss(again, weight, None, targets, settings, vocabulary=vocabulary)
+        rows = len(targets.ids)
+        return (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary), statistics
 
     def _threshold(self) -> Tensor | None:
         """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""

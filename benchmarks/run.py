@@ -30,7 +30,7 @@ SPEED = {"target tokens/s": ("tokens_per_second", 1, 0), "tokens/update": ("toke
 UPDATE = {"ms/update": ("seconds_per_update", 1000, 0), "target tokens/s": ("tokens_per_second", 1, 0)}
 MEMORY = {"peak RSS, MB": ("peak_rss_bytes", 1e-6, 0), "ms/update": ("seconds_per_update", 1000, 0)}
 SETTINGS = (("3+3, d=256", SMALL, 2048), ("3+3, d=256", SMALL, 4096), ("6+6, d=512", BIG, 2048))
-LOSS_UPDATES = 400
+LOSS_UPDATES = 250
 
 
 @dataclass

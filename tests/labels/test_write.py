@@ -136,7 +136,7 @@ def test_without_words(tmp_path, learnt):
 def test_a_second_call_asks_nobody(tmp_path, learnt, monkeypatch):
     label(sentences(12), job(learnt), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
-    monkeypatch.setattr(write, "_Asker", None)
+    monkeypatch.setattr(write, "Asker", None)
     label(sentences(12), job(learnt), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.glob("*.parquet")} == before
 
@@ -164,8 +164,8 @@ def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monk
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     asked = []
-    ask = write._Asker.label
-    monkeypatch.setattr(write._Asker, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
+    ask = write.Asker.label
+    monkeypatch.setattr(write.Asker, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
     label(sentences(), job(learnt), tmp_path)
     assert asked == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
     LabelStore(tmp_path).check()

@@ -10,7 +10,19 @@ from pathlib import Path
 
 from turns import write
 
-COMMANDS = ["", "demo", "run", "prepare", "train-teacher", "label", "train-student", "export", "evaluate", "translate"]
+COMMANDS = [
+    "",
+    "demo",
+    "run",
+    "prepare",
+    "train-teacher",
+    "label",
+    "train-student",
+    "export",
+    "evaluate",
+    "compare",
+    "translate",
+]
 
 
 def seconds(command: str) -> float:

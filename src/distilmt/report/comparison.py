@@ -179,7 +179,7 @@ NOTE = (
     "Over {sentences} test sentences: mean and standard deviation over seeds {seeds}. BLEU and chrF of float32 models "
     "at beam {beam}; `greedy` and `int8` (at beam {beam}) are BLEU; `validation` is the best score by which the model "
     "was kept; against {baseline}: mean difference in BLEU and the median over seeds of p of a paired bootstrap; "
-    "`cost`: training time as a multiple of {baseline}'s (validations included). Over the references, by word: "
+    "`cost`: training time as a multiple of that of {baseline} (validations included). Over the references, by word: "
     "agreement with the teacher on the likeliest word (%), expected calibration error (%), entropy (nats); `mode`: "
     "mean probability of the model's own translations (%). {updates} updates each."
 )

@@ -29,7 +29,8 @@ _COLOURS = (
 _WORDS = {
     "en": {
         "title": "Comparison of methods",
-        "headline": "{best} is best by validation: {bleu} BLEU, {against} against {baseline}",
+        "headline": "Best by validation: {best}, {bleu} BLEU",
+        "against": ", {against} against {baseline}",
         "nothing": "No student is trained yet",
         "method": "Method",
         "table": "Methods",
@@ -43,7 +44,8 @@ _WORDS = {
     },
     "zh": {
         "title": "方法比较",
-        "headline": "按验证集，{best} 最好：BLEU {bleu}，与 {baseline} 相比 {against}",
+        "headline": "按验证集最好：{best}，BLEU {bleu}",
+        "against": "，与 {baseline} 相比 {against}",
         "nothing": "还没有训练好的学生模型",
         "method": "方法",
         "table": "各方法",
@@ -70,7 +72,7 @@ def render(found: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequen
     words = _WORDS[language]
     pair = f"{escape(found['pair']['source'])} → {escape(found['pair']['target'])}"
     sections = [
-        (words["table"], _table(words["method"], heads, rows) + f'<p class="note">{escape(note)}</p>'),
+        (words["table"], _table(words["method"], heads, rows) + f'<p class="note">{escape(note.replace("`", ""))}</p>'),
         (words["curves"], _curves(found, words)),
         (words["length"], _breakdown(found, "length", words)),
         (words["frequency"], _breakdown(found, "frequency", words)),
@@ -102,7 +104,8 @@ def _headline(found: Mapping[str, Any], rows: Sequence[Sequence[str]], words: Ma
     row = next((row for row in rows if row[0] == found["best"]), None)
     if row is None:
         return words["nothing"]
-    return words["headline"].format(best=row[0], bleu=row[1], against=row[6] or "–", baseline=found["baseline"])
+    said = words["headline"].format(best=row[0], bleu=row[1])
+    return said + (words["against"].format(against=row[6], baseline=found["baseline"]) if row[6] else "")
 
 
 def _table(first: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

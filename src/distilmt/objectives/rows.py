@@ -18,7 +18,7 @@ from torch import Tensor
 
 from distilmt.config import ObjectiveConfig
 from distilmt.objectives.divergences import divergence
-from distilmt.objectives.sparse import even_share, teacher_outcomes, uniform_cross_entropy
+from distilmt.objectives.sparse import even_share, outcome_cross_entropy, teacher_outcomes, uniform_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -138,14 +138,12 @@ def row_losses(outcomes: Tensor, label: Tensor, other: Tensor | None, known: Kno
 
 def _word(outcomes: Tensor, known: Known, terms: Terms) -> Tensor:
     """T² times the divergence, or under `kl` the cross-entropy, which differs by a constant."""
-    config = terms.config
-    log_student = torch.log_softmax(outcomes / known.temperature[:, None], dim=-1)
-    if config.divergence == "kl":
-        found = -(known.masses * log_student).sum(-1)
-    else:
-        found = divergence(config.divergence, log_student, known.masses, config.skew)
-    found = known.temperature**2 * found
-    return found + uniform_cross_entropy(outcomes, known.masses, terms.vocabulary) if terms.uniform else found
+    config, masses, temperature = terms.config, known.masses, known.temperature
+    if config.divergence != "kl":
+        log_student = torch.log_softmax(outcomes / temperature[:, None], dim=-1)
+        return temperature**2 * divergence(config.divergence, log_student, masses, config.skew)
+    found = outcome_cross_entropy(outcomes, masses, temperature)
+    return found + uniform_cross_entropy(outcomes, masses, terms.vocabulary) if terms.uniform else found
 
 
 def _beside(outcomes: Tensor, total: Tensor, other: Tensor | None, known: Known, terms: Terms) -> Tensor:

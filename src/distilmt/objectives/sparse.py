@@ -87,9 +87,13 @@ def word_cross_entropy(
     return loss
 
 
-def outcome_cross_entropy(outcomes: Tensor, masses: Tensor, temperature: float) -> Tensor:
-    """T² · (−Σ_i q_i log p_i), [N], from the student's logits and the teacher's masses, both [N, k + 1]."""
-    return -(temperature**2) * (masses * torch.log_softmax(outcomes / temperature, dim=-1)).sum(-1)
+def outcome_cross_entropy(outcomes: Tensor, masses: Tensor, temperature: float | Tensor) -> Tensor:
+    """T² · (−Σ_i q_i log p_i), [N], from the student's logits and the teacher's masses, both [N, k + 1].
+
+    The temperature may be one for all rows, or [N].
+    """
+    column = temperature[:, None] if isinstance(temperature, Tensor) else temperature
+    return -(temperature**2) * (masses * torch.log_softmax(outcomes / column, dim=-1)).sum(-1)
 
 
 def uniform_cross_entropy(outcomes: Tensor, masses: Tensor, vocabulary: int) -> Tensor:

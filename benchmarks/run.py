@@ -75,7 +75,11 @@ def loss(setting: Setting) -> None:
     """Validation cross-entropy after equal updates of Adam at one learning rate, three seeds."""
     add_model(setting.work, "model", SMALL, setting.tokenizer)
     options = {"tokens_per_update": run(Arm("own", "own", setting.spec))["tokens_per_update"]}
-    spec = replace(setting.spec, updates=LOSS_UPDATES, save=str(setting.work / "trained"), options=options)
+    # Ours warms up for a fifth of the updates at most: so must all.
+    warmup = LOSS_UPDATES // 5
+    spec = replace(
+        setting.spec, updates=LOSS_UPDATES, warmup=warmup, save=str(setting.work / "trained"), options=options
+    )
     arms = [
         Arm("own", "own", spec),
         Arm("Seq2SeqTrainer", "trainer", replace(spec, bf16=False)),

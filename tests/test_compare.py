@@ -6,6 +6,7 @@ import pytest
 import toy
 import yaml
 
+from distilmt import compare
 from distilmt.errors import UserError
 from distilmt.report import comparison
 from distilmt.rundir import read_step
@@ -82,6 +83,13 @@ def test_a_method_more_is_trained_alone(compared):
     before = read_step(kept)
     assert toy.distilmt("compare", more, "--quiet").returncode == 0
     assert read_step(kept) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
+
+
+def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
+    for name in ("nearest", "mbr"):
+        (tmp_path / name / "selection").mkdir(parents=True)
+        compare._link(tmp_path, tmp_path / name, "selection")
+        assert (tmp_path / "selection").resolve() == tmp_path / name / "selection"
 
 
 @pytest.mark.parametrize(

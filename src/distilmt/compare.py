@@ -54,7 +54,8 @@ def run(config: CompareConfig) -> Path:
         for number, arm in enumerate(all_arms, 1):
             progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {len(all_arms)}")
             _train(arm, root)
-            write_tables(config)
+            # Only what is done with today's settings: a method that was changed must not show its old figures.
+            write_tables(config, all_arms[:number])
     return root
 
 
@@ -88,17 +89,18 @@ def _selected(run_config: RunConfig, root: Path) -> Path:
 
 
 def _link(place: Path, other: Path, *names: str) -> None:
-    """Links in a directory to steps of another."""
+    """Links in a directory to steps of another; one that leads elsewhere is replaced."""
     for name in names:
-        if not (place / name).is_symlink():
-            (place / name).symlink_to(os.path.relpath(other / name, place))
+        link, target = place / name, os.path.relpath(other / name, place)
+        if not link.is_symlink() or os.readlink(link) != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
 
 
-def write_tables(config: CompareConfig) -> None:
-    """Write comparison.json, .md and .html from the students there are."""
+def write_tables(config: CompareConfig, done: list[Arm]) -> None:
+    """Write comparison.json, .md and .html from the students that are done."""
     root, run_config = Path(config.run.run_dir), config.run
     test, train = (prepare.load(root / "corpus", split) for split in ("test", "train"))
-    finished = [_finished(arm) for arm in arms(config) if read_step(arm.place / "scores")]
     found = comparison.build(
         about={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
@@ -111,7 +113,7 @@ def write_tables(config: CompareConfig) -> None:
             "config": asdict(run_config),
         },
         teacher=_scores(root / "teacher-scores") | {"parameters": _parameters(root / "teacher")},
-        students=finished,
+        students=[_finished(arm) for arm in done],
         test=(test["source"].to_pylist(), test["target"].to_pylist()),
         training_targets=train["target"].to_pylist(),
     )

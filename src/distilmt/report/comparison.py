@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -90,7 +91,7 @@ def _compared(
     for student in by[name]:
         if student["seed"] in theirs:
             lines = [s["translations"]["beam"] for s in (student, theirs[student["seed"]])]
-            for row in quality.compare((name, lines[0]), (other, lines[1]), references, target, samples):
+            for row in _paired((name, tuple(lines[0])), (other, tuple(lines[1])), tuple(references), target, samples):
                 found.setdefault(row["metric"], []).append(row)
     return [
         {
@@ -103,6 +104,10 @@ def _compared(
         }
         for metric, rows in found.items()
     ]
+
+
+# Tables are written after every student: what was compared once need not be resampled again.
+_paired = functools.cache(quality.compare)
 
 
 def values(method: Mapping[str, Any], *path: str) -> list[float]:

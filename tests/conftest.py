@@ -52,7 +52,6 @@ def learnt(tmp_path_factory, shared_tokenizer) -> Path:
         Ragged.of(shared_tokenizer.source.encode(sources)),
         Side(encoded, encoded.lengths > 1),
         None,
-        shared_tokenizer.source_pad,
         shared_tokenizer.pad,
         1.0,
         64,

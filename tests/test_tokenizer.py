@@ -79,7 +79,7 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
         side.encode([text[0]])[0] for side, text in zip((tokenizer.source, tokenizer.target), sides, strict=True)
     )
     sides = [(np.array(ids), np.array([len(ids)])) for ids in (source, target)]
-    batch = make_batch(*sides[0], *sides[1], tokenizer.pad, tokenizer.pad)
+    batch = make_batch(*sides[0], *sides[1], tokenizer.pad)
     assert decoder_states(model, batch).isfinite().all()
 
 

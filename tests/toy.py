@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from torch.nn.utils.rnn import pad_sequence
 
 from distilmt.config import ModelConfig
+from distilmt.training.forward import Batch
 
 _SYLLABLES = ("ba", "de", "fi", "go", "lu", "ma", "ne", "po", "ri", "su")
 _ENDINGS = ("n", "r", "th")
@@ -22,6 +25,15 @@ HAN_WORDS = [_HAN[i] + _HAN[(3 * i + 1) % len(_HAN)] for i in range(len(SOURCE_W
 
 MICRO = ModelConfig(d_model=32, ffn=64, heads=2, encoder_layers=1, decoder_layers=1, max_positions=64)
 MICRO_KEYS = {"preset": None, "d_model": 32, "ffn": 64, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+
+
+def padded(batch: Batch, pad: int) -> dict[str, torch.Tensor]:
+    """A batch as transformers wants it. Logits [B, T] of its words, in the batch's order: `logits[target_mask]`."""
+    lengths = [words.sentences.bincount().tolist() for words in (batch.source, batch.target)]
+    columns = ((batch.source.ids, lengths[0], pad), (batch.decoder_input, lengths[1], pad))
+    columns += ((torch.ones_like(batch.source.ids), lengths[0], 0), (torch.ones_like(batch.target.ids), lengths[1], 0))
+    found = [pad_sequence(list(c.split(sizes)), batch_first=True, padding_value=value) for c, sizes, value in columns]
+    return dict(zip(("input_ids", "decoder_input_ids", "attention_mask", "target_mask"), found, strict=True))
 
 
 def pairs(count: int, seed: int = 0, chinese: bool = False) -> tuple[list[str], list[str]]:

@@ -1,8 +1,8 @@
 """Distillation as TextBrewer and torchdistill run it: teacher and student forward in every step, all logits kept.
 
 Plain PyTorch over transformers' own forward passes: cross-entropy with the label and KL divergence from the teacher's
-whole distribution, each half. With no `options.teacher` it is the plain loop, for its memory. The batches are
-distilmt's, so that neither wins by its batches.
+whole distribution, each half. With no `options.teacher` it is the plain loop, for its memory. The sentences of a batch
+are distilmt's, padded to the longest as these loops do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from common import Clock, Spec, begun, given
 from own import batches, training_set
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from transformers import MarianMTModel
+
+from distilmt.training.packing import Words
 
 
 def objective(
@@ -29,6 +32,11 @@ def objective(
     return 0.5 * loss + 0.5 * kl
 
 
+def padded(words: Words, value: int) -> Tensor:
+    sentences = words.ids.split(words.sentences.bincount().tolist())
+    return pad_sequence(list(sentences), batch_first=True, padding_value=value)
+
+
 def main(spec: Spec) -> None:
     torch.manual_seed(spec.seed)
     student = begun(spec).train()
@@ -37,8 +45,8 @@ def main(spec: Spec) -> None:
     optimizer = torch.optim.AdamW(student.parameters(), lr=spec.learning_rate, betas=(0.9, 0.98), eps=1e-9)
     clock, pad = Clock(spec), student.config.pad_token_id
     for batch, targets in batches(training_set(spec, student), spec):
-        labels = batch.target.masked_fill(batch.target == pad, -100)
-        inputs = {"input_ids": batch.source, "attention_mask": batch.source_mask.long(), "labels": labels}
+        source, labels = padded(batch.source, pad), padded(batch.target, -100)
+        inputs = {"input_ids": source, "attention_mask": (source != pad).long(), "labels": labels}
         with torch.autocast("cpu", torch.bfloat16, enabled=spec.bf16):
             loss = objective(student, teacher, inputs, spec.label_smoothing)
         loss.backward()

@@ -23,7 +23,7 @@ def training_set(spec: Spec, model: MarianMTModel) -> TrainingSet:
     if spec.top_k:
         side.top_ids, side.top_logprobs = labels(target, spec.top_k, model.config.vocab_size - 1)
     pad = model.config.pad_token_id
-    return TrainingSet(source, side, None, pad, pad, 1.0, model.config.max_position_embeddings)
+    return TrainingSet(source, side, None, pad, 1.0, model.config.max_position_embeddings)
 
 
 def labels(target: Ragged, k: int, vocabulary: int) -> tuple[np.ndarray, np.ndarray]:

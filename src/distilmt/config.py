@@ -105,7 +105,7 @@ class TrainingConfig:
     seconds: float | None = None
     """Most seconds, validations included; on a machine that slows down the schedule hurries to end in time."""
     batch_tokens: int = 4096
-    """Target tokens per update, padding included."""
+    """Most tokens of an update on either side."""
     optimizer: Literal["muon", "adam"] = "muon"
     """Of the layers' matrices: Muon learns most in the same time; embeddings, biases and norms always have Adam."""
     learning_rate: float = 3e-3

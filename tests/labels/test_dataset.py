@@ -75,7 +75,7 @@ def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypot
 
     found = labelled(written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64)
     pad = shared_tokenizer.pad
-    data = TrainingSet(found.source, found.reference, found.hypothesis, pad, pad, 0.5, 64)
+    data = TrainingSet(found.source, found.reference, found.hypothesis, pad, 0.5, 64)
     # A word at the very end of the vocabulary, as real text has.
     data.reference.tokens.flat[0] = pad - 1
     config = TrainingConfig(precision="fp32", updates=10, dropout=0.0)

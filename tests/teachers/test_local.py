@@ -16,7 +16,7 @@ def batch_of(tokenizer, count=30):
     sources, targets = toy.pairs(count, seed=5, chinese=not tokenizer.shared)
     source, target = Ragged.of(tokenizer.source.encode(sources)), Ragged.of(tokenizer.target.encode(targets))
     sides = [(side.flat.astype(np.int64), side.lengths) for side in (source, target)]
-    return make_batch(*sides[0], *sides[1], tokenizer.source_pad, tokenizer.pad)
+    return make_batch(*sides[0], *sides[1], tokenizer.pad)
 
 
 def biased(tokenizer):
@@ -35,12 +35,12 @@ def float32(monkeypatch):
 def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
     model, batch = biased(tokenizer), batch_of(tokenizer)
     ids, values = WordScorer(model, tokenizer, 5)(batch)
-    logits = model.eval()(
-        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
-    ).logits.flatten(0, 1)[batch.keep]
+    inputs = toy.padded(batch, tokenizer.pad)
+    counts = inputs.pop("target_mask").bool()
+    logits = model.eval()(**inputs).logits[counts]
     logits[:, tokenizer.pad] = -torch.inf  # <pad> is no word
     theirs = logits.log_softmax(-1).topk(5)
-    assert ids.shape == values.shape == (len(batch.keep), 5) and values.dtype == np.float16
+    assert ids.shape == values.shape == (len(batch.target.ids), 5) and values.dtype == np.float16
     assert (ids == theirs.indices.numpy()).mean() > 0.999
     np.testing.assert_allclose(values.astype(np.float32), theirs.values.numpy(), atol=6e-3)
     assert (np.diff(values.astype(np.float32), axis=1) <= 0).all()
@@ -79,7 +79,7 @@ def test_a_loaded_teacher_is_in_eval_mode_and_without_gradients(learnt):
 def test_the_learnt_teacher_is_sure_of_its_words(learnt, shared_tokenizer):
     batch = batch_of(shared_tokenizer)
     ids, values = WordScorer(load_marian(learnt), shared_tokenizer, 4)(batch)
-    right = ids[:, 0] == batch.target.flatten()[batch.keep].numpy()
+    right = ids[:, 0] == batch.target.ids.numpy()
     assert right.mean() > 0.3 and np.exp(values[:, 0].astype(np.float32)).mean() > 0.3
 
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches, make_batch
+from distilmt.training.batching import Ragged, Side, TrainingSet, collate, cut, epoch_batches, make_batch
 
 PAD, VOCABULARY, K = 60, 60, 3
 
@@ -29,7 +29,6 @@ def training_set(seed=0, count=200, reference=True, hypothesis=True, **settings)
         Ragged.of(sequences(random, count)),
         side(random, count, top=settings.pop("reference_top", False)) if reference else None,
         side(random, count, 0.8, top=settings.pop("hypothesis_top", False)) if hypothesis else None,
-        PAD,
         PAD,
         **{"reference_share": 0.5, "max_length": 25} | settings,
     )
@@ -57,8 +56,8 @@ def test_every_usable_row_once_within_the_bound(seed, count, tokens, share):
     usable = (fits(data, "reference") | fits(data, "hypothesis")) & (data.source.lengths <= data.max_length)
     assert set(found) == set(np.flatnonzero(usable))
     for rows, references in epoch_batches(data, tokens, seed, 0):
-        widest = max(data.lengths(rows, references).max(), data.source.lengths[rows].max())
-        assert len(rows) == 1 or widest * len(rows) <= tokens
+        longer = max(data.lengths(rows, references).sum(), data.source.lengths[rows].sum())
+        assert len(rows) == 1 or longer <= tokens
 
 
 def test_targets_that_cannot_be_used_are_replaced():
@@ -98,22 +97,27 @@ def test_same_seed_same_batches():
     assert plan(1, 0) != plan(1, 1)
 
 
-def test_batches_hold_similar_lengths():
+def test_batches_are_full_and_mixed():
     data = training_set(3, 3000)
-    padded = words = 0
-    for rows, references in epoch_batches(data, 1000, 1, 0):
-        lengths = data.lengths(rows, references)
-        padded, words = padded + lengths.max() * len(rows), words + lengths.sum()
-    # Two independent lengths from 1 to 25 cannot both be sorted; shuffled batches would waste half.
-    assert words / padded > 0.6
+    plan = epoch_batches(data, 1000, 1, 0)
+    sizes = [max(data.lengths(*batch).sum(), data.source.lengths[batch[0]].sum()) for batch in plan]
+    # What does not fit any more has at most 24 words: nothing longer than max_length, 25, is drawn.
+    assert min(sizes[:-1]) > 1000 - 25
+    spread = [data.lengths(*batch).std() for batch in plan[:-1]]
+    assert np.mean(spread) == pytest.approx(np.concatenate([data.lengths(*batch) for batch in plan]).std(), rel=0.05)
 
 
-def test_batches_come_in_few_shapes():
-    data = training_set(3, 6000)
-    plan = epoch_batches(data, 400, 1, 0)
-    shapes = {(batch.source.shape, batch.target.shape) for batch in (collate(data, *b)[0] for b in plan)}
-    # Lengths from 1 to 25 are seven multiples of 4 a side; only a pool's last batch may have a size of its own.
-    assert len(plan) > 200 and len(shapes) < 35
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), max_size=40), st.integers(1, 100))
+@settings(deadline=None)
+def test_cut_takes_as_much_as_fits(lengths, tokens):
+    source, target = np.array(lengths, dtype=np.int64).reshape(-1, 2).T
+    parts = cut(source, target, tokens)
+    assert [i for part in parts for i in range(len(lengths))[part]] == list(range(len(lengths)))
+    for part in parts:
+        sides = source[part].sum(), target[part].sum()
+        assert part.stop == part.start + 1 or max(sides) <= tokens
+        if part.stop < len(lengths):
+            assert max(sides[0] + source[part.stop], sides[1] + target[part.stop]) > tokens
 
 
 @given(st.integers(0, 10_000), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5, 1.0]))
@@ -124,15 +128,13 @@ def test_collate_keeps_words_and_labels_together(seed, reference_top, hypothesis
         batch, targets = collate(data, rows, references)
         order = [*rows[references], *rows[~references]]
         kinds = [data.reference] * int(references.sum()) + [data.hypothesis] * int((~references).sum())
-        assert torch.equal(batch.target.flatten()[batch.keep], targets.ids)
-        assert batch.source.shape[0] == batch.target.shape[0] == len(order)
+        assert torch.equal(batch.target.ids, targets.ids)
         begin = 0
         for i, (row, kind) in enumerate(zip(order, kinds, strict=True)):
             source, target = (r.flat[r.positions(np.array([row]))].tolist() for r in (data.source, kind.tokens))
-            assert batch.source[i][batch.source_mask[i]].tolist() == source
-            assert batch.source[i][~batch.source_mask[i]].tolist() == [PAD] * (batch.source.shape[1] - len(source))
-            assert batch.target[i, : len(target)].tolist() == target
-            assert batch.decoder_input[i, : len(target)].tolist() == [PAD, *target[:-1]]
+            assert batch.source.ids[batch.source.sentences == i].tolist() == source
+            assert batch.target.ids[batch.target.sentences == i].tolist() == target
+            assert batch.decoder_input[batch.target.sentences == i].tolist() == [PAD, *target[:-1]]
             end = begin + len(target)
             assert targets.ids[begin:end].tolist() == target
             if targets.top_ids is not None:
@@ -161,9 +163,9 @@ def test_ragged_positions():
     assert ragged.flat[ragged.positions(np.array([3, 0, 1, 2]))].tolist() == [5, 6, 1, 2, 3, 4]
 
 
-def test_two_pads():
-    batch = make_batch(np.array([5, 0, 0]), np.array([2, 1]), np.array([0, 7, 0]), np.array([1, 2]), 8, 9)
-    assert batch.source.tolist() == [[5, 0], [0, 8]]
-    assert batch.target.tolist() == [[0, 9], [7, 0]]
-    assert batch.decoder_input.tolist() == [[9, 0], [9, 7]]
-    assert batch.keep.tolist() == [0, 2, 3]
+def test_make_batch():
+    batch = make_batch(np.array([5, 0, 0]), np.array([2, 1]), np.array([0, 7, 0]), np.array([1, 2]), 9)
+    assert batch.source.ids.tolist() == [5, 0, 0] and batch.source.positions.tolist() == [0, 1, 0]
+    assert batch.target.ids.tolist() == [0, 7, 0] and batch.target.sentences.tolist() == [0, 1, 1]
+    assert batch.decoder_input.tolist() == [9, 9, 7]
+    assert batch.blocks == [(4, 32)]

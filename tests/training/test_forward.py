@@ -21,7 +21,15 @@ def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):
         words = [np.append(random.integers(2, vocabulary, size - 1), 0) for size in sizes]
         sides.append((np.concatenate(words), sizes))
     (source, source_sizes), (target, target_sizes) = sides
-    return make_batch(source, source_sizes, target, target_sizes, tokenizer.source_pad, tokenizer.pad)
+    return make_batch(source, source_sizes, target, target_sizes, tokenizer.pad)
+
+
+def marian(model, batch, part=None):
+    """What transformers' own forward pass says at the target's words: last states, or logits of the whole model."""
+    inputs = toy.padded(batch, model.config.pad_token_id)
+    counts = inputs.pop("target_mask").bool()
+    found = model.model(**inputs).last_hidden_state if part == "states" else model(**inputs).logits
+    return found[counts]
 
 
 def model_of(tokenizer, **changes):
@@ -41,44 +49,44 @@ def model_of(tokenizer, **changes):
 def test_equals_marian(tokenizer, activation):
     model = model_of(tokenizer, activation_function=activation).eval()
     batch = batch_of(tokenizer)
-    theirs = model.model(
-        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
-    ).last_hidden_state
     ours = decoder_states(model, batch)
     assert ours.shape == (23, model.config.d_model)
-    torch.testing.assert_close(ours, theirs.flatten(0, 1)[batch.keep], atol=2e-5, rtol=1e-4)
-    logits = model(
-        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
-    ).logits
-    torch.testing.assert_close(
-        ours @ model.lm_head.weight[: words(model)].T, logits.flatten(0, 1)[batch.keep][:, :-1], atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(ours, marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
+    logits = ours @ model.lm_head.weight[: words(model)].T
+    torch.testing.assert_close(logits, marian(model, batch)[:, :-1], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_equals_marian_in_blocks_of_several_widths(shared_tokenizer):
+    model = model_of(shared_tokenizer, max_position_embeddings=128).eval()
+    random = np.random.default_rng(1)
+    lengths = [(60, 3), (5, 40), (33, 34), *map(tuple, random.integers(1, 20, (70, 2)).tolist())]
+    batch = batch_of(shared_tokenizer, lengths=lengths)
+    assert [width for _, width in batch.blocks] == [32, 64]
+    torch.testing.assert_close(decoder_states(model, batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_unscaled_embeddings_equal_marian(shared_tokenizer):
     model, batch = model_of(shared_tokenizer, scale_embedding=False).eval(), batch_of(shared_tokenizer)
-    theirs = model.model(
-        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
-    ).last_hidden_state
-    torch.testing.assert_close(decoder_states(model, batch), theirs.flatten(0, 1)[batch.keep], atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(decoder_states(model, batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_padding_changes_nothing(tokenizer):
+def test_neighbours_in_a_row_change_nothing(tokenizer):
     model = model_of(tokenizer)
-    alone = batch_of(tokenizer, lengths=((5, 7),))
-    together = batch_of(tokenizer, lengths=((5, 7), (20, 20)))
-    together.source[0, :5], together.target[0, :7] = alone.source[0], alone.target[0]
-    together.decoder_input[0, :7] = alone.decoder_input[0]
-    torch.testing.assert_close(decoder_states(model, together)[:7], decoder_states(model, alone), atol=2e-5, rtol=1e-4)
+    alone, other = batch_of(tokenizer, lengths=((5, 7),)), batch_of(tokenizer, seed=1, lengths=((9, 11),))
+    ids = [torch.cat([getattr(b, side).ids for b in (other, alone)]).numpy() for side in ("source", "target")]
+    together = make_batch(ids[0], np.array([9, 5]), ids[1], np.array([11, 7]), tokenizer.pad)
+    assert together.source.cells.max() < 32  # one row
+    torch.testing.assert_close(decoder_states(model, together)[11:], decoder_states(model, alone), atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_words_to_come_are_not_seen(shared_tokenizer):
     model, batch = model_of(shared_tokenizer), batch_of(shared_tokenizer, lengths=((5, 8),))
     before = decoder_states(model, batch)
-    batch.decoder_input[0, 5] = (batch.decoder_input[0, 5] + 1) % 50
+    batch.decoder_input[5] = (batch.decoder_input[5] + 1) % 50
     after = decoder_states(model, batch)
     assert torch.equal(before[:5], after[:5])
     assert not torch.equal(before[5:], after[5:])
@@ -86,13 +94,9 @@ def test_words_to_come_are_not_seen(shared_tokenizer):
 
 def test_gradients_equal_marians(tokenizer):
     ours, theirs, batch = model_of(tokenizer), model_of(tokenizer).eval(), batch_of(tokenizer)
-    nn.functional.cross_entropy(
-        decoder_states(ours, batch) @ ours.lm_head.weight.T, batch.target.flatten()[batch.keep]
-    ).backward()
-    logits = theirs(
-        input_ids=batch.source, attention_mask=batch.source_mask.long(), decoder_input_ids=batch.decoder_input
-    ).logits
-    nn.functional.cross_entropy(logits.flatten(0, 1)[batch.keep], batch.target.flatten()[batch.keep]).backward()
+    logits = decoder_states(ours, batch) @ ours.lm_head.weight.T
+    nn.functional.cross_entropy(logits, batch.target.ids).backward()
+    nn.functional.cross_entropy(marian(theirs, batch), batch.target.ids).backward()
     names = [name for name, parameter in theirs.named_parameters() if parameter.grad is not None]
     assert len(names) > 40
     found = dict(ours.named_parameters())
@@ -116,10 +120,12 @@ def test_dropout_off_is_no_dropout(shared_tokenizer):
 @torch.no_grad()
 def test_encode_equals_marian(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
-    theirs = model.model.encoder(input_ids=batch.source, attention_mask=batch.source_mask.long()).last_hidden_state
-    source = Packing(batch.source_keep, batch.source.shape)
+    inputs = toy.padded(batch, tokenizer.pad)
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    theirs = model.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    source = Packing(batch.source, batch.blocks)
     ours = encode(model, batch, source)[: source.words]
-    torch.testing.assert_close(ours, theirs[batch.source_mask], atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(ours, theirs[mask.bool()], atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])

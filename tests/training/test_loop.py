@@ -28,7 +28,7 @@ def job(tokenizer, config=CONFIG, count=120, seed=1):
     encoded = Ragged.of(tokenizer.target.encode(targets))
     source = Ragged.of(tokenizer.source.encode(sources))
     side = Side(encoded, encoded.lengths > 1)
-    data = TrainingSet(source, side, None, tokenizer.source_pad, tokenizer.pad, 1.0, 64)
+    data = TrainingSet(source, side, None, tokenizer.pad, 1.0, 64)
     return Job("toy", data, config, REFERENCES, seed)
 
 

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from distilmt.training.packing import Packing
+from distilmt.training.packing import Packing, Words, fill_bins
 from distilmt.training.sublayers import attend, normed_sum, project, relu_feed_forward
 
 
@@ -27,47 +28,57 @@ def assert_same(fast, plain, tensors, counts=None):
         torch.testing.assert_close(ours, wanted)
 
 
-MASK = torch.arange(5) < torch.tensor([2, 5, 3])[:, None]
-PACKING = Packing(MASK.flatten().nonzero().flatten(), MASK.shape)
+LENGTHS = np.array([2, 40, 5, 3, 29])
+BINS = fill_bins(LENGTHS, LENGTHS)
+WORDS = Words.of(np.arange(LENGTHS.sum()), LENGTHS, BINS.target)
+PACKING = Packing(WORDS, BINS.blocks)
+HEADS = 4
 
 
-def rows_of(padded):
-    """[B, T, d] as rows by plain indexing; zeros behind the words."""
-    return F.pad(padded.flatten(0, 1)[MASK.flatten()], (0, 0, 0, PACKING.rows - PACKING.words))
+def rows_of(cells):
+    """By cells [cells, d], as rows by plain indexing; zeros behind the words."""
+    return F.pad(cells[WORDS.cells], (0, 0, 0, PACKING.rows - PACKING.words))
 
 
-def padded_of(rows):
-    """Rows as [B, T, d] by plain indexing; zeros where there is padding."""
-    padded = rows.new_zeros(MASK.numel(), rows.shape[1])
-    return padded.index_put((PACKING.cells[: PACKING.words],), rows[: PACKING.words]).unflatten(0, MASK.shape)
+def by_heads(rows):
+    """Rows [rows, d] as one [rows, heads, width, d / heads] for every block by plain indexing, zeros at padding."""
+    sizes = [count * width for count, width in BINS.blocks]
+    cells = rows.new_zeros(sum(sizes), rows.shape[1]).index_put((WORDS.cells,), rows[: PACKING.words])
+    parts = zip(cells.split(sizes), BINS.blocks, strict=True)
+    return [part.view(*block, HEADS, -1).transpose(1, 2) for part, block in parts]
 
 
 def plain_projection(x, weight, bias):
-    return padded_of(F.linear(x, weight, bias)).unflatten(2, (3, 4, -1)).permute(2, 0, 3, 1, 4)
+    parts = F.linear(x, weight, bias).chunk(3, -1)
+    return torch.stack([torch.cat([block.flatten(0, 2) for block in by_heads(part)]) for part in parts])
 
 
 @pytest.mark.parametrize("part", [slice(None), slice(1, 2)])
 def test_project(part):
     tensors = drawn((PACKING.rows, 6), (24, 6), (24,), dtype=torch.float32)
+    words = torch.cat([block.flatten(0, 2) for block in by_heads(torch.ones(PACKING.rows, 8))])[None] > 0
     assert_same(
-        lambda *t: torch.stack(project(*t, PACKING, 3, 4))[part],
+        lambda *t: torch.stack(project(*t, PACKING, 3, HEADS))[part],
         lambda *t: plain_projection(*t)[part],
         tensors,
-        MASK[None, :, None, :, None],
+        words[..., :1],
     )
 
 
-@pytest.mark.parametrize("masked", [0, 3])
-def test_attend(masked):
-    bias = torch.zeros(1, 1, 1, 7, dtype=torch.float64)
-    bias[..., 7 - masked :] = torch.finfo(bias.dtype).min
+@pytest.mark.parametrize("causal", [False, True])
+def test_attend(causal):
+    biases = PACKING.apart(PACKING, torch.float64, causal)
+    assert len(biases) == 2
 
     def plain(query, key, value):
-        return rows_of((torch.softmax(query @ key.mT * 0.3 + bias, -1) @ value).transpose(1, 2).flatten(2))
+        blocks = zip(*(PACKING.by_block(cells, HEADS) for cells in (query, key, value)), biases, strict=True)
+        found = [torch.softmax(q @ k.mT * 0.3 + bias, -1) @ v for q, k, v, bias in blocks]
+        return rows_of(torch.cat([block.transpose(1, 2).flatten(2).flatten(0, 1) for block in found]))
 
     words = torch.arange(PACKING.rows)[:, None] < PACKING.words
-    tensors = drawn((3, 4, 5, 3), (3, 4, 7, 3), (3, 4, 7, 3))
-    assert_same(lambda *t: attend(*t, bias, PACKING, 0.3), plain, tensors, words)
+    shape = (HEADS * sum(count * width for count, width in BINS.blocks), 3)
+    tensors = drawn(shape, shape, shape)
+    assert_same(lambda *t: attend(*t, biases, PACKING, HEADS, 0.3), plain, tensors, words)
 
 
 def test_relu_feed_forward():

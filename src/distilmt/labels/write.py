@@ -191,8 +191,7 @@ class Asker:
         target = Ragged.of(targets)
         widths = np.maximum(source.lengths, target.lengths)
         rows = np.flatnonzero((target.lengths > 0) & (widths <= longest))
-        rows = rows[np.argsort(widths[rows], kind="stable")]
-        for part in cut(rows, widths[rows], _BATCH_TOKENS):
+        for part in (rows[batch] for batch in cut(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)):
             ids, values = self._score(source, target, part)
             ends = np.cumsum(target.lengths[part])[:-1]
             for row, top, logprobs in zip(part, np.split(ids, ends), np.split(values, ends), strict=True):
@@ -206,8 +205,6 @@ class Asker:
             source.lengths[rows],
             target.flat[target.positions(rows)].astype(np.int64),
             target.lengths[rows],
-            self.job.tokenizer.source_pad,
             self.job.tokenizer.pad,
-            self.scorer.model.config.max_position_embeddings,
         )
         return self.scorer(batch)

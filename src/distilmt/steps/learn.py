@@ -111,8 +111,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         source=labels.source,
         reference=labels.reference,
         hypothesis=labels.hypothesis,
-        source_pad=tokenizer.source_pad,
-        target_pad=tokenizer.pad,
+        pad=tokenizer.pad,
         reference_share=student.objective.reference_share,
         max_length=student.model.max_positions,
     )
@@ -184,8 +183,7 @@ def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[
         source=Ragged.of(tokenizer.source.encode(table["source"].to_pylist())),
         reference=Side(targets, targets.lengths > 1),
         hypothesis=None,
-        source_pad=tokenizer.source_pad,
-        target_pad=tokenizer.pad,
+        pad=tokenizer.pad,
         reference_share=1.0,
         max_length=max_length,
     )

@@ -79,13 +79,13 @@ class WordScorer:
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Top-k of the teacher's distribution at every position of `batch.keep`.
+        """Top-k of the teacher's distribution at every target word.
 
         Returns:
             Ids [N, k] int64 and natural log-probabilities [N, k] float16, likeliest first.
         """
         use_threads()
-        hidden = decoder_states(self.model, batch)
+        hidden = decoder_states(self.model, batch.to(self.model.device))
         answers = [self._top(hidden[i : i + _CHUNK]) for i in range(0, len(hidden), _CHUNK)]
         ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
         return ids, values.astype(np.float16)

@@ -70,8 +70,8 @@ def probe(model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], ta
     )
     widths = np.maximum(source.lengths, target.lengths)
     rows = np.flatnonzero(widths <= model.config.max_position_embeddings)
-    rows = rows[np.argsort(widths[rows], kind="stable")]
-    parts = [_read(model, tokenizer, source, target, part) for part in cut(rows, widths[rows], _BATCH_TOKENS)]
+    batches = cut(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)
+    parts = [_read(model, tokenizer, source, target, rows[part]) for part in batches]
     names = [field.name for field in fields(Positions)]
     return Positions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
@@ -80,11 +80,9 @@ def probe(model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], ta
 def _read(model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray) -> Positions:
     ids = target.flat[target.positions(rows)].astype(np.int64)
     flat = source.flat[source.positions(rows)].astype(np.int64)
-    lengths, longest = target.lengths[rows], model.config.max_position_embeddings
-    pads = tokenizer.source_pad, tokenizer.pad
-    batch = make_batch(flat, source.lengths[rows], ids, lengths, *pads, longest)
-    device = next(model.parameters()).device
-    hidden = decoder_states(model, type(batch)(**{name: value.to(device) for name, value in vars(batch).items()}))
+    lengths, device = target.lengths[rows], model.device
+    batch = make_batch(flat, source.lengths[rows], ids, lengths, tokenizer.pad)
+    hidden = decoder_states(model, batch.to(device))
     chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(ids), _CHUNK)]
     columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
     nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)

@@ -1,4 +1,4 @@
-"""Sentences as flat arrays, and batches of about equal numbers of tokens with little padding."""
+"""Sentences as flat arrays, and random batches of about equal numbers of tokens."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from distilmt.objectives.loss import Targets
 from distilmt.training.forward import Batch
-
-_POOL_BATCHES = 64
-_MULTIPLE = 4
+from distilmt.training.packing import Words, fill_bins
 
 
 @dataclass
@@ -65,8 +62,7 @@ class TrainingSet:
     source: Ragged
     reference: Side | None
     hypothesis: Side | None
-    source_pad: int
-    target_pad: int
+    pad: int
     reference_share: float = 0.5
     max_length: int = 256
 
@@ -98,11 +94,14 @@ class TrainingSet:
 
 
 def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Group an epoch's sentences into batches of similar lengths, in random order, the same for the same seed.
+    """Cut an epoch's sentences, in random order, into batches; the same for the same seed.
+
+    Batches are random mixtures of lengths: batches of one length, though they need less padding, learn measurably less
+    in an update (docs/explanation/performance.md).
 
     Args:
         data: the sentences.
-        batch_tokens: most tokens of a batch on its longer side, padding included.
+        batch_tokens: most tokens of a batch on either side.
         seed: the run's seed.
         epoch: number of the pass over the data.
 
@@ -110,37 +109,26 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
         For every batch the rows and whether each takes its reference.
     """
     rows, use_reference = data.choose(seed, epoch)
-    rng = np.random.default_rng((seed, epoch, 2))
-    order = rng.permutation(len(rows))
+    order = np.random.default_rng((seed, epoch, 2)).permutation(len(rows))
     rows, use_reference = rows[order], use_reference[order]
-    target, source = data.lengths(rows, use_reference), data.source.lengths[rows]
-    pool = max(1, _POOL_BATCHES * batch_tokens // max(1, int(target.mean()) if len(target) else 1))
-    batches = []
-    for begin in range(0, len(rows), pool):
-        part = np.arange(begin, min(begin + pool, len(rows)))
-        widths = np.maximum(target[part], source[part])
-        order = np.lexsort((source[part], widths))
-        batches += cut(part[order], widths[order], batch_tokens)
-    return [(rows[b], use_reference[b]) for b in (batches[i] for i in rng.permutation(len(batches)))]
+    parts = cut(data.source.lengths[rows], data.lengths(rows, use_reference), batch_tokens)
+    return [(rows[part], use_reference[part]) for part in parts]
 
 
-def cut(rows: np.ndarray, widths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
-    """Cut rows, sorted by their widths, into batches of at most `batch_tokens`, padding included.
+def cut(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[slice]:
+    """Cut sentences of these lengths, as they stand, into batches of at most `batch_tokens` tokens on either side.
 
-    Few shapes come out, each many times: kernels for matrix products are made for a shape when it is first met, which
-    takes longer than the product. So widths count as the next multiple of 4, as `make_batch` pads them, and
-    sentences are taken from the longest down, so that a width always has the same number of them.
+    A sentence that is longer is a batch of its own.
     """
-    batches, end = [], len(rows)
-    while end > 0:
-        begin = max(0, end - max(1, batch_tokens // _rounded(int(widths[end - 1]))))
-        batches.append(rows[begin:end])
-        end = begin
+    ends = [np.cumsum(lengths) for lengths in (source, target)]
+    batches, begin = [], 0
+    while begin < len(source):
+        before = [side[begin - 1] if begin else 0 for side in ends]
+        fits = [np.searchsorted(side, b + batch_tokens, "right") for side, b in zip(ends, before, strict=True)]
+        end = max(begin + 1, int(min(fits)))
+        batches.append(slice(begin, end))
+        begin = end
     return batches
-
-
-def _rounded(width: int) -> int:
-    return -(-width // _MULTIPLE) * _MULTIPLE
 
 
 def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, Targets]:
@@ -162,8 +150,7 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
         torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,
     )
     source = data.source.flat[data.source.positions(rows)].astype(np.int64)
-    pads, longest = (data.source_pad, data.target_pad), data.max_length
-    return make_batch(source, data.source.lengths[rows], flat, lengths, *pads, longest), targets
+    return make_batch(source, data.source.lengths[rows], flat, lengths, data.pad), targets
 
 
 def _top(side: Side, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -180,29 +167,12 @@ def _top(side: Side, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_batch(
-    source: np.ndarray,
-    source_lengths: np.ndarray,
-    target: np.ndarray,
-    target_lengths: np.ndarray,
-    source_pad: int,
-    target_pad: int,
-    longest: int = 0,
+    source: np.ndarray, source_lengths: np.ndarray, target: np.ndarray, target_lengths: np.ndarray, start: int
 ) -> Batch:
-    """Pad flat sequences; `keep` lists the target's real positions in the order of `target`.
-
-    If `longest`, the model's positions, is given, both sides are padded on to the next multiple of 4 within it.
-    """
-    padded_source, source_mask = _pad(source, source_lengths, source_pad, longest)
-    padded_target, target_mask = _pad(target, target_lengths, target_pad, longest)
-    shifted = torch.full_like(padded_target, target_pad)
-    shifted[:, 1:] = padded_target[:, :-1]
-    keeps = [mask.flatten().nonzero().flatten() for mask in (source_mask, target_mask)]
-    return Batch(padded_source, source_mask, keeps[0], shifted, padded_target, keeps[1])
-
-
-def _pad(flat: np.ndarray, lengths: np.ndarray, pad: int, longest: int) -> tuple[Tensor, Tensor]:
-    width = int(lengths.max())
-    mask = torch.from_numpy(np.arange(max(width, min(_rounded(width), longest))) < lengths[:, None])
-    padded = torch.full(mask.shape, pad, dtype=torch.int64)
-    padded[mask] = torch.from_numpy(flat)
-    return padded, mask
+    """A batch of flat sequences; `start` is the id the decoder begins with, `<pad>`."""
+    bins = fill_bins(source_lengths, target_lengths)
+    words = Words.of(target, target_lengths, bins.target)
+    shifted = torch.full_like(words.ids, start)
+    shifted[1:] = words.ids[:-1]
+    shifted[words.positions == 0] = start
+    return Batch(Words.of(source, source_lengths, bins.source), words, shifted, bins.blocks)

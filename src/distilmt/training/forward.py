@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import MarianMTModel
 
-from distilmt.training.packing import Packing
+from distilmt.training.packing import Block, Packing, Words
 from distilmt.training.sublayers import attend, normed_sum, project, relu_feed_forward
 
 _POOL_UPDATES = 25
@@ -25,19 +25,21 @@ _POOL_UPDATES = 25
 
 @dataclass
 class Batch:
-    """Padded sequences of a batch.
+    """Sentences of a batch, `</s>` at the end of each."""
 
-    `source` [B, S] and `target` [B, T] hold ids with `</s>` at the end and `<pad>` behind it; `decoder_input` [B, T]
-    is the target shifted right behind `<pad>`. `keep` [N] are the positions in the flattened target that count, and
-    `source_keep` those in the flattened source.
-    """
-
-    source: Tensor
-    source_mask: Tensor
-    source_keep: Tensor
+    source: Words
+    target: Words
     decoder_input: Tensor
-    target: Tensor
-    keep: Tensor
+    """[N]: the target shifted right behind `<pad>`, sentence by sentence."""
+    blocks: list[Block]
+    """Shape of the cells in which both sides stand for attention."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        if device == self.decoder_input.device:
+            return self
+        shifted = self.decoder_input.to(device, non_blocking=True)
+        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks)
 
 
 class DropoutPool:
@@ -82,7 +84,7 @@ NO_DROPOUT = DropoutPool(0.0, 0, torch.float32, torch.device("cpu"))
 
 
 def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
-    """The decoder's last states at the positions that count, teacher-forced.
+    """The decoder's last states, teacher-forced.
 
     Args:
         model: a Marian model; only its modules' weights are used, its own mode and dropout settings are not.
@@ -90,28 +92,26 @@ def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DR
         drop: applied where Marian applies dropout; nothing is dropped by default.
 
     Returns:
-        [N, d_model] in the model's dtype, N = len(batch.keep).
+        [N, d_model] in the model's dtype, a row for every target word.
     """
-    return decoder_rows(model, batch, drop)[: len(batch.keep)]
+    return decoder_rows(model, batch, drop)[: len(batch.decoder_input)]
 
 
 def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
     """`decoder_states` with the rows behind them that only fill up a matrix (see `Packing`)."""
-    source, target = Packing(batch.source_keep, batch.source.shape), Packing(batch.keep, batch.target.shape)
+    source, target = Packing(batch.source, batch.blocks), Packing(batch.target, batch.blocks)
     memory = encode(model, batch, source, drop)
-    bias = _key_bias(batch.source_mask, memory.dtype)
-    decoder, length = model.model.decoder, target.length
+    decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input, target))
-    # Padding stands behind the real words, so the causal mask alone hides it from every position that counts.
-    causal = torch.full((length, length), torch.finfo(x.dtype).min, dtype=x.dtype, device=x.device).triu_(1)
+    before, across = target.apart(target, x.dtype, causal=True), target.apart(source, x.dtype)
     heads = model.config.decoder_attention_heads
     spoken = _project(
         memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], source, heads
     )
     for layer, key, value in zip(decoder.layers, spoken[::2], spoken[1::2], strict=True):
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, causal, target), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, before, target), drop)
         query = _project(x, [layer.encoder_attn.q_proj], target, heads)[0]
-        x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, bias, target), drop)
+        x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, across, target), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
     return x
 
@@ -119,10 +119,10 @@ def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROP
 def encode(model: MarianMTModel, batch: Batch, source: Packing, drop: DropoutPool = NO_DROPOUT) -> Tensor:
     """The encoder's last states, [source.rows, d_model], words first."""
     encoder = model.model.encoder
-    x = drop(_embed(encoder, batch.source, source))
-    bias = _key_bias(batch.source_mask, x.dtype)
+    x = drop(_embed(encoder, batch.source.ids, source))
+    within = source.apart(source, x.dtype)
     for layer in encoder.layers:
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, bias, source), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, within, source), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
     return x
 
@@ -134,25 +134,22 @@ def words(model: MarianMTModel) -> int:
 
 def _embed(stack: Any, ids: Tensor, packing: Packing) -> Tensor:
     embedding = stack.embed_tokens
-    words = F.embedding(packing.pack(ids), embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
-    return words + F.embedding(packing.positions(), stack.embed_positions.weight).to(words.dtype)
+    words = F.embedding(packing.filled(ids), embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
+    return words + F.embedding(packing.positions, stack.embed_positions.weight).to(words.dtype)
 
 
-def _key_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """[B, 1, 1, S]: zero at words, the most negative number at padding."""
-    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return bias.masked_fill_(~mask, torch.finfo(dtype).min)[:, None, None, :]
-
-
-def _attend_self(attention: Any, x: Tensor, bias: Tensor, packing: Packing) -> Tensor:
+def _attend_self(attention: Any, x: Tensor, biases: list[Tensor], packing: Packing) -> Tensor:
     """Multi-head attention of x [rows, d] over itself."""
     projections = [attention.q_proj, *_keys_and_values(attention)]
     query, key, value = _project(x, projections, packing, attention.num_heads)
-    return _attend(attention, query, key, value, bias, packing)
+    return _attend(attention, query, key, value, biases, packing)
 
 
-def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, packing: Packing) -> Tensor:
-    return attention.out_proj(attend(query, key, value, bias, packing, attention.scaling))  # type: ignore[no-any-return]
+def _attend(
+    attention: Any, query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], packing: Packing
+) -> Tensor:
+    states = attend(query, key, value, biases, packing, attention.num_heads, attention.scaling)
+    return attention.out_proj(states)  # type: ignore[no-any-return]
 
 
 def _keys_and_values(attention: Any) -> list[Any]:
@@ -160,7 +157,7 @@ def _keys_and_values(attention: Any) -> list[Any]:
 
 
 def _project(x: Tensor, linears: list[Any], packing: Packing, heads: int) -> Sequence[Tensor]:
-    """Several projections of x [rows, d] in one matrix product, split into heads: [B, heads, T, d/heads] each."""
+    """Several projections of x [rows, d] in one matrix product, by cells and heads: [cells · heads, d/heads] each."""
     weight, bias = (torch.cat([getattr(linear, name) for linear in linears]) for name in ("weight", "bias"))
     return project(x, weight, bias, packing, len(linears), heads)
 

@@ -35,7 +35,7 @@ class Stepper:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
-        batch, targets = _batch_to(batch, self.device), _targets_to(targets, self.device)
+        batch, targets = batch.to(self.device), _targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
         loss, statistics = self._loss(batch, targets, settings)
@@ -59,12 +59,6 @@ class Stepper:
     def _threshold(self) -> Tensor | None:
         """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""
         return None if self.seen is None else self.seen.threshold(self.objective.selection_share)
-
-
-def _batch_to(batch: Batch, device: torch.device) -> Batch:
-    if device.type == "cpu":
-        return batch
-    return Batch(**{name: value.to(device, non_blocking=True) for name, value in vars(batch).items()})
 
 
 def _targets_to(targets: Targets, device: torch.device) -> Targets:

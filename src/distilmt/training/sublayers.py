@@ -18,19 +18,22 @@ from distilmt.training.packing import Packing
 
 
 def project(x: Tensor, weight: Tensor, bias: Tensor, packing: Packing, parts: int, heads: int) -> tuple[Tensor, ...]:
-    """`parts` projections of x [rows, d] in one product, as heads [B, heads, T, d / heads] each.
+    """`parts` projections of x [rows, d] in one product, by cells [cells · heads, d / heads] each.
 
     Plainly: `packing.spread(linear(x, weight, bias), parts, heads).unbind()`.
     """
     return _Project.apply(x, weight, bias, packing, parts, heads)  # type: ignore[no-any-return]
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, packing: Packing, scale: float) -> Tensor:
-    """Attention of heads [B, h, T, d / h] over heads [B, h, S, d / h]: states [rows, d] of the queries' words.
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], packing: Packing, heads: int, scale: float
+) -> Tensor:
+    """Attention of queries over keys and values, by cells [cells · heads, d / heads]: states [rows, d] of the words.
 
-    Plainly: `packing.gather((softmax(query @ key.mT * scale + bias) @ value)[None])`.
+    Plainly, with q, k, v the blocks of `packing.by_block` and b the biases: `softmax(q @ k.mT * scale + b) @ v`, and
+    then `packing.gather`.
     """
-    return _Attend.apply(query, key, value, bias, packing, scale)  # type: ignore[no-any-return]
+    return _Attend.apply(query, key, value, biases, packing, heads, scale)  # type: ignore[no-any-return]
 
 
 def relu_feed_forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
@@ -48,7 +51,7 @@ class _Project(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, packing: Packing, parts: int, heads: int
     ) -> tuple[Tensor, ...]:
-        ctx.packing = packing
+        ctx.packing, ctx.heads = packing, heads
         ctx.save_for_backward(x, weight)
         return packing.spread(_linear(x, weight, bias), parts, heads).unbind()
 
@@ -56,7 +59,7 @@ class _Project(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        whole = ctx.packing.gather(torch.stack(gradients))
+        whole = ctx.packing.gather(torch.stack(gradients), ctx.heads)
         whole[ctx.packing.words :] = 0
         return whole @ weight, whole.T @ x, whole.sum(0), None, None, None
 
@@ -64,24 +67,49 @@ class _Project(torch.autograd.Function):
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, packing: Packing, scale: float
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        biases: list[Tensor],
+        packing: Packing,
+        heads: int,
+        scale: float,
     ) -> Tensor:
-        scores = torch.add(bias, query @ key.mT, alpha=scale)
-        # On rows as short as these, softmax is slow in bf16.
-        weights = torch.softmax(scores, -1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(scores.dtype)
-        ctx.packing, ctx.scale = packing, scale
-        ctx.save_for_backward(query, key, value, weights)
-        return packing.gather((weights @ value)[None])
+        ctx.packing, ctx.heads, ctx.scale = packing, heads, scale
+        result, kept = torch.empty_like(query), []
+        blocks = (packing.by_block(cells, heads) for cells in (query, key, value, result))
+        for q, k, v, into, bias in zip(*blocks, biases, strict=True):
+            scores = torch.add(bias, q @ k.mT, alpha=scale)
+            # On rows as short as these, softmax is slow in bf16.
+            wide = torch.promote_types(scores.dtype, torch.float32)
+            weights = torch.softmax(scores, -1, dtype=wide).to(scores.dtype)
+            _product(weights, v, into)
+            kept.append(weights)
+        ctx.save_for_backward(query, key, value, *kept)
+        return packing.gather(result[None], heads)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, weights = ctx.saved_tensors
-        outer = ctx.packing.spread(gradient, 1, query.shape[1])[0]
-        # Softmax's own backward pass is slow on short rows.
-        inner = (outer @ value.mT).mul_(weights)
-        inner = torch.addcmul(inner, weights, inner.sum(-1, keepdim=True), value=-1).mul_(ctx.scale)
-        return inner @ key, inner.mT @ query, weights.mT @ outer, None, None, None
+        query, key, value, *kept = ctx.saved_tensors
+        packing, heads = ctx.packing, ctx.heads
+        outer = packing.spread(gradient, 1, heads)[0]
+        results = [torch.empty_like(cells) for cells in (query, key, value)]
+        blocks = (packing.by_block(cells, heads) for cells in (query, key, value, outer, *results))
+        for q, k, v, out, of_query, of_key, of_value, weights in zip(*blocks, kept, strict=True):
+            # Softmax's own backward pass is slow on short rows.
+            inner = (out @ v.mT).mul_(weights)
+            inner = torch.addcmul(inner, weights, inner.sum(-1, keepdim=True), value=-1).mul_(ctx.scale)
+            _product(inner, k, of_query)
+            _product(inner.mT, q, of_key)
+            _product(weights.mT, out, of_value)
+        return *results, None, None, None, None
+
+
+def _product(a: Tensor, b: Tensor, into: Tensor) -> None:
+    """`a @ b` of [rows, heads, width, ·], written where it belongs."""
+    torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=into.flatten(0, 1))
 
 
 class _FeedForward(torch.autograd.Function):

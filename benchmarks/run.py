@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20, help="of every turn")
+    parser.add_argument("--warm", type=int, default=10, help="updates before the clock starts")
     parser.add_argument("--train", nargs=2, default=[f"{DATA}/train.en", f"{DATA}/train.de"])
     parser.add_argument("--valid", nargs=2, default=[f"{DATA}/val.en", f"{DATA}/val.de"])
     given = parser.parse_args()
@@ -152,7 +153,7 @@ def main() -> None:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
     work = Path("runs") / "benchmarks" / "work"
     tokenizer = prepare(work, pairs_of(given.train), pairs_of(given.valid))
-    spec = Spec(str(work), seconds=given.seconds, bf16=has_bf16(pick_device()))
+    spec = Spec(str(work), seconds=given.seconds, warm=given.warm, bf16=has_bf16(pick_device()))
     command = f"python benchmarks/run.py {' '.join(sys.argv[1:])}".strip()
     for name in given.names or BENCHMARKS:
         BENCHMARKS[name](Setting(work, tokenizer, given.rounds, spec, command))

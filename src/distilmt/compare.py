@@ -72,7 +72,7 @@ def arms(config: CompareConfig) -> Iterator[Arm]:
 def _train(arm: Arm, root: Path) -> None:
     arm.place.mkdir(parents=True, exist_ok=True)
     _link(arm.place, root, *_SHARED)
-    if arm.run.labels.choose != "best":
+    if arm.run.labels.selects:
         _link(arm.place, _selected(arm.run, root), "selection")
     with locked(arm.place):
         pipeline.do("student", arm.run)
@@ -81,7 +81,8 @@ def _train(arm: Arm, root: Path) -> None:
 
 def _selected(run_config: RunConfig, root: Path) -> Path:
     """Where the labels are that were chosen in this way; made once for all methods and seeds."""
-    place = root / "selections" / f"{run_config.labels.choose}-{run_config.labels.utility}"
+    labels = run_config.labels
+    place = root / "selections" / f"{labels.choose}-{labels.utility}-{labels.keep}"
     place.mkdir(parents=True, exist_ok=True)
     _link(place, root, *_SHARED)
     pipeline.do("selection", replace(run_config, run_dir=str(place)))

@@ -160,6 +160,8 @@ class LabelConfig:
     """Beam of the teacher's translations."""
     hypotheses: int = 1
     """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
+    sampling: float = 0.0
+    """Draw the translations from the teacher's distribution at this temperature; 0 searches with the beam."""
     length_penalty: float = 1.0
     """CTranslate2's exponent of the length by which scores are divided."""
     compute_type: ComputeType = "int8"
@@ -168,6 +170,8 @@ class LabelConfig:
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
     score_on: Literal["hypothesis", "reference", "both"] = "hypothesis"
     """Whose prefixes the teacher's distributions are computed on."""
+    ensemble: list[str] = field(default_factory=list)
+    """More teachers, Marian directories with the same pieces: distributions are averaged, translations pooled."""
     max_sentences: int | None = None
     """Most training sentences labelled, drawn at random; null labels all."""
     shard_size: int = 4000
@@ -176,10 +180,21 @@ class LabelConfig:
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
     max_repetition: int = 8
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
+    drop_copies: bool = True
+    """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
+    max_ter: float | None = None
+    """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
     choose: Literal["best", "nearest", "mbr"] = "best"
     """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
     utility: Literal["chrf", "bleu"] = "chrf"
     """Sentence score by which `nearest` and `mbr` choose."""
+    keep: int = 1
+    """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether anything but the teacher's first hypothesis is trained on."""
+        return self.choose != "best" or self.keep > 1
 
 
 @dataclass

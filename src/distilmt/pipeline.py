@@ -54,7 +54,7 @@ def run(config: RunConfig, until: str = "report") -> Path:
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:
                 continue
-            if name == "student" and config.labels.choose != "best":
+            if name == "student" and config.labels.selects:
                 do("selection", config)
             do(name, config)
     return root
@@ -70,7 +70,7 @@ def do(name: str, config: RunConfig) -> StepRecord:
     root = Path(config.run_dir)
     settings, work = _step(name, config)
     inputs = {read: _done(root, read) for read in _READS[name] if read != "baseline" or config.student.baseline}
-    if name == "student" and config.labels.choose != "best":
+    if name == "student" and config.labels.selects:
         inputs["selection"] = _done(root, "selection")
     if name == "corpus":
         from distilmt.corpora.prepare import inputs as corpus_inputs
@@ -123,8 +123,8 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 
 # What changes how a step is done but not what comes of it, or is used by a later step only.
 _WITHOUT_EFFECT = {"save_seconds", "threads"}
-_USED_BY_STUDENT = {"max_length_ratio", "max_repetition"}
-_CHOICE = ("choose", "utility")
+_USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter"}
+_CHOICE = ("choose", "utility", "keep")
 _UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores")
 
 
@@ -141,8 +141,10 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {
         "corpus": asdict(config.corpus),
         "tokenizer": asdict(config.tokenizer),
-        "teacher": asdict(config.teacher) | pair | _outside(config),
-        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)} | pair,
+        "teacher": asdict(config.teacher) | pair | _outside(config.teacher.path),
+        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)}
+        | pair
+        | _outside(*config.labels.ensemble),
         "selection": {key: labels[key] for key in _CHOICE} | pair,
         "student": {key: value for key, value in student.items() if key != "baseline"}
         | {key: labels[key] for key in sorted(_USED_BY_STUDENT)},
@@ -163,10 +165,10 @@ def _without(value: Any, keys: set[str]) -> Any:
     return {key: _without(item, keys) for key, item in value.items() if key not in keys}
 
 
-def _outside(config: RunConfig) -> dict[str, str]:
-    """Stands for the weights of a teacher that was named by a directory."""
-    path = Path(config.teacher.path or "")
-    weights = sorted(path.glob("*.safetensors")) if config.teacher.path and path.is_dir() else []
+def _outside(*names: str | None) -> dict[str, str]:
+    """Stands for the weights of teachers that were named by directories."""
+    paths = [Path(name) for name in names if name and Path(name).is_dir()]
+    weights = [file for path in paths for file in sorted(path.glob("*.safetensors"))]
     return {"weights": fingerprint_files(*weights)} if weights else {}
 
 

@@ -28,8 +28,10 @@ _LIMITS = (
             "hypotheses",
             "label",
             "learning_rate",
+            "max_ter",
             "patience",
             "ranking",
+            "sampling",
             "threads",
             "top_k",
             "warmup",
@@ -37,7 +39,7 @@ _LIMITS = (
         ),
         (0.0, math.inf),
     )
-    | dict.fromkeys(("batch_tokens", "beam_size", "bootstrap", "max_sentences", "max_train"), (1.0, math.inf))
+    | dict.fromkeys(("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train"), (1.0, math.inf))
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
     | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size"), (1.0, math.inf))
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
@@ -184,10 +186,16 @@ def _check_limits(config: Any, prefix: str = "") -> None:
 def _check_labels(config: RunConfig) -> None:
     """What a teacher that translates nothing can be asked: known now, not when it has been trained."""
     labels, share = config.labels, config.student.objective.reference_share
-    if labels.choose != "best" and labels.hypotheses < 2:
+    candidates = labels.hypotheses * (1 + len(labels.ensemble))
+    if labels.choose != "best" and candidates < 2:
         raise UserError(
             f"labels.choose is {labels.choose}, but labels.hypotheses is {labels.hypotheses}: set it to 2 or more, or "
             "labels.choose to best"
+        )
+    if labels.keep > max(1, candidates):
+        raise UserError(
+            f"labels.keep is {labels.keep}, but a sentence has only {candidates} translations of a teacher: set "
+            f"labels.hypotheses to {labels.keep} or more"
         )
     if labels.hypotheses:
         return

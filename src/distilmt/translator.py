@@ -113,8 +113,12 @@ class Translator:
         length_penalty: float = 1.0,
         batch_size: int = 64,
         batch_type: str = "examples",
+        sampling: float = 0.0,
     ) -> list[list[Hypothesis]]:
-        """The `count` best translations of each text, best first; none for an empty text."""
+        """The `count` best translations of each text, best first; none for an empty text.
+
+        With `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
+        """
         sources = self.tokenize(texts)
         rows = [i for i, source in enumerate(sources) if source]
         results: list[list[Hypothesis]] = [[] for _ in texts]
@@ -122,8 +126,10 @@ class Translator:
             return results
         found = self._model.translate_batch(
             [sources[i] for i in rows],
-            beam_size=max(beam_size, count),
+            beam_size=1 if sampling else max(beam_size, count),
             num_hypotheses=count,
+            sampling_topk=0 if sampling else 1,
+            sampling_temperature=sampling or 1.0,
             length_penalty=length_penalty,
             max_batch_size=batch_size,
             batch_type=batch_type,

@@ -21,13 +21,15 @@ CONFIG = LabelConfig(beam_size=4, hypotheses=4, compute_type="float32", top_k=4,
 
 def test_the_nearest_to_the_reference():
     score = utility("chrf")
-    assert nearest(["a black cat sleeps", "the dog runs home", "the dog ran"], "the dog runs home", score) == 1
+    candidates = ["a black cat sleeps", "the dog runs home", "the dog ran"]
+    assert nearest(candidates, "the dog runs home", score) == [1, 2, 0]
 
 
 @pytest.mark.parametrize("name", ["chrf", "bleu"])
 def test_the_one_most_like_the_others(name):
     candidates = ["quite another thing", "a dog went home now", "the dog runs home now", "the dog runs home", "xyz"]
-    assert consensus(candidates, utility(name)) == 2
+    assert consensus(candidates, utility(name))[0] == 2
+    assert consensus(["same words", "same words", "others"], utility(name)) == [0, 1, 2]
 
 
 def test_utilities_by_hand():
@@ -66,16 +68,44 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_pa
     for before, after in zip(rows(candidates), rows(store), strict=True):
         texts = [text for text, _, _ in before.hypotheses]
         if way == "mbr":
-            expected = consensus(texts, score)
+            expected = consensus(texts, score)[0]
         else:
-            expected = nearest(texts, before.reference, score) if before.reference else 0
+            expected = nearest(texts, before.reference, score)[0] if before.reference else 0
         assert after.id == before.id and after.hypotheses[0] == before.hypotheses[expected]
         assert sorted(after.hypotheses) == sorted(before.hypotheses)
         changed += expected > 0
         (words,) = asker.words([before.source], [after.hypotheses[0][1]])
         np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
-    assert result == {"sentences": 35, "changed": changed} and changed > 0
+    assert result == {"sentences": 35, "changed": changed, "kept": 35} and changed > 0
     assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
+
+
+@pytest.mark.parametrize("way", ["best", "mbr"])
+def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_path, way):
+    config, score = replace(CONFIG, choose=way, keep=3), utility("chrf")
+    result = choose(candidates, job(learnt, config), score, tmp_path)
+    store = LabelStore(tmp_path)
+    store.check()
+    asker, found = Asker(job(learnt, replace(config, hypotheses=0)), tmp_path), rows(store)
+    assert result["kept"] == len(found) > 70
+    for before in rows(candidates):
+        texts = [text for text, _, _ in before.hypotheses]
+        order = consensus(texts, score) if way == "mbr" else range(len(texts))
+        wanted = list(dict.fromkeys(texts[i] for i in order))[:3]
+        own = [row for row in found if row.id.split("#")[0] == before.id]
+        assert [row.hypotheses[0][0] for row in own] == wanted
+        assert [row.id for row in own] == [before.id, f"{before.id}#2", f"{before.id}#3"][: len(wanted)]
+        assert {(row.source, row.reference) for row in own} == {(before.source, before.reference)}
+        for row in own:
+            (words,) = asker.words([row.source], [row.hypotheses[0][1]])
+            np.testing.assert_allclose(row.top[1].astype(float), words[1].astype(float), atol=0.02)
+
+
+def test_more_than_there_are_cannot_be_kept(tmp_path):
+    labels = {"keep": 3, "hypotheses": 2}
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    with pytest.raises(UserError, match=r"labels\.keep is 3"):
+        load([str(config)])
 
 
 def test_going_on_makes_the_same(candidates, learnt, tmp_path):

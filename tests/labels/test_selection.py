@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.config import LabelConfig
-from distilmt.labels.selection import loops, usable
+from distilmt.labels.selection import Texts, copies, distances, loops, usable
 
 CONFIG = LabelConfig(max_length_ratio=3.0, max_repetition=3)
 
@@ -79,3 +79,28 @@ def test_a_whole_corpus_takes_seconds():
     begin = time.process_time()
     keep, _ = usable(tokens, offsets, lengths, CONFIG, 256)
     assert keep.mean() > 0.99 and time.process_time() - begin < 3
+
+
+def test_copies_of_the_source():
+    sources = ["the dog runs", "Mozilla Firefox", "the dog runs", "12:30", "a b", "a b"]
+    references = ["der Hund rennt", "Mozilla Firefox", "der Hund rennt", "12.30", None, None]
+    hypotheses = ["the dog runs", "Mozilla Firefox", "der Hund", "12:30", "a b", "c"]
+    assert copies(Texts(sources, references, hypotheses)).tolist() == [True, False, False, False, True, False]
+
+
+def test_distances_to_the_reference():
+    references = ["der Hund rennt schnell", "der Hund rennt schnell", "我喜欢狗", None]
+    texts = Texts([""] * 4, references, ["der Hund rennt schnell", "der Hund rennt", "我喜欢猫", "etwas"])
+    assert distances(texts).tolist() == [0, 25, 25, 0]
+
+
+def test_copies_and_distant_ones_are_dropped():
+    texts = Texts(["go on now"] * 4, ["geh nun weiter"] * 4, ["go on now", "geh nun weiter", "ach", "geh nun"])
+    arguments = *ragged([[1, 2, 0]] * 4), np.array([3] * 4)
+    for config, kept, reasons in (
+        (LabelConfig(max_ter=60), [False, True, False, True], {"copy": 1, "distant": 1}),
+        (LabelConfig(drop_copies=False), [True] * 4, {}),
+        (LabelConfig(), [False, True, True, True], {"copy": 1}),
+    ):
+        keep, dropped = usable(*arguments, config, 100, texts)
+        assert keep.tolist() == kept and dropped == reasons

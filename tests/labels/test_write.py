@@ -205,3 +205,58 @@ def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, learnt):
 
 def test_pace_is_measured(tmp_path, learnt):
     assert 0 < write.seconds_per_sentence(sentences(), job(learnt), tmp_path) < 5
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory, learnt, shared_tokenizer):
+    """Another teacher with the same pieces."""
+    import torch
+
+    from distilmt.teachers.local import load_marian
+
+    model, directory = load_marian(learnt), tmp_path_factory.mktemp("second")
+    torch.manual_seed(1)
+    for parameter in model.model.encoder.layers.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.02)
+    model.save_pretrained(directory)
+    shared_tokenizer.copy_to(directory)
+    return directory
+
+
+def test_an_ensembles_translations_are_pooled_and_its_words_averaged(tmp_path, learnt, second, store):
+    config = replace(CONFIG, ensemble=[str(second)], top_k=4)
+    label(sentences(12), job(learnt, config), tmp_path / "both")
+    label(sentences(12), job(second), tmp_path / "second")
+    LabelStore(tmp_path / "both").check()
+    differ = 0
+    for pooled, one, other in zip(*map(rows, (tmp_path / "both", store, tmp_path / "second")), strict=False):
+        assert pooled["hypotheses"] == one["hypotheses"] + other["hypotheses"]
+        if not pooled["reference"]:
+            continue
+        ids, logs = ([row[f"reference_top_{kind}"][0] for row in (pooled, one, other)] for kind in ("ids", "logprobs"))
+        if ids[0] == ids[1] == ids[2]:
+            mean = (np.exp(float(logs[1])) + np.exp(float(logs[2]))) / 2
+            assert np.exp(float(logs[0])) == pytest.approx(mean, abs=0.03)  # scored in bf16 where there is that
+            differ += logs[1] != logs[2]
+    assert differ > 0
+
+
+def test_an_ensemble_of_other_pieces_is_refused(tmp_path, learnt, split_tokenizer):
+    from distilmt.students.presets import new_model
+
+    new_model(toy.MICRO, split_tokenizer, 0.0, 1).save_pretrained(tmp_path / "other")
+    split_tokenizer.copy_to(tmp_path / "other")
+    with pytest.raises(UserError, match="whose pieces are not those of the teacher"):
+        label(sentences(12), job(learnt, replace(CONFIG, ensemble=[str(tmp_path / "other")])), tmp_path / "labels")
+
+
+def test_sampled_translations(tmp_path, learnt, exported):
+    config = replace(CONFIG, sampling=1.0, hypotheses=6)
+    label(sentences(12), job(learnt, config), tmp_path)
+    LabelStore(tmp_path).check()
+    texts = [[h["text"] for h in row["hypotheses"]] for row in rows(tmp_path)]
+    assert {len(row) for row in texts} == {6}
+    assert max(len(set(row)) for row in texts) > 3
+    cold = Translator(exported).hypotheses(sentences(12)["source"].to_pylist(), count=2, sampling=1e-4)
+    greedy = Translator(exported).translate(sentences(12)["source"].to_pylist(), beam_size=1)
+    assert [[h.text for h in row] for row in cold] == [[text] * 2 for text in greedy]

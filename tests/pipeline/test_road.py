@@ -10,6 +10,7 @@ from distilmt import pipeline
 from distilmt.labels.store import LabelStore
 from distilmt.report.schema import CurvePoint, Example, Report, Step, System
 from distilmt.rundir import read_step
+from distilmt.teachers.local import weights_fingerprint
 from distilmt.translator import Translator
 
 FILES = {
@@ -195,3 +196,33 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
     assert not (run / "teacher" / "model.safetensors").exists(), "it is pointed to, not copied"
     assert "k:0" in report["signature"].split("|")
     assert {system["name"] for system in report["systems"]} == {"teacher", "student-int8"}
+
+
+def test_a_student_teaches_the_next(finished, tmp_path):
+    """In two steps: the student of one run, with its run's pieces, is the teacher of another."""
+    assistant = finished / "student"
+    changes = {
+        "tokenizer": {"path": str(finished / "tokenizer")},
+        "teacher": {"path": str(assistant)},
+        "student": {"baseline": False},
+    }
+    done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, **changes)))
+    store = LabelStore(tmp_path / "run" / "labels")
+    assert store.k == 4  # word distributions too
+    assert store.manifest["teacher"] == weights_fingerprint(assistant)
+
+
+def test_an_ensemble_of_two(finished, tmp_path):
+    """Another seed's teacher is asked as well; the labels are made again, the teacher is not."""
+    run, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(finished, run)
+    config = finished.parent / "run.yaml"
+    keys = ["--quiet", "--run_dir", other, "--seed", "2", "--tokenizer.path", finished / "tokenizer"]
+    found = toy.distilmt("train-teacher", config, *keys)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    before = (run / "teacher" / "step.json").read_bytes()
+    ensemble = ["--labels.ensemble", f"[{other / 'teacher'}]", "--labels.choose", "mbr", "--labels.keep", "2"]
+    done(config, "--run_dir", run, *ensemble)
+    assert (run / "teacher" / "step.json").read_bytes() == before
+    labels, chosen = LabelStore(run / "labels"), LabelStore(run / "selection")
+    assert "+" in labels.manifest["teacher"] and chosen.rows > labels.rows

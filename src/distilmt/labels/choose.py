@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,27 +26,34 @@ def utility(name: str, bleu_tokenizer: str = "13a") -> Utility:
     return lambda hypothesis, reference: float(metric.sentence_score(hypothesis, [reference]).score)
 
 
-def nearest(hypotheses: Sequence[str], reference: str, score: Utility) -> int:
-    """The hypothesis nearest the reference: sequence-level interpolation (Kim & Rush 2016, section 3.3)."""
-    return int(np.argmax([score(hypothesis, reference) for hypothesis in hypotheses]))
+def nearest(hypotheses: Sequence[str], reference: str, score: Utility) -> list[int]:
+    """Hypotheses from the nearest to the reference: sequence-level interpolation (Kim & Rush 2016, section 3.3)."""
+    return _descending([score(hypothesis, reference) for hypothesis in hypotheses])
 
 
-def consensus(hypotheses: Sequence[str], score: Utility) -> int:
-    """The hypothesis with the highest mean utility by all others: minimum Bayes risk over the candidates.
+def consensus(hypotheses: Sequence[str], score: Utility) -> list[int]:
+    """Hypotheses from the highest mean utility by all others: minimum Bayes risk over the candidates.
 
     As in Finkelstein and Freitag (2023), whose utility is a neural metric; every candidate counts the same.
     """
-    scores = [
-        sum(score(hypothesis, other) for j, other in enumerate(hypotheses) if j != i)
-        for i, hypothesis in enumerate(hypotheses)
-    ]
-    return int(np.argmax(scores))
+    return _descending(
+        [
+            sum(score(hypothesis, other) for j, other in enumerate(hypotheses) if j != i)
+            for i, hypothesis in enumerate(hypotheses)
+        ]
+    )
+
+
+def _descending(scores: Sequence[float]) -> list[int]:
+    """Places of scores from the highest; of equals the first stays first."""
+    return np.argsort(-np.asarray(scores), kind="stable").tolist()  # type: ignore[no-any-return]
 
 
 def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) -> dict[str, Any]:
     """Write a store whose first hypothesis is the one chosen; go on where an earlier call was cut off.
 
-    Words of the teacher are asked for anew where another hypothesis than the best was chosen.
+    Of `config.keep` hypotheses each gets a row of its own. Words of the teacher are asked for anew where another
+    hypothesis than the best was chosen.
 
     Args:
         store: the candidates.
@@ -58,37 +66,50 @@ def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) ->
     """
     config = job.config
     header = {key: store.manifest[key] for key in ("teacher", "tokenizer", "decoding", "target_vocab_size")}
-    writer = LabelWriter(directory, header | {"choice": [config.choose, config.utility]}, store.k)
+    choice = [config.choose, config.utility, config.keep]
+    writer = LabelWriter(directory, header | {"choice": choice}, store.k)
     # The candidates are there: no translator is needed, and nothing is exported for one.
     asker = Asker(replace(job, config=replace(config, hypotheses=0)), directory)
-    changed = 0
-    with progress.task("choosing", store.rows, "sentences", int(writer.manifest["rows"])) as bar:
+    counts: Counter[str] = Counter()
+    begun = sum(int(shard["rows"]) for shard in store.manifest["shards"][: writer.done()])
+    with progress.task("choosing", store.rows, "sentences", begun) as bar:
         for number, table in enumerate(store.shards()):
             rows = rows_of(table, store.k)
-            picked = [_pick(row, config, score) for row in rows]
-            changed += sum(index > 0 for index in picked)
+            picked = [_picked(row, config, score) for row in rows]
+            counts["changed"] += sum(order[:1] not in ([], [0]) for order in picked)
+            counts["kept"] += sum(map(len, picked))
             if number >= writer.done():
                 writer.write_shard(_reordered(rows, picked, asker))
                 bar.advance(len(rows))
     writer.finish()
-    return {"sentences": store.rows, "changed": changed}
+    return {"sentences": store.rows, **counts}
 
 
-def _pick(row: LabelRow, config: LabelConfig, score: Utility) -> int:
+def _picked(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
+    """Places of the hypotheses to be trained on, no text twice."""
     texts = [text for text, _, _ in row.hypotheses]
-    if len(texts) < 2 or (config.choose == "nearest" and not row.reference):
-        return 0
-    return nearest(texts, row.reference or "", score) if config.choose == "nearest" else consensus(texts, score)
+    order = list(range(len(texts)))
+    if len(texts) > 1 and config.choose == "mbr":
+        order = consensus(texts, score)
+    elif len(texts) > 1 and config.choose == "nearest" and row.reference:
+        order = nearest(texts, row.reference, score)
+    first: dict[str, int] = {}
+    for place in order:
+        first.setdefault(texts[place], place)
+    return list(first.values())[: config.keep]
 
 
-def _reordered(rows: Sequence[LabelRow], picked: Sequence[int], asker: Asker) -> list[LabelRow]:
-    """Rows with the hypothesis picked in front."""
-    others = [i for i, index in enumerate(picked) if index > 0]
-    tokens = [rows[i].hypotheses[picked[i]][1] for i in others]
-    tops = dict(zip(others, asker.words([rows[i].source for i in others], tokens), strict=True)) if others else {}
+def _reordered(rows: Sequence[LabelRow], picked: Sequence[list[int]], asker: Asker) -> list[LabelRow]:
+    """A row for every hypothesis picked, with that in front; a row without any stays as it is."""
+    others = [(i, place) for i, places in enumerate(picked) for place in places if place > 0]
+    tokens = [rows[i].hypotheses[place][1] for i, place in others]
+    tops = asker.words([rows[i].source for i, _ in others], tokens) if others else []
+    words = dict(zip(others, tops, strict=True))
     found = []
-    for i, (row, index) in enumerate(zip(rows, picked, strict=True)):
-        rest = [h for j, h in enumerate(row.hypotheses) if j != index]
-        hypotheses = [row.hypotheses[index], *rest] if row.hypotheses else []
-        found.append(replace(row, hypotheses=hypotheses, top=tops.get(i, row.top)))
+    for i, (row, places) in enumerate(zip(rows, picked, strict=True)):
+        for number, place in enumerate(places or [0]):
+            rest = [h for j, h in enumerate(row.hypotheses) if j != place]
+            hypotheses = [row.hypotheses[place], *rest] if row.hypotheses else []
+            name = f"{row.id}#{number + 1}" if number else row.id
+            found.append(replace(row, id=name, hypotheses=hypotheses, top=words.get((i, place), row.top)))
     return found

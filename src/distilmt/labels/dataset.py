@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distilmt.config import LabelConfig
-from distilmt.labels.selection import usable
+from distilmt.labels.selection import Texts, usable
 from distilmt.labels.store import LabelArrays, LabelStore
 from distilmt.tokenizer import Tokenizer
 from distilmt.training.batching import Ragged, Side
@@ -24,7 +24,7 @@ class Labelled:
 
 
 def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_length: int) -> Labelled:
-    """Read a store; hypotheses that loop, are cut off or empty are marked as not usable.
+    """Read a store; hypotheses that loop, are cut off, copies, empty or far off are marked as not usable.
 
     Args:
         store: the labels.
@@ -32,9 +32,10 @@ def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_l
         config: limits of what is usable.
         max_length: positions of the model to be trained.
     """
-    source = Ragged.of(tokenizer.source.encode(store.column("source")))
-    hypothesis = store.arrays("hypothesis")
-    keep, dropped = usable(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length)
+    sources = store.column("source")
+    source, hypothesis = Ragged.of(tokenizer.source.encode(sources)), store.arrays("hypothesis")
+    texts = Texts(sources, store.column("reference"), store.hypotheses())
+    keep, dropped = usable(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
     # Where no translations were asked for, none is missing.
     return Labelled(source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {})
 

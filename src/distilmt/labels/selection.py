@@ -1,18 +1,36 @@
-"""Which of the teacher's hypotheses are trained on: loops, truncations and empty answers are not."""
+"""Which of the teacher's hypotheses are trained on: loops, truncations, copies and empty answers are not."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from sacrebleu.metrics.ter import TER
 
+from distilmt import progress
 from distilmt.config import LabelConfig
 
 _LONGEST_PHRASE = 5
 
 
+@dataclass
+class Texts:
+    """What the sequences judged say, one of each for every row."""
+
+    sources: Sequence[str]
+    references: Sequence[str | None]
+    hypotheses: Sequence[str]
+
+
 def usable(
-    tokens: np.ndarray, offsets: np.ndarray, source_lengths: np.ndarray, config: LabelConfig, max_length: int
+    tokens: np.ndarray,
+    offsets: np.ndarray,
+    source_lengths: np.ndarray,
+    config: LabelConfig,
+    max_length: int,
+    texts: Texts | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Judge every hypothesis.
 
@@ -22,6 +40,7 @@ def usable(
         source_lengths: tokens of the sources, [n].
         config: limits.
         max_length: positions of the model.
+        texts: the same as text; without it nothing is held against copies and distant ones.
 
     Returns:
         [n] bool, and how many were dropped for which reason.
@@ -34,6 +53,10 @@ def usable(
         "length_ratio": ratio > config.max_length_ratio,
         "repetition": loops(tokens, offsets, config.max_repetition),
     }
+    if texts and config.drop_copies:
+        reasons["copy"] = copies(texts)
+    if texts and config.max_ter is not None:
+        reasons["distant"] = distances(texts) > config.max_ter
     dropped: Counter[str] = Counter()
     keep = np.ones(len(lengths), dtype=bool)
     for reason, bad in reasons.items():
@@ -56,4 +79,29 @@ def loops(tokens: np.ndarray, offsets: np.ndarray, most: int) -> np.ndarray:
         ends = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
         starts, stops = ends[::2], ends[1::2]
         found[row[starts[stops - starts >= most * phrase] + phrase]] = True
+    return found
+
+
+def copies(texts: Texts) -> np.ndarray:
+    """Which hypotheses only repeat a source with letters, though the reference, if there is one, does not: [n] bool.
+
+    Untranslated sentences are the noise that harms a neural translator most (Khayrallah & Koehn 2018).
+    """
+    rows = zip(texts.sources, texts.references, texts.hypotheses, strict=True)
+    found = [
+        hypothesis.strip() == source.strip() != (reference or "").strip() and any(map(str.isalpha, source))
+        for source, reference, hypothesis in rows
+    ]
+    return np.array(found, dtype=bool)
+
+
+def distances(texts: Texts) -> np.ndarray:
+    """Translation edit rate of each hypothesis against its reference, in per cent, [n]; 0 where there is none."""
+    metric = TER(normalized=True, asian_support=True, case_sensitive=True)
+    found = np.zeros(len(texts.hypotheses))
+    with progress.task("judging", len(found), "sentences") as bar:
+        for row, (reference, hypothesis) in enumerate(zip(texts.references, texts.hypotheses, strict=True)):
+            if reference:
+                found[row] = metric.sentence_score(hypothesis, [reference]).score
+            bar.advance(1)
     return found

@@ -219,6 +219,15 @@ class LabelStore:
         """A text column of all rows, in order."""
         return [value for table in self.shards([name]) for value in table[name].to_pylist()]
 
+    def hypotheses(self) -> list[str]:
+        """Text of the first hypothesis of every row, in order; empty where there is none."""
+        found: list[str] = []
+        for table in self.shards(["hypotheses"]):
+            texts, there = _first(table, "text")
+            rest = iter(texts.to_pylist())
+            found += [next(rest) if has else "" for has in there]
+        return found
+
     def check(self) -> None:
         """Read everything: checksums, every id once, as many positions as tokens.
 
@@ -322,12 +331,17 @@ def _lists(column: pa.ChunkedArray) -> Top:
 
 def _first_tokens(table: pa.Table) -> Top:
     """Tokens of the best hypothesis of each row; none for a row without hypotheses."""
+    best, there = _first(table, "tokens")
+    found, lengths = _lists(pa.chunked_array([best]))
+    all_lengths = np.zeros(len(there), np.int64)
+    all_lengths[there] = lengths
+    return found, all_lengths
+
+
+def _first(table: pa.Table, field: str) -> tuple[pa.Array, np.ndarray]:
+    """A field of the best hypothesis of each row that has one, and which rows have."""
     column = table["hypotheses"].combine_chunks()
     column = column if isinstance(column, pa.ListArray) else pa.concat_arrays(column.chunks)
     counts = np.asarray(pa.compute.list_value_length(column)).astype(np.int64)
     first = np.concatenate([[0], np.cumsum(counts)])[:-1][counts > 0]
-    best = column.flatten().field("tokens").take(pa.array(first))
-    found, lengths = _lists(pa.chunked_array([best]))
-    all_lengths = np.zeros(len(counts), np.int64)
-    all_lengths[counts > 0] = lengths
-    return found, all_lengths
+    return column.flatten().field(field).take(pa.array(first)), counts > 0

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from distilmt import progress
+from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
@@ -88,42 +89,56 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) ->
 def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
     """What a store's labels depend on."""
     files = fingerprint_files(job.teacher / external.POINTER) if outside else weights_fingerprint(job.teacher)
+    others = [weights_fingerprint(Path(path)) for path in job.config.ensemble]
     return {
-        "teacher": files,
+        "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
-        "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING},
+        "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling")},
         "target_vocab_size": len(job.tokenizer.target.pieces),
     }
 
 
-_DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on")
+_DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on", "sampling")
+
+
+def _same_pieces(path: Path, job: LabelJob) -> None:
+    if tokenizers.load(path).fingerprint != job.tokenizer.fingerprint or external.pointer(job.teacher):
+        raise UserError(
+            f"labels.ensemble names {path}, whose pieces are not those of the teacher: train it with tokenizer.path "
+            "set to the teacher's tokenizer, or leave it out"
+        )
 
 
 class Asker:
-    """The teacher, loaded in both its forms: CTranslate2 for translations, torch for word distributions."""
+    """The teachers, loaded in both their forms: CTranslate2 for translations, torch for word distributions."""
 
     def __init__(self, job: LabelJob, directory: Path) -> None:
         self.job = job
         self.own = external.pointer(job.teacher) is None
-        self.translator = self._translator(directory) if job.config.hypotheses else None
+        self.teachers = [job.teacher, *map(Path, job.config.ensemble)]
+        for path in self.teachers[1:]:
+            _same_pieces(path, job)
+        numbers = range(len(self.teachers)) if job.config.hypotheses else []
+        self.translators = [self._translator(directory, number) for number in numbers]
         self.scorer = None
         if job.wants_words:
-            self.scorer = WordScorer(load_marian(job.teacher), job.tokenizer, job.config.top_k)
+            self.scorer = WordScorer([load_marian(path) for path in self.teachers], job.tokenizer, job.config.top_k)
         self.ids = {piece: i for i, piece in enumerate(job.tokenizer.target.pieces)}
 
-    def _translator(self, directory: Path) -> Translator:
-        exported = directory / f"teacher-{self.job.config.compute_type}"
+    def _translator(self, directory: Path, number: int) -> Translator:
+        name = f"teacher-{self.job.config.compute_type}" + (f"-{number + 1}" if number else "")
+        exported = directory / name
         if not (exported / "distilmt.json").exists():
-            self._export(exported)
+            self._export(self.teachers[number], exported)
         return Translator(exported, threads=1, workers=cores(), device="auto")
 
-    def _export(self, exported: Path) -> None:
+    def _export(self, teacher: Path, exported: Path) -> None:
         job = self.job
-        outside = external.pointer(job.teacher)
+        outside = external.pointer(teacher)
         if outside:
             export_huggingface(outside, exported, job.config.compute_type, job.source_language, job.target_language)
         else:
-            export(load_marian(job.teacher), job.tokenizer, exported, job.config.compute_type)
+            export(load_marian(teacher), job.tokenizer, exported, job.config.compute_type)
 
     def label(self, sentences: pa.Table) -> list[LabelRow]:
         """The labels of some sentences, in order."""
@@ -159,17 +174,21 @@ class Asker:
         ]
 
     def _translate(self, sources: list[str]) -> list[list[Hypothesis]]:
+        """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""
         config = self.job.config
-        if self.translator is None:
-            return [[] for _ in sources]
-        return self.translator.hypotheses(
-            sources,
-            beam_size=config.beam_size,
-            count=config.hypotheses,
-            length_penalty=config.length_penalty,
-            batch_size=DECODE_TOKENS,
-            batch_type="tokens",
-        )
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        for translator in self.translators:
+            answers = translator.hypotheses(
+                sources,
+                beam_size=config.beam_size,
+                count=config.hypotheses,
+                length_penalty=config.length_penalty,
+                sampling=config.sampling,
+                batch_size=DECODE_TOKENS,
+                batch_type="tokens",
+            )
+            found = [before + more for before, more in zip(found, answers, strict=True)]
+        return found
 
     def _tokens(self, hypothesis: Hypothesis) -> list[int]:
         """Ids with `</s>`: the teacher's own pieces where it shares the vocabulary, else its text in ours."""
@@ -186,7 +205,7 @@ class Asker:
         answers: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(sources)
         if self.scorer is None:
             return answers
-        longest = self.scorer.model.config.max_position_embeddings
+        longest = self.scorer.max_length
         source = Ragged.of(self.job.tokenizer.source.encode(sources))
         target = Ragged.of(targets)
         widths = np.maximum(source.lengths, target.lengths)

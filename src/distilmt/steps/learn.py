@@ -100,7 +100,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Train the student on what the teacher said."""
     root, student = directory.parent, config.student
     tokenizer = tokenizers.load(root / "tokenizer")
-    store = LabelStore(root / ("labels" if config.labels.choose == "best" else "selection"))
+    store = LabelStore(root / ("selection" if config.labels.selects else "labels"))
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
     if student.objective.word > 0 and not store.k:
         raise UserError(

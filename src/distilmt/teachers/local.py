@@ -65,34 +65,49 @@ def weights_fingerprint(directory: Path) -> str:
 
 @dataclass
 class WordScorer:
-    """Asks a Marian teacher how likely every word was: top-k log-probabilities with teacher forcing."""
+    """Asks Marian teachers how likely every word was: top-k log-probabilities with teacher forcing.
 
-    model: MarianMTModel
+    Of several teachers with the same pieces the probabilities are averaged (an ensemble, Freitag et al. 2017).
+    """
+
+    models: list[MarianMTModel]
     tokenizer: Tokenizer
     top_k: int
 
     def __post_init__(self) -> None:
         # Both are invariants of every answer: dropout or gradients here would silently spoil all labels.
-        self.model.eval().requires_grad_(False)
-        device = pick_device()
-        self.model.to(device, pick_dtype("auto", device))  # type: ignore[arg-type, call-overload]
+        self.device = pick_device()
+        for model in self.models:
+            model.eval().requires_grad_(False)
+            model.to(self.device, pick_dtype("auto", self.device))  # type: ignore[arg-type, call-overload]
+
+    @property
+    def max_length(self) -> int:
+        """Longest sequence all teachers can read."""
+        return min(int(model.config.max_position_embeddings) for model in self.models)
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Top-k of the teacher's distribution at every target word.
+        """Top-k of the teachers' distribution at every target word.
 
         Returns:
             Ids [N, k] int64 and natural log-probabilities [N, k] float16, likeliest first.
         """
         use_threads()
-        hidden = decoder_states(self.model, batch.to(self.model.device))
-        answers = [self._top(hidden[i : i + _CHUNK]) for i in range(0, len(hidden), _CHUNK)]
+        hidden = [decoder_states(model, batch.to(self.device)) for model in self.models]
+        answers = [self._top([h[i : i + _CHUNK] for h in hidden]) for i in range(0, len(hidden[0]), _CHUNK)]
         ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
         return ids, values.astype(np.float16)
 
-    def _top(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        # Without the row of <pad>, which is last: it can be no word's answer.
-        logits = hidden @ self.model.lm_head.weight[:-1].T
-        logits = logits.float() + self.model.final_logits_bias[0, :-1].float()
-        values, ids = logits.topk(self.top_k)
-        return ids, values - logits.logsumexp(-1, keepdim=True)
+    def _top(self, hidden: list[Tensor]) -> tuple[Tensor, Tensor]:
+        logits = [_logits(model, states) for model, states in zip(self.models, hidden, strict=True)]
+        if len(logits) > 1:
+            logits = [torch.stack([each.log_softmax(-1) for each in logits]).logsumexp(0)]
+        values, ids = logits[0].topk(self.top_k)
+        return ids, values - logits[0].logsumexp(-1, keepdim=True)
+
+
+def _logits(model: MarianMTModel, states: Tensor) -> Tensor:
+    """Float32 logits without the row of <pad>, which is last: it can be no word's answer."""
+    logits = states @ model.lm_head.weight[:-1].T
+    return logits.float() + model.final_logits_bias[0, :-1].float()

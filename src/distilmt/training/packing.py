@@ -35,7 +35,7 @@ class Bins:
 
 
 def fill_bins(source: np.ndarray, target: np.ndarray) -> Bins:
-    """Put sentences of these lengths into rows, the longest first, each into the first row that has room for it.
+    """Put sentences of these lengths into rows, the longest first, each into the row that it fills best.
 
     Widths are 32 and its doubles, numbers of rows multiples of 4: kernels for matrix products are made for a shape
     when it is first met, which takes longer than the product.
@@ -43,15 +43,18 @@ def fill_bins(source: np.ndarray, target: np.ndarray) -> Bins:
     pairs = list(zip(source.tolist(), target.tolist(), strict=True))
     rows: list[tuple[int, list[int]]] = []  # width, sentences
     room: list[tuple[int, int]] = []
+    by_room: list[list[int]] = []  # rows, by the lesser room of the two sides
     for sentence in np.argsort(-np.maximum(source, target), kind="stable").tolist():
         s, t = pairs[sentence]
-        row = next((r for r, (a, b) in enumerate(room) if a >= s and b >= t), len(rows))
+        row = next((fitting.pop() for fitting in by_room[max(s, t) :] if fitting), len(rows))
         if row == len(rows):
             width = _width(max(s, t))
             rows.append((width, []))
             room.append((width, width))
+            by_room += [[] for _ in range(width + 1 - len(by_room))]
         rows[row][1].append(sentence)
         room[row] = (room[row][0] - s, room[row][1] - t)
+        by_room[min(room[row])].append(row)
     return _laid_out(rows, pairs)
 
 

@@ -105,7 +105,7 @@ def write_tables(config: CompareConfig, done: list[Arm]) -> None:
     found = comparison.build(
         about={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
-            "updates": run_config.student.training.updates,
+            "updates": run_config.student.all_updates,
             "beam_size": run_config.evaluation.beam_size,
             "bootstrap": run_config.evaluation.bootstrap,
             "baseline": config.baseline,

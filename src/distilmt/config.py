@@ -241,6 +241,28 @@ class ObjectiveConfig:
 
 
 @dataclass
+class OnPolicyConfig:
+    """A last stretch in which the teacher says how it would go on from what the student itself has said."""
+
+    updates: int = 0
+    """Updates of every round; 0 leaves it out."""
+    rounds: int = 1
+    """How often the student translates anew and is trained on what the teacher says of it."""
+    share: float = 0.5
+    """Share of sentences that are read after the student's own words; the others after the reference's."""
+    sampling: float = 1.0
+    """Temperature at which the student's words are drawn; 0 takes its best by beam search."""
+    sentences: int | None = None
+    """Most sentences of a round, drawn at random; null takes all."""
+    learning_rate: float = 5e-4
+    """Peak learning rate of a round."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise UserError(f"student.on_policy.share is {self.share:g}: it must lie above 0 and not above 1")
+
+
+@dataclass
 class StudentConfig:
     """The small model."""
 
@@ -252,8 +274,15 @@ class StudentConfig:
     """What is minimised."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How it is trained; the baseline is trained the same way, without the teacher."""
+    on_policy: OnPolicyConfig = field(default_factory=OnPolicyConfig)
+    """A last stretch on the student's own words."""
     baseline: bool = True
     """Train the same student without the teacher as well."""
+
+    @property
+    def all_updates(self) -> int:
+        """Updates of the whole training."""
+        return self.training.updates + self.on_policy.updates * self.on_policy.rounds
 
     def __post_init__(self) -> None:
         if self.objective.consistency and not self.training.dropout:

@@ -39,7 +39,10 @@ _LIMITS = (
         ),
         (0.0, math.inf),
     )
-    | dict.fromkeys(("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train"), (1.0, math.inf))
+    | dict.fromkeys(
+        ("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train", "rounds", "sentences"),
+        (1.0, math.inf),
+    )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
     | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size"), (1.0, math.inf))
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
@@ -47,6 +50,7 @@ _LIMITS = (
         "reference_share": (0.0, 1.0),
         "temperature": (0.01, math.inf),
         "max_positions": (2.0, math.inf),
+        "student.on_policy.updates": (0.0, math.inf),
     }
 )
 
@@ -102,10 +106,10 @@ def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
 
 def _check_budgets(config: CompareConfig, path: Path) -> None:
     """Methods are compared at equal updates: whoever trained longer would win for that alone."""
-    wanted = config.run.student.training
+    wanted = config.run.student
     for name, run in config.methods.items():
-        training = run.student.training
-        if (training.updates, training.batch_tokens) != (wanted.updates, wanted.batch_tokens):
+        student, training = run.student, run.student.training
+        if (student.all_updates, training.batch_tokens) != (wanted.all_updates, wanted.training.batch_tokens):
             raise UserError(f"{path}: method {name!r} is trained for longer or shorter: give all the same updates")
         if training.seconds is not None:
             raise UserError(f"{path}: student.training.seconds must be null: methods are compared at equal updates")
@@ -176,7 +180,7 @@ def _check_limits(config: Any, prefix: str = "") -> None:
         name, value = f"{prefix}{field.name}", getattr(config, field.name)
         if dataclasses.is_dataclass(value):
             _check_limits(value, f"{name}.")
-        low, high = _LIMITS.get(field.name, (-math.inf, math.inf))
+        low, high = _LIMITS.get(name, _LIMITS.get(field.name, (-math.inf, math.inf)))
         if isinstance(value, int | float) and not low <= value <= high:
             raise UserError(f"{name} is {value}: it must be {low:g} at least" + (f", {high:g} at most" * (high < 1e9)))
         if prefix == "export." and not value:

@@ -41,6 +41,8 @@ class LabelJob:
     source_language: str
     target_language: str
     wants_words: bool
+    speaker: Path | None = None
+    """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
 
 
 def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
     """What a store's labels depend on."""
     files = fingerprint_files(job.teacher / external.POINTER) if outside else weights_fingerprint(job.teacher)
     others = [weights_fingerprint(Path(path)) for path in job.config.ensemble]
-    return {
+    return ({"speaker": weights_fingerprint(job.speaker)} if job.speaker else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
         "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling")},
@@ -118,18 +120,19 @@ class Asker:
         self.teachers = [job.teacher, *map(Path, job.config.ensemble)]
         for path in self.teachers[1:]:
             _same_pieces(path, job)
-        numbers = range(len(self.teachers)) if job.config.hypotheses else []
-        self.translators = [self._translator(directory, number) for number in numbers]
+        speakers = [job.speaker] if job.speaker else self.teachers
+        wanted = enumerate(speakers) if job.config.hypotheses else []
+        self.translators = [self._translator(speaker, directory, number) for number, speaker in wanted]
         self.scorer = None
         if job.wants_words:
             self.scorer = WordScorer([load_marian(path) for path in self.teachers], job.tokenizer, job.config.top_k)
         self.ids = {piece: i for i, piece in enumerate(job.tokenizer.target.pieces)}
 
-    def _translator(self, directory: Path, number: int) -> Translator:
+    def _translator(self, speaker: Path, directory: Path, number: int) -> Translator:
         name = f"teacher-{self.job.config.compute_type}" + (f"-{number + 1}" if number else "")
         exported = directory / name
         if not (exported / "distilmt.json").exists():
-            self._export(self.teachers[number], exported)
+            self._export(speaker, exported)
         return Translator(exported, threads=1, workers=cores(), device="auto")
 
     def _export(self, teacher: Path, exported: Path) -> None:

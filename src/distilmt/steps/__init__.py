@@ -2,11 +2,11 @@
 
 from transformers.utils import logging as transformers_logging
 
+from distilmt.steps.fit import tidy
 from distilmt.steps.learn import (
     choose_labels,
     make_teacher,
     prepare_corpus,
-    tidy,
     train_baseline,
     train_student,
     train_tokenizer,

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import MarianMTModel
 
 from distilmt import tokenizer as tokenizers
 from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
-from distilmt.evaluation.quality import score, tokenizer_for
-from distilmt.export.ctranslate2 import export
+from distilmt.evaluation.quality import tokenizer_for
 from distilmt.labels.choose import choose, utility
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import LabelJob, label
-from distilmt.machine import cores
-from distilmt.rundir import read_step, write_json
+from distilmt.rundir import read_step
+from distilmt.steps import on_policy
+from distilmt.steps.fit import fit
 from distilmt.students.initialise import copy_layers, evenly, first
-from distilmt.students.presets import new_model, parameter_count
+from distilmt.students.presets import new_model
 from distilmt.teachers import external
 from distilmt.teachers.local import load_marian
 from distilmt.tokenizer import Tokenizer
 from distilmt.training.batching import Ragged, Side, TrainingSet
-from distilmt.training.loop import Job, Validate, clear, train
-from distilmt.translator import Translator
+from distilmt.training.loop import Job
 
 _ONLY_REFERENCES = ObjectiveConfig(word=0.0, label=1.0, reference_share=1.0)
 
@@ -58,7 +55,7 @@ def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
     model = new_model(config.teacher.model, tokenizer, config.teacher.training.dropout, config.seed)
     data = reference_set(directory.parent / "corpus", tokenizer, config.teacher.model.max_positions)
     job = Job("teacher", data, config.teacher.training, _ONLY_REFERENCES, config.seed)
-    return _train(model, job, tokenizer, config, directory)
+    return fit(model, job, tokenizer, config, directory)
 
 
 def label_job(config: RunConfig, root: Path) -> LabelJob:
@@ -106,6 +103,12 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         raise UserError(
             "student.objective.word is above 0 but the labels hold no words: set it to 0, or labels.top_k above 0"
         )
+    outside = external.pointer(root / "teacher")
+    if student.on_policy.updates and outside:
+        raise UserError(
+            f"student.on_policy asks for word distributions, but teacher {outside!r} has another vocabulary than the "
+            "tokenizer: set student.on_policy.updates to 0"
+        )
     labels = labelled(store, tokenizer, config.labels, student.model.max_positions)
     data = TrainingSet(
         source=labels.source,
@@ -121,7 +124,15 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         choose = {"first": first, "evenly": evenly}[student.initialise]
         extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose)
     job = Job("student", data, student.training, student.objective, config.seed)
-    return _train(model, job, tokenizer, config, directory) | extra
+    if not student.on_policy.updates:
+        return fit(model, job, tokenizer, config, directory) | extra
+    places = [directory / "first"]
+    stages = [fit(model, job, tokenizer, config, places[0])]
+    for number in range(1, student.on_policy.rounds + 1):
+        places.append(directory / f"round-{number}")
+        asked = replace(label_job(config, root), speaker=places[-2])
+        stages.append(on_policy.train_round(config, asked, places[-1], number))
+    return on_policy.keep_best(directory, places, stages) | extra
 
 
 def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -133,44 +144,13 @@ def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
     )
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     training = _as_long_as(student.training, root / "student")
-    return _train(model, Job("baseline", data, training, _ONLY_REFERENCES, config.seed), tokenizer, config, directory)
+    return fit(model, Job("baseline", data, training, _ONLY_REFERENCES, config.seed), tokenizer, config, directory)
 
 
 def _as_long_as(config: TrainingConfig, student: Path) -> TrainingConfig:
     """The student's settings, for exactly as many updates as the student made."""
     record = read_step(student)
     return replace(config, updates=record.result["updates"], seconds=None, patience=0) if record else config
-
-
-def _train(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Train, and write a Hugging Face model directory."""
-    validate = _validator(config, tokenizer, job.config, directory)
-    best, result = train(model, job, validate, directory)
-    best.save_pretrained(directory)
-    (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
-    tokenizer.copy_to(directory)
-    write_json(directory / "log.json", result.pop("log"))
-    return result | {"parameters": parameter_count(best)}
-
-
-def tidy(directory: Path) -> None:
-    """Remove what a finished training no longer needs; called once its step.json is written, never before."""
-    shutil.rmtree(directory / "validation", ignore_errors=True)
-    clear(directory)
-
-
-def _validator(config: RunConfig, tokenizer: Tokenizer, training: TrainingConfig, directory: Path) -> Validate:
-    """Scores a model by greedy decoding, through the export that is deployed in the end."""
-    table = prepare.load(directory.parent / "corpus", "valid").slice(0, training.validate_sentences)
-    sources, references = table["source"].to_pylist(), table["target"].to_pylist()
-
-    def validate(model: MarianMTModel) -> dict[str, float]:
-        export(model, tokenizer, directory / "validation", "float32")
-        translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
-        found = score(translations, references, config.corpus.target)
-        return {"bleu": found.bleu, "chrf": found.chrf}
-
-    return validate
 
 
 def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:

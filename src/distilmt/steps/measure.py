@@ -105,7 +105,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         comparisons=build.comparisons(
             translations, references, config.corpus.target, evaluation.bootstrap, config.seed
         ),
-        steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.choose != "best"]),
+        steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
         curves={name: read_json(root / name / "log.json") for name in _MODELS if (root / name / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
@@ -169,15 +169,21 @@ def _loss(objective: ObjectiveConfig) -> str:
     return "+".join(parts)
 
 
+def _decoding(labels: LabelConfig) -> str:
+    way = f"sampled{labels.sampling:g}" if labels.sampling else f"beam{labels.beam_size}.lp{labels.length_penalty:g}"
+    return f"{way}.{labels.compute_type}"
+
+
 def signature(config: RunConfig) -> str:
     """One line that stands for how the student was made, as sacreBLEU's stands for how it is scored."""
     labels, objective = config.labels, config.student.objective
+    policy = config.student.on_policy
     parts = {
-        "teacher": config.teacher.path or "trained",
-        "decode": f"beam{labels.beam_size}.lp{labels.length_penalty:g}.{labels.compute_type}"
-        if labels.hypotheses
-        else "no",
-        "labels": _asked(labels) + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}"),
+        "teacher": "+".join([config.teacher.path or "trained", *labels.ensemble]),
+        "decode": _decoding(labels) if labels.hypotheses else "no",
+        "labels": _asked(labels)
+        + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}")
+        + (f".keep{labels.keep}" if labels.keep > 1 else ""),
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",
@@ -185,6 +191,7 @@ def signature(config: RunConfig) -> str:
         "refs": f"{objective.reference_share:g}",
         "init": config.student.initialise,
         "updates": config.student.training.updates,
+        **({"on-policy": f"{policy.rounds}x{policy.updates}.{policy.share:g}"} if policy.updates else {}),
         "seed": config.seed,
         "version": __version__,
     }

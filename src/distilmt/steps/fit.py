@@ -1,0 +1,70 @@
+"""Trains one model and writes its directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import MarianMTModel
+
+from distilmt.config import RunConfig, TrainingConfig
+from distilmt.corpora import prepare
+from distilmt.evaluation.quality import score
+from distilmt.export.ctranslate2 import export
+from distilmt.machine import cores
+from distilmt.rundir import read_json, write_json
+from distilmt.students.presets import parameter_count
+from distilmt.tokenizer import Tokenizer
+from distilmt.training.loop import Job, Validate, clear, train
+from distilmt.translator import Translator
+
+_RESULT = "result.json"
+
+
+def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train, and write a Hugging Face model directory; what was written whole before is not trained again.
+
+    Args:
+        model: fresh weights, float32.
+        job: data and settings.
+        tokenizer: goes beside the model, and decodes what is validated.
+        config: the run, for its validation sentences.
+        directory: the model's.
+
+    Returns:
+        Updates, best score and seconds, for the step's record.
+    """
+    if (directory / _RESULT).exists():
+        return dict(read_json(directory / _RESULT))
+    directory.mkdir(parents=True, exist_ok=True)
+    best, result = train(model, job, _validator(config, tokenizer, job.config, directory), directory)
+    best.save_pretrained(directory)
+    (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
+    tokenizer.copy_to(directory)
+    write_json(directory / "log.json", result.pop("log"))
+    result |= {"parameters": parameter_count(best)}
+    write_json(directory / _RESULT, result)
+    return result
+
+
+def tidy(directory: Path) -> None:
+    """Remove what a finished training no longer needs; called once its step.json is written, never before."""
+    for stage in (directory / "validation", directory / "first", *directory.glob("round-*")):
+        shutil.rmtree(stage, ignore_errors=True)
+    (directory / _RESULT).unlink(missing_ok=True)
+    clear(directory)
+
+
+def _validator(config: RunConfig, tokenizer: Tokenizer, training: TrainingConfig, directory: Path) -> Validate:
+    """Scores a model by greedy decoding, through the export that is deployed in the end."""
+    table = prepare.load(Path(config.run_dir) / "corpus", "valid").slice(0, training.validate_sentences)
+    sources, references = table["source"].to_pylist(), table["target"].to_pylist()
+
+    def validate(model: MarianMTModel) -> dict[str, float]:
+        export(model, tokenizer, directory / "validation", "float32")
+        translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
+        found = score(translations, references, config.corpus.target)
+        return {"bleu": found.bleu, "chrf": found.chrf}
+
+    return validate

@@ -18,7 +18,7 @@ from distilmt.config import CompareConfig, RunConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
 from distilmt.report import comparison
-from distilmt.rundir import locked, read_json, read_step, write_text
+from distilmt.rundir import fingerprint, locked, read_json, read_step, write_text
 
 _SHARED = ("corpus", "tokenizer", "teacher", "labels")
 
@@ -82,7 +82,8 @@ def _train(arm: Arm, root: Path) -> None:
 def _selected(run_config: RunConfig, root: Path) -> Path:
     """Where the labels are that were chosen in this way; made once for all methods and seeds."""
     labels = run_config.labels
-    place = root / "selections" / f"{labels.choose}-{labels.utility}-{labels.keep}"
+    reverse = f"-{fingerprint(labels.reverse)}" if labels.reverse else ""
+    place = root / "selections" / f"{labels.choose}-{labels.utility}-{labels.keep}{reverse}"
     place.mkdir(parents=True, exist_ok=True)
     _link(place, root, *_SHARED)
     pipeline.do("selection", replace(run_config, run_dir=str(place)))

@@ -191,10 +191,15 @@ class LabelConfig:
     keep: int = 1
     """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
 
+    reverse: str | None = None
+    """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
+    reverse_keep: float = 0.95
+    """Share of the hypotheses that is trained on, those that `reverse` likes best."""
+
     @property
     def selects(self) -> bool:
-        """Whether anything but the teacher's first hypothesis is trained on."""
-        return self.choose != "best" or self.keep > 1
+        """Whether finished labels are gone through once more: another hypothesis chosen, or a score added."""
+        return self.choose != "best" or self.keep > 1 or self.reverse is not None
 
 
 @dataclass

@@ -123,8 +123,8 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 
 # What changes how a step is done but not what comes of it, or is used by a later step only.
 _WITHOUT_EFFECT = {"save_seconds", "threads"}
-_USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter"}
-_CHOICE = ("choose", "utility", "keep")
+_USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep"}
+_CHOICE = ("choose", "utility", "keep", "reverse")
 _UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores")
 
 
@@ -145,7 +145,7 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
         "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)}
         | pair
         | _outside(*config.labels.ensemble),
-        "selection": {key: labels[key] for key in _CHOICE} | pair,
+        "selection": {key: labels[key] for key in _CHOICE} | pair | _outside(config.labels.reverse),
         "student": {key: value for key, value in student.items() if key != "baseline"}
         | {key: labels[key] for key in sorted(_USED_BY_STUDENT)},
         "baseline": baseline | {"updates": _updates(config)},

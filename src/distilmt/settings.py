@@ -48,6 +48,7 @@ _LIMITS = (
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
     | {
         "reference_share": (0.0, 1.0),
+        "reverse_keep": (0.0, 1.0),
         "temperature": (0.01, math.inf),
         "max_positions": (2.0, math.inf),
         "student.on_policy.updates": (0.0, math.inf),

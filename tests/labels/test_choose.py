@@ -1,5 +1,6 @@
 """Choosing among stored candidates: which one, and that nothing is lost or decoded again."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -99,6 +100,49 @@ def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_pat
         for row in own:
             (words,) = asker.words([row.source], [row.hypotheses[0][1]])
             np.testing.assert_allclose(row.top[1].astype(float), words[1].astype(float), atol=0.02)
+
+
+@pytest.fixture(scope="module")
+def backwards(tmp_path_factory, shared_tokenizer):
+    """A model of the other direction that has learnt nothing."""
+    from distilmt.students.presets import new_model
+
+    directory = tmp_path_factory.mktemp("backwards")
+    new_model(replace(toy.MICRO, max_positions=8), shared_tokenizer, 0.0, 5).save_pretrained(directory)
+    shared_tokenizer.copy_to(directory)
+    return directory
+
+
+def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backwards, tmp_path):
+    import torch
+
+    from distilmt.teachers.local import load_marian
+
+    config = replace(CONFIG, choose="best", reverse=str(backwards))
+    choose(candidates, job(learnt, config), utility("chrf"), tmp_path)
+    model, tokenizer, missing = load_marian(backwards), tokenizers.load(backwards), 0
+    for row in rows(LabelStore(tmp_path)):
+        hypothesis = tokenizer.source.encode([row.hypotheses[0][0]])[0]
+        source = tokenizer.target.encode([row.source])[0]
+        if max(len(hypothesis), len(source)) > 8:
+            assert row.reverse is None
+            missing += 1
+            continue
+        with torch.no_grad():
+            start = torch.tensor([[tokenizer.pad, *source[:-1]]])
+            logits = model(input_ids=torch.tensor([hypothesis]), decoder_input_ids=start).logits[0, :, :-1]
+        wanted = logits.log_softmax(-1).gather(1, torch.tensor(source)[:, None]).mean()
+        assert row.reverse == pytest.approx(float(wanted), abs=1e-3)
+    assert 0 < missing < 35
+
+
+def test_a_run_without_the_least_likely(tmp_path, backwards):
+    labels = {"reverse": str(backwards), "reverse_keep": 0.5}
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    found = toy.distilmt("train-student", config, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    dropped = json.loads((tmp_path / "run" / "student" / "step.json").read_text())["result"]["hypotheses_dropped"]
+    assert dropped["reverse"] > 50
 
 
 def test_more_than_there_are_cannot_be_kept(tmp_path):

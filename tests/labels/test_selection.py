@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.config import LabelConfig
-from distilmt.labels.selection import Texts, copies, distances, loops, usable
+from distilmt.labels.selection import Texts, copies, distances, least, loops, usable
 
 CONFIG = LabelConfig(max_length_ratio=3.0, max_repetition=3)
 
@@ -104,3 +104,15 @@ def test_copies_and_distant_ones_are_dropped():
     ):
         keep, dropped = usable(*arguments, config, 100, texts)
         assert keep.tolist() == kept and dropped == reasons
+
+
+def test_the_least_likely_are_dropped():
+    scores = [-1.0, None, -3.0, -2.0, -9.0, -0.5]
+    among = np.array([True, True, True, True, False, True])
+    assert least(scores, among, 0.5).tolist() == [False, False, True, True, False, False]
+    assert not least(scores, among, 1.0).any()
+    texts = Texts(["go"] * 3, ["geh"] * 3, ["geh", "go", "los"], [-2.0, -1.0, -3.0])
+    arguments = *ragged([[1, 2, 0]] * 3), np.array([3] * 3)
+    keep, dropped = usable(*arguments, LabelConfig(reverse_keep=0.5), 100, texts)
+    # The copy is dropped first: half of the two that are left is one.
+    assert keep.tolist() == [True, False, False] and dropped == {"copy": 1, "reverse": 1}

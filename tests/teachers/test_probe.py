@@ -15,6 +15,7 @@ def positions(**changes) -> Positions:
         "likeliest": np.array([5, 6, 7]),
         "ids": np.array([5, 6, 8]),
         "lengths": np.array([2, 1]),
+        "rows": np.array([0, 1]),
     }
     return Positions(**(made | changes))
 
@@ -25,6 +26,7 @@ def test_statistics_by_hand():
     # Two right at .9, one wrong at .3: gaps of .1, .1 and .3, and each bin's gap counts by its positions.
     assert found.calibration_error() == pytest.approx((0.1 + 0.1 + 0.3) / 3)
     assert found.probabilities().tolist() == pytest.approx([1 / 8, 1 / 2])
+    assert found.mean_logprobs().tolist() == pytest.approx([-np.log(8) / 2, -np.log(2)])
 
 
 def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
@@ -32,7 +34,7 @@ def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
     model = load_marian(learnt)
     found = probe(model, shared_tokenizer, sources, targets)
     encoded = shared_tokenizer.target.encode(targets)
-    assert sorted(found.lengths) == sorted(map(len, encoded)) and len(found.ids) == sum(map(len, encoded))
+    assert found.lengths.tolist() == list(map(len, encoded)) and len(found.ids) == sum(map(len, encoded))
     total = 0.0
     for source, ids in zip(sources, encoded, strict=True):
         labels = torch.tensor([ids])
@@ -45,5 +47,6 @@ def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
 
 def test_sentences_too_long_are_left_out(learnt, shared_tokenizer):
     sources, targets = toy.pairs(3, seed=9)
-    found = probe(load_marian(learnt), shared_tokenizer, [*sources, "ban " * 100], [*targets, "nobata " * 100])
-    assert len(found.lengths) == 3
+    sources, targets = [sources[0], "ban " * 100, *sources[1:]], [targets[0], "nobata " * 100, *targets[1:]]
+    found = probe(load_marian(learnt), shared_tokenizer, sources, targets)
+    assert len(found.lengths) == 3 and found.rows.tolist() == [0, 2, 3]

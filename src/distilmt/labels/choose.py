@@ -16,6 +16,8 @@ from distilmt import progress
 from distilmt.config import LabelConfig
 from distilmt.labels.store import LabelRow, LabelStore, LabelWriter, rows_of
 from distilmt.labels.write import Asker, LabelJob
+from distilmt.teachers.local import weights_fingerprint
+from distilmt.teachers.reverse import Reverse
 
 Utility = Callable[[str, str], float]
 
@@ -66,10 +68,11 @@ def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) ->
     """
     config = job.config
     header = {key: store.manifest[key] for key in ("teacher", "tokenizer", "decoding", "target_vocab_size")}
-    choice = [config.choose, config.utility, config.keep]
+    choice = [config.choose, config.utility, config.keep, config.reverse and weights_fingerprint(Path(config.reverse))]
     writer = LabelWriter(directory, header | {"choice": choice}, store.k)
     # The candidates are there: no translator is needed, and nothing is exported for one.
     asker = Asker(replace(job, config=replace(config, hypotheses=0)), directory)
+    reverse = Reverse(config.reverse) if config.reverse else None
     counts: Counter[str] = Counter()
     begun = sum(int(shard["rows"]) for shard in store.manifest["shards"][: writer.done()])
     with progress.task("choosing", store.rows, "sentences", begun) as bar:
@@ -79,10 +82,19 @@ def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) ->
             counts["changed"] += sum(order[:1] not in ([], [0]) for order in picked)
             counts["kept"] += sum(map(len, picked))
             if number >= writer.done():
-                writer.write_shard(_reordered(rows, picked, asker))
+                chosen = _reordered(rows, picked, asker)
+                writer.write_shard(_scored(chosen, reverse) if reverse else chosen)
                 bar.advance(len(rows))
     writer.finish()
     return {"sentences": store.rows, **counts}
+
+
+def _scored(rows: Sequence[LabelRow], reverse: Reverse) -> list[LabelRow]:
+    """Rows with what the other direction's model says of the first hypothesis."""
+    places = [place for place, row in enumerate(rows) if row.hypotheses and row.hypotheses[0][0]]
+    pairs = [(rows[place].source, rows[place].hypotheses[0][0]) for place in places]
+    scores = dict(zip(places, reverse.scores(*map(list, zip(*pairs, strict=True))), strict=True)) if pairs else {}
+    return [replace(row, reverse=scores.get(place)) for place, row in enumerate(rows)]
 
 
 def _picked(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:

@@ -34,7 +34,8 @@ def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_l
     """
     sources = store.column("source")
     source, hypothesis = Ragged.of(tokenizer.source.encode(sources)), store.arrays("hypothesis")
-    texts = Texts(sources, store.column("reference"), store.hypotheses())
+    reverse = store.column("reverse") if config.reverse else None
+    texts = Texts(sources, store.column("reference"), store.hypotheses(), reverse)
     keep, dropped = usable(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
     # Where no translations were asked for, none is missing.
     return Labelled(source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {})

@@ -22,6 +22,8 @@ class Texts:
     sources: Sequence[str]
     references: Sequence[str | None]
     hypotheses: Sequence[str]
+    reverse: Sequence[float | None] | None = None
+    """What a model of the other direction says of each hypothesis, where it was asked."""
 
 
 def usable(
@@ -62,6 +64,10 @@ def usable(
     for reason, bad in reasons.items():
         dropped[reason] = int((bad & keep).sum())
         keep &= ~bad
+    if texts and texts.reverse is not None:
+        bad = least(texts.reverse, keep, config.reverse_keep)
+        dropped["reverse"] = int(bad.sum())
+        keep &= ~bad
     return keep, {reason: count for reason, count in dropped.items() if count}
 
 
@@ -80,6 +86,16 @@ def loops(tokens: np.ndarray, offsets: np.ndarray, most: int) -> np.ndarray:
         starts, stops = ends[::2], ends[1::2]
         found[row[starts[stops - starts >= most * phrase] + phrase]] = True
     return found
+
+
+def least(scores: Sequence[float | None], among: np.ndarray, share: float) -> np.ndarray:
+    """All but the best `share` of the rows named that have a score, [n] bool."""
+    values = np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
+    rows = np.flatnonzero(among & ~np.isnan(values))
+    bad = np.zeros(len(values), dtype=bool)
+    order = rows[np.argsort(values[rows], kind="stable")]
+    bad[order[: len(rows) - round(share * len(rows))]] = True
+    return bad
 
 
 def copies(texts: Texts) -> np.ndarray:

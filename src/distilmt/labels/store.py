@@ -40,6 +40,8 @@ class LabelRow:
     """The reference's ids with `</s>`."""
     reference_top: Top | None = None
     """Like `top`, on the reference."""
+    reverse: float | None = None
+    """Mean log-probability of the source's pieces after the first hypothesis, by a model of the other direction."""
 
 
 class LabelWriter:
@@ -127,6 +129,7 @@ def _schema(vocabulary: int) -> pa.Schema:
             ("reference_tokens", tokens),
             ("reference_top_ids", ids),
             ("reference_top_logprobs", logprobs),
+            ("reverse", pa.float32()),
         ]
     )
 
@@ -138,6 +141,7 @@ def _table(rows: Sequence[LabelRow], schema: pa.Schema) -> pa.Table:
         "reference": [r.reference for r in rows],
         "hypotheses": [[{"text": t, "tokens": ids, "score": s} for t, ids, s in r.hypotheses] for r in rows],
         "reference_tokens": [r.reference_tokens for r in rows],
+        "reverse": [r.reverse for r in rows],
     }
     for prefix, tops in (("", [r.top for r in rows]), ("reference_", [r.reference_top for r in rows])):
         columns[f"{prefix}top_ids"] = _flat(tops, 0, schema.field(f"{prefix}top_ids").type)
@@ -275,7 +279,7 @@ def rows_of(table: pa.Table, k: int) -> list[LabelRow]:
         tops = [_top_of(row, prefix, k) for prefix in ("", "reference_")]
         hypotheses = [(h["text"], h["tokens"], h["score"]) for h in row["hypotheses"]]
         sentence = row["id"], row["source"], row["reference"]
-        rows.append(LabelRow(*sentence, hypotheses, tops[0], row["reference_tokens"], tops[1]))
+        rows.append(LabelRow(*sentence, hypotheses, tops[0], row["reference_tokens"], tops[1], row.get("reverse")))
     return rows
 
 

@@ -34,6 +34,8 @@ class Positions:
     """The word that stands there."""
     lengths: np.ndarray
     """[sentences]: positions of each."""
+    rows: np.ndarray
+    """[sentences]: which of the sentences given it is; those too long for the model are missing."""
 
     def accuracy(self) -> float:
         """Share of positions at which the likeliest word is the one that stands there."""
@@ -50,6 +52,11 @@ class Positions:
         """Probability of every whole translation, [sentences]."""
         rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
         return np.exp(-np.bincount(rows, self.nll, len(self.lengths)))
+
+    def mean_logprobs(self) -> np.ndarray:
+        """Mean log-probability of the words of every translation, [sentences]."""
+        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        return -np.bincount(rows, self.nll, len(self.lengths)) / self.lengths
 
 
 def probe(model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]) -> Positions:
@@ -86,7 +93,7 @@ def _read(model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ra
     chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(ids), _CHUNK)]
     columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
     nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)
-    return Positions(nll, entropy, confidence, likeliest, ids, lengths)
+    return Positions(nll, entropy, confidence, likeliest, ids, lengths, rows)
 
 
 def _columns(model: MarianMTModel, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

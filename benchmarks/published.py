@@ -3,7 +3,7 @@
     python benchmarks/published.py RUN_DIR [MODEL ...] > benchmarks/results/NAME.md
 
 Published figures are of hypotheses in lower case, with normalised punctuation, cut by Moses' tokenizer, against
-`test2016.lc.norm.tok.de`; BLEU then counts what stands between spaces. The models named (`teacher` by default; a step of
+`test2016.lc.norm.tok.de`; BLEU then counts what stands between spaces. The models named (`teacher` by default; steps of
 the run) translate in float32 at beam 5. Needs `pip install sacremoses`.
 """
 

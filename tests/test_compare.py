@@ -23,6 +23,18 @@ def written(directory, **changes):
     return toy.write_config(directory / "compare.yaml", config)
 
 
+def test_some_methods_and_seeds(tmp_path):
+    path = str(written(tmp_path, methods=METHODS | {"tv": {"student": {"objective": {"divergence": "tv"}}}}))
+    config = load_comparison([path, "--only", "tv", "--seeds=3,4", "--student.training.updates", "7"])
+    assert list(config.methods) == ["references", "tv"] and config.seeds == [3, 4]
+    assert config.methods["tv"].student.training.updates == 7
+    assert set(load_comparison([path, "--only=js, tv"]).methods) == {"references", "js", "tv"}
+    with pytest.raises(UserError, match="'tx' is no method"):
+        load_comparison([path, "--only", "tx"])
+    with pytest.raises(UserError, match="--seeds 1,2,3"):
+        load_comparison([path, "--seeds", "a"])
+
+
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     directory = tmp_path_factory.mktemp("compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import dataclasses
 import difflib
@@ -73,24 +74,44 @@ _OF_METHODS = ("student", "labels")
 
 
 def load_comparison(arguments: Sequence[str]) -> CompareConfig:
-    """A comparison: `CONFIG.yaml [--KEY VALUE …]`, a run's keys and beside them `methods`, `seeds` and `baseline`.
+    """A comparison: `CONFIG.yaml [--only NAMES] [--seeds NUMBERS] [--KEY VALUE …]`.
+
+    The file has a run's keys and beside them `methods`, `seeds` and `baseline`; NAMES and NUMBERS stand between commas.
 
     Raises:
         UserError: as `load`; or methods that differ in more than how a student is made, or in how long it is trained.
     """
     if not arguments or arguments[0].startswith("-"):
         raise UserError("name a YAML file, such as configs/compare-multi30k.yaml")
-    path, flags = Path(arguments[0]), arguments[1:]
+    path, (chosen, flags) = Path(arguments[0]), _chosen(arguments[1:])
     values = _read_yaml(path)
     methods, seeds, baseline = (values.pop(key, None) for key in _COMPARISON)
     _check_methods(path, methods, seeds)
+    baseline = str(baseline or next(iter(methods)))
+    for name in [baseline, *(chosen.only or [])]:
+        if name not in map(str, methods):
+            raise UserError(f"{path}: {name!r} is no method{nearest(name, list(map(str, methods)))}")
+    wanted = {baseline, *(chosen.only or map(str, methods))}
     run = _load(values, path, flags)
-    made = {str(name): _load(_merged(values, changes or {}), path, flags) for name, changes in methods.items()}
-    config = CompareConfig(run, made, seeds or [1, 2, 3], str(baseline or next(iter(made))))
-    if config.baseline not in made:
-        raise UserError(f"{path}: baseline {config.baseline!r} is no method{nearest(config.baseline, list(made))}")
+    made = {
+        str(name): _load(_merged(values, changes or {}), path, flags)
+        for name, changes in methods.items()
+        if str(name) in wanted
+    }
+    config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline)
     _check_budgets(config, path)
     return config
+
+
+def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The methods and seeds chosen on the command line, and the other flags."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--only", type=lambda text: [name.strip() for name in text.split(",")])
+    parser.add_argument("--seeds", type=lambda text: [int(number) for number in text.strip("[]").split(",")])
+    try:
+        return parser.parse_known_args(list(flags))
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error}: write it like --only word,sequence and --seeds 1,2,3") from None
 
 
 def _check_methods(path: Path, methods: Any, seeds: Any) -> None:

@@ -13,7 +13,8 @@ from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.labels import write
 from distilmt.labels.choose import choose, consensus, nearest, utility
-from distilmt.labels.store import LabelStore, rows_of
+from distilmt.labels.rows import rows_of
+from distilmt.labels.store import LabelStore
 from distilmt.labels.write import Asker, LabelJob
 from distilmt.settings import load
 

@@ -6,7 +6,8 @@ import toy
 
 from distilmt.config import LabelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.labels.dataset import labelled
-from distilmt.labels.store import LabelRow, LabelStore, LabelWriter
+from distilmt.labels.rows import LabelRow
+from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
 
 SOURCES, TARGETS = toy.pairs(6, seed=2)

@@ -14,7 +14,8 @@ from sacrebleu.metrics.chrf import CHRF
 
 from distilmt import progress
 from distilmt.config import LabelConfig
-from distilmt.labels.store import LabelRow, LabelStore, LabelWriter, rows_of
+from distilmt.labels.rows import LabelRow, rows_of
+from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.labels.write import Asker, LabelJob
 from distilmt.teachers.local import weights_fingerprint
 from distilmt.teachers.reverse import Reverse

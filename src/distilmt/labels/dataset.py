@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from distilmt.config import LabelConfig
+from distilmt.labels.arrays import LabelArrays
 from distilmt.labels.selection import Texts, usable
-from distilmt.labels.store import LabelArrays, LabelStore
+from distilmt.labels.store import LabelStore
 from distilmt.tokenizer import Tokenizer
 from distilmt.training.batching import Ragged, Side
 

@@ -18,7 +18,8 @@ from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
 from distilmt.export.huggingface import export_huggingface
-from distilmt.labels.store import LabelRow, LabelWriter
+from distilmt.labels.rows import LabelRow
+from distilmt.labels.store import LabelWriter
 from distilmt.machine import cores
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external

@@ -1,0 +1,85 @@
+"""Columns of label shards laid flat, as training reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from distilmt.errors import UserError
+from distilmt.labels.rows import Top
+
+COLUMNS = {
+    "hypothesis": ["id", "hypotheses", "top_ids", "top_logprobs"],
+    "reference": ["id", "reference_tokens", "reference_top_ids", "reference_top_logprobs"],
+}
+
+
+@dataclass
+class LabelArrays:
+    """One kind of sequence of every row, laid flat: `tokens[offsets[i]:offsets[i + 1]]` is row i's."""
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    top_ids: np.ndarray | None
+    """[len(tokens), k]; rows the teacher was not asked of hold the word itself with probability 1."""
+    top_logprobs: np.ndarray | None
+
+
+def arrays_of(table: pa.Table, kind: str, k: int, vocabulary: int, directory: Path) -> LabelArrays:
+    """A shard's sequences of one kind; `directory` is named where it is damaged."""
+    prefix = "" if kind == "hypothesis" else "reference_"
+    tokens, lengths = _first_tokens(table) if kind == "hypothesis" else _lists(table["reference_tokens"])
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ids, id_lengths = _lists(table[f"{prefix}top_ids"])
+    values, _ = _lists(table[f"{prefix}top_logprobs"])
+    if not k:
+        return LabelArrays(tokens, offsets, None, None)
+    asked = id_lengths > 0
+    wrong = asked & (id_lengths != lengths * k)
+    if wrong.any() or len(values) != len(ids):
+        row = table["id"][int(np.flatnonzero(wrong)[0]) if wrong.any() else 0]
+        raise UserError(f"{directory}: id {str(row)!r} has other positions than tokens: delete it and label again")
+    top_ids, top_logprobs = np.empty((len(tokens), k), ids.dtype), np.empty((len(tokens), k), np.float16)
+    at = np.repeat(asked, lengths)
+    top_ids[at], top_logprobs[at] = ids.reshape(-1, k), values.reshape(-1, k)
+    top_ids[~at], top_logprobs[~at] = _certain(tokens[~at], k, vocabulary)
+    return LabelArrays(tokens, offsets, top_ids, top_logprobs)
+
+
+def _certain(tokens: np.ndarray, k: int, vocabulary: int) -> Top:
+    """A teacher who is certain of the words as they stand: what stands where it was not asked."""
+    # Distinct ids below the pad (which is last and has no logit) are needed, whatever they are: their probability is 0.
+    ids = (tokens[:, None].astype(np.int64) + np.arange(k)) % (vocabulary - 1)
+    logprobs = np.full(ids.shape, -np.inf, np.float16)
+    logprobs[:, 0] = 0
+    return ids, logprobs
+
+
+def _lists(column: pa.ChunkedArray) -> Top:
+    """Values of a list column laid flat, and the length of each list (null counts as empty)."""
+    array = column.combine_chunks()
+    array = array if isinstance(array, pa.ListArray) else pa.concat_arrays(array.chunks)
+    lengths = np.asarray(pa.compute.fill_null(pa.compute.list_value_length(array), 0))
+    return array.flatten().to_numpy(zero_copy_only=False), lengths.astype(np.int64)
+
+
+def _first_tokens(table: pa.Table) -> Top:
+    """Tokens of the best hypothesis of each row; none for a row without hypotheses."""
+    best, there = first_field(table, "tokens")
+    found, lengths = _lists(pa.chunked_array([best]))
+    all_lengths = np.zeros(len(there), np.int64)
+    all_lengths[there] = lengths
+    return found, all_lengths
+
+
+def first_field(table: pa.Table, field: str) -> tuple[pa.Array, np.ndarray]:
+    """A field of the best hypothesis of each row that has one, and which rows have."""
+    column = table["hypotheses"].combine_chunks()
+    column = column if isinstance(column, pa.ListArray) else pa.concat_arrays(column.chunks)
+    counts = np.asarray(pa.compute.list_value_length(column)).astype(np.int64)
+    first = np.concatenate([[0], np.cumsum(counts)])[:-1][counts > 0]
+    return column.flatten().field(field).take(pa.array(first)), counts > 0

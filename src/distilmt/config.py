@@ -234,6 +234,8 @@ class ObjectiveConfig:
     """Share of positions that count as the hardest under `batch` and `queue`."""
     ranking: float = 0.0
     """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
+    states: float = 0.0
+    """Weight of the distance between student's and teacher's hidden states; the teacher is then kept in memory."""
     consistency: float = 0.0
     """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
 

@@ -33,6 +33,7 @@ _LIMITS = (
             "patience",
             "ranking",
             "sampling",
+            "states",
             "threads",
             "top_k",
             "warmup",

@@ -8,7 +8,7 @@ from torch import nn
 
 from distilmt.students.presets import marian_config, new_model
 from distilmt.training.batching import make_batch
-from distilmt.training.forward import DropoutPool, decoder_states, encode, words
+from distilmt.training.forward import DropoutPool, States, decoder_rows, decoder_states, encode, words
 from distilmt.training.packing import Packing
 
 
@@ -126,6 +126,23 @@ def test_encode_equals_marian(tokenizer):
     source = Packing(batch.source, batch.blocks)
     ours = encode(model, batch, source)[: source.words]
     torch.testing.assert_close(ours, theirs[mask.bool()], atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_states_equal_marians(tokenizer):
+    model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
+    inputs = toy.padded(batch, tokenizer.pad)
+    counts = inputs.pop("target_mask").bool()
+    theirs, states = model.model(**inputs, output_hidden_states=True), States()
+    decoder_rows(model, batch, states=states)
+    sides = (
+        (states.encoder, theirs.encoder_hidden_states, inputs["attention_mask"].bool()),
+        (states.decoder, theirs.decoder_hidden_states, counts),
+    )
+    for ours, wanted, mask in sides:
+        assert len(ours) == len(wanted) - 1 == 2  # theirs begin with the embeddings
+        for mine, other in zip(ours, wanted[1:], strict=True):
+            torch.testing.assert_close(mine, other[mask], atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import MarianMTModel
 
 from distilmt import tokenizer as tokenizers
 from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
@@ -103,12 +104,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         raise UserError(
             "student.objective.word is above 0 but the labels hold no words: set it to 0, or labels.top_k above 0"
         )
-    outside = external.pointer(root / "teacher")
-    if student.on_policy.updates and outside:
-        raise UserError(
-            f"student.on_policy asks for word distributions, but teacher {outside!r} has another vocabulary than the "
-            "tokenizer: set student.on_policy.updates to 0"
-        )
+    teacher = _asked_again(config, root)
     labels = labelled(store, tokenizer, config.labels, student.model.max_positions)
     data = TrainingSet(
         source=labels.source,
@@ -123,7 +119,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     if student.initialise != "random":
         choose = {"first": first, "evenly": evenly}[student.initialise]
         extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose)
-    job = Job("student", data, student.training, student.objective, config.seed)
+    job = Job("student", data, student.training, student.objective, config.seed, teacher)
     if not student.on_policy.updates:
         return fit(model, job, tokenizer, config, directory) | extra
     places = [directory / "first"]
@@ -133,6 +129,23 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         asked = replace(label_job(config, root), speaker=places[-2])
         stages.append(on_policy.train_round(config, asked, places[-1], number))
     return on_policy.keep_best(directory, places, stages) | extra
+
+
+def _asked_again(config: RunConfig, root: Path) -> MarianMTModel | None:
+    """The teacher, where its states are learnt.
+
+    Raises:
+        UserError: the student needs more of the teacher than its labels, but it has another vocabulary.
+    """
+    student, outside = config.student, external.pointer(root / "teacher")
+    needs = {"on_policy.updates": student.on_policy.updates, "objective.states": student.objective.states}
+    for key, value in needs.items():
+        if value and outside:
+            raise UserError(
+                f"student.{key} is {value:g}, but teacher {outside!r} has another vocabulary than the tokenizer: "
+                "the student's words mean nothing to it, so set it to 0"
+            )
+    return load_marian(root / "teacher") if student.objective.states else None
 
 
 def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:

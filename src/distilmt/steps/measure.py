@@ -164,6 +164,8 @@ def _loss(objective: ObjectiveConfig) -> str:
         parts.append(objective.selection + share)
     if objective.ranking:
         parts.append(f"ranking{objective.ranking:g}")
+    if objective.states:
+        parts.append(f"states{objective.states:g}")
     if objective.consistency:
         parts.append(f"consistency{objective.consistency:g}")
     return "+".join(parts)

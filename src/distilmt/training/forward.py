@@ -9,7 +9,7 @@ products (SDPA's CPU backward is slow on short sequences); projections of the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -40,6 +40,14 @@ class Batch:
             return self
         shifted = self.decoder_input.to(device, non_blocking=True)
         return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks)
+
+
+@dataclass
+class States:
+    """Filled by a forward pass: states [words, d_model] after every layer."""
+
+    encoder: list[Tensor] = field(default_factory=list)
+    decoder: list[Tensor] = field(default_factory=list)
 
 
 class DropoutPool:
@@ -97,10 +105,12 @@ def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DR
     return decoder_rows(model, batch, drop)[: len(batch.decoder_input)]
 
 
-def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
-    """`decoder_states` with the rows behind them that only fill up a matrix (see `Packing`)."""
+def decoder_rows(
+    model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None
+) -> Tensor:
+    """`decoder_states` with the rows behind them that only fill up a matrix (see `Packing`); fills `states`."""
     source, target = Packing(batch.source, batch.blocks), Packing(batch.target, batch.blocks)
-    memory = encode(model, batch, source, drop)
+    memory = encode(model, batch, source, drop, states)
     decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input, target))
     before, across = target.apart(target, x.dtype, causal=True), target.apart(source, x.dtype)
@@ -113,17 +123,27 @@ def decoder_rows(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROP
         query = _project(x, [layer.encoder_attn.q_proj], target, heads)[0]
         x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, across, target), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
+        if states is not None:
+            states.decoder.append(x[: target.words])
     return x
 
 
-def encode(model: MarianMTModel, batch: Batch, source: Packing, drop: DropoutPool = NO_DROPOUT) -> Tensor:
-    """The encoder's last states, [source.rows, d_model], words first."""
+def encode(
+    model: MarianMTModel,
+    batch: Batch,
+    source: Packing,
+    drop: DropoutPool = NO_DROPOUT,
+    states: States | None = None,
+) -> Tensor:
+    """The encoder's last states, [source.rows, d_model], words first; fills `states`."""
     encoder = model.model.encoder
     x = drop(_embed(encoder, batch.source.ids, source))
     within = source.apart(source, x.dtype)
     for layer in encoder.layers:
         x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, within, source), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
+        if states is not None:
+            states.encoder.append(x[: source.words])
     return x
 
 

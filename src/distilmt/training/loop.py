@@ -93,6 +93,8 @@ class Job:
     config: TrainingConfig
     objective: ObjectiveConfig
     seed: int
+    teacher: MarianMTModel | None = None
+    """Where the objective asks for its states; it is put on the device and into the precision of the training."""
 
 
 def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> tuple[MarianMTModel, dict[str, Any]]:
@@ -126,7 +128,7 @@ class _Run:
 
     def __init__(self, model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> None:
         self.job, self.validate, self.directory = job, validate, directory
-        self.stepper = Stepper(model, job.config, job.objective, job.seed)
+        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher)
         self.optimizer = self.stepper.optimizer
         # A second model holds the averaged weights in float32: what is validated is what is kept.
         self.averaged = MarianMTModel(model.config)
@@ -194,7 +196,7 @@ class _Run:
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         state = {"state": json.dumps(asdict(self.state))}
-        _write_tensors(self.directory / CHECKPOINT, self.optimizer.state(), state)
+        _write_tensors(self.directory / CHECKPOINT, self.stepper.state(), state)
         self.saved = time.monotonic()
 
     def resume(self) -> None:
@@ -205,7 +207,7 @@ class _Run:
         with safetensors.safe_open(path, "pt") as file:
             self.state = TrainState(**json.loads(file.metadata()["state"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        self.optimizer.load_state(tensors, self.state.update)
+        self.stepper.load_state(tensors, self.state.update)
         progress.say(f"{self.job.name}: going on from update {self.state.update}")
 
     def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:

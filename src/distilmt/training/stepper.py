@@ -12,7 +12,8 @@ from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.consistency import consistency
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
-from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
+from distilmt.training.forward import Batch, DropoutPool, States, decoder_rows, words
+from distilmt.training.guide import Guide
 from distilmt.training.hardest import LossQueue
 from distilmt.training.optimizer import FlatOptimizer
 
@@ -20,8 +21,15 @@ from distilmt.training.optimizer import FlatOptimizer
 class Stepper:
     """A model with its optimizer, on the device it is trained on."""
 
-    def __init__(self, model: MarianMTModel, config: TrainingConfig, objective: ObjectiveConfig, seed: int) -> None:
-        """Take over a float32 model."""
+    def __init__(
+        self,
+        model: MarianMTModel,
+        config: TrainingConfig,
+        objective: ObjectiveConfig,
+        seed: int,
+        teacher: MarianMTModel | None = None,
+    ) -> None:
+        """Take over a float32 model, and a teacher where the objective asks for its states."""
         keep_memory()
         self.config, self.objective, self.seed = config, objective, seed
         self.device = pick_device()
@@ -29,6 +37,11 @@ class Stepper:
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype)
         self.seen = LossQueue() if objective.selection == "queue" else None
+        self.guide: Guide | None = None
+        if objective.states:
+            if teacher is None:
+                raise ValueError("objective.states needs a teacher")
+            self.guide = Guide(teacher, self.model, config, dtype, self.device)
         self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
 
     def update(self, number: int, batch: Batch, targets: Targets, position: float | None = None) -> Statistics:
@@ -41,20 +54,35 @@ class Stepper:
         loss, statistics = self._loss(batch, targets, settings)
         loss.backward()
         self.optimizer.step(number, len(targets.ids), position)
+        if self.guide is not None:
+            self.guide.step(number, len(targets.ids), position)
         if self.seen is not None:
             self.seen.add(statistics.rows)
         return statistics
 
     def _loss(self, batch: Batch, targets: Targets, settings: LossSettings) -> tuple[Tensor, Statistics]:
         weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency
-        hidden = decoder_rows(self.model, batch, self.dropout)
+        states = States() if self.guide else None
+        hidden = decoder_rows(self.model, batch, self.dropout, states)
         loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary)
+        if self.guide and states:
+            loss = loss + self.objective.states * self.guide.distance(batch, states)
         if not share:
             return loss, statistics
         again = decoder_rows(self.model, batch, self.dropout)
         second, _ = chunked_loss(again, weight, None, targets, settings, vocabulary=vocabulary)
         rows = len(targets.ids)
         return (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary), statistics
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that must be kept to go on."""
+        return self.optimizer.state() | (self.guide.state() if self.guide else {})
+
+    def load_state(self, state: dict[str, Tensor], update: int) -> None:
+        """Go on from `state()` as it was after `update` updates."""
+        self.optimizer.load_state(state, update)
+        if self.guide:
+            self.guide.load_state(state, update)
 
     def _threshold(self) -> Tensor | None:
         """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""

@@ -1,0 +1,29 @@
+"""How far a student's hidden states are from its teacher's."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def state_distance(student: Tensor, teacher: Tensor, projection: Tensor) -> Tensor:
+    """Sum over words of the mean squared difference between projected and teacher's states.
+
+    FitNets (Romero et al. 2015) with TinyBERT's linear projection (Jiao et al. 2020, equation 8).
+
+    Args:
+        student: states [words, d].
+        teacher: states [words, D], without gradients.
+        projection: [D, d], learnt beside the student.
+
+    Returns:
+        A float32 scalar (float64 for float64 states); zero where the projected states are the teacher's.
+    """
+    difference = F.linear(student, projection.to(student.dtype)) - teacher
+    wide = difference if difference.dtype.itemsize > 4 else difference.float()
+    return wide.square().mean(-1).sum()
+
+
+def layer_map(student: int, teacher: int) -> list[int]:
+    """For each of the student's layers the teacher's it should resemble: evenly spaced, last to last, from 0."""
+    return [max(0, int((layer + 1) * teacher / student + 0.5) - 1) for layer in range(student)]

@@ -1,0 +1,93 @@
+"""Training towards a teacher's hidden states."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import toy
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.students.presets import new_model
+from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
+from distilmt.training.loop import Job, train
+from distilmt.training.stepper import Stepper
+
+CONFIG = TrainingConfig(
+    updates=12, batch_tokens=400, learning_rate=5e-3, warmup=2, validate_every=3, precision="fp32", dropout=0.0
+)
+OBJECTIVE = ObjectiveConfig(word=0, label=0, reference_share=1, states=1.0)
+WIDE = replace(toy.MICRO, d_model=48, encoder_layers=3, decoder_layers=2)
+
+
+def data(tokenizer):
+    sources, targets = toy.pairs(150)
+    encoded = Ragged.of(tokenizer.target.encode(targets))
+    source = Ragged.of(tokenizer.source.encode(sources))
+    return TrainingSet(source, Side(encoded, encoded.lengths > 1), None, tokenizer.pad, 1.0, 64)
+
+
+def flat(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("shape", [toy.MICRO, WIDE])
+def test_the_student_comes_nearer(shared_tokenizer, shape):
+    teacher = new_model(shape, shared_tokenizer, 0.3, 7)
+    before = flat(teacher)
+    config = replace(CONFIG, updates=60)
+    stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), config, OBJECTIVE, 1, teacher)
+    rows = data(shared_tokenizer)
+    batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
+
+    def distance():
+        from distilmt.training.forward import States, decoder_rows
+
+        states = States()
+        with torch.no_grad():
+            decoder_rows(stepper.model, batch, states=states)
+            return float(stepper.guide.distance(batch, states)) / len(targets.ids)
+
+    begin, projections = distance(), [p.detach().clone() for p in stepper.guide.projections]
+    for number in range(1, 61):
+        stepper.update(number, batch, targets)
+    assert distance() < 0.5 * begin
+    assert torch.equal(flat(teacher), before)
+    assert not any(torch.equal(a, b.detach()) for a, b in zip(projections, stepper.guide.projections, strict=True))
+
+
+def test_a_teacher_is_needed(shared_tokenizer):
+    with pytest.raises(ValueError, match="needs a teacher"):
+        Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, OBJECTIVE, 1)
+
+
+def test_going_on_makes_the_same(tmp_path, shared_tokenizer):
+    objective = replace(OBJECTIVE, label=1.0)
+
+    def job(config=CONFIG):
+        return Job("toy", data(shared_tokenizer), config, objective, 1, new_model(WIDE, shared_tokenizer, 0.0, 7))
+
+    def model():
+        return new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
+
+    def improving(begin=0):
+        calls = iter(range(begin, 100))
+        return lambda _: {"bleu": float(next(calls)), "chrf": 0.0}
+
+    class Cut(Exception):
+        pass
+
+    def cut(calls=improving()):
+        def validate(network):
+            found = calls(network)
+            if found["bleu"] == 2.0:
+                raise Cut
+            return found
+
+        return validate
+
+    whole, _ = train(model(), job(), improving(), tmp_path / "whole")
+    with pytest.raises(Cut):
+        train(model(), job(), cut(), tmp_path / "cut")
+    again, result = train(model(), job(), improving(2), tmp_path / "cut")
+    assert result["updates"] == 12
+    assert torch.equal(flat(whole), flat(again))

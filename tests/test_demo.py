@@ -94,3 +94,24 @@ def test_the_whole_demo_takes_the_minutes_it_was_given(tmp_path):
     assert next(s["bleu"] for s in report["systems"] if s["name"] == "teacher") > 20
     again = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=100, check=False)
     assert again.returncode == 0 and json.loads(again.stdout) == report
+
+
+@pytest.mark.parametrize(("pace", "layers", "measured"), [(0.1, 5, [5]), (1.0, 3, [5, 3])])
+def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, layers, measured):
+    asked = []
+
+    class Text:
+        tokens = 1_000_000
+
+        def pace(self, model, training, objective):
+            asked.append(model.encoder_layers)
+            return pace
+
+    monkeypatch.setattr(demo._Text, "of", lambda *_: Text())
+    config = DemoConfig(minutes=20)
+    first = demo.first_plan(config, tmp_path)
+    teacher = demo._with_teacher(first, demo._plan_teacher(config, first, tmp_path)).teacher
+    assert asked == measured
+    assert (teacher.model.encoder_layers, teacher.model.decoder_layers) == (layers, layers)
+    assert teacher.training.batch_tokens == (2048 if layers == 5 else 1024)
+    assert teacher.training.updates == pytest.approx(0.42 * 1010 * 1.05 / pace, rel=0.02)

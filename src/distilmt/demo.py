@@ -37,6 +37,9 @@ PLAN = "plan.json"
 # better than its student has nothing to teach it; a student with little time stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
 _MIN_UPDATES = 20
+# With fewer updates a deep teacher has hardly begun to learn when its time is over: one of so many layers, in batches of
+# so many tokens, comes further.
+_ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def run(config: DemoConfig) -> Path:
     for step in ("corpus", "tokenizer"):
         _do(step, first)
     plan = _kept(root, "teacher", _settings(config), lambda: _plan_teacher(config, first, root))
-    second = replace(first, teacher=replace(first.teacher, training=replace(first.teacher.training, **plan)))
+    second = _with_teacher(first, plan)
     _do("teacher", second)
     plan = _kept(root, "student", _settings(second), lambda: _plan_student(config, second, root))
     return pipeline.run(_with_student(second, plan))
@@ -162,16 +165,34 @@ def _reserve(config: DemoConfig) -> float:
 def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     if config.teacher:
         return {}
-    begin, teacher = time.monotonic(), run_config.teacher
-    text = _Text.of(run_config, root)
+    begin, text, shallow = time.monotonic(), _Text.of(run_config, root), {}
+    plan = _teacher_lengths(config, run_config, text, root, begin)
+    if plan["updates"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
+        shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
+        progress.say(f"teacher: too few updates for so many layers, {_SHALLOW} are taken")
+        plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
+    return plan | shallow
+
+
+def _teacher_lengths(
+    config: DemoConfig, run_config: RunConfig, text: _Text, root: Path, begin: float
+) -> dict[str, Any]:
+    """How long a teacher is trained in its share of the time, some of which measuring has taken since `begin`."""
+    teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
     progress.say(f"teacher: {pace * 1000:.0f} ms per update on this machine")
-    measuring = time.monotonic() - begin
-    left = config.minutes * 60 - _spent(root, "corpus", "tokenizer") - _reserve(config) - measuring
-    lengths = _lengths(_TEACHER_SHARE * left, pace)
+    spent = _spent(root, "corpus", "tokenizer") + time.monotonic() - begin
+    lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - spent - _reserve(config)), pace)
     passes = lengths["updates"] * teacher.training.batch_tokens / max(1, text.tokens)
     # What is seen once or twice cannot be learnt by heart.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
+
+
+def _with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
+    teacher, layers = config.teacher, plan.get("layers")
+    model = replace(teacher.model, encoder_layers=layers, decoder_layers=layers) if layers else teacher.model
+    training = replace(teacher.training, **{key: value for key, value in plan.items() if key != "layers"})
+    return replace(config, teacher=replace(teacher, model=model, training=training))
 
 
 @dataclass

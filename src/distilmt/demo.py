@@ -37,8 +37,8 @@ PLAN = "plan.json"
 # better than its student has nothing to teach it; a student with little time stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
 _MIN_UPDATES = 20
-# With fewer updates a deep teacher has hardly begun to learn when its time is over: one of so many layers, in batches of
-# so many tokens, comes further.
+# With fewer updates a deep teacher has hardly begun to learn when its time is over: one of so many layers, in batches
+# of so many tokens, comes further.
 _ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
 
 

@@ -19,7 +19,7 @@ from distilmt.tokenizer import Tokenizer
 from distilmt.training.loop import Job, Validate, clear, train
 from distilmt.translator import Translator
 
-_RESULT = "result.json"
+RESULT = "result.json"
 
 
 def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig,
     Returns:
         Updates, best score and seconds, for the step's record.
     """
-    if (directory / _RESULT).exists():
-        return dict(read_json(directory / _RESULT))
+    if (directory / RESULT).exists():
+        return dict(read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
     best, result = train(model, job, _validator(config, tokenizer, job.config, directory), directory)
     best.save_pretrained(directory)
@@ -44,7 +44,7 @@ def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig,
     tokenizer.copy_to(directory)
     write_json(directory / "log.json", result.pop("log"))
     result |= {"parameters": parameter_count(best)}
-    write_json(directory / _RESULT, result)
+    write_json(directory / RESULT, result)
     return result
 
 
@@ -52,7 +52,7 @@ def tidy(directory: Path) -> None:
     """Remove what a finished training no longer needs; called once its step.json is written, never before."""
     for stage in (directory / "validation", directory / "first", *directory.glob("round-*")):
         shutil.rmtree(stage, ignore_errors=True)
-    (directory / _RESULT).unlink(missing_ok=True)
+    (directory / RESULT).unlink(missing_ok=True)
     clear(directory)
 
 

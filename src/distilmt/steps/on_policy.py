@@ -22,11 +22,14 @@ from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import LabelJob, label
 from distilmt.rundir import atomic_path, read_json, write_json
-from distilmt.steps.fit import fit
+from distilmt.steps.fit import RESULT, fit
 from distilmt.students.presets import new_model
 from distilmt.teachers.local import load_marian
 from distilmt.training.batching import TrainingSet
-from distilmt.training.loop import Job
+from distilmt.training.loop import BEST, CHECKPOINT, Job
+
+
+_OF_THE_STAGE = ("log.json", RESULT, CHECKPOINT, BEST)
 
 
 def train_round(config: RunConfig, job: LabelJob, directory: Path, number: int) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def keep_best(directory: Path, places: list[Path], stages: list[dict[str, Any]])
     scores = [stage["best_score"] for stage in stages]
     best = scores.index(max(scores))
     for file in places[best].iterdir():
-        if file.is_file() and file.name not in ("log.json", "result.json") and "checkpoint" not in file.name:
+        if file.is_file() and file.name not in _OF_THE_STAGE:
             with atomic_path(directory / file.name) as temporary:
                 shutil.copyfile(file, temporary)
     updates = [int(stage["updates"]) for stage in stages]

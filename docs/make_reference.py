@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from distilmt.config import DemoConfig, RunConfig, TranslateConfig
-from distilmt.settings import describe
+from distilmt.keys import describe
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
 ENTRY = re.compile(r"  --(\S+) \((.*), default .*\)\n      (.*)")

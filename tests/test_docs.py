@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from distilmt import cli, settings
+from distilmt import cli, keys, settings
+from distilmt.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/results/*.md")])
@@ -84,7 +85,7 @@ def test_the_reference_of_keys_is_up_to_date() -> None:
 
 def test_every_key_is_in_the_reference() -> None:
     text = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    for name, *_ in settings.fields(settings.RunConfig):
+    for name, *_ in keys.fields(RunConfig):
         assert f"`{name}`" in text
 
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from distilmt import pipeline, settings
+from distilmt import keys, pipeline, settings
 from distilmt.config import DemoConfig, RunConfig
 from distilmt.errors import UserError
 
@@ -146,10 +146,10 @@ def test_layers_are_copied_only_where_the_pieces_are_the_same():
 
 
 def test_every_key_is_described():
-    text = settings.describe()
-    keys = list(settings.fields(RunConfig))
-    assert len(keys) > 80 and all(documentation for *_, documentation in keys)
-    for name, *_, documentation in keys:
+    text = keys.describe()
+    found = list(keys.fields(RunConfig))
+    assert len(found) > 80 and all(documentation for *_, documentation in found)
+    for name, *_, documentation in found:
         assert f"--{name} (" in text and documentation in text
 
 

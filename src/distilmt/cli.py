@@ -97,18 +97,18 @@ def _command(name: str, arguments: list[str]) -> int:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    from distilmt.settings import nearest
+    from distilmt.keys import nearest
 
     return nearest(word, known)
 
 
 def run(arguments: list[str], command: str = "run") -> int:
     """`distilmt run CONFIG.yaml [--KEY VALUE …]`: every step that is not done yet."""
-    from distilmt import settings
+    from distilmt import keys, settings
 
     usage = f"Usage: distilmt {command} CONFIG.yaml [--KEY VALUE ...]"
     if not arguments or {"-h", "--help"} & set(arguments):
-        print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{settings.describe()}")
+        print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}")
         return 0
     arguments, flags = _take_flags(arguments)
     config = settings.load(arguments)
@@ -122,11 +122,11 @@ def run(arguments: list[str], command: str = "run") -> int:
 
 def demo(arguments: list[str]) -> int:
     """`distilmt demo`: the main job on real text, sized to the minutes given."""
-    from distilmt import settings
+    from distilmt import keys, settings
     from distilmt.config import DemoConfig
 
     if {"-h", "--help"} & set(arguments):
-        print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{settings.describe(DemoConfig)}")
+        print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{keys.describe(DemoConfig)}")
         return 0
     arguments, flags = _take_flags(arguments)
     config = settings.load_demo(arguments)

@@ -1,16 +1,13 @@
-"""Configuration from YAML files and flags, by way of jsonargparse; and help made from the dataclasses' docstrings."""
+"""Configuration from YAML files and flags, by way of jsonargparse."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
-import difflib
-import inspect
 import math
 import re
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +15,7 @@ import yaml
 
 from distilmt.config import CompareConfig, DemoConfig, RunConfig, TranslateConfig
 from distilmt.errors import UserError
+from distilmt.keys import fields, nearest
 
 T = TypeVar("T")
 
@@ -296,53 +294,3 @@ def _check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> N
             if not isinstance(value, dict):
                 raise UserError(f"{path}: {prefix}{key} must hold keys: {', '.join(typing.get_type_hints(hints[key]))}")
             _check_keys(value, typing.cast(type, hints[key]), path, f"{prefix}{key}.")
-
-
-def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
-    """`: did you mean …?` with the nearest known word, or which there are."""
-    close = difflib.get_close_matches(word, known, 1, 0.5) or [k for k in known if k.split(".")[-1] == word][:1]
-    if close:
-        return f": did you mean {prefix + close[0]!r}?"
-    return f" (known: {', '.join(sorted({k.split('.')[0] for k in known}))})"
-
-
-def fields(kind: type, prefix: str = "", default: Any = None) -> Iterator[tuple[str, Any, Any, str]]:
-    """Every key: its dotted name, type, default and docstring."""
-    hints, documentation = typing.get_type_hints(kind), _docstrings(kind)
-    default = kind() if default is None else default
-    for field in dataclasses.fields(kind):
-        hint = hints[field.name]
-        if dataclasses.is_dataclass(hint):
-            yield from fields(typing.cast(type, hint), f"{prefix}{field.name}.", getattr(default, field.name))
-        else:
-            value = getattr(default, field.name)
-            yield f"{prefix}{field.name}", hint, value, documentation.get(field.name, "")
-
-
-def _docstrings(kind: type) -> dict[str, str]:
-    """The string under every field of a dataclass."""
-    body = ast.parse(inspect.getsource(kind)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found = {}
-    for field, text in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            found[field.target.id] = str(ast.literal_eval(text.value))
-    return found
-
-
-def describe(kind: type = RunConfig) -> str:
-    """All keys with type, default and what they do."""
-    lines = []
-    for name, hint, value, text in fields(kind):
-        lines.append(f"  --{name} ({_type_name(hint)}, default {value!r})\n      {text}")
-    return "\n".join(lines)
-
-
-def _type_name(hint: Any) -> str:
-    if typing.get_origin(hint) is typing.Literal:
-        return "|".join(map(str, typing.get_args(hint)))
-    if args := typing.get_args(hint):
-        if typing.get_origin(hint) is list:
-            return "list"
-        return "|".join("null" if a is type(None) else _type_name(a) for a in args)
-    return str(getattr(hint, "__name__", hint))

@@ -28,7 +28,6 @@ from distilmt.teachers.local import load_marian
 from distilmt.training.batching import TrainingSet
 from distilmt.training.loop import BEST, CHECKPOINT, Job
 
-
 _OF_THE_STAGE = ("log.json", RESULT, CHECKPOINT, BEST)
 
 

@@ -1,0 +1,63 @@
+"""What keys a configuration has: their names, types, defaults and docstrings, read from the dataclasses."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from distilmt.config import RunConfig
+
+
+def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
+    """`: did you mean …?` with the nearest known word, or which there are."""
+    close = difflib.get_close_matches(word, known, 1, 0.5) or [k for k in known if k.split(".")[-1] == word][:1]
+    if close:
+        return f": did you mean {prefix + close[0]!r}?"
+    return f" (known: {', '.join(sorted({k.split('.')[0] for k in known}))})"
+
+
+def fields(kind: type, prefix: str = "", default: Any = None) -> Iterator[tuple[str, Any, Any, str]]:
+    """Every key: its dotted name, type, default and docstring."""
+    hints, documentation = typing.get_type_hints(kind), _docstrings(kind)
+    default = kind() if default is None else default
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            yield from fields(typing.cast(type, hint), f"{prefix}{field.name}.", getattr(default, field.name))
+        else:
+            value = getattr(default, field.name)
+            yield f"{prefix}{field.name}", hint, value, documentation.get(field.name, "")
+
+
+def _docstrings(kind: type) -> dict[str, str]:
+    """The string under every field of a dataclass."""
+    body = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            found[field.target.id] = str(ast.literal_eval(text.value))
+    return found
+
+
+def describe(kind: type = RunConfig) -> str:
+    """All keys with type, default and what they do."""
+    lines = []
+    for name, hint, value, text in fields(kind):
+        lines.append(f"  --{name} ({_type_name(hint)}, default {value!r})\n      {text}")
+    return "\n".join(lines)
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "|".join(map(str, typing.get_args(hint)))
+    if args := typing.get_args(hint):
+        if typing.get_origin(hint) is list:
+            return "list"
+        return "|".join("null" if a is type(None) else _type_name(a) for a in args)
+    return str(getattr(hint, "__name__", hint))

@@ -6,6 +6,7 @@ import pytest
 
 from distilmt import pipeline
 from distilmt.config import RunConfig
+from distilmt.labels import write
 from distilmt.rundir import STEP_FILE, read_json, write_json
 from distilmt.steps import learn, measure
 
@@ -66,10 +67,10 @@ def test_systems_are_named_by_model_and_type():
 
 
 def test_rows_to_label_are_drawn_by_the_seed():
-    assert learn._drawn(5, None, 1).tolist() == learn._drawn(5, 9, 1).tolist() == [True] * 5
-    drawn = learn._drawn(1000, 100, 1)
+    assert write.drawn(5, None, (1,)).tolist() == write.drawn(5, 9, (1,)).tolist() == [True] * 5
+    drawn = write.drawn(1000, 100, (1,))
     assert len(drawn) == 1000 and drawn.sum() == 100
-    assert drawn.tolist() == learn._drawn(1000, 100, 1).tolist() != learn._drawn(1000, 100, 2).tolist()
+    assert drawn.tolist() == write.drawn(1000, 100, (1,)).tolist() != write.drawn(1000, 100, (2,)).tolist()
 
 
 def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):

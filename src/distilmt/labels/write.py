@@ -80,6 +80,14 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
     return {"sentences": total, "shards": writer.done()}
 
 
+def drawn(total: int, most: int | None, seed: tuple[int, ...]) -> np.ndarray:
+    """Which of so many sentences are labelled, `most` of them at random: [total] bool."""
+    flags = np.ones(total, dtype=bool)
+    if most is not None and most < total:
+        flags[np.random.default_rng(seed).permutation(total)[most:]] = False
+    return flags
+
+
 def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) -> float:
     """How long the teacher takes for a sentence on this machine, measured on the sentences given."""
     asker = Asker(job, directory)

@@ -17,7 +17,7 @@ from distilmt.evaluation.quality import tokenizer_for
 from distilmt.labels.choose import choose, utility
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import LabelJob, label
+from distilmt.labels.write import LabelJob, drawn, label
 from distilmt.rundir import read_step
 from distilmt.steps import on_policy
 from distilmt.steps.fit import fit
@@ -74,17 +74,9 @@ def label_job(config: RunConfig, root: Path) -> LabelJob:
 def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Let the teacher speak."""
     root, size = directory.parent, config.labels.shard_size
-    flags = _drawn(prepare.count(root / "corpus", "train"), config.labels.max_sentences, config.seed)
+    flags = drawn(prepare.count(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
     shards = prepare.chosen(root / "corpus", "train", flags, size)
     return label(shards, int(flags.sum()), label_job(config, root), directory)
-
-
-def _drawn(total: int, most: int | None, seed: int) -> np.ndarray:
-    """Which rows of the corpus are labelled, [total] bool."""
-    flags = np.ones(total, dtype=bool)
-    if most is not None and most < total:
-        flags[np.random.default_rng((seed, 3)).permutation(total)[most:]] = False
-    return flags
 
 
 def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from distilmt.config import ObjectiveConfig, RunConfig
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import LabelJob, label
+from distilmt.labels.write import LabelJob, drawn, label
 from distilmt.rundir import atomic_path, read_json, write_json
 from distilmt.steps.fit import RESULT, fit
 from distilmt.students.presets import new_model
@@ -53,7 +53,7 @@ def train_round(config: RunConfig, job: LabelJob, directory: Path, number: int) 
     )
     job = replace(job, config=labels, wants_words=True)
     store = Path(config.run_dir) / "labels"
-    rows = _drawn(LabelStore(store).rows, wanted.sentences, (config.seed, number))
+    rows = drawn(LabelStore(store).rows, wanted.sentences, (config.seed, number, 5))
     label(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
     spent = time.monotonic() - begin
     found = labelled(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)
@@ -78,13 +78,6 @@ def train_round(config: RunConfig, job: LabelJob, directory: Path, number: int) 
 def _words_alone(objective: ObjectiveConfig) -> ObjectiveConfig:
     """The student's own words are no examples: only what the teacher says of them is learnt."""
     return replace(objective, word=1.0, label=0.0, annealing=False, states=0.0)
-
-
-def _drawn(total: int, most: int | None, seed: tuple[int, int]) -> np.ndarray:
-    flags = np.ones(total, dtype=bool)
-    if most is not None and most < total:
-        flags[np.random.default_rng((*seed, 5)).permutation(total)[most:]] = False
-    return flags
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:

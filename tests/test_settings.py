@@ -159,3 +159,9 @@ def test_a_file_that_is_not_text(tmp_path):
         settings.load([str(tmp_path / "run.yaml")])
     with pytest.raises(UserError, match="is not a YAML file"):
         settings.load([str(tmp_path)])
+
+
+@pytest.mark.parametrize("flag", ["--labels.ensemble=[no/such]", "--labels.reverse=no/such"])
+def test_models_that_are_not_there_are_refused_before_anything_is_trained(flag):
+    with pytest.raises(UserError, match="no/such, which is no directory"):
+        settings.load([flag])

@@ -211,6 +211,10 @@ def _check_limits(config: Any, prefix: str = "") -> None:
 def _check_labels(config: RunConfig) -> None:
     """What a teacher that translates nothing can be asked: known now, not when it has been trained."""
     labels, share = config.labels, config.student.objective.reference_share
+    for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
+        for path in paths:
+            if not Path(path).is_dir():
+                raise UserError(f"labels.{key} names {path}, which is no directory: name one with a Marian model in it")
     candidates = labels.hypotheses * (1 + len(labels.ensemble))
     if labels.choose != "best" and candidates < 2:
         raise UserError(

@@ -93,3 +93,17 @@ def test_going_on_makes_the_same(tmp_path, shared_tokenizer):
     again, result = train(model(), job(), improving(2), tmp_path / "cut")
     assert result["updates"] == 12
     assert torch.equal(flat(whole), flat(again))
+
+
+def test_its_weight_is_the_same_beside_r_drop(shared_tokenizer):
+    """Without dropout two passes say the same: what R-Drop averages changes nothing, nor may it halve the distance."""
+    rows = data(shared_tokenizer)
+    batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
+    weights = []
+    for share in (0.0, 1.0):
+        objective = replace(OBJECTIVE, label=1.0, consistency=share)
+        teacher = new_model(WIDE, shared_tokenizer, 0.0, 7)
+        stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
+        stepper.update(1, batch, targets)
+        weights.append(stepper.guide.adam.state[stepper.guide.projections[0]]["exp_avg"])
+    torch.testing.assert_close(*weights)

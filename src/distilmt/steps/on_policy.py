@@ -82,15 +82,11 @@ def _words_alone(objective: ObjectiveConfig) -> ObjectiveConfig:
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:
     """The sentences of a store that were drawn, `size` a table."""
-    tables = [table.rename_columns(["id", "source", "target"]) for table in _columns(store)]
-    whole = pa.concat_tables(tables).filter(pa.array(rows))
+    columns = ["id", "source", "reference"]
+    tables = [table.select(columns) for table in LabelStore(store).shards(columns)]
+    whole = pa.concat_tables(tables).rename_columns(["id", "source", "target"]).filter(pa.array(rows))
     for begin in range(0, whole.num_rows, size):
         yield whole.slice(begin, size)
-
-
-def _columns(store: Path) -> Iterator[pa.Table]:
-    for table in LabelStore(store).shards(["id", "source", "reference"]):
-        yield table.select(["id", "source", "reference"])
 
 
 def keep_best(directory: Path, places: list[Path], stages: list[dict[str, Any]]) -> dict[str, Any]:

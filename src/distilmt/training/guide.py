@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 import torch
@@ -13,6 +12,8 @@ from distilmt.config import TrainingConfig
 from distilmt.objectives.states import layer_map, state_distance
 from distilmt.training.forward import Batch, States, decoder_rows
 from distilmt.training.optimizer import learning_rate
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Guide:
@@ -58,26 +59,19 @@ class Guide:
         self.adam.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """What must be kept to go on."""
-        moments = [self.adam.state[p] for p in self.projections]
-        named = (
-            [
-                (f"projection.{i}", p.detach()),
-                (f"projection.{i}.exp_avg", moment.get("exp_avg", torch.zeros_like(p))),
-                (f"projection.{i}.exp_avg_sq", moment.get("exp_avg_sq", torch.zeros_like(p))),
-            ]
-            for i, (p, moment) in enumerate(zip(self.projections, moments, strict=True))
-        )
-        return dict(chain.from_iterable(named))
+        """What must be kept to go on, after one update at least."""
+        found = {}
+        for i, projection in enumerate(self.projections):
+            found[f"projection.{i}"] = projection.detach()
+            found |= {f"projection.{i}.{name}": self.adam.state[projection][name] for name in _MOMENTS}
+        return found
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Go on from `state()` as it was after `update` updates."""
         for i, projection in enumerate(self.projections):
             projection.copy_(state[f"projection.{i}"])
-            moments = {
-                name: state[f"projection.{i}.{name}"].to(projection.device) for name in ("exp_avg", "exp_avg_sq")
-            }
+            moments = {name: state[f"projection.{i}.{name}"].to(projection.device) for name in _MOMENTS}
             self.adam.state[projection] = {"step": torch.tensor(float(update)), **moments}
 
 

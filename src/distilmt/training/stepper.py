@@ -65,14 +65,14 @@ class Stepper:
         states = States() if self.guide else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)
         loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary)
+        if share:
+            again = decoder_rows(self.model, batch, self.dropout)
+            second, _ = chunked_loss(again, weight, None, targets, settings, vocabulary=vocabulary)
+            rows = len(targets.ids)
+            loss = (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary)
         if self.guide and states:
             loss = loss + self.objective.states * self.guide.distance(batch, states)
-        if not share:
-            return loss, statistics
-        again = decoder_rows(self.model, batch, self.dropout)
-        second, _ = chunked_loss(again, weight, None, targets, settings, vocabulary=vocabulary)
-        rows = len(targets.ids)
-        return (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary), statistics
+        return loss, statistics
 
     def state(self) -> dict[str, Tensor]:
         """Everything that must be kept to go on."""

@@ -8,6 +8,7 @@ import yaml
 
 from distilmt import compare
 from distilmt.errors import UserError
+from distilmt.machine import cores
 from distilmt.report import comparison
 from distilmt.rundir import read_step
 from distilmt.settings import load_comparison
@@ -31,6 +32,9 @@ def test_some_methods_and_seeds(tmp_path):
     assert set(load_comparison([path, "--only=js, tv"]).methods) == {"references", "js", "tv"}
     with pytest.raises(UserError, match="'tx' is no method"):
         load_comparison([path, "--only", "tx"])
+    for jobs in ("0", "1000"):
+        with pytest.raises(UserError, match="so take 1 to"):
+            load_comparison([path, "--jobs", jobs])
     with pytest.raises(UserError, match="--seeds 1,2,3"):
         load_comparison([path, "--seeds", "a"])
 
@@ -95,6 +99,21 @@ def test_a_method_more_is_trained_alone(compared):
     before = read_step(kept)
     assert toy.distilmt("compare", more, "--quiet").returncode == 0
     assert read_step(kept) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
+
+
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
+def test_two_students_at_once(tmp_path):
+    labels = toy.road(tmp_path)["labels"] | {"hypotheses": 2}
+    methods = METHODS | {"nearest": {"labels": {"choose": "nearest"}}}
+    path = written(tmp_path, labels=labels, methods=methods, seeds=[1])
+    found = toy.distilmt("compare", path, "--jobs", "2")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    run = tmp_path / "run"
+    done = json.loads((run / "comparison.json").read_text())
+    assert done["jobs"] == 2 and {m["name"] for m in done["methods"]} == {*METHODS, "nearest"}
+    assert b"done, 3 of 3" in found.stderr and (run / "methods/nearest/seed-1/selection").is_symlink()
+    assert toy.distilmt("compare", path, "--quiet").returncode == 0
+    assert json.loads((run / "comparison.json").read_text())["methods"] == done["methods"]
 
 
 def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):

@@ -144,12 +144,14 @@ def compare(arguments: list[str]) -> int:
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
-            "Usage: distilmt compare CONFIG.yaml [--only METHODS] [--seeds NUMBERS] [--KEY VALUE ...]\n\n"
+            "Usage: distilmt compare CONFIG.yaml [--only METHODS] [--seeds NUMBERS] [--jobs 1] "
+            "[--KEY VALUE ...]\n\n"
             "The file has the keys of a run (`distilmt run --help`) and beside them\n\n"
             "  methods: names, each with the keys of `student` (and `labels`) in which it differs\n"
             "  seeds: whole numbers; every method is trained once with each (default [1, 2, 3])\n"
             "  baseline: the method that all are compared with (default: the first)\n\n"
             "--only word,sequence trains those alone (and the baseline), --seeds 1,2 with those seeds.\n"
+            "--jobs 2 trains two at once, each on its share of the cores: small models gain by it.\n"
             "Tables are in comparison.md, .html and .json of the run directory, new after every student."
         )
         return 0

@@ -1,19 +1,20 @@
 """`distilmt compare`: methods side by side on one set of labels, at equal updates, with several seeds.
 
 Corpus, tokenizer, teacher and labels are made once. Every method and seed then has a run directory of its own under
-`methods/`, in which those are links, and the pipeline's own steps are done: a comparison that is cut off goes on. The
-tables are written anew after every student, from all that are there.
+`methods/`, in which those are links, and the pipeline's own steps are done, one student at a time or several side by
+side: a comparison that is cut off goes on. The tables are written anew after every student, from all that are there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distilmt import pipeline, progress
+from distilmt import parallel, pipeline, progress
 from distilmt.config import CompareConfig, RunConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
@@ -51,11 +52,14 @@ def run(config: CompareConfig) -> Path:
         write_text(root / "config.yaml", pipeline.dump(config.run))
         for step in (*_SHARED, "teacher-scores"):
             pipeline.do(step, config.run)
-        for number, arm in enumerate(all_arms, 1):
-            progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {len(all_arms)}")
-            _train(arm, root)
-            # Only what is done with today's settings: a method that was changed must not show its old figures.
-            write_tables(config, all_arms[:number])
+        for arm in all_arms:
+            _link_shared(arm, root)
+        done: list[Arm] = []
+        with closing(_trained(all_arms, config.jobs)) as trained:
+            for arm in trained:
+                done.append(arm)
+                # Only what is done with today's settings: a method that was changed must not show its old figures.
+                write_tables(config, sorted(done, key=all_arms.index))
     return root
 
 
@@ -69,11 +73,34 @@ def arms(config: CompareConfig) -> Iterator[Arm]:
             yield Arm(name, replace(method, run_dir=str(place), seed=seed, student=student))
 
 
-def _train(arm: Arm, root: Path) -> None:
+def _link_shared(arm: Arm, root: Path) -> None:
+    """Give an arm its run directory, with links to what it shares with the others."""
     arm.place.mkdir(parents=True, exist_ok=True)
     _link(arm.place, root, *_SHARED)
     if arm.run.labels.selects:
         _link(arm.place, _selected(arm.run, root), "selection")
+
+
+def _trained(all_arms: list[Arm], jobs: int) -> Generator[Arm, None, None]:
+    """Train and score one after another, or some at once; gives each when it is done."""
+    if jobs == 1:
+        for number, arm in enumerate(all_arms, 1):
+            progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {len(all_arms)}")
+            _train(arm)
+            yield arm
+        return
+    name = f"students, {jobs} at once"
+    with (
+        progress.task(name, len(all_arms), "students") as task,
+        closing(parallel.side_by_side(_train, all_arms, jobs)) as done,
+    ):
+        for number, arm in enumerate(done, 1):
+            progress.say(f"{arm.method}, seed {arm.run.seed}: done, {number} of {len(all_arms)}")
+            task.advance(1)
+            yield arm
+
+
+def _train(arm: Arm) -> None:
     with locked(arm.place):
         pipeline.do("student", arm.run)
         pipeline.do("scores", arm.run)
@@ -107,6 +134,7 @@ def write_tables(config: CompareConfig, done: list[Arm]) -> None:
         about={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
             "updates": run_config.student.all_updates,
+            "jobs": config.jobs,
             "beam_size": run_config.evaluation.beam_size,
             "bootstrap": run_config.evaluation.bootstrap,
             "baseline": config.baseline,

@@ -367,6 +367,8 @@ class CompareConfig:
     """Every method is trained once with each."""
     baseline: str
     """The method all others are compared with."""
+    jobs: int = 1
+    """Students trained at once, each on its share of the cores."""
 
 
 @dataclass

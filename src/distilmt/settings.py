@@ -16,6 +16,7 @@ import yaml
 from distilmt.config import CompareConfig, DemoConfig, RunConfig, TranslateConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
+from distilmt.machine import cores
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ _OF_METHODS = ("student", "labels")
 
 
 def load_comparison(arguments: Sequence[str]) -> CompareConfig:
-    """A comparison: `CONFIG.yaml [--only NAMES] [--seeds NUMBERS] [--KEY VALUE …]`.
+    """A comparison: `CONFIG.yaml [--only NAMES] [--seeds NUMBERS] [--jobs N] [--KEY VALUE …]`.
 
     The file has a run's keys and beside them `methods`, `seeds` and `baseline`; NAMES and NUMBERS stand between commas.
 
@@ -97,20 +98,23 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
         for name, changes in methods.items()
         if str(name) in wanted
     }
-    config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline)
+    config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
     _check_budgets(config, path)
+    if not 1 <= config.jobs <= cores():
+        raise UserError(f"--jobs {config.jobs}: this machine lends {cores()} cores, so take 1 to {cores()}")
     return config
 
 
 def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The methods and seeds chosen on the command line, and the other flags."""
+    """What is chosen on the command line beside a run's own keys, and the other flags."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--only", type=lambda text: [name.strip() for name in text.split(",")])
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=lambda text: [int(number) for number in text.strip("[]").split(",")])
     try:
         return parser.parse_known_args(list(flags))
     except argparse.ArgumentError as error:
-        raise UserError(f"{error}: write it like --only word,sequence and --seeds 1,2,3") from None
+        raise UserError(f"{error}: write it like --only word,sequence, --seeds 1,2,3 and --jobs 2") from None
 
 
 def _check_methods(path: Path, methods: Any, seeds: Any) -> None:

@@ -236,8 +236,17 @@ class ObjectiveConfig:
     """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
     states: float = 0.0
     """Weight of the distance between student's and teacher's hidden states; the teacher is then kept in memory."""
+    attention: float = 0.0
+    """Weight of the divergence of the student's attention from the teacher's; the teacher is then kept in memory."""
+    attention_heads: Literal["learnt", "same"] = "learnt"
+    """Learn which heads are to be compared (Align-to-Distill), or compare heads one by one in the layers as far up."""
     consistency: float = 0.0
     """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
+
+    @property
+    def online(self) -> bool:
+        """Whether the teacher is needed in memory."""
+        return self.states > 0 or self.attention > 0
 
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":

@@ -24,6 +24,7 @@ T = TypeVar("T")
 _LIMITS = (
     dict.fromkeys(
         (
+            "attention",
             "consistency",
             "hypotheses",
             "label",

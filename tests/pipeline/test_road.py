@@ -196,17 +196,22 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
     assert not (run / "teacher" / "model.safetensors").exists(), "it is pointed to, not copied"
     assert "k:0" in report["signature"].split("|")
     assert {system["name"] for system in report["systems"]} == {"teacher", "student-int8"}
-    for key, value in (("student.objective.states", "1"), ("student.on_policy.updates", "5")):
+    for key, value in (
+        ("student.objective.states", "1"),
+        ("student.objective.attention", "1"),
+        ("student.on_policy.updates", "5"),
+    ):
         told = toy.refused(toy.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
         assert key in told and "set it to 0" in told
 
 
-def test_with_the_teachers_states(finished, tmp_path):
+def test_with_the_teachers_states_and_attention(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    report = done(finished.parent / "run.yaml", "--run_dir", run, "--student.objective.states", "0.5")
-    assert "states0.5" in report["signature"]
-    assert not any("projection" in name for name in load_marian(run / "student").state_dict())
+    weights = ("--student.objective.states", "0.5", "--student.objective.attention", "0.1")
+    report = done(finished.parent / "run.yaml", "--run_dir", run, *weights)
+    assert "states0.5+attention0.1-learnt" in report["signature"]
+    assert not any("projection" in name or "mixture" in name for name in load_marian(run / "student").state_dict())
 
 
 def test_a_student_teaches_the_next(finished, tmp_path):

@@ -145,6 +145,31 @@ def test_states_equal_marians(tokenizer):
             torch.testing.assert_close(mine, other[mask], atol=2e-5, rtol=1e-4)
 
 
+@torch.no_grad()
+def test_attention_is_what_marian_says(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer).eval(), batch_of(shared_tokenizer)
+    model.set_attn_implementation("eager")
+    inputs = toy.padded(batch, shared_tokenizer.pad)
+    inputs.pop("target_mask")
+    theirs, states = model.model(**inputs, output_attentions=True), States(attention={})
+    decoder_rows(model, batch, states=states)
+    for kind, wanted, queries, keys in (
+        ("encoder", theirs.encoder_attentions, batch.source, batch.source),
+        ("decoder", theirs.decoder_attentions, batch.target, batch.target),
+        ("across", theirs.cross_attentions, batch.target, batch.source),
+    ):
+        watched = states.attention[kind]
+        assert len(watched.scores) == len(wanted) == 2
+        for [scores], other in zip(watched.scores, wanted, strict=True):
+            weights = (scores + watched.apart[0]).softmax(-1)
+            for sentence in range(4):
+                asking, asked = (side.cells[side.sentences == sentence] for side in (queries, keys))
+                width = weights.shape[-1]
+                mine = weights[int(asking[0]) // width][:, asking % width][..., asked % width]
+                whole = other[sentence, :, : len(asking), : len(asked)]
+                torch.testing.assert_close(mine, whole, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("p", [0.1, 0.5])
 def test_pool_zeroes_its_share_and_keeps_the_mean(p):
     pool = DropoutPool(p, 300_000, torch.float32, torch.device("cpu"))

@@ -124,20 +124,24 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def _asked_again(config: RunConfig, root: Path) -> MarianMTModel | None:
-    """The teacher, where its states are learnt.
+    """The teacher, where its states or its attention are learnt.
 
     Raises:
         UserError: the student needs more of the teacher than its labels, but it has another vocabulary.
     """
     student, outside = config.student, external.pointer(root / "teacher")
-    needs = {"on_policy.updates": student.on_policy.updates, "objective.states": student.objective.states}
+    needs = {
+        "on_policy.updates": student.on_policy.updates,
+        "objective.states": student.objective.states,
+        "objective.attention": student.objective.attention,
+    }
     for key, value in needs.items():
         if value and outside:
             raise UserError(
                 f"student.{key} is {value:g}, but teacher {outside!r} has another vocabulary than the tokenizer: "
                 "the student's words mean nothing to it, so set it to 0"
             )
-    return load_marian(root / "teacher") if student.objective.states else None
+    return load_marian(root / "teacher") if student.objective.online else None
 
 
 def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:

@@ -166,6 +166,8 @@ def _loss(objective: ObjectiveConfig) -> str:
         parts.append(f"ranking{objective.ranking:g}")
     if objective.states:
         parts.append(f"states{objective.states:g}")
+    if objective.attention:
+        parts.append(f"attention{objective.attention:g}-{objective.attention_heads}")
     if objective.consistency:
         parts.append(f"consistency{objective.consistency:g}")
     return "+".join(parts)

@@ -43,11 +43,23 @@ class Batch:
 
 
 @dataclass
+class Attention:
+    """Attention of one kind, block by block: [rows, heads, width, width]."""
+
+    apart: list[Tensor]
+    """What keeps sentences apart, [rows, 1, width, width]."""
+    scores: list[list[Tensor]] = field(default_factory=list)
+    """Of every layer, before that is added, and before the softmax."""
+
+
+@dataclass
 class States:
     """Filled by a forward pass: states [words, d_model] after every layer."""
 
     encoder: list[Tensor] = field(default_factory=list)
     decoder: list[Tensor] = field(default_factory=list)
+    attention: dict[str, Attention] | None = None
+    """Of the `encoder`, the `decoder` and `across`; only a dictionary is filled."""
 
 
 class DropoutPool:
@@ -114,14 +126,16 @@ def decoder_rows(
     decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input, target))
     before, across = target.apart(target, x.dtype, causal=True), target.apart(source, x.dtype)
+    own, over = _watched(states, "decoder", before), _watched(states, "across", across)
     heads = model.config.decoder_attention_heads
     spoken = _project(
         memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], source, heads
     )
     for layer, key, value in zip(decoder.layers, spoken[::2], spoken[1::2], strict=True):
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, before, target), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, before, target, own), drop)
         query = _project(x, [layer.encoder_attn.q_proj], target, heads)[0]
-        x = _add(layer.encoder_attn_layer_norm, x, _attend(layer.encoder_attn, query, key, value, across, target), drop)
+        found = _attend(layer.encoder_attn, query, key, value, across, target, over)
+        x = _add(layer.encoder_attn_layer_norm, x, found, drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
         if states is not None:
             states.decoder.append(x[: target.words])
@@ -139,8 +153,9 @@ def encode(
     encoder = model.model.encoder
     x = drop(_embed(encoder, batch.source.ids, source))
     within = source.apart(source, x.dtype)
+    own = _watched(states, "encoder", within)
     for layer in encoder.layers:
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, within, source), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, within, source, own), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
         if states is not None:
             states.encoder.append(x[: source.words])
@@ -158,18 +173,36 @@ def _embed(stack: Any, ids: Tensor, packing: Packing) -> Tensor:
     return words + F.embedding(packing.positions, stack.embed_positions.weight).to(words.dtype)
 
 
-def _attend_self(attention: Any, x: Tensor, biases: list[Tensor], packing: Packing) -> Tensor:
+def _watched(states: States | None, kind: str, apart: list[Tensor]) -> Attention | None:
+    """Where attention of that kind is to be written down, if it is."""
+    if states is None or states.attention is None:
+        return None
+    return states.attention.setdefault(kind, Attention(apart))
+
+
+def _attend_self(
+    attention: Any, x: Tensor, biases: list[Tensor], packing: Packing, watched: Attention | None
+) -> Tensor:
     """Multi-head attention of x [rows, d] over itself."""
     projections = [attention.q_proj, *_keys_and_values(attention)]
     query, key, value = _project(x, projections, packing, attention.num_heads)
-    return _attend(attention, query, key, value, biases, packing)
+    return _attend(attention, query, key, value, biases, packing, watched)
 
 
 def _attend(
-    attention: Any, query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], packing: Packing
+    attention: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    biases: list[Tensor],
+    packing: Packing,
+    watched: Attention | None,
 ) -> Tensor:
-    states = attend(query, key, value, biases, packing, attention.num_heads, attention.scaling)
-    return attention.out_proj(states)  # type: ignore[no-any-return]
+    heads, scale = attention.num_heads, attention.scaling
+    if watched is not None:  # computed once more: what trains without being watched stays as fast as it is
+        blocks = zip(packing.by_block(query, heads), packing.by_block(key, heads), strict=True)
+        watched.scores.append([q @ k.mT * scale for q, k in blocks])
+    return attention.out_proj(attend(query, key, value, biases, packing, heads, scale))  # type: ignore[no-any-return]
 
 
 def _keys_and_values(attention: Any) -> list[Any]:

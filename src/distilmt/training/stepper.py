@@ -12,7 +12,7 @@ from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.consistency import consistency
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
-from distilmt.training.forward import Batch, DropoutPool, States, decoder_rows, words
+from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
 from distilmt.training.guide import Guide
 from distilmt.training.hardest import LossQueue
 from distilmt.training.optimizer import FlatOptimizer
@@ -29,7 +29,7 @@ class Stepper:
         seed: int,
         teacher: MarianMTModel | None = None,
     ) -> None:
-        """Take over a float32 model, and a teacher where the objective asks for its states."""
+        """Take over a float32 model, and a teacher where the objective asks for its states or attention."""
         keep_memory()
         self.config, self.objective, self.seed = config, objective, seed
         self.device = pick_device()
@@ -38,10 +38,10 @@ class Stepper:
         self.optimizer = FlatOptimizer(self.model, config, dtype)
         self.seen = LossQueue() if objective.selection == "queue" else None
         self.guide: Guide | None = None
-        if objective.states:
+        if objective.online:
             if teacher is None:
-                raise ValueError("objective.states needs a teacher")
-            self.guide = Guide(teacher, self.model, config, dtype, self.device)
+                raise ValueError("objective.states and objective.attention need a teacher")
+            self.guide = Guide(teacher, self.model, objective, config, dtype, self.device)
         self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
 
     def update(self, number: int, batch: Batch, targets: Targets, position: float | None = None) -> Statistics:
@@ -62,7 +62,7 @@ class Stepper:
 
     def _loss(self, batch: Batch, targets: Targets, settings: LossSettings) -> tuple[Tensor, Statistics]:
         weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency
-        states = States() if self.guide else None
+        states = self.guide.watched() if self.guide else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)
         loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary)
         if share:
@@ -71,7 +71,7 @@ class Stepper:
             rows = len(targets.ids)
             loss = (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary)
         if self.guide and states:
-            loss = loss + self.objective.states * self.guide.distance(batch, states)
+            loss = loss + self.guide.loss(batch, states)
         return loss, statistics
 
     def state(self) -> dict[str, Tensor]:

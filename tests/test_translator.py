@@ -53,6 +53,15 @@ def test_long_texts_are_cut_to_the_models_positions(translator):
     assert len(translator.hypotheses(["ban der " * 500])[0][0].tokens) <= 63
 
 
+def test_nothing_of_a_long_text_is_dropped(translator):
+    """More sentences than there are positions for are translated one by one; one that is too long, in parts."""
+    sentences = [f"{text[0].upper()}{text[1:]}" for text in toy.pairs(30, seed=95)[0]]
+    assert translator.translate([" ".join(sentences)]) == [" ".join(translator.translate(sentences))]
+    found = translator.translate(["ban der " * 100, "", "ban."])
+    assert len(found[0].split()) > 100 and found[1] == "" and found[2] == translator.translate(["ban."])[0]
+    assert translator.translate(["x" * 1000]), "even one without a space"
+
+
 def test_stream_gives_a_line_for_a_line(translator):
     texts = ["ban.", "", *toy.pairs(9, seed=96)[0], ""]
     assert list(translator.stream(iter(texts), 1, 4)) == translator.translate(texts, 1)

@@ -86,7 +86,7 @@ def road(directory: Path, count: int = 400, chinese: bool = False, **changes: An
         "labels": {"beam_size": 2, "top_k": 4, "shard_size": 64, "compute_type": "float32"},
         "student": {"model": dict(model, d_model=16, ffn=32), "training": dict(training, updates=20)},
         "export": {"teacher": ["float32"], "student": ["int8"]},
-        "evaluation": {"beam_size": 2, "speed_sentences": 4, "bootstrap": 20, "examples": 4},
+        "evaluation": {"beam_size": 2, "speed_sentences": 4, "bootstrap": 20, "examples": 4, "health_cases": 4},
     }
     return merged(config, changes)
 

@@ -27,7 +27,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
   label           … up to the labels
   train-student   … up to the student (and its baseline)
   export          … up to the exported models
-  evaluate        … up to the report (like run)
+  evaluate        … up to the report (like run); --health shows what student and teacher stumble over
 
   translate       translate standard input with a finished run: distilmt translate RUN_DIR
   labels          check a label store: distilmt labels check DIR
@@ -227,12 +227,12 @@ def labels(arguments: list[str]) -> int:
 
 
 def _take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
-    flags = {a for a in arguments if a in ("--quiet", "--json")}
+    flags = {a for a in arguments if a in ("--quiet", "--json", "--health")}
     return [a for a in arguments if a not in flags], flags
 
 
 def _listen(flags: set[str]) -> None:
-    if not flags:
+    if not flags & {"--quiet", "--json"}:
         from distilmt.terminal import Terminal
 
         progress.listen(Terminal())
@@ -247,9 +247,11 @@ def _tell(root: Path, flags: set[str]) -> None:
     if "--json" in flags:
         print(json.dumps(report, ensure_ascii=False))
     elif "--quiet" not in flags:
-        from distilmt.terminal import show_report
+        from distilmt.terminal import show_examination, show_report
 
         show_report(report, root)
+        if "--health" in flags:
+            show_examination(report)
 
 
 if __name__ == "__main__":

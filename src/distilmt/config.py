@@ -330,6 +330,8 @@ class EvaluationConfig:
     """Resamples of the paired bootstrap."""
     examples: int = 20
     """Translations shown side by side."""
+    health_cases: int = 40
+    """Most inputs of each challenge that student and teacher are examined with; 0 leaves them out."""
 
 
 @dataclass

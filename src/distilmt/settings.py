@@ -26,6 +26,7 @@ _LIMITS = (
         (
             "attention",
             "consistency",
+            "health_cases",
             "hypotheses",
             "label",
             "learning_rate",

@@ -112,6 +112,24 @@ def show_report(report: dict[str, Any], root: Path) -> None:
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 
+def show_examination(report: dict[str, Any]) -> None:
+    """Print how student and baseline did in the challenges, beside the teacher, with an example of each failure."""
+    for name, rows in (report.get("examination") or {}).items():
+        table = Table(title=name, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+        for column in ("challenge", "inputs", "goes wrong", "teacher", "p", "verdict"):
+            table.add_column(column, justify="left" if column in ("challenge", "verdict") else "right")
+        for row in rows:
+            counts = [str(row[key]) for key in ("cases", "student", "teacher")]
+            table.add_row(row["name"], *counts, f"{row['p_value']:.3f}", "passed" if row["passed"] else "FAILED")
+        console = Console()
+        console.print(table)
+        for row in rows:
+            if not row["passed"] and row["examples"]:
+                example = row["examples"][0]
+                line = f"{row['name']}: {example['source'][:200]} → {example['translation'][:200]}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 _COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
     "system": lambda s: str(s["name"]),
     "BLEU": lambda s: f"{s['bleu']:.2f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import ctranslate2
 import sentencepiece as spm
 
 from distilmt.corpora.cleaning import normalise
+from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
 
 
@@ -97,13 +99,33 @@ class Translator:
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """Best translation of each text, in order; an empty text gives an empty one.
 
+        A text that is longer than the model's positions is translated sentence by sentence, so that nothing is lost.
+
         Args:
-            texts: one sentence each.
+            texts: one sentence each, or more.
             beam_size: 1 is greedy.
             batch_size: sentences translated together.
         """
-        hypotheses = self.hypotheses(texts, beam_size, batch_size=batch_size)
-        return [found[0].text if found else "" for found in hypotheses]
+        portions = [self._portions(text) for text in texts]
+        hypotheses = self.hypotheses([p for found in portions for p in found], beam_size, batch_size=batch_size)
+        said = (found[0].text if found else "" for found in hypotheses)
+        return [_joined(list(islice(said, len(found)))) for found in portions]
+
+    def _portions(self, text: str) -> list[str]:
+        """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
+        if self._fits(text):
+            return [text]
+        found = sentences(text)
+        if len(found) > 1:
+            return [portion for sentence in found for portion in self._portions(sentence)]
+        spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
+        middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
+        return [portion for part in (text[:middle], text[middle:]) for portion in self._portions(part)]
+
+    def _fits(self, text: str) -> bool:
+        if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
+            return True  # no piece is less than a byte
+        return len(self._pieces.encode([normalise(text)])[0]) <= self.max_length
 
     def hypotheses(
         self,
@@ -153,6 +175,14 @@ class Translator:
                 batch = []
         if batch:
             yield from self.translate(batch, beam_size, batch_size)
+
+
+def _joined(portions: list[str]) -> str:
+    """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
+    text = portions[0] if portions else ""
+    for portion in portions[1:]:
+        text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
+    return text
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ FILES = {
     "student": {"model.safetensors", "config.json", "log.json", "source.spm", "target.spm", "vocab.json"},
     "baseline": {"model.safetensors", "config.json", "log.json", "source.spm", "target.spm", "vocab.json"},
     "exports": {"teacher", "student-int8", "baseline-int8"},
-    "evaluation": {"speed.json", "teacher.json", "teacher.txt", "student-int8.json", "baseline-int8.json"},
+    "evaluation": {"speed.json", "teacher.json", "teacher.txt", "student-int8.json", "baseline-int8.health.json"},
     "report": set(),
 }
 

@@ -60,6 +60,12 @@ def comparison(a: str, b: str, metric: str, a_score: float, b_score: float, p_va
     return {"a": a, "b": b, "metric": metric, "difference": change, "p_value": p_value, "ci": interval, **scores}
 
 
+def challenge(name: str, student: int, teacher: int, p: float) -> dict:
+    examples = [{"source": "It costs 3.50 <euro>.", "translation": "Costa."}] * min(student, 5)
+    counts = {"cases": 40, "student": student, "teacher": teacher}
+    return {"name": name, **counts, "p_value": p, "passed": p >= 0.05, "examples": examples}
+
+
 def curve(best: float, updates: int) -> list[dict]:
     points = []
     for update in range(updates // 30, updates + 1, updates // 30):
@@ -130,6 +136,7 @@ def make_report(pairs: list[tuple[str, str]], target: str) -> dict:
             "python": "3.11.2",
             "versions": {"ctranslate2": "4.8.5", "torch": "2.13.0"},
         },
+        "examination": {"student-int8": [challenge("numbers", 9, 2, 0.004), challenge("short", 1, 1, 0.5)]},
         "config": {"run_dir": "runs/demo", "corpus": {"source": "en", "target": target}, "seed": 1},
         "distilmt_version": "0.1.0",
         "date": "2026-01-31 12:00 UTC",

@@ -1,7 +1,9 @@
 import pytest
 
 from distilmt.report import headline
-from distilmt.report.words import CHINESE, ENGLISH, named
+from distilmt.report.chinese import CHINESE
+from distilmt.report.english import ENGLISH
+from distilmt.report.words import named
 
 
 def sentence(report: dict) -> str:

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from distilmt.errors import UserError
+from distilmt.evaluation.challenges import CHALLENGES
+from distilmt.evaluation.examination import ALONE
+from distilmt.report.chinese import CHINESE
+from distilmt.report.english import ENGLISH
 from distilmt.report.html import render, write_report
 
 VOID = {"meta", "br", "input", "circle", "line", "polyline"}
@@ -54,6 +58,21 @@ def test_page_is_whole_and_well_formed(italian, language, tag):
     assert all(attrs.get("scope") for name, attrs in checker.tags if name == "th")
     assert sum(name == "article" for name, _ in checker.tags) == 4
     assert "student-int8" in page and italian["signature"] in page and "Example CPU" in page
+
+
+@pytest.mark.parametrize(("language", "failed", "numbers"), [("en", "failed", "numbers not"), ("zh", "未通过", "数字")])
+def test_challenges_and_their_verdicts(italian, language, failed, numbers):
+    page = render(italian, language)
+    row = page[page.index(numbers) :].split("</tr>")[0]
+    assert f"<strong>{failed}</strong>" in row and "<td>22 %</td><td>5 %</td>" in row and "&lt;euro&gt;" in row
+    assert page.count(f"<strong>{failed}</strong>") == 1
+    del italian["examination"]
+    assert f"<strong>{failed}</strong>" not in render(italian, language)
+
+
+def test_every_challenge_has_a_name():
+    for words in (ENGLISH, CHINESE):
+        assert all(words.get(f"challenge_{name}") for name in (*CHALLENGES, ALONE))
 
 
 def test_page_needs_nothing_from_outside(italian):

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.report import axes, plots, text
+from distilmt.report.chinese import CHINESE
 from distilmt.report.diff import differing, marked, tokens
-from distilmt.report.words import CHINESE, ENGLISH
+from distilmt.report.english import ENGLISH
 
 
 def fields(template: str) -> set[str]:

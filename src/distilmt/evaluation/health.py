@@ -54,7 +54,7 @@ def check(
             for h, s, r in rows
         ),
         copies=sum(_copied(h, s) and not _copied(r, s) for h, s, r in rows),
-        length_outliers=sum(_odd_length(h, s, usual, max_length_ratio) for h, s, _ in rows),
+        length_outliers=sum(odd_length(h, s, usual, max_length_ratio) for h, s, _ in rows),
     )
 
 
@@ -84,6 +84,7 @@ def _length(texts: Sequence[str]) -> int:
     return sum(len(text) for text in texts)
 
 
-def _odd_length(hypothesis: str, source: str, usual: float, most: float) -> bool:
+def odd_length(hypothesis: str, source: str, usual: float, most: float = 3.0) -> bool:
+    """Whether a translation is `most` times longer or shorter than usual (`usual` characters for one of the source)."""
     ratio = (len(hypothesis) + 10) / (len(source) * usual + 10)
     return bool(hypothesis.strip()) and not 1 / most <= ratio <= most

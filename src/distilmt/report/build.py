@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
+from distilmt.evaluation.examination import Verdict
 from distilmt.evaluation.health import Health
 from distilmt.evaluation.quality import Comparison, Scores, compare, sentence_chrf
 from distilmt.evaluation.speed import Speed
@@ -144,6 +145,7 @@ def build(
     examples: Sequence[Example] = (),
     corpus: Mapping[str, Any] | None = None,
     labels: Mapping[str, Any] | None = None,
+    examination: Mapping[str, Sequence[Verdict]] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Report:
     """The whole report, with this machine, version and the time of now; NaN and infinities become null."""
@@ -158,6 +160,7 @@ def build(
         examples=list(examples),
         corpus=dict(corpus or {}),
         labels=dict(labels or {}),
+        examination={name: [dict(row) for row in rows] for name, rows in (examination or {}).items()},
         machine=machine(),
         config=dict(config or {}),
         distilmt_version=__version__,

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from distilmt.report.build import plain
+from distilmt.report.examination import examination_table
 from distilmt.report.examples import examples_section
 from distilmt.report.figures import curves_figure, scatter_figure
 from distilmt.report.headline import (
@@ -85,6 +86,7 @@ def _sections(report: Mapping[str, Any], words: Words) -> str:
         ("comparisons", words["comparisons_note"], comparisons_table(report, words)),
         ("examples", "", examples_section(report, words)),
         ("health", words["health_note"], health_table(report, words)),
+        ("examination", words["examination_note"], examination_table(report, words)),
         ("curves", "", curves_figure(report, words)),
         ("cost", "", steps_table(report, words)),
         ("corpus", "", _corpus(report, words)),

@@ -71,7 +71,11 @@ class Example(TypedDict):
 
 
 class Report(TypedDict, total=False):
-    """The whole report. `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`."""
+    """The whole report.
+
+    `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`, `examination` by system those of
+    `distilmt.evaluation.examination.Verdict`.
+    """
 
     signature: str
     pair: Pair
@@ -83,6 +87,7 @@ class Report(TypedDict, total=False):
     examples: list[Example]
     corpus: dict[str, Any]
     labels: dict[str, Any]
+    examination: dict[str, list[dict[str, Any]]]
     machine: dict[str, Any]
     config: dict[str, Any]
     distilmt_version: str

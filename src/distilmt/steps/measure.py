@@ -17,6 +17,7 @@ from distilmt.machine import cores
 from distilmt.progress import task
 from distilmt.report import build, html
 from distilmt.rundir import read_json, read_step, write_json, write_text
+from distilmt.steps.examine import examine_models, verdicts
 from distilmt.teachers import external
 from distilmt.teachers.local import load_marian
 from distilmt.tokenizer import load as load_tokenizer
@@ -67,6 +68,7 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     paths = {name: root / "exports" / name for name in names}
     speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
     write_json(directory / "speed.json", {name: asdict(found) for name, found in speeds.items()})
+    examine_models(config, root, names, directory)
     return {f"bleu {name}": results[name]["scores"]["bleu"] for name in names}
 
 
@@ -110,6 +112,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
         labels=_result(root / "labels"),
+        examination=verdicts(names, root / "evaluation"),
         config=asdict(config),
     )
     html.write_report(report, root, config.language)

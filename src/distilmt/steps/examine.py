@@ -1,0 +1,75 @@
+"""Student and teacher before inputs that scores say nothing of, within the evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from distilmt.config import RunConfig
+from distilmt.corpora import prepare
+from distilmt.evaluation import breakdown, examination
+from distilmt.evaluation.challenges import Material
+from distilmt.evaluation.language import TwoLanguages
+from distilmt.machine import cores
+from distilmt.progress import task
+from distilmt.rundir import read_json, write_json
+from distilmt.translator import Translator
+
+_LEARNT_FROM = 20_000
+"""Sentences from which the two languages are learnt."""
+
+
+def examine_models(config: RunConfig, root: Path, names: list[str], directory: Path) -> None:
+    """Put challenges to some of the exports; what each said is kept in a file of its own.
+
+    Examined are the teacher and, of student and baseline, what is shipped: the last type that is exported.
+
+    Args:
+        config: the run.
+        root: its directory.
+        names: all systems, the teacher first.
+        directory: where `NAME.health.json` go.
+    """
+    if not config.evaluation.health_cases:
+        return
+    material = _material(config, root)
+    chosen = _examined(names)
+    with task("examining", len(chosen), "systems") as bar:
+        for name in chosen:
+            path = directory / f"{name}.health.json"
+            if not path.exists():
+                translator = Translator(root / "exports" / name, threads=1, workers=cores())
+                found = examination.examine(translator, material, config.evaluation.beam_size, config.seed)
+                write_json(path, {challenge: asdict(answers) for challenge, answers in found.items()})
+            bar.advance(1)
+
+
+def verdicts(names: list[str], directory: Path) -> dict[str, list[examination.Verdict]]:
+    """Of every system that was examined, beside the teacher."""
+    found = {
+        name: {challenge: examination.Answers(**answers) for challenge, answers in read_json(path).items()}
+        for name in names
+        if (path := directory / f"{name}.health.json").exists()
+    }
+    teacher = found.pop(names[0], None)
+    return {name: examination.compare(answers, teacher) for name, answers in found.items()} if teacher else {}
+
+
+def _examined(names: list[str]) -> list[str]:
+    last = [[name for name in names if name.startswith(model)][-1:] for model in ("student", "baseline")]
+    return [names[0], *(name for found in last for name in found)]
+
+
+def _material(config: RunConfig, root: Path) -> Material:
+    test, train = (prepare.load(root / "corpus", split) for split in ("test", "train"))
+    source, target = train["source"].to_pylist(), train["target"].to_pylist()
+    pair = config.corpus
+    return Material(
+        sources=test["source"].to_pylist(),
+        references=test["target"].to_pylist(),
+        known_source=breakdown.frequencies(source, pair.source),
+        known_target=breakdown.frequencies(target, pair.target),
+        languages=TwoLanguages(source[:_LEARNT_FROM], target[:_LEARNT_FROM]),
+        target=pair.target,
+        cases=config.evaluation.health_cases,
+    )

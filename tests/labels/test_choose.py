@@ -35,9 +35,9 @@ def test_the_one_most_like_the_others(name):
 
 
 def test_utilities_by_hand():
-    assert utility("chrf")("same words here now", "same words here now") == pytest.approx(100)
-    assert utility("bleu")("one two three four", "one two three four") == pytest.approx(100)
-    assert utility("bleu", "zh")("我喜欢狗和猫", "我喜欢狗和猫") == pytest.approx(100)
+    assert float(utility("chrf")(["same words here now"], ["same words here now"])[0, 0]) == pytest.approx(100)
+    assert float(utility("bleu")(["one two three four"], ["one two three four"])[0, 0]) == pytest.approx(100)
+    assert float(utility("bleu", "zh")(["我喜欢狗和猫"], ["我喜欢狗和猫"])[0, 0]) == pytest.approx(100)
 
 
 def job(teacher, config=CONFIG):

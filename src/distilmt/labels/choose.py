@@ -10,28 +10,35 @@ from typing import Any
 
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from distilmt import progress
 from distilmt.config import LabelConfig
+from distilmt.labels.chrf import pairwise
 from distilmt.labels.rows import LabelRow, rows_of
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.labels.write import Asker, LabelJob
 from distilmt.teachers.local import weights_fingerprint
 from distilmt.teachers.reverse import Reverse
 
-Utility = Callable[[str, str], float]
+Utility = Callable[[Sequence[str], Sequence[str]], np.ndarray]
+"""Of H hypotheses by each of R references, [H, R]."""
 
 
 def utility(name: str, bleu_tokenizer: str = "13a") -> Utility:
-    """How good a hypothesis is by a reference, 0 to 100: sentence chrF, or sentence BLEU with add-one smoothing."""
-    metric = CHRF() if name == "chrf" else BLEU(smooth_method="add-k", effective_order=True, tokenize=bleu_tokenizer)
-    return lambda hypothesis, reference: float(metric.sentence_score(hypothesis, [reference]).score)
+    """How good hypotheses are by references, 0 to 100: sentence chrF, or sentence BLEU with add-one smoothing."""
+    if name == "chrf":
+        return pairwise
+    metric = BLEU(smooth_method="add-k", effective_order=True, tokenize=bleu_tokenizer)
+
+    def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        return np.array([[metric.sentence_score(h, [r]).score for r in references] for h in hypotheses])
+
+    return bleu
 
 
 def nearest(hypotheses: Sequence[str], reference: str, score: Utility) -> list[int]:
     """Hypotheses from the nearest to the reference: sequence-level interpolation (Kim & Rush 2016, section 3.3)."""
-    return _descending([score(hypothesis, reference) for hypothesis in hypotheses])
+    return _descending(score(hypotheses, [reference])[:, 0])
 
 
 def consensus(hypotheses: Sequence[str], score: Utility) -> list[int]:
@@ -39,17 +46,14 @@ def consensus(hypotheses: Sequence[str], score: Utility) -> list[int]:
 
     As in Finkelstein and Freitag (2023), whose utility is a neural metric; every candidate counts the same.
     """
-    return _descending(
-        [
-            sum(score(hypothesis, other) for j, other in enumerate(hypotheses) if j != i)
-            for i, hypothesis in enumerate(hypotheses)
-        ]
-    )
+    scores = score(hypotheses, hypotheses)
+    np.fill_diagonal(scores, 0.0)
+    return _descending(scores.sum(1).round(9))
 
 
-def _descending(scores: Sequence[float]) -> list[int]:
+def _descending(scores: np.ndarray) -> list[int]:
     """Places of scores from the highest; of equals the first stays first."""
-    return np.argsort(-np.asarray(scores), kind="stable").tolist()  # type: ignore[no-any-return]
+    return np.argsort(-scores, kind="stable").tolist()  # type: ignore[no-any-return]
 
 
 def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def test_a_whole_run_leaves_no_stages(finished, tmp_path):
     directory = tmp_path / "run"
     shutil.copytree(finished, directory)
     keys = ["--student.on_policy.updates", "5", "--student.on_policy.share", "1", "--student.baseline", "false"]
+    # The teacher's states and attention are learnt before, not in the rounds.
+    keys += ["--student.objective.states", "0.1", "--student.objective.attention", "0.1"]
     found = toy.distilmt("run", finished.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     inside = {path.name for path in (directory / "student").iterdir()}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.terminal import show_report
+from distilmt.terminal import rate, show_examination, show_report
 
 SYSTEM = {
     "bleu": 31.22,
@@ -29,3 +29,34 @@ def test_the_table_fits_a_terminal_of_80_columns(capsys, monkeypatch, missing):
         line = next(line for line in out.splitlines() if line.split()[:1] == [name])
         assert "31.22" in line and "1234.5" in line and ("–" in line) == bool(missing)
     assert "student-int8 − teacher: -1.00 BLEU (p = 0.2000)" in out and "runs/demo/report.html" in out
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"), [(1234.5, "1,234.5 rows/s"), (1, "1.0 rows/s"), (0.5, "30.0 rows/min"), (1 / 240, "15.0 rows/h")]
+)
+def test_slow_rates_are_told_by_the_minute_or_hour(speed, said):
+    assert rate(speed, "rows") == said
+
+
+def test_challenges_with_an_example_of_each_failure(capsys):
+    rows = [
+        {
+            "name": name,
+            "cases": 40,
+            "student": bad,
+            "teacher": 1,
+            "p_value": p,
+            "passed": p > 0.05,
+            "examples": examples,
+        }
+        for name, bad, p, examples in (
+            ("numbers", 9, 0.004, [{"source": "It costs [3].", "translation": "Costa."}]),
+            ("short", 1, 0.5, [{"source": "dog", "translation": "cane cane"}]),
+        )
+    ]
+    show_examination({"examination": {"student-int8": rows}})
+    out = capsys.readouterr().out
+    assert "FAILED" in out and "passed" in out and "0.004" in out
+    assert "numbers: It costs [3]. → Costa." in out and "cane cane" not in out
+    show_examination({})
+    assert capsys.readouterr().out == ""

@@ -42,7 +42,7 @@ class _Bar:
         return (self.done - self.first) / max(1e-9, time.monotonic() - self.begin)
 
     def _rate(self) -> str:
-        return f"{self._speed():,.1f} {self.unit}/s"
+        return rate(self._speed(), self.unit)
 
     def _line(self) -> str:
         if not self.total:
@@ -50,6 +50,14 @@ class _Bar:
         left = (self.total - self.done) / max(1e-9, self._speed())
         share = f"{self.done:,.0f}/{self.total:,.0f} {self.unit}"
         return f"  {self.name}: {share}, {self._rate()}, {left / 60:.1f} min left  {self.status}"
+
+
+def rate(speed: float, unit: str) -> str:
+    """So many units a second; of what is slow, a minute or an hour."""
+    for every, name in ((1, "s"), (60, "min"), (3600, "h")):
+        if speed * every >= 1 or name == "h":
+            break
+    return f"{speed * every:,.1f} {unit}/{name}"
 
 
 class Terminal:

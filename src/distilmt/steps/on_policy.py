@@ -77,7 +77,7 @@ def train_round(config: RunConfig, job: LabelJob, directory: Path, number: int) 
 
 def _words_alone(objective: ObjectiveConfig) -> ObjectiveConfig:
     """The student's own words are no examples: only what the teacher says of them is learnt."""
-    return replace(objective, word=1.0, label=0.0, annealing=False, states=0.0)
+    return replace(objective, word=1.0, label=0.0, annealing=False, states=0.0, attention=0.0)
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:

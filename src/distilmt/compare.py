@@ -54,11 +54,14 @@ def run(config: CompareConfig) -> Path:
             pipeline.do(step, config.run)
         for arm in all_arms:
             _link_shared(arm, root)
-        done: list[Arm] = []
-        with closing(_trained(all_arms, config.jobs)) as trained:
+        # Only what is done with today's settings: a method that was changed must not show its old figures.
+        done = [arm for arm in all_arms if _is_done(arm)]
+        if done:
+            progress.say(f"{len(done)} of {len(all_arms)} students are done already")
+            write_tables(config, done)
+        with closing(_trained([arm for arm in all_arms if arm not in done], len(done), config.jobs)) as trained:
             for arm in trained:
                 done.append(arm)
-                # Only what is done with today's settings: a method that was changed must not show its old figures.
                 write_tables(config, sorted(done, key=all_arms.index))
     return root
 
@@ -81,21 +84,25 @@ def _link_shared(arm: Arm, root: Path) -> None:
         _link(arm.place, _selected(arm.run, root), "selection")
 
 
-def _trained(all_arms: list[Arm], jobs: int) -> Generator[Arm, None, None]:
-    """Train and score one after another, or some at once; gives each when it is done."""
+def _is_done(arm: Arm) -> bool:
+    return pipeline.is_done("student", arm.run) and pipeline.is_done("scores", arm.run)
+
+
+def _trained(arms_: list[Arm], before: int, jobs: int) -> Generator[Arm, None, None]:
+    """Train and score one after another, or some at once; gives each when it is done. `before` were done earlier."""
+    total = before + len(arms_)
     if jobs == 1:
-        for number, arm in enumerate(all_arms, 1):
-            progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {len(all_arms)}")
+        for number, arm in enumerate(arms_, before + 1):
+            progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {total}")
             _train(arm)
             yield arm
         return
-    name = f"students, {jobs} at once"
     with (
-        progress.task(name, len(all_arms), "students") as task,
-        closing(parallel.side_by_side(_train, all_arms, jobs)) as done,
+        progress.task(f"students, {jobs} at once", total, "students", before) as task,
+        closing(parallel.side_by_side(_train, arms_, jobs)) as trained,
     ):
-        for number, arm in enumerate(done, 1):
-            progress.say(f"{arm.method}, seed {arm.run.seed}: done, {number} of {len(all_arms)}")
+        for number, arm in enumerate(trained, before + 1):
+            progress.say(f"{arm.method}, seed {arm.run.seed}: done, {number} of {total}")
             task.advance(1)
             yield arm
 

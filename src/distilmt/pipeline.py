@@ -15,7 +15,7 @@ import yaml
 
 from distilmt import progress
 from distilmt.config import RunConfig
-from distilmt.rundir import STEP_FILE, StepRecord, fingerprint_files, locked, read_step, run_step, write_text
+from distilmt.rundir import STEP_FILE, StepRecord, fingerprint_files, finished, locked, read_step, run_step, write_text
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 
@@ -69,13 +69,7 @@ def do(name: str, config: RunConfig) -> StepRecord:
     """Do one step, unless it is done; the steps it reads must be."""
     root = Path(config.run_dir)
     settings, work = _step(name, config)
-    inputs = {read: _done(root, read) for read in _READS[name] if read != "baseline" or config.student.baseline}
-    if name == "student" and config.labels.selects:
-        inputs["selection"] = _done(root, "selection")
-    if name == "corpus":
-        from distilmt.corpora.prepare import inputs as corpus_inputs
-
-        inputs = corpus_inputs(config.corpus)
+    inputs = _inputs(name, config)
     if name == "report" and not all((root / file).exists() for file in ("report.json", "report.html")):
         # The report alone writes beside its directory: what was deleted there must be written again.
         (root / name / STEP_FILE).unlink(missing_ok=True)
@@ -88,6 +82,24 @@ def do(name: str, config: RunConfig) -> StepRecord:
     skipped = before is not None and before.fingerprint == record.fingerprint
     progress.say(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
+
+
+def is_done(name: str, config: RunConfig) -> bool:
+    """Whether `do` would find a step done; the steps it reads must be."""
+    return finished(Path(config.run_dir) / name, _inputs(name, config), _settings(name, config)) is not None
+
+
+def _inputs(name: str, config: RunConfig) -> dict[str, str]:
+    """Fingerprints of what a step reads."""
+    root = Path(config.run_dir)
+    if name == "corpus":
+        from distilmt.corpora.prepare import inputs as corpus_inputs
+
+        return corpus_inputs(config.corpus)
+    inputs = {read: _done(root, read) for read in _READS[name] if read != "baseline" or config.student.baseline}
+    if name == "student" and config.labels.selects:
+        inputs["selection"] = _done(root, "selection")
+    return inputs
 
 
 def _done(root: Path, name: str) -> str:

@@ -149,8 +149,8 @@ def run_step(
     """
     settings = json.loads(json.dumps(settings))
     wanted = fingerprint([dict(inputs), settings])
-    done = read_step(directory)
-    if done is not None and done.fingerprint == wanted:
+    done = finished(directory, inputs, settings)
+    if done is not None:
         return done
     before = _start(directory, wanted)
     with _meter(directory, wanted, before) as meter:
@@ -168,6 +168,13 @@ def run_step(
     write_json(directory / STEP_FILE, asdict(record))
     (directory / STARTED_FILE).unlink(missing_ok=True)
     return record
+
+
+def finished(directory: Path, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> StepRecord | None:
+    """The record of a step if it was done with these inputs and settings."""
+    done = read_step(directory)
+    wanted = fingerprint([dict(inputs), json.loads(json.dumps(settings))])
+    return done if done is not None and done.fingerprint == wanted else None
 
 
 def _start(directory: Path, wanted: str) -> dict[str, Any]:

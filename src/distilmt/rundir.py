@@ -147,11 +147,11 @@ def run_step(
     Returns:
         The finished step's record, with seconds summed over all interrupted calls.
     """
-    settings = json.loads(json.dumps(settings))
-    wanted = fingerprint([dict(inputs), settings])
     done = finished(directory, inputs, settings)
     if done is not None:
         return done
+    settings = json.loads(json.dumps(settings))
+    wanted = _fingerprint(inputs, settings)
     before = _start(directory, wanted)
     with _meter(directory, wanted, before) as meter:
         result = work(directory) or {}
@@ -173,8 +173,11 @@ def run_step(
 def finished(directory: Path, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> StepRecord | None:
     """The record of a step if it was done with these inputs and settings."""
     done = read_step(directory)
-    wanted = fingerprint([dict(inputs), json.loads(json.dumps(settings))])
-    return done if done is not None and done.fingerprint == wanted else None
+    return done if done is not None and done.fingerprint == _fingerprint(inputs, settings) else None
+
+
+def _fingerprint(inputs: Mapping[str, str], settings: Mapping[str, Any]) -> str:
+    return fingerprint([dict(inputs), json.loads(json.dumps(settings))])
 
 
 def _start(directory: Path, wanted: str) -> dict[str, Any]:

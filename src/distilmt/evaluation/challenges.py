@@ -30,6 +30,7 @@ _ITEMS = {
 _FALL = 20.0
 """Points of sentence chrF: a translation that loses as many by a change that says the same is broken by it."""
 _MORE_WORDS = 3
+_SHORT_WORD = 3
 _LOST = 0.5
 _LONG, _LONG_CASES = 3000, 12
 
@@ -174,7 +175,7 @@ def _drops(case: Case, text: str, plain: str, material: Material) -> bool:
 def _invents(case: Case, text: str, plain: str, material: Material) -> bool:
     """A word that stands nowhere in the training text, the source or the reference."""
     allowed = {*words(case.source, material.target), *words(case.reference, material.target)}
-    said = (word for word in words(text, material.target) if word.isalpha() and len(word) > _MORE_WORDS)
+    said = (word for word in words(text, material.target) if word.isalpha() and len(word) > _SHORT_WORD)
     return any(word not in allowed and not material.known_target[word] for word in said)
 
 

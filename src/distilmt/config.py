@@ -93,7 +93,7 @@ class ModelConfig:
     decoder_layers: int | None = None
     """Layers of the decoder."""
     max_positions: int = 256
-    """Longest sequence in tokens; longer training pairs are left out, longer inputs are cut."""
+    """Longest sequence in tokens; longer training pairs are left out, longer texts are translated in parts."""
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import MarianMTModel
 
-from distilmt.config import RunConfig, TrainingConfig
+from distilmt.config import RunConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
@@ -38,7 +38,7 @@ def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig,
     if (directory / RESULT).exists():
         return dict(read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
-    best, result = train(model, job, _validator(config, tokenizer, job.config, directory), directory)
+    best, result = train(model, job, _validator(config, tokenizer, job, directory), directory)
     best.save_pretrained(directory)
     (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
     tokenizer.copy_to(directory)
@@ -56,13 +56,14 @@ def tidy(directory: Path) -> None:
     clear(directory)
 
 
-def _validator(config: RunConfig, tokenizer: Tokenizer, training: TrainingConfig, directory: Path) -> Validate:
+def _validator(config: RunConfig, tokenizer: Tokenizer, job: Job, directory: Path) -> Validate:
     """Scores a model by greedy decoding, through the export that is deployed in the end."""
-    table = prepare.load(Path(config.run_dir) / "corpus", "valid").slice(0, training.validate_sentences)
+    table = prepare.load(Path(config.run_dir) / "corpus", "valid").slice(0, job.config.validate_sentences)
+    compute_type = "int8" if job.bits else "float32"
     sources, references = table["source"].to_pylist(), table["target"].to_pylist()
 
     def validate(model: MarianMTModel) -> dict[str, float]:
-        export(model, tokenizer, directory / "validation", "float32")
+        export(model, tokenizer, directory / "validation", compute_type)
         translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
         found = score(translations, references, config.corpus.target)
         return {"bleu": found.bleu, "chrf": found.chrf}

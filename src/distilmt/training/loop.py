@@ -95,6 +95,8 @@ class Job:
     seed: int
     teacher: MarianMTModel | None = None
     """Where the objective asks for its states; it is put on the device and into the precision of the training."""
+    bits: int = 0
+    """Above 0 the model learns with weights rounded to so many bits (quantisation-aware training)."""
 
 
 def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> tuple[MarianMTModel, dict[str, Any]]:
@@ -128,7 +130,7 @@ class _Run:
 
     def __init__(self, model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> None:
         self.job, self.validate, self.directory = job, validate, directory
-        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher)
+        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits)
         self.optimizer = self.stepper.optimizer
         # A second model holds the averaged weights in float32: what is validated is what is kept.
         self.averaged = MarianMTModel(model.config)

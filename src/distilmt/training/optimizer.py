@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from distilmt.config import TrainingConfig
 from distilmt.training.muon import Stack, muon_step
+from distilmt.training.rounding import rounded
 
 _OFTEN, _AVERAGE_EVERY = 96, 8
 
@@ -22,9 +23,11 @@ _OFTEN, _AVERAGE_EVERY = 96, 8
 class FlatOptimizer:
     """Owns a model's weights: `model` computes with copies in its own dtype."""
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> None:
-        self.config = config
+    def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype, bits: int = 0) -> None:
+        """Take over a float32 model; with `bits` it computes with weights rounded to so many."""
+        self.config, self.bits = config, bits
         self.parameters, self.stacks = _layout(model)
+        self._matrices = _matrices(self.parameters) if bits else []
         if config.optimizer == "adam":
             self.stacks = []
         self.master = torch.cat([p.detach().float().flatten() for p in self.parameters])
@@ -32,6 +35,7 @@ class FlatOptimizer:
         self.weights = self.master.to(dtype, copy=True)
         self.gradient = torch.empty_like(self.master)
         self._gradients = self._view_parameters()
+        self._lower()
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
         # Adam has what lies before the first stack.
         self.head = nn.Parameter(self.master[: self.stacks[0].begin if self.stacks else None])
@@ -92,9 +96,17 @@ class FlatOptimizer:
             if self.config.weight_decay:
                 stack.of(self.master).mul_(1 - rate * self.config.weight_decay)
             muon_step(stack, self.master, gradient, self.momentum, rate, update, self.weights.dtype)
-        self.weights.copy_(self.master)
+        self._lower()
         self._average(update)
         return norm
+
+    @torch.no_grad()
+    def _lower(self) -> None:
+        """Hand the model its weights in its own precision."""
+        self.weights.copy_(self.master)
+        for begin, end, columns in self._matrices:
+            rows = rounded(self.master[begin:end].view(-1, columns), self.bits)
+            self.weights[begin:end].view(-1, columns).copy_(rows)
 
     def _average(self, update: int) -> None:
         """Take the weights into their moving average; later on only every eighth update, with the same memory."""
@@ -121,7 +133,7 @@ class FlatOptimizer:
         self.master.copy_(state["master"])
         self.average.copy_(state["average"])
         self.momentum.copy_(state["first_moment"])
-        self.weights.copy_(self.master)
+        self._lower()
         self._set_moments(update, state["second_moment"].to(self.master.device, copy=True))
 
 
@@ -140,6 +152,20 @@ def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
         stacks.append(Stack(begin, len(list(group)), *shape))
         begin = stacks[-1].end
     return others + matrices, stacks
+
+
+def _matrices(parameters: list[nn.Parameter]) -> list[tuple[int, int, int]]:
+    """Where matrices begin and end in the flat vector, and their columns; neighbours of one width are one."""
+    found: list[tuple[int, int, int]] = []
+    begin = 0
+    for p in parameters:
+        end = begin + p.numel()
+        if p.dim() == 2:
+            if found and found[-1][1:] == (begin, p.shape[1]):
+                begin = found.pop()[0]
+            found.append((begin, end, p.shape[1]))
+        begin = end
+    return found
 
 
 @torch.no_grad()

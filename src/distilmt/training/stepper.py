@@ -28,14 +28,18 @@ class Stepper:
         objective: ObjectiveConfig,
         seed: int,
         teacher: MarianMTModel | None = None,
+        bits: int = 0,
     ) -> None:
-        """Take over a float32 model, and a teacher where the objective asks for its states or attention."""
+        """Take over a float32 model, and a teacher where the objective asks for its states or attention.
+
+        With `bits` the model computes with weights rounded to so many (quantisation-aware training).
+        """
         keep_memory()
         self.config, self.objective, self.seed = config, objective, seed
         self.device = pick_device()
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
-        self.optimizer = FlatOptimizer(self.model, config, dtype)
+        self.optimizer = FlatOptimizer(self.model, config, dtype, bits)
         self.seen = LossQueue() if objective.selection == "queue" else None
         self.guide: Guide | None = None
         if objective.online:

@@ -29,6 +29,8 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
   export          … up to the exported models
   evaluate        … up to the report (like run); --health shows what student and teacher stumble over
 
+  compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
+
   translate       translate standard input with a finished run: distilmt translate RUN_DIR
   labels          check a label store: distilmt labels check DIR
 
@@ -86,6 +88,7 @@ def _command(name: str, arguments: list[str]) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "demo": demo,
         "compare": compare,
+        "compress": compress,
         "translate": translate,
         "labels": labels,
     }
@@ -160,12 +163,34 @@ def compare(arguments: list[str]) -> int:
     _listen(flags)
     from distilmt import compare as comparisons
 
-    root = comparisons.run(config)
-    if "--json" in flags:
-        print((root / "comparison.json").read_text(encoding="utf-8"), end="")
-    elif "--quiet" not in flags:
-        print((root / "comparison.md").read_text(encoding="utf-8"), end="")
+    _print(comparisons.run(config) / "comparison", flags)
     return 0
+
+
+def compress(arguments: list[str]) -> int:
+    """`distilmt compress RUN_DIR`: the smallest or fastest model that loses no more than was allowed."""
+    from distilmt import keys, settings
+    from distilmt.config import CompressConfig
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"Usage: distilmt compress RUN_DIR [--KEY VALUE ...]\n\n{keys.describe(CompressConfig)}")
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config, run_config = settings.load_compress(arguments)
+    _listen(flags)
+    from distilmt import compress as compression
+
+    place = compression.run(config, run_config)
+    _print(place / "budget", flags)
+    return 0
+
+
+def _print(path: Path, flags: set[str]) -> None:
+    """Show a table that was written, or as JSON."""
+    if "--json" in flags:
+        print(path.with_suffix(".json").read_text(encoding="utf-8"), end="")
+    elif "--quiet" not in flags:
+        print(path.with_suffix(".md").read_text(encoding="utf-8"), end="")
 
 
 def translate(arguments: list[str]) -> int:
@@ -173,7 +198,7 @@ def translate(arguments: list[str]) -> int:
     from distilmt import settings
 
     usage = (
-        "Usage: distilmt translate RUN_OR_MODEL_DIR [--beam_size 4] [--threads 0] [--system student-int8] < IN > OUT"
+        "Usage: distilmt translate RUN_OR_MODEL_DIR [--beam_size N] [--threads 0] [--system student-int8] < IN > OUT"
     )
     if not arguments or {"-h", "--help"} & set(arguments):
         print(usage)
@@ -184,7 +209,7 @@ def translate(arguments: list[str]) -> int:
 
     translator = Translator(_model(Path(chosen.path), chosen.system), threads=chosen.threads)
     batch = 1 if sys.stdin.isatty() else 64
-    for line in translator.stream(_lines(), chosen.beam_size, batch):
+    for line in translator.stream(_lines(), chosen.beam_size or translator.beam_size, batch):
         sys.stdout.write(line.replace("\n", " ") + "\n")
         sys.stdout.flush()
     return 0
@@ -206,11 +231,12 @@ def _model(path: Path, system: str) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
-    if not (path / "exports" / system / "model.bin").exists():
+    place = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
+    if not (place / "model.bin").exists():
         there = sorted(p.parent.name for p in path.glob("exports/*/model.bin"))
         hint = f"it has {', '.join(there)}: name one with --system" if there else "finish the run first"
         raise UserError(f"{path} has no exported {system!r}: {hint}")
-    return path / "exports" / system
+    return place
 
 
 def labels(arguments: list[str]) -> int:

@@ -7,7 +7,6 @@ side: a comparison that is cut off goes on. The tables are written anew after ev
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from distilmt.config import CompareConfig, RunConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
 from distilmt.report import comparison
-from distilmt.rundir import fingerprint, locked, read_json, read_step, write_text
+from distilmt.rundir import fingerprint, link, locked, read_json, read_step, write_text
 
 _SHARED = ("corpus", "tokenizer", "teacher", "labels")
 
@@ -125,12 +124,9 @@ def _selected(run_config: RunConfig, root: Path) -> Path:
 
 
 def _link(place: Path, other: Path, *names: str) -> None:
-    """Links in a directory to steps of another; one that leads elsewhere is replaced."""
+    """Links in a directory to steps of another."""
     for name in names:
-        link, target = place / name, os.path.relpath(other / name, place)
-        if not link.is_symlink() or os.readlink(link) != target:
-            link.unlink(missing_ok=True)
-            link.symlink_to(target)
+        link(place / name, other / name)
 
 
 def write_tables(config: CompareConfig, done: list[Arm]) -> None:

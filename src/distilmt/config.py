@@ -383,6 +383,42 @@ class CompareConfig:
 
 
 @dataclass
+class CompressConfig:
+    """`distilmt compress RUN_DIR`: the smallest or fastest model made of a run's student that keeps a promise."""
+
+    path: str = ""
+    """A run directory whose student is trained."""
+    max_drop: float = 0.5
+    """Most points that may be lost on the validation sentences."""
+    metric: Literal["bleu", "chrf"] = "bleu"
+    """Points of what."""
+    against: Literal["teacher", "student"] = "teacher"
+    """Lost against the teacher, or against the student as it is; both in float32 at the run's beam."""
+    goal: Literal["smallest", "fastest"] = "smallest"
+    """What is looked for among those that keep the promise."""
+    layers: bool = True
+    """Try to leave out layers, those first without which the cross-entropy rises least."""
+    ffn: bool = True
+    """Try to halve the feed-forward blocks, by first-order Taylor importance."""
+    vocabulary: int = 1
+    """Leave out pieces that the training text has fewer times; 0 keeps all."""
+    rounds: int = 3
+    """How often something may be cut off, one after another."""
+    recovery_updates: int | None = None
+    """Updates of training after every cut, on the student's labels; null takes a quarter of the student's own."""
+    qat_updates: int | None = None
+    """Updates with weights rounded as in int8, at the end; null takes an eighth of the student's, 0 leaves it out."""
+    types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
+    """CTranslate2 types that are tried."""
+    beams: list[int] = field(default_factory=lambda: [4, 1])
+    """Beams that are tried."""
+    shortlist: bool = True
+    """Try a lexical shortlist (needs the extra `shortlist`)."""
+    jobs: int = 1
+    """Trainings at once, each on its share of the cores."""
+
+
+@dataclass
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 
@@ -415,8 +451,8 @@ class TranslateConfig:
     path: str = ""
     """A run directory, or an exported model."""
     system: str = "student-int8"
-    """Which export of a run directory is used."""
-    beam_size: int = 4
-    """1 is greedy."""
+    """Which export of a run directory is used; `compressed` is that of `distilmt compress`."""
+    beam_size: int | None = None
+    """1 is greedy; null takes what the model was compressed for, else 4."""
     threads: int = 0
     """CPU threads; 0 takes one per core."""

@@ -88,6 +88,14 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON: delete {path.parent} and run the step again") from None
 
 
+def link(place: Path, target: Path) -> None:
+    """Make `place` a relative link to `target`; one that leads elsewhere is replaced."""
+    path = os.path.relpath(target, place.parent)
+    if not place.is_symlink() or os.readlink(place) != path:
+        place.unlink(missing_ok=True)
+        place.symlink_to(path)
+
+
 def fingerprint(value: object) -> str:
     """Sixteen hexadecimal digits that stand for a JSON-like value."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.config import CompareConfig, DemoConfig, RunConfig, TranslateConfig
+from distilmt.config import CompareConfig, CompressConfig, DemoConfig, RunConfig, TranslateConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
 from distilmt.machine import cores
@@ -30,20 +30,23 @@ _LIMITS = (
             "hypotheses",
             "label",
             "learning_rate",
+            "max_drop",
             "max_ter",
             "patience",
+            "qat_updates",
             "ranking",
             "sampling",
             "states",
             "threads",
             "top_k",
+            "vocabulary",
             "warmup",
             "word",
         ),
         (0.0, math.inf),
     )
     | dict.fromkeys(
-        ("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train", "rounds", "sentences"),
+        ("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train", "sentences"),
         (1.0, math.inf),
     )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
@@ -55,6 +58,9 @@ _LIMITS = (
         "temperature": (0.01, math.inf),
         "max_positions": (2.0, math.inf),
         "student.on_policy.updates": (0.0, math.inf),
+        "recovery_updates": (1.0, math.inf),
+        "rounds": (0.0, math.inf),
+        "student.on_policy.rounds": (1.0, math.inf),
     }
 )
 
@@ -102,8 +108,7 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
     }
     config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
     _check_budgets(config, path)
-    if not 1 <= config.jobs <= cores():
-        raise UserError(f"--jobs {config.jobs}: this machine lends {cores()} cores, so take 1 to {cores()}")
+    _check_jobs(config.jobs)
     return config
 
 
@@ -168,6 +173,42 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
     """The directory to translate with, and flags."""
     named = [] if not arguments or arguments[0].startswith("-") else [f"--path={arguments[0]}"]
     return _parse(TranslateConfig, [*named, *arguments[len(named) :]])
+
+
+def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
+    """A run directory with flags: what is looked for, and the run as `config.yaml` in it tells.
+
+    Raises:
+        UserError: as `load`; or the directory is not a run's.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("name a run directory, such as runs/demo")
+    path = Path(arguments[0])
+    config = _parse_values(CompressConfig, {"path": str(path)}, _underscored(arguments[1:]))
+    if not (path / "config.yaml").exists():
+        raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
+    run = _parse(RunConfig, [str(path / "config.yaml"), "--run_dir", str(path)])
+    for name, values in (("types", config.types), ("beams", config.beams)):
+        if not values:
+            raise UserError(f"{name} is empty: name at least one")
+    if min(config.beams) < 1:
+        raise UserError(f"beams are {config.beams}: each must be 1 at least")
+    _check_jobs(config.jobs)
+    return config, run
+
+
+def _underscored(arguments: Sequence[str]) -> list[str]:
+    """`--max-drop` is the same as `--max_drop`."""
+    found = []
+    for argument in arguments:
+        name, sign, value = argument.partition("=")
+        found.append((name.replace("-", "_").replace("__", "--", 1) if name.startswith("--") else name) + sign + value)
+    return found
+
+
+def _check_jobs(jobs: int) -> None:
+    if not 1 <= jobs <= cores():
+        raise UserError(f"--jobs {jobs}: this machine lends {cores()} cores, so take 1 to {cores()}")
 
 
 def _parse(kind: type[T], arguments: Sequence[str]) -> T:

@@ -81,6 +81,7 @@ class Translator:
         self.path = Path(path)
         facts = _facts(self.path)
         self.max_length = int(facts["max_positions"]) - 1
+        self.beam_size = int(facts.get("beam_size", 4))
         own = facts.get("tokenizer") != "huggingface"
         self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(

@@ -91,7 +91,7 @@ def measure(
 def measure_interleaved(
     models: Mapping[str, Path],
     sentences: Sequence[str],
-    beam_size: int,
+    beam_size: int | Mapping[str, int],
     rounds: int = 3,
     max_seconds: float = 10.0,
     seed: int = 1,
@@ -101,7 +101,7 @@ def measure_interleaved(
     Args:
         models: name to exported directory.
         sentences: what is translated, in an order drawn from `seed`, so that a slow model gets a fair sample.
-        beam_size: of every model.
+        beam_size: of every model, or each one's under its name.
         rounds: fresh processes per model; medians are taken over them.
         max_seconds: per round, model and batch size; at least 20 sentences are translated all the same.
         seed: of the order.
@@ -120,7 +120,8 @@ def measure_interleaved(
         file.write_text("\n".join(_shuffled(sentences, seed)) + "\n", encoding="utf-8")
         for _ in range(rounds):
             for name, model in models.items():
-                found[name].append(_measure_in_process(model, file, beam_size, max_seconds))
+                beam = beam_size if isinstance(beam_size, int) else beam_size[name]
+                found[name].append(_measure_in_process(model, file, beam, max_seconds))
                 task.advance(1, model=name)
     return {name: _median(runs) for name, runs in found.items()}
 

@@ -86,10 +86,13 @@ def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     return choose(LabelStore(root / "labels"), label_job(config, root), score, directory)
 
 
-def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Train the student on what the teacher said."""
-    root, student = directory.parent, config.student
-    tokenizer = tokenizers.load(root / "tokenizer")
+def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Job, dict[str, int]]:
+    """What the student learns from what the teacher said, and how many of its translations were of no use.
+
+    Raises:
+        UserError: the labels are of another tokenizer, or do not hold what the objective asks for.
+    """
+    student = config.student
     store = LabelStore(root / ("selection" if config.labels.selects else "labels"))
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
     if student.objective.word > 0 and not store.k:
@@ -106,12 +109,19 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         reference_share=student.objective.reference_share,
         max_length=student.model.max_positions,
     )
+    return Job("student", data, student.training, student.objective, config.seed, teacher), labels.dropped
+
+
+def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train the student on what the teacher said."""
+    root, student = directory.parent, config.student
+    tokenizer = tokenizers.load(root / "tokenizer")
+    job, dropped = student_job(config, root, tokenizer)
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
-    extra: dict[str, Any] = {"hypotheses_dropped": labels.dropped}
+    extra: dict[str, Any] = {"hypotheses_dropped": dropped}
     if student.initialise != "random":
         choose = {"first": first, "evenly": evenly}[student.initialise]
         extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose)
-    job = Job("student", data, student.training, student.objective, config.seed, teacher)
     if not student.on_policy.updates:
         return fit(model, job, tokenizer, config, directory) | extra
     places = [directory / "first"]

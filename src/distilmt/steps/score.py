@@ -57,7 +57,7 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
         return dict(read_json(path))
     found = {}
     for compute_type, decodings in (("float32", ("beam", "greedy")), ("int8", ("int8",))):
-        _export(config, directory, model, compute_type)
+        export_model(config, directory.parent, model, compute_type, directory / compute_type)
         translator = Translator(directory / compute_type, threads=1, workers=cores())
         for decoding in decodings:
             found[decoding] = translator.translate(sources, 1 if decoding == "greedy" else config.evaluation.beam_size)
@@ -65,8 +65,8 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
     return found
 
 
-def _export(config: RunConfig, directory: Path, model: str, compute_type: str) -> None:
-    root, path = directory.parent, directory / compute_type
+def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path) -> None:
+    """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2."""
     outside = external.pointer(root / model)
     if outside:
         export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)

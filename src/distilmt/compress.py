@@ -1,0 +1,227 @@
+"""`distilmt compress`: the smallest or fastest model made of a run's student that keeps a promise.
+
+What can be cut off is cut off one thing after another, each time trained on; every model is exported in every type, with
+and without a shortlist, and scored on the validation sentences with every beam. The test sentences choose nothing: the
+loss budget in the end, from the teacher to what is shipped, is measured on them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from distilmt import parallel, progress
+from distilmt.compression import search
+from distilmt.compression.search import Point, Variant
+from distilmt.config import CompressConfig, RunConfig
+from distilmt.errors import UserError
+from distilmt.evaluation.speed import file_bytes
+from distilmt.report import budget
+from distilmt.rundir import atomic_directory, locked, read_json, read_step, run_step, write_json
+from distilmt.steps import shrink, signature
+from distilmt.steps.stages import Stage, measure_stages, times
+
+PLACE, MODEL = "compressed", "model"
+_MOST_TIMED = 16
+
+
+def run(config: CompressConfig, run_config: RunConfig) -> Path:
+    """Do all that is not done yet; returns the directory `compressed` of the run.
+
+    Args:
+        config: what is looked for.
+        run_config: the run, as it was trained.
+
+    Raises:
+        UserError: there is no student.
+    """
+    root = Path(run_config.run_dir)
+    if read_step(root / "student") is None:
+        raise UserError(f"{root} has no trained student: finish `distilmt train-student` or `distilmt run` first")
+    with locked(root / PLACE):
+        budget.write(_Search(config, run_config, root).go(), root / PLACE)
+    return root / PLACE
+
+
+class _Search:
+    """The models there are by now, and what they are worth."""
+
+    def __init__(self, config: CompressConfig, run_config: RunConfig, root: Path) -> None:
+        self.config, self.run, self.root = config, run_config, root
+        self.models = {name: root / name for name in ("teacher", "baseline", "student")}
+        self.points: list[Point] = []
+
+    def go(self) -> dict[str, Any]:
+        """Search, and measure what was found; returns what there is to tell."""
+        floor = self._score_of(self.config.against) - self.config.max_drop
+        self._try("student")
+        shape = self._round_weights(self._cut(floor))
+        if self.config.vocabulary:
+            self._make(shape, ["vocabulary"], 0)
+        return self._measured(floor)
+
+    # What is tried.
+
+    def _cut(self, floor: float) -> str:
+        """Cut off one thing after another, as long as a model is left that keeps the promise; the last that did."""
+        if not (self.config.layers or self.config.ffn) or not self.config.rounds:
+            return "student"
+        updates = self._updates(self.config.recovery_updates, 4)
+        # What is cut is trained for longer than the student was. So is the student, or that would look like a gain.
+        current = max("student", *self._make("student", ["longer"], updates), key=self._score)
+        for _ in range(self.config.rounds):
+            cuts = [cut for cut in shrink.possible(self.models[current]) if self._allowed(cut)]
+            kept = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
+            if not kept:
+                progress.say(f"nothing more can be cut off {current} within {self.config.max_drop:g} points")
+                break
+            current = min(kept, key=self._weight)
+        return current
+
+    def _round_weights(self, shape: str) -> str:
+        """Train a model for a while with rounded weights; the better of both in int8."""
+        updates = self._updates(self.config.qat_updates, 8)
+        if not updates or not any(compute_type.startswith("int8") for compute_type in self.config.types):
+            return shape
+        rounded = self._make(shape, ["qat"], updates)[0]
+        return max(shape, rounded, key=lambda name: self._score(name, "int8"))
+
+    def _allowed(self, cut: shrink.Cut) -> bool:
+        return self.config.ffn if cut == "ffn" else self.config.layers
+
+    def _updates(self, wanted: int | None, share: int) -> int:
+        return max(1, shrink.updates_of(self.models["student"]) // share) if wanted is None else wanted
+
+    def _make(self, parent: str, cuts: list[shrink.Cut], updates: int) -> list[str]:
+        """Make models, side by side where asked for, and try them; their names."""
+        names = [cut if parent == "student" else f"{parent}+{cut}" for cut in cuts]
+        plans = [
+            shrink.Plan(
+                run=replace(self.run, run_dir=str(self.root / PLACE / "models" / name)),
+                parent=self.models[parent],
+                cut=cut,
+                updates=updates,
+                least_uses=self.config.vocabulary,
+            )
+            for name, cut in zip(names, cuts, strict=True)
+        ]
+        for plan in plans:
+            shrink.prepare(plan, self.root)
+        if self.config.jobs > 1 and len(plans) > 1:
+            list(parallel.side_by_side(shrink.make, plans, min(self.config.jobs, len(plans))))
+        for name, plan in zip(names, plans, strict=True):
+            shrink.make(plan)
+            self.models[name] = plan.student
+            self._try(name)
+        return names
+
+    def _try(self, shape: str) -> None:
+        """Export and score a model in every way."""
+        for compute_type in self.config.types:
+            for shortlist in (False, True) if self.config.shortlist else (False,):
+                path = self._exported(Variant(shape, compute_type, shortlist))
+                for beam in self.config.beams:
+                    variant = Variant(shape, compute_type, shortlist, beam)
+                    score = shrink.scored(self.run, path, "valid", beam)["scores"][self.config.metric]
+                    self.points.append(Point(variant, file_bytes(path), score))
+        best = max((p for p in self.points if p.variant.shape == shape), key=lambda point: point.score)
+        progress.say(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
+
+    def _exported(self, variant: Variant) -> Path:
+        """A model exported, unless that was done."""
+        model, settings = self.models[variant.shape], {"type": variant.compute_type}
+        inputs = {name: _done(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
+        if variant.shortlist:
+            inputs["labels"] = _done(self.root / "labels")
+        place = self.root / PLACE / "exports" / variant.export
+        run_step(place, inputs, settings, lambda directory: shrink.export(self.run, model, variant, directory / MODEL))
+        return place / MODEL
+
+    # How good, how big, how fast.
+
+    def _score_of(self, model: str) -> float:
+        """Of the teacher or the student as it is: float32, at the run's beam."""
+        path = self._exported(Variant(model, "float32"))
+        found = shrink.scored(self.run, path, "valid", self.run.evaluation.beam_size)
+        return float(found["scores"][self.config.metric])
+
+    def _score(self, shape: str, compute_type: str = "") -> float:
+        """The best of a model, over beams, shortlist or not, and the types that begin so."""
+        return max(
+            point.score
+            for point in self.points
+            if point.variant.shape == shape and point.variant.compute_type.startswith(compute_type)
+        )
+
+    def _weight(self, shape: str) -> float:
+        if self.config.goal == "smallest":
+            return float(min(point.bytes for point in self.points if point.variant.shape == shape))
+        return shrink.operations(self.models[shape], min(self.config.beams))
+
+    # What is measured in the end.
+
+    def _measured(self, floor: float) -> dict[str, Any]:
+        """Time what keeps the promise, choose, ship, and measure the way there on the test sentences."""
+        goal = self.config.goal
+        found = search.keeping(self.points, floor) or search.frontier(self.points, goal)
+        found = sorted(found, key=lambda point: (point.bytes, -point.score))[:_MOST_TIMED]
+        timed = times(self.run, {p.variant.name: (self._exported(p.variant), p.variant.beam_size) for p in found})
+        self.points = [replace(point, milliseconds=timed.get(point.variant.name)) for point in self.points]
+        chosen = search.best(self.points, floor, goal) or search.nearest(self.points, goal)
+        self._ship(chosen.variant)
+        stages = measure_stages(self.run, list(self._way(chosen.variant)))
+        return budget.build(self._about(floor), self.points, chosen, stages)
+
+    def _about(self, floor: float) -> dict[str, Any]:
+        config, corpus = self.config, self.run.corpus
+        return {
+            "pair": {"source": corpus.source, "target": corpus.target},
+            "signature": signature(self.run),
+            "language": self.run.language,
+            "floor": floor,
+            **{key: getattr(config, key) for key in ("metric", "max_drop", "against", "goal")},
+        }
+
+    def _ship(self, variant: Variant) -> None:
+        """Copy what was chosen to `compressed/model`, with the beam it was chosen for."""
+        with atomic_directory(self.root / PLACE / MODEL) as place:
+            shutil.copytree(self._exported(variant), place, dirs_exist_ok=True)
+            write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
+
+    def _way(self, chosen: Variant) -> Iterator[Stage]:
+        """From the teacher to what is shipped, one change at a time."""
+        whole, shapes = self.run.evaluation.beam_size, _ancestors(chosen.shape)
+        trained = [name for name in shapes if not name.endswith(("qat", "vocabulary"))]
+        for model in ("teacher", "baseline", *trained):
+            if model != "baseline" or (self.models[model] / "model.safetensors").exists():
+                yield self._stage(model, Variant(model, "float32", False, whole))
+        base, plain = trained[-1], replace(chosen, shortlist=False, beam_size=whole)
+        if chosen.compute_type != "float32":
+            yield self._stage(f"in {chosen.compute_type}", replace(plain, shape=base))
+        rounded = "qat" if base == "student" else f"{base}+qat"
+        if rounded in self.models and chosen.compute_type.startswith("int8"):
+            taken = rounded in shapes
+            yield self._stage("weights trained in int8", replace(plain, shape=rounded), taken)
+        if chosen.shape.endswith("vocabulary"):
+            yield self._stage("unused pieces left out", plain)
+        if chosen.shortlist:
+            yield self._stage("with a shortlist", replace(chosen, beam_size=whole))
+        if chosen.beam_size != whole:
+            yield self._stage(f"beam {chosen.beam_size}", chosen)
+
+    def _stage(self, label: str, variant: Variant, taken: bool = True) -> Stage:
+        return Stage(label, self._exported(variant), variant.beam_size, taken)
+
+
+def _ancestors(shape: str) -> list[str]:
+    """A model's name and those of all that it was made of, `student` first."""
+    parts = [] if shape == "student" else shape.split("+")
+    return ["student", *("+".join(parts[: n + 1]) for n in range(len(parts)))]
+
+
+def _done(directory: Path) -> str:
+    record = read_step(directory)
+    return record.fingerprint if record else "missing"

@@ -1,0 +1,196 @@
+"""The page of a loss budget: what was promised and kept, each change and its cost, and all that was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from string import Template
+from typing import Any
+
+from distilmt.errors import UserError
+from distilmt.report.plots import Bubble, scatter
+from distilmt.report.tables import scrolling
+from distilmt.report.text import escape, number, signed, size
+
+_METRICS = {"bleu": "BLEU", "chrf": "chrF"}
+_WORDS = {
+    "en": {
+        "title": "Loss budget",
+        "change": "Change",
+        "heads": "beam,BLEU,against teacher,chrF,against teacher,size,÷,ms,×,sent/s,memory",
+        "budget": "From the teacher to what is shipped",
+        "note": "On the test sentences, which chose nothing. Each row is the one before with one change more; the "
+        "baseline stands beside it. Against teacher: difference, 95 % interval and p of a paired bootstrap. Size: all "
+        "that is shipped; ÷ and ×: so many times smaller and faster than the teacher. ms: median of single sentences "
+        "on one thread; sent/s: in batches of 64 on one thread. All are timed in turn.",
+        "quality": "Quality and size",
+        "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence.",
+        "bytes": "bytes",
+        "tried": "All that was tried",
+        "tried_note": "{metric} on the validation sentences over bytes; {floor} were promised. Named are those that no "
+        "other beats in both.",
+        "kept": "The {goal} that keeps the promise: {name}",
+        "missed": "Nothing that was tried keeps the promise; the nearest: {name}",
+        "change_of": "{change} {metric} against the {against} on the validation sentences; {allowed} were allowed to be "
+        "lost.",
+        "smallest": "smallest",
+        "fastest": "fastest",
+        "teacher": "teacher",
+        "student": "student",
+        "tile_size": "Size",
+        "tile_speed": "Milliseconds a sentence",
+        "tile_quality": "BLEU, test",
+        "tile_teacher": "teacher {value}",
+        "signature": "How the student was made",
+        "made": "distilmt {version}, {date}",
+    },
+    "zh": {
+        "title": "损失预算",
+        "change": "改动",
+        "heads": "束宽,BLEU,与教师相比,chrF,与教师相比,大小,÷,毫秒,×,句/秒,内存",
+        "budget": "从教师到最终交付的模型",
+        "note": "在测试集上测得，测试集不参与任何选择。每一行是在上一行的基础上再加一个改动；基线列在旁边作对照。与教师相比："
+        "差值、95% 置信区间和配对自助法的 p 值。大小：交付的全部文件；÷ 和 ×：比教师小多少倍、快多少倍。毫秒：单线程逐句翻译的中位数；"
+        "句/秒：单线程，每批 64 句。各系统轮流计时。",
+        "quality": "质量与大小",
+        "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。",
+        "bytes": "字节",
+        "tried": "尝试过的全部组合",
+        "tried_note": "验证集 {metric} 与字节数；承诺的下限是 {floor}。标名的是在两方面都没有被其他组合超过的。",
+        "kept": "符合承诺的{goal}模型：{name}",
+        "missed": "尝试过的组合都不符合承诺；最接近的是：{name}",
+        "change_of": "在验证集上与{against}相比 {change} {metric}；允许损失 {allowed}。",
+        "smallest": "最小",
+        "fastest": "最快",
+        "teacher": "教师",
+        "student": "学生",
+        "tile_size": "大小",
+        "tile_speed": "每句毫秒",
+        "tile_quality": "测试集 BLEU",
+        "tile_teacher": "教师 {value}",
+        "signature": "学生模型的制作方式",
+        "made": "distilmt {version}，{date}",
+    },
+}
+Words = Mapping[str, str]
+
+
+def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
+    """The page as HTML.
+
+    Args:
+        found: what `report.budget.build` gave.
+        rows: of the table.
+
+    Raises:
+        UserError: it cannot be written in that language (`en` and `zh` can).
+    """
+    language = found["language"]
+    if language not in _WORDS:
+        raise UserError(f"language {language!r} is unknown: use en or zh")
+    words = _WORDS[language]
+    pair = f"{escape(found['pair']['source'])} → {escape(found['pair']['target'])}"
+    metric = _METRICS[found["metric"]]
+    tried = words["tried_note"].format(metric=metric, floor=number(found["floor"], 2))
+    sections = [
+        (words["budget"], _table(rows, words) + _note(words["note"])),
+        (words["quality"], _stages(found, words) + _note(words["quality_note"])),
+        (words["tried"], _points(found, words) + _note(tried)),
+        (words["signature"], f"<p><code>{escape(found['signature'])}</code></p>"),
+    ]
+    return Template(_file("page.html")).substitute(
+        lang={"en": "en", "zh": "zh-CN"}[language],
+        style=_file("style.css"),
+        title=f"{words['title']}: {pair}",
+        kicker=f"{words['title']} · {pair}",
+        headline=escape(_headline(found, words)),
+        findings=f"<li>{escape(_change(found, words))}</li>",
+        tiles=_tiles(found, words),
+        sections="".join(f"<section><h2>{escape(head)}</h2>{body}</section>" for head, body in sections),
+        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("distilmt.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def _headline(found: Mapping[str, Any], words: Words) -> str:
+    said = words["kept" if found["kept"] else "missed"]
+    return said.format(goal=words[found["goal"]], name=found["chosen"]["name"])
+
+
+def _change(found: Mapping[str, Any], words: Words) -> str:
+    change = found["chosen"]["score"] - found["floor"] - found["max_drop"]
+    return words["change_of"].format(
+        change=signed(change, 2),
+        metric=_METRICS[found["metric"]],
+        against=words[found["against"]],
+        allowed=f"{found['max_drop']:g}",
+    )
+
+
+def _tiles(found: Mapping[str, Any], words: Words) -> str:
+    """Size, speed and quality of what is shipped beside the teacher."""
+    first, last = found["stages"][0], [stage for stage in found["stages"] if stage["taken"]][-1]
+    slow, fast = (stage["speed"]["latency_ms"]["p50"] for stage in (first, last))
+    bleu = [stage["scores"]["bleu"] for stage in (first, last)]
+    tiles = [
+        ("size", size(last["bytes"]), f"÷{number(first['bytes'] / last['bytes'])}", size(first["bytes"])),
+        ("speed", number(fast, 2), f"×{number(slow / fast)}", number(slow, 2)),
+        ("quality", number(bleu[1], 2), signed(bleu[1] - bleu[0], 2), number(bleu[0], 2)),
+    ]
+    return "".join(
+        f'<div class="tile"><dt>{words[f"tile_{name}"]}</dt><dd><b>{value}</b> <span class="change">{change}</span>'
+        f'<span class="other">{escape(words["tile_teacher"].format(value=other))}</span></dd></div>'
+        for name, value, change, other in tiles
+    )
+
+
+def _table(rows: Sequence[Sequence[str]], words: Words) -> str:
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (words["change"], *words["heads"].split(",")))
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in rows
+    )
+    return scrolling(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>", words["budget"])
+
+
+def _stages(found: Mapping[str, Any], words: Words) -> str:
+    bubbles = [
+        Bubble(
+            name=stage["label"],
+            label=stage["label"],
+            x=float(stage["bytes"]),
+            y=stage["scores"]["bleu"],
+            area=stage["speed"]["latency_ms"]["p50"],
+            title=f"{stage['label']}: {number(stage['scores']['bleu'], 2)} BLEU, {size(stage['bytes'])}",
+        )
+        for stage in found["stages"]
+    ]
+    return f'<figure class="wide">{scatter(bubbles, words["bytes"], "BLEU", words["quality"])}</figure>'
+
+
+def _points(found: Mapping[str, Any], words: Words) -> str:
+    best, named = float("-inf"), set()
+    for point in sorted(found["points"], key=lambda point: (point["bytes"], -point["score"])):
+        if point["score"] > best:
+            best = point["score"]
+            named.add(point["name"])
+    bubbles = [
+        Bubble(
+            name="student" if point["name"] == found["chosen"]["name"] else "other",
+            label=point["name"] if point["name"] in named else "",
+            x=float(point["bytes"]),
+            y=point["score"],
+            area=0.0,
+            title=f"{point['name']}: {number(point['score'], 2)}, {size(point['bytes'])}",
+        )
+        for point in found["points"]
+    ]
+    plot = scatter(bubbles, words["bytes"], _METRICS[found["metric"]], words["tried"])
+    return f'<figure class="wide">{plot}</figure>'

@@ -1,0 +1,202 @@
+"""What `distilmt compress` does to a student: cuts something off and trains it on, exports it, and scores it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import MarianConfig, MarianMTModel
+
+from distilmt import tokenizer as tokenizers
+from distilmt.compression import importance, shortlist, vocabulary
+from distilmt.compression.pruning import STACKS, drop_layers, friendly, narrow_ffn
+from distilmt.compression.search import Variant
+from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
+from distilmt.corpora import prepare
+from distilmt.evaluation import quality
+from distilmt.labels.store import LabelStore
+from distilmt.machine import cores
+from distilmt.rundir import link, read_json, read_step, run_step, write_json
+from distilmt.steps.fit import fit, tidy
+from distilmt.steps.learn import student_job
+from distilmt.steps.score import export_model
+from distilmt.students.presets import parameter_count
+from distilmt.teachers.local import load_marian
+from distilmt.translator import Translator
+
+Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
+_LEAST_FFN = 16
+_SAMPLE_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one model is made of another."""
+
+    run: RunConfig
+    """The run; its directory is that of the new model."""
+    parent: Path
+    """Directory of the model that is begun with."""
+    cut: Cut
+    """What is cut off: `ffn` halves the feed-forward blocks, `encoder` and `decoder` lose a layer, `vocabulary` loses
+    pieces; `longer` and `qat` cut nothing off, the latter trains with rounded weights."""
+    updates: int
+    """Of the training after it; pieces are left out without one."""
+    least_uses: int = 1
+    """How often the training text has a piece that stays."""
+
+    @property
+    def student(self) -> Path:
+        """Directory of the new model."""
+        return Path(self.run.run_dir) / "student"
+
+
+_LINKS = ("corpus", "teacher", "labels", "selection")
+
+
+def prepare(plan: Plan, root: Path) -> None:
+    """Give a new model its run directory, with links to what is learnt from in `root`.
+
+    The tokenizer is that of the model it is made of, or its own where it has lost pieces.
+    """
+    place = plan.student.parent
+    place.mkdir(parents=True, exist_ok=True)
+    for step in _LINKS:
+        if (root / step).exists():
+            link(place / step, root / step)
+    if plan.cut != "vocabulary":
+        link(place / "tokenizer", plan.parent.parent / "tokenizer")
+
+
+def make(plan: Plan) -> None:
+    """Make a model, unless it is done."""
+    inputs = {"parent": _done(plan.parent), "labels": _done(plan.student.parent / _labels(plan.run))}
+    run, settings = plan.run, {"cut": plan.cut}
+    if plan.cut == "vocabulary":
+        run_step(plan.student, inputs, settings | {"least_uses": plan.least_uses}, lambda _: _without_pieces(plan))
+        return
+    settings |= {"updates": plan.updates, "seed": run.seed, "student": asdict(run.student)}
+    run_step(plan.student, inputs, settings, lambda directory: train_on(plan, directory))
+    tidy(plan.student)
+
+
+def _labels(run: RunConfig) -> str:
+    return "selection" if run.labels.selects else "labels"
+
+
+def _done(directory: Path) -> str:
+    record = read_step(directory)
+    return record.fingerprint if record else "missing"
+
+
+def possible(student: Path) -> list[Cut]:
+    """What can be cut off a model."""
+    shape = MarianConfig.from_pretrained(student)
+    cuts: list[Cut] = []
+    if min(shape.encoder_ffn_dim, shape.decoder_ffn_dim) >= 2 * _LEAST_FFN:
+        cuts.append("ffn")
+    if shape.encoder_layers > 1:
+        cuts.append("encoder")
+    if shape.decoder_layers > 1:
+        cuts.append("decoder")
+    return cuts
+
+
+def operations(student: Path, beam_size: int) -> float:
+    """Multiplications for a target word of a sentence as long as its source: what orders shapes by speed untimed.
+
+    The decoder's are done for every hypothesis of the beam, and one by one.
+    """
+    shape = MarianConfig.from_pretrained(student)
+    width = shape.d_model
+    encoder = shape.encoder_layers * (4 * width + 2 * shape.encoder_ffn_dim) * width
+    decoder = shape.decoder_layers * (8 * width + 2 * shape.decoder_ffn_dim) * width
+    return float(encoder + beam_size * (decoder + width * shape.decoder_vocab_size))
+
+
+def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
+    """Cut something off a model, train what is left on the student's labels, and write an ordinary model directory."""
+    root, config = directory.parent, plan.run
+    tokenizer = tokenizers.load(root / "tokenizer")
+    job, _ = student_job(config, root, tokenizer)
+    batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
+    model, told = cut_off(load_marian(plan.parent), plan.cut, importance.Sample(batches))
+    bits = 8 if plan.cut == "qat" else 0
+    job = replace(job, name=root.name, config=_shorter(job.config, plan.updates), bits=bits)
+    return fit(model, job, tokenizer, config, directory) | told
+
+
+def _without_pieces(plan: Plan) -> dict[str, Any]:
+    """Leave out the pieces that neither the training text nor what the teacher made of it uses."""
+    root = plan.student.parent
+    before = tokenizers.load(plan.parent.parent / "tokenizer")
+    store = LabelStore(root / _labels(plan.run))
+    train = prepare.load(root / "corpus", "train")
+    targets = [*train["target"].to_pylist(), *store.hypotheses()]
+    kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
+    tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
+    model = vocabulary.prune_model(load_marian(plan.parent), kept)
+    model.save_pretrained(plan.student)
+    tokenizer.copy_to(plan.student)
+    return {"pieces": [len(before.source.pieces), len(kept.source)], "parameters": parameter_count(model)}
+
+
+def cut_off(model: MarianMTModel, cut: Cut, measured: importance.Sample) -> tuple[MarianMTModel, dict[str, Any]]:
+    """What is left of a model when what matters least is cut off, and what that was."""
+    if cut == "ffn":
+        widths = {s: friendly(getattr(model.config, f"{s}_ffn_dim") / 2, _LEAST_FFN) for s in STACKS}
+        units = importance.taylor_units(model, measured)
+        return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
+    if cut in STACKS:
+        left = {s: getattr(model.config, f"{s}_layers") - (s == cut) for s in STACKS}
+        chosen = importance.choose_layers(model, left["encoder"], left["decoder"], measured)
+        removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
+        return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
+    return model, {}
+
+
+def _shorter(config: TrainingConfig, updates: int) -> TrainingConfig:
+    """Settings for some more updates: half the learning rate, as there is less to be learnt."""
+    return replace(
+        config,
+        updates=updates,
+        seconds=None,
+        patience=0,
+        learning_rate=config.learning_rate / 2,
+        warmup=min(config.warmup, max(1, updates // 10)),
+        validate_every=max(1, math.ceil(updates / 4)),
+    )
+
+
+def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
+    """Export a model of a run's directory as CTranslate2, with a shortlist where wanted."""
+    export_model(config, model.parent, model.name, variant.compute_type, path)
+    if variant.shortlist:
+        tokenizer = tokenizers.load(model.parent / "tokenizer")
+        shortlist.build(LabelStore(model.parent / _labels(config)), tokenizer, ShortlistConfig()).write(path)
+
+
+def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:
+    """Scores and translations of an export on a part of the corpus; kept in a file beside it.
+
+    Args:
+        config: the run.
+        path: the export.
+        split: `valid` or `test`.
+        beam_size: 1 is greedy.
+    """
+    file = path.parent / f"{split}-beam{beam_size}.json"
+    if not file.exists():
+        table = prepare.load(Path(config.run_dir) / "corpus", split)
+        lines = Translator(path, threads=1, workers=cores()).translate(table["source"].to_pylist(), beam_size)
+        found = quality.score(lines, table["target"].to_pylist(), config.corpus.target)
+        write_json(file, {"scores": asdict(found), "translations": lines})
+    return dict(read_json(file))
+
+
+def updates_of(student: Path) -> int:
+    """How long a model was trained."""
+    record = read_step(student)
+    return int(record.result["updates"]) if record else 0

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import MarianMTModel
 
-from distilmt.compression.pieces import NORMAL, Piece, is_bpe, pieces, without
+from distilmt.compression.pieces import NORMAL, is_bpe, pieces, without
 from distilmt.compression.pruning import remade
 from distilmt.errors import UserError
-from distilmt.rundir import atomic_path, write_json
+from distilmt.rundir import atomic_path, write_json, write_text
 from distilmt.tokenizer import EOS, UNK, Side, Tokenizer, load
 
 
@@ -43,9 +44,9 @@ def used(
 ) -> Kept:
     """Pieces that text uses.
 
-    Always kept are </s>, <unk>, <pad>, byte pieces and what the tokenizer's maker defined, so that any text can still be
-    written where byte pieces are there. With BPE a piece is used too where another is made of it. Vocabularies that are
-    split stay of one size, as Marian wants: the side that uses fewer keeps the first of its unused pieces.
+    Always kept are </s>, <unk>, <pad>, byte pieces and what the tokenizer's maker defined: any text can still be
+    written where byte pieces are there. With BPE a piece is used too where another is made of it. Vocabularies that
+    are split stay of one size, as Marian wants: the side that uses fewer keeps the first of its unused pieces.
 
     Args:
         tokenizer: whose pieces.
@@ -82,22 +83,27 @@ def prune_tokenizer(tokenizer: Tokenizer, kept: Kept, directory: Path) -> Tokeni
         directory: where the files go, `vocab.json` and the others of a Marian directory.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    sides = [("source.spm", tokenizer.source, kept.source), ("target.spm", tokenizer.target, kept.target)]
-    for name, side, ids in sides:
-        known, stay = set(side.pieces), {side.pieces[i] for i in ids}
-        pruned = without(
-            (tokenizer.directory / name).read_bytes(),
-            lambda piece, known=known, stay=stay: _drops(piece, known, stay),  # type: ignore[misc]
-        )
-        with atomic_path(directory / name) as temporary:
-            temporary.write_bytes(pruned)
-    for name, (_, side, ids) in zip(("vocab.json", "target_vocab.json"), sides[: 1 if tokenizer.shared else 2]):
-        write_json(directory / name, {side.pieces[old]: new for new, old in enumerate(ids)})
+    _write_pieces(tokenizer.source, kept.source, tokenizer.directory / "source.spm", directory)
+    _write_pieces(tokenizer.target, kept.target, tokenizer.directory / "target.spm", directory)
+    _write_ids(tokenizer.source, kept.source, directory / "vocab.json")
+    if not tokenizer.shared:
+        _write_ids(tokenizer.target, kept.target, directory / "target_vocab.json")
     config = tokenizer.directory / "tokenizer_config.json"
     if config.exists():
-        with atomic_path(directory / config.name) as temporary:
-            temporary.write_bytes(config.read_bytes())
+        write_text(directory / config.name, config.read_text(encoding="utf-8"))
     return load(directory)
+
+
+def _write_pieces(side: Side, ids: np.ndarray, path: Path, directory: Path) -> None:
+    """A side's SentencePiece file; what SentencePiece has and the vocabulary has not is <unk> before and after."""
+    stay = {side.pieces[i] for i in ids}
+    gone = set(side.pieces) - stay
+    with atomic_path(directory / path.name) as temporary:
+        temporary.write_bytes(without(path.read_bytes(), lambda piece: piece.kind == NORMAL and piece.text in gone))
+
+
+def _write_ids(side: Side, ids: np.ndarray, path: Path) -> None:
+    write_json(path, {side.pieces[old]: new for new, old in enumerate(ids)})
 
 
 def prune_model(model: MarianMTModel, kept: Kept) -> MarianMTModel:
@@ -166,11 +172,11 @@ def _formed(counts: np.ndarray, side: Side, model: bytes) -> np.ndarray:
 
 
 def _merged(text: str, scores: dict[str, float]) -> Counter[str]:
-    """All symbols BPE makes on the way from a text's characters to the text; the best pair first, the left one of two."""
+    """All symbols BPE makes on the way from a piece's characters to the piece; the best pair first, left before right."""
     symbols = list(text)
     made = Counter(symbols)
     while len(symbols) > 1:
-        pairs = [a + b for a, b in zip(symbols, symbols[1:])]
+        pairs = [a + b for a, b in pairwise(symbols)]
         best = max(range(len(pairs)), key=lambda i: (scores.get(pairs[i], -np.inf), -i))
         if pairs[best] not in scores:
             break
@@ -192,8 +198,3 @@ def _filled(flags: np.ndarray, size: int) -> np.ndarray:
     """Ids of the pieces kept, and of the first others until there are so many."""
     more = np.flatnonzero(~flags)[: size - int(flags.sum())]
     return np.sort(np.concatenate([np.flatnonzero(flags), more]))
-
-
-def _drops(piece: Piece, known: set[str], stay: set[str]) -> bool:
-    """Whether a piece goes: what SentencePiece has and the vocabulary has not is <unk> either way."""
-    return piece.kind == NORMAL and piece.text in known and piece.text not in stay

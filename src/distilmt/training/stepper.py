@@ -52,7 +52,7 @@ class Stepper:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
-        batch, targets = batch.to(self.device), _targets_to(targets, self.device)
+        batch, targets = batch.to(self.device), targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
         loss, statistics = self._loss(batch, targets, settings)
@@ -93,7 +93,8 @@ class Stepper:
         return None if self.seen is None else self.seen.threshold(self.objective.selection_share)
 
 
-def _targets_to(targets: Targets, device: torch.device) -> Targets:
+def targets_to(targets: Targets, device: torch.device) -> Targets:
+    """The same on a device."""
     if device.type == "cpu":
         return targets
     moved = [None if t is None else t.to(device, non_blocking=True) for t in (targets.top_ids, targets.top_logprobs)]

@@ -79,6 +79,7 @@ def _link_shared(arm: Arm, root: Path) -> None:
     """Give an arm its run directory, with links to what it shares with the others."""
     arm.place.mkdir(parents=True, exist_ok=True)
     _link(arm.place, root, *_SHARED)
+    write_text(arm.place / "config.yaml", pipeline.dump(arm.run))
     if arm.run.labels.selects:
         _link(arm.place, _selected(arm.run, root), "selection")
 

@@ -1,8 +1,8 @@
 """`distilmt compress`: the smallest or fastest model made of a run's student that keeps a promise.
 
-What can be cut off is cut off one thing after another, each time trained on; every model is exported in every type, with
-and without a shortlist, and scored on the validation sentences with every beam. The test sentences choose nothing: the
-loss budget in the end, from the teacher to what is shipped, is measured on them.
+What can be cut off is cut off one thing after another, each time trained on; every model is exported in every type,
+with and without a shortlist, and scored on the validation sentences with every beam. The test sentences choose nothing:
+the loss budget in the end, from the teacher to what is shipped, is measured on them.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class _Search:
             for name, cut in zip(names, cuts, strict=True)
         ]
         for plan in plans:
-            shrink.prepare(plan, self.root)
+            shrink.lay_out(plan, self.root)
         if self.config.jobs > 1 and len(plans) > 1:
             list(parallel.side_by_side(shrink.make, plans, min(self.config.jobs, len(plans))))
         for name, plan in zip(names, plans, strict=True):

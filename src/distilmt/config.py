@@ -412,7 +412,7 @@ class CompressConfig:
     """CTranslate2 types that are tried."""
     beams: list[int] = field(default_factory=lambda: [4, 1])
     """Beams that are tried."""
-    shortlist: bool = True
+    shortlist: bool = False
     """Try a lexical shortlist (needs the extra `shortlist`)."""
     jobs: int = 1
     """Trainings at once, each on its share of the cores."""

@@ -93,9 +93,9 @@ def _difference(stage: Mapping[str, Any], metric: str) -> str:
 
 NOTE = (
     "On the test sentences, which chose nothing. Each row is the one before with one change more; the baseline stands "
-    "beside it. Against teacher: difference, its 95 % interval and p of a paired bootstrap. bytes: all that is shipped, "
-    "vocabulary and tokenizer too; ÷ and ×: so many times smaller and faster than the teacher. ms: median of single "
-    "sentences on one thread; sent/s: in batches of 64 on one thread. Systems are timed in turn."
+    "beside it. Against teacher: difference, its 95 % interval and p of a paired bootstrap. bytes: all that is "
+    "shipped, vocabulary and tokenizer too; ÷ and ×: so many times smaller and faster than the teacher. ms: median of "
+    "single sentences on one thread; sent/s: in batches of 64 on one thread. Systems are timed in turn."
 )
 
 
@@ -106,7 +106,12 @@ def markdown(found: Mapping[str, Any]) -> str:
     tried = ["| tried | validation | bytes | ms |", "|---|---:|---:|---:|"]
     for point in sorted(found["points"], key=lambda point: point["bytes"]):
         kept = "" if point["score"] < found["floor"] else " ✓"
-        cells = (point["name"], number(point["score"], 2) + kept, size(point["bytes"]), number(point["milliseconds"], 2))
+        cells = (
+            point["name"],
+            number(point["score"], 2) + kept,
+            size(point["bytes"]),
+            number(point["milliseconds"], 2),
+        )
         tried.append(_line(cells))
     parts = [
         f"# Loss budget, {pair['source']} → {pair['target']}",

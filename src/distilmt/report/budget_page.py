@@ -31,8 +31,7 @@ _WORDS = {
         "other beats in both.",
         "kept": "The {goal} that keeps the promise: {name}",
         "missed": "Nothing that was tried keeps the promise; the nearest: {name}",
-        "change_of": "{change} {metric} against the {against} on the validation sentences; {allowed} were allowed to be "
-        "lost.",
+        "change_of": "{change} {metric} against the {against} on the validation sentences; {allowed} may be lost.",
         "smallest": "smallest",
         "fastest": "fastest",
         "teacher": "teacher",
@@ -49,9 +48,9 @@ _WORDS = {
         "change": "改动",
         "heads": "束宽,BLEU,与教师相比,chrF,与教师相比,大小,÷,毫秒,×,句/秒,内存",
         "budget": "从教师到最终交付的模型",
-        "note": "在测试集上测得，测试集不参与任何选择。每一行是在上一行的基础上再加一个改动；基线列在旁边作对照。与教师相比："
-        "差值、95% 置信区间和配对自助法的 p 值。大小：交付的全部文件；÷ 和 ×：比教师小多少倍、快多少倍。毫秒：单线程逐句翻译的中位数；"
-        "句/秒：单线程，每批 64 句。各系统轮流计时。",
+        "note": "在测试集上测得，测试集不参与任何选择。每一行是在上一行的基础上再加一个改动；基线列在旁边作对照。"
+        "与教师相比：差值、95% 置信区间和配对自助法的 p 值。大小：交付的全部文件；÷ 和 ×：比教师小多少倍、快多少倍。"
+        "毫秒：单线程逐句翻译的中位数；句/秒：单线程，每批 64 句。各系统轮流计时。",
         "quality": "质量与大小",
         "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。",
         "bytes": "字节",

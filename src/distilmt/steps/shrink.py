@@ -10,10 +10,10 @@ from typing import Any, Literal
 from transformers import MarianConfig, MarianMTModel
 
 from distilmt import tokenizer as tokenizers
-from distilmt.compression import importance, shortlist, vocabulary
-from distilmt.compression.pruning import STACKS, drop_layers, friendly, narrow_ffn
+from distilmt.compression import importance, vocabulary
+from distilmt.compression.pruning import STACKS, drop_layers, friendly, narrow_ffn, remade
 from distilmt.compression.search import Variant
-from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
+from distilmt.config import RunConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import quality
 from distilmt.labels.store import LabelStore
@@ -56,7 +56,7 @@ class Plan:
 _LINKS = ("corpus", "teacher", "labels", "selection")
 
 
-def prepare(plan: Plan, root: Path) -> None:
+def lay_out(plan: Plan, root: Path) -> None:
     """Give a new model its run directory, with links to what is learnt from in `root`.
 
     The tokenizer is that of the model it is made of, or its own where it has lost pieces.
@@ -73,7 +73,8 @@ def prepare(plan: Plan, root: Path) -> None:
 def make(plan: Plan) -> None:
     """Make a model, unless it is done."""
     inputs = {"parent": _done(plan.parent), "labels": _done(plan.student.parent / _labels(plan.run))}
-    run, settings = plan.run, {"cut": plan.cut}
+    run = plan.run
+    settings: dict[str, Any] = {"cut": plan.cut}
     if plan.cut == "vocabulary":
         run_step(plan.student, inputs, settings | {"least_uses": plan.least_uses}, lambda _: _without_pieces(plan))
         return
@@ -111,9 +112,10 @@ def operations(student: Path, beam_size: int) -> float:
     """
     shape = MarianConfig.from_pretrained(student)
     width = shape.d_model
+    pieces = int(shape.decoder_vocab_size or shape.vocab_size)
     encoder = shape.encoder_layers * (4 * width + 2 * shape.encoder_ffn_dim) * width
     decoder = shape.decoder_layers * (8 * width + 2 * shape.decoder_ffn_dim) * width
-    return float(encoder + beam_size * (decoder + width * shape.decoder_vocab_size))
+    return float(encoder + beam_size * (decoder + width * pieces))
 
 
 def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def cut_off(model: MarianMTModel, cut: Cut, measured: importance.Sample) -> tupl
         chosen = importance.choose_layers(model, left["encoder"], left["decoder"], measured)
         removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
         return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
-    return model, {}
+    return remade(model, {}, model.state_dict()), {}  # what is loaded is not meant to be trained
 
 
 def _shorter(config: TrainingConfig, updates: int) -> TrainingConfig:
@@ -173,9 +175,6 @@ def _shorter(config: TrainingConfig, updates: int) -> TrainingConfig:
 def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
     """Export a model of a run's directory as CTranslate2, with a shortlist where wanted."""
     export_model(config, model.parent, model.name, variant.compute_type, path)
-    if variant.shortlist:
-        tokenizer = tokenizers.load(model.parent / "tokenizer")
-        shortlist.build(LabelStore(model.parent / _labels(config)), tokenizer, ShortlistConfig()).write(path)
 
 
 def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:

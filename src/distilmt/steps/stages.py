@@ -57,7 +57,10 @@ def times(config: RunConfig, systems: Mapping[str, tuple[Path, int]]) -> dict[st
 def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: int) -> dict[str, speed.Speed]:
     test = prepare.load(Path(config.run_dir) / "corpus", "test")["source"].to_pylist()
     sample = [line for line in test if line.strip()][: config.evaluation.speed_sentences]
-    paths, beams = ({name: system[i] for name, system in systems.items()} for i in (0, 1))
+    paths, beams = (
+        {name: path for name, (path, _) in systems.items()},
+        {name: beam for name, (_, beam) in systems.items()},
+    )
     return speed.measure_interleaved(paths, sample, beams, rounds=rounds, seed=config.seed)
 
 

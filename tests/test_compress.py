@@ -11,7 +11,7 @@ from distilmt.translator import Translator
 
 FLAGS = (
     "--vocabulary",
-    "9",
+    "200",
     "--recovery-updates",
     "4",
     "--qat_updates",

@@ -67,13 +67,13 @@ class _Search:
 
     def _cut(self, floor: float) -> str:
         """Cut off one thing after another, as long as a model is left that keeps the promise; the last that did."""
-        if not (self.config.layers or self.config.ffn) or not self.config.rounds:
+        if not (self.config.layers or self.config.ffn < 1) or not self.config.rounds:
             return "student"
         updates = self._updates(self.config.recovery_updates, 4)
         # What is cut is trained for longer than the student was. So is the student, or that would look like a gain.
         current = max("student", *self._make("student", ["longer"], updates), key=self._score)
         for _ in range(self.config.rounds):
-            cuts = [cut for cut in shrink.possible(self.models[current]) if self._allowed(cut)]
+            cuts = shrink.possible(self.models[current], self.config.layers, self.config.ffn)
             kept = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
             if not kept:
                 progress.say(f"nothing more can be cut off {current} within {self.config.max_drop:g} points")
@@ -89,9 +89,6 @@ class _Search:
         rounded = self._make(shape, ["qat"], updates)[0]
         return max(shape, rounded, key=lambda name: self._score(name, "int8"))
 
-    def _allowed(self, cut: shrink.Cut) -> bool:
-        return self.config.ffn if cut == "ffn" else self.config.layers
-
     def _updates(self, wanted: int | None, share: int) -> int:
         return max(1, shrink.updates_of(self.models["student"]) // share) if wanted is None else wanted
 
@@ -104,6 +101,7 @@ class _Search:
                 parent=self.models[parent],
                 cut=cut,
                 updates=updates,
+                ffn=self.config.ffn,
                 least_uses=self.config.vocabulary,
             )
             for name, cut in zip(names, cuts, strict=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from distilmt.errors import UserError
 
-ComputeType = Literal["float32", "int8", "int8_float32", "int16", "float16", "bfloat16"]
+ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
 
 
 @dataclass
@@ -398,8 +398,8 @@ class CompressConfig:
     """What is looked for among those that keep the promise."""
     layers: bool = True
     """Try to leave out layers, those first without which the cross-entropy rises least."""
-    ffn: bool = True
-    """Try to halve the feed-forward blocks, by first-order Taylor importance."""
+    ffn: float = 0.5
+    """Try to leave this share of the feed-forward units, by first-order Taylor importance; 1 leaves them all."""
     vocabulary: int = 1
     """Leave out pieces that the training text has fewer times; 0 keeps all."""
     rounds: int = 3
@@ -408,8 +408,8 @@ class CompressConfig:
     """Updates of training after every cut, on the student's labels; null takes a quarter of the student's own."""
     qat_updates: int | None = None
     """Updates with weights rounded as in int8, at the end; null takes an eighth of the student's, 0 leaves it out."""
-    types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
-    """CTranslate2 types that are tried."""
+    types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8", "int8_float16"])
+    """CTranslate2 types that are tried; `int8_float16` keeps what is not int8 in 16 bits on disk."""
     beams: list[int] = field(default_factory=lambda: [4, 1])
     """Beams that are tried."""
     shortlist: bool = False

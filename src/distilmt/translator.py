@@ -87,6 +87,7 @@ class Translator:
         self._model = ctranslate2.Translator(
             str(self.path),
             device=device,
+            compute_type=_computed_in(facts.get("compute_type", "float32"), device),
             inter_threads=workers,
             intra_threads=threads,
         )
@@ -176,6 +177,13 @@ class Translator:
                 batch = []
         if batch:
             yield from self.translate(batch, beam_size, batch_size)
+
+
+def _computed_in(stored: str, device: str) -> str:
+    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of."""
+    if device != "cpu" or stored in ctranslate2.get_supported_compute_types("cpu"):
+        return "default"
+    return "int8_float32" if stored.startswith("int") else "float32"
 
 
 def _joined(portions: list[str]) -> str:

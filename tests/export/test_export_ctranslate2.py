@@ -140,3 +140,16 @@ def test_unknown_type_is_refused(tmp_path, shared_tokenizer):
     with pytest.raises(UserError, match="'int9' is unknown: use one of float32, int8"):
         export(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "ct2", "int9")
     assert not list(tmp_path.iterdir())
+
+
+def test_int8_with_the_rest_in_16_bits_is_smaller_and_says_the_same_without_a_warning(
+    learnt, shared_tokenizer, tmp_path, capfd
+):
+    sources, said = toy.pairs(20, seed=9)[0], {}
+    for compute_type in ("int8", "int8_float16"):
+        export(load_marian(learnt), shared_tokenizer, tmp_path / compute_type, compute_type)
+        said[compute_type] = Translator(tmp_path / compute_type).translate(sources)
+    sizes = [(tmp_path / name / "model.bin").stat().st_size for name in said]
+    assert sizes[1] < 0.9 * sizes[0]
+    assert sum(a == b for a, b in zip(*said.values(), strict=True)) >= 18
+    assert "warning" not in capfd.readouterr().err

@@ -27,7 +27,7 @@ from distilmt.teachers.local import load_marian
 from distilmt.translator import Translator
 
 Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
-_LEAST_FFN = 16
+_MULTIPLE = 16
 _SAMPLE_BATCHES = 16
 
 
@@ -40,10 +40,12 @@ class Plan:
     parent: Path
     """Directory of the model that is begun with."""
     cut: Cut
-    """What is cut off: `ffn` halves the feed-forward blocks, `encoder` and `decoder` lose a layer, `vocabulary` loses
+    """What is cut off: `ffn` narrows the feed-forward blocks, `encoder` and `decoder` lose a layer, `vocabulary` loses
     pieces; `longer` and `qat` cut nothing off, the latter trains with rounded weights."""
     updates: int
     """Of the training after it; pieces are left out without one."""
+    ffn: float = 0.5
+    """Share of the feed-forward units that `ffn` leaves."""
     least_uses: int = 1
     """How often the training text has a piece that stays."""
 
@@ -78,6 +80,8 @@ def make(plan: Plan) -> None:
     if plan.cut == "vocabulary":
         run_step(plan.student, inputs, settings | {"least_uses": plan.least_uses}, lambda _: _without_pieces(plan))
         return
+    if plan.cut == "ffn":
+        settings["ffn"] = plan.ffn
     settings |= {"updates": plan.updates, "seed": run.seed, "student": asdict(run.student)}
     run_step(plan.student, inputs, settings, lambda directory: train_on(plan, directory))
     tidy(plan.student)
@@ -92,17 +96,21 @@ def _done(directory: Path) -> str:
     return record.fingerprint if record else "missing"
 
 
-def possible(student: Path) -> list[Cut]:
-    """What can be cut off a model."""
+def possible(student: Path, layers: bool, ffn: float) -> list[Cut]:
+    """What can be cut off a model, of what may be: layers, and feed-forward units until a share is left."""
     shape = MarianConfig.from_pretrained(student)
     cuts: list[Cut] = []
-    if min(shape.encoder_ffn_dim, shape.decoder_ffn_dim) >= 2 * _LEAST_FFN:
+    if any(_narrower(width, ffn) < width for width in (shape.encoder_ffn_dim, shape.decoder_ffn_dim)):
         cuts.append("ffn")
-    if shape.encoder_layers > 1:
+    if layers and shape.encoder_layers > 1:
         cuts.append("encoder")
-    if shape.decoder_layers > 1:
+    if layers and shape.decoder_layers > 1:
         cuts.append("decoder")
     return cuts
+
+
+def _narrower(width: int, share: float) -> int:
+    return min(width, friendly(int(share * width), _MULTIPLE))
 
 
 def operations(student: Path, beam_size: int) -> float:
@@ -124,7 +132,7 @@ def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
     tokenizer = tokenizers.load(root / "tokenizer")
     job, _ = student_job(config, root, tokenizer)
     batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
-    model, told = cut_off(load_marian(plan.parent), plan.cut, importance.Sample(batches))
+    model, told = cut_off(load_marian(plan.parent), plan, importance.Sample(batches))
     bits = 8 if plan.cut == "qat" else 0
     job = replace(job, name=root.name, config=_shorter(job.config, plan.updates), bits=bits)
     return fit(model, job, tokenizer, config, directory) | told
@@ -145,10 +153,11 @@ def _without_pieces(plan: Plan) -> dict[str, Any]:
     return {"pieces": [len(before.source.pieces), len(kept.source)], "parameters": parameter_count(model)}
 
 
-def cut_off(model: MarianMTModel, cut: Cut, measured: importance.Sample) -> tuple[MarianMTModel, dict[str, Any]]:
+def cut_off(model: MarianMTModel, plan: Plan, measured: importance.Sample) -> tuple[MarianMTModel, dict[str, Any]]:
     """What is left of a model when what matters least is cut off, and what that was."""
+    cut = plan.cut
     if cut == "ffn":
-        widths = {s: friendly(getattr(model.config, f"{s}_ffn_dim") / 2, _LEAST_FFN) for s in STACKS}
+        widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), plan.ffn) for s in STACKS}
         units = importance.taylor_units(model, measured)
         return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
     if cut in STACKS:

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from distilmt.config import DemoConfig, RunConfig, TranslateConfig
+from distilmt.config import CompressConfig, DemoConfig, RunConfig, TranslateConfig
 from distilmt.keys import describe
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
@@ -49,7 +49,7 @@ def default(kind: type, name: str) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list):
-        return f"[{', '.join(value)}]"
+        return f"[{', '.join(map(str, value))}]"
     return str(value) if value != "" else '""'
 
 
@@ -58,7 +58,7 @@ def reference() -> str:
     parts = [HEAD, "## `distilmt run`\n", table(RunConfig)]
     for prefix in prefixes(RunConfig):
         parts += [f"### `{prefix}`\n", table(RunConfig, prefix)]
-    for command, kind in (("demo", DemoConfig), ("translate", TranslateConfig)):
+    for command, kind in (("demo", DemoConfig), ("compress", CompressConfig), ("translate", TranslateConfig)):
         parts += [f"## `distilmt {command}`\n", table(kind)]
     return "\n".join(parts)
 

@@ -51,7 +51,11 @@ def test_the_search_ends_with_the_smallest_that_keeps_the_promise(run):
 def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
     stages = budget(run)["stages"]
     labels = [stage["label"] for stage in stages]
-    assert labels[:3] == ["teacher", "baseline", "student"] and "in int8" in labels and not stages[0]["against_teacher"]
+    assert (
+        labels[:3] == ["teacher", "baseline", "student"]
+        and any(label.startswith("in int8") for label in labels)
+        and not stages[0]["against_teacher"]
+    )
     for stage in stages[1:]:
         assert set(stage["against_teacher"]) == {"bleu", "chrf"}
     assert stages[-1]["bytes"] < stages[0]["bytes"] and all(stage["speed"]["rounds"] == 3 for stage in stages)

@@ -77,6 +77,7 @@ def run(rate: float) -> dict:
         "latency_ms": {"p50": 1e3 / rate, "p95": 2e3 / rate},
         "peak_rss_bytes": int(rate),
         "sentences": {"batch_1": 20, "batch_64": 64},
+        "joules": {"batch_1": 1 / rate, "batch_64": None if rate > 5 else 0.5 / rate},
     }
 
 
@@ -95,6 +96,9 @@ def test_models_take_turns_and_medians_are_taken(monkeypatch):
     assert found["teacher"].sentences_per_second == {"batch_1": 2.0, "batch_64": 4.0}
     assert found["student"].latency_ms["p50"] == pytest.approx(50.0)
     assert found["student"].rounds == 3
+    # The machine told the student's energy in no round, the teacher's in two of three, which is not enough.
+    assert found["student"].joules is None and found["teacher"].joules is None
+    assert speed._median([run(2.0), run(4.0), run(1.0)]).joules == {"batch_1": 0.5, "batch_64": 0.25}
 
 
 def test_order_of_sentences_is_fixed_by_the_seed():

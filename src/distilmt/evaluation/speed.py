@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from distilmt import progress
 from distilmt.errors import UserError
+from distilmt.evaluation.energy import EnergyMeter
 from distilmt.rundir import peak_rss
 
 BATCH_SIZES = (1, 64)
@@ -59,15 +60,18 @@ class Speed:
     sentences: dict[str, int]
     """How many sentences were timed in a round (slow models do not get through all of them)."""
     rounds: int
+    joules: dict[str, float] | None = None
+    """A sentence; of the whole processor, whatever else ran on it. None where the machine does not tell."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One pass over sentences: seconds and target tokens of each batch, and how many sentences there were."""
+    """One pass over sentences: seconds and target tokens of each batch, how many sentences there were, and joules."""
 
     seconds: list[float]
     tokens: list[int]
     sentences: int
+    joules: float | None = None
 
 
 def file_bytes(model: Path) -> int:
@@ -155,6 +159,7 @@ def _median(runs: list[dict[str, Any]]) -> Speed:
         peak_rss_bytes=int(statistics.median(run["peak_rss_bytes"] for run in runs)),
         sentences={key: int(value) for key, value in middle("sentences").items()},
         rounds=len(runs),
+        joules=None if any(None in run["joules"].values() for run in runs) else middle("joules"),
     )
 
 
@@ -163,7 +168,7 @@ def time_batches(
 ) -> Timing:
     """Translate batch by batch until all is done, or until the time is up and 20 sentences are done."""
     seconds, tokens, done = [], [], 0
-    begin = time.perf_counter()
+    begin, meter = time.perf_counter(), EnergyMeter()
     for start in range(0, len(sentences), batch_size):
         batch = sentences[start : start + batch_size]
         before = time.perf_counter()
@@ -174,7 +179,7 @@ def time_batches(
         done += len(batch)
         if now - begin >= max_seconds and done >= LEAST_SENTENCES:
             break
-    return Timing(seconds, tokens, done)
+    return Timing(seconds, tokens, done, meter.joules())
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -198,6 +203,7 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
         "latency_ms": {"p50": 1e3 * quantile(single, 0.5), "p95": 1e3 * quantile(single, 0.95)},
         "peak_rss_bytes": peak_rss(),
         "sentences": {k: t.sentences for k, t in timings.items()},
+        "joules": {k: None if t.joules is None else t.joules / t.sentences for k, t in timings.items()},
     }
 
 

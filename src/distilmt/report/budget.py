@@ -12,10 +12,10 @@ from distilmt import __version__
 from distilmt.report.budget_page import render
 from distilmt.report.build import plain
 from distilmt.report.machine import machine
-from distilmt.report.text import number, p_value, rate, signed, size
+from distilmt.report.text import MISSING, number, p_value, rate, signed, size
 from distilmt.rundir import write_json, write_text
 
-HEADS = ("beam", "BLEU", "against teacher", "chrF", "against teacher", "bytes", "÷", "ms", "×", "sent/s", "RSS")
+HEADS = ("beam", "BLEU", "against teacher", "chrF", "against teacher", "bytes", "÷", "ms", "×", "sent/s", "RSS", "mJ")
 
 
 def build(
@@ -80,6 +80,7 @@ def _figures(stage: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[str]:
         number(slower / faster),
         rate(speed["sentences_per_second"]["batch_64"]),
         size(speed["peak_rss_bytes"]),
+        number(1e3 * speed["joules"]["batch_1"], 2) if speed["joules"] else MISSING,
     ]
 
 
@@ -95,7 +96,8 @@ NOTE = (
     "On the test sentences, which chose nothing. Each row is the one before with one change more; the baseline stands "
     "beside it. Against teacher: difference, its 95 % interval and p of a paired bootstrap. bytes: all that is "
     "shipped, vocabulary and tokenizer too; ÷ and ×: so many times smaller and faster than the teacher. ms: median of "
-    "single sentences on one thread; sent/s: in batches of 64 on one thread. Systems are timed in turn."
+    "single sentences on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor a "
+    "sentence, where the machine tells. Systems are timed in turn."
 )
 
 

@@ -17,12 +17,13 @@ _WORDS = {
     "en": {
         "title": "Loss budget",
         "change": "Change",
-        "heads": "beam,BLEU,against teacher,chrF,against teacher,size,÷,ms,×,sent/s,memory",
+        "heads": "beam,BLEU,against teacher,chrF,against teacher,size,÷,ms,×,sent/s,memory,mJ",
         "budget": "From the teacher to what is shipped",
         "note": "On the test sentences, which chose nothing. Each row is the one before with one change more; the "
         "baseline stands beside it. Against teacher: difference, 95 % interval and p of a paired bootstrap. Size: all "
         "that is shipped; ÷ and ×: so many times smaller and faster than the teacher. ms: median of single sentences "
-        "on one thread; sent/s: in batches of 64 on one thread. All are timed in turn.",
+        "on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor a sentence, "
+        "where the machine tells. All are timed in turn.",
         "quality": "Quality and size",
         "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence.",
         "bytes": "bytes",
@@ -46,11 +47,12 @@ _WORDS = {
     "zh": {
         "title": "损失预算",
         "change": "改动",
-        "heads": "束宽,BLEU,与教师相比,chrF,与教师相比,大小,÷,毫秒,×,句/秒,内存",
+        "heads": "束宽,BLEU,与教师相比,chrF,与教师相比,大小,÷,毫秒,×,句/秒,内存,毫焦",
         "budget": "从教师到最终交付的模型",
         "note": "在测试集上测得，测试集不参与任何选择。每一行是在上一行的基础上再加一个改动；基线列在旁边作对照。"
         "与教师相比：差值、95% 置信区间和配对自助法的 p 值。大小：交付的全部文件；÷ 和 ×：比教师小多少倍、快多少倍。"
-        "毫秒：单线程逐句翻译的中位数；句/秒：单线程，每批 64 句。各系统轮流计时。",
+        "毫秒：单线程逐句翻译的中位数；句/秒：单线程，每批 64 句；"
+        "毫焦：整个处理器每句的能耗（机器能读出时）。各系统轮流计时。",
         "quality": "质量与大小",
         "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。",
         "bytes": "字节",

@@ -1,0 +1,37 @@
+"""What the processor has taken from the wall, where the machine tells: Intel's and AMD's RAPL counters on Linux."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_COUNTERS = Path("/sys/class/powercap")
+
+
+class EnergyMeter:
+    """Joules of all processor packages since it was made; other programs on them are counted too."""
+
+    def __init__(self, counters: Path = _COUNTERS) -> None:
+        """Begin; `counters` is where the kernel shows them."""
+        # A package is `intel-rapl:0`; its parts, `intel-rapl:0:1`, are within it.
+        self._places = [place for place in sorted(counters.glob("intel-rapl:*")) if place.name.count(":") == 1]
+        self._begin = [_read(place / "energy_uj") for place in self._places]
+
+    def joules(self) -> float | None:
+        """Since the beginning; None where the machine does not tell, or tells root alone."""
+        end = [_read(place / "energy_uj") for place in self._places]
+        if not end or None in (*end, *self._begin):
+            return None
+        return sum(_since(*pair) for pair in zip(self._places, self._begin, end, strict=True)) / 1e6
+
+
+def _since(place: Path, begin: int | None, end: int | None) -> int:
+    """Microjoules between two readings of a counter that begins anew at its range (after minutes, under load)."""
+    spent = (end or 0) - (begin or 0)
+    return spent if spent >= 0 else spent + (_read(place / "max_energy_range_uj") or 0)
+
+
+def _read(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return None

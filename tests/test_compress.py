@@ -118,6 +118,8 @@ def test_a_promise_that_none_keeps(run):
         (("{run}", "--types", "int3"), "int3"),
         (("{run}", "--jobs", "1000"), "jobs"),
         (("{run}", "--max-drop", "-1"), "max_drop"),
+        (("{run}", "--ffn", "0"), "ffn"),
+        (("{run}", "--baseline", "{run}"), "no model.safetensors"),
     ],
 )
 def test_what_is_refused(finished, arguments, told):

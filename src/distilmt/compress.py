@@ -51,7 +51,8 @@ class _Search:
 
     def __init__(self, config: CompressConfig, run_config: RunConfig, root: Path) -> None:
         self.config, self.run, self.root = config, run_config, root
-        self.models = {name: root / name for name in ("teacher", "baseline", "student")}
+        baseline = Path(config.baseline) if config.baseline else root / "baseline"
+        self.models = {"teacher": root / "teacher", "baseline": baseline, "student": root / "student"}
         self.points: list[Point] = []
 
     def go(self) -> dict[str, Any]:

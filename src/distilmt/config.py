@@ -414,6 +414,8 @@ class CompressConfig:
     """Beams that are tried."""
     shortlist: bool = False
     """Try a lexical shortlist (needs the extra `shortlist`)."""
+    baseline: str | None = None
+    """Directory of a student without a teacher that stands beside in the budget; null takes the run's own."""
     jobs: int = 1
     """Trainings at once, each on its share of the cores."""
 

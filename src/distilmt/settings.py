@@ -193,6 +193,8 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
             raise UserError(f"{name} is empty: name at least one")
     if not 0 < config.ffn <= 1:
         raise UserError(f"ffn is {config.ffn:g}: it must lie above 0 and not above 1")
+    if config.baseline and not (Path(config.baseline) / "model.safetensors").exists():
+        raise UserError(f"baseline {config.baseline} has no model.safetensors: name the directory of a trained student")
     if min(config.beams) < 1:
         raise UserError(f"beams are {config.beams}: each must be 1 at least")
     _check_jobs(config.jobs)

@@ -87,6 +87,20 @@ def test_models_that_were_cut_are_ordinary_directories(run):
             assert model.config.vocab_size < whole.config.vocab_size
 
 
+def test_with_a_shortlist(run):
+    pytest.importorskip("thot")
+    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--goal", "fastest")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    exports = run / "compressed" / "exports"
+    for name in ("student-int8-shortlist", "ffn+qat+vocabulary-int8-shortlist"):
+        allowed = (exports / name / "model" / "vmap.txt").read_text(encoding="utf-8")
+        pieces = set(json.loads((exports / name / "model" / "shared_vocabulary.json").read_text(encoding="utf-8")))
+        for line in allowed.splitlines():
+            source, _, targets = line.partition("\t")
+            assert {*targets.split(), *([source] if source else [])} <= pieces
+    assert any(point["variant"]["shortlist"] for point in budget(run)["points"])
+
+
 def test_a_second_call_trains_nothing_anew(run):
     models = list((run / "compressed" / "models").glob("*/student/model.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in models}

@@ -198,7 +198,8 @@ def translate(arguments: list[str]) -> int:
     from distilmt import settings
 
     usage = (
-        "Usage: distilmt translate RUN_OR_MODEL_DIR [--beam_size N] [--threads 0] [--system student-int8] < IN > OUT"
+        "Usage: distilmt translate RUN_OR_MODEL_DIR [--beam_size N] [--threads 0] [--system student-int8] "
+        "[--shortlist true|false] < IN > OUT"
     )
     if not arguments or {"-h", "--help"} & set(arguments):
         print(usage)
@@ -207,7 +208,8 @@ def translate(arguments: list[str]) -> int:
     chosen = settings.load_translate(arguments)
     from distilmt.translator import Translator
 
-    translator = Translator(_model(Path(chosen.path), chosen.system), threads=chosen.threads)
+    model = _model(Path(chosen.path), chosen.system)
+    translator = Translator(model, threads=chosen.threads, shortlist=chosen.shortlist)
     batch = 1 if sys.stdin.isatty() else 64
     for line in translator.stream(_lines(), chosen.beam_size or translator.beam_size, batch):
         sys.stdout.write(line.replace("\n", " ") + "\n")

@@ -447,6 +447,20 @@ class DemoConfig:
 
 
 @dataclass
+class ShortlistConfig:
+    """Which target pieces a sentence may use (CTranslate2's vocabulary map)."""
+
+    best: int = 50
+    """Target pieces that every source piece allows: the likeliest translations. Fewer are faster, and lose more."""
+    frequent: int = 100
+    """The most frequent target pieces, which are always allowed."""
+    hypotheses: int = 1
+    """How many of the teacher's translations of a sentence it is learnt from, beside the reference; best first."""
+    sentences: int = 200_000
+    """Most sentences it is learnt from, taken evenly from the labels: the word aligner keeps them in memory."""
+
+
+@dataclass
 class TranslateConfig:
     """`distilmt translate RUN_OR_MODEL_DIR`."""
 
@@ -458,3 +472,5 @@ class TranslateConfig:
     """1 is greedy; null takes what the model was compressed for, else 4."""
     threads: int = 0
     """CPU threads; 0 takes one per core."""
+    shortlist: bool | None = None
+    """Whether the model's shortlist is used; null uses it if there is one."""

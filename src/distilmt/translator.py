@@ -66,7 +66,14 @@ class _HuggingFacePieces:
 class Translator:
     """An exported model (`distilmt export`), ready to translate."""
 
-    def __init__(self, path: str | Path, threads: int = 0, workers: int = 1, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int = 0,
+        workers: int = 1,
+        device: str = "cpu",
+        shortlist: bool | None = None,
+    ) -> None:
         """Load a model directory.
 
         Args:
@@ -74,15 +81,22 @@ class Translator:
             threads: CPU threads of each worker; 0 takes one per core.
             workers: batches translated side by side.
             device: `cpu`, `cuda`, or `auto` for the GPU if there is one.
+            shortlist: whether words are chosen from the model's shortlist (`vmap.txt`) only; None does so if it has
+                one. A sentence then may use what any sentence of its batch may, so that a translation can depend on
+                the sentences it shares a batch with; `batch_size=1` rules that out.
 
         Raises:
-            UserError: the directory is not such a model.
+            UserError: the directory is not such a model, or has no shortlist where one is asked for.
         """
         self.path = Path(path)
         facts = _facts(self.path)
         self.max_length = int(facts["max_positions"]) - 1
         self.beam_size = int(facts.get("beam_size", 4))
         own = facts.get("tokenizer") != "huggingface"
+        there = (self.path / "vmap.txt").exists()
+        if shortlist and not there:
+            raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
+        self.shortlist = there if shortlist is None else shortlist
         self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(
             str(self.path),
@@ -160,6 +174,7 @@ class Translator:
             max_decoding_length=self.max_length,
             target_prefix=[self._pieces.prefix] * len(rows) if self._pieces.prefix else None,
             return_scores=count > 1 or beam_size > 1,
+            use_vmap=self.shortlist,
         )
         for row, result in zip(rows, found, strict=True):
             scores = result.scores or [0.0] * len(result.hypotheses)

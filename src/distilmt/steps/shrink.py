@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any, Literal
 from transformers import MarianConfig, MarianMTModel
 
 from distilmt import tokenizer as tokenizers
-from distilmt.compression import importance, vocabulary
+from distilmt.compression import importance, shortlist, vocabulary
 from distilmt.compression.pruning import STACKS, drop_layers, friendly, narrow_ffn, remade
 from distilmt.compression.search import Variant
-from distilmt.config import RunConfig, TrainingConfig
+from distilmt.compression.shortlist import Shortlist
+from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import quality
 from distilmt.labels.store import LabelStore
@@ -184,6 +186,19 @@ def _shorter(config: TrainingConfig, updates: int) -> TrainingConfig:
 def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
     """Export a model of a run's directory as CTranslate2, with a shortlist where wanted."""
     export_model(config, model.parent, model.name, variant.compute_type, path)
+    if variant.shortlist:
+        _shortlist(model.parent / _labels(config), model.parent / "tokenizer").write(path)
+
+
+@functools.cache
+def _shortlist(labels: Path, tokenizer: Path) -> Shortlist:
+    """Learnt from a run's labels, less the pieces that a tokenizer has lost."""
+    whole, own = (tokenizers.load(place) for place in (labels.resolve().parent / "tokenizer", tokenizer))
+    config = ShortlistConfig()
+    found = shortlist.build(shortlist.pairs_of(LabelStore(labels), whole, config), whole, config)
+    source, target = set(own.source.pieces), set(own.target.pieces)
+    by_piece = {piece: [p for p in said if p in target] for piece, said in found.by_piece.items() if piece in source}
+    return replace(found, always=[piece for piece in found.always if piece in target], by_piece=by_piece)
 
 
 def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:

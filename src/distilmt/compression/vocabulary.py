@@ -44,9 +44,10 @@ def used(
 ) -> Kept:
     """Pieces that text uses.
 
-    Always kept are </s>, <unk>, <pad>, byte pieces and what the tokenizer's maker defined: any text can still be
-    written where byte pieces are there. With BPE a piece is used too where another is made of it. Vocabularies that
-    are split stay of one size, as Marian wants: the side that uses fewer keeps the first of its unused pieces.
+    Always kept are </s>, <unk>, <pad>, the space, byte pieces and what the tokenizer's maker defined: any text can
+    still be written where byte pieces are there. With BPE a piece is used too where another is made of it.
+    Vocabularies that are split stay of one size, as Marian wants: the side that uses fewer keeps the first of its
+    unused pieces.
 
     Args:
         tokenizer: whose pieces.
@@ -188,6 +189,7 @@ def _merged(text: str, scores: dict[str, float]) -> Counter[str]:
 def _always(side: Side, model: bytes, characters: bool, keep: Collection[str]) -> np.ndarray:
     """[pieces]: what stays whatever the text."""
     names = {piece.text for piece in pieces(model) if piece.kind != NORMAL} | set(keep)
+    names.add("▁")  # written in bytes, a space would not come back as one
     flags = [piece in names or (characters and len(piece) == 1) for piece in side.pieces]
     found = np.array(flags, dtype=bool)
     found[[EOS, UNK, -1]] = True

@@ -224,6 +224,18 @@ def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished, expo
         assert status == 2 and wanted in told.err and told.err.count("\n") == 1
 
 
+def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported, tmp_path):
+    free = translated(capsys, monkeypatch, b"ban der.\n", exported)
+    for value in ("false", "null"):
+        assert translated(capsys, monkeypatch, b"ban der.\n", exported, f"--shortlist={value}") == free
+    status, told = translated(capsys, monkeypatch, b"ban der.\n", exported, "--shortlist=true")
+    assert status == 2 and "has no shortlist" in told.err and told.err.count("\n") == 1
+    model = shutil.copytree(exported, tmp_path / "ct2")
+    (model / "vmap.txt").write_text("\t▁ . a\n", encoding="utf-8")
+    assert translated(capsys, monkeypatch, b"ban der.\n", model)[1].out != free[1].out
+    assert translated(capsys, monkeypatch, b"ban der.\n", model, "--shortlist=false") == free
+
+
 def test_a_real_process_translates_and_refuses(exported, tmp_path):
     found = toy.distilmt("translate", exported, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
     assert found.returncode == 0 and found.stdout.count(b"\n") == 3 and found.stderr == b""

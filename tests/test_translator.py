@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 import toy
 
@@ -75,6 +78,25 @@ def test_stream_gives_a_line_for_a_line(translator):
     stream = translator.stream(lines(), 1, 2)
     next(stream)
     assert len(taken) == 2, "a batch is translated as soon as it is full"
+
+
+def test_a_shortlist_is_used_where_there_is_one(tmp_path, exported):
+    """And only then, and not where it is turned off; every line of a stream keeps to it."""
+    path = Path(shutil.copytree(exported, tmp_path / "ct2"))
+    texts = toy.pairs(10, seed=94)[0]
+    free = Translator(path, threads=1)
+    assert not free.shortlist
+    (path / "vmap.txt").write_text("\t▁ . a\n", encoding="utf-8")
+    bound, off = Translator(path, threads=1), Translator(path, threads=1, shortlist=False)
+    assert bound.shortlist and not off.shortlist
+    assert off.translate(texts) == free.translate(texts)
+    for found in (bound.translate(texts), bound.translate(texts, 1, 3), list(bound.stream(iter(texts)))):
+        assert set("".join(found)) <= set(" .a⁇")
+    assert {piece for found in bound.hypotheses(texts) for piece in found[0].tokens} <= {"▁", ".", "a", "<unk>"}
+    assert Translator(path, shortlist=True).translate(texts) == bound.translate(texts)
+    (path / "vmap.txt").unlink()
+    with pytest.raises(UserError, match=r"vmap\.txt is missing"):
+        Translator(path, shortlist=True)
 
 
 def test_other_directories_are_refused(tmp_path, exported):

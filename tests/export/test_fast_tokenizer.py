@@ -11,7 +11,7 @@ from distilmt.config import TokenizerConfig
 from distilmt.corpora.cleaning import normalise
 
 pytest.importorskip("google.protobuf")
-from distilmt.export.fast_tokenizer import write_fast_tokenizer  # noqa: E402
+from distilmt.export.fast_tokenizer import write_fast_tokenizer
 
 KINDS = ("unigram", "bpe")
 

@@ -26,11 +26,12 @@ VERSION = "1.0"
 _POSITIONS = 1024  # as many as CTranslate2 reads at most
 _USE = """
 ```bash
-argospm-install DIRECTORY
+python -c 'from argostranslate import package; package.install_from_path("student.argosmodel")'
 argos-translate --from SOURCE --to TARGET "Text to translate."
 ```
 
-LibreTranslate finds what `argospm-install` has installed. Argos writes a space for every underscore of a translation.
+LibreTranslate offers what is installed like this where it runs. The first translation of a language loads a model that
+finds sentences (MiniSBD). Argos writes a space for every underscore of a translation.
 """
 # Argos has codes of its own for these.
 _CODES = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no": "nb"}

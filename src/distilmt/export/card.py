@@ -57,7 +57,7 @@ class Form:
     library: str
     """What opens it, as the Hugging Face hub calls it."""
     use: str
-    """Markdown: how to translate with it; `DIRECTORY` stands for where it lies."""
+    """Markdown: how to translate with it; `DIRECTORY` stands for where the files lie."""
 
 
 def write_card(directory: Path, card: Card, form: Form) -> None:
@@ -119,6 +119,7 @@ def readme(facts: Mapping[str, Any], use: str) -> str:
     parameters = "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}"
     scores = [f"- {name}: {value:.2f}" for name, value in facts["scores"].items()] or ["None was measured."]
     files = [f"{found['sha256']}  {name}" for name, found in facts["files"].items()]
+    where = ["", "`DIRECTORY` is where these files lie."] if "DIRECTORY" in use else []
     lines = [
         *_front_matter(facts),
         f"# Translation {pair}, {facts['form']}",
@@ -128,6 +129,7 @@ def readme(facts: Mapping[str, Any], use: str) -> str:
         "## Use",
         "",
         use.strip(),
+        *where,
         "",
         "## How it was made",
         "",

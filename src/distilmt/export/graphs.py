@@ -39,8 +39,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The next words' logits, given what was said before as keys and values.
 
-    First step and later ones are the same graph: whatever of the encoder's states is not yet among the cross-attention's
-    cached keys is projected and joined to them. That is all of it when the cache is empty, and nothing afterwards.
+    First step and later ones are the same graph: whatever of the encoder's states is not yet among the cached keys of
+    cross-attention is projected and joined to them. That is all of it when the cache is empty, nothing afterwards.
     """
 
     def __init__(self, model: MarianMTModel) -> None:

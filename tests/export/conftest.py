@@ -4,12 +4,10 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import TokenizerConfig
 from distilmt.export.card import Card
 
-CARD = Card("en", "it", signature="teacher:trained|seed:1", parameters=12345, scores={"validation bleu": 31.25})
 
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def card():
-    return CARD
+    return Card("en", "it", signature="teacher:trained|seed:1", parameters=12345, scores={"validation bleu": 31.25})
 
 
 @pytest.fixture(scope="session")

@@ -23,11 +23,9 @@ TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich кот 12 (a)", "ban " * 12, ""]
 
 
 @pytest.fixture(scope="module")
-def onnx_export(tmp_path_factory, learnt, shared_tokenizer):
-    from conftest import CARD
-
+def onnx_export(tmp_path_factory, learnt, shared_tokenizer, card):
     directory = tmp_path_factory.mktemp("onnx") / "student-onnx"
-    export_onnx(load_marian(learnt), shared_tokenizer, directory, CARD)
+    export_onnx(load_marian(learnt), shared_tokenizer, directory, card)
     return directory
 
 

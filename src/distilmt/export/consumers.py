@@ -27,11 +27,21 @@ def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
         texts: one sentence each.
     """
     model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32).eval()
-    tokenizer: Any = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    return generated(model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False), texts)
+
+
+def generated(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """Translate by transformers' `generate`, greedily, up to the model's positions, without `<pad>` as a word.
+
+    Args:
+        model: in eval mode.
+        tokenizer: transformers' own.
+        texts: one sentence each.
+    """
 
     @torch.inference_mode()
     def translate(batch: list[str]) -> list[str]:
-        found = model.generate(
+        found = model.generate(  # type: ignore[operator]
             **tokenizer(batch, return_tensors="pt", padding=True),
             num_beams=1,
             do_sample=False,

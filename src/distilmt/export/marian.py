@@ -6,6 +6,10 @@
 
 Names and the transposition of matrices are those of transformers' `convert_marian_to_pytorch.py`, backwards. Marian has
 no `<pad>`: its rows are left out, and the decoder starts from a zero vector of itself.
+
+Positions are computed by Marian, with slightly other frequencies than transformers' Marian has them (the exponents end
+at d/2 - 1 instead of d/2), and Marian reads no table of them that would do (its trained positions start anew with every
+word that is decoded). Translations therefore differ now and then; all else is equal.
 """
 
 from __future__ import annotations
@@ -35,6 +39,10 @@ from pymarian import Translator
 translator = Translator("--config DIRECTORY/decoder.yml --cpu-threads 1 --quiet")
 print(translator.translate(["Text to translate."]))
 ```
+"""
+_POSITIONS = """
+Marian computes the positions of words with slightly other frequencies than the program the model was trained with: some
+translations differ from those of the other exports.
 """
 _PIECES = """
 SentencePiece and the model do not number pieces alike: texts go in and come out in pieces, of `source.spm` and
@@ -66,7 +74,7 @@ def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, c
             np.savez(file, **_weights(model, tokenizer), **{"special:model.yml": _as_bytes(options)})  # type: ignore[arg-type]
         names = _write_vocabularies(tokenizer, temporary, own)
         (temporary / "decoder.yml").write_text(yaml.safe_dump(_decoder(model, names)), encoding="utf-8")
-        write_card(temporary, card, Form("Marian", "marian", _USE if own else _PIECES))
+        write_card(temporary, card, Form("Marian", "marian", (_USE if own else _PIECES) + _POSITIONS))
 
 
 def _numbered_alike(side: Side) -> bool:

@@ -96,7 +96,7 @@ def by_marian(environment, directory, texts):
 
 
 def with_marians_positions(model):
-    """The same with Marian's sinusoids, whose frequencies are 10000^(-i/(d/2-1)); transformers' are 10000^(-i/(d/2))."""
+    """The same with Marian's sinusoids: frequencies 10000^(-i/(d/2-1)) where transformers has 10000^(-i/(d/2))."""
     half = model.config.d_model // 2
     frequencies = 10000.0 ** (-torch.arange(half) / (half - 1))
     for stack in (model.model.encoder, model.model.decoder):

@@ -47,7 +47,9 @@ def _proto(side: Side) -> Any:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError:
         raise UserError("tokenizer.json needs protobuf: pip install 'distilmt[onnx]'") from None
-    return sentencepiece_model_pb2.ModelProto.FromString(side.processor.serialized_model_proto())
+    return sentencepiece_model_pb2.ModelProto.FromString(  # type: ignore[attr-defined]
+        side.processor.serialized_model_proto()
+    )
 
 
 def _normalizers(proto: Any) -> list[Any]:

@@ -8,7 +8,8 @@ from distilmt import pipeline
 from distilmt.config import RunConfig
 from distilmt.labels import write
 from distilmt.rundir import STEP_FILE, read_json, write_json
-from distilmt.steps import learn, measure
+from distilmt.steps import learn, signature
+from distilmt.steps.export import system_name, wanted
 
 CONFIG = RunConfig()
 
@@ -25,6 +26,7 @@ def depends(change):
         (lambda c: replace(c, language="zh"), {"report"}),
         (lambda c: replace(c, evaluation=replace(c.evaluation, bootstrap=7)), {"evaluation", "report"}),
         (lambda c: replace(c, export=replace(c.export, student=["int8"])), {"exports", "report"}),
+        (lambda c: replace(c, export=replace(c.export, formats=["onnx"])), {"exports", "report"}),
         (lambda c: replace(c, student=replace(c.student, initialise="evenly")), {"student", "report"}),
         (
             lambda c: replace(c, student=replace(c.student, training=replace(c.student.training, dropout=0.3))),
@@ -54,7 +56,7 @@ def test_steps_read_only_what_stands_before_them():
 
 
 def test_systems_are_named_by_model_and_type():
-    assert [measure.system_name(*wanted) for wanted in measure._wanted(CONFIG)] == [
+    assert [system_name(*found) for found in wanted(CONFIG)] == [
         "teacher",
         "teacher-int8",
         "student",
@@ -63,7 +65,7 @@ def test_systems_are_named_by_model_and_type():
         "baseline-int8",
     ]
     without = replace(CONFIG, student=replace(CONFIG.student, baseline=False))
-    assert not any(model == "baseline" for model, _ in measure._wanted(without))
+    assert not any(model == "baseline" for model, _ in wanted(without))
 
 
 def test_rows_to_label_are_drawn_by_the_seed():
@@ -81,7 +83,7 @@ def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):
 
 def test_the_signature_tells_runs_apart():
     signatures = {
-        measure.signature(change)
+        signature(change)
         for change in (
             CONFIG,
             replace(CONFIG, seed=2),

@@ -8,6 +8,7 @@ from typing import Literal
 from distilmt.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
+ExportFormat = Literal["huggingface", "onnx", "argos", "marian"]
 
 
 @dataclass
@@ -309,6 +310,16 @@ class StudentConfig:
 
 
 @dataclass
+class LicenceConfig:
+    """Under what licences the parts of a model stand, for its card; null is said to be not stated."""
+
+    teacher: str | None = None
+    """Licence of the teacher (`CC-BY-4.0`)."""
+    data: str | None = None
+    """Licence of the text it was trained on."""
+
+
+@dataclass
 class ExportConfig:
     """What is written for deployment."""
 
@@ -316,6 +327,12 @@ class ExportConfig:
     """CTranslate2 types of the teacher."""
     student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
     """CTranslate2 types of student and baseline."""
+    formats: list[ExportFormat] = field(default_factory=list)
+    """More forms of the student: `huggingface`, `onnx` (needs the extra `onnx`), `argos`, `marian`."""
+    huggingface_type: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Type of the weights in the form `huggingface`."""
+    licences: LicenceConfig = field(default_factory=LicenceConfig)
+    """What the cards of all exports say."""
 
 
 @dataclass

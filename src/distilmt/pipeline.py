@@ -49,6 +49,10 @@ def run(config: RunConfig, until: str = "report") -> Path:
         The run directory.
     """
     root = Path(config.run_dir)
+    if "onnx" in config.export.formats and STEPS.index(until) >= STEPS.index("exports"):
+        from distilmt.export.onnx import check_installed
+
+        check_installed()  # now, and not when everything is trained
     with locked(root):
         write_text(root / "config.yaml", dump(config))
         for name in STEPS[: STEPS.index(until) + 1]:
@@ -99,6 +103,8 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
     inputs = {read: _done(root, read) for read in _READS[name] if read != "baseline" or config.student.baseline}
     if name == "student" and config.labels.selects:
         inputs["selection"] = _done(root, "selection")
+    if name == "exports" and config.export.formats:
+        inputs["corpus"] = _done(root, "corpus")  # sentences on which the exports are compared
     return inputs
 
 

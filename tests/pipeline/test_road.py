@@ -61,6 +61,8 @@ def test_the_report_holds_what_its_schema_says(finished):
     assert set(systems) == FILES["exports"]
     for system in systems.values():
         assert set(System.__annotations__) <= set(system)
+        card = json.loads((finished / "exports" / system["name"] / "card.json").read_text())
+        assert card["scores"]["test bleu"] == system["bleu"] and card["signature"] == report["signature"]
         assert 0 <= system["bleu"] <= 100 and system["parameters"] > 1000 and system["peak_rss_bytes"] > 1 << 20
     assert systems["student-int8"]["file_bytes"] < systems["teacher"]["file_bytes"]
     assert [step["name"] for step in report["steps"]] == [s for s in pipeline.STEPS if s != "report"]
@@ -109,6 +111,37 @@ def test_a_changed_student_leaves_teacher_and_labels_alone(finished, tmp_path):
     assert kept == {"corpus", "tokenizer", "teacher", "labels", "baseline"}
     assert all(contents(run)[path] == files[path] for name in kept for path in (run / name).rglob("*.parquet"))
     assert "T:2" in report["signature"].split("|")
+
+
+def test_more_forms_of_a_finished_student(finished, tmp_path):
+    """Nothing is trained again; every form has a card, and is compared with the model itself."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    before = records(run)
+    keys = ["--run_dir", run, "--export.formats", "[huggingface,onnx,argos,marian]"]
+    keys += ["--export.licences.teacher", "CC-BY-NC-4.0"]
+    found = toy.distilmt("export", finished.parent / "run.yaml", *keys)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    after = records(run)
+    assert {name for name in before if before[name] != after[name]} == {"exports"}
+    exports = run / "exports"
+    forms = {"student-huggingface", "student-onnx", "student.argosmodel", "student-marian"}
+    assert forms | {"student-int8", "agreement.json"} <= {path.name for path in exports.iterdir()}
+    signature = json.loads((run / "report.json").read_text())["signature"]
+    for name in ("student-int8", "teacher", "student-huggingface", "student-onnx", "student-marian"):
+        card = json.loads((exports / name / "card.json").read_text())
+        assert card["signature"] == signature and card["non_commercial"] and card["parameters"] > 1000
+        assert card["bytes"] == sum((exports / name / file).stat().st_size for file in card["files"])
+        assert "validation bleu" in card["scores"]
+    agreement = json.loads((exports / "agreement.json").read_text())
+    assert agreement["sentences"] == 20
+    different = {name: found.get("different") for name, found in agreement["exports"].items()}
+    assert different["student-huggingface"] == different["student-onnx"] == 0
+    assert different["student-marian"] is different["student.argosmodel"] is None  # not run here, and said so
+    assert {"student-int8", "student-onnx-int8"} <= set(different)
+    assert "of 20 greedy translations differ from transformers'" in found.stderr.decode() + found.stdout.decode()
 
 
 def test_until(finished, tmp_path):

@@ -32,13 +32,9 @@ def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_
     Raises:
         UserError: the type is unknown.
     """
-    if compute_type not in TYPES:
-        raise UserError(f"export type {compute_type!r} is unknown: use one of {', '.join(TYPES)}")
-    spec = _specification(model, tokenizer)
-    spec.validate()
-    spec.optimize(quantization=None if compute_type == "float32" else compute_type)
+    spec = specification(model, tokenizer)
     with atomic_directory(directory) as temporary:
-        spec.save(str(temporary))
+        save(spec, temporary, compute_type)
         for name in ("source.spm",) if tokenizer.shared else ("source.spm", "target.spm"):
             (temporary / name).write_bytes((tokenizer.directory / name).read_bytes())
         facts = {
@@ -49,7 +45,20 @@ def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_
         write_json(temporary / "distilmt.json", facts)
 
 
-def _specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
+def save(spec: Any, directory: Path, compute_type: str) -> None:
+    """Write CTranslate2's own files of a model into a directory that is there.
+
+    Raises:
+        UserError: the type is unknown.
+    """
+    if compute_type not in TYPES:
+        raise UserError(f"export type {compute_type!r} is unknown: use one of {', '.join(TYPES)}")
+    spec.validate()
+    spec.optimize(quantization=None if compute_type == "float32" else compute_type)
+    spec.save(str(directory))
+
+
+def specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
     """CTranslate2's description of the model, with both vocabularies.
 
     CTranslate2's own converter takes one vocabulary for both sides; here each side registers its own. `<pad>` is

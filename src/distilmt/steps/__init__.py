@@ -2,6 +2,7 @@
 
 from transformers.utils import logging as transformers_logging
 
+from distilmt.steps.export import export_models
 from distilmt.steps.fit import tidy
 from distilmt.steps.learn import (
     choose_labels,
@@ -12,8 +13,9 @@ from distilmt.steps.learn import (
     train_tokenizer,
     write_labels,
 )
-from distilmt.steps.measure import evaluate_models, export_models, signature, write_report
+from distilmt.steps.measure import evaluate_models, write_report
 from distilmt.steps.score import TRANSLATIONS, score_model
+from distilmt.steps.signatures import signature
 
 __all__ = [
     "TRANSLATIONS",

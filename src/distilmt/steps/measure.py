@@ -1,4 +1,4 @@
-"""The steps that ship and measure: exports, evaluation, report."""
+"""The steps that measure: evaluation and report."""
 
 from __future__ import annotations
 
@@ -7,50 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distilmt import __version__
-from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig
+from distilmt.config import RunConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import health, quality, speed
-from distilmt.export.ctranslate2 import export
-from distilmt.export.huggingface import export_huggingface
+from distilmt.export.card import add_scores
 from distilmt.machine import cores
 from distilmt.progress import task
 from distilmt.report import build, html
 from distilmt.rundir import read_json, read_step, write_json, write_text
 from distilmt.steps.examine import examine_models, verdicts
-from distilmt.teachers import external
-from distilmt.teachers.local import load_marian
-from distilmt.tokenizer import load as load_tokenizer
+from distilmt.steps.export import MODELS, system_name, wanted
+from distilmt.steps.signatures import signature
 from distilmt.translator import Translator
-
-_MODELS = ("teacher", "student", "baseline")
-
-
-def system_name(model: str, compute_type: str) -> str:
-    """`student` for float32, `student-int8` for int8."""
-    return model if compute_type == "float32" else f"{model}-{compute_type}"
-
-
-def _wanted(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """Models and the types they are exported in."""
-    for model in _MODELS:
-        if model != "baseline" or config.student.baseline:
-            for compute_type in config.export.teacher if model == "teacher" else config.export.student:
-                yield model, compute_type
-
-
-def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Export every model in every type asked for."""
-    root = directory.parent
-    tokenizer = load_tokenizer(root / "tokenizer")
-    for model, compute_type in _wanted(config):
-        path = directory / system_name(model, compute_type)
-        outside = external.pointer(root / model)
-        if outside:
-            export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)
-        else:
-            export(load_marian(root / model), tokenizer, path, compute_type)
-    return {system_name(*wanted): speed.file_bytes(directory / system_name(*wanted)) for wanted in _wanted(config)}
 
 
 def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -58,12 +26,14 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     root = directory.parent
     test = prepare.load(root / "corpus", "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
-    names = [system_name(*wanted) for wanted in _wanted(config)]
+    names = [system_name(*found) for found in wanted(config)]
     results = {}
     with task("translating the test set", len(names), "systems") as bar:
         for name in names:
             results[name] = _quality(config, root / "exports" / name, sources, references, directory / f"{name}.json")
-            bar.advance(1, bleu=round(results[name]["scores"]["bleu"], 2))
+            scores = results[name]["scores"]
+            add_scores(root / "exports" / name, {f"test {key}": scores[key] for key in ("bleu", "chrf")})
+            bar.advance(1, bleu=round(scores["bleu"], 2))
     sample = [s for s in sources if s.strip()][: config.evaluation.speed_sentences]
     paths = {name: root / "exports" / name for name in names}
     speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
@@ -94,7 +64,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     root = directory.parent
     test = prepare.load(root / "corpus", "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
-    names = [system_name(*wanted) for wanted in _wanted(config)]
+    names = [system_name(*found) for found in wanted(config)]
     found = {name: read_json(root / "evaluation" / f"{name}.json") for name in names}
     translations = {name: found[name]["translations"] for name in names}
     evaluation = config.evaluation
@@ -108,7 +78,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
             translations, references, config.corpus.target, evaluation.bootstrap, config.seed
         ),
         steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
-        curves={name: read_json(root / name / "log.json") for name in _MODELS if (root / name / "log.json").exists()},
+        curves={name: read_json(root / name / "log.json") for name in MODELS if (root / name / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
         labels=_result(root / "labels"),
@@ -127,7 +97,7 @@ _STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "b
 def _systems(config: RunConfig, root: Path, found: dict[str, Any]) -> Iterator[Any]:
     """One row per system, with its quality, speed and size."""
     speeds = read_json(root / "evaluation" / "speed.json")
-    for model, compute_type in _wanted(config):
+    for model, compute_type in wanted(config):
         name = system_name(model, compute_type)
         yield build.system(
             name,
@@ -143,63 +113,3 @@ def _systems(config: RunConfig, root: Path, found: dict[str, Any]) -> Iterator[A
 def _result(directory: Path) -> dict[str, Any]:
     record = read_step(directory)
     return record.result if record else {}
-
-
-def _asked(labels: LabelConfig) -> str:
-    """What the teacher was asked: translations, word distributions on whose words, or both."""
-    translations = [f"{labels.hypotheses}best"] if labels.hypotheses else []
-    return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
-
-
-def _loss(objective: ObjectiveConfig) -> str:
-    """The terms, and what is not as it is by default."""
-    parts = [f"word{objective.word:g}", f"label{objective.label:g}"]
-    if objective.annealing:
-        parts.append("annealing")
-    if objective.divergence != "kl":
-        skewed = "js" in objective.divergence or "skewed" in objective.divergence
-        parts.append(objective.divergence + (f"{objective.skew:g}" if skewed else ""))
-    if objective.entropy != "none":
-        weight = f"{objective.entropy_weight:g}" if objective.entropy == "penalty" else ""
-        parts.append(f"entropy-{objective.entropy}{weight}")
-    if objective.selection != "all":
-        share = f"{objective.selection_share:g}" if objective.selection in ("batch", "queue") else ""
-        parts.append(objective.selection + share)
-    if objective.ranking:
-        parts.append(f"ranking{objective.ranking:g}")
-    if objective.states:
-        parts.append(f"states{objective.states:g}")
-    if objective.attention:
-        parts.append(f"attention{objective.attention:g}-{objective.attention_heads}")
-    if objective.consistency:
-        parts.append(f"consistency{objective.consistency:g}")
-    return "+".join(parts)
-
-
-def _decoding(labels: LabelConfig) -> str:
-    way = f"sampled{labels.sampling:g}" if labels.sampling else f"beam{labels.beam_size}.lp{labels.length_penalty:g}"
-    return f"{way}.{labels.compute_type}"
-
-
-def signature(config: RunConfig) -> str:
-    """One line that stands for how the student was made, as sacreBLEU's stands for how it is scored."""
-    labels, objective = config.labels, config.student.objective
-    policy = config.student.on_policy
-    parts = {
-        "teacher": "+".join([config.teacher.path or "trained", *labels.ensemble]),
-        "decode": _decoding(labels) if labels.hypotheses else "no",
-        "labels": _asked(labels)
-        + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}")
-        + (f".keep{labels.keep}" if labels.keep > 1 else ""),
-        "k": labels.top_k,
-        "tail": objective.tail,
-        "T": f"{objective.temperature:g}",
-        "loss": _loss(objective),
-        "refs": f"{objective.reference_share:g}",
-        "init": config.student.initialise,
-        "updates": config.student.training.updates,
-        **({"on-policy": f"{policy.rounds}x{policy.updates}.{policy.share:g}"} if policy.updates else {}),
-        "seed": config.seed,
-        "version": __version__,
-    }
-    return "|".join(f"{key}:{value}" for key, value in parts.items())

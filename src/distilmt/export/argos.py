@@ -1,0 +1,172 @@
+"""Marian models as Argos Translate packages (`.argosmodel`), which LibreTranslate installs too.
+
+A package is a zip of one directory: `metadata.json`, `model/` (CTranslate2), `sentencepiece.model`, `README.md`. Argos
+cuts texts with that one SentencePiece model and joins translations with it, adds no `</s>` and cuts nothing off; see
+`argostranslate/package.py`, `tokenizer.py` and `translate.py` of 1.11.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import MarianMTModel
+
+from distilmt.errors import UserError
+from distilmt.export.card import Card, Form, write_card
+from distilmt.export.ctranslate2 import save, specification
+from distilmt.rundir import atomic_path, write_json
+from distilmt.tokenizer import Tokenizer
+
+VERSION = "1.0"
+_POSITIONS = 1024  # as many as CTranslate2 reads at most
+_USE = """
+```bash
+python -c 'from argostranslate import package; package.install_from_path("student.argosmodel")'
+argos-translate --from SOURCE --to TARGET "Text to translate."
+```
+
+LibreTranslate offers what is installed like this where it runs. The first translation of a language loads a model that
+finds sentences (MiniSBD). Argos writes a space for every underscore of a translation.
+"""
+# Argos has codes of its own for these.
+_CODES = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no": "nb"}
+_NAMES = {
+    "ar": "Arabic",
+    "az": "Azerbaijani",
+    "bg": "Bulgarian",
+    "bn": "Bengali",
+    "ca": "Catalan",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "eo": "Esperanto",
+    "es": "Spanish",
+    "et": "Estonian",
+    "eu": "Basque",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "fr": "French",
+    "ga": "Irish",
+    "gl": "Galician",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "ky": "Kyrgyz",
+    "lt": "Lithuanian",
+    "lv": "Latvian",
+    "ms": "Malay",
+    "nb": "Norwegian",
+    "nl": "Dutch",
+    "pb": "Portuguese (Brazil)",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sq": "Albanian",
+    "sr": "Serbian",
+    "sv": "Swedish",
+    "th": "Thai",
+    "tl": "Tagalog",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "ur": "Urdu",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+    "zt": "Chinese (traditional)",
+}
+
+
+def export_argos(
+    model: MarianMTModel, tokenizer: Tokenizer, path: Path, card: Card, compute_type: str = "int8"
+) -> None:
+    """Write an Argos Translate package, whole or not at all.
+
+    Split vocabularies work: pieces that are not in the source's SentencePiece model Argos joins as they are written.
+    Only bytes need the source's to know them.
+
+    Args:
+        model: a Marian model in float32; it is left as it is.
+        tokenizer: the tokenizer it was trained with.
+        path: the package, by custom named `.argosmodel`; an older one is replaced.
+        card: what is said about it; languages are those that Argos will offer.
+        compute_type: CTranslate2 type of the weights.
+
+    Raises:
+        UserError: the type is unknown, or only the target's pieces spell characters in bytes.
+    """
+    _check_bytes(tokenizer)
+    source, target = _code(card.source), _code(card.target)
+    name = f"translate-{source}_{target}-{VERSION.replace('.', '_')}"
+    spec = specification(_with_positions(model), tokenizer)
+    spec.config.add_source_eos = True
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary) / name
+        (directory / "model").mkdir(parents=True)
+        save(spec, directory / "model", compute_type)
+        (directory / "sentencepiece.model").write_bytes((tokenizer.directory / "source.spm").read_bytes())
+        write_json(directory / "metadata.json", _metadata(source, target))
+        use = _USE.replace("SOURCE", source).replace("TARGET", target)
+        write_card(directory, card, Form(f"Argos Translate, {compute_type}", "argostranslate", use))
+        _pack(directory, path)
+
+
+def _check_bytes(tokenizer: Tokenizer) -> None:
+    if "<0x41>" in tokenizer.target.pieces and "<0x41>" not in tokenizer.source.pieces:
+        raise UserError(
+            f"{tokenizer.directory}: only the target's pieces spell characters in bytes, and Argos joins translations "
+            "with the source's: export to CTranslate2 or ONNX instead, or train a tokenizer with tokenizer.sharing: "
+            "shared"
+        )
+
+
+def _with_positions(model: MarianMTModel) -> MarianMTModel:
+    """A copy whose sinusoids reach as far as CTranslate2 may ask: Argos cuts no text to the model's positions."""
+    model = copy.deepcopy(model)
+    for stack in (model.model.encoder, model.model.decoder):
+        old: Any = stack.embed_positions
+        new = type(old)(max(_POSITIONS, old.num_embeddings), old.embedding_dim)
+        with torch.no_grad():
+            new.weight.copy_(new.create_weight())
+        stack.embed_positions = new
+    return model
+
+
+def _code(language: str) -> str:
+    """Argos's code of a language: `pb` for `pt_BR`."""
+    plain = language.lower().replace("-", "_")
+    return _CODES.get(plain, plain.split("_")[0])
+
+
+def _metadata(source: str, target: str) -> dict[str, Any]:
+    return {
+        "package_version": VERSION,
+        "argos_version": "1.0",
+        "from_code": source,
+        "from_name": _NAMES.get(source, source),
+        "to_code": target,
+        "to_name": _NAMES.get(target, target),
+        "type": "translate",
+        "links": [],
+    }
+
+
+def _pack(directory: Path, path: Path) -> None:
+    """Zip a directory, with its name, so that the same files make the same zip."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as package:
+        for file in sorted(p for p in directory.rglob("*") if p.is_file()):
+            entry = zipfile.ZipInfo(file.relative_to(directory.parent).as_posix(), (1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            package.writestr(entry, file.read_bytes())

@@ -1,0 +1,127 @@
+"""Exports translated with by what they are made for, greedily: transformers and ONNX Runtime.
+
+Neither is how to translate fast or well; it is how to see whether an export says what its model says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer, MarianMTModel
+
+from distilmt.export.onnx import cache_names
+from distilmt.rundir import read_json
+
+_BATCH = 32
+
+
+def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
+    """Translate with a directory in safetensors, by transformers' `generate`.
+
+    Args:
+        directory: written by `export_transformers`, or a student of a run.
+        texts: one sentence each.
+    """
+    model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32).eval()
+    return generated(model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False), texts)
+
+
+def generated(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """Translate by transformers' `generate`, greedily, up to the model's positions, without `<pad>` as a word.
+
+    Args:
+        model: in eval mode.
+        tokenizer: transformers' own.
+        texts: one sentence each.
+    """
+
+    @torch.inference_mode()
+    def translate(batch: list[str]) -> list[str]:
+        found = model.generate(  # type: ignore[operator]
+            **tokenizer(batch, return_tensors="pt", padding=True),
+            num_beams=1,
+            do_sample=False,
+            max_length=model.config.max_position_embeddings,
+            bad_words_ids=[[model.config.pad_token_id]],
+            forced_eos_token_id=None,
+        )
+        return list(tokenizer.batch_decode(found, skip_special_tokens=True))
+
+    return _in_batches(translate, texts)
+
+
+def by_onnxruntime(directory: Path, texts: Sequence[str], quantized: bool = False) -> list[str]:
+    """Translate with a directory of `export_onnx`, by ONNX Runtime and `tokenizer.json`.
+
+    Args:
+        directory: the export.
+        texts: one sentence each.
+        quantized: with the int8 weights, and one by one: batches share the range of their activations' int8.
+    """
+    model = _OnnxModel(directory, "_quantized" if quantized else "")
+
+    def translate(batch: list[str]) -> list[str]:
+        encoded = model.source.encode_batch(batch)
+        ids, mask = (np.array([getattr(e, name) for e in encoded], np.int64) for name in ("ids", "attention_mask"))
+        said: list[list[int]] = model.generate(ids, mask).tolist()
+        return list(model.target.decode_batch(said, skip_special_tokens=True))
+
+    return _in_batches(translate, texts, 1 if quantized else _BATCH)
+
+
+class _OnnxModel:
+    """Both graphs and both tokenizers of a directory."""
+
+    def __init__(self, directory: Path, suffix: str) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        self.config: dict[str, Any] = read_json(directory / "config.json")
+        self.source = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        own = directory / "target" / "tokenizer.json"
+        self.target = Tokenizer.from_file(str(own)) if own.exists() else self.source
+        self.source.enable_padding(pad_id=self.config["pad_token_id"], pad_token="<pad>")
+        names = ("encoder_model", "decoder_model_merged")
+        paths = [str(directory / "onnx" / f"{name}{suffix}.onnx") for name in names]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # more threads than that wait for each other: the matrices are small
+        cpu = ["CPUExecutionProvider"]
+        self.encoder, self.decoder = (onnxruntime.InferenceSession(p, options, providers=cpu) for p in paths)
+
+    def generate(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """The likeliest word at every step [B, T], `<pad>` behind a sentence's end; of sources [B, S]."""
+        pad, end = self.config["pad_token_id"], self.config["eos_token_id"]
+        states = self.encoder.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        fixed = {"encoder_attention_mask": mask, "encoder_hidden_states": states}
+        cache = self._empty(len(ids))
+        word, ended = np.full((len(ids), 1), pad), np.zeros((len(ids), 1), bool)
+        said = []
+        for _ in range(self.config["max_position_embeddings"] - 1):
+            logits, *present = self.decoder.run(None, {"input_ids": word, **fixed, **cache})
+            cache = dict(zip(cache, present, strict=True))
+            word = np.where(ended, pad, logits[:, -1:].argmax(-1))
+            said.append(word)
+            ended |= word == end
+            if ended.all():
+                break
+        return np.concatenate(said, 1)
+
+    def _empty(self, batch: int) -> dict[str, np.ndarray]:
+        heads = self.config["decoder_attention_heads"]
+        nothing = np.zeros((batch, heads, 0, self.config["d_model"] // heads), np.float32)
+        return {f"past_key_values.{name}": nothing for name in cache_names(self.config["decoder_layers"])}
+
+
+def _in_batches(translate: Callable[[list[str]], list[str]], texts: Sequence[str], size: int = _BATCH) -> list[str]:
+    """Translations in order, of batches of texts about as long; an empty text is not translated."""
+    found = [""] * len(texts)
+    order = sorted((i for i, text in enumerate(texts) if text.strip()), key=lambda i: len(texts[i]))
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        for row, text in zip(rows, translate([texts[i] for i in rows]), strict=True):
+            found[row] = text
+    return found

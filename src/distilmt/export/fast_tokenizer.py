@@ -1,0 +1,109 @@
+"""`tokenizer.json`: SentencePiece in the form that the `tokenizers` library and transformers.js read.
+
+transformers.js looks for one such file and uses it for both languages. Its ids are the model's, so that a vocabulary
+of both languages needs one file; split vocabularies need two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from distilmt.errors import UserError
+from distilmt.rundir import atomic_path
+from distilmt.tokenizer import EOS, PAD_PIECE, UNK, Side
+
+_FOREIGN = 100.0
+"""How much less likely than the least likely piece one is that only the other language has: it is there to be read."""
+_COMMON = [*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2027), 0x20AC]
+"""Characters that are spelt in bytes by the normaliser where no piece has them: transformers.js cannot do so itself."""
+
+
+def write_fast_tokenizer(side: Side, path: Path) -> None:
+    """Write the pieces of one language, or of both where they are shared, as a `tokenizer.json`.
+
+    Raises:
+        UserError: `protobuf` is not installed, which reads SentencePiece's file.
+    """
+    proto = _proto(side)
+    tokenizer = Tokenizer(_bpe(side, proto) if proto.trainer_spec.model_type == 2 else _unigram(side, proto))
+    tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *_spelling(side, proto)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="always", split=True)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", EOS)]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.add_special_tokens([AddedToken(p, special=True, normalized=False) for p in ("</s>", "<unk>", PAD_PIECE)])
+    with atomic_path(path) as temporary:
+        tokenizer.save(str(temporary))
+
+
+def _proto(side: Side) -> Any:
+    try:
+        from sentencepiece import sentencepiece_model_pb2
+    except ImportError:
+        raise UserError("tokenizer.json needs protobuf: pip install 'distilmt[onnx]'") from None
+    return sentencepiece_model_pb2.ModelProto.FromString(  # type: ignore[attr-defined]
+        side.processor.serialized_model_proto()
+    )
+
+
+def _normalizers(proto: Any) -> list[Any]:
+    """What SentencePiece does to a text before it cuts it."""
+    found: list[Any] = []
+    if proto.normalizer_spec.precompiled_charsmap:
+        found.append(normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap))
+    if proto.normalizer_spec.remove_extra_whitespaces:
+        found += [normalizers.Replace(Regex("^ +| +$"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
+    return found
+
+
+def _spelling(side: Side, proto: Any) -> list[Any]:
+    """Replacements of characters that are in no piece by the names of their bytes, which are pieces.
+
+    Names hold characters that may have to be replaced themselves: these are set aside as private ones first.
+    """
+    if not proto.trainer_spec.byte_fallback:
+        return []
+    known = set("".join(piece.piece for piece in proto.pieces if piece.type == piece.NORMAL))
+    missing = [chr(code) for code in _COMMON if chr(code) not in known]
+    aside = {c: chr(0xE000 + ord(c)) for c in missing if c in "<>x0123456789ABCDEF"}
+    first = [normalizers.Replace(c, private) for c, private in aside.items()]
+    return first + [normalizers.Replace(aside.get(c, c), _bytes(c)) for c in missing]
+
+
+def _bytes(text: str) -> str:
+    return "".join(f"<0x{byte:02X}>" for byte in text.encode())
+
+
+def _unigram(side: Side, proto: Any) -> Any:
+    """Pieces in the model's order with their log-probabilities."""
+    own = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
+    least = min(own.values())
+    named = {piece.piece: 0.0 if piece.type == piece.BYTE else least for piece in proto.pieces} | {PAD_PIECE: least}
+    known = named | own
+    scores = [known.get(piece, least - _FOREIGN) for piece in side.pieces]
+    byte_fallback = bool(proto.trainer_spec.byte_fallback)
+    return models.Unigram(list(zip(side.pieces, scores, strict=True)), UNK, byte_fallback)
+
+
+def _bpe(side: Side, proto: Any) -> Any:
+    """Pieces and the pairs they are merged from: SentencePiece merges the pair whose piece has the best score."""
+    scores = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
+    ranked = sorted(
+        (-score, left, piece[len(left) :])
+        for piece, score in scores.items()
+        for left in (piece[:i] for i in range(1, len(piece)))
+        if left in scores and piece[len(left) :] in scores
+    )
+    return models.BPE(
+        vocab={piece: i for i, piece in enumerate(side.pieces)},
+        merges=[(left, right) for _, left, right in ranked],
+        unk_token="<unk>",
+        fuse_unk=True,
+        byte_fallback=bool(proto.trainer_spec.byte_fallback),
+    )

@@ -1,0 +1,113 @@
+"""Marian's encoder and decoder as `torch.export` wants them: tensors in, tensors out, any length, one graph each.
+
+They compute what `MarianMTModel` computes (a test holds them equal), from its own modules' weights. Written out here
+because transformers' own forward pass builds caches and masks in Python, which no exporter follows for long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import MarianMTModel
+
+NEVER = -1e4
+"""Added to a logit or an attention score that must never win."""
+
+
+class Encoder(nn.Module):
+    """Token ids to the encoder's last states."""
+
+    def __init__(self, model: MarianMTModel) -> None:
+        super().__init__()
+        self.stack: Any = model.model.encoder
+        self.words = nn.Parameter(self.stack.embed_tokens.weight.T.contiguous(), requires_grad=False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """States [B, S, d] of ids [B, S]; mask [B, S] int64, 0 where there is padding."""
+        x = _embed(self.words, self.stack, input_ids, 0)
+        apart = _apart(attention_mask, x)
+        for layer in self.stack.layers:
+            own = layer.self_attn
+            keys, values = _heads(own.k_proj(x), own), _heads(own.v_proj(x), own)
+            x = layer.self_attn_layer_norm(x + _attend(own, x, keys, values, apart))
+            x = layer.final_layer_norm(x + layer.fc2(layer.activation_fn(layer.fc1(x))))
+        return x
+
+
+class Decoder(nn.Module):
+    """The next words' logits, given what was said before as keys and values.
+
+    First step and later ones are the same graph: whatever of the encoder's states is not yet among the cached keys of
+    cross-attention is projected and joined to them. That is all of it when the cache is empty, nothing afterwards.
+    """
+
+    def __init__(self, model: MarianMTModel) -> None:
+        super().__init__()
+        self.stack: Any = model.model.decoder
+        self.words = nn.Parameter(model.lm_head.weight.T.contiguous(), requires_grad=False)
+        bias = model.final_logits_bias[0].clone()
+        bias[-1] = NEVER  # <pad> is no word
+        self.bias = nn.Parameter(bias, requires_grad=False)
+
+    def forward(
+        self, input_ids: Tensor, encoder_attention_mask: Tensor, encoder_hidden_states: Tensor, past: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One or more words further.
+
+        Args:
+            input_ids: [B, T], `<pad>` first.
+            encoder_attention_mask: [B, S] int64.
+            encoder_hidden_states: [B, S, d].
+            past: for every layer keys and values of what was said [B, heads, P, d/heads], then of the encoder's states
+                [B, heads, S or 0, d/heads].
+
+        Returns:
+            Logits [B, T, V], and `past` with T more.
+        """
+        said = past[0].shape[2]
+        x = _embed(self.words, self.stack, input_ids, said)
+        before, across = _before(input_ids, said, x), _apart(encoder_attention_mask, x)
+        present = []
+        for index, layer in enumerate(self.stack.layers):
+            own, over = layer.self_attn, layer.encoder_attn
+            key, value, far_key, far_value = past[4 * index : 4 * index + 4]
+            key = torch.cat([key, _heads(own.k_proj(x), own)], 2)
+            value = torch.cat([value, _heads(own.v_proj(x), own)], 2)
+            new = encoder_hidden_states[:, far_key.shape[2] :]
+            far_key = torch.cat([far_key, _heads(over.k_proj(new), over)], 2)
+            far_value = torch.cat([far_value, _heads(over.v_proj(new), over)], 2)
+            x = layer.self_attn_layer_norm(x + _attend(own, x, key, value, before))
+            x = layer.encoder_attn_layer_norm(x + _attend(over, x, far_key, far_value, across))
+            x = layer.final_layer_norm(x + layer.fc2(layer.activation_fn(layer.fc1(x))))
+            present += [key, value, far_key, far_value]
+        return x @ self.words + self.bias, present
+
+
+def _embed(words: Tensor, stack: Any, ids: Tensor, said: int) -> Tensor:
+    """Embeddings [B, T, d], from a matrix [d, V]: that of the output, so that it is stored once."""
+    positions = stack.embed_positions.weight[said : said + ids.shape[1]]
+    chosen = words.index_select(1, ids.flatten()).T.reshape(*ids.shape, len(words))
+    return chosen * stack.embed_scale + positions
+
+
+def _apart(mask: Tensor, like: Tensor) -> Tensor:
+    """What is added to scores so that padding is not attended to, [B, 1, 1, S]."""
+    return (1 - mask[:, None, None, :].to(like.dtype)) * NEVER
+
+
+def _before(ids: Tensor, said: int, like: Tensor) -> Tensor:
+    """What is added to scores so that nothing behind a word is attended to, [T, P + T]."""
+    now = torch.arange(ids.shape[1]) + said
+    return (torch.arange(said + ids.shape[1])[None, :] > now[:, None]).to(like.dtype) * NEVER
+
+
+def _heads(x: Tensor, attention: Any) -> Tensor:
+    """[B, T, d] to [B, heads, T, d/heads]."""
+    return x.unflatten(2, (attention.num_heads, attention.head_dim)).transpose(1, 2)
+
+
+def _attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, apart: Tensor) -> Tensor:
+    scores = _heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + apart
+    return attention.out_proj((scores.softmax(-1) @ values).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

@@ -1,0 +1,225 @@
+"""Marian models in Marian's own format, for marian-decoder and pymarian.
+
+    model.npz       weights under Marian's names, and the options they were made with
+    source.spm, target.spm  or  source.yml, target.yml      vocabularies
+    decoder.yml     what marian-decoder is told
+
+Names and the transposition of matrices are those of transformers' `convert_marian_to_pytorch.py`, backwards. Marian has
+no `<pad>`: its rows are left out, and the decoder starts from a zero vector of itself.
+
+Positions are computed by Marian, with slightly other frequencies than transformers' Marian has them (the exponents end
+at d/2 - 1 instead of d/2), and Marian reads no table of them that would do (its trained positions start anew with every
+word that is decoded). Translations therefore differ now and then; all else is equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from transformers import MarianMTModel
+
+from distilmt.errors import UserError
+from distilmt.export.card import Card, Form, write_card
+from distilmt.rundir import atomic_directory
+from distilmt.tokenizer import Side, Tokenizer
+
+_SELF = {"q_proj": "q", "k_proj": "k", "v_proj": "v", "out_proj": "o"}
+_ACTIVATIONS = {"relu": "relu", "swish": "swish", "silu": "swish", "gelu": "gelu"}
+_USE = """
+```bash
+marian-decoder --config DIRECTORY/decoder.yml < source.txt
+```
+
+```python
+from pymarian import Translator
+
+translator = Translator("--config DIRECTORY/decoder.yml --cpu-threads 1 --quiet")
+print(translator.translate(["Text to translate."]))
+```
+"""
+_POSITIONS = """
+Marian computes the positions of words with slightly other frequencies than the program the model was trained with: some
+translations differ from those of the other exports.
+"""
+_PIECES = """
+SentencePiece and the model do not number pieces alike: texts go in and come out in pieces, of `source.spm` and
+`target.spm`.
+
+```bash
+spm_encode --model DIRECTORY/source.spm < source.txt | marian-decoder --config DIRECTORY/decoder.yml \\
+  | spm_decode --model DIRECTORY/target.spm
+```
+"""
+
+
+def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card) -> None:
+    """Write a directory for marian-decoder and pymarian, in float32, whole or not at all.
+
+    Args:
+        model: a Marian model in float32.
+        tokenizer: the tokenizer it was trained with.
+        directory: what is written; an older export there is replaced.
+        card: what is said about it.
+
+    Raises:
+        UserError: the model is of a kind Marian does not decode.
+    """
+    options = _options(model, tokenizer)
+    own = all(_numbered_alike(side) for side in (tokenizer.source, tokenizer.target))
+    with atomic_directory(directory) as temporary:
+        with (temporary / "model.npz").open("wb") as file:
+            np.savez(file, **_weights(model, tokenizer), **{"special:model.yml": _as_bytes(options)})  # type: ignore[arg-type]
+        names = _write_vocabularies(tokenizer, temporary, own)
+        (temporary / "decoder.yml").write_text(yaml.safe_dump(_decoder(model, names)), encoding="utf-8")
+        write_card(temporary, card, Form("Marian", "marian", (_USE if own else _PIECES) + _POSITIONS))
+
+
+def _numbered_alike(side: Side) -> bool:
+    """Whether SentencePiece's ids are the model's, so that Marian can cut texts itself."""
+    size = side.processor.get_piece_size()
+    return bool((side.to_model[:size] == np.arange(size)).all())
+
+
+def _size(side: Side) -> int:
+    """Rows of the embedding that Marian has: without `<pad>`, and without pieces that only fill up."""
+    size = side.processor.get_piece_size()
+    return size if _numbered_alike(side) else len(side.pieces) - 1
+
+
+def _write_vocabularies(tokenizer: Tokenizer, directory: Path, own: bool) -> list[str]:
+    for name in ("source.spm", "target.spm"):
+        (directory / name).write_bytes((tokenizer.directory / name).read_bytes())
+    if own:
+        return ["source.spm", "target.spm"]
+    for name, side in (("source.yml", tokenizer.source), ("target.yml", tokenizer.target)):
+        ids = {piece: i for i, piece in enumerate(side.pieces[: _size(side)])}
+        text = yaml.safe_dump(ids, allow_unicode=True, sort_keys=False, default_style='"', width=1 << 20)
+        (directory / name).write_text(text.replace('!!int "', "").replace('"\n', "\n"), encoding="utf-8")
+    return ["source.yml", "target.yml"]
+
+
+def _weights(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, np.ndarray]:
+    """Marian's names and matrices; all have two dimensions."""
+    sizes = _size(tokenizer.source), _size(tokenizer.target)
+    found = {"decoder_ff_logit_out_b": model.final_logits_bias[:, : sizes[1]]}
+    if tokenizer.shared:
+        found["Wemb"] = model.lm_head.weight[: sizes[1]]
+    else:
+        found["encoder_Wemb"] = model.model.encoder.embed_tokens.weight[: sizes[0]]
+        found["decoder_Wemb"] = model.model.decoder.embed_tokens.weight[: sizes[1]]
+    for name, stack in (("encoder", model.model.encoder), ("decoder", model.model.decoder)):
+        for number, layer in enumerate(stack.layers, 1):
+            found |= {f"{name}_l{number}_{key}": value for key, value in _layer(layer).items()}
+    arrays = {key: value.detach().float().numpy() for key, value in found.items()}
+    return {key: np.ascontiguousarray(np.atleast_2d(value), dtype=np.float32) for key, value in arrays.items()}
+
+
+def _layer(layer: Any) -> dict[str, Any]:
+    found = _attention("self", layer.self_attn, layer.self_attn_layer_norm)
+    if hasattr(layer, "encoder_attn"):
+        found |= _attention("context", layer.encoder_attn, layer.encoder_attn_layer_norm)
+    norm = layer.final_layer_norm
+    return found | {
+        "ffn_W1": layer.fc1.weight.T,
+        "ffn_b1": layer.fc1.bias,
+        "ffn_W2": layer.fc2.weight.T,
+        "ffn_b2": layer.fc2.bias,
+        "ffn_ffn_ln_scale": norm.weight,
+        "ffn_ffn_ln_bias": norm.bias,
+    }
+
+
+def _attention(name: str, attention: Any, norm: Any) -> dict[str, Any]:
+    found = {f"{name}_Wo_ln_scale": norm.weight, f"{name}_Wo_ln_bias": norm.bias}
+    for ours, theirs in _SELF.items():
+        found[f"{name}_W{theirs}"] = getattr(attention, ours).weight.T
+        found[f"{name}_b{theirs}"] = getattr(attention, ours).bias
+    return found
+
+
+def _options(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Marian's options of the model; what it has one value for must be one here."""
+    config = model.config
+    heads = {config.encoder_attention_heads, config.decoder_attention_heads}
+    widths = {config.encoder_ffn_dim, config.decoder_ffn_dim}
+    if len(heads) > 1 or len(widths) > 1 or config.activation_function not in _ACTIVATIONS:
+        raise UserError(
+            "Marian decodes models with as many heads and as wide feed-forward blocks in encoder and decoder, and "
+            f"{', '.join(_ACTIVATIONS)} between them: export to transformers or ONNX instead"
+        )
+    if not (config.scale_embedding and config.tie_word_embeddings):
+        raise UserError("Marian exports need scaled and tied embeddings: export to transformers or ONNX instead")
+    return {
+        "type": "transformer",
+        "version": "v1.12.0",
+        "input-types": ["sequence"],
+        "dim-vocabs": [_size(tokenizer.source), _size(tokenizer.target)],
+        "dim-emb": config.d_model,
+        "dim-rnn": 1024,
+        "enc-type": "bidirectional",
+        "enc-cell": "gru",
+        "enc-cell-depth": 1,
+        "enc-depth": config.encoder_layers,
+        "dec-cell": "gru",
+        "dec-cell-base-depth": 2,
+        "dec-cell-high-depth": 1,
+        "dec-depth": config.decoder_layers,
+        "skip": False,
+        "layer-normalization": False,
+        "right-left": False,
+        "tied-embeddings": True,
+        "tied-embeddings-src": tokenizer.shared,
+        "tied-embeddings-all": tokenizer.shared,
+        "output-omit-bias": False,
+        "lemma-dim-emb": 0,
+        "ulr": False,
+        "ulr-dim-emb": 0,
+        "ulr-trainable-transformation": False,
+        "transformer-heads": heads.pop(),
+        "transformer-dim-ffn": widths.pop(),
+        "transformer-decoder-dim-ffn": 0,
+        "transformer-ffn-depth": 2,
+        "transformer-decoder-ffn-depth": 0,
+        "transformer-ffn-activation": _ACTIVATIONS[config.activation_function],
+        "transformer-no-projection": False,
+        "transformer-no-bias": False,
+        "transformer-no-affine": False,
+        "transformer-pool": False,
+        "transformer-dim-aan": 2048,
+        "transformer-aan-depth": 2,
+        "transformer-aan-activation": "swish",
+        "transformer-aan-nogate": False,
+        "transformer-decoder-autoreg": "self-attention",
+        "transformer-tied-layers": [],
+        "transformer-guided-alignment-layer": "last",
+        "transformer-preprocess": "",
+        "transformer-postprocess": "dan",
+        "transformer-postprocess-emb": "d",
+        "transformer-postprocess-top": "",
+        "transformer-train-position-embeddings": False,
+        "transformer-depth-scaling": False,
+    }
+
+
+def _as_bytes(options: dict[str, Any]) -> np.ndarray:
+    """How Marian keeps its options among the weights: characters of YAML, ended by a zero."""
+    return np.frombuffer(yaml.safe_dump(options).encode() + b"\0", dtype=np.int8)
+
+
+def _decoder(model: MarianMTModel, vocabularies: list[str]) -> dict[str, Any]:
+    return {
+        "models": ["model.npz"],
+        "vocabs": vocabularies,
+        "relative-paths": True,
+        "beam-size": 4,
+        "normalize": 1.0,
+        "word-penalty": 0.0,
+        "mini-batch": 32,
+        "maxi-batch": 100,
+        "maxi-batch-sort": "src",
+        "max-length": model.config.max_position_embeddings - 1,
+        "max-length-crop": True,
+    }

@@ -1,0 +1,190 @@
+"""Marian models as ONNX, in the layout of transformers.js and ONNX Runtime's users.
+
+    config.json, generation_config.json, tokenizer.json, tokenizer_config.json
+    onnx/encoder_model.onnx, onnx/decoder_model_merged.onnx                         float32
+    onnx/encoder_model_quantized.onnx, onnx/decoder_model_merged_quantized.onnx     int8
+
+Names of files, inputs and outputs are those of optimum's exports. The decoder needs no `use_cache_branch`: with an
+empty cache it is the first step, with a full one any later step (`graphs.Decoder`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import MarianMTModel
+
+from distilmt.errors import UserError
+from distilmt.export.card import Card, Form, write_card
+from distilmt.export.fast_tokenizer import write_fast_tokenizer
+from distilmt.export.graphs import Decoder, Encoder
+from distilmt.export.quantise import quantise
+from distilmt.export.transformers import generation_config
+from distilmt.rundir import atomic_directory
+from distilmt.tokenizer import Tokenizer
+
+NEEDS = ("onnx", "onnxruntime", "onnxscript")
+_SHARED = """
+```js
+import { env, pipeline } from "@huggingface/transformers";
+
+env.localModelPath = "./"; env.allowRemoteModels = false;
+const translate = await pipeline("translation", "DIRECTORY", { dtype: "q8" });
+console.log(await translate("Text to translate."));
+```
+"""
+_SPLIT = """
+The two languages have vocabularies of their own: `tokenizer.json` writes the source's ids, `target/tokenizer.json`
+reads the target's.
+
+```js
+import { env, AutoTokenizer, AutoModelForSeq2SeqLM } from "@huggingface/transformers";
+
+env.localModelPath = "./"; env.allowRemoteModels = false;
+const source = await AutoTokenizer.from_pretrained("DIRECTORY");
+const target = await AutoTokenizer.from_pretrained("DIRECTORY/target");
+const model = await AutoModelForSeq2SeqLM.from_pretrained("DIRECTORY", { dtype: "q8" });
+const ids = await model.generate(await source("Text to translate."));
+console.log(target.batch_decode(ids, { skip_special_tokens: true }));
+```
+"""
+
+
+def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card) -> None:
+    """Write a directory for transformers.js and ONNX Runtime, in float32 and int8, whole or not at all.
+
+    Args:
+        model: a Marian model in float32, in eval mode.
+        tokenizer: the tokenizer it was trained with.
+        directory: what is written; an older export there is replaced.
+        card: what is said about it.
+
+    Raises:
+        UserError: the extra `onnx` is not installed.
+    """
+    check_installed()
+    with atomic_directory(directory) as temporary:
+        (temporary / "onnx").mkdir()
+        for graph in (_encoder(model), _decoder(model)):
+            path = temporary / "onnx" / f"{graph.name}.onnx"
+            _write(graph, path)
+            with _quietly():
+                quantise(path, path.with_name(f"{graph.name}_quantized.onnx"))
+        model.config.save_pretrained(temporary)
+        generation_config(model, beams=1).save_pretrained(temporary)
+        _write_tokenizer(tokenizer, temporary)
+        write_card(temporary, card, Form("ONNX", "transformers.js", _SHARED if tokenizer.shared else _SPLIT))
+
+
+def check_installed() -> None:
+    """Raise a UserError where what writes ONNX is not there."""
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"ONNX exports need {', '.join(missing)}: pip install 'distilmt[onnx]'")
+
+
+def _write_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
+    tokenizer.copy_to(directory)
+    write_fast_tokenizer(tokenizer.source, directory / "tokenizer.json")
+    if not tokenizer.shared:
+        write_fast_tokenizer(tokenizer.target, directory / "target" / "tokenizer.json")
+        config = (tokenizer.directory / "tokenizer_config.json").read_bytes()
+        (directory / "target" / "tokenizer_config.json").write_bytes(config)
+
+
+@dataclass
+class _Graph:
+    """What the exporter is told: an example of every input, its name, and which of its sides may vary."""
+
+    name: str
+    module: nn.Module
+    examples: tuple[Any, ...]
+    shapes: dict[str, Any]
+    inputs: list[str]
+    outputs: list[str]
+
+
+# Examples are of lengths that differ, and none is 1: the exporter takes equal lengths, and 1, for the only ones.
+_BATCH, _SOURCE, _SAID, _NOW, _KNOWN = 2, 7, 4, 3, 5
+
+
+def _dimensions(*names: str) -> dict[int, Any]:
+    return {side: torch.export.Dim(name) for side, name in enumerate(names) if name}
+
+
+def _encoder(model: MarianMTModel) -> _Graph:
+    ids = torch.zeros(_BATCH, _SOURCE, dtype=torch.long)
+    sides = _dimensions("batch_size", "encoder_sequence_length")
+    shapes = {"input_ids": sides, "attention_mask": sides}
+    return _Graph(
+        "encoder_model", Encoder(model), (ids, torch.ones_like(ids)), shapes, list(shapes), ["last_hidden_state"]
+    )
+
+
+def _decoder(model: MarianMTModel) -> _Graph:
+    config, batch = model.config, "batch_size"
+    heads, width = config.decoder_attention_heads, config.d_model // config.decoder_attention_heads
+    source = _dimensions(batch, "encoder_sequence_length")
+    said = _dimensions(batch, "", "past_decoder_sequence_length")
+    known = _dimensions(batch, "", "past_encoder_sequence_length")
+    ids = torch.zeros(_BATCH, _NOW, dtype=torch.long)
+    mask = torch.ones(_BATCH, _SOURCE, dtype=torch.long)
+    shapes = {
+        "input_ids": _dimensions(batch, "decoder_sequence_length"),
+        "encoder_attention_mask": source,
+        "encoder_hidden_states": source,
+        "past": [said, said, known, known] * config.decoder_layers,
+    }
+    # Each a tensor of its own: of one that stands twice, the exporter makes one input.
+    lengths = [_SAID, _SAID, _KNOWN, _KNOWN] * config.decoder_layers
+    past = [torch.zeros(_BATCH, heads, length, width) for length in lengths]
+    names = cache_names(config.decoder_layers)
+    return _Graph(
+        "decoder_model_merged",
+        Decoder(model),
+        (ids, mask, torch.zeros(_BATCH, _SOURCE, config.d_model), past),
+        shapes,
+        [*list(shapes)[:-1], *(f"past_key_values.{name}" for name in names)],
+        ["logits", *(f"present.{name}" for name in names)],
+    )
+
+
+def cache_names(layers: int) -> Sequence[str]:
+    """Names of the cache's tensors, in the order of `graphs.Decoder`."""
+    return [f"{i}.{side}.{kind}" for i in range(layers) for side in ("decoder", "encoder") for kind in ("key", "value")]
+
+
+def _write(graph: _Graph, path: Path) -> None:
+    with _quietly(), torch.no_grad():
+        program = torch.onnx.export(
+            graph.module.eval(),
+            graph.examples,
+            input_names=graph.inputs,
+            output_names=graph.outputs,
+            dynamic_shapes=graph.shapes,
+            dynamo=True,
+            verbose=False,
+        )
+        assert program is not None
+        program.save(str(path), external_data=False)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the exporter's hints, which run through the progress that is shown."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,122 @@
+"""The step that ships: CTranslate2 directories of every model, and the student in other forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers import MarianMTModel
+
+from distilmt.config import ExportFormat, RunConfig
+from distilmt.evaluation import speed
+from distilmt.export.argos import export_argos
+from distilmt.export.card import Card, Form, write_card
+from distilmt.export.ctranslate2 import export
+from distilmt.export.huggingface import export_huggingface
+from distilmt.export.marian import export_marian
+from distilmt.export.onnx import export_onnx
+from distilmt.export.transformers import export_transformers
+from distilmt.progress import say
+from distilmt.rundir import read_step, write_json
+from distilmt.steps.agreement import agreement, sentences, summary
+from distilmt.steps.signatures import signature
+from distilmt.teachers import external
+from distilmt.teachers.local import load_marian
+from distilmt.tokenizer import Tokenizer
+from distilmt.tokenizer import load as load_tokenizer
+
+MODELS = ("teacher", "student", "baseline")
+_USE = """
+```python
+from distilmt.translator import Translator
+
+print(Translator("DIRECTORY").translate(["Text to translate."]))
+```
+
+or `distilmt translate DIRECTORY < source.txt`.
+"""
+
+
+def system_name(model: str, compute_type: str) -> str:
+    """`student` for float32, `student-int8` for int8."""
+    return model if compute_type == "float32" else f"{model}-{compute_type}"
+
+
+def wanted(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Models and the CTranslate2 types they are exported in."""
+    for model in MODELS:
+        if model != "baseline" or config.student.baseline:
+            for compute_type in config.export.teacher if model == "teacher" else config.export.student:
+                yield model, compute_type
+
+
+def format_name(name: ExportFormat) -> str:
+    """Where a form of the student lies within `exports`."""
+    return "student.argosmodel" if name == "argos" else f"student-{name}"
+
+
+def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Export every model in every type and the student in every form asked for; compare what the forms say."""
+    root = directory.parent
+    tokenizer = load_tokenizer(root / "tokenizer")
+    for model, compute_type in wanted(config):
+        path = directory / system_name(model, compute_type)
+        outside = external.pointer(root / model)
+        if outside:
+            export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)
+        else:
+            export(load_marian(root / model), tokenizer, path, compute_type)
+        write_card(path, card(config, model), Form(f"CTranslate2, {compute_type}", "ctranslate2", _USE))
+    for name in config.export.formats:
+        export_format(name, load_marian(root / "student"), tokenizer, directory / format_name(name), config)
+    if config.export.formats:
+        _compare(config, directory, tokenizer)
+    names = [*(system_name(*found) for found in wanted(config)), *map(format_name, config.export.formats)]
+    return {name: _bytes(directory / name) for name in names}
+
+
+def export_format(
+    name: ExportFormat, model: MarianMTModel, tokenizer: Tokenizer, path: Path, config: RunConfig
+) -> None:
+    """Write a student in one of the forms beside CTranslate2's."""
+    about = card(config, "student")
+    if name == "huggingface":
+        export_transformers(model, tokenizer, path, about, config.export.huggingface_type)
+    elif name == "onnx":
+        export_onnx(model, tokenizer, path, about)
+    elif name == "argos":
+        export_argos(model, tokenizer, path, about)
+    else:
+        export_marian(model, tokenizer, path, about)
+
+
+def card(config: RunConfig, model: str) -> Card:
+    """What a run knows of one of its models."""
+    record = read_step(Path(config.run_dir) / model)
+    result = record.result if record else {}
+    metric = (config.teacher if model == "teacher" else config.student).training.metric
+    best = result.get("best_score")
+    return Card(
+        config.corpus.source,
+        config.corpus.target,
+        model,
+        signature(config),
+        result.get("parameters"),
+        {} if best is None else {f"validation {metric}": best},
+        config.export.licences.teacher,
+        config.export.licences.data,
+    )
+
+
+def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
+    root = directory.parent
+    ctranslate2 = [system_name("student", compute_type) for compute_type in config.export.student]
+    texts = sentences(root / "corpus", tokenizer, load_marian(root / "student").config.max_position_embeddings)
+    found = agreement(root / "student", directory, [*ctranslate2, *map(format_name, config.export.formats)], texts)
+    write_json(directory / "agreement.json", found)
+    say(summary(found))
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else speed.file_bytes(path)

@@ -1,0 +1,31 @@
+import pytest
+
+from distilmt import tokenizer as tokenizers
+from distilmt.config import TokenizerConfig
+from distilmt.export.card import Card
+
+
+@pytest.fixture(scope="session")
+def card():
+    return Card("en", "it", signature="teacher:trained|seed:1", parameters=12345, scores={"validation bleu": 31.25})
+
+
+@pytest.fixture(scope="session")
+def opus_tokenizer(tmp_path_factory):
+    """One vocabulary for two SentencePiece models, as OPUS-MT has it: ids are not SentencePiece's own."""
+    import json
+
+    import toy
+
+    halves = [tmp_path_factory.mktemp(f"half{i}") for i in range(2)]
+    sources, targets = toy.pairs(300)
+    directory = tmp_path_factory.mktemp("opus")
+    pieces = ["</s>", "<unk>"]
+    for half, text, name in zip(halves, (sources, targets), ("source.spm", "target.spm"), strict=True):
+        config = TokenizerConfig(vocab_size=60, byte_fallback=False)
+        tokenizers.train(text, text, config, half, seed=1)
+        (directory / name).write_bytes((half / "source.spm").read_bytes())
+        pieces += [p for p in tokenizers.load(half).source.pieces[2:-1][::-1] if p not in pieces]
+    (directory / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate([*pieces, "<pad>"])}))
+    (directory / "tokenizer_config.json").write_bytes((halves[0] / "tokenizer_config.json").read_bytes())
+    return tokenizers.load(directory)

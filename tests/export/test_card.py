@@ -1,0 +1,72 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from distilmt.errors import UserError
+from distilmt.export.card import Card, Form, add_scores, write_card
+
+FORM = Form("ONNX", "transformers.js", "Run DIRECTORY.")
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model").write_bytes(b"weights")
+    (tmp_path / "vocab.json").write_text("{}")
+    return tmp_path
+
+
+def card_of(directory):
+    return json.loads((directory / "card.json").read_text()), (directory / "README.md").read_text()
+
+
+def test_sizes_and_checksums_are_the_files(directory, card):
+    write_card(directory, card, FORM)
+    facts, text = card_of(directory)
+    assert facts["files"] == {
+        "onnx/model": {"bytes": 7, "sha256": hashlib.sha256(b"weights").hexdigest()},
+        "vocab.json": {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()},
+    }
+    assert facts["bytes"] == 9 and facts["parameters"] == 12345
+    for part in ("12,345 parameters, 9 bytes", "teacher:trained|seed:1", "en → it", "validation bleu: 31.25", "Run"):
+        assert part in text
+    assert hashlib.sha256(b"weights").hexdigest() in text
+
+
+def test_what_is_not_known_is_said(directory):
+    write_card(directory, Card("en", "it"), FORM)
+    facts, text = card_of(directory)
+    assert facts["licences"] == {"teacher": None, "data": None} and not facts["non_commercial"]
+    assert text.count("not stated") == 2 and "None was measured." in text and "unknown parameters" in text
+
+
+@pytest.mark.parametrize(
+    ("licence", "forbidden"),
+    [
+        ("CC-BY-NC-4.0", True),
+        ("cc-by-nc-sa 4.0", True),
+        ("non-commercial research", True),
+        ("CC-BY-4.0", False),
+        ("Apache-2.0", False),
+        ("NCSA", False),
+    ],
+)
+def test_non_commercial_licences_are_flagged(directory, card, licence, forbidden):
+    for changed in ({"teacher_licence": licence}, {"data_licence": licence}):
+        write_card(directory, replace(card, **changed), FORM)
+        facts, text = card_of(directory)
+        assert facts["non_commercial"] == forbidden == ("Not for commercial use" in text) and licence in text
+
+
+def test_scores_come_later(directory, card):
+    write_card(directory, card, FORM)
+    files = card_of(directory)[0]["files"]
+    add_scores(directory, {"test bleu": 40.0})
+    facts, text = card_of(directory)
+    assert facts["scores"] == {"validation bleu": 31.25, "test bleu": 40.0} and facts["files"] == files
+    assert "test bleu: 40.00" in text and "Run DIRECTORY." in text
+    (directory / "card.json").unlink()
+    with pytest.raises(UserError, match=r"card\.json is missing"):
+        add_scores(directory, {})

@@ -1,0 +1,108 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+import toy
+
+from distilmt.errors import UserError
+from distilmt.students.presets import new_model
+from distilmt.teachers.local import load_marian
+from distilmt.translator import Translator
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+from distilmt.export.consumers import by_onnxruntime  # noqa: E402
+from distilmt.export.graphs import Decoder, Encoder  # noqa: E402
+from distilmt.export.onnx import export_onnx  # noqa: E402
+
+TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich кот 12 (a)", "ban " * 12, ""]
+
+
+@pytest.fixture(scope="module")
+def onnx_export(tmp_path_factory, learnt, shared_tokenizer, card):
+    directory = tmp_path_factory.mktemp("onnx") / "student-onnx"
+    export_onnx(load_marian(learnt), shared_tokenizer, directory, card)
+    return directory
+
+
+@torch.no_grad()
+def test_the_graphs_are_the_model(tokenizer):
+    """Whole and word by word, with and without padding, whatever the vocabularies."""
+    model = new_model(toy.MICRO, tokenizer, 0.0, 2).eval()
+    encoder, decoder = Encoder(model), Decoder(model)
+    ids = torch.randint(2, 300, (3, 7))
+    mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3, [1] + [0] * 6])
+    words = torch.randint(2, 300, (3, 5))
+    words[:, 0] = tokenizer.pad
+    theirs = model(input_ids=ids, attention_mask=mask, decoder_input_ids=words).logits[..., :-1]
+    states = encoder(ids, mask)
+    cache = [torch.zeros(3, 2, 0, 16)] * 4
+    torch.testing.assert_close(decoder(words, mask, states, cache)[0][..., :-1], theirs, atol=1e-4, rtol=1e-4)
+    steps = []
+    for word in words.split(1, 1):
+        logits, cache = decoder(word, mask, states, cache)
+        steps.append(logits)
+    torch.testing.assert_close(torch.cat(steps, 1)[..., :-1], theirs, atol=1e-4, rtol=1e-4)
+    assert [tensor.shape[2] for tensor in cache] == [5, 5, 7, 7]
+
+
+def test_onnx_runtime_says_what_transformers_says(onnx_export, exported):
+    """CTranslate2's greedy translation is tested equal to transformers' elsewhere."""
+    assert by_onnxruntime(onnx_export, TEXTS) == Translator(exported).translate(TEXTS, beam_size=1)
+
+
+def test_int8_is_small_and_near(onnx_export):
+    sizes = {path.name: path.stat().st_size for path in (onnx_export / "onnx").iterdir()}
+    for name in ("encoder_model", "decoder_model_merged"):
+        model = onnx.load(onnx_export / "onnx" / f"{name}_quantized.onnx")
+        onnx.checker.check_model(model)
+        big = {i.name: i for i in model.graph.initializer if np.prod(i.dims) >= 32 * 400}
+        assert {i.data_type for i in big.values()} == {onnx.TensorProto.INT8}, "the words stand there once, in int8"
+        assert list(big) == ["words_quantized"]
+        assert sizes[f"{name}_quantized.onnx"] < sizes[f"{name}.onnx"]
+    exact, near = by_onnxruntime(onnx_export, TEXTS), by_onnxruntime(onnx_export, TEXTS, quantized=True)
+    assert sum(a == b for a, b in zip(exact, near, strict=True)) > 0.7 * len(TEXTS)
+
+
+def test_names_and_shapes_are_those_of_transformers_js(onnx_export):
+    session = onnxruntime.InferenceSession(onnx_export / "onnx" / "decoder_model_merged.onnx")
+    inputs = {i.name: i.shape for i in session.get_inputs()}
+    cached = [f"past_key_values.0.{side}.{kind}" for side in ("decoder", "encoder") for kind in ("key", "value")]
+    assert list(inputs) == ["input_ids", "encoder_attention_mask", "encoder_hidden_states", *cached]
+    assert inputs[cached[0]] == ["batch_size", 2, "past_decoder_sequence_length", 16]
+    outputs = [o.name for o in session.get_outputs()]
+    assert outputs == ["logits", *(name.replace("past_key_values", "present") for name in cached)]
+    encoder = onnxruntime.InferenceSession(onnx_export / "onnx" / "encoder_model.onnx")
+    assert [i.name for i in encoder.get_inputs()] == ["input_ids", "attention_mask"]
+    assert [o.name for o in encoder.get_outputs()] == ["last_hidden_state"]
+    generation = json.loads((onnx_export / "generation_config.json").read_text())
+    assert generation["max_length"] == 64 and generation["num_beams"] == 1
+
+
+def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card):
+    model = new_model(toy.MICRO, split_tokenizer, 0.0, 3).eval()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data.mul_(2.0)  # random weights whose answers are far apart
+    export_onnx(model, split_tokenizer, tmp_path / "onnx", card)
+    from distilmt.export.ctranslate2 import export
+
+    export(model, split_tokenizer, tmp_path / "ct2", "float32")
+    texts = [*toy.pairs(30, seed=9, chinese=True)[0], "Zürich 12"]
+    found = by_onnxruntime(tmp_path / "onnx", texts)
+    theirs = Translator(tmp_path / "ct2", threads=1).translate(texts, beam_size=1)
+    assert [a.strip() for a in found] == [b.strip() for b in theirs] and len(set(found)) > 10
+    assert "target/tokenizer.json" in (tmp_path / "onnx" / "README.md").read_text()
+
+
+def test_what_is_missing_is_named(tmp_path, shared_tokenizer, card, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    monkeypatch.delitem(sys.modules, "onnxscript")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(UserError, match=r"need onnxscript: pip install 'distilmt\[onnx\]'"):
+        export_onnx(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "onnx", card)
+    assert not list(tmp_path.iterdir())

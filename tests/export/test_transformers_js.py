@@ -1,0 +1,76 @@
+"""ONNX exports opened by transformers.js under Node."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import toy
+
+from distilmt.students.presets import new_model
+from distilmt.teachers.local import load_marian
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+pytestmark = pytest.mark.slow
+
+from distilmt.export.consumers import by_onnxruntime  # noqa: E402
+from distilmt.export.onnx import export_onnx  # noqa: E402
+
+SCRIPT = Path(__file__).parent / "consumers" / "transformers_js.mjs"
+PACKAGE = "@huggingface/transformers@4.3.1"
+
+
+@pytest.fixture(scope="session")
+def node_project(tmp_path_factory):
+    """A directory in which transformers.js is installed."""
+    if os.environ.get("DISTILMT_NODE"):
+        return Path(os.environ["DISTILMT_NODE"])  # one that was filled before
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("node and npm are not there")
+    directory = tmp_path_factory.mktemp("node")
+    # Scripts would download CUDA libraries.
+    install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE]
+    found = subprocess.run(install, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
+    if found.returncode:
+        pytest.skip(f"transformers.js cannot be installed: {found.stderr[-200:]}")
+    return directory
+
+
+def by_transformers_js(project, export, texts, dtype, kind="shared"):
+    found = subprocess.run(
+        ["node", str(SCRIPT), str(export.parent), export.name, dtype, kind],
+        cwd=project,
+        input="\n".join(texts),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    return json.loads(found.stdout)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "q8"])
+def test_it_says_what_onnx_runtime_says(tmp_path, node_project, learnt, shared_tokenizer, card, dtype):
+    export_onnx(load_marian(learnt), shared_tokenizer, tmp_path / "student-onnx", card)
+    texts = [*toy.pairs(40, seed=99)[0], "Zürich 12 (a)", "ban " * 12]
+    ours = by_onnxruntime(tmp_path / "student-onnx", texts, quantized=dtype == "q8")
+    assert by_transformers_js(node_project, tmp_path / "student-onnx", texts, dtype) == ours
+    assert len(set(ours)) > 20
+
+
+def test_two_tokenizers(tmp_path, node_project, split_tokenizer, card):
+    model = new_model(toy.MICRO, split_tokenizer, 0.0, 3).eval()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data.mul_(2.0)  # random weights whose answers are far apart
+    export_onnx(model, split_tokenizer, tmp_path / "student-onnx", card)
+    texts = toy.pairs(20, seed=9, chinese=True)[0]
+    found = by_transformers_js(node_project, tmp_path / "student-onnx", texts, "fp32", "split")
+    assert [text.strip() for text in found] == [
+        text.strip() for text in by_onnxruntime(tmp_path / "student-onnx", texts)
+    ]

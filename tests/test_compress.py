@@ -67,6 +67,8 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
 
 def test_what_is_shipped_translates(run):
     shipped = Translator(run / "compressed" / "model")
+    card = (run / "compressed" / "model" / "README.md").read_text()
+    assert "test bleu" in card and "|compressed:" in card and "model.bin" in card
     assert shipped.beam_size == budget(run)["chosen"]["variant"]["beam_size"]
     found = toy.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
     assert found.returncode == 0 and found.stdout.decode().splitlines() == shipped.translate(

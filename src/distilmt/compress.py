@@ -19,9 +19,11 @@ from distilmt.compression.search import Point, Variant
 from distilmt.config import CompressConfig, RunConfig
 from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
+from distilmt.export.card import Form, write_card
 from distilmt.report import budget
 from distilmt.rundir import atomic_directory, locked, read_json, read_step, run_step, write_json
 from distilmt.steps import shrink, signature
+from distilmt.steps.export import USE, card
 from distilmt.steps.stages import Stage, measure_stages, times
 
 PLACE, MODEL = "compressed", "model"
@@ -172,6 +174,7 @@ class _Search:
         chosen = search.best(self.points, floor, goal) or search.nearest(self.points, goal)
         self._ship(chosen.variant)
         stages = measure_stages(self.run, list(self._way(chosen.variant)))
+        self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
         return budget.build(self._about(floor), self.points, chosen, stages)
 
     def _about(self, floor: float) -> dict[str, Any]:
@@ -189,6 +192,18 @@ class _Search:
         with atomic_directory(self.root / PLACE / MODEL) as place:
             shutil.copytree(self._exported(variant), place, dirs_exist_ok=True)
             write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
+
+    def _write_card(self, chosen: Point, stage: dict[str, Any]) -> None:
+        """Beside what is shipped: how it was made, and what it scores."""
+        about = card(self.run, "student")
+        scores = {f"validation {self.config.metric}": chosen.score}
+        scores |= {f"test {metric}": stage["scores"][metric] for metric in ("bleu", "chrf")}
+        record = read_step(self.models[chosen.variant.shape])
+        made = f"{about.signature}|compressed:{chosen.variant.name}"
+        parameters = record.result["parameters"] if record else None
+        about = replace(about, scores=scores, signature=made, parameters=parameters)
+        form = Form(f"CTranslate2, {chosen.variant.compute_type}", "ctranslate2", USE)
+        write_card(self.root / PLACE / MODEL, about, form)
 
     def _way(self, chosen: Variant) -> Iterator[Stage]:
         """From the teacher to what is shipped, one change at a time."""

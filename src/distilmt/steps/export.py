@@ -27,7 +27,7 @@ from distilmt.tokenizer import Tokenizer
 from distilmt.tokenizer import load as load_tokenizer
 
 MODELS = ("teacher", "student", "baseline")
-_USE = """
+USE = """
 ```python
 from distilmt.translator import Translator
 
@@ -36,6 +36,7 @@ print(Translator("DIRECTORY").translate(["Text to translate."]))
 
 or `distilmt translate DIRECTORY < source.txt`.
 """
+"""How a CTranslate2 export is used, for its card."""
 
 
 def system_name(model: str, compute_type: str) -> str:
@@ -67,7 +68,7 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
             export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)
         else:
             export(load_marian(root / model), tokenizer, path, compute_type)
-        write_card(path, card(config, model), Form(f"CTranslate2, {compute_type}", "ctranslate2", _USE))
+        write_card(path, card(config, model), Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
     for name in config.export.formats:
         export_format(name, load_marian(root / "student"), tokenizer, directory / format_name(name), config)
     if config.export.formats:

@@ -74,11 +74,15 @@ def test_every_piece_may_be_copied_with_all_its_parts(built, tokenizer):
         assert copies & target <= allowed
 
 
-def test_bytes_digits_and_punctuation_are_always_allowed(built, tokenizer):
+def test_digits_punctuation_and_bytes_that_were_said_are_always_allowed(built, tokenizer):
     target = set(tokenizer.target.pieces)
-    assert {f"<0x{i:02X}>" for i in range(256)} & target <= set(built.always)
     assert set("0123456789.,;:!?。，「」-▁") & target <= set(built.always)
+    assert {f"<0x{ord(c):02X}>" for c in "0123456789 .,()%-+/"} & target <= set(built.always)
     assert built.allowed([]) == {*built.always, "</s>", "<unk>"}
+    pytest.importorskip("thot")
+    rare = list(zip(tokenizer.source.encode(["Ω"]), tokenizer.target.encode(["œ"]), strict=True))
+    said = shortlist.build([*pairs(tokenizer, 20), *rare], tokenizer, replace(CONFIG, frequent=0)).always
+    assert {"<0xC5>", "<0x93>"} <= set(said) and not {"<0xCE>", "<0xA9>"} & set(said)
 
 
 @settings(deadline=None, max_examples=50)

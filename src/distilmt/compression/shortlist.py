@@ -102,7 +102,8 @@ def build(pairs: Iterable[Pair], tokenizer: Tokenizer, config: ShortlistConfig) 
     alignment = Alignment(_counted(pairs, counts))
     names, usable = tokenizer.target.pieces, _usable(tokenizer.target)
     frequent = [names[i] for i, _ in counts.most_common(config.frequent)]
-    always = dict.fromkeys(p for p in (*frequent, *filter(_is_general, names)) if p in usable)
+    general = [piece for i, piece in enumerate(names) if _is_general(piece, i in counts)]
+    always = dict.fromkeys(piece for piece in (*frequent, *general) if piece in usable)
     ids = {piece: i for i, piece in enumerate(tokenizer.source.pieces)}
     by_piece = {}
     for piece in sorted(_usable(tokenizer.source), key=lambda piece: ids[piece]):
@@ -131,10 +132,15 @@ def _is_byte(piece: str) -> bool:
     return len(piece) == 6 and piece.startswith("<0x")
 
 
-def _is_general(piece: str) -> bool:
-    """Whether any sentence may need a piece: bytes, single digits, punctuation, a space by itself."""
-    bare = piece.removeprefix(_SPACE)
-    return _is_byte(piece) or (len(bare) < 2 and not any(unicodedata.category(c)[0] in "LM" for c in bare))
+def _is_general(piece: str, said: bool) -> bool:
+    """Whether any sentence may need a piece: digits, punctuation, a space by itself, and bytes that were said.
+
+    All 256 bytes would be most of a short list. Those of a character that the labels never have can still be copied.
+    """
+    bare = chr(int(piece[3:5], 16)) if _is_byte(piece) else piece.removeprefix(_SPACE)
+    if _is_byte(piece) and not (" " <= bare <= "~"):
+        return said
+    return len(bare) < 2 and not any(unicodedata.category(c)[0] in "LM" for c in bare)
 
 
 def _copies(piece: str) -> Iterator[str]:

@@ -44,6 +44,8 @@ def joint(tmp_path_factory):
     both = list(dict.fromkeys([*names[0][:-1], *names[1][:-1], ">>it<<", ">>zh<<", "<pad>"]))
     (directory / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(both)}))
     (directory / "target_vocab.json").unlink()
+    facts = json.loads((directory / "tokenizer_config.json").read_text())
+    (directory / "tokenizer_config.json").write_text(json.dumps(facts | {"separate_vocabs": False}))
     return tokenizers.load(directory)
 
 
@@ -89,7 +91,7 @@ def test_the_file_is_changed_in_nothing_else(tmp_path, any_tokenizer):
 
 
 @given(count=st.integers(1, 12), seed=st.integers(0, 10_000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_text_is_cut_as_before(tmp_path_factory, shared_tokenizer, split_tokenizer, bpe, joint, count, seed):
     for tokenizer in (shared_tokenizer, split_tokenizer, bpe, joint):
         texts = few(tokenizer, count, seed)
@@ -105,7 +107,7 @@ def test_text_is_cut_as_before(tmp_path_factory, shared_tokenizer, split_tokeniz
 
 
 @given(TEXT)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_text_still_comes_back(small, text):
     """Byte pieces are kept, so that there is nothing that cannot be written."""
     text = normalise(text)
@@ -164,7 +166,8 @@ def test_rare_pieces_go(tmp_path, any_tokenizer, least):
     if any_tokenizer.shared:
         counts += np.bincount(np.concatenate(any_tokenizer.target.encode(texts[1])), minlength=common.before)
     assert set(np.flatnonzero(counts >= least)) <= set(common.source)
-    assert 0 < changed(any_tokenizer.source, after.source, texts[0]) <= 1
+    sides = ((any_tokenizer.source, after.source, texts[0]), (any_tokenizer.target, after.target, texts[1]))
+    assert 0 < max(changed(*side) for side in sides) <= 1
     assert after.source.decode(after.source.encode(texts[0])) == texts[0]
 
 

@@ -60,7 +60,7 @@ def test_int8_is_small_and_near(onnx_export):
     for name in ("encoder_model", "decoder_model_merged"):
         model = onnx.load(onnx_export / "onnx" / f"{name}_quantized.onnx")
         onnx.checker.check_model(model)
-        big = {i.name: i for i in model.graph.initializer if np.prod(i.dims) >= 32 * 400}
+        big = {i.name: i for i in model.graph.initializer if np.prod(i.dims) >= 32 * 300}
         assert {i.data_type for i in big.values()} == {onnx.TensorProto.INT8}, "the words stand there once, in int8"
         assert list(big) == ["words_quantized"]
         assert sizes[f"{name}_quantized.onnx"] < sizes[f"{name}.onnx"]
@@ -83,11 +83,8 @@ def test_names_and_shapes_are_those_of_transformers_js(onnx_export):
     assert generation["max_length"] == 64 and generation["num_beams"] == 1
 
 
-def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card):
-    model = new_model(toy.MICRO, split_tokenizer, 0.0, 3).eval()
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data.mul_(2.0)  # random weights whose answers are far apart
+def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card, outspoken):
+    model = outspoken(split_tokenizer)
     export_onnx(model, split_tokenizer, tmp_path / "onnx", card)
     from distilmt.export.ctranslate2 import export
 

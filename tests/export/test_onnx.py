@@ -15,7 +15,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from distilmt.export.consumers import by_onnxruntime  # noqa: E402
+from distilmt.export.consumers import _OnnxModel, by_onnxruntime  # noqa: E402
 from distilmt.export.graphs import Decoder, Encoder  # noqa: E402
 from distilmt.export.onnx import export_onnx  # noqa: E402
 
@@ -48,6 +48,14 @@ def test_the_graphs_are_the_model(tokenizer):
         steps.append(logits)
     torch.testing.assert_close(torch.cat(steps, 1)[..., :-1], theirs, atol=1e-4, rtol=1e-4)
     assert [tensor.shape[2] for tensor in cache] == [5, 5, 7, 7]
+
+
+def test_more_words_than_positions_are_no_error(onnx_export):
+    """transformers.js asks for 256 words whatever the model's positions are, here 64; and texts may be long."""
+    model = _OnnxModel(onnx_export, "")
+    model.config["max_position_embeddings"] = 100
+    model.config["eos_token_id"] = -1  # never ends
+    assert model.generate(*(np.ones((2, 90), np.int64),) * 2).shape == (2, 99)
 
 
 def test_onnx_runtime_says_what_transformers_says(onnx_export, exported):

@@ -29,3 +29,23 @@ def opus_tokenizer(tmp_path_factory):
     (directory / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate([*pieces, "<pad>"])}))
     (directory / "tokenizer_config.json").write_bytes((halves[0] / "tokenizer_config.json").read_bytes())
     return tokenizers.load(directory)
+
+
+@pytest.fixture(scope="session")
+def outspoken():
+    """Makes models of random weights whose answers are far apart and hold no bytes, which programs join differently."""
+    import toy
+
+    from distilmt.students.presets import new_model
+
+    def make(tokenizer, shape=toy.MICRO, seed=4):
+        model = new_model(shape, tokenizer, 0.0, seed).eval()
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data.mul_(2.0)
+        for i, piece in enumerate(tokenizer.target.pieces):
+            if piece.startswith(("<0x", "<unused")):
+                model.final_logits_bias[0, i] = -100.0
+        return model
+
+    return make

@@ -112,20 +112,21 @@ def test_marian_says_what_transformers_says(tmp_path, pymarian, learnt, shared_t
     texts = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)"]
     found = by_marian(pymarian, tmp_path / "marian", texts)
     theirs = generated(with_marians_positions(load_marian(learnt)), AutoTokenizer.from_pretrained(learnt), texts)
-    assert found == theirs and len(set(found)) > 30
+    assert all(map(_alike, found, theirs)) and len(set(found)) > 30
 
 
 @pytest.mark.slow
-def test_marian_with_two_vocabularies(tmp_path, pymarian, split_tokenizer, card):
-    model = new_model(SHAPE, split_tokenizer, 0.0, 3).eval()
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data.mul_(2.0)  # random weights whose answers are far apart
+def test_marian_with_two_vocabularies(tmp_path, pymarian, split_tokenizer, card, outspoken):
+    model = outspoken(split_tokenizer, SHAPE)
     export_marian(model, split_tokenizer, tmp_path / "marian", card)
     texts = toy.pairs(30, seed=9, chinese=True)[0]
     found = by_marian(pymarian, tmp_path / "marian", texts)
     tokenizer = AutoTokenizer.from_pretrained(split_tokenizer.directory)
     theirs = generated(with_marians_positions(model), tokenizer, texts)
-    # Marian stops at three words for each of the source's: what never ends is cut elsewhere.
-    same = sum(a.startswith(b[: len(a) // 2]) and a[: len(a) // 2] != "" for a, b in zip(found, theirs, strict=True))
-    assert same >= 0.9 * len(texts) and len(set(found)) > 10
+    assert all(map(_alike, found, theirs)) and len(set(found)) > 10
+
+
+def _alike(marians, transformers):
+    """The same words. What does not end is cut at other lengths: Marian stops at three times the source's."""
+    shorter = min(len(marians), len(transformers))
+    return shorter > 0 and marians[:shorter] == transformers[:shorter]

@@ -23,6 +23,7 @@ def test_transformers_translates_with_it(tmp_path, learnt, exported, shared_toke
     found = tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)  # as its card says
     beams = Translator(exported).translate(TEXTS[:-1], beam_size=4)
     assert sum(a == b for a, b in zip(found, beams, strict=True)) >= 0.95 * len(found)
+    assert tokenizer.model_max_length == 64 == len(tokenizer("ban " * 200, truncation=True).input_ids)
     assert by_transformers(tmp_path / "hf", TEXTS) == Translator(exported).translate(TEXTS, beam_size=1)
 
 

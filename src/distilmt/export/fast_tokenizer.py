@@ -18,7 +18,7 @@ from distilmt.tokenizer import EOS, PAD_PIECE, UNK, Side
 _FOREIGN = 100.0
 """How much less likely than the least likely piece one is that only the other language has: it is there to be read."""
 _COMMON = [*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2027), 0x20AC]
-"""Characters that are spelt in bytes by the normaliser where no piece has them: transformers.js cannot do so itself."""
+"""Characters that the normaliser spells in bytes where no piece has them: transformers.js's Unigram cannot do so."""
 
 
 def write_fast_tokenizer(side: Side, path: Path) -> None:
@@ -28,8 +28,9 @@ def write_fast_tokenizer(side: Side, path: Path) -> None:
         UserError: `protobuf` is not installed, which reads SentencePiece's file.
     """
     proto = _proto(side)
-    tokenizer = Tokenizer(_bpe(side, proto) if proto.trainer_spec.model_type == 2 else _unigram(side, proto))
-    tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *_spelling(side, proto)])
+    bpe = proto.trainer_spec.model_type == proto.trainer_spec.BPE
+    tokenizer = Tokenizer(_bpe(side, proto) if bpe else _unigram(side, proto))
+    tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *([] if bpe else _spelling(proto))])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="always", split=True)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", EOS)]
@@ -62,7 +63,7 @@ def _normalizers(proto: Any) -> list[Any]:
     return found
 
 
-def _spelling(side: Side, proto: Any) -> list[Any]:
+def _spelling(proto: Any) -> list[Any]:
     """Replacements of characters that are in no piece by the names of their bytes, which are pieces.
 
     Names hold characters that may have to be replaced themselves: these are set aside as private ones first.

@@ -87,7 +87,9 @@ class Decoder(nn.Module):
 
 def _embed(words: Tensor, stack: Any, ids: Tensor, said: int) -> Tensor:
     """Embeddings [B, T, d], from a matrix [d, V]: that of the output, so that it is stored once."""
-    positions = stack.embed_positions.weight[said : said + ids.shape[1]]
+    table = stack.embed_positions.weight
+    # What stands behind the last position shares it: a program that does not know the limit must not fail at it.
+    positions = table.index_select(0, (torch.arange(ids.shape[1]) + said).clamp(max=len(table) - 1))
     chosen = words.index_select(1, ids.flatten()).T.reshape(*ids.shape, len(words))
     return chosen * stack.embed_scale + positions
 

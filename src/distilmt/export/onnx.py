@@ -28,7 +28,7 @@ from distilmt.export.card import Card, Form, write_card
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
 from distilmt.export.graphs import Decoder, Encoder
 from distilmt.export.quantise import quantise
-from distilmt.export.transformers import generation_config
+from distilmt.export.transformers import generation_config, write_tokenizer
 from distilmt.rundir import atomic_directory
 from distilmt.tokenizer import Tokenizer
 
@@ -81,7 +81,7 @@ def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, car
                 quantise(path, path.with_name(f"{graph.name}_quantized.onnx"))
         model.config.save_pretrained(temporary)
         generation_config(model, beams=1).save_pretrained(temporary)
-        _write_tokenizer(tokenizer, temporary)
+        _write_tokenizers(tokenizer, temporary, int(model.config.max_position_embeddings))
         write_card(temporary, card, Form("ONNX", "transformers.js", _SHARED if tokenizer.shared else _SPLIT))
 
 
@@ -92,12 +92,12 @@ def check_installed() -> None:
         raise UserError(f"ONNX exports need {', '.join(missing)}: pip install 'distilmt[onnx]'")
 
 
-def _write_tokenizer(tokenizer: Tokenizer, directory: Path) -> None:
-    tokenizer.copy_to(directory)
+def _write_tokenizers(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:
+    write_tokenizer(tokenizer, directory, max_positions)
     write_fast_tokenizer(tokenizer.source, directory / "tokenizer.json")
     if not tokenizer.shared:
         write_fast_tokenizer(tokenizer.target, directory / "target" / "tokenizer.json")
-        config = (tokenizer.directory / "tokenizer_config.json").read_bytes()
+        config = (directory / "tokenizer_config.json").read_bytes()
         (directory / "target" / "tokenizer_config.json").write_bytes(config)
 
 

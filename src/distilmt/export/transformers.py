@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig, MarianMTModel
 
 from distilmt.export.card import Card, Form, write_card
-from distilmt.rundir import atomic_directory
+from distilmt.rundir import atomic_directory, read_json, write_json
 from distilmt.tokenizer import EOS, Tokenizer
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -41,8 +41,24 @@ def export_transformers(
     model.generation_config = generation_config(model, beams=4)
     with atomic_directory(directory) as temporary:
         model.save_pretrained(temporary)
-        tokenizer.copy_to(temporary)
+        write_tokenizer(tokenizer, temporary, int(model.config.max_position_embeddings))
         write_card(temporary, card, Form(f"transformers, {precision}", "transformers", _USE))
+
+
+def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:
+    """Put a tokenizer beside a model, with what makes `AutoTokenizer` read it, and the model's own longest text."""
+    tokenizer.copy_to(directory)
+    path = directory / "tokenizer_config.json"
+    config = {
+        "tokenizer_class": "MarianTokenizer",
+        "separate_vocabs": not tokenizer.shared,
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        **(read_json(path) if path.exists() else {}),
+        "model_max_length": max_positions,
+    }
+    write_json(path, config)
 
 
 def generation_config(model: MarianMTModel, beams: int) -> GenerationConfig:

@@ -10,6 +10,7 @@ from distilmt.compression.importance import (
     KINDS,
     Sample,
     choose_layers,
+    contributions,
     cross_entropy,
     layer_rises,
     mean_activations,
@@ -119,11 +120,11 @@ def one_less(encoder, decoder):
 
 @pytest.mark.parametrize("activation", ["relu", "swish"])
 def test_units_are_scored_as_defined(deep, measured, shared_tokenizer, activation):
-    """|activation · gradient| and |activation| of every word, by transformers and autograd, sentence by sentence."""
+    """Activations and gradients of every word, by transformers and autograd, sentence by sentence."""
     from transformers.activations import ACT2FN
 
     model = biased(deep)
-    seen, taylor, active = {}, {}, {}
+    seen, taylor, active, squares = {}, {}, {}, {}
     for stack in ("encoder", "decoder"):
         for number, layer in enumerate(layers(model, stack)):
             layer.activation_fn = ACT2FN[activation]
@@ -134,7 +135,11 @@ def test_units_are_scored_as_defined(deep, measured, shared_tokenizer, activatio
         for (key, value), gradient in zip(seen.items(), gradients, strict=True):
             taylor[key] = taylor.get(key, 0) + (value * gradient).abs().flatten(0, 1).sum(0)
             active[key] = active.get(key, 0) + value.abs().flatten(0, 1).sum(0)
-    for found, wanted in ((taylor_units(model, measured), taylor), (mean_activations(model, measured), active)):
+            squares[key] = squares.get(key, 0) + value.square().flatten(0, 1).sum(0)
+    weights = {key: layers(model, key[0])[key[1]].fc2.weight.norm(dim=0) for key in seen}
+    adds = {key: total.sqrt() * weights[key] for key, total in squares.items()}
+    for measure, wanted in ((taylor_units, taylor), (mean_activations, active), (contributions, adds)):
+        found = measure(model, measured)
         for (stack, number), score in wanted.items():
             torch.testing.assert_close(found[stack][number], score.detach(), atol=2e-4, rtol=1e-3)
 
@@ -188,7 +193,7 @@ def test_the_model_is_left_as_it_was(deep, measured):
 def test_what_matters_is_missed(learnt, measured):
     """Of a model that has learnt: taking out the most important costs more than the least."""
     model = load_marian(learnt)
-    for score in (taylor_units(model, measured), mean_activations(model, measured), norms(model)):
+    for score in (*(f(model, measured) for f in (taylor_units, mean_activations, contributions)), norms(model)):
         least_units = cross_entropy(narrow_ffn(model, 32, 32, score), measured)
         upside_down = {stack: [-s for s in scores] for stack, scores in score.items()}
         assert least_units < cross_entropy(narrow_ffn(model, 32, 32, upside_down), measured)

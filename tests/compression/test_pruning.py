@@ -237,6 +237,20 @@ def test_a_pruned_model_recovers(tmp_path, learnt, shared_tokenizer):
     assert cross_entropy(again, measured) < before - 0.1
 
 
+def test_a_bias_on_the_logits_is_trained_with(tmp_path, learnt, shared_tokenizer):
+    """OPUS-MT models have one: what is trained is what transformers computes with it, and the bias stays."""
+    model = drop_layers(load_marian(learnt), [0], [0])
+    model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
+    data = pairs(shared_tokenizer, *toy.pairs(10), 64)
+    wanted, bias = cross_entropy(model, Sample(sample(data))), model.final_logits_bias.clone()
+    config = TrainingConfig(**vars(TRAINING) | {"updates": 1, "batch_tokens": 4096})
+    trained, result = train(
+        model, Job("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
+    )
+    assert result["log"][0]["train_loss"] == pytest.approx(wanted, rel=1e-4)
+    assert torch.equal(trained.final_logits_bias, bias)
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_zeros_stay_zero_in_training(tmp_path, learnt, shared_tokenizer, measured, optimizer):
     whole = load_marian(learnt)

@@ -103,7 +103,8 @@ def choose_layers(model: MarianMTModel, encoder: int, decoder: int, measured: Sa
 def taylor_units(model: MarianMTModel, measured: Sample) -> Units:
     """How much the loss would change, in first order, were a feed-forward unit silent: |activation · gradient|.
 
-    Summed over words (Molchanov et al. 2017, and 2019 for the comparison with other orders).
+    Summed over words (Molchanov et al. 2017 and 2019). Where a model is certain its gradients vanish, and with them the
+    worth of what makes it so: of a teacher on Multi30k the units that end sentences go first (docs/how-to/prune.md).
     """
     found = _summed(model, measured, lambda seen: (seen.values * seen.gradient).abs().sum(0), _feed_forwards, True)
     return {stack: list(found[stack]) for stack in STACKS}
@@ -113,6 +114,16 @@ def mean_activations(model: MarianMTModel, measured: Sample) -> Units:
     """|activation| of every feed-forward unit, summed over words: cheap, no gradients, and blind to what follows."""
     found = _summed(model, measured, lambda seen: seen.values.abs().sum(0), _feed_forwards, False)
     return {stack: list(found[stack]) for stack in STACKS}
+
+
+def contributions(model: MarianMTModel, measured: Sample) -> Units:
+    """How much every feed-forward unit adds to the states: ‖its activations over words‖₂ · ‖its outgoing weights‖₂.
+
+    Wanda's score of a weight (Sun et al. 2023), of all weights that leave a unit together. No gradients.
+    """
+    found = _summed(model, measured, lambda seen: seen.values.square().sum(0), _feed_forwards, False)
+    weights = {stack: [layer.fc2.weight.detach().norm(dim=0) for layer in layers(model, stack)] for stack in STACKS}
+    return {stack: [s.sqrt() * w for s, w in zip(found[stack], weights[stack], strict=True)] for stack in STACKS}
 
 
 @torch.no_grad()

@@ -138,6 +138,7 @@ class _Run:
             self.optimizer.keep_zeros()
         # A second model holds the averaged weights in float32: what is validated is what is kept.
         self.averaged = MarianMTModel(model.config)
+        self.averaged.final_logits_bias.copy_(model.final_logits_bias)
         self.state, self.running = TrainState(), Running()
         self.saved = time.monotonic()
 

@@ -40,6 +40,9 @@ class Stepper:
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype, bits)
+        bias = self.model.final_logits_bias[0]
+        # OPUS-MT models have one on their logits; it is not learnt.
+        self.bias = bias.to(dtype) if bias.any() else None
         self.seen = LossQueue() if objective.selection == "queue" else None
         self.guide: Guide | None = None
         if objective.online:
@@ -68,10 +71,10 @@ class Stepper:
         weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency
         states = self.guide.watched() if self.guide else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)
-        loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary)
+        loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         if share:
             again = decoder_rows(self.model, batch, self.dropout)
-            second, _ = chunked_loss(again, weight, None, targets, settings, vocabulary=vocabulary)
+            second, _ = chunked_loss(again, weight, self.bias, targets, settings, vocabulary=vocabulary)
             rows = len(targets.ids)
             loss = (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary)
         if self.guide and states:

@@ -226,6 +226,8 @@ def test_bad_input_is_told_in_one_line(tmp_path, built, model, tokenizer, shared
         (lambda: shortlist.build([], tokenizer, CONFIG), "no translations to learn a shortlist from"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, best=-1)), "shortlist best is -1"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, frequent=-2)), "shortlist frequent is -2"),
+        (lambda: shortlist.build([], tokenizer, replace(CONFIG, hypotheses=-1)), "shortlist hypotheses is -1"),
+        (lambda: shortlist.build([], tokenizer, replace(CONFIG, sentences=0)), "sentences is 0: it must be 1 or more"),
         (lambda: list(shortlist.pairs_of(labels, tokenizer, CONFIG)), "made with another tokenizer"),
         (lambda: shortlist.coverage(built, []), "no translations to measure"),
         (lambda: built.write(tmp_path), "is not an exported model"),

@@ -95,9 +95,9 @@ def build(pairs: Iterable[Pair], tokenizer: Tokenizer, config: ShortlistConfig) 
     Raises:
         UserError: a setting is out of range, there are no pairs, or the word aligner is not installed.
     """
-    for name in ("best", "frequent"):
-        if getattr(config, name) < 0:
-            raise UserError(f"shortlist {name} is {getattr(config, name)}: it must be 0 or more")
+    for name, least in (("best", 0), ("frequent", 0), ("hypotheses", 0), ("sentences", 1)):
+        if getattr(config, name) < least:
+            raise UserError(f"shortlist {name} is {getattr(config, name)}: it must be {least} or more")
     counts: Counter[int] = Counter()
     alignment = Alignment(_counted(pairs, counts))
     names, usable = tokenizer.target.pieces, _usable(tokenizer.target)
@@ -162,7 +162,7 @@ def pairs_of(store: LabelStore, tokenizer: Tokenizer, config: ShortlistConfig) -
         UserError: the labels were made with another tokenizer, or are damaged.
     """
     store.require(tokenizer.fingerprint)
-    stride = -(-store.rows // max(config.sentences, 1))
+    stride = -(-store.rows // config.sentences)
     first = 0
     for table in store.shards(["source", "reference_tokens", "hypotheses"]):
         rows = table.take(np.arange(-first % stride, table.num_rows, stride))

@@ -210,7 +210,7 @@ def _check_limits(config: Any, prefix: str = "") -> None:
         low, high = _LIMITS.get(name, _LIMITS.get(field.name, (-math.inf, math.inf)))
         if isinstance(value, int | float) and not low <= value <= high:
             raise UserError(f"{name} is {value}: it must be {low:g} at least" + (f", {high:g} at most" * (high < 1e9)))
-        if prefix == "export." and not value:
+        if name in ("export.teacher", "export.student") and not value:
             raise UserError(f"{name} is empty: name at least one type, such as int8")
 
 

@@ -63,7 +63,7 @@ def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -
 
 def generation_config(model: MarianMTModel, beams: int) -> GenerationConfig:
     """How the model is to be decoded, for programs that read it from a file: `<pad>` is never a word."""
-    pad = int(model.config.pad_token_id)
+    pad: Any = model.config.pad_token_id
     settings: dict[str, Any] = {
         "bad_words_ids": [[pad]],
         "bos_token_id": EOS,

@@ -6,6 +6,7 @@ import pytest
 
 from distilmt import pipeline
 from distilmt.config import RunConfig
+from distilmt.errors import UserError
 from distilmt.labels import write
 from distilmt.rundir import STEP_FILE, read_json, write_json
 from distilmt.steps import learn, signature
@@ -53,6 +54,14 @@ def test_the_seed_reaches_every_step_that_draws():
 def test_steps_read_only_what_stands_before_them():
     for i, name in enumerate(pipeline.STEPS):
         assert set(pipeline._READS[name]) <= set(pipeline.STEPS[:i])
+
+
+def test_what_onnx_needs_is_asked_for_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config = replace(CONFIG, run_dir=str(tmp_path / "run"), export=replace(CONFIG.export, formats=["onnx"]))
+    with pytest.raises(UserError, match=r"pip install 'distilmt\[onnx\]'"):
+        pipeline.run(config)
+    assert not (tmp_path / "run").exists()
 
 
 def test_systems_are_named_by_model_and_type():
@@ -112,7 +121,6 @@ def test_a_damaged_record_is_told(finished, tmp_path):
     import shutil
 
     from distilmt import settings
-    from distilmt.errors import UserError
 
     shutil.copytree(finished, tmp_path / "run")
     record = read_json(tmp_path / "run" / "labels" / STEP_FILE)

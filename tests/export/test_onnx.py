@@ -91,6 +91,7 @@ def test_names_and_shapes_are_those_of_transformers_js(onnx_export):
     assert generation["max_length"] == 64 and generation["num_beams"] == 1
 
 
+@pytest.mark.slow
 def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card, outspoken):
     model = outspoken(split_tokenizer)
     export_onnx(model, split_tokenizer, tmp_path / "onnx", card)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import MarianMTModel
 
 from distilmt.errors import UserError
@@ -66,13 +67,16 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel, choose: Choice =
     return maps
 
 
+def unit_norms(layer: Any) -> Tensor:
+    """[units]: how heavy a layer's feed-forward units are; the norms of what goes in and comes out bound an output."""
+    return layer.fc1.weight.norm(dim=1) * layer.fc2.weight.norm(dim=0)  # type: ignore[no-any-return]
+
+
 def _copy_layer(source: Any, target: Any) -> None:
     """Copy a layer; of its feed-forward block as many units as the target has."""
     others = {key: value for key, value in source.state_dict().items() if not key.startswith(("fc1.", "fc2."))}
     target.load_state_dict(others, strict=False)
-    # A unit's output is bounded by the norms of what goes in and what comes out of it.
-    importance = source.fc1.weight.norm(dim=1) * source.fc2.weight.norm(dim=0)
-    units = importance.topk(target.fc1.out_features).indices.sort().values
+    units = unit_norms(source).topk(target.fc1.out_features).indices.sort().values
     target.fc1.weight.copy_(source.fc1.weight[units])
     target.fc1.bias.copy_(source.fc1.bias[units])
     target.fc2.weight.copy_(source.fc2.weight[:, units])

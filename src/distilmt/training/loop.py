@@ -95,6 +95,8 @@ class Job:
     seed: int
     teacher: MarianMTModel | None = None
     """Where the objective asks for its states; it is put on the device and into the precision of the training."""
+    keep_zeros: bool = False
+    """Weights of matrices that are zero in the beginning stay zero: a model that was pruned stays sparse."""
 
 
 def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> tuple[MarianMTModel, dict[str, Any]]:
@@ -130,8 +132,11 @@ class _Run:
         self.job, self.validate, self.directory = job, validate, directory
         self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher)
         self.optimizer = self.stepper.optimizer
+        if job.keep_zeros:
+            self.optimizer.keep_zeros()
         # A second model holds the averaged weights in float32: what is validated is what is kept.
         self.averaged = MarianMTModel(model.config)
+        self.averaged.final_logits_bias.copy_(model.final_logits_bias)
         self.state, self.running = TrainState(), Running()
         self.saved = time.monotonic()
 

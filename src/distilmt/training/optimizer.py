@@ -44,6 +44,13 @@ class FlatOptimizer:
             fused=True,
         )
         self._set_moments(0, torch.zeros_like(self.head.detach()))
+        self._kept: Tensor | None = None
+
+    def keep_zeros(self) -> None:
+        """From now on hold every matrix's weights at zero that are zero now: what was pruned stays pruned."""
+        parts = self.master.split([p.numel() for p in self.parameters])
+        kept = [(m != 0) | (p.dim() != 2) for m, p in zip(parts, self.parameters, strict=True)]
+        self._kept = torch.cat(kept).float()
 
     def _view_parameters(self) -> list[Tensor]:
         """Make the model's parameters views of the flat vector; the flat gradient's views in their order."""
@@ -92,6 +99,8 @@ class FlatOptimizer:
             if self.config.weight_decay:
                 stack.of(self.master).mul_(1 - rate * self.config.weight_decay)
             muon_step(stack, self.master, gradient, self.momentum, rate, update, self.weights.dtype)
+        if self._kept is not None:
+            self.master.mul_(self._kept)
         self.weights.copy_(self.master)
         self._average(update)
         return norm

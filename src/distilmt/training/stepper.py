@@ -36,6 +36,9 @@ class Stepper:
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype)
+        bias = self.model.final_logits_bias[0]
+        # OPUS-MT models have one on their logits; it is not learnt.
+        self.bias = bias.to(dtype) if bias.any() else None
         self.seen = LossQueue() if objective.selection == "queue" else None
         self.guide: Guide | None = None
         if objective.online:
@@ -48,7 +51,7 @@ class Stepper:
         """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
         use_threads(self.config.threads)
         self.dropout.begin(self.seed, number)
-        batch, targets = batch.to(self.device), _targets_to(targets, self.device)
+        batch, targets = batch.to(self.device), targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
         loss, statistics = self._loss(batch, targets, settings)
@@ -64,10 +67,10 @@ class Stepper:
         weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency
         states = self.guide.watched() if self.guide else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)
-        loss, statistics = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary)
+        loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         if share:
             again = decoder_rows(self.model, batch, self.dropout)
-            second, _ = chunked_loss(again, weight, None, targets, settings, vocabulary=vocabulary)
+            second, _ = chunked_loss(again, weight, self.bias, targets, settings, vocabulary=vocabulary)
             rows = len(targets.ids)
             loss = (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary)
         if self.guide and states:
@@ -89,7 +92,8 @@ class Stepper:
         return None if self.seen is None else self.seen.threshold(self.objective.selection_share)
 
 
-def _targets_to(targets: Targets, device: torch.device) -> Targets:
+def targets_to(targets: Targets, device: torch.device) -> Targets:
+    """The same on a device."""
     if device.type == "cpu":
         return targets
     moved = [None if t is None else t.to(device, non_blocking=True) for t in (targets.top_ids, targets.top_logprobs)]

@@ -1,0 +1,1 @@
+"""Smaller still: pruning, quantisation, shortlist."""

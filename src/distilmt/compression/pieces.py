@@ -1,0 +1,86 @@
+"""The pieces inside a SentencePiece model file, read and left out without the protobuf package.
+
+Such a file is a protobuf message (sentencepiece_model.proto). Of its fields only these are looked at: 1, a message for
+every piece (1 its text, 2 its score, 3 its kind); 2, how it was trained (3 the type of model); 4, samples the file
+tests itself with, which no longer hold once pieces are missing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+NORMAL, BPE = 1, 2
+_PIECES, _TRAINER, _SELF_TEST = 1, 2, 4
+
+
+class Piece(NamedTuple):
+    """A piece; its kind is `NORMAL` unless it is `<unk>`, `</s>`, a byte or user-defined."""
+
+    text: str
+    score: float
+    kind: int
+
+
+class _Field(NamedTuple):
+    number: int
+    value: bytes | int
+    raw: bytes
+
+
+def pieces(model: bytes) -> list[Piece]:
+    """All pieces, in the order of SentencePiece's ids."""
+    return [_piece(field.value) for field in _fields(model) if field.number == _PIECES]
+
+
+def is_bpe(model: bytes) -> bool:
+    """Whether words are put together by merging pairs (BPE), not cut by the likeliest path (unigram)."""
+    trainer = next((field.value for field in _fields(model) if field.number == _TRAINER), b"")
+    return any(number == 3 and value == BPE for number, value, _ in _fields(trainer))
+
+
+def without(model: bytes, drop: Callable[[Piece], bool]) -> bytes:
+    """The file without some pieces; the others keep order and score."""
+    kept = (
+        field.raw
+        for field in _fields(model)
+        if field.number != _SELF_TEST and not (field.number == _PIECES and drop(_piece(field.value)))
+    )
+    return b"".join(kept)
+
+
+def _piece(message: bytes | int) -> Piece:
+    found = {field.number: field.value for field in _fields(message)}
+    text, score, kind = found[1], found.get(2, b"\0\0\0\0"), found.get(3, NORMAL)
+    assert isinstance(text, bytes) and isinstance(score, bytes) and isinstance(kind, int)
+    return Piece(text.decode("utf-8"), struct.unpack("<f", score)[0], kind)
+
+
+def _fields(message: bytes | int) -> Iterator[_Field]:
+    """The fields of a message, as they lie in it."""
+    assert isinstance(message, bytes)
+    begin = 0
+    while begin < len(message):
+        key, at = _varint(message, begin)
+        value: bytes | int
+        if key & 7 == 0:
+            value, end = _varint(message, at)
+        else:
+            if key & 7 == 2:
+                size, at = _varint(message, at)
+            else:
+                size = {1: 8, 5: 4}[key & 7]
+            value, end = message[at : at + size], at + size
+        yield _Field(key >> 3, value, message[begin:end])
+        begin = end
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """A number, and where it ends: seven bits a byte, the lowest first, the highest bit set on all but the last."""
+    value = shift = 0
+    while True:
+        value |= (message[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if message[at - 1] < 128:
+            return value, at

@@ -1,0 +1,148 @@
+"""What pruning costs before anything is trained again: layers, feed-forward units, heads, single weights, vocabulary.
+
+    python benchmarks/pruning.py RUN_DIR MODEL > benchmarks/results/pruning.md
+
+RUN_DIR is a run whose corpus and tokenizer are done, MODEL a model directory with that tokenizer; nothing is written
+into either. Importance is measured on training pairs, layers are chosen on validation pairs. The figures are greedy
+BLEU on all validation sentences through CTranslate2 in float32, and cross-entropy on some of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from transformers import MarianMTModel
+
+from distilmt.compression import importance, vocabulary
+from distilmt.compression.importance import Sample
+from distilmt.compression.magnitude import magnitude, storage
+from distilmt.compression.pruning import drop_layers, least, mask_heads, narrow_ffn
+from distilmt.corpora import prepare
+from distilmt.evaluation.quality import score
+from distilmt.export.ctranslate2 import export
+from distilmt.machine import cores
+from distilmt.report.machine import machine
+from distilmt.students.initialise import evenly
+from distilmt.students.presets import parameter_count
+from distilmt.teachers.local import load_marian
+from distilmt.teachers.probe import probe
+from distilmt.tokenizer import EOS, Tokenizer, load
+from distilmt.translator import Translator
+
+MEASURES = {
+    "contributions": importance.contributions,
+    "activations": importance.mean_activations,
+    "norms": lambda model, _: importance.norms(model),
+    "taylor": importance.taylor_units,
+}
+
+
+class Judge:
+    """A run's pairs, and what a model is worth on them."""
+
+    def __init__(self, run: Path, language: str) -> None:
+        self.language, self.tokenizer = language, load(run / "tokenizer")
+        self.train, self.valid = (
+            tuple(prepare.load(run / "corpus", split)[side].to_pylist() for side in ("source", "target"))
+            for split in ("train", "valid")
+        )
+        self.on_train, self.on_valid = (
+            Sample(importance.sample(importance.pairs(self.tokenizer, *texts, 128), batches))
+            for texts, batches in ((self.train, 4), (self.valid, 2))
+        )
+
+    def translations(self, model: MarianMTModel, tokenizer: Tokenizer) -> list[str]:
+        with tempfile.TemporaryDirectory() as root:
+            export(model, tokenizer, Path(root) / "ct2", "float32")
+            return Translator(Path(root) / "ct2", threads=1, workers=cores()).translate(self.valid[0], beam_size=1)
+
+    def line(self, name: str, model: MarianMTModel) -> str:
+        """A row of the table: parameters, BLEU, cross-entropy, and how long translations are by the references."""
+        found = self.translations(model, self.tokenizer)
+        length = sum(map(len, found)) / sum(map(len, self.valid[1]))
+        bleu, loss = score(found, self.valid[1], self.language).bleu, importance.cross_entropy(model, self.on_valid)
+        parameters = sum(p.numel() for n, p in model.named_parameters() if "embed_positions" not in n)
+        return f"| {name} | {parameters:,} | {bleu:.2f} | {loss:.3f} | {length:.2f} |"
+
+
+def lines(model: MarianMTModel, judge: Judge) -> Iterator[str]:
+    config = model.config
+    yield judge.line("whole", model)
+    for share in (2, 4):
+        widths = config.encoder_ffn_dim // share, config.decoder_ffn_dim // share
+        for name, measure in MEASURES.items():
+            narrow = narrow_ffn(model, *widths, measure(model, judge.on_train))
+            yield judge.line(f"feed-forward {widths[0]} and {widths[1]}, {name}", narrow)
+    heads = importance.taylor_heads(model, judge.on_train)
+    count = sum(scores.numel() for scores in heads.values())
+    for share in (5, 2):
+        yield judge.line(f"{count // share} of {count} heads masked", mask_heads(model, least(heads, count // share)))
+    for scope in ("model", "matrix"):
+        for share in (0.4, 0.6, 0.8):
+            sparse = magnitude(model, share, scope)
+            taken = storage(sparse)
+            bytes_ = f"{taken.dense:,} bytes dense, {taken.indexed:,} indexed, {taken.bitmap:,} with a bitmap"
+            yield judge.line(f"{share:.0%} of the weights zero, by {scope} ({bytes_})", sparse)
+    total = config.encoder_layers, config.decoder_layers
+    for wanted in ((total[0] - 1, total[1]), (total[0], total[1] - 1), (total[0] - 2, total[1] - 3)):
+        if min(wanted) < 1:
+            continue
+        chosen = importance.choose_layers(model, *wanted, Sample(judge.on_valid.batches[:1]))
+        spaced = [evenly(n, of) for n, of in zip(wanted, total, strict=True)]
+        for name, keep in (("chosen", [chosen.encoder_keep, chosen.decoder_keep]), ("evenly", spaced)):
+            yield judge.line(f"layers {keep[0]} and {keep[1]}, {name}", drop_layers(model, *keep))
+
+
+def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
+    whole = judge.translations(model, judge.tokenizer)
+    for name, texts in (("training", judge.train), ("validation", judge.valid)):
+        for least_often in (1, 5, 20):
+            kept = vocabulary.used(judge.tokenizer, *texts, least_often)
+            with tempfile.TemporaryDirectory() as root:
+                after = vocabulary.prune_tokenizer(judge.tokenizer, kept, Path(root))
+                small = vocabulary.prune_model(model, kept)
+                found = judge.translations(small, after)
+                cut = vocabulary.changed(judge.tokenizer.source, after.source, judge.valid[0])
+            same = sum(a == b for a, b in zip(found, whole, strict=True)) / len(whole)
+            bleu = score(found, judge.valid[1], judge.language).bleu
+            size = f"{len(kept.target):,} | {parameter_count(small):,}"
+            yield f"| {name}, at least {least_often} times | {size} | {bleu:.2f} | {same:.1%} | {cut:.1%} |"
+
+
+def ends(model: MarianMTModel, judge: Judge) -> str:
+    """How sure the model is of where sentences end: where it is certain, gradients say nothing."""
+    found = probe(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
+    at_end = found.ids == EOS
+    end, elsewhere = found.nll[at_end].mean(), found.nll[~at_end].mean()
+    return f"Cross-entropy on 500 training pairs: {end:.4f} at </s>, {elsewhere:.4f} elsewhere."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--language", default="de", help="target language of the run")
+    given = parser.parse_args()
+    judge, model = Judge(given.run, given.language), load_marian(given.model)
+    print(f"`python {' '.join(sys.argv)}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {json.dumps(machine())}\n")
+    rises = importance.layer_rises(model, judge.on_valid)
+    for stack, found in rises.items():
+        print(f"Rise of the cross-entropy without a layer, {stack}: {', '.join(f'{rise:.3f}' for rise in found)}.\n")
+    print(ends(model, judge), "\n")
+    print("| | parameters | BLEU | cross-entropy | length |\n|---|---:|---:|---:|---:|", flush=True)
+    for line in lines(model, judge):
+        print(line, flush=True)
+    print("\n| pieces used in | pieces | parameters | BLEU | same translations | sources cut otherwise |")
+    print("|---|---:|---:|---:|---:|---:|", flush=True)
+    for line in pieces(model, judge):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -112,7 +112,7 @@ def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
             same = sum(a == b for a, b in zip(found, whole, strict=True)) / len(whole)
             bleu = score(found, judge.valid[1], judge.language).bleu
             size = f"{len(kept.target):,} | {parameter_count(small):,}"
-            yield f"| {name}, {least_often} times | {size} | {bleu:.2f} | {same:.1%} | {cut:.1%} |"
+            yield f"| {name}, at least {least_often} times | {size} | {bleu:.2f} | {same:.1%} | {cut:.1%} |"
 
 
 def ends(model: MarianMTModel, judge: Judge) -> str:

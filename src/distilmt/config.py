@@ -416,7 +416,7 @@ class CompressConfig:
     layers: bool = True
     """Try to leave out layers, those first without which the cross-entropy rises least."""
     ffn: float = 0.5
-    """Try to leave this share of the feed-forward units, by first-order Taylor importance; 1 leaves them all."""
+    """Try to leave this share of the feed-forward units, those that add most to the states; 1 leaves them all."""
     vocabulary: int = 1
     """Leave out pieces that the training text has fewer times; 0 keeps all."""
     rounds: int = 3

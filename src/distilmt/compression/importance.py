@@ -103,8 +103,8 @@ def choose_layers(model: MarianMTModel, encoder: int, decoder: int, measured: Sa
 def taylor_units(model: MarianMTModel, measured: Sample) -> Units:
     """How much the loss would change, in first order, were a feed-forward unit silent: |activation · gradient|.
 
-    Summed over words (Molchanov et al. 2017 and 2019). Where a model is certain its gradients vanish, and with them the
-    worth of what makes it so: of a teacher on Multi30k the units that end sentences go first (docs/how-to/prune.md).
+    Summed over words (Molchanov et al. 2017 and 2019). Where a model is certain, gradients vanish, and with them the
+    worth of what makes it so: a teacher pruned by this alone did not end its sentences (docs/how-to/prune.md).
     """
     found = _summed(model, measured, lambda seen: (seen.values * seen.gradient).abs().sum(0), _feed_forwards, True)
     return {stack: list(found[stack]) for stack in STACKS}

@@ -84,7 +84,7 @@ def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, imp
     return remade(model, {f"{stack}_ffn_dim": width for stack, width in widths.items()}, state)
 
 
-def friendly(width: int, multiple: int = 16) -> int:
+def friendly(width: float, multiple: int = 16) -> int:
     """The nearest width, and at least one, of which vector units of a processor fill whole registers."""
     return max(1, round(width / multiple)) * multiple
 

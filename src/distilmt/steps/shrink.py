@@ -160,7 +160,7 @@ def cut_off(model: MarianMTModel, plan: Plan, measured: importance.Sample) -> tu
     cut = plan.cut
     if cut == "ffn":
         widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), plan.ffn) for s in STACKS}
-        units = importance.taylor_units(model, measured)
+        units = importance.contributions(model, measured)
         return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
     if cut in STACKS:
         left = {s: getattr(model.config, f"{s}_layers") - (s == cut) for s in STACKS}

@@ -21,7 +21,7 @@ from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.card import Form, write_card
 from distilmt.report import budget
-from distilmt.rundir import atomic_directory, locked, read_json, read_step, run_step, write_json
+from distilmt.rundir import atomic_directory, done_as, locked, read_json, read_step, run_step, write_json
 from distilmt.steps import shrink, signature
 from distilmt.steps.export import USE, card
 from distilmt.steps.stages import Stage, measure_stages, times
@@ -134,9 +134,9 @@ class _Search:
     def _exported(self, variant: Variant) -> Path:
         """A model exported, unless that was done."""
         model, settings = self.models[variant.shape], {"type": variant.compute_type}
-        inputs = {name: _done(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
+        inputs = {name: done_as(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
         if variant.shortlist:
-            inputs["labels"] = _done(self.root / "labels")
+            inputs["labels"] = done_as(shrink.labels_of(self.run, self.root))
         place = self.root / PLACE / "exports" / variant.export
         run_step(place, inputs, settings, lambda directory: shrink.export(self.run, model, variant, directory / MODEL))
         return place / MODEL
@@ -173,7 +173,7 @@ class _Search:
         self.points = [replace(point, milliseconds=timed.get(point.variant.name)) for point in self.points]
         chosen = search.best(self.points, floor, goal) or search.nearest(self.points, goal)
         self._ship(chosen.variant)
-        stages = measure_stages(self.run, list(self._way(chosen.variant)))
+        stages = measure_stages(self.run, self._whole_way(chosen.variant))
         self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
         return budget.build(self._about(floor), self.points, chosen, stages)
 
@@ -205,6 +205,12 @@ class _Search:
         form = Form(f"CTranslate2, {chosen.variant.compute_type}", "ctranslate2", USE)
         write_card(self.root / PLACE / MODEL, about, form)
 
+    def _whole_way(self, chosen: Variant) -> list[Stage]:
+        """The way, which ends with what is shipped whatever that is."""
+        way, end = list(self._way(chosen)), self._stage(f"as {chosen.name}", chosen)
+        last = [stage for stage in way if stage.taken][-1]
+        return way if (last.path, last.beam_size) == (end.path, end.beam_size) else [*way, end]
+
     def _way(self, chosen: Variant) -> Iterator[Stage]:
         """From the teacher to what is shipped, one change at a time."""
         whole, shapes = self.run.evaluation.beam_size, _ancestors(chosen.shape)
@@ -234,8 +240,3 @@ def _ancestors(shape: str) -> list[str]:
     """A model's name and those of all that it was made of, `student` first."""
     parts = [] if shape == "student" else shape.split("+")
     return ["student", *("+".join(parts[: n + 1]) for n in range(len(parts)))]
-
-
-def _done(directory: Path) -> str:
-    record = read_step(directory)
-    return record.fingerprint if record else "missing"

@@ -15,7 +15,17 @@ import yaml
 
 from distilmt import progress
 from distilmt.config import RunConfig
-from distilmt.rundir import STEP_FILE, StepRecord, fingerprint_files, finished, locked, read_step, run_step, write_text
+from distilmt.rundir import (
+    STEP_FILE,
+    StepRecord,
+    done_as,
+    fingerprint_files,
+    finished,
+    locked,
+    read_step,
+    run_step,
+    write_text,
+)
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 
@@ -100,17 +110,12 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
         from distilmt.corpora.prepare import inputs as corpus_inputs
 
         return corpus_inputs(config.corpus)
-    inputs = {read: _done(root, read) for read in _READS[name] if read != "baseline" or config.student.baseline}
+    inputs = {read: done_as(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline}
     if name == "student" and config.labels.selects:
-        inputs["selection"] = _done(root, "selection")
+        inputs["selection"] = done_as(root / "selection")
     if name == "exports" and config.export.formats:
-        inputs["corpus"] = _done(root, "corpus")  # sentences on which the exports are compared
+        inputs["corpus"] = done_as(root / "corpus")  # sentences on which the exports are compared
     return inputs
-
-
-def _done(root: Path, name: str) -> str:
-    record = read_step(root / name)
-    return record.fingerprint if record else "missing"
 
 
 def _summary(record: StepRecord) -> str:

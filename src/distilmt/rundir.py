@@ -137,6 +137,12 @@ def read_step(directory: Path) -> StepRecord | None:
         raise UserError(f"{directory / STEP_FILE} is damaged: delete {directory} and run again") from None
 
 
+def done_as(directory: Path) -> str:
+    """The fingerprint a step was finished with, or `missing`: what a step that reads it depends on."""
+    record = read_step(directory)
+    return record.fingerprint if record else "missing"
+
+
 def run_step(
     directory: Path,
     inputs: Mapping[str, str],

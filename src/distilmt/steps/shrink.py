@@ -20,7 +20,7 @@ from distilmt.corpora import prepare
 from distilmt.evaluation import quality
 from distilmt.labels.store import LabelStore
 from distilmt.machine import cores
-from distilmt.rundir import link, read_json, read_step, run_step, write_json
+from distilmt.rundir import done_as, link, read_json, read_step, run_step, write_json
 from distilmt.steps.fit import fit, tidy
 from distilmt.steps.learn import student_job
 from distilmt.steps.score import export_model
@@ -76,8 +76,8 @@ def lay_out(plan: Plan, root: Path) -> None:
 
 def make(plan: Plan) -> None:
     """Make a model, unless it is done."""
-    inputs = {"parent": _done(plan.parent), "labels": _done(plan.student.parent / _labels(plan.run))}
     run = plan.run
+    inputs = {"parent": done_as(plan.parent), "labels": done_as(labels_of(run, plan.student.parent))}
     settings: dict[str, Any] = {"cut": plan.cut}
     if plan.cut == "vocabulary":
         run_step(plan.student, inputs, settings | {"least_uses": plan.least_uses}, lambda _: _without_pieces(plan))
@@ -89,13 +89,9 @@ def make(plan: Plan) -> None:
     tidy(plan.student)
 
 
-def _labels(run: RunConfig) -> str:
-    return "selection" if run.labels.selects else "labels"
-
-
-def _done(directory: Path) -> str:
-    record = read_step(directory)
-    return record.fingerprint if record else "missing"
+def labels_of(run: RunConfig, root: Path) -> Path:
+    """The labels that a student of a run's directory learns from."""
+    return root / ("selection" if run.labels.selects else "labels")
 
 
 def possible(student: Path, layers: bool, ffn: float) -> list[Cut]:
@@ -144,7 +140,7 @@ def _without_pieces(plan: Plan) -> dict[str, Any]:
     """Leave out the pieces that neither the training text nor what the teacher made of it uses."""
     root = plan.student.parent
     before = tokenizers.load(plan.parent.parent / "tokenizer")
-    store = LabelStore(root / _labels(plan.run))
+    store = LabelStore(labels_of(plan.run, root))
     train = prepare.load(root / "corpus", "train")
     targets = [*train["target"].to_pylist(), *store.hypotheses()]
     kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
@@ -187,7 +183,7 @@ def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None
     """Export a model of a run's directory as CTranslate2, with a shortlist where wanted."""
     export_model(config, model.parent, model.name, variant.compute_type, path)
     if variant.shortlist:
-        _shortlist(model.parent / _labels(config), model.parent / "tokenizer").write(path)
+        _shortlist(labels_of(config, model.parent), model.parent / "tokenizer").write(path)
 
 
 @functools.cache

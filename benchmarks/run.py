@@ -62,13 +62,15 @@ def training_arms(spec: Spec, own_first: dict[str, float]) -> list[Arm]:
     tokens = own_first["tokens_per_update"]
     options = {"tokens_per_update": tokens, "threads": cores()}
     plain = replace(spec, bf16=False, options=options)
-    return [
+    arms = [
         Arm("own", "own", spec),
         Arm("own, Muon", "own", replace(spec, optimizer="muon")),
         Arm("Seq2SeqTrainer", "trainer", plain),
         Arm("Seq2SeqTrainer, bf16", "trainer", replace(plain, bf16=True)),
-        Arm("Marian", "marian", replace(plain, batch_tokens=round(tokens))),
     ]
+    if pick_device().type == "cpu":  # Marian's wheel computes on nothing else
+        arms.append(Arm("Marian", "marian", replace(plain, batch_tokens=round(tokens))))
+    return arms
 
 
 def loss(setting: Setting) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
@@ -31,7 +32,9 @@ class Arm:
 
 
 def environment() -> Path:
-    """The Python of an environment with distilmt and its peers; made at the first call."""
+    """The Python of an environment that has the peers: this one, or one made at the first call."""
+    if importlib.util.find_spec("accelerate"):
+        return Path(sys.executable)
     place = HERE / ".peers"
     python, stamp = place / "bin" / "python", place / ".installed"
     if not stamp.exists():
@@ -87,7 +90,8 @@ def table(results: Results, keys: dict[str, tuple[str, float, int]], base: str, 
 
 
 def write(name: str, command: str, parts: list[str], data: dict[str, Any]) -> None:
-    """`results/NAME.md` for people, `results/NAME.json` with every single figure."""
+    """`results/NAME.md` for people, `results/NAME.json` with every single figure; `NAME-gpu` where there is one."""
+    name += "-gpu" if machine()["gpu"] else ""
     head = f"# {name}\n\n`{command}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {json.dumps(machine())}"
     text = "\n\n".join([head, *parts]) + "\n"
     (HERE / "results" / f"{name}.md").write_text(text, encoding="utf-8")

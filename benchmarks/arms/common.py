@@ -82,15 +82,21 @@ class Clock:
     def over(self, tokens: int) -> bool:
         """Count an update of so many target tokens; whether it was the last."""
         self.update += 1
-        now = time.perf_counter()
         if self.update <= self.spec.warm:
-            self.begin = now
+            self.begin = self._now() if self.update == self.spec.warm else time.perf_counter()
             return False
         self.tokens += tokens
-        self.seconds = now - self.begin
-        if self.spec.updates is not None:
-            return self.update >= self.spec.updates
-        return self.seconds >= self.spec.seconds
+        self.seconds = time.perf_counter() - self.begin
+        over = self.seconds >= self.spec.seconds if self.spec.updates is None else self.update >= self.spec.updates
+        if over:
+            self.seconds = self._now() - self.begin
+        return over
+
+    def _now(self) -> float:
+        """The time when a GPU has done all that it was given."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter()
 
     def report(self) -> None:
         """Print the arm's line."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import MarianMTModel
 
+from distilmt.training.device import pick_device
 from distilmt.training.packing import Words
 
 
@@ -39,15 +40,17 @@ def padded(words: Words, value: int) -> Tensor:
 
 def main(spec: Spec) -> None:
     torch.manual_seed(spec.seed)
-    student = begun(spec).train()
+    device = pick_device()
+    student = begun(spec).train().to(device)
     name = spec.options.get("teacher")
-    teacher = MarianMTModel.from_pretrained(f"{spec.work}/{name}").eval() if name else None
+    teacher = MarianMTModel.from_pretrained(f"{spec.work}/{name}").eval().to(device) if name else None
     optimizer = torch.optim.AdamW(student.parameters(), lr=spec.learning_rate, betas=(0.9, 0.98), eps=1e-9)
     clock, pad = Clock(spec), student.config.pad_token_id
     for batch, targets in batches(training_set(spec, student), spec):
         source, labels = padded(batch.source, pad), padded(batch.target, -100)
         inputs = {"input_ids": source, "attention_mask": (source != pad).long(), "labels": labels}
-        with torch.autocast("cpu", torch.bfloat16, enabled=spec.bf16):
+        inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+        with torch.autocast(device.type, torch.bfloat16, enabled=spec.bf16):
             loss = objective(student, teacher, inputs, spec.label_smoothing)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)

@@ -45,7 +45,7 @@ def main(spec: Spec) -> None:
     with tempfile.TemporaryDirectory() as directory:
         arguments = Seq2SeqTrainingArguments(
             output_dir=directory,
-            use_cpu=True,
+            use_cpu=not torch.cuda.is_available(),
             bf16=spec.bf16,
             max_steps=spec.updates or 10_000,
             per_device_train_batch_size=round(spec.options["tokens_per_update"] / mean),

@@ -104,6 +104,7 @@ class _Search:
                 parent=self.models[parent],
                 cut=cut,
                 updates=updates,
+                rate=self.config.recovery_rate,
                 ffn=self.config.ffn,
                 least_uses=self.config.vocabulary,
             )

@@ -423,6 +423,8 @@ class CompressConfig:
     """How often something may be cut off, one after another."""
     recovery_updates: int | None = None
     """Updates of training after every cut, on the student's labels; null takes a quarter of the student's own."""
+    recovery_rate: float = 0.1
+    """Learning rate of all training here, as a share of the student's: too high a one undoes what was learnt."""
     qat_updates: int | None = None
     """Updates with weights rounded as in int8, at the end; null takes an eighth of the student's, 0 leaves it out."""
     types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8", "int8_float16"])

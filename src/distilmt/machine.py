@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import site
+from contextlib import suppress
+from pathlib import Path
+
+_CUBLAS = "libcublas.so.12"
 
 
 def cores() -> int:
@@ -28,3 +34,16 @@ def use_cores(share: int, shares: int) -> None:
     else:
         mine = list(range(max(1, cores() // shares)))
     os.environ["OMP_NUM_THREADS"] = str(len(mine))
+
+
+def loads_cublas() -> bool:
+    """Whether CTranslate2 finds the library it computes with on a GPU, that of CUDA 12; loads it.
+
+    `pip install nvidia-cublas-cu12` puts it where the system does not look. PyTorch brings it, or that of CUDA 13.
+    """
+    places = [Path(place) / "nvidia" / "cublas" / "lib" / _CUBLAS for place in site.getsitepackages()]
+    for name in (_CUBLAS, *(str(place) for place in places if place.exists())):
+        with suppress(OSError):
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+            return True
+    return os.name == "nt"  # whose search path is another's: CTranslate2 itself will tell

@@ -59,6 +59,7 @@ _LIMITS = (
         "max_positions": (2.0, math.inf),
         "student.on_policy.updates": (0.0, math.inf),
         "recovery_updates": (1.0, math.inf),
+        "recovery_rate": (1e-6, 10.0),
         "rounds": (0.0, math.inf),
         "student.on_policy.rounds": (1.0, math.inf),
     }

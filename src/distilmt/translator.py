@@ -12,9 +12,11 @@ from typing import Any
 import ctranslate2
 import sentencepiece as spm
 
+from distilmt import progress
 from distilmt.corpora.cleaning import normalise
 from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
+from distilmt.machine import loads_cublas
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Translator:
             path: a CTranslate2 directory written by distilmt.
             threads: CPU threads of each worker; 0 takes one per core.
             workers: batches translated side by side.
-            device: `cpu`, `cuda`, or `auto` for the GPU if there is one.
+            device: `cpu`, `cuda`, or `auto` for the GPU if there is one that can be used.
             shortlist: whether words are chosen from the model's shortlist (`vmap.txt`) only; None does so if it has
                 one. A sentence then may use what any sentence of its batch may, so that a translation can depend on
                 the sentences it shares a batch with; `batch_size=1` rules that out.
@@ -97,11 +99,12 @@ class Translator:
         if shortlist and not there:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
+        self.device = best_device() if device == "auto" else device
         self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(
             str(self.path),
-            device=device,
-            compute_type=_computed_in(facts.get("compute_type", "float32"), device),
+            device=self.device,
+            compute_type=_computed_in(facts.get("compute_type", "float32"), self.device),
             inter_threads=workers,
             intra_threads=threads,
         )
@@ -192,6 +195,16 @@ class Translator:
                 batch = []
         if batch:
             yield from self.translate(batch, beam_size, batch_size)
+
+
+def best_device() -> str:
+    """`cuda` where CTranslate2 can compute on a GPU, else `cpu`."""
+    if ctranslate2.get_cuda_device_count() == 0:
+        return "cpu"
+    if loads_cublas():
+        return "cuda"
+    progress.say("CTranslate2 needs cuBLAS 12 for the GPU, so the CPU translates: pip install nvidia-cublas-cu12")
+    return "cpu"
 
 
 def _computed_in(stored: str, device: str) -> str:

@@ -194,7 +194,8 @@ def _outcomes(
     If `ranked`, the likeliest logit [rows] of the rest and its words [rows, 1] as well.
     """
     top = widened(logits.gather(1, top_ids))
-    logits[torch.arange(len(logits), device=logits.device)[:, None], top_ids] = NOWHERE
+    row = torch.arange(len(logits), device=logits.device)[:, None]
+    logits[row, top_ids] = logits.new_full((), NOWHERE)  # a number would be copied there, and the GPU waited for
     best = logits.max(1, keepdim=True) if ranked else None
     other = None if best is None else widened(best.values).squeeze(1)
     # logsumexp is z_j − log softmax_j at any entry j: a second exponential over the vocabulary is saved. The likeliest

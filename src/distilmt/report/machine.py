@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,24 @@ _INSTRUCTIONS = (
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory in bytes, operating system and versions; no host or user names."""
+    """Processor, GPU (if torch is at work), cores, memory in bytes, system and versions; no host or user names."""
     found = versions()
     return {
         "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
         "architecture": platform.machine(),
         "instructions": _instructions(),
+        "gpu": _gpu(),
         "cores": cores(),
         "memory_bytes": _memory(),
         "system": platform.system(),
         "python": found.pop("python"),
         "versions": found,
     }
+
+
+def _gpu() -> str | None:
+    torch = sys.modules.get("torch")  # whoever computes on a GPU has imported it; a machine's name is not worth it
+    return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_available() else None
 
 
 def _cpu_field(name: str) -> str | None:

@@ -46,6 +46,8 @@ class Plan:
     pieces; `longer` and `qat` cut nothing off, the latter trains with rounded weights."""
     updates: int
     """Of the training after it; pieces are left out without one."""
+    rate: float = 0.1
+    """Learning rate of that training, as a share of the student's."""
     ffn: float = 0.5
     """Share of the feed-forward units that `ffn` leaves."""
     least_uses: int = 1
@@ -84,7 +86,7 @@ def make(plan: Plan) -> None:
         return
     if plan.cut == "ffn":
         settings["ffn"] = plan.ffn
-    settings |= {"updates": plan.updates, "seed": run.seed, "student": asdict(run.student)}
+    settings |= {"updates": plan.updates, "rate": plan.rate, "seed": run.seed, "student": asdict(run.student)}
     run_step(plan.student, inputs, settings, lambda directory: train_on(plan, directory))
     tidy(plan.student)
 
@@ -132,7 +134,7 @@ def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
     batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
     model, told = cut_off(load_marian(plan.parent), plan, importance.Sample(batches))
     bits = 8 if plan.cut == "qat" else 0
-    job = replace(job, name=root.name, config=_shorter(job.config, plan.updates), bits=bits)
+    job = replace(job, name=root.name, config=_shorter(job.config, plan.updates, plan.rate), bits=bits)
     return fit(model, job, tokenizer, config, directory) | told
 
 
@@ -166,14 +168,14 @@ def cut_off(model: MarianMTModel, plan: Plan, measured: importance.Sample) -> tu
     return remade(model, {}, model.state_dict()), {}  # what is loaded is not meant to be trained
 
 
-def _shorter(config: TrainingConfig, updates: int) -> TrainingConfig:
-    """Settings for some more updates: half the learning rate, as there is less to be learnt."""
+def _shorter(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:
+    """Settings for some more updates: a share of the learning rate, so that what was learnt is not lost."""
     return replace(
         config,
         updates=updates,
         seconds=None,
         patience=0,
-        learning_rate=config.learning_rate / 2,
+        learning_rate=config.learning_rate * rate,
         warmup=min(config.warmup, max(1, updates // 10)),
         validate_every=max(1, math.ceil(updates / 4)),
     )

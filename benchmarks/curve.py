@@ -1,0 +1,126 @@
+"""How small and how fast students may be, and what it costs: the students of a comparison, as they are deployed.
+
+    distilmt compare benchmarks/curve.yaml --jobs 2
+    python benchmarks/curve.py runs/curve
+
+Every student is exported in int8 with the rest in float16 and scored with beams of 4 and 1, on the validation sentences
+(which chose its checkpoint) and on the test sentences, with a paired bootstrap against the teacher in float32 at the
+run's beam. The first seed's are timed in turn with the teacher, sentence by sentence on one thread. Nothing is chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turns import write
+
+from distilmt.compression.search import Variant
+from distilmt.config import RunConfig
+from distilmt.corpora import prepare
+from distilmt.evaluation import quality, speed
+from distilmt.settings import load_comparison
+from distilmt.steps.shrink import export, scored
+
+CONFIG = Path(__file__).with_name("curve.yaml")
+TYPE, BEAMS = "int8_float16", (4, 1)
+
+
+@dataclass
+class System:
+    """A model as it is deployed, of one seed or more."""
+
+    name: str
+    exports: list[Path]
+    beam_size: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, beam {self.beam_size}"
+
+
+def systems(run: RunConfig, work: Path) -> list[System]:
+    """The teacher, and every method's students with every beam."""
+    root = Path(run.run_dir)
+    found = [
+        System("teacher", [exported(run, root / "teacher", "float32", work / "teacher")], run.evaluation.beam_size)
+    ]
+    for method in sorted((root / "methods").iterdir()):
+        seeds = sorted(seed for seed in method.iterdir() if (seed / "student" / "model.safetensors").exists())
+        paths = [exported(run, seed / "student", TYPE, work / method.name / seed.name) for seed in seeds]
+        found += [System(method.name, paths, beam) for beam in BEAMS if paths]
+    return found
+
+
+def exported(run: RunConfig, model: Path, compute_type: Any, place: Path) -> Path:
+    path = place / "model"
+    if not (path / "model.bin").exists():
+        path.mkdir(parents=True, exist_ok=True)
+        export(run, model, Variant(model.name, compute_type), path)
+    return path
+
+
+def measured(run: RunConfig, system: System, teacher: System) -> dict[str, Any]:
+    """Scores on both sets, by seed, and how they differ from the teacher's on the test set."""
+    found: dict[str, Any] = {"bytes": speed.file_bytes(system.exports[0]), "seeds": []}
+    references = prepare.load(Path(run.run_dir) / "corpus", "test")["target"].to_pylist()
+    said = scored(run, teacher.exports[0], "test", teacher.beam_size)["translations"]
+    for path in system.exports:
+        valid, test = (scored(run, path, part, system.beam_size) for part in ("valid", "test"))
+        row = {"validation": valid["scores"]["bleu"], "bleu": test["scores"]["bleu"], "chrf": test["scores"]["chrf"]}
+        if system is not teacher:
+            texts = ("system", test["translations"]), ("teacher", said)
+            against = quality.compare(*texts, references, run.corpus.target, run.evaluation.bootstrap, run.seed)
+            row["p"] = next(float(pair["p_value"]) for pair in against if pair["metric"] == "bleu")
+        found["seeds"].append(row)
+        print(system.label, row, file=sys.stderr, flush=True)
+    return found
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    heads = ["system", "kB", "smaller", "validation BLEU", "BLEU", "chrF", "against the teacher (p by seed)"]
+    heads += ["ms", "faster", "ready in ms", "MB of memory"]
+    base = next(iter(found.values()))
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for name, row in found.items():
+        means = {key: _mean(row["seeds"], key) for key in ("validation", "bleu", "chrf")}
+        chances = ", ".join(f"{seed['p']:.3f}" for seed in row["seeds"] if "p" in seed)
+        difference = f"{means['bleu'] - _mean(base['seeds'], 'bleu'):+.2f} ({chances})" if chances else ""
+        cells = [f"{row['bytes'] / 1e3:,.0f}", f"{base['bytes'] / row['bytes']:.1f}"]
+        cells += [*(f"{value:.2f}" for value in means.values()), difference]
+        latency = row["speed"].latency_ms["p50"]
+        cells += [f"{latency:.2f}", f"{base['speed'].latency_ms['p50'] / latency:.1f}"]
+        cells += [f"{row['speed'].load_seconds * 1e3:.0f}", f"{row['speed'].peak_rss_bytes / 1e6:.0f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(seeds: list[dict[str, float]], key: str) -> float:
+    return statistics.mean(seed[key] for seed in seeds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_dir", help="of a finished `distilmt compare`")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sentences", type=int, default=200, help="timed in every round")
+    given = parser.parse_args()
+    run = load_comparison([str(CONFIG), "--run_dir", given.run_dir]).run
+    every = systems(run, Path("runs") / "benchmarks" / "curve")
+    found = {system.label: measured(run, system, every[0]) for system in every}
+    test = prepare.load(Path(run.run_dir) / "corpus", "test")["source"].to_pylist()[: given.sentences]
+    paths, beams = {s.label: s.exports[0] for s in every}, {s.label: s.beam_size for s in every}
+    for name, timed in speed.measure_interleaved(paths, test, beams, rounds=given.rounds).items():
+        found[name]["speed"] = timed
+    text = table(found)
+    data = {name: row | {"speed": vars(row["speed"])} for name, row in found.items()}
+    command = f"python benchmarks/curve.py {' '.join(sys.argv[1:])}"
+    write("curve", command, [text], data)
+
+
+if __name__ == "__main__":
+    main()

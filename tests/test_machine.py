@@ -1,0 +1,52 @@
+import ctypes
+import site
+
+import ctranslate2
+import pytest
+
+from distilmt import machine, progress, translator
+
+
+class Loader:
+    """Stands for the system's loader, which finds some libraries."""
+
+    def __init__(self, there: set[str]) -> None:
+        self.there, self.asked = there, []
+
+    def __call__(self, name: str, mode: int = 0) -> object:
+        self.asked.append(name)
+        if name not in self.there:
+            raise OSError(f"{name}: cannot open shared object file")
+        return object()
+
+
+@pytest.mark.skipif(machine.os.name == "nt", reason="Windows names it otherwise")
+class TestLoadsCublas:
+    def test_false_where_there_is_none(self, monkeypatch):
+        monkeypatch.setattr(ctypes, "CDLL", Loader(set()))
+        assert not machine.loads_cublas()
+
+    def test_takes_the_systems(self, monkeypatch):
+        monkeypatch.setattr(ctypes, "CDLL", Loader({"libcublas.so.12"}))
+        assert machine.loads_cublas()
+
+    def test_looks_where_pip_puts_it(self, monkeypatch, tmp_path):
+        place = tmp_path / "nvidia" / "cublas" / "lib" / "libcublas.so.12"
+        place.parent.mkdir(parents=True)
+        place.touch()
+        monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
+        loader = Loader({str(place)})
+        monkeypatch.setattr(ctypes, "CDLL", loader)
+        assert machine.loads_cublas()
+        assert loader.asked == ["libcublas.so.12", str(place)]
+
+
+class TestBestDevice:
+    @pytest.mark.parametrize(("gpus", "cublas", "wanted"), [(0, True, "cpu"), (1, True, "cuda"), (1, False, "cpu")])
+    def test_gpu_only_where_ctranslate2_can_use_it(self, monkeypatch, gpus, cublas, wanted):
+        said = []
+        monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: gpus)
+        monkeypatch.setattr(translator, "loads_cublas", lambda: cublas)
+        monkeypatch.setattr(progress, "say", said.append)
+        assert translator.best_device() == wanted
+        assert bool(said) == (gpus > 0 and not cublas)

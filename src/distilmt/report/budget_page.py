@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from string import Template
 from typing import Any
 
-from distilmt.errors import UserError
+from distilmt.report.frame import Page, frame, in_language, note, plain_table, sections
 from distilmt.report.plots import Bubble, scatter
-from distilmt.report.tables import scrolling
 from distilmt.report.text import escape, number, signed, size
 
 _METRICS = {"bleu": "BLEU", "chrf": "chrF"}
@@ -86,38 +83,27 @@ def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
-    language = found["language"]
-    if language not in _WORDS:
-        raise UserError(f"language {language!r} is unknown: use en or zh")
-    words = _WORDS[language]
-    pair = f"{escape(found['pair']['source'])} → {escape(found['pair']['target'])}"
+    words = in_language(_WORDS, found["language"])
+    pair = f"{found['pair']['source']} → {found['pair']['target']}"
     metric = _METRICS[found["metric"]]
     tried = words["tried_note"].format(metric=metric, floor=number(found["floor"], 2))
-    sections = [
-        (words["budget"], _table(rows, words) + _note(words["note"])),
-        (words["quality"], _stages(found, words) + _note(words["quality_note"])),
-        (words["tried"], _points(found, words) + _note(tried)),
+    heads = (words["change"], *words["heads"].split(","))
+    parts = [
+        (words["budget"], plain_table(heads, rows, words["budget"]) + note(words["note"])),
+        (words["quality"], _stages(found, words) + note(words["quality_note"])),
+        (words["tried"], _points(found, words) + note(tried)),
         (words["signature"], f"<p><code>{escape(found['signature'])}</code></p>"),
     ]
-    return Template(_file("page.html")).substitute(
-        lang={"en": "en", "zh": "zh-CN"}[language],
-        style=_file("style.css"),
+    page = Page(
+        language=found["language"],
         title=f"{words['title']}: {pair}",
-        kicker=f"{words['title']} · {pair}",
-        headline=escape(_headline(found, words)),
+        headline=_headline(found, words),
         findings=f"<li>{escape(_change(found, words))}</li>",
         tiles=_tiles(found, words),
-        sections="".join(f"<section><h2>{escape(head)}</h2>{body}</section>" for head, body in sections),
+        sections=sections(parts),
         made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
     )
-
-
-def _file(name: str) -> str:
-    return resources.files("distilmt.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
+    return frame(page)
 
 
 def _headline(found: Mapping[str, Any], words: Words) -> str:
@@ -150,15 +136,6 @@ def _tiles(found: Mapping[str, Any], words: Words) -> str:
         f'<span class="other">{escape(words["tile_teacher"].format(value=other))}</span></dd></div>'
         for name, value, change, other in tiles
     )
-
-
-def _table(rows: Sequence[Sequence[str]], words: Words) -> str:
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (words["change"], *words["heads"].split(",")))
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in rows
-    )
-    return scrolling(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>", words["budget"])
 
 
 def _stages(found: Mapping[str, Any], words: Words) -> str:

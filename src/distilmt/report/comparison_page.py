@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from string import Template
 from typing import Any
 
-from distilmt.errors import UserError
+from distilmt.report.frame import Page, frame, in_language, plain_table, sections
+from distilmt.report.frame import note as remark
 from distilmt.report.plots import Line, lines
-from distilmt.report.tables import scrolling
 from distilmt.report.text import escape, number
 
 _COLOURS = (
@@ -66,33 +64,25 @@ def render(found: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequen
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
-    language = found["language"]
-    if language not in _WORDS:
-        raise UserError(f"language {language!r} is unknown: use en or zh")
-    words = _WORDS[language]
-    pair = f"{escape(found['pair']['source'])} → {escape(found['pair']['target'])}"
-    sections = [
-        (words["table"], _table(words["method"], heads, rows) + f'<p class="note">{escape(note.replace("`", ""))}</p>'),
+    words = in_language(_WORDS, found["language"])
+    pair = f"{found['pair']['source']} → {found['pair']['target']}"
+    table = plain_table((words["method"], *heads), rows, words["method"])
+    parts = [
+        (words["table"], table + remark(note.replace("`", ""))),
         (words["curves"], _curves(found, words)),
         (words["length"], _breakdown(found, "length", words)),
         (words["frequency"], _breakdown(found, "frequency", words)),
         (words["signatures"], _signatures(found)),
     ]
-    return Template(_file("page.html")).substitute(
-        lang={"en": "en", "zh": "zh-CN"}[language],
-        style=_file("style.css") + _palette(found),
+    page = Page(
+        language=found["language"],
         title=f"{words['title']}: {pair}",
-        kicker=f"{words['title']} · {pair}",
-        headline=escape(_headline(found, rows, words)),
-        findings="",
-        tiles="",
-        sections="".join(f"<section><h2>{escape(head)}</h2>{body}</section>" for head, body in sections if body),
+        headline=_headline(found, rows, words),
+        sections=sections(parts),
         made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+        style=_palette(found),
     )
-
-
-def _file(name: str) -> str:
-    return resources.files("distilmt.report").joinpath(name).read_text(encoding="utf-8")
+    return frame(page)
 
 
 def _palette(found: Mapping[str, Any]) -> str:
@@ -106,15 +96,6 @@ def _headline(found: Mapping[str, Any], rows: Sequence[Sequence[str]], words: Ma
         return words["nothing"]
     said = words["headline"].format(best=row[0], bleu=row[1])
     return said + (words["against"].format(against=row[6], baseline=found["baseline"]) if row[6] else "")
-
-
-def _table(first: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (first, *heads))
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in rows
-    )
-    return scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", first)
 
 
 def _curves(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
@@ -141,7 +122,8 @@ def _breakdown(found: Mapping[str, Any], what: str, words: Mapping[str, str]) ->
     for name, runs in names:
         bins = zip(*(run[f"by_{what}"] for run in runs), strict=True)
         rows.append([name, *(number(statistics.mean(b), 1) if None not in b else "–" for b in bins)])
-    return f'<p class="note">{escape(words["note"])}</p>' + _table(words["method"], found["bins"][what], rows)
+    heads = (words["method"], *found["bins"][what])
+    return remark(words["note"]) + plain_table(heads, rows, words["method"])
 
 
 def _signatures(found: Mapping[str, Any]) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import yaml
@@ -14,6 +12,7 @@ from distilmt.report.build import plain
 from distilmt.report.examination import examination_table
 from distilmt.report.examples import examples_section
 from distilmt.report.figures import curves_figure, scatter_figure
+from distilmt.report.frame import Page, frame
 from distilmt.report.headline import (
     by_name,
     deployed,
@@ -36,8 +35,6 @@ from distilmt.report.text import escape, number, number_or_none, rate, signed, s
 from distilmt.report.words import Words, named, words_for
 from distilmt.rundir import write_json, write_text
 
-_LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}
-
 
 def write_report(report: Mapping[str, Any], directory: Path, language: str) -> None:
     """Write `report.json` and `report.html` into a directory, each whole or not at all.
@@ -55,25 +52,20 @@ def render(report: Mapping[str, Any], language: str) -> str:
     """The page; what the report lacks is left out or shown as a dash."""
     words = words_for(language)
     pair = report.get("pair") or {}
-    direction = f"{escape(pair.get('source', '?'))} → {escape(pair.get('target', '?'))}"
+    direction = f"{pair.get('source', '?')} → {pair.get('target', '?')}"
     made = words["made"].format(
         version=escape(report.get("distilmt_version") or "–"), date=escape(report.get("date") or "–")
     )
-    return Template(_file("page.html")).substitute(
-        lang=_LANGUAGE_TAGS[language],
-        style=_file("style.css"),
+    page = Page(
+        language=language,
         title=f"{words['title']}: {direction}",
-        kicker=f"{words['title']} · {direction}",
-        headline=escape(headline(report, words)),
+        headline=headline(report, words),
         findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(report, words)),
         tiles=_tiles(report, words),
         sections=_sections(report, words),
         made=made,
     )
-
-
-def _file(name: str) -> str:
-    return resources.files("distilmt.report").joinpath(name).read_text(encoding="utf-8")
+    return frame(page)
 
 
 def _sections(report: Mapping[str, Any], words: Words) -> str:

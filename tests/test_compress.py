@@ -54,6 +54,7 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
     assert (
         labels[:3] == ["teacher", "baseline", "student"]
         and any(label.startswith("in int8") for label in labels)
+        and "packed" in labels
         and not stages[0]["against_teacher"]
     )
     for stage in stages[1:]:
@@ -68,7 +69,7 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
 def test_what_is_shipped_translates(run):
     shipped = Translator(run / "compressed" / "model")
     card = (run / "compressed" / "model" / "README.md").read_text()
-    assert "test bleu" in card and "|compressed:" in card and "model.bin" in card
+    assert "test bleu" in card and "|compressed:" in card and "model.bin.xz" in card and "unxz" in card
     assert shipped.beam_size == budget(run)["chosen"]["variant"]["beam_size"]
     found = toy.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
     assert found.returncode == 0 and found.stdout.decode().splitlines() == shipped.translate(
@@ -91,10 +92,11 @@ def test_models_that_were_cut_are_ordinary_directories(run):
 
 def test_with_a_shortlist(run):
     pytest.importorskip("thot")
-    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--goal", "fastest")
+    flags = (*FLAGS, "--shortlist", "true", "--goal", "fastest", "--packed", "false", "--bits", "8")
+    found = toy.distilmt("compress", run, "--max-drop=100", *flags)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     exports = run / "compressed" / "exports"
-    for name in ("student-int8-shortlist", "ffn+qat+vocabulary-int8-shortlist"):
+    for name in ("student-int8_float16-shortlist", "ffn+qat+vocabulary-int8_float16-shortlist"):
         allowed = (exports / name / "model" / "vmap.txt").read_text(encoding="utf-8")
         pieces = set(json.loads((exports / name / "model" / "shared_vocabulary.json").read_text(encoding="utf-8")))
         for line in allowed.splitlines():
@@ -131,6 +133,8 @@ def test_a_promise_that_none_keeps(run):
         (("{run}", "--goal", "best"), "goal"),
         (("{run}", "--max-dropp", "1"), "max_drop"),
         (("{run}", "--beams", "0"), "beams"),
+        (("{run}", "--bits", "2"), "bits"),
+        (("{run}", "--bits", "4", "--packed", "false"), "packed"),
         (("{run}", "--types", "int3"), "int3"),
         (("{run}", "--jobs", "1000"), "jobs"),
         (("{run}", "--max-drop", "-1"), "max_drop"),

@@ -229,13 +229,15 @@ def _lines() -> Any:
 
 def _model(path: Path, system: str) -> Path:
     """The exported model of a run directory, or the directory itself if it is one."""
-    if (path / "model.bin").exists():
+    from distilmt.translator import is_model
+
+    if is_model(path):
         return path
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     place = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
-    if not (place / "model.bin").exists():
-        there = sorted(p.parent.name for p in path.glob("exports/*/model.bin"))
+    if not is_model(place):
+        there = sorted(p.name for p in path.glob("exports/*") if is_model(p))
         hint = f"it has {', '.join(there)}: name one with --system" if there else "finish the run first"
         raise UserError(f"{path} has no exported {system!r}: {hint}")
     return place

@@ -23,7 +23,7 @@ from distilmt.export.card import Form, write_card
 from distilmt.report import budget
 from distilmt.rundir import atomic_directory, done_as, locked, read_json, read_step, run_step, write_json
 from distilmt.steps import shrink, signature
-from distilmt.steps.export import USE, card
+from distilmt.steps.export import PACKED, USE, card
 from distilmt.steps.stages import Stage, measure_stages, times
 
 PLACE, MODEL = "compressed", "model"
@@ -85,12 +85,12 @@ class _Search:
         return current
 
     def _round_weights(self, shape: str) -> str:
-        """Train a model for a while with rounded weights; the better of both in int8."""
-        updates = self._updates(self.config.qat_updates, 8)
+        """Train a model for a while with weights of the fewest bits; the better of both with as many."""
+        updates = self._updates(self.config.qat_updates, 4)
         if not updates or not any(compute_type.startswith("int8") for compute_type in self.config.types):
             return shape
         rounded = self._make(shape, ["qat"], updates)[0]
-        return max(shape, rounded, key=lambda name: self._score(name, "int8"))
+        return max(shape, rounded, key=lambda name: self._score(name, min(self.config.bits)))
 
     def _updates(self, wanted: int | None, share: int) -> int:
         return max(1, shrink.updates_of(self.models["student"]) // share) if wanted is None else wanted
@@ -105,6 +105,7 @@ class _Search:
                 cut=cut,
                 updates=updates,
                 rate=self.config.recovery_rate,
+                bits=min(self.config.bits),
                 ffn=self.config.ffn,
                 least_uses=self.config.vocabulary,
             )
@@ -122,19 +123,25 @@ class _Search:
 
     def _try(self, shape: str) -> None:
         """Export and score a model in every way."""
-        for compute_type in self.config.types:
-            for shortlist in (False, True) if self.config.shortlist else (False,):
-                path = self._exported(Variant(shape, compute_type, shortlist))
-                for beam in self.config.beams:
-                    variant = Variant(shape, compute_type, shortlist, beam)
-                    score = shrink.scored(self.run, path, "valid", beam)["scores"][self.config.metric]
-                    self.points.append(Point(variant, file_bytes(path), score))
+        for variant in self._variants(shape):
+            path = self._exported(variant)
+            for beam in self.config.beams:
+                score = shrink.scored(self.run, path, "valid", beam)["scores"][self.config.metric]
+                self.points.append(Point(replace(variant, beam_size=beam), file_bytes(path), score))
         best = max((p for p in self.points if p.variant.shape == shape), key=lambda point: point.score)
         progress.say(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
 
+    def _variants(self, shape: str) -> Iterator[Variant]:
+        """Every way to export a model that is tried."""
+        for compute_type in self.config.types:
+            for bits in self.config.bits if compute_type.startswith("int8") else (8,):
+                for shortlist in (False, True) if self.config.shortlist else (False,):
+                    yield Variant(shape, compute_type, shortlist, bits=bits, packed=self.config.packed)
+
     def _exported(self, variant: Variant) -> Path:
         """A model exported, unless that was done."""
-        model, settings = self.models[variant.shape], {"type": variant.compute_type}
+        model = self.models[variant.shape]
+        settings = {"type": variant.compute_type, "bits": variant.bits, "packed": variant.packed}
         inputs = {name: done_as(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
         if variant.shortlist:
             inputs["labels"] = done_as(shrink.labels_of(self.run, self.root))
@@ -150,13 +157,9 @@ class _Search:
         found = shrink.scored(self.run, path, "valid", self.run.evaluation.beam_size)
         return float(found["scores"][self.config.metric])
 
-    def _score(self, shape: str, compute_type: str = "") -> float:
-        """The best of a model, over beams, shortlist or not, and the types that begin so."""
-        return max(
-            point.score
-            for point in self.points
-            if point.variant.shape == shape and point.variant.compute_type.startswith(compute_type)
-        )
+    def _score(self, shape: str, bits: int = 8) -> float:
+        """The best of a model with so many bits or fewer, over types, beams, and shortlist or not."""
+        return max(p.score for p in self.points if p.variant.shape == shape and p.variant.bits <= bits)
 
     def _weight(self, shape: str) -> float:
         if self.config.goal == "smallest":
@@ -203,7 +206,8 @@ class _Search:
         made = f"{about.signature}|compressed:{chosen.variant.name}"
         parameters = record.result["parameters"] if record else None
         about = replace(about, scores=scores, signature=made, parameters=parameters)
-        form = Form(f"CTranslate2, {chosen.variant.compute_type}", "ctranslate2", USE)
+        use = USE + (PACKED if chosen.variant.packed else "")
+        form = Form(f"CTranslate2, {chosen.variant.compute_type}", "ctranslate2", use)
         write_card(self.root / PLACE / MODEL, about, form)
 
     def _whole_way(self, chosen: Variant) -> list[Stage]:
@@ -220,18 +224,28 @@ class _Search:
             if model != "baseline" or (self.models[model] / "model.safetensors").exists():
                 yield self._stage(model, Variant(model, "float32", False, whole))
         base, plain = trained[-1], replace(chosen, shortlist=False, beam_size=whole)
-        if chosen.compute_type != "float32":
-            yield self._stage(f"in {chosen.compute_type}", replace(plain, shape=base))
+        for label, variant in self._exports(replace(plain, shape=base)):
+            yield self._stage(label, variant)
         rounded = "qat" if base == "student" else f"{base}+qat"
         if rounded in self.models and chosen.compute_type.startswith("int8"):
             taken = rounded in shapes
-            yield self._stage("weights trained in int8", replace(plain, shape=rounded), taken)
+            label = f"trained with weights of {min(self.config.bits)} bits"
+            yield self._stage(label, replace(plain, shape=rounded), taken)
         if chosen.shape.endswith("vocabulary"):
             yield self._stage("unused pieces left out", plain)
         if chosen.shortlist:
             yield self._stage("with a shortlist", replace(chosen, beam_size=whole))
         if chosen.beam_size != whole:
             yield self._stage(f"beam {chosen.beam_size}", chosen)
+
+    def _exports(self, chosen: Variant) -> Iterator[tuple[str, Variant]]:
+        """What becomes of a model in float32, one change at a time, until it is exported as what was chosen."""
+        if chosen.compute_type != "float32":
+            yield f"in {chosen.compute_type}", replace(chosen, bits=8, packed=False)
+        if chosen.packed:
+            yield "packed", replace(chosen, bits=8)
+        if chosen.bits < 8:
+            yield f"weights of {chosen.bits} bits", chosen
 
     def _stage(self, label: str, variant: Variant, taken: bool = True) -> Stage:
         return Stage(label, self._exported(variant), variant.beam_size, taken)

@@ -426,9 +426,13 @@ class CompressConfig:
     recovery_rate: float = 0.1
     """Learning rate of all training here, as a share of the student's: too high a one undoes what was learnt."""
     qat_updates: int | None = None
-    """Updates with weights rounded as in int8, at the end; null takes an eighth of the student's, 0 leaves it out."""
-    types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8", "int8_float16"])
+    """Updates with weights of the fewest `bits`, at the end; null takes a quarter of the student's own, 0 none."""
+    types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8_float16"])
     """CTranslate2 types that are tried; `int8_float16` keeps what is not int8 in 16 bits on disk."""
+    packed: bool = True
+    """Pack the files (.xz): distilmt unpacks them in memory, and `unxz` for every other program."""
+    bits: list[int] = field(default_factory=lambda: [8, 6, 4])
+    """Bits that int8 weights are rounded to, 3 to 8. What computes is int8 all the same; the files pack smaller."""
     beams: list[int] = field(default_factory=lambda: [4, 1])
     """Beams that are tried."""
     shortlist: bool = False

@@ -189,7 +189,13 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
     if not (path / "config.yaml").exists():
         raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
     run = _parse(RunConfig, [str(path / "config.yaml"), "--run_dir", str(path)])
-    for name, values in (("types", config.types), ("beams", config.beams)):
+    _check_compress(config)
+    _check_jobs(config.jobs)
+    return config, run
+
+
+def _check_compress(config: CompressConfig) -> None:
+    for name, values in (("types", config.types), ("beams", config.beams), ("bits", config.bits)):
         if not values:
             raise UserError(f"{name} is empty: name at least one")
     if not 0 < config.ffn <= 1:
@@ -198,8 +204,10 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
         raise UserError(f"baseline {config.baseline} has no model.safetensors: name the directory of a trained student")
     if min(config.beams) < 1:
         raise UserError(f"beams are {config.beams}: each must be 1 at least")
-    _check_jobs(config.jobs)
-    return config, run
+    if min(config.bits) < 3 or max(config.bits) > 8:
+        raise UserError(f"bits are {config.bits}: each must be 3 at least, 8 at most")
+    if min(config.bits) < 8 and not config.packed:
+        raise UserError(f"bits are {config.bits}, of use in packed files only: set packed to true, or bits to 8")
 
 
 def _underscored(arguments: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -34,9 +35,9 @@ class _SentencePieces:
     prefix: list[str] = []  # noqa: RUF012
 
     def __init__(self, path: Path) -> None:
-        own = path / "target.spm"
-        self._source = spm.SentencePieceProcessor(model_file=str(path / "source.spm"))
-        self._target = spm.SentencePieceProcessor(model_file=str(own)) if own.exists() else self._source
+        self._source = spm.SentencePieceProcessor(model_proto=_content(path, "source.spm"))
+        own = _there(path, "target.spm")
+        self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         return [[*pieces, "</s>"] if pieces else [] for pieces in self._source.encode(texts, out_type=str)]
@@ -95,7 +96,7 @@ class Translator:
         self.max_length = int(facts["max_positions"]) - 1
         self.beam_size = int(facts.get("beam_size", 4))
         own = facts.get("tokenizer") != "huggingface"
-        there = (self.path / "vmap.txt").exists()
+        there = _there(self.path, "vmap.txt")
         if shortlist and not there:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
@@ -107,6 +108,7 @@ class Translator:
             compute_type=_computed_in(facts.get("compute_type", "float32"), self.device),
             inter_threads=workers,
             intra_threads=threads,
+            files=_unpacked(self.path),
         )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
@@ -222,8 +224,41 @@ def _joined(portions: list[str]) -> str:
     return text
 
 
+def is_model(path: Path) -> bool:
+    """Whether a directory is an exported model, packed or not."""
+    return _there(path, "model.bin")
+
+
+def _there(path: Path, name: str) -> bool:
+    """Whether a model has a file, packed or not."""
+    return (path / name).exists() or (path / f"{name}.xz").exists()
+
+
+def _content(path: Path, name: str) -> bytes:
+    """A file of a model.
+
+    Raises:
+        UserError: it is packed, and broken.
+    """
+    packed = path / f"{name}.xz"
+    if not packed.exists():
+        return (path / name).read_bytes()
+    try:
+        return lzma.decompress(packed.read_bytes())
+    except (lzma.LZMAError, EOFError) as error:
+        raise UserError(f"{packed} is broken ({error}): copy or export the model again") from None
+
+
+def _unpacked(path: Path) -> dict[str, object] | None:
+    """What CTranslate2 reads of a packed model, by name; None where it can read the directory itself."""
+    if (path / "model.bin").exists():
+        return None
+    files = [file for file in path.iterdir() if file.is_file() and not file.name.removesuffix(".xz").endswith(".spm")]
+    return {name: _content(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
+
+
 def _facts(path: Path) -> dict[str, Any]:
-    missing = [name for name in ("model.bin", "distilmt.json") if not (path / name).exists()]
+    missing = [name for name in ("model.bin", "distilmt.json") if not _there(path, name)]
     if missing:
         raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
     return dict(json.loads((path / "distilmt.json").read_text(encoding="utf-8")))

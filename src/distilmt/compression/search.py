@@ -18,11 +18,16 @@ class Variant:
     compute_type: str
     shortlist: bool = False
     beam_size: int = 0
+    bits: int = 8
+    """Of the weights' values."""
+    packed: bool = False
 
     @property
     def export(self) -> str:
         """Name of the exported directory; variants that differ in their beam share it."""
-        return f"{self.shape}-{self.compute_type}" + ("-shortlist" if self.shortlist else "")
+        bits = f"-{self.bits}bit" if self.bits < 8 else ""
+        ends = ("-shortlist" if self.shortlist else "") + ("-packed" if self.packed else "")
+        return f"{self.shape}-{self.compute_type}{bits}{ends}"
 
     @property
     def name(self) -> str:

@@ -13,11 +13,12 @@ from distilmt.config import ComputeType
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_directory, write_json
 from distilmt.tokenizer import Tokenizer
+from distilmt.training.rounding import with_rounded_weights
 
 TYPES: tuple[str, ...] = get_args(ComputeType)
 
 
-def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_type: str) -> None:
+def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_type: str, bits: int = 8) -> None:
     """Write a CTranslate2 model directory, whole or not at all.
 
     It also holds `source.spm` (and `target.spm` when the vocabularies are split) and `distilmt.json`, so that a
@@ -28,11 +29,12 @@ def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_
         tokenizer: the tokenizer it was trained with.
         directory: what is written; an older export there is replaced.
         compute_type: one of `TYPES`; float32 keeps the weights as they are.
+        bits: of the weights' values; below 8 they are rounded further, so that the files pack well (`export.pack`).
 
     Raises:
         UserError: the type is unknown.
     """
-    spec = specification(model, tokenizer)
+    spec = specification(model if bits == 8 else with_rounded_weights(model, bits), tokenizer)
     with atomic_directory(directory) as temporary:
         save(spec, temporary, compute_type)
         for name in ("source.spm",) if tokenizer.shared else ("source.spm", "target.spm"):

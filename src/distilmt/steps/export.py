@@ -37,6 +37,10 @@ print(Translator("DIRECTORY").translate(["Text to translate."]))
 or `distilmt translate DIRECTORY < source.txt`.
 """
 """How a CTranslate2 export is used, for its card."""
+PACKED = """
+Its files are packed; distilmt unpacks them in memory. `unxz DIRECTORY/*.xz` makes a directory of it that CTranslate2
+and every program built on it can read.
+"""
 
 
 def system_name(model: str, compute_type: str) -> str:

@@ -63,7 +63,7 @@ def _validator(config: RunConfig, tokenizer: Tokenizer, job: Job, directory: Pat
     sources, references = table["source"].to_pylist(), table["target"].to_pylist()
 
     def validate(model: MarianMTModel) -> dict[str, float]:
-        export(model, tokenizer, directory / "validation", compute_type)
+        export(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
         translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
         found = score(translations, references, config.corpus.target)
         return {"bleu": found.bleu, "chrf": found.chrf}

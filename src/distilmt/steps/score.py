@@ -65,13 +65,13 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
     return found
 
 
-def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path) -> None:
-    """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2."""
+def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
+    """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2; `bits` of one of ours."""
     outside = external.pointer(root / model)
     if outside:
         export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)
     else:
-        export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type)
+        export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type, bits)
 
 
 def _words(

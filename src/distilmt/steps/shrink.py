@@ -18,6 +18,7 @@ from distilmt.compression.shortlist import Shortlist
 from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import quality
+from distilmt.export.pack import pack
 from distilmt.labels.store import LabelStore
 from distilmt.machine import cores
 from distilmt.rundir import done_as, link, read_json, read_step, run_step, write_json
@@ -48,6 +49,8 @@ class Plan:
     """Of the training after it; pieces are left out without one."""
     rate: float = 0.1
     """Learning rate of that training, as a share of the student's."""
+    bits: int = 8
+    """Of the weights that `qat` trains with."""
     ffn: float = 0.5
     """Share of the feed-forward units that `ffn` leaves."""
     least_uses: int = 1
@@ -86,6 +89,8 @@ def make(plan: Plan) -> None:
         return
     if plan.cut == "ffn":
         settings["ffn"] = plan.ffn
+    if plan.cut == "qat":
+        settings["bits"] = plan.bits
     settings |= {"updates": plan.updates, "rate": plan.rate, "seed": run.seed, "student": asdict(run.student)}
     run_step(plan.student, inputs, settings, lambda directory: train_on(plan, directory))
     tidy(plan.student)
@@ -133,7 +138,7 @@ def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
     job, _ = student_job(config, root, tokenizer)
     batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
     model, told = cut_off(load_marian(plan.parent), plan, importance.Sample(batches))
-    bits = 8 if plan.cut == "qat" else 0
+    bits = plan.bits if plan.cut == "qat" else 0
     job = replace(job, name=root.name, config=_shorter(job.config, plan.updates, plan.rate), bits=bits)
     return fit(model, job, tokenizer, config, directory) | told
 
@@ -182,10 +187,12 @@ def _shorter(config: TrainingConfig, updates: int, rate: float) -> TrainingConfi
 
 
 def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
-    """Export a model of a run's directory as CTranslate2, with a shortlist where wanted."""
-    export_model(config, model.parent, model.name, variant.compute_type, path)
+    """Export a model of a run's directory as CTranslate2, with a shortlist and packed where wanted."""
+    export_model(config, model.parent, model.name, variant.compute_type, path, variant.bits)
     if variant.shortlist:
         _shortlist(labels_of(config, model.parent), model.parent / "tokenizer").write(path)
+    if variant.packed:
+        pack(path)
 
 
 @functools.cache

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TypeVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def rounded(rows: Tensor, bits: int) -> Tensor:
@@ -23,3 +28,13 @@ def rounded(rows: Tensor, bits: int) -> Tensor:
     biggest = rows.abs().amax(1, keepdim=True)
     step = torch.where(biggest > 0, biggest, 1.0) / (2 ** (bits - 1) - 1)
     return torch.round(rows / step) * step
+
+
+@torch.no_grad()
+def with_rounded_weights(model: Model, bits: int) -> Model:
+    """A copy of a model whose matrices, but for that of positions, have weights of so many bits; see `rounded`."""
+    model = copy.deepcopy(model)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 2 and "embed_positions" not in name:
+            parameter.copy_(rounded(parameter, bits))
+    return model

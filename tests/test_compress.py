@@ -1,6 +1,7 @@
 """`distilmt compress`: the search on a toy run, how it goes on, what it tells and what it refuses."""
 
 import json
+import lzma
 import shutil
 
 import pytest
@@ -90,15 +91,20 @@ def test_models_that_were_cut_are_ordinary_directories(run):
             assert model.config.vocab_size < whole.config.vocab_size
 
 
+def content(place, name):
+    """Of a file, packed or too small for that."""
+    packed = place / f"{name}.xz"
+    return (lzma.decompress(packed.read_bytes()) if packed.exists() else (place / name).read_bytes()).decode()
+
+
 def test_with_a_shortlist(run):
     pytest.importorskip("thot")
-    flags = (*FLAGS, "--shortlist", "true", "--goal", "fastest", "--packed", "false", "--bits", "8")
-    found = toy.distilmt("compress", run, "--max-drop=100", *flags)
+    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--goal", "fastest")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     exports = run / "compressed" / "exports"
-    for name in ("student-int8_float16-shortlist", "ffn+qat+vocabulary-int8_float16-shortlist"):
-        allowed = (exports / name / "model" / "vmap.txt").read_text(encoding="utf-8")
-        pieces = set(json.loads((exports / name / "model" / "shared_vocabulary.json").read_text(encoding="utf-8")))
+    for name in ("student-float32-shortlist-packed", "ffn+qat+vocabulary-int8_float16-4bit-shortlist-packed"):
+        allowed, names = (content(exports / name / "model", file) for file in ("vmap.txt", "shared_vocabulary.json"))
+        pieces = set(json.loads(names))
         for line in allowed.splitlines():
             source, _, targets = line.partition("\t")
             assert {*targets.split(), *([source] if source else [])} <= pieces

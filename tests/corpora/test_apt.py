@@ -25,6 +25,7 @@ ITALIAN = ENGLISH.replace("Description-en: small tool", "Description-it: piccolo
 PACKAGES = """\
 Package: frob
 Source: frobnicate (1.0)
+Section: contrib/net
 Version: 1.0
 Architecture: all
 Description: small tool
@@ -81,7 +82,7 @@ def test_fetches_descriptions_and_source_names(repository: Repository, tmp_path:
     assert text(indices.translations["en"]).strip() == ENGLISH.strip()
     assert text(indices.translations["it"]).strip() == ITALIAN.strip()
     assert "piccolo" in text(indices.translations["pt_BR"])
-    assert text(indices.packages) == "frob\tfrobnicate\nalone\talone\n"
+    assert text(indices.packages) == "frob\tfrobnicate\tnet\nalone\talone\t\n"
     assert not list((tmp_path / "cache").glob(".apt-*"))
 
 
@@ -91,7 +92,7 @@ def test_second_call_needs_no_repository(repository: Repository, tmp_path: Path)
     assert apt.fetch(["en", "it"], tmp_path / "cache", repository.config) == first
 
 
-@pytest.mark.parametrize("name", ["Translation-it.gz", "packages.tsv.gz", "manifest.json"])
+@pytest.mark.parametrize("name", ["Translation-it.gz", "packages-sections.tsv.gz", "manifest.json"])
 def test_damaged_cache_is_fetched_again(repository: Repository, tmp_path: Path, name: str) -> None:
     first = apt.fetch(["en", "it"], tmp_path / "cache", repository.config)
     damaged = tmp_path / "cache" / name

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from distilmt.corpora.apt import Indices
-from distilmt.corpora.debian import Block, Record, blocks, pairs
+from distilmt.corpora.debian import Block, Description, Record, blocks, descriptions, pairs
 from distilmt.corpora.sentences import sentences
 
 Descriptions = dict[str, tuple[str, str, str]]
@@ -60,9 +60,23 @@ def align(
     folder: Path, english: dict[str, tuple[str, str, str]], italian: dict[str, tuple[str, str, str]]
 ) -> list[Record]:
     packages = folder / "packages.tsv.gz"
-    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\n"))
+    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tutils\n"))
     translations = {"en": index(folder, "en", english), "it": index(folder, "it", italian)}
     return list(pairs(Indices(translations, packages, ""), "en", "it"))
+
+
+def test_descriptions_are_one_line_each_and_there_once(tmp_path: Path) -> None:
+    packages = tmp_path / "packages.tsv.gz"
+    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tnet\nfoo-alt\tfoo\tnet\nbar\tbar\t\n"))
+    long = " It does things.\n Quickly.\n .\n  * fast"
+    english = {
+        "1": ("foo-bin", "tool for things", long),
+        "2": ("foo-alt", "Tool for things!", long),  # alike but for case and punctuation
+        "3": ("bar", "tool of no section", " It is."),
+        "4": ("gone", "in no index", " It was."),
+    }
+    found = list(descriptions(Indices({"en": index(tmp_path, "en", english)}, packages, "")))
+    assert found == [Description("foo-bin", "foo", "net", "tool for things. It does things. Quickly. * fast")]
 
 
 def test_pairs_join_by_checksum_and_align_by_structure(tmp_path: Path) -> None:

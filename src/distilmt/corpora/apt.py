@@ -25,7 +25,7 @@ from distilmt.errors import UserError
 from distilmt.rundir import atomic_path, fingerprint, write_json
 
 TIMEOUT_SECONDS = 900
-_PACKAGES = "packages"
+_PACKAGES = "packages-sections"
 _INSTEAD = "or name other text (--corpus.train a.en a.it), or a Hugging Face data set (--corpus.name hf:NAME)"
 _CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
@@ -70,7 +70,7 @@ class Indices:
     translations: dict[str, Path]
     """Language code to its descriptions."""
     packages: Path
-    """Binary and source package names, tab between, one pair a line."""
+    """Binary and source package names and the archive's section, tabs between, a package a line."""
     fingerprint: str
     """Stands for the contents of all of them."""
 
@@ -219,7 +219,7 @@ def _store(name: str, lists: Path, cache: Path) -> None:
         with path.open("wb") as file, gzip.GzipFile("", "wb", 3, file, mtime=0) as packed:
             for index in _found(name, lists):
                 text = _read(index)
-                packed.write(_source_names(text) if name == _PACKAGES else text + b"\n\n")
+                packed.write(_packages(text) if name == _PACKAGES else text + b"\n\n")
         description = _describe(path)
     write_json(cache / "manifest.json", {**_manifest(cache), name: description})
 
@@ -232,16 +232,16 @@ def _read(index: Path) -> bytes:
     return subprocess.run(helper, check=True, stdout=subprocess.PIPE).stdout
 
 
-def _source_names(packages: bytes) -> bytes:
-    """Lines of binary and source package name, from the stanzas of a Packages file."""
-    lines = []
-    binary = source = b""
+def _packages(packages: bytes) -> bytes:
+    """Lines of binary and source package name and section, from the stanzas of a Packages file."""
+    lines, found = [], dict[bytes, bytes]()
     for line in (*packages.splitlines(), b""):
-        if line.startswith(b"Package: "):
-            binary = line.split()[1]
-        elif line.startswith(b"Source: "):
-            source = line.split()[1]
-        elif not line and binary:
-            lines.append(binary + b"\t" + (source or binary) + b"\n")
-            binary = source = b""
+        field, _, value = line.partition(b": ")
+        if field in (b"Package", b"Source", b"Section"):
+            found[field] = value.split()[0] if value.split() else b""
+        elif not line and found.get(b"Package"):
+            binary = found[b"Package"]
+            section = found.get(b"Section", b"").rpartition(b"/")[2]  # contrib/net is net
+            lines.append(b"\t".join((binary, found.get(b"Source") or binary, section)) + b"\n")
+            found = {}
     return b"".join(lines)

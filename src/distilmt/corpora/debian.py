@@ -39,6 +39,17 @@ class Block(NamedTuple):
     text: str
 
 
+class Description(NamedTuple):
+    """A package's description in English, with the section of the archive its maintainer chose."""
+
+    package: str
+    source: str
+    """Its source package."""
+    section: str
+    text: str
+    """Short and long description in one line."""
+
+
 class _Description(NamedTuple):
     package: str
     short: str
@@ -66,9 +77,34 @@ def pairs(indices: Indices, source: str, target: str) -> Iterator[Record]:
                 task.advance(1000)
 
 
+def descriptions(indices: Indices) -> Iterator[Description]:
+    """English descriptions, in the order of the index; of several that are alike the first.
+
+    Args:
+        indices: fetched descriptions, English among them.
+    """
+    packages = {binary: (source, section) for binary, source, section in _packages(indices.packages)}
+    seen: set[str] = set()
+    for _, found in _descriptions(indices.translations["en"], "en"):
+        source, section = packages.get(found.package, ("", ""))
+        long = " ".join(line.strip() for line in found.long.split("\n") if line.strip() not in ("", "."))
+        text = normalise(f"{found.short}. {long}")
+        letters = "".join(filter(str.isalpha, text)).lower()
+        if section and letters not in seen:
+            seen.add(letters)
+            yield Description(found.package, source, section, text)
+
+
 def _source_names(path: Path) -> dict[str, str]:
+    return {binary: source for binary, source, _ in _packages(path)}
+
+
+def _packages(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Name, source package and section of every package."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return dict(line.rstrip("\n").split("\t", 1) for line in lines)
+        for line in lines:
+            binary, source, section = line.rstrip("\n").split("\t")
+            yield binary, source, section
 
 
 def _descriptions(path: Path, language: str) -> Iterator[tuple[str, _Description]]:

@@ -14,39 +14,11 @@ from typing import NamedTuple
 from distilmt.corpora.cleaning import words
 from distilmt.corpora.debian import Description
 
-MADE_OF = frozenset(
-    [
-        "cli-mono",
-        "debian-installer",
-        "debug",
-        "devel",
-        "doc",
-        "gnu-r",
-        "golang",
-        "haskell",
-        "introspection",
-        "java",
-        "javascript",
-        "kernel",
-        "libdevel",
-        "libs",
-        "lisp",
-        "localization",
-        "metapackages",
-        "misc",
-        "ocaml",
-        "oldlibs",
-        "perl",
-        "php",
-        "python",
-        "ruby",
-        "rust",
-        "shells",
-        "tasks",
-        "vcs",
-        "zope",
-    ]
-)
+_MADE_OF = """
+cli-mono debian-installer debug devel doc gnu-r golang haskell introspection java javascript kernel libdevel libs lisp
+localization metapackages misc ocaml oldlibs perl php python ruby rust shells tasks vcs zope
+"""
+MADE_OF = frozenset(_MADE_OF.split())
 """Sections that tell nothing of what a package is for."""
 _FROM_ONE_SOURCE, _LEAST_WORDS = 3, 8
 

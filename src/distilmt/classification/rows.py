@@ -1,0 +1,45 @@
+"""Rows of whatever X is: arrays, sparse matrices, data frames, texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import _safe_indexing
+
+
+def as_rows(X: Any) -> Any:
+    """X such that it can be indexed by rows: CSR, a data frame as it is, else an array; texts as [n] objects."""
+    if sparse.issparse(X):
+        return X.tocsr()
+    if isinstance(X, list | tuple) and X and all(isinstance(text, str) for text in X):
+        return np.array(X, dtype=object)  # an array of strings would give each the room of the longest
+    return X if hasattr(X, "iloc") or isinstance(X, np.ndarray) else np.asarray(X)
+
+
+def take(X: Any, chosen: np.ndarray) -> Any:
+    """Some rows, which may be there several times."""
+    return _safe_indexing(X, chosen)
+
+
+def stack(first: Any, second: Any) -> Any:
+    """One below the other.
+
+    Args:
+        first: rows as `as_rows` gives them.
+        second: rows of the same kind.
+
+    Raises:
+        ValueError: their features are not as many.
+    """
+    shapes = [tuple(part.shape[1:]) for part in (first, second)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"transfer has rows of shape {shapes[1]}, X of shape {shapes[0]}: they must be alike")
+    if sparse.issparse(first) or sparse.issparse(second):
+        return sparse.vstack([first, second], format="csr")
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat([first, second], ignore_index=True)
+    return np.concatenate([first, second])

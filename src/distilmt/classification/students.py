@@ -1,0 +1,71 @@
+"""How each kind of student learns from targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import clone, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from distilmt.classification.regression import ClassifierFromRegressor, On
+from distilmt.classification.rows import take
+from distilmt.classification.targets import Targets, expand
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How students learn that know nothing of soft targets."""
+
+    regress: On = "logits"
+    keep: float = 0.999
+
+
+def as_classifier(student: Any, manner: Manner) -> Any:
+    """A clone of a student in which a regressor has become a classifier; the last step, if it is a pipeline."""
+    if isinstance(student, Pipeline):
+        made = clone(student)
+        name, last = made.steps[-1]
+        made.steps[-1] = (name, as_classifier(last, manner))
+        return made
+    return ClassifierFromRegressor(clone(student), manner.regress) if is_regressor(student) else clone(student)
+
+
+def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
+    """Fit a student of any kind.
+
+    - One that can `fit_soft` does: `NetworkClassifier`, and regressors, made classifiers.
+    - Another classifier sees each row once per class, weighted (`targets.expand`).
+    - Of a pipeline the last step learns so; the steps before it see each row once, and as y its likeliest class.
+
+    Args:
+        student: from `as_classifier`; it is fitted itself.
+        X: [N] rows.
+        targets: of these rows.
+        manner: details.
+
+    Returns:
+        The student.
+
+    Raises:
+        ValueError: a classifier that takes no weights.
+    """
+    if isinstance(student, Pipeline):
+        last = student.steps[-1][1]
+        if len(student.steps) > 1:
+            likeliest = targets.classes[targets.mixed().argmax(axis=1)]
+            front = student[:-1]
+            X = front.fit_transform(X, likeliest)
+            student.steps[:-1] = front.steps  # with `memory` they are not the same objects
+        learn(last, X, targets, manner)
+        return student
+    if hasattr(student, "fit_soft"):
+        return student.fit_soft(X, targets)
+    if not has_fit_parameter(student, "sample_weight"):
+        raise ValueError(
+            f"student {type(student).__name__} takes no sample_weight in fit, so it cannot learn soft targets: "
+            "name a regressor of its kind (KNeighborsRegressor for KNeighborsClassifier), or NetworkClassifier"
+        )
+    copies = expand(targets.mixed(), manner.keep)
+    return student.fit(take(X, copies.rows), targets.classes[copies.labels], sample_weight=copies.weights)

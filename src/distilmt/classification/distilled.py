@@ -180,17 +180,20 @@ class Distilled(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The student's class of each row, [n]."""
-        return self.student_.predict(self._checked(X))
+        X = self._checked(X)
+        return self.student_.predict(X)
 
     @available_if(_student_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """The student's probabilities, [n, K]; there only where the student has them."""
-        return aligned(self.student_.predict_proba(self._checked(X)), self.student_.classes_, self.classes_)
+        X = self._checked(X)
+        return aligned(self.student_.predict_proba(X), self.student_.classes_, self.classes_)
 
     @available_if(_student_has("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """The student's scores, [n, K], or [n] for two classes; there only where the student has them."""
-        scores = self.student_.decision_function(self._checked(X))
+        X = self._checked(X)
+        scores = self.student_.decision_function(X)
         if len(self.student_.classes_) == len(self.classes_):
             return scores
         columns = np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores

@@ -142,8 +142,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def _learn(self, X: Any, targets: Targets, sample_weight: np.ndarray | None = None) -> NetworkClassifier:
         self._check_settings()
-        if len(targets.classes) < 2:
-            raise ValueError(f"there is only one class, {targets.classes[0]!r}: give rows of two or more")
         self.classes_ = targets.classes
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = pick_device()
@@ -218,7 +216,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row, [n]."""
-        return self.classes_[self._logits(X).argmax(axis=1)]
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]
 
     @torch.inference_mode()
     def _logits(self, X: Any) -> np.ndarray:

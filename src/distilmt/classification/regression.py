@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.multioutput import MultiOutputRegressor
-from sklearn.utils import get_tags
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
@@ -42,21 +42,21 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
             X: rows as the regressor takes them.
             y: [n] labels.
         """
+        y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        classes, labels = np.unique(np.asarray(y), return_inverse=True)
+        check_consistent_length(X, y)
+        classes, labels = np.unique(y, return_inverse=True)
         return self.fit_soft(X, of_labels(labels, classes))
 
     def fit_soft(self, X: Any, targets: Targets) -> ClassifierFromRegressor:
         """Learn the mixed targets of the rows.
 
         Raises:
-            ValueError: `on` is neither, there is one class, or rows weigh differently and the regressor takes no
+            ValueError: `on` is neither, or rows weigh differently and the regressor takes no
                 `sample_weight`.
         """
         if self.on not in ("logits", "probabilities"):
             raise ValueError(f"regress is {self.on!r}: use 'logits' or 'probabilities'")
-        if len(targets.classes) < 2:
-            raise ValueError(f"there is only one class, {targets.classes[0]!r}: give rows of two or more")
         X, mixed = as_rows(X), targets.mixed()
         validate_data(self, X=X, skip_check_array=True)
         weights = mixed.sum(axis=1)
@@ -93,7 +93,8 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The class with the greatest value of each row, [n]."""
-        return self.classes_[self._scores(X).argmax(axis=1)]
+        best = self._scores(X).argmax(axis=1)
+        return self.classes_[best]
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -10,12 +10,22 @@ from sklearn.utils import _safe_indexing
 
 
 def as_rows(X: Any) -> Any:
-    """X such that it can be indexed by rows: CSR, a data frame as it is, else an array; texts as [n] objects."""
+    """X such that it can be indexed by rows: CSR, a data frame as it is, else an array; texts as [n] objects.
+
+    Raises:
+        ValueError: numbers in one dimension, which may be one row or one feature.
+    """
     if sparse.issparse(X):
         return X.tocsr()
     if isinstance(X, list | tuple) and X and all(isinstance(text, str) for text in X):
         return np.array(X, dtype=object)  # an array of strings would give each the room of the longest
-    return X if hasattr(X, "iloc") or isinstance(X, np.ndarray) else np.asarray(X)
+    X = X if hasattr(X, "iloc") or isinstance(X, np.ndarray) else np.asarray(X)
+    if X.ndim < 2 and not (X.ndim == 1 and len(X) and X.dtype.kind in "OUT"):
+        raise ValueError(
+            f"X has {X.ndim} dimension(s), of {X.dtype}, and neither rows nor texts. Reshape your data: "
+            "X.reshape(-1, 1) if it has one feature, X.reshape(1, -1) if it is one row"
+        )
+    return X
 
 
 def take(X: Any, chosen: np.ndarray) -> Any:

@@ -34,6 +34,15 @@ class Targets:
     temperature: float = 1.0
     """Above 0; the teacher's distributions are softened by it."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no choice.
+
+        Raises:
+            ValueError: fewer than two classes.
+        """
+        if len(self.classes) < 2:
+            raise ValueError(f"y has {len(self.classes)} class(es), {self.classes.tolist()}: give rows of two or more")
+
     def mixed(self) -> np.ndarray:
         """α · one-hot(y) + (1 − α) · q_T, [N, K] (Hinton et al. 2015, section 2, for students without a temperature).
 
@@ -59,7 +68,7 @@ def of_labels(labels: np.ndarray, classes: np.ndarray) -> Targets:
         labels: [N] indices into `classes`.
         classes: [K].
     """
-    nobody = np.broadcast_to(1 / len(classes), (len(labels), len(classes)))  # takes no room, and is not looked at
+    nobody = np.broadcast_to(1 / max(1, len(classes)), (len(labels), len(classes)))  # takes no room, and is not looked at
     return Targets(classes, nobody, labels, alpha=1.0)
 
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from distilmt.classification.cloning import clone_around, fresh
 from distilmt.classification.regression import On
-from distilmt.classification.rows import as_rows, stack
+from distilmt.classification.rows import as_rows, check_alike, stack
 from distilmt.classification.storage import save
 from distilmt.classification.students import Manner, as_classifier, learn
 from distilmt.classification.targets import NO_LABEL, Targets, aligned
@@ -162,10 +162,13 @@ class Distilled(ClassifierMixin, BaseEstimator):
             return []
         several = isinstance(self.transfer, tuple) and not all(isinstance(part, str) for part in self.transfer)
         parts = self.transfer if several else (self.transfer,)
-        return [as_rows(part(X) if callable(part) else part) for part in parts]
+        found = [as_rows(part(X) if callable(part) else part) for part in parts]
+        for rows in found:
+            check_alike(X, rows)
+        return found
 
     def _all_classes(self, known: np.ndarray | None, answers: list[Answer]) -> np.ndarray:
-        classes = answers[0][1] if known is None else known
+        classes = np.unique(answers[0][1] if known is None else known)
         taught = set()
         for _, names in answers:
             classes = union(classes, names)

@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from distilmt.calibration import expected_calibration_error
 from distilmt.classification.footprint import size_of, speeds
 from distilmt.classification.rows import as_rows
-from distilmt.classification.teachers import answered, probabilities
+from distilmt.classification.teachers import answered, opened, probabilities
 from distilmt.errors import UserError
 
 
@@ -97,13 +97,14 @@ def compare(
     if not len(y) or samples < 1:
         raise UserError(f"{len(y)} rows and {samples} samples: give at least one of each")
     known = np.unique(y)
+    systems = {name: opened(system) for name, system in systems.items()}
     answers = {name: _answer(system, X, known) for name, system in systems.items()}
     draws = np.random.default_rng(seed).integers(len(y), size=(samples, len(y)))
     counted = {name: _resampled(y, answer.labels, draws) for name, answer in answers.items()}
     seconds = speeds(systems, X, known)
     if isinstance(teacher, str):
         teacher = systems[teacher]
-    whose = None if teacher is None else answered(teacher, X, known)
+    whose = None if teacher is None else answered(opened(teacher), X, known)
     return [
         Scores(
             name,

@@ -14,7 +14,7 @@ import numpy as np
 from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher
 from distilmt.classification.rows import take
 from distilmt.classification.storage import save
-from distilmt.classification.teachers import answered, as_teacher
+from distilmt.classification.teachers import answered, opened
 from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 
@@ -23,7 +23,7 @@ _ROUNDS, _SINGLE = 3, 30
 
 def size_of(system: Any) -> int | None:
     """Bytes of a system on disk; None for what can neither be saved nor measured. A list's are summed."""
-    teacher = as_teacher(system) if not hasattr(system, "predict") else system
+    teacher = opened(system)
     if isinstance(teacher, list):
         sizes = [size_of(one) for one in teacher]
         return None if None in sizes else sum(size for size in sizes if size is not None)
@@ -33,6 +33,8 @@ def size_of(system: Any) -> int | None:
             return file_bytes(Path(source))
         module = teacher.module if isinstance(teacher, TorchTeacher) else teacher.model
         return sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    if not hasattr(system, "fit"):
+        return None
     with tempfile.TemporaryDirectory() as directory:
         try:
             save(system, Path(directory) / "model")

@@ -33,19 +33,19 @@ def take(X: Any, chosen: np.ndarray) -> Any:
     return _safe_indexing(X, chosen)
 
 
-def stack(first: Any, second: Any) -> Any:
-    """One below the other.
-
-    Args:
-        first: rows as `as_rows` gives them.
-        second: rows of the same kind.
+def check_alike(X: Any, transfer: Any) -> None:
+    """Refuse rows that cannot stand below one another, both from `as_rows`.
 
     Raises:
         ValueError: their features are not as many.
     """
-    shapes = [tuple(part.shape[1:]) for part in (first, second)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"transfer has rows of shape {shapes[1]}, X of shape {shapes[0]}: they must be alike")
+    first, second = X.shape[1:], transfer.shape[1:]
+    if first != second:
+        raise ValueError(f"transfer has rows of shape {second}, X of shape {first}: give it the features of X")
+
+
+def stack(first: Any, second: Any) -> Any:
+    """One below the other; rows that are alike."""
     if sparse.issparse(first) or sparse.issparse(second):
         return sparse.vstack([first, second], format="csr")
     if hasattr(first, "iloc"):

@@ -68,7 +68,9 @@ def of_labels(labels: np.ndarray, classes: np.ndarray) -> Targets:
         labels: [N] indices into `classes`.
         classes: [K].
     """
-    nobody = np.broadcast_to(1 / max(1, len(classes)), (len(labels), len(classes)))  # takes no room, and is not looked at
+    nobody = np.broadcast_to(
+        1 / max(1, len(classes)), (len(labels), len(classes))
+    )  # takes no room, and is not looked at
     return Targets(classes, nobody, labels, alpha=1.0)
 
 

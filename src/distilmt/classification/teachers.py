@@ -108,6 +108,11 @@ def probabilities(teacher: Any, X: Any, known: np.ndarray | None = None) -> Answ
     return _checked(teacher, of_scores(np.asarray(teacher.decision_function(X), np.float64)), teacher.classes_)
 
 
+def opened(system: Any) -> Any:
+    """A classifier as it is, or a teacher whose files are open, so that it can be asked often."""
+    return system if hasattr(system, "predict") else as_teacher(system)
+
+
 def answered(system: Any, X: Any, known: np.ndarray | None = None) -> np.ndarray:
     """The class that a classifier or teacher gives each row, [n]; `known` as in `probabilities`."""
     if hasattr(system, "predict"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -153,7 +153,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _check_settings(self) -> None:
-        known = {"optimizer": ("adam", "sgd"), "divergence": Divergence.__args__}  # type: ignore[attr-defined]
+        known = {"optimizer": ("adam", "sgd"), "divergence": get_args(Divergence)}
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {', '.join(choices)}")

@@ -31,16 +31,20 @@ class TorchTeacher:
 
     def probabilities(self, X: Any) -> np.ndarray:
         """[n, K] float64."""
-        first = next(self.module.parameters(), torch.zeros(()))
         was_training = self.module.training
         self.module.eval()
-        with torch.inference_mode():
+        try:
             parts = [
-                self.module(dense(X[begin : begin + self.batch_size]).to(first.device, first.dtype)).double().cpu()
-                for begin in range(0, X.shape[0], self.batch_size)
+                self._logits(X[begin : begin + self.batch_size]) for begin in range(0, X.shape[0], self.batch_size)
             ]
-        self.module.train(was_training)
+        finally:
+            self.module.train(was_training)
         return of_scores(torch.cat(parts).numpy())
+
+    @torch.inference_mode()
+    def _logits(self, X: Any) -> Tensor:
+        first = next(self.module.parameters(), torch.zeros(()))
+        return self.module(dense(X).to(first.device, first.dtype)).double().cpu()
 
 
 def dense(X: Any) -> Tensor:

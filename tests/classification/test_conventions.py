@@ -42,8 +42,8 @@ def expected(estimator) -> dict[str, str]:
 @parametrize_with_checks(
     [
         NETWORK,
-        ClassifierFromRegressor(Ridge()),
-        ClassifierFromRegressor(DecisionTreeRegressor(random_state=0), on="probabilities"),
+        ClassifierFromRegressor(Ridge(), on="logits"),
+        ClassifierFromRegressor(DecisionTreeRegressor(random_state=0)),
         Distilled(LogisticRegression(), DecisionTreeClassifier()),
         Distilled(LogisticRegression(), LinearSVC(), cv=2),
         Distilled(RandomForestClassifier(5), Ridge()),

@@ -30,7 +30,16 @@ from distilmt.classification.targets import NO_LABEL, Targets
 
 FOREST = RandomForestClassifier(50, random_state=0)
 NETWORK = NetworkClassifier((32,), epochs=20, learning_rate=0.01)
+REGRESSORS = [
+    DecisionTreeRegressor(max_depth=6),
+    Ridge(),
+    LinearSVR(max_iter=20_000),
+    SVR(),
+    HistGradientBoostingRegressor(max_iter=15, min_samples_leaf=5),
+    KNeighborsRegressor(),
+]
 STUDENTS = [
+    *REGRESSORS,
     NETWORK,
     LogisticRegression(),
     LinearSVC(),
@@ -41,18 +50,20 @@ STUDENTS = [
     HistGradientBoostingClassifier(max_iter=15, min_samples_leaf=5),
     BernoulliNB(),
     make_pipeline(StandardScaler(), LogisticRegression()),
-    DecisionTreeRegressor(max_depth=6),
-    Ridge(),
-    LinearSVR(),
-    SVR(),
-    HistGradientBoostingRegressor(max_iter=15, min_samples_leaf=5),
-    KNeighborsRegressor(),
     make_pipeline(StandardScaler(), NETWORK),
 ]
 
 
 def names(students) -> list[str]:
     return [str(student)[:40] for student in students]
+
+
+@pytest.mark.parametrize("student", REGRESSORS, ids=names(REGRESSORS))
+def test_regressors_learn_logits_too(data, student):
+    X, y, X_test, y_test = data
+    found = Distilled(FOREST, student, alpha=0.2, regress="logits", random_state=0).fit(X, y)
+    assert found.score(X_test, y_test) > 0.75
+    assert (found.predict(X_test) == found.teacher_.predict(X_test)).mean() > 0.75
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=names(STUDENTS))
@@ -233,7 +244,7 @@ def test_grid_search_over_nested_settings(data):
     assert search.best_estimator_.teacher_ is teacher  # used as it is, not fitted anew on a fold
     search = GridSearchCV(
         Distilled(LogisticRegression(), make_pipeline(StandardScaler(), DecisionTreeRegressor())),
-        {"teacher__C": [0.1, 1], "student__decisiontreeregressor__max_depth": [3], "regress": ["probabilities"]},
+        {"teacher__C": [0.1, 1], "student__decisiontreeregressor__max_depth": [3], "regress": ["logits"]},
         cv=2,
     ).fit(X, y)
     assert search.predict(X_test).shape == (100,)

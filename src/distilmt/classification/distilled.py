@@ -55,7 +55,7 @@ class Distilled(ClassifierMixin, BaseEstimator):
         transfer: Any = None,
         cv: Any = None,
         refit_teacher: bool = False,
-        regress: On = "logits",
+        regress: On = "probabilities",
         keep: float = 0.999,
         random_state: Any = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Distilled(ClassifierMixin, BaseEstimator):
             cv: folds, or a splitter: the soft target of a row comes from a clone of the teacher that did not see it.
                 `teacher_`, fitted on all rows, labels those of `transfer`.
             refit_teacher: whether a fitted teacher is cloned and fitted anew.
-            regress: what regressors learn, `logits` or `probabilities`.
+            regress: what regressors learn, `probabilities` or `logits`.
             keep: share of each row's distribution that is kept when rows are copied for each class, above 0, at most 1.
             random_state: of the folds, and of teachers and students whose `random_state` is None.
         """

@@ -18,19 +18,21 @@ On = Literal["logits", "probabilities"]
 
 
 class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
-    """Least squares (or what the regressor minimises) on logits or probabilities (Ba & Caruana 2014, section 2.2).
+    """Least squares (or what the regressor minimises) on probabilities or logits (Ba & Caruana 2014, section 2.2).
 
     For two classes it fits one number, for more K: together where the regressor can, else a copy of it for each.
 
     Attributes after fitting: `classes_`, `regressor_`, and `n_features_in_` where the regressor has it.
     """
 
-    def __init__(self, regressor: Any, on: On = "logits") -> None:
+    def __init__(self, regressor: Any, on: On = "probabilities") -> None:
         """Say what learns what.
 
         Args:
             regressor: stays as it is; a clone is fitted.
-            on: `logits`, log-probabilities less their mean over classes, or `probabilities`.
+            on: `probabilities`, or `logits`, log-probabilities less their mean over classes. Trees, Ridge and SVR did
+                better on probabilities on scikit-learn's digits and breast cancer data: teachers are often so sure that
+                logits are mostly their extremes.
         """
         self.regressor = regressor
         self.on = on

@@ -18,7 +18,7 @@ from distilmt.classification.targets import Targets, expand
 class Manner:
     """How students learn that know nothing of soft targets."""
 
-    regress: On = "logits"
+    regress: On = "probabilities"
     keep: float = 0.999
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -39,6 +40,14 @@ STUDENTS = [
 ]
 
 
+def written(path: Path) -> str:
+    """What names a file holds."""
+    if path.suffix != ".skops":
+        return path.read_bytes().decode("latin-1")
+    with ZipFile(path) as file:
+        return file.read("schema.json").decode()
+
+
 @pytest.mark.parametrize("student", STUDENTS, ids=lambda student: str(student)[:40])
 def test_what_comes_back_says_the_same(data, student, tmp_path):
     X, y, X_test, _ = data
@@ -50,8 +59,10 @@ def test_what_comes_back_says_the_same(data, student, tmp_path):
         if hasattr(found, name):
             np.testing.assert_array_equal(getattr(again, name)(X_test), getattr(found, name)(X_test))
     assert again.classes_.tolist() == ["x", "y", "z"]
-    kept = b"".join(path.read_bytes() for path in (tmp_path / "saved").iterdir())
-    assert b"KNeighbors" not in kept  # the teacher stays at home
+    kept = "".join(written(path) for path in (tmp_path / "saved").iterdir())
+    last = student.steps[-1][1] if hasattr(student, "steps") else student
+    assert "KNeighbors" not in kept  # the teacher stays at home
+    assert isinstance(last, NetworkClassifier) or type(last).__name__ in kept
     assert not list(tmp_path.glob(".*"))
 
 

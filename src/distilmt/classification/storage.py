@@ -10,7 +10,7 @@ import inspect
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile
 
 import numpy as np
 from safetensors import SafetensorError
@@ -48,7 +48,7 @@ def save(student: Any, path: str | Path) -> None:
     network, estimator = _divided(student)
     with atomic_directory(path) as directory:
         if estimator is not None:
-            io.dump(estimator, directory / _ESTIMATOR)
+            io.dump(estimator, directory / _ESTIMATOR, compression=ZIP_DEFLATED)
             _trusted(directory / _ESTIMATOR)
         about: dict[str, Any] = {"format": _FORMAT, "versions": _versions()}
         if network is not None:

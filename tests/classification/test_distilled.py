@@ -290,7 +290,7 @@ def test_data_frames_keep_their_columns(data):
 def test_students_that_take_no_weights_are_named(data):
     X, y, *_ = data
     with pytest.raises(ValueError, match=r"KNeighborsClassifier takes no sample_weight.*KNeighborsRegressor"):
-        Distilled(FOREST, KNeighborsClassifier()).fit(X, y)
+        Distilled("no/such/place", make_pipeline(StandardScaler(), KNeighborsClassifier())).fit(X, y)  # before all else
     with pytest.raises(ValueError, match=r"KNeighborsRegressor takes no sample_weight.*alpha=0"):
         Distilled(FOREST, KNeighborsRegressor(), transfer=X[:9]).fit(X, y)
 
@@ -301,7 +301,8 @@ def test_students_that_take_no_weights_are_named(data):
         ({"alpha": 1.1}, "alpha is 1.1"),
         ({"temperature": 0}, "temperature is 0"),
         ({"keep": 0}, "keep is 0"),
-        ({"student": Ridge(), "regress": "logit"}, "regress is 'logit': use 'logits' or 'probabilities'"),
+        ({"student": object()}, "has no fit"),
+        ({"regress": "logit"}, "regress is 'logit': use 'logits' or 'probabilities'"),
     ],
 )
 def test_settings_out_of_range_are_named(data, settings, message):

@@ -12,7 +12,12 @@ from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from distilmt.classification import HuggingFaceTeacher, TorchTeacher, probabilities
 from distilmt.classification.teachers import as_teacher, crossfitted, fitted, is_ready
@@ -77,6 +82,16 @@ def test_hugging_face_reads_texts_in_batches_as_one_by_one(bert, texts):
         np.testing.assert_allclose(found, expected, atol=1e-6)
         assert classes.tolist() == ["red", "green", "blue"]
     assert probabilities(bert, some, np.array([0, 1, 2]))[1].tolist() == [0, 1, 2]
+
+
+def test_positions_of_roberta_begin_behind_the_padding(bert):
+    config = RobertaConfig(
+        vocab_size=15, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
+        max_position_embeddings=12, pad_token_id=1, num_labels=3,
+    )  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(bert, model_max_length=10**30)
+    found, _ = probabilities((RobertaForSequenceClassification(config), tokenizer), ["tree " * 40, "dog"])
+    assert found.shape == (2, 3)
 
 
 def test_hugging_face_opens_safetensors_of_classifiers_only(bert, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_regressor
@@ -16,7 +16,7 @@ from distilmt.classification.cloning import clone_around, fresh
 from distilmt.classification.regression import On
 from distilmt.classification.rows import as_rows, check_alike, stack
 from distilmt.classification.storage import save
-from distilmt.classification.students import Manner, as_classifier, learn
+from distilmt.classification.students import Manner, as_classifier, check_can_learn, learn
 from distilmt.classification.targets import NO_LABEL, Targets, aligned
 from distilmt.classification.teachers import Answer, as_teacher, crossfitted, fitted, is_ready, probabilities, union
 
@@ -117,8 +117,9 @@ class Distilled(ClassifierMixin, BaseEstimator):
             raise ValueError(f"temperature is {self.temperature!r}: it must be above 0")
         if not 0 < self.keep <= 1:
             raise ValueError(f"keep is {self.keep!r}: the share of each distribution must be above 0 and at most 1")
-        if not any(hasattr(self.student, name) for name in ("fit", "fit_soft")):
-            raise ValueError(f"student {self.student!r} has no fit: name a classifier, a regressor or a pipeline")
+        if self.regress not in get_args(On):
+            raise ValueError(f"regress is {self.regress!r}: use 'logits' or 'probabilities'")
+        check_can_learn(self.student)
 
     def _checked_labels(self, X: Any, y: Any) -> np.ndarray | None:
         if y is None:

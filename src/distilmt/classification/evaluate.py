@@ -99,8 +99,7 @@ def compare(
     known = np.unique(y)
     systems = {name: opened(system) for name, system in systems.items()}
     answers = {name: _answer(system, X, known) for name, system in systems.items()}
-    draws = np.random.default_rng(seed).integers(len(y), size=(samples, len(y)))
-    counted = {name: _resampled(y, answer.labels, draws) for name, answer in answers.items()}
+    counted = {name: _resampled(y, answer.labels, samples, seed) for name, answer in answers.items()}
     seconds = speeds(systems, X, known)
     if isinstance(teacher, str):
         teacher = systems[teacher]
@@ -141,17 +140,21 @@ def _answer(system: Any, X: Any, known: np.ndarray) -> _Answer:
     return _Answer(labels, *probabilities(system, X, known))
 
 
-def _resampled(y: np.ndarray, predicted: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Accuracy and macro-F1 of the rows themselves, then of every resample, [1 + samples, 2]."""
-    classes = np.union1d(y, predicted)
-    cells = np.searchsorted(classes, y) * len(classes) + np.searchsorted(classes, predicted)
-    return np.array([_of_cells(cells, len(classes)), *(_of_cells(cells[draw], len(classes)) for draw in draws)])
+def _resampled(y: np.ndarray, predicted: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Accuracy and macro-F1 of the rows themselves, then of every resample, [1 + samples, 2]; alike for equal seeds."""
+    classes, random = np.union1d(y, predicted), np.random.default_rng(seed)
+    true, said = np.searchsorted(classes, y), np.searchsorted(classes, predicted)
+    found = [_of_counts(true, said, len(classes))]
+    for _ in range(samples):
+        draw = random.integers(len(y), size=len(y))
+        found.append(_of_counts(true[draw], said[draw], len(classes)))
+    return np.array(found)
 
 
-def _of_cells(cells: np.ndarray, classes: int) -> tuple[float, float]:
-    table = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    right, both = np.diag(table), table.sum(axis=0) + table.sum(axis=1)
-    return float(right.sum() / len(cells)), float((2 * right[both > 0] / both[both > 0]).mean())
+def _of_counts(true: np.ndarray, said: np.ndarray, classes: int) -> tuple[float, float]:
+    right = np.bincount(true[true == said], minlength=classes)
+    both = np.bincount(true, minlength=classes) + np.bincount(said, minlength=classes)
+    return float(right.sum() / len(true)), float((2 * right[both > 0] / both[both > 0]).mean())
 
 
 def _interval(values: np.ndarray) -> Interval:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from distilmt.classification.targets import softmax
 from distilmt.errors import UserError
+from distilmt.training.device import pick_device
 
 _LONGEST = 1 << 20
 
@@ -114,8 +115,12 @@ class HuggingFaceTeacher:
         return self.model(**batch.to(self.model.device)).logits.double().cpu()
 
     def _longest(self) -> int:
-        positions = getattr(self.model.config, "max_position_embeddings", _LONGEST)
-        return self.max_length or min(self.tokenizer.model_max_length, positions, _LONGEST)
+        """Pieces that fit: models of RoBERTa's kind number positions from behind the padding's."""
+        positions = getattr(self.model.config, "max_position_embeddings", 0)
+        embeddings = getattr(self.model.base_model, "embeddings", None)
+        padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+        usable = positions - (0 if padding is None else padding + 1)
+        return self.max_length or min(self.tokenizer.model_max_length, usable if usable > 0 else _LONGEST, _LONGEST)
 
 
 def _open(directory: Path) -> tuple[nn.Module, Any]:
@@ -127,7 +132,7 @@ def _open(directory: Path) -> tuple[nn.Module, Any]:
         model = AutoModelForSequenceClassification.from_pretrained(
             directory, use_safetensors=True, trust_remote_code=False
         )
-        return model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+        return model.to(pick_device()), AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except (OSError, ValueError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"teacher {str(directory)!r} cannot be loaded from safetensors: {first}") from None

@@ -58,7 +58,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
                 `sample_weight`.
         """
         if self.on not in ("logits", "probabilities"):
-            raise ValueError(f"regress is {self.on!r}: use 'logits' or 'probabilities'")
+            raise ValueError(f"on is {self.on!r}: use 'logits' or 'probabilities'")
         X, mixed = as_rows(X), targets.mixed()
         validate_data(self, X=X, skip_check_array=True)
         weights = mixed.sum(axis=1)

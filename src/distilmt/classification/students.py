@@ -32,6 +32,24 @@ def as_classifier(student: Any, manner: Manner) -> Any:
     return ClassifierFromRegressor(clone(student), manner.regress) if is_regressor(student) else clone(student)
 
 
+def check_can_learn(student: Any) -> None:
+    """Refuse a student before the teacher is asked, which may take long.
+
+    Raises:
+        ValueError: it is nothing to fit, or a classifier that takes no weights.
+    """
+    last = student.steps[-1][1] if isinstance(student, Pipeline) else student
+    if not any(hasattr(last, name) for name in ("fit", "fit_soft")):
+        raise ValueError(
+            f"student {last!r} has no fit: name a classifier, a regressor or a pipeline that ends with one"
+        )
+    if not is_regressor(last) and not hasattr(last, "fit_soft") and not has_fit_parameter(last, "sample_weight"):
+        raise ValueError(
+            f"student {type(last).__name__} takes no sample_weight in fit, so it cannot learn soft targets: "
+            "name a regressor of its kind (KNeighborsRegressor for KNeighborsClassifier), or NetworkClassifier"
+        )
+
+
 def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
     """Fit a student of any kind.
 
@@ -40,16 +58,13 @@ def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
     - Of a pipeline the last step learns so; the steps before it see each row once, and as y its likeliest class.
 
     Args:
-        student: from `as_classifier`; it is fitted itself.
+        student: from `as_classifier`, and one that can learn; it is fitted itself.
         X: [N] rows.
         targets: of these rows.
         manner: details.
 
     Returns:
         The student.
-
-    Raises:
-        ValueError: a classifier that takes no weights.
     """
     if isinstance(student, Pipeline):
         last = student.steps[-1][1]
@@ -62,10 +77,5 @@ def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
         return student
     if hasattr(student, "fit_soft"):
         return student.fit_soft(X, targets)
-    if not has_fit_parameter(student, "sample_weight"):
-        raise ValueError(
-            f"student {type(student).__name__} takes no sample_weight in fit, so it cannot learn soft targets: "
-            "name a regressor of its kind (KNeighborsRegressor for KNeighborsClassifier), or NetworkClassifier"
-        )
     copies = expand(targets.mixed(), manner.keep)
     return student.fit(take(X, copies.rows), targets.classes[copies.labels], sample_weight=copies.weights)

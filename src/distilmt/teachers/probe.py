@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from transformers import MarianMTModel
 
+from distilmt.calibration import expected_calibration_error
 from distilmt.tokenizer import Tokenizer
 from distilmt.training.batching import Ragged, cut, make_batch
 from distilmt.training.device import pick_device, use_threads
 from distilmt.training.forward import decoder_states, words
 
-_BATCH_TOKENS, _CHUNK, _BINS = 3000, 512, 15
+_BATCH_TOKENS, _CHUNK = 3000, 512
 
 
 @dataclass
@@ -43,10 +44,7 @@ class Positions:
 
     def calibration_error(self) -> float:
         """Expected calibration error (Guo et al. 2017): mean |accuracy − confidence| over 15 bins of equal width."""
-        bins = np.minimum((self.confidence * _BINS).astype(int), _BINS - 1)
-        right = (self.likeliest == self.ids).astype(float)
-        gaps = np.abs(np.bincount(bins, right - self.confidence, _BINS))
-        return float(gaps.sum() / len(bins))
+        return expected_calibration_error(self.confidence, self.likeliest == self.ids)
 
     def probabilities(self) -> np.ndarray:
         """Probability of every whole translation, [sentences]."""

@@ -1,0 +1,40 @@
+"""Distilling classifiers, in scikit-learn's conventions; needs the extra `classify`.
+
+    from distilmt.classification import Distilled, NetworkClassifier, baseline_of, compare, load, save
+
+Nothing else in distilmt imports this room, so that distilmt works without scikit-learn.
+"""
+
+from importlib.util import find_spec
+
+from distilmt.errors import UserError
+
+for _name in ("sklearn", "skops"):
+    if find_spec(_name) is None:
+        raise UserError("distilling classifiers needs scikit-learn and skops: pip install 'distilmt[classify]'")
+
+from distilmt.classification.baseline import baseline_of  # noqa: E402
+from distilmt.classification.distilled import Distilled  # noqa: E402
+from distilmt.classification.evaluate import Difference, Interval, Scores, compare, markdown  # noqa: E402
+from distilmt.classification.network import NetworkClassifier  # noqa: E402
+from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher  # noqa: E402
+from distilmt.classification.regression import ClassifierFromRegressor  # noqa: E402
+from distilmt.classification.storage import load, save  # noqa: E402
+from distilmt.classification.teachers import probabilities  # noqa: E402
+
+__all__ = [
+    "ClassifierFromRegressor",
+    "Difference",
+    "Distilled",
+    "HuggingFaceTeacher",
+    "Interval",
+    "NetworkClassifier",
+    "Scores",
+    "TorchTeacher",
+    "baseline_of",
+    "compare",
+    "load",
+    "markdown",
+    "probabilities",
+    "save",
+]

@@ -1,0 +1,39 @@
+"""The same student without a teacher."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.linear_model import SGDClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.validation import check_is_fitted
+
+from distilmt.classification.distilled import Distilled
+from distilmt.classification.network import NetworkClassifier
+
+
+def baseline_of(distilled: Distilled) -> Any:
+    """An unfitted classifier like the student, for the labels alone: only what it lacks did distillation bring.
+
+    It has the student's settings and random states, and as many updates where a student is trained in updates: a
+    network, `SGDClassifier` and `MLPClassifier` (whose updates are counted in rows, and which then do not stop early).
+    Others are fitted to their optimum, or have as many trees or neighbours as before. Fit it on the X and y that the
+    distilled student was fitted on.
+
+    Args:
+        distilled: fitted, so that the updates are known.
+    """
+    check_is_fitted(distilled, "student_")
+    made = clone(distilled.student_)
+    last = made.steps[-1][1] if hasattr(made, "steps") else made
+    learnt = distilled.student_.steps[-1][1] if hasattr(made, "steps") else distilled.student_
+    if isinstance(last, NetworkClassifier):
+        last.set_params(updates=learnt.n_updates_)
+    elif isinstance(last, SGDClassifier | MLPClassifier):
+        passes = max(1, math.ceil((learnt.t_ - 1) / distilled.n_samples_))
+        last.set_params(max_iter=passes, tol=None if isinstance(last, SGDClassifier) else 0.0)
+        if isinstance(last, MLPClassifier):
+            last.set_params(n_iter_no_change=passes)
+    return made

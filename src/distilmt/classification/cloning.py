@@ -1,0 +1,31 @@
+"""Copies of estimators: fresh ones, and ones that leave alone what is used as it is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+
+def fresh(estimator: Any, random_state: Any = None) -> Any:
+    """An unfitted copy, each `random_state` in it that is None drawn from `random_state`, unless that is None too."""
+    made = clone(estimator)
+    if random_state is None:
+        return made
+    random = check_random_state(random_state)
+    names = [n for n, v in sorted(made.get_params().items()) if n.split("__")[-1] == "random_state" and v is None]
+    return made.set_params(**{name: random.randint(np.iinfo(np.int32).max) for name in names})
+
+
+def clone_around(estimator: Any, kept: dict[str, Any]) -> Any:
+    """scikit-learn's clone, but for some parameters, which are given: neither copied nor made unfitted."""
+    parameters = estimator.get_params(deep=False)
+    copied = {name: kept[name] if name in kept else clone(value, safe=False) for name, value in parameters.items()}
+    made = type(estimator)(**copied)
+    for name in ("_metadata_request", "_sklearn_output_config"):
+        if hasattr(estimator, name):
+            setattr(made, name, copy.deepcopy(getattr(estimator, name)))
+    return made

@@ -1,0 +1,249 @@
+"""A student that learns from a teacher and from labels, as one scikit-learn classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_regressor
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from distilmt.classification.cloning import clone_around, fresh
+from distilmt.classification.regression import On
+from distilmt.classification.rows import as_rows, check_alike, stack
+from distilmt.classification.storage import save
+from distilmt.classification.students import Manner, as_classifier, check_can_learn, learn
+from distilmt.classification.targets import NO_LABEL, Targets, aligned
+from distilmt.classification.teachers import Answer, as_teacher, crossfitted, fitted, is_ready, probabilities, union
+
+
+def _student_has(name: str) -> Any:
+    def has(self: Distilled) -> bool:
+        last = self.student.steps[-1][1] if hasattr(self.student, "steps") else self.student
+        return is_regressor(last) or hasattr(last, name)
+
+    return has
+
+
+class Distilled(ClassifierMixin, BaseEstimator):
+    """A student fitted on α · hard labels + (1 − α) · the teacher's soft targets (Hinton et al. 2015).
+
+    A network that can `fit_soft` has both softened by T and T² before the soft term. Any other student learns the
+    mixed distribution α · one-hot(y) + (1 − α) · q_T as it stands and has no temperature of its own: T above 1 makes
+    its probabilities flatter than the teacher's, not its choices.
+
+    `classes_` are those of y and of the teacher together: of a class that y has not, the student learns what the
+    teacher knows (ibid., section 3); a class that the teacher has not has soft probability zero, and the labels teach
+    it, which is an error where they weigh nothing (alpha=0).
+
+    Attributes after fitting: `classes_`, `student_` (a classifier: what is deployed), `teacher_`, `n_samples_` (rows
+    of X), `n_transfer_` (rows that the teacher alone labelled), and `n_features_in_`, `feature_names_in_` where X has
+    them.
+    """
+
+    def __init__(
+        self,
+        teacher: Any,
+        student: Any,
+        *,
+        temperature: float = 1.0,
+        alpha: float = 0.5,
+        transfer: Any = None,
+        cv: Any = None,
+        refit_teacher: bool = False,
+        regress: On = "probabilities",
+        keep: float = 0.999,
+        random_state: Any = None,
+    ) -> None:
+        """Say who learns from whom.
+
+        Args:
+            teacher: an estimator with `predict_proba` or `decision_function`, a torch module that gives logits, a
+                Hugging Face text classifier (a directory, or a tuple of model and tokenizer), or a list of these, which
+                are averaged. What is fitted is used as it is, also in clones; what is not is cloned and fitted.
+            student: `NetworkClassifier`, a classifier whose `fit` takes `sample_weight`, a regressor, or a pipeline
+                that ends with one; a clone is fitted.
+            temperature: above 0; the teacher's distributions are softened by it.
+            alpha: weight of the hard labels, 0 to 1; at 0, y may be None.
+            transfer: rows without labels (like X) on which the teacher is learnt too, a function of X that gives such
+                rows (augmentation), or a tuple of both. Each weighs 1 − alpha.
+            cv: folds, or a splitter: the soft target of a row comes from a clone of the teacher that did not see it.
+                `teacher_`, fitted on all rows, labels those of `transfer`.
+            refit_teacher: whether a fitted teacher is cloned and fitted anew.
+            regress: what regressors learn, `probabilities` or `logits`.
+            keep: share of each row's distribution that is kept when rows are copied for each class, above 0, at most 1.
+            random_state: of the folds, and of teachers and students whose `random_state` is None.
+        """
+        self.teacher = teacher
+        self.student = student
+        self.temperature = temperature
+        self.alpha = alpha
+        self.transfer = transfer
+        self.cv = cv
+        self.refit_teacher = refit_teacher
+        self.regress = regress
+        self.keep = keep
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Distilled:
+        """Ask the teacher, and fit a clone of the student.
+
+        Args:
+            X: [n] rows: an array, sparse matrix, data frame, or list of texts, as teacher and student take them.
+            y: [n] labels; None only where alpha is 0 and the teacher is fitted.
+
+        Raises:
+            ValueError: a parameter, or X and y, are not as described.
+            UserError: a Hugging Face directory cannot be opened.
+        """
+        self._check_settings()
+        X = as_rows(X)
+        validate_data(self, X=X, skip_check_array=True)
+        y = self._checked_labels(X, y)
+        seeds = self._seeds()
+        X_all, targets = self._targets(X, y, seeds)
+        student = fresh(as_classifier(self.student, Manner(self.regress, self.keep)), seeds[2])
+        self.student_ = learn(student, X_all, targets, Manner(self.regress, self.keep))
+        return self
+
+    def _check_settings(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha is {self.alpha!r}: the weight of the hard labels must be from 0 to 1")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature!r}: it must be above 0")
+        if not 0 < self.keep <= 1:
+            raise ValueError(f"keep is {self.keep!r}: the share of each distribution must be above 0 and at most 1")
+        if self.regress not in get_args(On):
+            raise ValueError(f"regress is {self.regress!r}: use 'logits' or 'probabilities'")
+        check_can_learn(self.student)
+
+    def _checked_labels(self, X: Any, y: Any) -> np.ndarray | None:
+        if y is None:
+            if self.alpha > 0 or self.cv is not None:
+                raise ValueError(
+                    "This Distilled estimator requires y to be passed, but the target y is None: it can be only with "
+                    "alpha=0 and cv=None"
+                )
+            return None
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        check_consistent_length(X, y)
+        return y
+
+    def _seeds(self) -> list[int | None]:
+        """Of teacher, folds and student."""
+        if self.random_state is None:
+            return [None] * 3
+        return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=3).tolist()
+
+    def _targets(self, X: Any, y: np.ndarray | None, seeds: list[int | None]) -> tuple[Any, Targets]:
+        """All rows that are learnt from, and what is learnt; sets the attributes."""
+        teacher, known = as_teacher(self.teacher), None if y is None else np.unique(y)
+        self.teacher_ = fitted(teacher, X, y, self.refit_teacher, seeds[0])
+        answer = probabilities(self.teacher_, X, known) if self.cv is None else None
+        answers = [answer or crossfitted(teacher, X, y, self.cv, seeds[1])]  # type: ignore[arg-type]
+        for rows in self._transfer_rows(X):
+            answers.append(probabilities(self.teacher_, rows, known))
+            X = stack(X, rows)
+        self.classes_ = self._all_classes(known, answers)
+        soft = np.concatenate([aligned(found, names, self.classes_) for found, names in answers])
+        self.n_samples_ = len(answers[0][0])
+        self.n_transfer_ = len(soft) - self.n_samples_
+        labels = np.full(len(soft), NO_LABEL, dtype=np.int64)
+        if y is not None:
+            labels[: self.n_samples_] = np.searchsorted(self.classes_, y)
+        return X, Targets(self.classes_, soft, labels, float(self.alpha), float(self.temperature))
+
+    def _transfer_rows(self, X: Any) -> list[Any]:
+        if self.transfer is None:
+            return []
+        several = isinstance(self.transfer, tuple) and not all(isinstance(part, str) for part in self.transfer)
+        parts = self.transfer if several else (self.transfer,)
+        found = [as_rows(part(X) if callable(part) else part) for part in parts]
+        for rows in found:
+            check_alike(X, rows)
+        return found
+
+    def _all_classes(self, known: np.ndarray | None, answers: list[Answer]) -> np.ndarray:
+        classes = np.unique(answers[0][1] if known is None else known)
+        taught = set()
+        for _, names in answers:
+            classes = union(classes, names)
+            taught |= set(names.tolist())
+        unknown = [name for name in classes.tolist() if name not in taught]
+        if unknown and not self.alpha:
+            raise ValueError(
+                f"the teacher does not know class {unknown[0]!r} of y, and alpha is 0: nothing would teach it; "
+                "give alpha above 0, or leave its rows out"
+            )
+        return classes
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The student's class of each row, [n]."""
+        X = self._checked(X)
+        return self.student_.predict(X)
+
+    @available_if(_student_has("predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The student's probabilities, [n, K]; there only where the student has them."""
+        X = self._checked(X)
+        return aligned(self.student_.predict_proba(X), self.student_.classes_, self.classes_)
+
+    @available_if(_student_has("decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The student's scores, [n, K], or [n] for two classes; there only where the student has them."""
+        X = self._checked(X)
+        scores = self.student_.decision_function(X)
+        if len(self.student_.classes_) == len(self.classes_):
+            return scores
+        columns = np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
+        return aligned(columns, self.student_.classes_, self.classes_, fill=-np.inf)
+
+    def _checked(self, X: Any) -> Any:
+        check_is_fitted(self, "student_")
+        X = as_rows(X)
+        validate_data(self, X=X, skip_check_array=True, reset=False)
+        return X
+
+    def save(self, path: str | Path) -> None:
+        """Write the student alone to a directory, without pickle; `distilmt.classification.load` opens it."""
+        check_is_fitted(self, "student_")
+        save(self.student_, path)
+
+    def set_params(self, **params: Any) -> Distilled:
+        """Set parameters, nested ones by `teacher__` and `student__`.
+
+        Raises:
+            ValueError: one of a teacher that is fitted and used as it is, which would change nothing but that teacher.
+        """
+        refit = params.get("refit_teacher", self.refit_teacher)
+        for name in params:
+            if name.startswith("teacher__") and not refit and is_ready(as_teacher(params.get("teacher", self.teacher))):
+                raise ValueError(f"{name}: the teacher is fitted and used as it is; give refit_teacher=True")
+        return super().set_params(**params)
+
+    def __sklearn_clone__(self) -> Distilled:
+        """An unfitted copy. A teacher that is used as it is, and transfer, are shared: neither copied nor unfitted."""
+        kept = {"transfer": self.transfer}
+        if not self.refit_teacher:
+            kept["teacher"] = _shared(self.teacher)
+        return clone_around(self, kept)
+
+    def __sklearn_tags__(self) -> Any:
+        """Takes what both teacher and student take."""
+        tags = super().__sklearn_tags__()
+        both = [get_tags(part).input_tags for part in (self.teacher, self.student) if hasattr(part, "get_params")]
+        tags.input_tags.sparse = all(found.sparse for found in both)
+        tags.input_tags.allow_nan = all(found.allow_nan for found in both)
+        tags.target_tags.required = bool(self.alpha)
+        return tags
+
+
+def _shared(teacher: Any) -> Any:
+    if isinstance(teacher, list):
+        return [_shared(one) for one in teacher]
+    return teacher if not hasattr(teacher, "fit") or is_ready(teacher) else clone(teacher)

@@ -1,0 +1,207 @@
+"""Classifiers side by side: how good, how sure of it, how like the teacher, how big, how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from distilmt.calibration import expected_calibration_error
+from distilmt.classification.footprint import size_of, speeds
+from distilmt.classification.rows import as_rows
+from distilmt.classification.teachers import answered, opened, probabilities
+from distilmt.errors import UserError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and its 95% bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A system less the baseline on the same rows."""
+
+    accuracy: Interval
+    macro_f1: Interval
+    accuracy_p: float
+    """Two-sided, of a paired bootstrap over rows (as sacreBLEU counts it: shifted to the null hypothesis)."""
+    macro_f1_p: float
+    """The same."""
+    mcnemar_p: float
+    """Exact two-sided test of McNemar (1947) on the rows that one of the two alone has right."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One system; shares are between 0 and 1, and None is what could not be measured."""
+
+    name: str
+    accuracy: Interval
+    macro_f1: Interval
+    """Unweighted mean of F1 over the classes that occur among the labels or the answers."""
+    ece: float | None
+    """Expected calibration error over 15 bins; None without probabilities or margins."""
+    agreement: float | None
+    """Share of rows with the teacher's answer."""
+    bytes: int | None
+    """On disk: what `save` writes, a Hugging Face directory, or the weights of a module."""
+    latency_ms: float
+    """Median of rows predicted one by one, milliseconds."""
+    rows_per_second: float
+    """Median, of all rows predicted at once."""
+    against: Difference | None
+    """None for the baseline itself."""
+
+
+def compare(
+    systems: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    baseline: str | None = None,
+    teacher: Any = None,
+    samples: int = 1000,
+    seed: int = 12345,
+) -> list[Scores]:
+    """Measure fitted systems on rows that none of them has seen.
+
+    All are resampled alike and timed in turn (A B C, A B C), in this process and on as many threads as they take.
+
+    Args:
+        systems: by name: classifiers, `Distilled`, or whatever else is a teacher.
+        X: [n] rows or texts.
+        y: [n] labels.
+        baseline: the name of the system that the others are compared with.
+        teacher: whom agreement is measured with: a teacher, or the name of a system.
+        samples: resamples of the bootstrap.
+        seed: of the resampling.
+
+    Raises:
+        UserError: a name that is none of the systems, or no rows.
+        ValueError: X and y are not as many, or a system does not know any class of y.
+    """
+    X, y = as_rows(X), column_or_1d(y)
+    check_consistent_length(X, y)
+    for name in [baseline, teacher] if isinstance(teacher, str) else [baseline]:
+        if name is not None and name not in systems:
+            raise UserError(f"{name!r} is none of the systems: {', '.join(systems)}")
+    if not len(y) or samples < 1:
+        raise UserError(f"{len(y)} rows and {samples} samples: give at least one of each")
+    known = np.unique(y)
+    systems = {name: opened(system) for name, system in systems.items()}
+    answers = {name: _answer(system, X, known) for name, system in systems.items()}
+    counted = {name: _resampled(y, answer.labels, samples, seed) for name, answer in answers.items()}
+    seconds = speeds(systems, X, known)
+    if isinstance(teacher, str):
+        teacher = systems[teacher]
+    whose = None if teacher is None else answered(opened(teacher), X, known)
+    return [
+        Scores(
+            name,
+            _interval(counted[name][:, 0]),
+            _interval(counted[name][:, 1]),
+            answers[name].calibration_error(y),
+            None if whose is None else float((answers[name].labels == whose).mean()),
+            size_of(system),
+            *seconds[name],
+            None if baseline in (None, name) else _difference(y, answers, counted, (name, str(baseline))),
+        )
+        for name, system in systems.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    labels: np.ndarray
+    found: np.ndarray | None
+    """[n, K]."""
+    classes: np.ndarray | None
+
+    def calibration_error(self, y: np.ndarray) -> float | None:
+        if self.found is None or self.classes is None:
+            return None
+        right = self.classes[self.found.argmax(axis=1)] == y
+        return expected_calibration_error(self.found.max(axis=1), right)
+
+
+def _answer(system: Any, X: Any, known: np.ndarray) -> _Answer:
+    labels = answered(system, X, known)
+    if hasattr(system, "predict") and not any(hasattr(system, n) for n in ("predict_proba", "decision_function")):
+        return _Answer(labels, None, None)
+    return _Answer(labels, *probabilities(system, X, known))
+
+
+def _resampled(y: np.ndarray, predicted: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Accuracy and macro-F1 of the rows themselves, then of every resample, [1 + samples, 2]; alike for equal seeds."""
+    classes, random = np.union1d(y, predicted), np.random.default_rng(seed)
+    true, said = np.searchsorted(classes, y), np.searchsorted(classes, predicted)
+    found = [_of_counts(true, said, len(classes))]
+    for _ in range(samples):
+        draw = random.integers(len(y), size=len(y))
+        found.append(_of_counts(true[draw], said[draw], len(classes)))
+    return np.array(found)
+
+
+def _of_counts(true: np.ndarray, said: np.ndarray, classes: int) -> tuple[float, float]:
+    right = np.bincount(true[true == said], minlength=classes)
+    both = np.bincount(true, minlength=classes) + np.bincount(said, minlength=classes)
+    return float(right.sum() / len(true)), float((2 * right[both > 0] / both[both > 0]).mean())
+
+
+def _interval(values: np.ndarray) -> Interval:
+    """Of a value and its resamples."""
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    return Interval(float(values[0]), float(low), float(high))
+
+
+def _difference(
+    y: np.ndarray, answers: Mapping[str, _Answer], counted: Mapping[str, np.ndarray], names: tuple[str, str]
+) -> Difference:
+    right, other = (answers[name].labels == y for name in names)
+    less = counted[names[0]] - counted[names[1]]
+    only, lost = int((right & ~other).sum()), int((~right & other).sum())
+    mcnemar = float(binomtest(only, only + lost).pvalue) if only + lost else 1.0
+    return Difference(_interval(less[:, 0]), _interval(less[:, 1]), _p(less[:, 0]), _p(less[:, 1]), mcnemar)
+
+
+def _p(values: np.ndarray) -> float:
+    """Share of resamples whose distance from their mean is at least the difference seen."""
+    if values[0] == 0:
+        return 1.0
+    beyond = np.abs(values[1:] - values[1:].mean()) >= abs(values[0]) - 1e-12
+    return float((beyond.sum() + 1) / len(values))
+
+
+def markdown(found: Sequence[Scores]) -> str:
+    """A table of scores, shares in percent, a line a system."""
+    head = "| system | accuracy | macro-F1 | ECE | agreement | bytes | ms/row | accuracy against baseline | McNemar p |"
+    return "\n".join([head, "| --- |" + " ---: |" * 8, *(_line(one) for one in found)]) + "\n"
+
+
+def _line(one: Scores) -> str:
+    against = one.against
+    cells = [
+        one.name,
+        _percent(one.accuracy),
+        _percent(one.macro_f1),
+        "" if one.ece is None else f"{100 * one.ece:.1f}",
+        "" if one.agreement is None else f"{100 * one.agreement:.1f}",
+        "" if one.bytes is None else f"{one.bytes:,}",
+        f"{one.latency_ms:.2f}",
+        "" if against is None else f"{_percent(against.accuracy, '+')} (p = {against.accuracy_p:.3f})",
+        "" if against is None else f"{against.mcnemar_p:.3f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _percent(one: Interval, sign: str = "") -> str:
+    return f"{100 * one.value:{sign}.1f} [{100 * one.low:{sign}.1f}, {100 * one.high:{sign}.1f}]"

@@ -1,0 +1,64 @@
+"""How big and how fast a classifier is."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher
+from distilmt.classification.rows import take
+from distilmt.classification.storage import save
+from distilmt.classification.teachers import answered, opened
+from distilmt.errors import UserError
+from distilmt.evaluation.speed import file_bytes
+
+_ROUNDS, _SINGLE = 3, 30
+
+
+def size_of(system: Any) -> int | None:
+    """Bytes of a system on disk; None for what can neither be saved nor measured. A list's are summed."""
+    teacher = opened(system)
+    if isinstance(teacher, list):
+        sizes = [size_of(one) for one in teacher]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+    if isinstance(teacher, TorchTeacher | HuggingFaceTeacher):
+        source = getattr(teacher, "source", None)
+        if isinstance(source, str | Path):
+            return file_bytes(Path(source))
+        module = teacher.module if isinstance(teacher, TorchTeacher) else teacher.model
+        return sum(value.numel() * value.element_size() for value in module.state_dict().values())
+    if not hasattr(system, "fit"):
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            save(system, Path(directory) / "model")
+        except UserError:
+            return None
+        return file_bytes(Path(directory) / "model")
+
+
+def speeds(systems: Mapping[str, Any], X: Any, known: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Milliseconds of one row, and rows a second of all at once."""
+    count = min(_SINGLE, X.shape[0])
+    singles = [take(X, np.array([row])) for row in range(count)]
+    single: dict[str, list[float]] = {name: [] for name in systems}
+    whole: dict[str, list[float]] = {name: [] for name in systems}
+    for _ in range(_ROUNDS):
+        for name, system in systems.items():
+            single[name] += [_seconds(system, row, known) for row in singles]
+            whole[name].append(_seconds(system, X, known))
+    return {
+        name: (1000 * statistics.median(single[name]), X.shape[0] / statistics.median(whole[name])) for name in systems
+    }
+
+
+def _seconds(system: Any, X: Any, known: np.ndarray) -> float:
+    before = time.perf_counter()
+    answered(system, X, known)
+    return max(time.perf_counter() - before, 1e-9)

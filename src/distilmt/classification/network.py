@@ -1,0 +1,245 @@
+"""A feed-forward network as an ordinary scikit-learn classifier that can also learn from soft targets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from distilmt.classification.neural import dense
+from distilmt.classification.targets import NO_LABEL, Targets, of_labels, softmax
+from distilmt.objectives.divergences import Divergence, cross_entropy_soft, divergence, soften, widened
+from distilmt.objectives.hard import label_cross_entropy
+from distilmt.training.device import pick_device
+
+_READ = 1 << 24
+"""Values of rows that are made dense at once."""
+
+
+class Mixture(NamedTuple):
+    """How a network learns from targets: see `mixture_loss`."""
+
+    alpha: float
+    temperature: float = 1.0
+    divergence: Divergence = "kl"
+
+
+def mixture_loss(logits: Tensor, soft: Tensor, labels: Tensor, mixture: Mixture) -> Tensor:
+    """α · CE(y, p) + (1 − α) · T² · D(q_T, p_T) of every row (Hinton et al. 2015, section 2).
+
+    D is the cross-entropy for `kl`, which has the same gradients, else that divergence. A row without a label has the
+    second term alone.
+
+    Args:
+        logits: [n, K] of the student.
+        soft: [n, K] the teacher's probabilities at temperature 1.
+        labels: [n] indices, -1 where there is none.
+        mixture: the weights.
+
+    Returns:
+        Nats per row, [n].
+    """
+    loss = logits.new_zeros(len(logits))
+    if mixture.alpha > 0:
+        hard = label_cross_entropy(logits, labels.clamp_min(0))
+        loss = loss + mixture.alpha * torch.where(labels == NO_LABEL, 0.0, hard)
+    if mixture.alpha < 1:
+        loss = loss + (1 - mixture.alpha) * _soft_loss(logits, soft, mixture.temperature, mixture.divergence)
+    return loss
+
+
+def _soft_loss(logits: Tensor, soft: Tensor, temperature: float, kind: Divergence) -> Tensor:
+    if kind == "kl":
+        return cross_entropy_soft(logits, soft, temperature)
+    log_student = torch.log_softmax(widened(logits) / temperature, dim=-1)
+    return temperature**2 * divergence(kind, log_student, soften(soft, temperature), skew=0.5)
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):
+    """Layers of rectified linear units trained by Adam or SGD on batches; sparse rows are made dense a batch at a time.
+
+    Scale dense features first, as for any network (`make_pipeline(StandardScaler(), NetworkClassifier())`).
+
+    Attributes after fitting: `classes_`, `n_features_in_`, `network_` (a torch module: float32 rows in, logits out),
+    `n_updates_`, `loss_curve_` (mean loss of each pass over the rows, nats), `n_iter_` (passes begun).
+    """
+
+    def __init__(
+        self,
+        hidden: tuple[int, ...] = (256,),
+        *,
+        epochs: int = 20,
+        updates: int | None = None,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        optimizer: Literal["adam", "sgd"] = "adam",
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
+        divergence: Divergence = "kl",
+        random_state: Any = None,
+    ) -> None:
+        """Say how it is to be trained.
+
+        Args:
+            hidden: units of each hidden layer; `()` is multinomial logistic regression.
+            epochs: passes over the rows.
+            updates: so many updates instead, whatever the rows.
+            batch_size: rows per update.
+            learning_rate: falls to zero over the updates, along half a cosine.
+            optimizer: `adam` or `sgd`.
+            momentum: of `sgd`.
+            weight_decay: decoupled for `adam` (AdamW), an L2 penalty for `sgd`.
+            dropout: share of a hidden layer's units that are silent in an update.
+            divergence: between teacher and student, one of `distilmt.objectives.divergences`; `js`, `skewed_kl` and
+                `skewed_reverse_kl` mix the two half and half.
+            random_state: of the weights, the order of rows and dropout.
+        """
+        self.hidden = hidden
+        self.epochs = epochs
+        self.updates = updates
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.divergence = divergence
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkClassifier:
+        """Learn hard labels.
+
+        Args:
+            X: [n, features], dense or sparse.
+            y: [n] labels.
+            sample_weight: [n], weights of the rows in the loss.
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+        check_classification_targets(y)
+        classes, labels = np.unique(y, return_inverse=True)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return self._learn(X, of_labels(labels, classes), sample_weight)
+
+    def fit_soft(self, X: Any, targets: Targets) -> NetworkClassifier:
+        """Learn soft targets mixed with hard labels by `mixture_loss`.
+
+        Args:
+            X: [N, features], dense or sparse.
+            targets: of the same rows.
+        """
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
+        return self._learn(X, targets)
+
+    def _learn(self, X: Any, targets: Targets, sample_weight: np.ndarray | None = None) -> NetworkClassifier:
+        self._check_settings()
+        self.classes_ = targets.classes
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        device = pick_device()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.network_ = self.build().to(device).train()
+            self._train(X, targets, sample_weight, np.random.default_rng(seed))
+        self.network_ = self.network_.cpu().eval().requires_grad_(False)
+        return self
+
+    def _check_settings(self) -> None:
+        known = {"optimizer": ("adam", "sgd"), "divergence": get_args(Divergence)}
+        for name, choices in known.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {', '.join(choices)}")
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be above 0")
+        if self.updates is not None and self.updates < 1:
+            raise ValueError(f"updates is {self.updates}: it must be 1 or more, or None for {self.epochs} epochs")
+
+    def build(self) -> nn.Sequential:
+        """A network of the shape wanted, with weights drawn from torch's generator."""
+        layers: list[nn.Module] = []
+        width = self.n_features_in_
+        for units in self.hidden:
+            layers += [nn.Linear(width, units), nn.ReLU()]
+            layers += [nn.Dropout(self.dropout)] if self.dropout else []
+            width = units
+        return nn.Sequential(*layers, nn.Linear(width, len(self.classes_)))
+
+    def _train(self, X: Any, targets: Targets, weights: np.ndarray | None, random: np.random.Generator) -> None:
+        updates = self.updates or self.epochs * math.ceil(X.shape[0] / self.batch_size)
+        optimizer = self._optimizer()
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+        mixture, losses = Mixture(targets.alpha, targets.temperature, self.divergence), []
+        for rows in _batches(X.shape[0], self.batch_size, updates, random):
+            loss = self._loss(X, targets.rows(rows), rows, mixture, weights)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.detach())
+        each = math.ceil(X.shape[0] / self.batch_size)
+        values = torch.stack(losses).cpu().tolist()
+        self.n_updates_, self.n_iter_ = updates, math.ceil(updates / each)
+        self.loss_curve_ = [float(np.mean(values[b : b + each])) for b in range(0, updates, each)]
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters = self.network_.parameters()
+        if self.optimizer == "adam":
+            return torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.SGD(parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
+
+    def _loss(self, X: Any, targets: Targets, rows: np.ndarray, mixture: Mixture, weights: np.ndarray | None) -> Tensor:
+        device = next(self.network_.parameters()).device
+        soft = torch.from_numpy(targets.soft.astype(np.float32)).to(device)
+        labels = torch.from_numpy(targets.labels).to(device)
+        each = mixture_loss(self.network_(dense(X[rows]).to(device)), soft, labels, mixture)
+        if weights is not None:
+            each = each * torch.from_numpy(weights[rows]).to(device, each.dtype)
+        return each.mean()
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits: [n, K], or for two classes the second's less the first's, [n]."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities, [n, K], at temperature 1."""
+        return softmax(self._logits(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The likeliest class of each row, [n]."""
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]
+
+    @torch.inference_mode()
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
+        size = max(1, _READ // X.shape[1])
+        parts = [self.network_(dense(X[b : b + size])) for b in range(0, X.shape[0], size)]
+        return torch.cat(parts).double().numpy()
+
+    def __sklearn_tags__(self) -> Any:
+        """Takes sparse rows."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _batches(rows: int, size: int, updates: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """So many batches of row numbers: every row once, in random order, before any comes again."""
+    while True:
+        order = random.permutation(rows)
+        for begin in range(0, rows, size):
+            if updates == 0:
+                return
+            updates -= 1
+            yield order[begin : begin + size]

@@ -1,0 +1,138 @@
+"""Teachers that are networks: a torch module that gives logits, and Hugging Face's text classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from scipy.sparse import issparse
+from torch import Tensor, nn
+
+from distilmt.classification.targets import softmax
+from distilmt.errors import UserError
+from distilmt.training.device import pick_device
+
+_LONGEST = 1 << 20
+
+
+@dataclass
+class TorchTeacher:
+    """A module that takes float rows [n, features] and gives logits [n, K], or [n] or [n, 1] for two classes."""
+
+    module: nn.Module
+    classes: Sequence[Any] | None = None
+    """The names of its outputs, in their order; without them, those of y in sorted order."""
+    batch_size: int = 256
+    """Rows at once; sparse rows are made dense a batch at a time."""
+
+    def probabilities(self, X: Any) -> np.ndarray:
+        """[n, K] float64."""
+        was_training = self.module.training
+        self.module.eval()
+        try:
+            parts = [
+                self._logits(X[begin : begin + self.batch_size]) for begin in range(0, X.shape[0], self.batch_size)
+            ]
+        finally:
+            self.module.train(was_training)
+        return of_scores(torch.cat(parts).numpy())
+
+    @torch.inference_mode()
+    def _logits(self, X: Any) -> Tensor:
+        first = next(self.module.parameters(), torch.zeros(()))
+        return self.module(dense(X).to(first.device, first.dtype)).double().cpu()
+
+
+def dense(X: Any) -> Tensor:
+    """Rows as a float32 tensor."""
+    values = X.toarray() if issparse(X) else X
+    return torch.from_numpy(np.array(values, dtype=np.float32))
+
+
+def of_scores(scores: np.ndarray) -> np.ndarray:
+    """Probabilities [n, K] of logits or margins: softmax over [n, K], sigmoid of [n] or [n, 1] for two classes."""
+    flat = scores.reshape(len(scores), -1)
+    return softmax(np.hstack([np.zeros_like(flat), flat]) if flat.shape[1] == 1 else flat)
+
+
+@dataclass
+class HuggingFaceTeacher:
+    """A text classifier of Hugging Face's: takes texts, and gives each class of its configuration a probability."""
+
+    source: str | Path | tuple[nn.Module, Any]
+    """A directory with weights in safetensors and a tokenizer, or a model and its tokenizer."""
+    classes: Sequence[Any] | None = None
+    """The names of its outputs, in their order; without them, `id2label` of its configuration where y holds texts, the
+    outputs' numbers where y holds numbers."""
+    batch_size: int = 32
+    """Texts at once; they are sorted by length first."""
+    max_length: int | None = None
+    """Pieces of a text that are read; without it, as many as the model can."""
+
+    def __post_init__(self) -> None:
+        """Open the directory.
+
+        Raises:
+            UserError: it cannot be opened, or the model is no classifier of single classes.
+        """
+        self.model: Any
+        self.model, self.tokenizer = self.source if isinstance(self.source, tuple) else _open(Path(self.source))
+        kind = getattr(self.model.config, "problem_type", None)
+        if self.model.config.num_labels < 2 or kind in ("regression", "multi_label_classification"):
+            raise UserError(
+                f"the Hugging Face teacher has {self.model.config.num_labels} outputs (problem_type {kind}): "
+                "name a classifier that gives every text one of two or more classes"
+            )
+
+    def names(self, numeric: bool) -> np.ndarray:
+        """Classes of the outputs, [K]: numbers where y is `numeric`."""
+        count = self.model.config.num_labels
+        if self.classes is not None:
+            return np.asarray(self.classes)
+        return np.arange(count) if numeric else np.array([self.model.config.id2label[i] for i in range(count)])
+
+    def probabilities(self, X: Any) -> np.ndarray:
+        """[n, K] float64 of n texts."""
+        texts = [str(text) for text in X]
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        parts = [self._read([texts[i] for i in order[b : b + self.batch_size]]) for b in self._begins(texts)]
+        found = np.empty((len(texts), self.model.config.num_labels))
+        found[order] = of_scores(torch.cat(parts).numpy())
+        return found
+
+    def _begins(self, texts: list[str]) -> range:
+        return range(0, len(texts), self.batch_size)
+
+    @torch.inference_mode()
+    def _read(self, texts: list[str]) -> Tensor:
+        self.model.eval()
+        batch = self.tokenizer(texts, padding=True, truncation=True, max_length=self._longest(), return_tensors="pt")
+        return self.model(**batch.to(self.model.device)).logits.double().cpu()
+
+    def _longest(self) -> int:
+        """Pieces that fit: models of RoBERTa's kind number positions from behind the padding's."""
+        positions = getattr(self.model.config, "max_position_embeddings", 0)
+        embeddings = getattr(self.model.base_model, "embeddings", None)
+        padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+        usable = positions - (0 if padding is None else padding + 1)
+        return self.max_length or min(self.tokenizer.model_max_length, usable if usable > 0 else _LONGEST, _LONGEST)
+
+
+def _open(directory: Path) -> tuple[nn.Module, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    if not directory.is_dir():
+        raise UserError(f"teacher {str(directory)!r} is not a directory: name one with a Hugging Face text classifier")
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            directory, use_safetensors=True, trust_remote_code=False
+        )
+        return model.to(pick_device()), AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    except (OSError, ValueError, SafetensorError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"teacher {str(directory)!r} cannot be loaded from safetensors: {first}") from None

@@ -1,0 +1,188 @@
+"""Teachers: whatever can be asked how likely each class is.
+
+That is an estimator with `predict_proba` or `decision_function`, a torch module, a Hugging Face text classifier, or a
+list of such, whose probabilities are averaged.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from distilmt.classification.cloning import fresh
+from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher, of_scores
+from distilmt.classification.rows import as_rows, take
+from distilmt.classification.targets import aligned
+
+Answer = tuple[np.ndarray, np.ndarray]
+"""Probabilities [n, K] and the classes of the columns [K]."""
+
+
+def as_teacher(teacher: Any) -> Any:
+    """A teacher in the form the functions below take.
+
+    Raises:
+        UserError: a Hugging Face directory that cannot be opened.
+        ValueError: nothing that can be asked.
+    """
+    if isinstance(teacher, list):
+        if not teacher:
+            raise ValueError("teacher is an empty list: give at least one teacher")
+        return [as_teacher(one) for one in teacher]
+    if isinstance(teacher, nn.Module):
+        return TorchTeacher(teacher)
+    if isinstance(teacher, str | Path | tuple):
+        return HuggingFaceTeacher(teacher)
+    if isinstance(teacher, TorchTeacher | HuggingFaceTeacher):
+        return teacher
+    if not any(hasattr(teacher, name) for name in ("predict_proba", "decision_function")):
+        raise ValueError(
+            f"teacher {type(teacher).__name__} has neither predict_proba nor decision_function: name a classifier that "
+            "has one, a torch module, a Hugging Face directory, or a list of these"
+        )
+    return teacher
+
+
+def is_ready(teacher: Any) -> bool:
+    """Whether a teacher can be asked without being fitted (a list: whether all of it can)."""
+    if isinstance(teacher, list):
+        return all(is_ready(one) for one in teacher)
+    if not hasattr(teacher, "fit"):
+        return True
+    try:
+        check_is_fitted(teacher)
+    except NotFittedError:
+        return False
+    return True
+
+
+def fitted(teacher: Any, X: Any, y: np.ndarray | None, refit: bool = False, random_state: Any = None) -> Any:
+    """The teacher, its unfitted parts cloned and fitted; with `refit` the others too, where they can be.
+
+    Raises:
+        ValueError: there is something to fit, and y is None.
+    """
+    if isinstance(teacher, list):
+        return [fitted(one, X, y, refit, random_state) for one in teacher]
+    if is_ready(teacher) and not (refit and hasattr(teacher, "fit")):
+        return teacher
+    if y is None:
+        raise ValueError(f"the teacher {type(teacher).__name__} is not fitted and y is None: give y, or fit it before")
+    return fresh(teacher, random_state).fit(X, y)
+
+
+def probabilities(teacher: Any, X: Any, known: np.ndarray | None = None) -> Answer:
+    """What a fitted teacher says of rows.
+
+    Margins become probabilities by softmax, or for two classes by the sigmoid, as they are: wrap an SVM in
+    `CalibratedClassifierCV` to have them calibrated. A list's answers are averaged, over all classes that any knows.
+
+    Args:
+        teacher: a teacher, fitted where it has to be.
+        X: rows or texts, as the teacher takes them.
+        known: classes of y. They name the outputs of a torch module that has no names of its own, and tell whether
+            those of a Hugging Face classifier go by name or number.
+
+    Raises:
+        ValueError: another number of outputs than classes.
+    """
+    teacher, X = as_teacher(teacher), as_rows(X)
+    if isinstance(teacher, list):
+        return averaged([probabilities(one, X, known) for one in teacher])
+    if isinstance(teacher, HuggingFaceTeacher):
+        numeric = known is not None and known.dtype.kind in "iufb"
+        return _checked(teacher, teacher.probabilities(X), teacher.names(numeric))
+    if isinstance(teacher, TorchTeacher):
+        found = teacher.probabilities(X)
+        names = teacher.classes if teacher.classes is not None else known
+        return _checked(teacher, found, np.arange(found.shape[1]) if names is None else np.asarray(names))
+    if hasattr(teacher, "predict_proba"):
+        return _checked(teacher, np.asarray(teacher.predict_proba(X), np.float64), teacher.classes_)
+    return _checked(teacher, of_scores(np.asarray(teacher.decision_function(X), np.float64)), teacher.classes_)
+
+
+def opened(system: Any) -> Any:
+    """A classifier as it is, or a teacher whose files are open, so that it can be asked often."""
+    return system if hasattr(system, "predict") else as_teacher(system)
+
+
+def answered(system: Any, X: Any, known: np.ndarray | None = None) -> np.ndarray:
+    """The class that a classifier or teacher gives each row, [n]; `known` as in `probabilities`."""
+    if hasattr(system, "predict"):
+        return np.asarray(system.predict(X))
+    found, classes = probabilities(system, X, known)
+    return classes[found.argmax(axis=1)]
+
+
+def _checked(teacher: Any, found: np.ndarray, classes: np.ndarray) -> Answer:
+    if found.shape[1] != len(classes):
+        raise ValueError(
+            f"teacher {type(teacher).__name__} has {found.shape[1]} outputs for the {len(classes)} classes "
+            f"{_some(classes)}: name its classes, TorchTeacher(module, classes=[...]); an SVC needs "
+            "decision_function_shape='ovr'"
+        )
+    return found, np.asarray(classes)
+
+
+def averaged(answers: list[Answer]) -> Answer:
+    """Mean of several teachers' probabilities; a class that one does not know has probability zero with it."""
+    classes = reduce(union, (names for _, names in answers))
+    return np.mean([aligned(found, names, classes) for found, names in answers], axis=0), classes
+
+
+def union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Classes of both, sorted.
+
+    Raises:
+        ValueError: they have none in common, so that they cannot be about the same.
+    """
+    if not set(a.tolist()) & set(b.tolist()):
+        raise ValueError(
+            f"the teacher's classes {_some(b)} have nothing in common with {_some(a)}: give y the teacher's names, or "
+            "the teacher those of y (TorchTeacher and HuggingFaceTeacher take classes=[...])"
+        )
+    return a if np.array_equal(a, b) else np.union1d(a, b)
+
+
+def _some(classes: np.ndarray) -> str:
+    names = [repr(name) for name in classes[:5].tolist()]
+    return ", ".join(names) + (", …" if len(classes) > 5 else "")
+
+
+def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any = None) -> Answer:
+    """What clones of the teacher say of rows that they did not see.
+
+    A teacher is too sure of the rows it was fitted on, and all that its soft targets say there is the label again.
+
+    Args:
+        teacher: an estimator, fitted or not, or a list of these.
+        X: rows.
+        y: [n] labels.
+        cv: number of folds, which are stratified and shuffled, or one of scikit-learn's splitters.
+        random_state: of the shuffling, and of clones that have none.
+
+    Raises:
+        ValueError: a teacher that cannot be fitted here, or a splitter that leaves rows out.
+    """
+    if isinstance(teacher, list):
+        return averaged([crossfitted(one, X, y, cv, random_state) for one in teacher])
+    if not hasattr(teacher, "fit"):
+        raise ValueError(f"cv needs a teacher that is fitted anew, which {type(teacher).__name__} is not: give cv=None")
+    if isinstance(cv, int):
+        cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
+    classes, seen = np.unique(y), np.zeros(len(y), dtype=int)
+    found = np.zeros((len(y), len(classes)))
+    for train, held in check_cv(cv, y, classifier=True).split(X, y):
+        answer, names = probabilities(fresh(teacher, random_state).fit(take(X, train), y[train]), take(X, held))
+        found[held] = aligned(answer, names, classes)
+        seen[held] += 1
+    if (seen != 1).any():
+        raise ValueError("cv must hold out each row once: name a splitter like StratifiedKFold, or a number of folds")
+    return found, classes

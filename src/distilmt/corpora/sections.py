@@ -70,4 +70,4 @@ def split(found: Iterable[Example], seed: int, test: float = 0.2) -> tuple[list[
 
 def _fraction(source: str, seed: int) -> float:
     """A number from 0 to 1 that depends on a name and a seed alone."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{source}".encode(), digest_size=8).digest()) / 2**64
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{source}".encode(), digest_size=8).digest(), "big") / 2**64

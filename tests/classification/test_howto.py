@@ -4,10 +4,13 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "classify.md"
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_page_runs(bert, tmp_path, monkeypatch, capsys):
     shutil.copytree(bert, tmp_path / "my-bert")
     monkeypatch.chdir(tmp_path)

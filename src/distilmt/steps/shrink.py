@@ -190,7 +190,8 @@ def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None
     """Export a model of a run's directory as CTranslate2, with a shortlist and packed where wanted."""
     export_model(config, model.parent, model.name, variant.compute_type, path, variant.bits)
     if variant.shortlist:
-        _shortlist(labels_of(config, model.parent), model.parent / "tokenizer").write(path)
+        # The same directories by whatever links: aligning takes a minute.
+        _shortlist(labels_of(config, model.parent).resolve(), (model.parent / "tokenizer").resolve()).write(path)
     if variant.packed:
         pack(path)
 

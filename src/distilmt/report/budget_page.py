@@ -22,11 +22,12 @@ _WORDS = {
         "on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor a sentence, "
         "where the machine tells. All are timed in turn.",
         "quality": "Quality and size",
-        "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence.",
+        "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence. "
+        "Point at a circle for its name.",
         "bytes": "bytes",
         "tried": "All that was tried",
-        "tried_note": "{metric} on the validation sentences over bytes; {floor} were promised. Named are those that no "
-        "other beats in both.",
+        "tried_note": "{metric} on the validation sentences over bytes; {floor} were promised. Named is what is "
+        "shipped; point at the others for their names.",
         "kept": "The {goal} that keeps the promise: {name}",
         "missed": "Nothing that was tried keeps the promise; the nearest: {name}",
         "change_of": "{change} {metric} against the {against} on the validation sentences; {allowed} may be lost.",
@@ -51,10 +52,10 @@ _WORDS = {
         "毫秒：单线程逐句翻译的中位数；句/秒：单线程，每批 64 句；"
         "毫焦：整个处理器每句的能耗（机器能读出时）。各系统轮流计时。",
         "quality": "质量与大小",
-        "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。",
+        "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。没有标名的圆，指向它时显示名称。",
         "bytes": "字节",
         "tried": "尝试过的全部组合",
-        "tried_note": "验证集 {metric} 与字节数；承诺的下限是 {floor}。标名的是在两方面都没有被其他组合超过的。",
+        "tried_note": "验证集 {metric} 与字节数；承诺的下限是 {floor}。标名的是最终交付的组合；其余的指向时显示名称。",
         "kept": "符合承诺的{goal}模型：{name}",
         "missed": "尝试过的组合都不符合承诺；最接近的是：{name}",
         "change_of": "在验证集上与{against}相比 {change} {metric}；允许损失 {allowed}。",
@@ -139,30 +140,28 @@ def _tiles(found: Mapping[str, Any], words: Words) -> str:
 
 
 def _stages(found: Mapping[str, Any], words: Words) -> str:
+    stages = found["stages"]
+    shipped = [stage for stage in stages if stage["taken"]][-1]
     bubbles = [
         Bubble(
             name=stage["label"],
-            label=stage["label"],
+            # Names of small changes would lie one on the other.
+            label=stage["label"] if stage["label"] in ("teacher", "baseline", "student") or stage is shipped else "",
             x=float(stage["bytes"]),
             y=stage["scores"]["bleu"],
             area=stage["speed"]["latency_ms"]["p50"],
             title=f"{stage['label']}: {number(stage['scores']['bleu'], 2)} BLEU, {size(stage['bytes'])}",
         )
-        for stage in found["stages"]
+        for stage in stages
     ]
     return f'<figure class="wide">{scatter(bubbles, words["bytes"], "BLEU", words["quality"])}</figure>'
 
 
 def _points(found: Mapping[str, Any], words: Words) -> str:
-    best, named = float("-inf"), set()
-    for point in sorted(found["points"], key=lambda point: (point["bytes"], -point["score"])):
-        if point["score"] > best:
-            best = point["score"]
-            named.add(point["name"])
     bubbles = [
         Bubble(
             name="student" if point["name"] == found["chosen"]["name"] else "other",
-            label=point["name"] if point["name"] in named else "",
+            label=point["name"] if point["name"] == found["chosen"]["name"] else "",
             x=float(point["bytes"]),
             y=point["score"],
             area=0.0,

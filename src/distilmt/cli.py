@@ -134,6 +134,11 @@ def demo(arguments: list[str]) -> int:
     arguments, flags = _take_flags(arguments)
     config = settings.load_demo(arguments)
     _listen(flags)
+    if config.task == "classify":
+        from distilmt import classify
+
+        _print(classify.run(config) / "report", flags)
+        return 0
     from distilmt import demo as demos
 
     root = demos.run(config)

@@ -447,6 +447,8 @@ class CompressConfig:
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 
+    task: Literal["translate", "classify"] = "translate"
+    """`classify` distils classifiers of Debian's package descriptions instead (needs the extra `classify`)."""
     pair: str = "en-it"
     """Languages, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (any that Debian translates into)."""
     minutes: float = 20.0

@@ -1,0 +1,195 @@
+"""The report of distilled classifiers: report.json, .md and .html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from distilmt.report.frame import Page, frame, in_language, note, plain_table, sections
+from distilmt.report.plots import Bubble, scatter
+from distilmt.report.text import escape, number, signed, size
+from distilmt.rundir import write_json, write_text
+
+_WORDS = {
+    "en": {
+        "title": "Classifiers: ten sections of Debian",
+        "headline": "{student}: {accuracy} % right, {gain} points for having had a teacher",
+        "finding": "{teacher} as teacher: {better} of {count} students are better for it, {sure} of them surely (p < 0.05).",
+        "table": "Students with a teacher and without",
+        "heads": "student,teacher,accuracy %,without,gain,p,macro-F1 %,ECE %,without,agrees %,bytes,ms,fit s",
+        "note": "Every student is fitted on the labels alone (“without”), and on them and a teacher's cross-fitted "
+        "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of texts "
+        "with the teacher's answer. ms: median of single texts. One split, one seed: benchmarks/sections.py has five.",
+        "plot": "Accuracy and size",
+        "plot_note": "Test accuracy over bytes on disk; teachers in blue, point at a circle for its name.",
+        "bytes": "bytes",
+        "accuracy": "accuracy, %",
+        "texts": "Texts",
+        "texts_note": "{train} package descriptions to learn from, {test} to test with, of other source packages.",
+        "tile_accuracy": "Accuracy",
+        "tile_size": "Size",
+        "tile_speed": "Milliseconds a text",
+        "other": "teacher {value}",
+        "made": "distilmt {version}, {date}",
+    },
+    "zh": {
+        "title": "分类器：Debian 的十个分类",
+        "headline": "{student}：正确率 {accuracy} %，有教师时变化 {gain} 个百分点",
+        "finding": "以 {teacher} 为教师：{count} 个学生中有 {better} 个更好，其中 {sure} 个差异显著（p < 0.05）。",
+        "table": "有教师与没有教师的学生",
+        "heads": "学生,教师,正确率 %,无教师,增益,p,宏平均 F1 %,ECE %,无教师,一致 %,字节,毫秒,训练秒",
+        "note": "每个学生都训练两次：只用标签（“无教师”），以及标签加上教师交叉拟合的概率。p：对测试文本的配对自助法。"
+        "ECE：期望校准误差。一致：与教师答案相同的文本比例。毫秒：单条文本的中位数。"
+        "这里只有一次划分、一个种子：benchmarks/sections.py 有五次。",
+        "plot": "正确率与大小",
+        "plot_note": "测试集正确率与磁盘字节数；教师为蓝色，指向圆时显示名称。",
+        "bytes": "字节",
+        "accuracy": "正确率 %",
+        "texts": "文本",
+        "texts_note": "{train} 条软件包描述用于学习，{test} 条用于测试，两者来自不同的源码包。",
+        "tile_accuracy": "正确率",
+        "tile_size": "大小",
+        "tile_speed": "每条文本毫秒",
+        "other": "教师 {value}",
+        "made": "distilmt {version}，{date}",
+    },
+}
+Row = Mapping[str, Any]
+Words = Mapping[str, str]
+
+
+def write(found: Mapping[str, Any], directory: Path) -> None:
+    """Write report.json, report.md and report.html, each whole or not at all.
+
+    Args:
+        found: `rows` of `distilmt.classification.study` as dictionaries, and what `distilmt.classify` says of them.
+        directory: that is there.
+
+    Raises:
+        UserError: it cannot be written in that language (`en` and `zh` can).
+    """
+    words = in_language(_WORDS, found["language"])
+    page, text = render(found, words), markdown(found, words)
+    write_json(directory / "report.json", found)
+    write_text(directory / "report.md", text)
+    write_text(directory / "report.html", page)
+
+
+def render(found: Mapping[str, Any], words: Words) -> str:
+    """The page."""
+    counts = [[name, str(count)] for name, count in found["sections"].items()]
+    texts = note(words["texts_note"].format(**found["texts"]))
+    heads = words["heads"].split(",")
+    parts = [
+        (words["table"], plain_table(heads, _cells(found["rows"]), words["table"]) + note(words["note"])),
+        (words["plot"], _plot(found["rows"], words) + note(words["plot_note"])),
+        (words["texts"], texts + plain_table(("", words["texts"]), counts, words["texts"])),
+    ]
+    page = Page(
+        language=found["language"],
+        title=words["title"],
+        headline=_headline(found, words),
+        findings="".join(f"<li>{escape(said)}</li>" for said in _findings(found["rows"], words)),
+        tiles=_tiles(found, words),
+        sections=sections(parts),
+        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+    )
+    return frame(page)
+
+
+def markdown(found: Mapping[str, Any], words: Words) -> str:
+    """The table, and what it says."""
+    heads = words["heads"].split(",")
+    lines = [f"# {words['title']}", "", words["made"].format(version=found["distilmt_version"], date=found["date"]), ""]
+    lines += [f"{_headline(found, words)}.", "", *(f"- {said}" for said in _findings(found["rows"], words)), ""]
+    lines += [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 2)]
+    lines += [f"| {' | '.join(cells)} |" for cells in _cells(found["rows"])]
+    return "\n".join([*lines, "", words["note"], "", words["texts_note"].format(**found["texts"]), ""])
+
+
+def _taught(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["without"] is not None]
+
+
+def _gain(row: Row) -> float:
+    return 100 * float(row["scores"]["accuracy"]["value"] - row["without"]["accuracy"]["value"])
+
+
+def _deployed(found: Mapping[str, Any]) -> tuple[Row, Row]:
+    """The student that is kept, which learnt from the last teacher; and that teacher."""
+    row = [row for row in _taught(found["rows"]) if row["student"] == found["deployed"]][-1]
+    return row, next(one for one in found["rows"] if one["without"] is None and one["student"] == row["teacher"])
+
+
+def _headline(found: Mapping[str, Any], words: Words) -> str:
+    row, _ = _deployed(found)
+    accuracy = number(100 * row["scores"]["accuracy"]["value"])
+    return words["headline"].format(student=row["student"], accuracy=accuracy, gain=signed(_gain(row)))
+
+
+def _findings(rows: Sequence[Row], words: Words) -> list[str]:
+    """For each teacher how many students are better for it."""
+    found = []
+    for teacher in dict.fromkeys(row["teacher"] for row in rows):
+        taught = [row for row in _taught(rows) if row["teacher"] == teacher]
+        better = [row for row in taught if _gain(row) > 0]
+        sure = [row for row in better if row["scores"]["against"]["accuracy_p"] < 0.05]
+        said = words["finding"].format(teacher=teacher, better=len(better), count=len(taught), sure=len(sure))
+        found.append(said)
+    return found
+
+
+def _tiles(found: Mapping[str, Any], words: Words) -> str:
+    row, teacher = _deployed(found)
+    a, b = row["scores"], teacher["scores"]
+    tiles = [
+        ("accuracy", f"{number(100 * a['accuracy']['value'])} %", f"{number(100 * b['accuracy']['value'])} %"),
+        ("size", size(a["bytes"]), size(b["bytes"])),
+        ("speed", number(a["latency_ms"], 2), number(b["latency_ms"], 2)),
+    ]
+    return "".join(
+        f'<div class="tile"><dt>{words[f"tile_{name}"]}</dt><dd><b>{value}</b> '
+        f'<span class="other">{escape(words["other"].format(value=other))}</span></dd></div>'
+        for name, value, other in tiles
+    )
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    return [_row_cells(row) for row in rows]
+
+
+def _row_cells(row: Row) -> list[str]:
+    scores, without = row["scores"], row["without"]
+    alone = without is None
+    return [
+        row["student"],
+        "" if alone else row["teacher"],
+        number(100 * scores["accuracy"]["value"]),
+        "" if alone else number(100 * without["accuracy"]["value"]),
+        "" if alone else signed(_gain(row)),
+        "" if alone else f"{scores['against']['accuracy_p']:.3f}",
+        number(100 * scores["macro_f1"]["value"]),
+        _percent(scores["ece"]),
+        "" if alone else _percent(without["ece"]),
+        "" if alone else _percent(scores["agreement"]),
+        size(scores["bytes"]),
+        number(scores["latency_ms"], 2),
+        number(row["fit_seconds"]),
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else number(100 * share)
+
+
+def _plot(rows: Sequence[Row], words: Words) -> str:
+    bubbles = []
+    for row in rows:
+        kind = "teacher" if row["without"] is None else "student"
+        name = row["student"] if kind == "teacher" else f"{row['student']} ← {row['teacher']}"
+        accuracy = 100 * row["scores"]["accuracy"]["value"]
+        label = name if kind == "teacher" else ""
+        title = f"{name}: {number(accuracy)} %, {size(row['scores']['bytes'])}"
+        bubbles.append(Bubble(kind, label, float(row["scores"]["bytes"] or 1), accuracy, 0.0, title))
+    return f'<figure class="wide">{scatter(bubbles, words["bytes"], words["accuracy"], words["plot"])}</figure>'

@@ -1,7 +1,7 @@
 """`distilmt demo --task classify`: the same idea on classifiers, on real text, in some minutes.
 
-Descriptions of Debian's packages are put into ten sections by teachers and by students of 1,024 features, each student with
-and without its teacher. Everything is fitted anew by a second call: it takes minutes.
+Descriptions of Debian's packages are put into ten sections by teachers and by students of 1,024 features, each student
+with and without its teacher. Everything is fitted anew by a second call: it takes minutes.
 """
 
 from __future__ import annotations

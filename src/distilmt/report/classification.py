@@ -15,12 +15,13 @@ _WORDS = {
     "en": {
         "title": "Classifiers: ten sections of Debian",
         "headline": "{student}: {accuracy} % right, {gain} points for having had a teacher",
-        "finding": "{teacher} as teacher: {better} of {count} students are better for it, {sure} of them surely (p < 0.05).",
+        "finding": "{teacher} as teacher: {better} of {count} students are better for it, {sure} of them surely "
+        "(p < 0.05).",
         "table": "Students with a teacher and without",
         "heads": "student,teacher,accuracy %,without,gain,p,macro-F1 %,ECE %,without,agrees %,bytes,ms,fit s",
         "note": "Every student is fitted on the labels alone (“without”), and on them and a teacher's cross-fitted "
-        "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of texts "
-        "with the teacher's answer. ms: median of single texts. One split, one seed: benchmarks/sections.py has five.",
+        "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of "
+        "texts with the teacher's answer. ms: median of single texts. One split, one seed: benchmarks/sections.py has five.",
         "plot": "Accuracy and size",
         "plot_note": "Test accuracy over bytes on disk; teachers in blue, point at a circle for its name.",
         "bytes": "bytes",

@@ -21,7 +21,8 @@ _WORDS = {
         "heads": "student,teacher,accuracy %,without,gain,p,macro-F1 %,ECE %,without,agrees %,bytes,ms,fit s",
         "note": "Every student is fitted on the labels alone (“without”), and on them and a teacher's cross-fitted "
         "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of "
-        "texts with the teacher's answer. ms: median of single texts. One split, one seed: benchmarks/sections.py has five.",
+        "texts with the teacher's answer. ms: median of single texts. One split, one seed: benchmarks/sections.py has "
+        "five.",
         "plot": "Accuracy and size",
         "plot_note": "Test accuracy over bytes on disk; teachers in blue, point at a circle for its name.",
         "bytes": "bytes",

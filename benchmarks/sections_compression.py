@@ -1,0 +1,207 @@
+"""Distillation, pruning, quantisation and what they come to together, on one task: the ten sections of Debian.
+
+    python benchmarks/sections_compression.py [--splits 5] [--tsv ../shared/data/debian-sections]
+
+The network 1024-512-10 is made an eighth as wide: by distilling it into a network of 64 units, and by cutting off all
+but the 64 units whose outputs weigh most and training on what is left, from labels or from the teacher. Each is
+exported to ONNX, with and without dynamic int8, and timed in ONNX Runtime on one thread, row by row. Seconds are of all
+training, the teacher's included where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from sections import found, percent
+from torch import nn
+from turns import write
+
+from distilmt.classification import study
+from distilmt.classification.network import Mixture, mixture_loss
+from distilmt.classification.targets import softmax
+from distilmt.corpora import sections
+from distilmt.corpora.sections import Example
+
+UNITS, EPOCHS, BATCH, ALPHA = 64, 15, 64, 0.3
+
+
+@dataclass
+class Data:
+    """Hashed features, and classes by number."""
+
+    rows: torch.Tensor
+    labels: torch.Tensor
+    test_rows: torch.Tensor
+    test_labels: torch.Tensor
+
+
+@dataclass
+class Made:
+    """A network, and the seconds it took."""
+
+    name: str
+    network: nn.Sequential
+    seconds: float
+
+
+def hashed(train: list[Example], test: list[Example]) -> Data:
+    features = study.hashed().fit([example.text for example in train])
+    names = sorted({example.label for example in train})
+    sides = []
+    for part in (train, test):
+        rows = features.transform([example.text for example in part]).toarray().astype(np.float32)
+        sides += [torch.from_numpy(rows), torch.tensor([names.index(example.label) for example in part])]
+    return Data(*sides)
+
+
+def new(units: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(study.FEATURES, units), nn.ReLU(), nn.Dropout(0.3), nn.Linear(units, 10))
+
+
+def trained(network: nn.Sequential, data: Data, soft: torch.Tensor | None, rate: float, seed: int) -> float:
+    """Train a network in place; the seconds. `soft` are a teacher's probabilities."""
+    begin, random = time.perf_counter(), torch.Generator().manual_seed(seed)
+    updates = EPOCHS * (len(data.rows) // BATCH)
+    optimizer = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+    mixture = Mixture(1.0 if soft is None else ALPHA)
+    network.train()
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(data.rows), generator=random).split(BATCH)[: len(data.rows) // BATCH]:
+            logits = network(data.rows[batch])
+            wanted = logits if soft is None else soft[batch]
+            mixture_loss(logits, wanted, data.labels[batch], mixture).mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+    network.eval()
+    return time.perf_counter() - begin
+
+
+@torch.no_grad()
+def cut(network: nn.Sequential, data: Data, units: int) -> nn.Sequential:
+    """Keep the units whose outputs weigh most: mean activation times the norm of the weights that read it."""
+    first, last = network[0], network[3]
+    activations = network[:2](data.rows).mean(0)
+    kept = (activations * last.weight.norm(dim=0)).topk(units).indices.sort().values
+    small = new(units).eval()
+    for layer, weight, bias in (
+        (small[0], first.weight[kept], first.bias[kept]),
+        (small[3], last.weight[:, kept], last.bias),
+    ):
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return small
+
+
+@torch.no_grad()
+def answers(network: nn.Sequential, rows: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(softmax(network(rows).numpy().astype(np.float64)).astype(np.float32))
+
+
+def crossfitted(data: Data, seed: int) -> torch.Tensor:
+    """Of each row what a teacher says that has not seen it."""
+    soft = torch.empty(len(data.rows), 10)
+    for fold in torch.randperm(len(data.rows), generator=torch.Generator().manual_seed(seed)).chunk(study.FOLDS):
+        others = torch.ones(len(data.rows), dtype=torch.bool)
+        others[fold] = False
+        network = new(512)
+        trained(network, Data(data.rows[others], data.labels[others], data.rows, data.labels), None, 0.1, seed)
+        soft[fold] = answers(network, data.rows[fold])
+    return soft
+
+
+def networks(data: Data, seed: int) -> Iterator[Made]:
+    """All of them."""
+    torch.manual_seed(seed)
+    teacher = new(512)
+    spent = trained(teacher, data, None, 0.1, seed)
+    yield Made("network 512", teacher, spent)
+    alone = new(UNITS)
+    yield Made("network 64 on labels", alone, trained(alone, data, None, 0.1, seed))
+    begin = time.perf_counter()
+    soft = crossfitted(data, seed)
+    asked = time.perf_counter() - begin
+    student = new(UNITS)
+    yield Made("distilled to 64", student, asked + trained(student, data, soft, 0.1, seed))
+    yield Made("cut to 64", cut(teacher, data, UNITS), spent)
+    recovered = cut(teacher, data, UNITS)
+    yield Made("cut to 64, trained on", recovered, spent + trained(recovered, data, None, 0.02, seed))
+    taught = cut(teacher, data, UNITS)
+    yield Made("cut to 64, distilled", taught, spent + asked + trained(taught, data, soft, 0.02, seed))
+
+
+def exported(made: Made, place: Path) -> dict[str, Path]:
+    """In float32 and in int8."""
+    path = place / "model.onnx"
+    example = torch.zeros(2, study.FEATURES)
+    shapes = ({0: torch.export.Dim("rows")},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            made.network, (example,), path, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False
+        )
+    quantize_dynamic(path, place / "int8.onnx", weight_type=QuantType.QInt8)
+    return {"": path, ", int8": place / "int8.onnx"}
+
+
+def run_by_onnx(path: Path, data: Data) -> dict[str, float]:
+    """Accuracy in percent, bytes, and median microseconds of a row."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options)
+    name, rows = session.get_inputs()[0].name, data.test_rows.numpy()
+    said = session.run(None, {name: rows})[0].argmax(1)
+    times = []
+    for row in rows[:500]:
+        begin = time.perf_counter()
+        session.run(None, {name: row[None]})
+        times.append(time.perf_counter() - begin)
+    right = float((said == data.test_labels.numpy()).mean())
+    return {"accuracy": 100 * right, "bytes": path.stat().st_size, "us": 1e6 * statistics.median(times)}
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    lines = ["| | accuracy, % | bytes | µs a row | training, s |", "|---|" + "---:|" * 4]
+    for name, rounds in results.items():
+        middle = {key: statistics.median(r[key] for r in rounds) for key in ("bytes", "us", "seconds")}
+        accuracy = percent([r["accuracy"] for r in rounds])
+        figures = f"{middle['bytes']:,.0f} | {middle['us']:.0f} | {middle['seconds']:.1f}"
+        lines.append(f"| {name} | {accuracy} | {figures} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--tsv", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    examples, results = found(given.tsv), defaultdict(list)
+    for seed in range(2, 2 + given.splits):
+        data = hashed(*sections.split(examples, seed))
+        for made in networks(data, seed):
+            with tempfile.TemporaryDirectory() as place:
+                for ending, path in exported(made, Path(place)).items():
+                    results[made.name + ending].append(run_by_onnx(path, data) | {"seconds": made.seconds})
+            print(seed, made.name, results[made.name][-1], file=sys.stderr, flush=True)
+    note = f"{given.splits} splits; accuracy is mean ± standard deviation, the others are medians."
+    command = f"python benchmarks/sections_compression.py {' '.join(sys.argv[1:])}".strip()
+    write("sections-compression", command, [table(results), note], dict(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -167,7 +167,7 @@ def decoding(dims: Dims, load: Load, beam: int) -> Macs:
 
 
 def per_token(dims: Dims, load: Load) -> dict[str, dict[str, float]]:
-    """Multiply-adds of a forward pass: the encoder's a source token, the decoder's and the vocabulary's a target token."""
+    """Multiply-adds of a forward pass, the encoder's a source token, the decoder's and vocabulary's a target token."""
     found = forward(dims, load)
     return {
         "encoder": {

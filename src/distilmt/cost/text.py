@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ class Text:
     def plain(self) -> Load:
         """Of a mean pair, without any padding."""
         s, t = self.source.astype(float), self.target.astype(float)
-        return Load(s.mean(), t.mean(), (s * s).mean(), (t * t).mean(), (s * t).mean())
+        return Load(*(float(values.mean()) for values in (s, t, s * s, t * t, s * t)))
 
     def batches(self, batch_tokens: int, longest: int, seed: int = 1) -> tuple[Load, float]:
         """What an update computes on, filled up as `training.packing` does, on average; and its sentences.
@@ -88,7 +88,7 @@ class Text:
         sources, targets = self.sources[:_STORED], self.targets[:_STORED]
         ids = np.random.default_rng(1).integers(2, self.vocabulary, 1 << 16)
         starts = [0, *np.cumsum(self.target[: len(targets)]).tolist()]
-        tokens = [np.take(ids, range(a, b), mode="wrap").tolist() for a, b in zip(starts, starts[1:], strict=False)]
+        tokens = [np.take(ids, range(a, b), mode="wrap").tolist() for a, b in pairwise(starts)]
         pairs = enumerate(zip(sources, targets, tokens, strict=True))
         rows = [
             LabelRow(f"train-{n:06d}", s, t, [(t, i, -1.0)] * hypotheses, reference_tokens=i if references else None)
@@ -119,9 +119,10 @@ def read(config: RunConfig) -> Text:
         pairs, sources, targets = _of_files(config)
     if not sources:
         raise UserError(f"{' and '.join(config.corpus.train)} have no pairs: name files with text in them")
-    where = next((p for p in (root / "tokenizer", config.tokenizer.path) if p and (Path(p) / "vocab.json").exists()), "")
-    if where:
-        found = tokenizers.load(Path(where))
+    places = [root / "tokenizer", *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
+    where = next((place for place in places if (place / "vocab.json").exists()), None)
+    if where is not None:
+        found = tokenizers.load(where)
         ready = (root / "corpus" / "train.parquet").exists()
         return _encoded(pairs, sources, targets, found, len(found.target.pieces), ready)
     with tempfile.TemporaryDirectory() as place:
@@ -162,13 +163,12 @@ def _full(config: RunConfig) -> Iterator[tuple[str, str]]:
 def _encoded(
     pairs: int, sources: Sequence[str], targets: Sequence[str], tokenizer: Tokenizer, size: int, ready: bool
 ) -> Text:
-    lengths = [
+    source, target = (
         Ragged.of(side.encode(texts)).lengths
         for side, texts in ((tokenizer.source, sources), (tokenizer.target, targets))
-    ]
+    )
     names = ["source.spm", "target.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json"]
     bytes_ = {n: (tokenizer.directory / n).stat().st_size for n in names if (tokenizer.directory / n).exists()}
-    taken = names[:1] + ["vocab.json"] if tokenizer.shared else names[:4]
-    shipped = sum(bytes_[name] for name in taken)
-    whole = sum(bytes_.values())
-    return Text(pairs, list(sources), list(targets), *lengths, size, tokenizer.shared, whole, shipped, ready)
+    taken = [*names[:1], "vocab.json"] if tokenizer.shared else names[:4]
+    shipped, whole = sum(bytes_[name] for name in taken), sum(bytes_.values())
+    return Text(pairs, list(sources), list(targets), source, target, size, tokenizer.shared, whole, shipped, ready)

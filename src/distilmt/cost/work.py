@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
-from distilmt.config import LabelConfig, ModelConfig, ObjectiveConfig, RunConfig, TrainingConfig
+from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.cost import sizes
 from distilmt.cost.counts import BACKWARD, Dims, Load, Macs, decoding, forward, parameters, per_token
 from distilmt.cost.text import Text
+from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.rundir import read_step
 from distilmt.training.device import pick_device, pick_dtype
 
 Drivers = dict[str, float]
@@ -85,7 +87,7 @@ def _teacher(config: RunConfig, text: Text, dims: Dims | None, facts: Facts) -> 
         return _training("teacher", made, ObjectiveConfig(word=0.0, label=1.0), text, dims)
     if dims is None:
         return Work("teacher")
-    kept = {"kept": sizes.model(dims) + text.tokenizer_bytes}
+    kept = {"kept": float(sizes.model(dims) + text.tokenizer_bytes)}
     return Work("teacher", parameters(dims), per_token(dims, text.plain()), 0.0, bytes=kept)
 
 
@@ -98,7 +100,7 @@ def _training(
     teacher: Dims | None = None,
 ) -> Work:
     """A training of so many updates; `teacher` is in memory where the objective asks for its states."""
-    load, sentences = text.batches(training.batch_tokens, dims.positions)
+    load, _ = text.batches(training.batch_tokens, dims.positions)
     passes = forward(dims, load)
     # R-Drop: a second pass, and both passes' logits once more for what is between them.
     twice = 2 if objective.consistency else 1
@@ -215,9 +217,6 @@ def _exports(config: RunConfig, text: Text, teacher: Dims | None, student: Dims)
 
 def found_in(root: Path) -> Facts:
     """Updates and spoken tokens of a run that was done, as far as it was."""
-    from distilmt.labels.store import MANIFEST, LabelStore
-    from distilmt.rundir import read_step
-
     steps: dict[str, Any] = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
     updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
     said = None

@@ -166,7 +166,9 @@ def _shortened(config: RunConfig, text: Text, run_dir: Path, size: _Size) -> Run
     if size.other and not config.tokenizer.path:
         pieces = pieces // 2 if pieces // 2 >= _LEAST_PIECES else 2 * pieces
     teacher = replace(
-        config.teacher, model=model(config.teacher.model), training=_trained(config.teacher.training, size, size.teacher)
+        config.teacher,
+        model=model(config.teacher.model),
+        training=_trained(config.teacher.training, size, size.teacher),
     )
     student = replace(
         config.student,

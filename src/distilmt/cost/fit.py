@@ -45,8 +45,8 @@ class Rates:
 
     seconds: dict[str, Drivers]
     """Seconds for one of each driver, by kind of work."""
-    memory: tuple[float, float]
-    """Bytes that any step needs, and bytes for every byte of its tensors."""
+    memory: float
+    """Bytes of a process beside its tensors: libraries, kernels, memory that is kept."""
     source: str
     """What they were learnt from."""
     date: str
@@ -120,9 +120,11 @@ def observed(config: RunConfig, text: Text) -> tuple[list[Observation], list[tup
     root = Path(config.run_dir)
     found: list[Observation] = []
     memory: list[tuple[float, int]] = []
+    needed = 0.0
     for work, record in done(config, text, found_in(root)):
         if work.memory:
-            memory.append((work.memory, record.peak_rss_bytes))
+            needed = max(needed, work.memory)  # a process keeps what its last step needed
+            memory.append((needed, record.peak_rss_bytes))
         # A last stretch on the student's own words is training and labelling in one: it tells of neither.
         if not work.drivers or (work.name == "student" and config.student.on_policy.updates):
             continue
@@ -178,14 +180,9 @@ def fitted(observations: Sequence[Observation], memory: Sequence[tuple[float, in
     )
 
 
-def _memory(seen: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """A constant and a factor; of too few steps the constant alone."""
-    if len(seen) < 3:
-        return (max((max(0.0, peak - need) for need, peak in seen), default=0.0), 1.0)
-    peaks = np.array([float(peak) for _, peak in seen])
-    features = np.array([[1.0, need] for need, _ in seen]) / peaks[:, None]
-    base, factor = nonnegative(features, np.ones(len(seen))).tolist()
-    return base, factor
+def _memory(seen: Sequence[tuple[float, int]]) -> float:
+    """What a process has beside its tensors, the median over steps."""
+    return max(0.0, float(np.median([peak - need for need, peak in seen]))) if seen else 0.0
 
 
 def place() -> Path:
@@ -209,6 +206,6 @@ def load(path: Path) -> Rates:
     """
     values = read_json(path)
     try:
-        return Rates(**values | {"memory": tuple(values["memory"])})
-    except (TypeError, KeyError):
+        return Rates(**values)
+    except TypeError:
         raise UserError(f"{path} was written by another version of distilmt: fit again with --fit") from None

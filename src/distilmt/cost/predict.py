@@ -12,6 +12,8 @@ from distilmt.cost.counts import Dims
 from distilmt.cost.fit import Rates, done, seconds
 from distilmt.cost.text import Text
 from distilmt.cost.work import Work, found_in, of_run, teacher_dims
+from distilmt.report.schema import Cost
+from distilmt.rundir import StepRecord
 from distilmt.students.presets import shape
 
 Row = dict[str, Any]
@@ -23,30 +25,42 @@ def predicted(config: RunConfig, text: Text, rates: Rates | None) -> list[Row]:
 
     Without rates, seconds and memory are None.
     """
-    return [_row(work, config, rates) for work in of_run(config, text)]
+    rows, needed = [], 0.0
+    for work in of_run(config, text):
+        needed = max(needed, work.memory or 0.0)  # a process keeps what its last step needed
+        row = {key: getattr(work, key) for key in _COUNTED}
+        row |= {"seconds": _seconds(work, config, rates), "peak_rss_bytes": None, "bytes": dict(work.bytes)}
+        if rates is not None and work.memory:
+            row["peak_rss_bytes"] = rates.memory + needed
+        rows.append(row)
+    return rows
 
 
-def _row(work: Work, config: RunConfig, rates: Rates | None) -> Row:
+def _seconds(work: Work, config: RunConfig, rates: Rates | None) -> float | None:
+    """By the rates, or what the configuration allows a training at most."""
     spent = seconds(rates.seconds, work.drivers) if rates else None
     most = {"teacher": config.teacher.training.seconds, "student": config.student.training.seconds}.get(work.name)
-    if spent is not None and most is not None:
-        spent = min(spent, most)
-    memory = rates.memory[0] + rates.memory[1] * work.memory if rates and work.memory else None
-    row = {key: getattr(work, key) for key in _COUNTED}
-    return row | {"seconds": spent, "peak_rss_bytes": memory, "bytes": dict(work.bytes)}
+    return spent if spent is None or most is None else min(spent, most)
 
 
-def measured(config: RunConfig, text: Text) -> list[Row]:
+def measured(config: RunConfig, text: Text) -> list[Cost]:
     """Rows of the finished steps: counted for the updates that were made, the rest measured."""
-    root, rows = Path(config.run_dir), []
-    for work, record in done(config, text, found_in(root)):
-        row = {key: getattr(work, key) for key in _COUNTED}
-        if work.parameters is None:
-            row["parameters"] = record.result.get("parameters")
-        kept = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
-        kinds = {"seconds": record.seconds, "peak_rss_bytes": record.peak_rss_bytes, "bytes": {"kept": kept}}
-        rows.append(row | kinds)
-    return rows
+    root = Path(config.run_dir)
+    return [_measured(work, record, root) for work, record in done(config, text, found_in(root))]
+
+
+def _measured(work: Work, record: StepRecord, root: Path) -> Cost:
+    kept = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
+    parameters = record.result.get("parameters") if work.parameters is None else work.parameters
+    return Cost(
+        name=work.name,
+        parameters=parameters,
+        macs_per_token=work.macs_per_token,
+        flops=work.flops,
+        seconds=record.seconds,
+        peak_rss_bytes=record.peak_rss_bytes,
+        bytes={"kept": float(kept)},
+    )
 
 
 def growth(config: RunConfig, text: Text, rates: Rates) -> dict[str, dict[str, float | None]]:

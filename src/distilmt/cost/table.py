@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from distilmt.report.text import MISSING, count, duration, number, number_or_none, signed, size
+from distilmt.report.text import MISSING, count, duration, number, number_or_none, operations, signed, size
 
 COMPLEXITY = """How it grows, for N pairs of n tokens, u updates of b tokens, L layers of width d with feed-forward f,
 V pieces, k words a position and P parameters (P = V·d + L·(d² + d·f)):
@@ -25,15 +25,6 @@ _PARTS = (
 )
 
 Row = Mapping[str, Any]
-
-
-def operations(value: Any) -> str:
-    """A number of operations, shortened: `3.2 P`."""
-    found = number_or_none(value)
-    if found is not None and found >= 1e12:
-        unit, factor = ("P", 1e15) if found >= 1e15 else ("T", 1e12)
-        return f"{found / factor:,.1f} {unit}"
-    return count(value)
 
 
 def table(answer: Mapping[str, Any]) -> str:

@@ -128,7 +128,7 @@ def read(config: RunConfig) -> Text:
     with tempfile.TemporaryDirectory() as place:
         made = tokenizers.train(sources, targets, config.tokenizer, Path(place), config.seed)
         # A sample of a big text may have fewer pieces than were asked for; the whole of it will have them.
-        size = made["sizes"][0] if len(sources) == pairs else max(made["sizes"][0], config.tokenizer.vocab_size)
+        size = made["sizes"][0] if len(sources) >= pairs else max(made["sizes"][0], config.tokenizer.vocab_size)
         return _encoded(pairs, sources, targets, tokenizers.load(Path(place)), size, False)
 
 

@@ -52,7 +52,7 @@ class Cost(TypedDict):
     """What teacher, labels, student, baseline or exports cost: the first four counted, the others measured.
 
     `macs_per_token` holds multiply-adds of a forward pass: `encoder` (attention, feed_forward) a source token,
-    `decoder` (attention, feed_forward, vocabulary) a target token. `flops` are the whole step's, `bytes` what is `kept`.
+    `decoder` (attention, feed_forward, vocabulary) a target token. `flops` are the whole step's, `bytes` those `kept`.
     """
 
     name: str

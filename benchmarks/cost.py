@@ -2,10 +2,10 @@
 
     python benchmarks/cost.py [--minutes 1.5] [--times 10]
 
-Short runs are made and rates fitted as `distilmt cost CONFIG.yaml --fit` does. Then a run of the same shapes is done with
-so many times the updates and sentences of the longest short run (labels: as many as there are), and one of other shapes,
-batches and pieces with a third of that; what was predicted of both before either was begun stands beside what was measured.
-The text is Multi30k beside the repository; without it nothing is done. About ten minutes on 2 cores.
+Short runs are made and rates fitted as `distilmt cost CONFIG.yaml --fit` does. Then a run of the same shapes is done
+with so many times the updates and sentences of the longest short run (labels: as many as there are), and one of other
+shapes, batches and pieces with a quarter of that. What was predicted of both before either was begun stands beside what
+was measured. The text is Multi30k beside the repository; without it nothing is done. About ten minutes on 2 cores.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def measure(work: Path, given: argparse.Namespace) -> None:
     start = base(work)
     rates = estimate.fit(start, texts.read(start), given.minutes)
     same = longer(start, rates, given.times)
-    runs = {"the same shapes": same, "other shapes": other(longer(start, rates, given.times / 3), work)}
+    runs = {"the same shapes": same, "other shapes": other(longer(start, rates, given.times / 4), work)}
     before = {name: predict.predicted(config, texts.read(config), rates) for name, config in runs.items()}
     longest: dict[str, float] = {}
     for o in rates.observations:

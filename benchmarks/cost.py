@@ -177,11 +177,11 @@ def measure(work: Path, given: argparse.Namespace) -> None:
         a, b = total(rows)
         worst = max(abs(error(r["predicted"]["seconds"], r["measured"]["seconds"]) or 0.0) for r in rows)
         kept = "kept" if worst <= LIMIT else "broken"
-        said = f"{name}: {a:.0f} s predicted, {b:.0f} s measured ({signed(100 * (a / b - 1))} %); worst step {worst:.1f} %:"
-        parts += [f"**{said} the promise of {LIMIT:g} % is {kept}.**", table(rows, longest)]
+        said = f"{name}: {a:.0f} s predicted, {b:.0f} s measured ({signed(100 * (a / b - 1))} %)"
+        parts += [f"**{said}; worst step {worst:.1f} %: the promise of {LIMIT:g} % is {kept}.**", table(rows, longest)]
         data[name] = {"rows": rows, "wall_seconds": wall, "config": asdict(config)}
-    about = f"Short runs of {given.minutes:g} minutes, the longest step {rates.longest:.1f} s. Beside it ran: {given.beside}."
-    parts = [about, *parts, "Rates, by non-negative least squares:", fitted(rates)]
+    about = f"Short runs of {given.minutes:g} minutes, the longest step {rates.longest:.1f} s. "
+    parts = [f"{about}Beside it ran: {given.beside}.", *parts, "Rates, by non-negative least squares:", fitted(rates)]
     parts += ["Time of a step when one thing is doubled, by these rates (the same shapes):", growth(same, rates)]
     command = f"python benchmarks/cost.py {' '.join(sys.argv[1:])}".strip()
     write("cost", command, parts, {"rates": asdict(rates), "runs": data, "beside": given.beside})

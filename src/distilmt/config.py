@@ -451,6 +451,7 @@ class CostConfig:
     """A run directory whose records tell how fast this machine is, in place of the last fit."""
 
     finished: bool = False
+    """Whether a run directory was named: what was measured then stands beside what is predicted."""
 
     def __post_init__(self) -> None:
         if self.minutes < 0.5:

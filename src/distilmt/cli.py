@@ -172,18 +172,18 @@ def compare(arguments: list[str]) -> int:
 
 def cost(arguments: list[str]) -> int:
     """`distilmt cost CONFIG.yaml`: what a run will cost; `distilmt cost RUN_DIR`: what it did cost, beside that."""
-    from distilmt import settings
+    from distilmt import keys, settings
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
             "Usage: distilmt cost CONFIG.yaml|RUN_DIR [--fit] [--minutes 3] [--like RUN_DIR] [--json] "
             "[--KEY VALUE ...]\n\n"
-            "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration (any key of\n"
-            "`distilmt run --help`) and its text. Seconds and memory need rates of this machine:\n\n"
+            "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text. Seconds and memory need rates of this machine:\n\n"
             "  --fit            measure it by short runs like this one; they are kept for the next time\n"
             "  --minutes 3      how long that may take, about\n"
             "  --like RUN_DIR   take the records of a run that was done instead\n\n"
-            "Of a run directory, what was measured stands beside what was predicted, with the error."
+            "Of a run directory, what was measured stands beside what was predicted, with the error.\n\n"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
         )
         return 0
     arguments, flags = _take_flags(arguments)

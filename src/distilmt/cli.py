@@ -178,7 +178,8 @@ def cost(arguments: list[str]) -> int:
         print(
             "Usage: distilmt cost CONFIG.yaml|RUN_DIR [--fit] [--minutes 3] [--like RUN_DIR] [--json] "
             "[--KEY VALUE ...]\n\n"
-            "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text. Seconds and memory need rates of this machine:\n\n"
+            "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text.\n"
+            "Seconds and memory need rates of this machine:\n\n"
             "  --fit            measure it by short runs like this one; they are kept for the next time\n"
             "  --minutes 3      how long that may take, about\n"
             "  --like RUN_DIR   take the records of a run that was done instead\n\n"

@@ -87,8 +87,11 @@ def test_works_grow_as_the_configuration_does(config, text):
 def test_what_was_said_counts_in_place_of_what_was_expected(config, text, finished):
     facts = found_in(finished)
     assert facts.updates == {"teacher": 30, "student": 20, "baseline": 20} and facts.hypothesis_tokens > 355
+    assert set(facts.lengths) == set(facts.updates) and min(facts.lengths.values()) > 0
     expected = of_run(config, text, Facts())[1].drivers["labelling"]["words"]
-    doubled = Facts({}, 2 * text.pairs * text.tokens()[1])
+    wordy = of_run(config, text, Facts({}, {"teacher": 3.0}))[0].drivers["validation"]
+    assert wordy["words"] == pytest.approx(3 * of_run(config, text)[0].drivers["validation"]["words"])
+    doubled = Facts({}, {}, 2 * text.pairs * text.tokens()[1])
     assert of_run(config, text, doubled)[1].drivers["labelling"]["words"] == pytest.approx(2 * expected)
 
 

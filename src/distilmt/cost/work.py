@@ -15,7 +15,7 @@ from distilmt.cost import sizes
 from distilmt.cost.counts import BACKWARD, Dims, Load, Macs, decoding, forward, parameters, per_token
 from distilmt.cost.text import Text
 from distilmt.labels.store import MANIFEST, LabelStore
-from distilmt.rundir import read_step
+from distilmt.rundir import read_json, read_step
 from distilmt.training.device import pick_device, pick_dtype
 
 Drivers = dict[str, float]
@@ -47,6 +47,8 @@ class Facts:
 
     updates: Mapping[str, int] = field(default_factory=dict)
     """Of a training by its step's name."""
+    lengths: Mapping[str, float] = field(default_factory=dict)
+    """Of a training's validation translations, by that of their references: a beginner talks on."""
     hypothesis_tokens: float | None = None
     """Tokens the teacher said in all."""
 
@@ -68,7 +70,7 @@ def of_run(config: RunConfig, text: Text, facts: Facts | None = None) -> list[Wo
         objective = ObjectiveConfig(word=0.0, label=1.0)
         updates = facts.updates.get("baseline", config.student.all_updates)
         training = replace(config.student.training, updates=updates)
-        found.append(_training("baseline", training, objective, text, student))
+        found.append(_training("baseline", training, objective, text, student, facts))
     return [*found, _exports(config, text, teacher, student)]
 
 
@@ -84,7 +86,7 @@ def _teacher(config: RunConfig, text: Text, dims: Dims | None, facts: Facts) -> 
     if not config.teacher.path:
         assert dims is not None
         made = replace(training, updates=facts.updates.get("teacher", training.updates))
-        return _training("teacher", made, ObjectiveConfig(word=0.0, label=1.0), text, dims)
+        return _training("teacher", made, ObjectiveConfig(word=0.0, label=1.0), text, dims, facts)
     if dims is None:
         return Work("teacher")
     kept = {"kept": float(sizes.model(dims) + text.tokenizer_bytes)}
@@ -97,6 +99,7 @@ def _training(
     objective: ObjectiveConfig,
     text: Text,
     dims: Dims,
+    facts: Facts,
     teacher: Dims | None = None,
 ) -> Work:
     """A training of so many updates; `teacher` is in memory where the objective asks for its states."""
@@ -117,7 +120,7 @@ def _training(
             "vocabulary FLOPs": updates * vocabulary,
             "weights": float(updates * whole),
         },
-        "validation": _validation(training, text, dims),
+        "validation": _validation(training, text, dims, facts.lengths.get(name, 1.0)),
     }
     memory = sizes.training_memory(dims, load, training, _width(training.precision))
     return Work(
@@ -139,9 +142,9 @@ def _width(precision: str) -> int:
     return 2 if pick_dtype(precision, pick_device()) is torch.bfloat16 else 4
 
 
-def _validation(training: TrainingConfig, text: Text, dims: Dims) -> Drivers:
+def _validation(training: TrainingConfig, text: Text, dims: Dims, longer: float) -> Drivers:
     count = math.ceil(training.updates / training.validate_every)
-    load = text.plain() * (count * training.validate_sentences)
+    load = _spoken(text.plain() * (count * training.validate_sentences), longer)
     greedy = decoding(dims, load, 1)
     return {"validations": float(count), "FLOPs": 2 * greedy.total, "words": load.target * dims.decoder_layers}
 
@@ -150,7 +153,7 @@ def _student(config: RunConfig, text: Text, dims: Dims, teacher: Dims | None, fa
     student, policy = config.student, config.student.on_policy
     training = replace(student.training, updates=facts.updates.get("student", student.all_updates))
     labelled = replace(text, pairs=_labelled(config, text))
-    work = _training("student", training, student.objective, labelled, dims, teacher)
+    work = _training("student", training, student.objective, labelled, dims, facts, teacher)
     if policy.updates and teacher is not None:
         labels = replace(config.labels, hypotheses=1, sampling=policy.sampling, top_k=config.labels.top_k or 8)
         sentences = policy.rounds * min(policy.sentences or labelled.pairs, labelled.pairs)
@@ -193,9 +196,14 @@ def _asking(labels: LabelConfig, text: Text, dims: Dims, sentences: int, said: f
     beam = 1 if labels.sampling else max(labels.beam_size, labels.hypotheses)
     load = text.plain() * sentences
     longer = said / labels.hypotheses / load.target if said else 1.0
-    load = Load(load.source, load.target * longer, load.within, load.causal * longer**2, load.across * longer)
+    load = _spoken(load, longer)
     found: Macs = decoding(dims, load, beam)
     return {"decoding FLOPs": 2 * found.total, "words": beam * load.target * dims.decoder_layers}
+
+
+def _spoken(load: Load, longer: float) -> Load:
+    """The same with targets so many times as long."""
+    return Load(load.source, load.target * longer, load.within, load.causal * longer**2, load.across * longer)
 
 
 def _scoring(labels: LabelConfig, text: Text, dims: Dims, sentences: int) -> Drivers:
@@ -219,7 +227,16 @@ def found_in(root: Path) -> Facts:
     """Updates and spoken tokens of a run that was done, as far as it was."""
     steps: dict[str, Any] = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
     updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
+    lengths = {name: found for name in steps if (found := _length(root / name)) is not None}
     said = None
     if read_step(root / "labels") is not None and (root / "labels" / MANIFEST).exists():
         said = float(LabelStore(root / "labels").spoken()) or None
-    return Facts(updates, said)
+    return Facts(updates, lengths, said)
+
+
+def _length(directory: Path) -> float | None:
+    """Mean length of the translations that validated a training; None where its log does not tell."""
+    path = directory / "log.json"
+    lines = read_json(path) if path.exists() else []
+    found = [line["length"] for line in lines if "length" in line]
+    return sum(found) / len(found) if found else None

@@ -65,7 +65,10 @@ class Cost(TypedDict):
 
 
 class CurvePoint(TypedDict, total=False):
-    """One line of a training log; validation scores stand only where there was a validation."""
+    """One line of a training log; validation scores stand only where there was a validation.
+
+    `length` is that of the validation's translations, by that of their references.
+    """
 
     update: int
     seconds: float
@@ -74,6 +77,7 @@ class CurvePoint(TypedDict, total=False):
     tokens_per_second: float
     bleu: float | None
     chrf: float | None
+    length: float
 
 
 class Example(TypedDict):

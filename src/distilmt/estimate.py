@@ -25,9 +25,9 @@ from distilmt.errors import UserError
 from distilmt.rundir import read_step, write_text
 from distilmt.students.presets import shape
 
-# Shares of the minutes that the three runs take; what is left is for starting them and for a first one, which only
-# tells how much the others can do.
-_SHARES = (("short", 1 / 7, False), ("longer", 3 / 7, False), ("other", 2 / 7, True))
+# Shares that three runs have of the minutes, less what starting takes, and a first one, which only tells how much the
+# others can do.
+_SHARES = (("short", 0.2, False), ("longer", 0.5, False), ("other", 0.3, True))
 _OF_A_RUN = {"teacher": 0.35, "labels": 0.25, "student": 0.2}  # and the baseline as much as the student
 _FIRST = (16, 400, 32)
 _LEAST_PIECES = 600
@@ -132,7 +132,9 @@ def fit(config: RunConfig, text: Text, minutes: float) -> Rates:
     ):
         begin, last = time.monotonic(), _Size("first", _FIRST[0], _FIRST[0], _FIRST[1], _FIRST[2])
         done = _do(config, text, Path(place), last)
-        left = max(0.0, minutes * 60 - 2 * (time.monotonic() - begin))
+        spent = time.monotonic() - begin
+        beside = spent - sum(_seconds(done).values())  # every run starts, cleans its text and learns its pieces
+        left = max(0.0, minutes * 60 - spent - len(_SHARES) * beside)
         for name, share, other in _SHARES:
             bar.advance()
             last = _next(
@@ -155,9 +157,14 @@ def _do(config: RunConfig, text: Text, place: Path, size: _Size) -> RunConfig:
     if found.returncode:
         told = (found.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("distilmt: error: ")
         raise UserError(f"a short run like this one failed, so no rates could be fitted: {told}")
-    seconds = {name: record.seconds for name in fits.STEPS if (record := read_step(place / size.name / name))}
-    progress.say(f"{size.name}: " + ", ".join(f"{name} {spent:.1f} s" for name, spent in seconds.items()))
+    progress.say(f"{size.name}: " + ", ".join(f"{name} {spent:.1f} s" for name, spent in _seconds(made).items()))
     return made
+
+
+def _seconds(config: RunConfig) -> dict[str, float]:
+    """What the steps of a short run took."""
+    root = Path(config.run_dir)
+    return {name: record.seconds for name in fits.STEPS if (record := read_step(root / name))}
 
 
 def _shortened(config: RunConfig, text: Text, run_dir: Path, size: _Size) -> RunConfig:
@@ -233,7 +240,8 @@ def _next(done: RunConfig, last: _Size, seconds: float, wanted: _Size) -> _Size:
     paces = {}
     for name, units in (("teacher", last.teacher), ("labels", last.pairs), ("student", last.student)):
         record = read_step(Path(done.run_dir) / name)
-        spent = record.seconds - record.result.get("validation_seconds", 0.0) if record else 0.0
+        spent = record.result.get("train_seconds", record.seconds) if record else 0.0
+        spent -= record.result.get("validation_seconds", 0.0) if record else 0.0
         paces[name] = max(1e-4, spent / units)
     updates = {name: int(_OF_A_RUN[name] * seconds / paces[name]) for name in ("teacher", "student")}
     pairs = int(_OF_A_RUN["labels"] * seconds / paces["labels"])

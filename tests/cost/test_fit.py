@@ -7,7 +7,7 @@ from distilmt.cost import fit
 from distilmt.cost.fit import Observation
 from distilmt.errors import UserError
 
-TRUE = {"starts": 3.0, "updates": 0.004, "layer FLOPs": 5e-12, "weights": 0.0}
+TRUE = {"starts": 3.0, "pairs": 0.0, "updates": 0.004, "layer FLOPs": 5e-12}
 
 
 def observations(count: int, noise: float = 0.0) -> list[Observation]:
@@ -15,7 +15,7 @@ def observations(count: int, noise: float = 0.0) -> list[Observation]:
     found = []
     for _ in range(count):
         updates, shape = float(rng.integers(20, 200)), float(rng.uniform(1e9, 4e10))
-        drivers = {"starts": 1.0, "updates": updates, "layer FLOPs": updates * shape, "weights": updates * 1e6}
+        drivers = {"starts": 1.0, "pairs": 50.0, "updates": updates, "layer FLOPs": updates * shape}
         seconds = sum(TRUE[name] * value for name, value in drivers.items())
         found.append(Observation("teacher", "training", drivers, seconds * float(rng.uniform(1 - noise, 1 + noise))))
     return found
@@ -23,16 +23,22 @@ def observations(count: int, noise: float = 0.0) -> list[Observation]:
 
 def test_rates_that_made_the_seconds_are_found_again():
     rates = fit.rates_of(observations(8), "training")
-    told = sum(TRUE[name] * 10 for name in ("starts",))
-    assert rates["starts"] == pytest.approx(3.0, rel=1e-6) and told == 30
     assert rates["layer FLOPs"] == pytest.approx(5e-12, rel=1e-6)
-    # The drivers `updates` and `weights` are the same here but for a factor: together they make the rest.
-    assert rates["updates"] + 1e6 * rates["weights"] == pytest.approx(0.004, rel=1e-6)
+    assert rates["updates"] == pytest.approx(0.004, rel=1e-6)
+    # Pairs are always as many here: they cannot be told from starts, together they make the rest.
+    assert rates["starts"] + 50 * rates["pairs"] == pytest.approx(3.0, rel=1e-6)
+
+
+def test_a_step_beside_which_something_else_ran_does_not_spoil_the_rest():
+    seen = observations(9)
+    seen[4].seconds *= 5
+    rates = fit.rates_of(seen, "training")
+    assert rates["layer FLOPs"] == pytest.approx(5e-12, rel=0.05) and rates["updates"] == pytest.approx(0.004, rel=0.3)
 
 
 def test_ten_times_longer_is_predicted_from_noisy_short_runs():
     rates = fit.rates_of(observations(9, noise=0.05), "training")
-    drivers = {"starts": 1.0, "updates": 2000.0, "layer FLOPs": 2000 * 2e10, "weights": 2000 * 1e6}
+    drivers = {"starts": 1.0, "pairs": 50.0, "updates": 2000.0, "layer FLOPs": 2000 * 2e10}
     real = sum(TRUE[name] * value for name, value in drivers.items())
     assert fit.seconds({"training": rates}, {"training": drivers}) == pytest.approx(real, rel=0.25)
 

@@ -26,6 +26,7 @@ from distilmt.report.machine import machine
 from distilmt.rundir import StepRecord, fingerprint, read_json, read_step, write_json
 
 KINDS = ("training", "validation", "labelling")
+_ROUNDS, _SMALL_ERROR = 12, 0.02
 STEPS = ("teacher", "labels", "student", "baseline")
 
 
@@ -97,7 +98,16 @@ def rates_of(observations: Sequence[Observation], kind: str) -> Drivers | None:
         rate = sum(o.seconds for o in seen) / whole if whole else 0.0
         return {name: rate if name.endswith("FLOPs") else 0.0 for name in names}
     features = np.array([[o.drivers[name] / o.seconds for name in names] for o in seen])
-    return dict(zip(names, nonnegative(features, np.ones(len(seen))).tolist(), strict=True))
+    return dict(zip(names, _robust(features, np.ones(len(seen))).tolist(), strict=True))
+
+
+def _robust(features: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`nonnegative` by absolute errors instead of their squares."""
+    x = nonnegative(features, values)
+    for _ in range(_ROUNDS):
+        weights = 1 / np.sqrt(np.maximum(np.abs(features @ x - values), _SMALL_ERROR))
+        x = nonnegative(features * weights[:, None], values * weights)
+    return x
 
 
 def _flops(drivers: Drivers) -> float:

@@ -118,7 +118,6 @@ def _training(
             "updates": float(updates),
             "layer FLOPs": updates * (layers + asked),
             "vocabulary FLOPs": updates * vocabulary,
-            "weights": float(updates * whole),
         },
         "validation": _validation(training, text, dims, facts.lengths.get(name, 1.0)),
     }

@@ -245,11 +245,13 @@ def _next(done: RunConfig, last: _Size, seconds: float, wanted: _Size) -> _Size:
         paces[name] = max(1e-4, spent / units)
     updates = {name: int(_OF_A_RUN[name] * seconds / paces[name]) for name in ("teacher", "student")}
     pairs = int(_OF_A_RUN["labels"] * seconds / paces["labels"])
-    valid = max(16, min(wanted.valid, pairs // 4))
+    # However little time there is: lengths must differ, or starting could not be told from going on.
+    least = {"short": 1, "longer": 3, "other": 2}[wanted.name]
+    pairs = max(200 * least, pairs)
     return replace(
         wanted,
-        teacher=max(20, updates["teacher"]),
-        student=max(20, updates["student"]),
-        pairs=max(200, pairs),
-        valid=valid,
+        teacher=max(20 * least, updates["teacher"]),
+        student=max(20 * least, updates["student"]),
+        pairs=pairs,
+        valid=max(16, min(wanted.valid, pairs // 4)),
     )

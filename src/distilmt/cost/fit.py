@@ -3,8 +3,8 @@
 Seconds of a kind of work are modelled as t = Σ_i r_i · x_i with rates r_i ≥ 0 (non-negative least squares, Lawson and
 Hanson 1974, chapter 23), where the x_i are the drivers of `cost.work`, the first of which counts starts: the plain form
 t = a + b · updates · FLOPs with what does not grow with FLOPs set apart. Errors count in relation to the time, so that
-a short run tells as much as a long one, and by their size, not its square, so that a step beside which something else ran
-does not spoil the rest (least absolute deviations by reweighting, Schlossmacher 1973).
+a short run tells as much as a long one, and by their size, not its square, so that a step beside which something else
+ran does not spoil the rest (least absolute deviations by reweighting, Schlossmacher 1973).
 """
 
 from __future__ import annotations

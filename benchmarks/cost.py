@@ -181,7 +181,7 @@ def measure(work: Path, given: argparse.Namespace) -> None:
         parts += [f"**{said}; worst step {worst:.1f} %: the promise of {LIMIT:g} % is {kept}.**", table(rows, longest)]
         data[name] = {"rows": rows, "wall_seconds": wall, "config": asdict(config)}
     about = f"Short runs of {given.minutes:g} minutes, the longest step {rates.longest:.1f} s. "
-    parts = [f"{about}Beside it ran: {given.beside}.", *parts, "Rates, by non-negative least squares:", fitted(rates)]
+    parts = [f"{about}Beside it ran: {given.beside}.", *parts, "Rates:", fitted(rates)]
     parts += ["Time of a step when one thing is doubled, by these rates (the same shapes):", growth(same, rates)]
     command = f"python benchmarks/cost.py {' '.join(sys.argv[1:])}".strip()
     write("cost", command, parts, {"rates": asdict(rates), "runs": data, "beside": given.beside})

@@ -33,11 +33,11 @@ def refused(capsys, *arguments) -> str:
 def test_help_names_every_command(capsys, arguments):
     assert cli.main(arguments) == 0
     told = capsys.readouterr().out
-    for command in (*cli._UNTIL, "demo", "compare", "translate", "labels"):
+    for command in (*cli._UNTIL, "demo", "compare", "cost", "translate", "labels"):
         assert f"  {command} " in told
 
 
-@pytest.mark.parametrize("command", [*cli._UNTIL, "demo", "compare", "translate", "labels"])
+@pytest.mark.parametrize("command", [*cli._UNTIL, "demo", "compare", "cost", "translate", "labels"])
 def test_help_of_each_command(capsys, command):
     assert cli.main([command, "--help"]) == 0
     told = capsys.readouterr()

@@ -29,6 +29,8 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
   export          … up to the exported models
   evaluate        … up to the report (like run); --health shows what student and teacher stumble over
 
+  cost            what a run will cost, before it: distilmt cost CONFIG.yaml [--fit] [--KEY VALUE ...]; or did: RUN_DIR
+
   compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
   translate       translate standard input with a finished run: distilmt translate RUN_DIR
@@ -88,6 +90,7 @@ def _command(name: str, arguments: list[str]) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "demo": demo,
         "compare": compare,
+        "cost": cost,
         "compress": compress,
         "translate": translate,
         "labels": labels,
@@ -169,6 +172,37 @@ def compare(arguments: list[str]) -> int:
     from distilmt import compare as comparisons
 
     _print(comparisons.run(config) / "comparison", flags)
+    return 0
+
+
+def cost(arguments: list[str]) -> int:
+    """`distilmt cost CONFIG.yaml`: what a run will cost; `distilmt cost RUN_DIR`: what it did cost, beside that."""
+    from distilmt import keys, settings
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(
+            "Usage: distilmt cost CONFIG.yaml|RUN_DIR [--fit] [--minutes 3] [--like RUN_DIR] [--json] "
+            "[--KEY VALUE ...]\n\n"
+            "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text.\n"
+            "Seconds and memory need rates of this machine:\n\n"
+            "  --fit            measure it by short runs like this one; they are kept for the next time\n"
+            "  --minutes 3      how long that may take, about\n"
+            "  --like RUN_DIR   take the records of a run that was done instead\n\n"
+            "Of a run directory, what was measured stands beside what was predicted, with the error.\n\n"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
+        )
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config, run_config, like = settings.load_cost(arguments)
+    _listen(flags)
+    from distilmt import estimate
+    from distilmt.cost.table import table
+
+    answer = estimate.run(config, run_config, like)
+    if "--json" in flags:
+        print(json.dumps(answer, ensure_ascii=False))
+    elif "--quiet" not in flags:
+        print(table(answer), end="")
     return 0
 
 

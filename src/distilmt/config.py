@@ -444,6 +444,25 @@ class CompressConfig:
 
 
 @dataclass
+class CostConfig:
+    """`distilmt cost CONFIG.yaml` or `distilmt cost RUN_DIR`, beside the keys of a run."""
+
+    fit: bool = False
+    """Measure this machine first, by short runs like the one that is configured; what was found is kept."""
+    minutes: float = 3.0
+    """How long that may take, about."""
+    like: str | None = None
+    """A run directory whose records tell how fast this machine is, in place of the last fit."""
+
+    finished: bool = False
+    """Whether a run directory was named: what was measured then stands beside what is predicted."""
+
+    def __post_init__(self) -> None:
+        if self.minutes < 0.5:
+            raise UserError(f"--minutes {self.minutes:g} is too short to measure anything: give it 0.5 at least")
+
+
+@dataclass
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.config import CompareConfig, CompressConfig, DemoConfig, RunConfig, TranslateConfig
+from distilmt.config import CompareConfig, CompressConfig, CostConfig, DemoConfig, RunConfig, TranslateConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
 from distilmt.machine import cores
@@ -186,9 +186,7 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
         raise UserError("name a run directory, such as runs/demo")
     path = Path(arguments[0])
     config = _parse_values(CompressConfig, {"path": str(path)}, _underscored(arguments[1:]))
-    if not (path / "config.yaml").exists():
-        raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
-    run = _parse(RunConfig, [str(path / "config.yaml"), "--run_dir", str(path)])
+    run = _run_in(path, [])
     _check_compress(config)
     _check_jobs(config.jobs)
     return config, run
@@ -208,6 +206,40 @@ def _check_compress(config: CompressConfig) -> None:
         raise UserError(f"bits are {config.bits}: each must be 3 at least, 8 at most")
     if min(config.bits) < 8 and not config.packed:
         raise UserError(f"bits are {config.bits}, of use in packed files only: set packed to true, or bits to 8")
+
+
+def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfig | None]:
+    """`CONFIG.yaml|RUN_DIR [--fit] [--minutes M] [--like RUN_DIR] [--KEY VALUE …]`.
+
+    Returns:
+        What is asked; the run; and the run whose records may tell how fast this machine is: the one named with
+        `--like`, else the one that lies in the run directory.
+
+    Raises:
+        UserError: as `load`; or a directory is not a run's.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("name a YAML file, such as configs/multi30k-en-de.yaml, or a run directory, such as runs/demo")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--minutes", type=float, default=CostConfig.minutes)
+    parser.add_argument("--like")
+    try:
+        chosen, flags = parser.parse_known_args(list(arguments[1:]))
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error}: write it like --fit, --minutes 3 and --like runs/demo") from None
+    path = Path(arguments[0])
+    run = _run_in(path, flags) if path.is_dir() else load([str(path), *flags])
+    like = Path(chosen.like or run.run_dir)
+    other = _run_in(like, []) if chosen.like or (like / "config.yaml").exists() else None
+    return CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir()), run, other
+
+
+def _run_in(path: Path, flags: Sequence[str]) -> RunConfig:
+    """A run as `config.yaml` in its directory tells."""
+    if not (path / "config.yaml").exists():
+        raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
+    return _parse(RunConfig, [str(path / "config.yaml"), "--run_dir", str(path), *flags])
 
 
 def _underscored(arguments: Sequence[str]) -> list[str]:

@@ -151,3 +151,25 @@ def italian() -> dict:
 @pytest.fixture
 def chinese() -> dict:
     return make_report(EN_ZH, "zh")
+
+
+def cost(name: str, parameters: int, seconds: float) -> dict:
+    return {
+        "name": name,
+        "parameters": parameters,
+        "macs_per_token": {
+            "encoder": {"attention": 1.5e6, "feed_forward": 2.5e6},
+            "decoder": {"attention": 2e6, "feed_forward": 1e6, "vocabulary": 2.1e6},
+        },
+        "flops": seconds * 1.5e11,
+        "seconds": seconds,
+        "peak_rss_bytes": 1_100_000_000,
+        "bytes": {"kept": 4.0 * parameters},
+    }
+
+
+@pytest.fixture
+def costs() -> list[dict]:
+    exports = {"name": "exports", "parameters": None, "macs_per_token": None, "flops": None, "seconds": 21.0}
+    rows = [cost("teacher", 14_700_000, 5230), cost("labels", 14_700_000, 1310), cost("student", 2_900_000, 2480)]
+    return [*rows, exports | {"peak_rss_bytes": 9e8, "bytes": {"kept": 9.7e7}}]

@@ -87,8 +87,8 @@ def test_a_report_has_all_keys_and_is_strict_json():
         curves={"student": [{"update": 1, "train_loss": float("nan")}]},
         config={"path": Path("x")},
     )
-    wanted = "signature pair test systems comparisons steps curves examples corpus labels examination machine config"
-    assert set(report) == {*wanted.split(), "distilmt_version", "date"}
+    wanted = "signature pair test systems comparisons steps cost curves examples corpus labels examination machine"
+    assert set(report) == {*wanted.split(), "config", "distilmt_version", "date"}
     assert report["curves"]["student"][0]["train_loss"] is None
     assert report["config"] == {"path": "x"}
     json.dumps(report, allow_nan=False)

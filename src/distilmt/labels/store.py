@@ -157,6 +157,15 @@ class LabelStore:
             found += [next(rest) if has else "" for has in there]
         return found
 
+    def spoken(self) -> int:
+        """Tokens of all hypotheses together."""
+        found = 0
+        for table in self.shards(["hypotheses"]):
+            lists = table["hypotheses"].combine_chunks()
+            lists = lists if isinstance(lists, pa.ListArray) else pa.concat_arrays(lists.chunks)
+            found += pa.compute.sum(pa.compute.list_value_length(lists.flatten().field("tokens"))).as_py() or 0
+        return int(found)
+
     def check(self) -> None:
         """Read everything: checksums, every id once, as many positions as tokens.
 

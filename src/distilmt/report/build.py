@@ -16,7 +16,7 @@ from distilmt.evaluation.health import Health
 from distilmt.evaluation.quality import Comparison, Scores, compare, sentence_chrf
 from distilmt.evaluation.speed import Speed
 from distilmt.report.machine import machine
-from distilmt.report.schema import CurvePoint, Example, Pair, Report, Step, System, Test
+from distilmt.report.schema import Cost, CurvePoint, Example, Pair, Report, Step, System, Test
 from distilmt.rundir import read_step
 
 _PAIRS = (
@@ -141,6 +141,7 @@ def build(
     systems: Sequence[System],
     comparisons: Sequence[Comparison] = (),
     steps: Sequence[Step] = (),
+    cost: Sequence[Cost] = (),
     curves: Mapping[str, list[CurvePoint]] | None = None,
     examples: Sequence[Example] = (),
     corpus: Mapping[str, Any] | None = None,
@@ -156,6 +157,7 @@ def build(
         systems=list(systems),
         comparisons=[dict(row) for row in comparisons],
         steps=list(steps),
+        cost=list(cost),
         curves=dict(curves or {}),
         examples=list(examples),
         corpus=dict(corpus or {}),

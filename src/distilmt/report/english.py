@@ -80,7 +80,16 @@ ENGLISH: Mapping[str, str] = {
     "loss": "Training loss per token",
     "validation": "Validation {metric}",
     "updates": "updates",
-    "cost": "What each step cost",
+    "cost": "Cost",
+    "cost_note": "Multiply-adds and FLOPs are counted: matrix products alone, of a forward pass on a sentence of mean "
+    "length (the source's keys and values are the decoder's), and of the whole step (a training's are three times its "
+    "forward passes'). Time, memory and bytes are measured; what a step removes when it is done is not in the bytes.",
+    "encoder_macs": "Multiply-adds a source token: encoder",
+    "decoder_macs": "A target token: decoder",
+    "vocabulary_macs": "Vocabulary",
+    "flops": "FLOPs, whole step",
+    "written": "On disk",
+    "steps_cost": "What each step took",
     "step": "Step",
     "time": "Time",
     "share": "Share",

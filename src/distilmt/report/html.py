@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from distilmt.report.build import plain
+from distilmt.report.cost import cost_section
 from distilmt.report.examination import examination_table
 from distilmt.report.examples import examples_section
 from distilmt.report.figures import curves_figure, scatter_figure
@@ -28,7 +29,6 @@ from distilmt.report.tables import (
     corpus_table,
     definitions,
     health_table,
-    steps_table,
     systems_table,
 )
 from distilmt.report.text import escape, number, number_or_none, rate, signed, size
@@ -80,7 +80,7 @@ def _sections(report: Mapping[str, Any], words: Words) -> str:
         ("health", words["health_note"], health_table(report, words)),
         ("examination", words["examination_note"], examination_table(report, words)),
         ("curves", "", curves_figure(report, words)),
-        ("cost", "", steps_table(report, words)),
+        ("cost", "", cost_section(report, words)),
         ("corpus", "", _corpus(report, words)),
         ("labels", "", _mapping(report.get("labels") or {})),
         ("method", "", _method(report, words)),

@@ -48,8 +48,27 @@ class Step(TypedDict):
     peak_rss_bytes: int
 
 
+class Cost(TypedDict):
+    """What teacher, labels, student, baseline or exports cost: the first four counted, the others measured.
+
+    `macs_per_token` holds multiply-adds of a forward pass: `encoder` (attention, feed_forward) a source token,
+    `decoder` (attention, feed_forward, vocabulary) a target token. `flops` are the whole step's, `bytes` those `kept`.
+    """
+
+    name: str
+    parameters: int | None
+    macs_per_token: dict[str, dict[str, float]] | None
+    flops: float | None
+    seconds: float
+    peak_rss_bytes: int
+    bytes: dict[str, float]
+
+
 class CurvePoint(TypedDict, total=False):
-    """One line of a training log; validation scores stand only where there was a validation."""
+    """One line of a training log; validation scores stand only where there was a validation.
+
+    `length` is that of the validation's translations, by that of their references.
+    """
 
     update: int
     seconds: float
@@ -58,6 +77,7 @@ class CurvePoint(TypedDict, total=False):
     tokens_per_second: float
     bleu: float | None
     chrf: float | None
+    length: float
 
 
 class Example(TypedDict):
@@ -83,6 +103,7 @@ class Report(TypedDict, total=False):
     systems: list[System]
     comparisons: list[dict[str, Any]]
     steps: list[Step]
+    cost: list[Cost]
     curves: dict[str, list[CurvePoint]]
     examples: list[Example]
     corpus: dict[str, Any]

@@ -77,7 +77,7 @@ def steps_table(report: Mapping[str, Any], words: Words) -> str:
     ]
     total = f'<tfoot><tr><th scope="row">{words["total"]}</th><td>{duration(seconds)}</td><td>100%</td>'
     foot = f"{total}<td>{size(peak or None)}</td></tr></tfoot>"
-    return numbers_table(words["step"], rows, columns, words["cost"], foot)
+    return numbers_table(words["step"], rows, columns, words["steps_cost"], foot)
 
 
 def numbers_table(

@@ -65,6 +65,15 @@ def count(value: Any) -> str:
     return f"{found:.0f}"
 
 
+def operations(value: Any) -> str:
+    """A count of operations, which may be bigger still: `3.2 P`."""
+    found = number_or_none(value)
+    for unit, factor in (("E", 1e18), ("P", 1e15), ("T", 1e12)):
+        if found is not None and found >= factor:
+            return f"{found / factor:,.1f} {unit}"
+    return count(value)
+
+
 def duration(seconds: Any) -> str:
     """Seconds as `4.2 s`, `3 min 05 s` or `2 h 05 min`."""
     found = number_or_none(seconds)

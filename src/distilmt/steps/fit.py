@@ -66,6 +66,8 @@ def _validator(config: RunConfig, tokenizer: Tokenizer, job: Job, directory: Pat
         export(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
         translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
         found = score(translations, references, config.corpus.target)
-        return {"bleu": found.bleu, "chrf": found.chrf}
+        # A model that has hardly begun to learn talks on, which takes time: `distilmt cost` must know.
+        length = sum(map(len, translations)) / max(1, sum(map(len, references)))
+        return {"bleu": found.bleu, "chrf": found.chrf, "length": round(length, 3)}
 
     return validate

@@ -9,6 +9,7 @@ from typing import Any
 
 from distilmt.config import RunConfig
 from distilmt.corpora import prepare
+from distilmt.cost import predict, text
 from distilmt.evaluation import health, quality, speed
 from distilmt.export.card import add_scores
 from distilmt.machine import cores
@@ -78,6 +79,7 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
             translations, references, config.corpus.target, evaluation.bootstrap, config.seed
         ),
         steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
+        cost=predict.measured(config, text.read(config)),
         curves={name: read_json(root / name / "log.json") for name in MODELS if (root / name / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},

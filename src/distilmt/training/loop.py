@@ -39,6 +39,7 @@ class TrainState:
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
+    validation_seconds: float = 0.0
     best_score: float = -math.inf
     best_update: int = 0
     stalls: int = 0
@@ -187,7 +188,8 @@ class _Run:
         else:
             state.stalls += 1
         state.stopped = bool(config.patience) and state.stalls >= config.patience
-        state.seconds += time.monotonic() - begin
+        spent = time.monotonic() - begin
+        state.seconds, state.validation_seconds = state.seconds + spent, state.validation_seconds + spent
         scores = f"BLEU {line['bleu']:.2f}, chrF {line['chrf']:.2f}" if "bleu" in line else str(state.best_score)
         progress.say(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
         self.running = Running()
@@ -228,6 +230,7 @@ class _Run:
             "best_update": state.best_update,
             "best_score": state.best_score,
             "train_seconds": round(state.seconds, 1),
+            "validation_seconds": round(state.validation_seconds, 2),
             "log": state.log,
         }
 

@@ -1,0 +1,191 @@
+"""Whether `distilmt cost` tells what a run ten times longer takes than those its rates were fitted on.
+
+    python benchmarks/cost.py [--minutes 1.5] [--times 10]
+
+Short runs are made and rates fitted as `distilmt cost CONFIG.yaml --fit` does. Then a run of the same shapes is done
+with so many times the updates and sentences of the longest short run (labels: as many as there are), and one of other
+shapes, batches and pieces with a quarter of that. What was predicted of both before either was begun stands beside what
+was measured. The text is Multi30k beside the repository; without it nothing is done. About ten minutes on 2 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from turns import write
+
+from distilmt import estimate, pipeline
+from distilmt.config import (
+    CorpusConfig,
+    LabelConfig,
+    ModelConfig,
+    RunConfig,
+    StudentConfig,
+    TeacherConfig,
+    TokenizerConfig,
+    TrainingConfig,
+)
+from distilmt.cost import predict
+from distilmt.cost import text as texts
+from distilmt.cost.fit import Rates
+from distilmt.cost.table import error
+from distilmt.report.text import count, operations, signed, size
+
+DATA = Path("../shared/data/multi30k")
+LANGUAGES = ("en", "de")
+LIMIT = 25.0
+"""Largest error in percent that is promised."""
+
+
+def base(work: Path) -> RunConfig:
+    """What is fitted on, before its length is known."""
+    files = {split: [str(DATA / f"{split}.{side}") for side in LANGUAGES] for split in ("train", "val", "test2016")}
+    training = TrainingConfig(batch_tokens=1024, validate_sentences=300, patience=0, warmup=50)
+    return RunConfig(
+        run_dir=str(work / "same"),
+        corpus=CorpusConfig(*LANGUAGES, files["train"], files["val"], files["test2016"]),
+        tokenizer=TokenizerConfig(vocab_size=3000),
+        teacher=TeacherConfig(None, ModelConfig(None, 128, 512, 4, 3, 3, max_positions=128), training),
+        labels=LabelConfig(score_on="both"),
+        student=StudentConfig(ModelConfig(None, 128, 256, 4, 2, 1, max_positions=128), training=training),
+    )
+
+
+def longer(config: RunConfig, rates: Rates, times: float) -> RunConfig:
+    """The same for so many times the updates and sentences of the longest short run."""
+    seen = [o for o in rates.observations if o["kind"] == "training"]
+
+    def most(step: str, driver: str) -> int:
+        return int(times * max(o["drivers"][driver] for o in seen if o["step"] == step))
+
+    def trained(training: TrainingConfig, step: str) -> TrainingConfig:
+        updates = most(step, "updates")
+        return replace(training, updates=updates, validate_every=-(-updates // 4))
+
+    return replace(
+        config,
+        teacher=replace(config.teacher, training=trained(config.teacher.training, "teacher")),
+        labels=replace(config.labels, max_sentences=most("teacher", "pairs")),
+        student=replace(config.student, training=trained(config.student.training, "student")),
+    )
+
+
+def other(config: RunConfig, work: Path) -> RunConfig:
+    """Wider, of another depth, with more pieces and bigger batches: nothing of it was fitted on."""
+    teacher, student = (
+        replace(trained, batch_tokens=1536) for trained in (config.teacher.training, config.student.training)
+    )
+    return replace(
+        config,
+        run_dir=str(work / "other"),
+        tokenizer=TokenizerConfig(vocab_size=5000),
+        teacher=TeacherConfig(None, ModelConfig(None, 160, 512, 4, 4, 2, max_positions=128), teacher),
+        student=replace(config.student, model=ModelConfig(None, 96, 384, 4, 3, 2, max_positions=128), training=student),
+    )
+
+
+def done(config: RunConfig) -> float:
+    """Do a run up to its baseline, in a process of its own; the seconds."""
+    path, begin = Path(config.run_dir).with_suffix(".yaml"), time.monotonic()
+    path.write_text(pipeline.dump(config), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "distilmt", "train-student", str(path), "--quiet"], check=True)
+    return time.monotonic() - begin
+
+
+def compared(config: RunConfig, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was predicted beside what was measured, step by step."""
+    real = {row["name"]: row for row in predict.measured(config, texts.read(config))}
+    rows = []
+    for guess in before:
+        if guess["name"] in real and guess["seconds"] is not None:
+            rows.append({"name": guess["name"], "predicted": guess, "measured": real[guess["name"]]})
+    return rows
+
+
+def table(rows: list[dict[str, Any]], longest: dict[str, float]) -> str:
+    heads = ["step", "parameters", "FLOPs", "s, predicted", "s, measured", "error, %", "times as long"]
+    heads += ["MB, predicted", "MB, measured", "error, %", "kept, predicted", "kept, measured", "error, %"]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for row in rows:
+        a, b = row["predicted"], row["measured"]
+        cells = [row["name"], count(b["parameters"]), operations(b["flops"])]
+        cells += [f"{a['seconds']:.1f}", f"{b['seconds']:.1f}", signed(error(a["seconds"], b["seconds"]))]
+        cells.append(f"{b['seconds'] / longest[row['name']]:.1f}")
+        peaks = a["peak_rss_bytes"], b["peak_rss_bytes"]
+        cells += [*(f"{peak / 1e6:,.0f}" for peak in peaks), signed(error(*peaks))]
+        kept = a["bytes"]["kept"], b["bytes"]["kept"]
+        lines.append(f"| {' | '.join([*cells, *map(size, kept), signed(error(*kept))])} |")
+    return "\n".join(lines)
+
+
+def total(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Predicted and measured seconds of all steps."""
+    return tuple(sum(row[key]["seconds"] for row in rows) for key in ("predicted", "measured"))  # type: ignore[return-value]
+
+
+def growth(config: RunConfig, rates: Rates) -> str:
+    """By how much every step's time grows when one thing is doubled, by the fitted rates."""
+    found = predict.growth(config, texts.read(config), rates)
+    steps = list(next(iter(found.values())))
+    lines = [f"| twice the | {' | '.join(steps)} |", "|---|" + "---:|" * len(steps)]
+    for what, factors in found.items():
+        lines.append(f"| {what} | {' | '.join(f'{factors[step] or 0:.2f}' for step in steps)} |")
+    return "\n".join(lines)
+
+
+def fitted(rates: Rates) -> str:
+    """The rates themselves."""
+    lines = ["| kind | of | seconds for one |", "|---|---|---:|"]
+    for kind, drivers in rates.seconds.items():
+        lines += [f"| {kind} | {name} | {rate:.3g} |" for name, rate in drivers.items()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=1.5, help="of the short runs")
+    parser.add_argument("--times", type=float, default=10, help="how much longer the long run is")
+    parser.add_argument("--beside", default="nothing", help="what else the machine did meanwhile, for the record")
+    given = parser.parse_args()
+    if not (DATA / "train.en").exists():
+        print(f"{DATA} is not there: nothing is measured", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory(prefix="distilmt-cost-") as place:
+        measure(Path(place), given)
+
+
+def measure(work: Path, given: argparse.Namespace) -> None:
+    start = base(work)
+    rates = estimate.fit(start, texts.read(start), given.minutes)
+    same = longer(start, rates, given.times)
+    runs = {"the same shapes": same, "other shapes": other(longer(start, rates, given.times / 4), work)}
+    before = {name: predict.predicted(config, texts.read(config), rates) for name, config in runs.items()}
+    longest: dict[str, float] = {}
+    for o in rates.observations:
+        longest[o["step"]] = max(longest.get(o["step"], 0.0), o["seconds"])
+    parts, data = [], {}
+    for name, config in runs.items():
+        wall = done(config)
+        rows = compared(config, before[name])
+        a, b = total(rows)
+        worst = max(abs(error(r["predicted"]["seconds"], r["measured"]["seconds"]) or 0.0) for r in rows)
+        kept = "kept" if worst <= LIMIT else "broken"
+        said = f"{name}: {a:.0f} s predicted, {b:.0f} s measured ({signed(100 * (a / b - 1))} %)"
+        parts += [f"**{said}; worst step {worst:.1f} %: the promise of {LIMIT:g} % is {kept}.**", table(rows, longest)]
+        data[name] = {"rows": rows, "wall_seconds": wall, "config": asdict(config)}
+    about = f"Short runs of {given.minutes:g} minutes, the longest step {rates.longest:.1f} s. "
+    parts = [f"{about}Beside it ran: {given.beside}.", *parts, "Rates:", fitted(rates)]
+    parts += ["Time of a step when one thing is doubled, by these rates (the same shapes):", growth(same, rates)]
+    command = f"python benchmarks/cost.py {' '.join(sys.argv[1:])}".strip()
+    write("cost", command, parts, {"rates": asdict(rates), "runs": data, "beside": given.beside})
+
+
+if __name__ == "__main__":
+    main()

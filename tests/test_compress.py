@@ -67,6 +67,15 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
     assert page.count("<svg") == 2 and "</html>" in page
 
 
+def test_what_is_shipped_is_examined(run):
+    found = budget(run)
+    rows = found["examination"][found["chosen"]["name"]]
+    assert len(rows) > 3
+    assert all(row["cases"] > 0 and row["student"] <= row["cases"] for row in rows)
+    assert "Health checks: " in (run / "compressed" / "budget.md").read_text()
+    assert "What scores do not show" in (run / "compressed" / "budget.html").read_text()
+
+
 def test_what_is_shipped_translates(run):
     shipped = Translator(run / "compressed" / "model")
     card = (run / "compressed" / "model" / "README.md").read_text()

@@ -23,6 +23,7 @@ from distilmt.export.card import Form, write_card
 from distilmt.report import budget
 from distilmt.rundir import atomic_directory, done_as, locked, read_json, read_step, run_step, write_json
 from distilmt.steps import shrink, signature
+from distilmt.steps.examine import examine_shipped
 from distilmt.steps.export import PACKED, USE, card
 from distilmt.steps.stages import Stage, measure_stages, times
 
@@ -179,7 +180,13 @@ class _Search:
         self._ship(chosen.variant)
         stages = measure_stages(self.run, self._whole_way(chosen.variant))
         self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
-        return budget.build(self._about(floor), self.points, chosen, stages)
+        return budget.build(self._about(floor) | {"examination": self._examined(chosen)}, self.points, chosen, stages)
+
+    def _examined(self, chosen: Point) -> dict[str, Any]:
+        """How what is shipped does in what scores do not show, beside the teacher."""
+        teacher = self._exported(Variant("teacher", "float32")), self.run.evaluation.beam_size
+        shipped = self._exported(chosen.variant), chosen.variant.beam_size
+        return {chosen.variant.name: examine_shipped(self.run, teacher, shipped, self.root / PLACE / "health")}
 
     def _about(self, floor: float) -> dict[str, Any]:
         config, corpus = self.config, self.run.corpus

@@ -121,11 +121,27 @@ def markdown(found: Mapping[str, Any]) -> str:
         verdict(found),
         "\n".join(table),
         NOTE,
+        *_health(found),
         f"Scores: `{scores['bleu_signature']}` and `{scores['chrf_signature']}`. Student: `{found['signature']}`",
         "\n".join(tried),
         f"✓ keeps the promise: {number(found['floor'], 2)} {found['metric']} at least.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _health(found: Mapping[str, Any]) -> list[str]:
+    """What is shipped before inputs that scores say nothing of: one sentence, if it was examined."""
+    rows = [row for verdicts in found.get("examination", {}).values() for row in verdicts]
+    if not rows:
+        return []
+    failed = [
+        f"{row['name']} ({100 * row['student'] / row['cases']:.0f} % of {row['cases']}, the teacher "
+        f"{100 * row['teacher'] / row['cases']:.0f} %)"
+        for row in rows
+        if not row["passed"]
+    ]
+    worse = f"Surely worse than the teacher in: {', '.join(failed)}." if failed else "In none is it surely worse."
+    return [f"Health checks: {len(rows) - len(failed)} of {len(rows)} pass against the teacher. {worse}"]
 
 
 def _line(cells: Sequence[str]) -> str:

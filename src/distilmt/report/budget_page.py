@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from distilmt.report.examination import examination_table
 from distilmt.report.frame import Page, frame, in_language, note, plain_table, sections
 from distilmt.report.plots import Bubble, scatter
 from distilmt.report.text import escape, number, signed, size
+from distilmt.report.words import words_for
 
 _METRICS = {"bleu": "BLEU", "chrf": "chrF"}
 _WORDS = {
@@ -25,6 +27,9 @@ _WORDS = {
         "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence. "
         "Point at a circle for its name.",
         "bytes": "bytes",
+        "health": "What scores do not show",
+        "health_note": "The model that is shipped and the teacher before the same inputs; it fails where it is surely "
+        "worse than the teacher.",
         "tried": "All that was tried",
         "tried_note": "{metric} on the validation sentences over bytes; {floor} were promised. Named is what is "
         "shipped; point at the others for their names.",
@@ -54,6 +59,8 @@ _WORDS = {
         "quality": "质量与大小",
         "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。没有标名的圆，指向它时显示名称。",
         "bytes": "字节",
+        "health": "分数看不出的问题",
+        "health_note": "交付的模型与教师面对同样的输入；只有明显比教师差才算不通过。",
         "tried": "尝试过的全部组合",
         "tried_note": "验证集 {metric} 与字节数；承诺的下限是 {floor}。标名的是最终交付的组合；其余的指向时显示名称。",
         "kept": "符合承诺的{goal}模型：{name}",
@@ -92,6 +99,7 @@ def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
     parts = [
         (words["budget"], plain_table(heads, rows, words["budget"]) + note(words["note"])),
         (words["quality"], _stages(found, words) + note(words["quality_note"])),
+        (words["health"], _health(found, words)),
         (words["tried"], _points(found, words) + note(tried)),
         (words["signature"], f"<p><code>{escape(found['signature'])}</code></p>"),
     ]
@@ -105,6 +113,11 @@ def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
         made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
     )
     return frame(page)
+
+
+def _health(found: Mapping[str, Any], words: Words) -> str:
+    table = examination_table(found, words_for(found["language"]))
+    return table and table + note(words["health_note"])
 
 
 def _headline(found: Mapping[str, Any], words: Words) -> str:

@@ -36,12 +36,43 @@ def examine_models(config: RunConfig, root: Path, names: list[str], directory: P
     chosen = _examined(names)
     with task("examining", len(chosen), "systems") as bar:
         for name in chosen:
-            path = directory / f"{name}.health.json"
-            if not path.exists():
-                translator = Translator(root / "exports" / name, threads=1, workers=cores())
-                found = examination.examine(translator, material, config.evaluation.beam_size, config.seed)
-                write_json(path, {challenge: asdict(answers) for challenge, answers in found.items()})
+            _examine(config, material, (root / "exports" / name, config.evaluation.beam_size), directory / _file(name))
             bar.advance(1)
+
+
+def examine_shipped(
+    config: RunConfig, teacher: tuple[Path, int], shipped: tuple[Path, int], directory: Path
+) -> list[examination.Verdict]:
+    """What becomes of a model that was made smaller, beside the teacher.
+
+    Args:
+        config: the run.
+        teacher: export and beam.
+        shipped: the same of the model that is shipped.
+        directory: where `NAME.health.json` go; what was examined before, by the name of its export, is not again.
+    """
+    if not config.evaluation.health_cases:
+        return []
+    material = _material(config, Path(config.run_dir))
+    names = [f"{path.parent.name}-beam{beam}" for path, beam in (teacher, shipped)]
+    directory.mkdir(parents=True, exist_ok=True)
+    with task("examining", 2, "systems") as bar:
+        for name, system in zip(names, (teacher, shipped), strict=True):
+            _examine(config, material, system, directory / _file(name))
+            bar.advance(1)
+    return verdicts(names, directory).get(names[1], [])
+
+
+def _file(name: str) -> str:
+    return f"{name}.health.json"
+
+
+def _examine(config: RunConfig, material: Material, system: tuple[Path, int], file: Path) -> None:
+    """Put challenges to an export, unless that was done."""
+    if not file.exists():
+        translator = Translator(system[0], threads=1, workers=cores())
+        found = examination.examine(translator, material, system[1], config.seed)
+        write_json(file, {challenge: asdict(answers) for challenge, answers in found.items()})
 
 
 def verdicts(names: list[str], directory: Path) -> dict[str, list[examination.Verdict]]:
@@ -49,7 +80,7 @@ def verdicts(names: list[str], directory: Path) -> dict[str, list[examination.Ve
     found = {
         name: {challenge: examination.Answers(**answers) for challenge, answers in read_json(path).items()}
         for name in names
-        if (path := directory / f"{name}.health.json").exists()
+        if (path := directory / _file(name)).exists()
     }
     teacher = found.pop(names[0], None)
     return {name: examination.compare(answers, teacher) for name, answers in found.items()} if teacher else {}

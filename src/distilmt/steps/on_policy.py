@@ -117,6 +117,6 @@ def keep_best(directory: Path, places: list[Path], stages: list[dict[str, Any]])
         "updates": sum(updates),
         "best_update": sum(updates[:best]) + stages[best]["best_update"],
         "train_seconds": round(seconds, 1),
-        "validation_seconds": round(sum(stage["validation_seconds"] for stage in stages), 2),
+        "validation_seconds": round(sum(stage.get("validation_seconds", 0.0) for stage in stages), 2),
         "stage": best,
     }

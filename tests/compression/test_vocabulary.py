@@ -103,7 +103,7 @@ def test_text_is_cut_as_before(tmp_path_factory, shared_tokenizer, split_tokeniz
             (tokenizer.target, after.target, kept.target),
         ):
             assert [before.pieces[i] for i in ids] == now.pieces
-            assert len(now.pieces) < len(before.pieces)
+            assert len(now.pieces) <= len(before.pieces)
 
 
 @given(TEXT)

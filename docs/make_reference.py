@@ -6,7 +6,8 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from distilmt.config import CompressConfig, DemoConfig, RunConfig, TranslateConfig
+from distilmt.commands import CompressConfig, DemoConfig, TranslateConfig
+from distilmt.config import RunConfig
 from distilmt.keys import describe
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"

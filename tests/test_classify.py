@@ -11,7 +11,7 @@ pytest.importorskip("skops")
 import toy
 
 from distilmt import classify
-from distilmt.config import DemoConfig
+from distilmt.commands import DemoConfig
 from distilmt.corpora.debian import Description
 from distilmt.errors import UserError
 

@@ -6,7 +6,7 @@ import pytest
 import toy
 
 from distilmt import demo
-from distilmt.config import DemoConfig
+from distilmt.commands import DemoConfig
 from distilmt.errors import UserError
 from distilmt.students.presets import shape
 

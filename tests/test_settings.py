@@ -2,7 +2,8 @@ import pytest
 import yaml
 
 from distilmt import keys, pipeline, settings
-from distilmt.config import DemoConfig, RunConfig
+from distilmt.commands import DemoConfig
+from distilmt.config import RunConfig
 from distilmt.errors import UserError
 
 

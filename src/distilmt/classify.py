@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__, progress
-from distilmt.config import DemoConfig
+from distilmt.commands import DemoConfig
 from distilmt.corpora import apt, debian, sections
 from distilmt.corpora.sections import Example
 from distilmt.errors import UserError

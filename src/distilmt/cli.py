@@ -129,7 +129,7 @@ def run(arguments: list[str], command: str = "run") -> int:
 def demo(arguments: list[str]) -> int:
     """`distilmt demo`: the main job on real text, sized to the minutes given."""
     from distilmt import keys, settings
-    from distilmt.config import DemoConfig
+    from distilmt.commands import DemoConfig
 
     if {"-h", "--help"} & set(arguments):
         print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{keys.describe(DemoConfig)}")
@@ -209,7 +209,7 @@ def cost(arguments: list[str]) -> int:
 def compress(arguments: list[str]) -> int:
     """`distilmt compress RUN_DIR`: the smallest or fastest model that loses no more than was allowed."""
     from distilmt import keys, settings
-    from distilmt.config import CompressConfig
+    from distilmt.commands import CompressConfig
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(f"Usage: distilmt compress RUN_DIR [--KEY VALUE ...]\n\n{keys.describe(CompressConfig)}")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import parallel, pipeline, progress
-from distilmt.config import CompareConfig, RunConfig
+from distilmt.commands import CompareConfig
+from distilmt.config import RunConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
 from distilmt.report import comparison

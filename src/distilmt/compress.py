@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import parallel, progress
+from distilmt.commands import CompressConfig
 from distilmt.compression import search
 from distilmt.compression.search import Point, Variant
-from distilmt.config import CompressConfig, RunConfig
+from distilmt.config import RunConfig
 from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.card import Form, write_card

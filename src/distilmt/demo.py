@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from distilmt import pipeline, progress
+from distilmt.commands import DemoConfig
 from distilmt.config import (
     CorpusConfig,
-    DemoConfig,
     EvaluationConfig,
     LabelConfig,
     ModelConfig,

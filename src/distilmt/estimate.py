@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import pipeline, progress
-from distilmt.config import CorpusConfig, CostConfig, ModelConfig, RunConfig, TrainingConfig
+from distilmt.commands import CostConfig
+from distilmt.config import CorpusConfig, ModelConfig, RunConfig, TrainingConfig
 from distilmt.cost import fit as fits
 from distilmt.cost import predict
 from distilmt.cost import text as texts

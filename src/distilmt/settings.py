@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.config import CompareConfig, CompressConfig, CostConfig, DemoConfig, RunConfig, TranslateConfig
+from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, TranslateConfig
+from distilmt.config import RunConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
 from distilmt.machine import cores

@@ -174,7 +174,7 @@ class _Search:
         """Time what keeps the promise, choose, ship, and measure the way there on the test sentences."""
         goal = self.config.goal
         found = search.keeping(self.points, floor) or search.frontier(self.points, goal)
-        found = sorted(found, key=lambda point: (point.bytes, -point.score))[:_MOST_TIMED]
+        found = sorted(found, key=self._likely_cost)[:_MOST_TIMED]
         timed = times(self.run, {p.variant.name: (self._exported(p.variant), p.variant.beam_size) for p in found})
         self.points = [replace(point, milliseconds=timed.get(point.variant.name)) for point in self.points]
         chosen = search.best(self.points, floor, goal) or search.nearest(self.points, goal)
@@ -183,11 +183,19 @@ class _Search:
         self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
         return budget.build(self._about(floor) | {"examination": self._examined(chosen)}, self.points, chosen, stages)
 
+    def _likely_cost(self, point: Point) -> tuple[float, ...]:
+        """What is worth timing first: the smallest, or what has the least to compute."""
+        if self.config.goal == "smallest":
+            return point.bytes, -point.score
+        variant = point.variant
+        work = shrink.operations(self.models[variant.shape], variant.beam_size)
+        return variant.compute_type == "float32", not variant.shortlist, work, point.bytes
+
     def _examined(self, chosen: Point) -> dict[str, Any]:
         """How what is shipped does in what scores do not show, beside the teacher."""
         teacher = self._exported(Variant("teacher", "float32")), self.run.evaluation.beam_size
         shipped = self._exported(chosen.variant), chosen.variant.beam_size
-        return {chosen.variant.name: examine_shipped(self.run, teacher, shipped, self.root / PLACE / "health")}
+        return {chosen.variant.name: examine_shipped(self.run, teacher, shipped)}
 
     def _about(self, floor: float) -> dict[str, Any]:
         config, corpus = self.config, self.run.corpus

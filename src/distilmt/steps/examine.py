@@ -41,26 +41,26 @@ def examine_models(config: RunConfig, root: Path, names: list[str], directory: P
 
 
 def examine_shipped(
-    config: RunConfig, teacher: tuple[Path, int], shipped: tuple[Path, int], directory: Path
+    config: RunConfig, teacher: tuple[Path, int], shipped: tuple[Path, int]
 ) -> list[examination.Verdict]:
     """What becomes of a model that was made smaller, beside the teacher.
+
+    What each said is kept beside its export, and goes with it when the model is exported anew.
 
     Args:
         config: the run.
         teacher: export and beam.
         shipped: the same of the model that is shipped.
-        directory: where `NAME.health.json` go; what was examined before, by the name of its export, is not again.
     """
     if not config.evaluation.health_cases:
         return []
     material = _material(config, Path(config.run_dir))
-    names = [f"{path.parent.name}-beam{beam}" for path, beam in (teacher, shipped)]
-    directory.mkdir(parents=True, exist_ok=True)
+    files = [path.parent / _file(f"beam{beam}") for path, beam in (teacher, shipped)]
     with task("examining", 2, "systems") as bar:
-        for name, system in zip(names, (teacher, shipped), strict=True):
-            _examine(config, material, system, directory / _file(name))
+        for file, system in zip(files, (teacher, shipped), strict=True):
+            _examine(config, material, system, file)
             bar.advance(1)
-    return verdicts(names, directory).get(names[1], [])
+    return examination.compare(_answers(files[1]), _answers(files[0]))
 
 
 def _file(name: str) -> str:
@@ -77,13 +77,13 @@ def _examine(config: RunConfig, material: Material, system: tuple[Path, int], fi
 
 def verdicts(names: list[str], directory: Path) -> dict[str, list[examination.Verdict]]:
     """Of every system that was examined, beside the teacher."""
-    found = {
-        name: {challenge: examination.Answers(**answers) for challenge, answers in read_json(path).items()}
-        for name in names
-        if (path := directory / _file(name)).exists()
-    }
+    found = {name: _answers(path) for name in names if (path := directory / _file(name)).exists()}
     teacher = found.pop(names[0], None)
     return {name: examination.compare(answers, teacher) for name, answers in found.items()} if teacher else {}
+
+
+def _answers(file: Path) -> dict[str, examination.Answers]:
+    return {challenge: examination.Answers(**answers) for challenge, answers in read_json(file).items()}
 
 
 def _examined(names: list[str]) -> list[str]:

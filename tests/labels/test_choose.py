@@ -12,10 +12,10 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.labels import write
+from distilmt.labels.ask import Asker, LabelJob
 from distilmt.labels.choose import choose, consensus, nearest, utility
 from distilmt.labels.rows import rows_of
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import Asker, LabelJob
 from distilmt.settings import load
 
 CONFIG = LabelConfig(beam_size=4, hypotheses=4, compute_type="float32", top_k=4, shard_size=10, choose="nearest")

@@ -15,9 +15,9 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.labels import write
+from distilmt.labels.ask import LabelJob
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import LabelJob
 from distilmt.translator import Translator
 
 CONFIG = LabelConfig(score_on="both", beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)

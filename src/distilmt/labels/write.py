@@ -1,10 +1,10 @@
-"""Asks the teacher: whole translations by beam search, and the distribution at every word with teacher forcing."""
+"""Writes a label store: shards of sentences, asked of the teacher one after another."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,37 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from distilmt import progress
-from distilmt import tokenizer as tokenizers
-from distilmt.config import LabelConfig
 from distilmt.errors import UserError
-from distilmt.export.ctranslate2 import export
-from distilmt.export.huggingface import export_huggingface
-from distilmt.labels.rows import LabelRow
+from distilmt.labels.ask import Asker, LabelJob
 from distilmt.labels.store import LabelWriter
-from distilmt.machine import cores
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
-from distilmt.teachers.local import WordScorer, load_marian, weights_fingerprint
-from distilmt.tokenizer import EOS, Tokenizer
-from distilmt.training.batching import Ragged, cut, make_batch
-from distilmt.translator import Hypothesis, Translator
-
-_BATCH_TOKENS = 3000
-DECODE_TOKENS = 1024
-
-
-@dataclass
-class LabelJob:
-    """Who is asked, and what."""
-
-    teacher: Path
-    tokenizer: Tokenizer
-    config: LabelConfig
-    source_language: str
-    target_language: str
-    wants_words: bool
-    speaker: Path | None = None
-    """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
+from distilmt.teachers.local import weights_fingerprint
 
 
 def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path) -> dict[str, Any]:
@@ -110,132 +85,3 @@ def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
 
 
 _DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on", "sampling")
-
-
-def _same_pieces(path: Path, job: LabelJob) -> None:
-    if tokenizers.load(path).fingerprint != job.tokenizer.fingerprint or external.pointer(job.teacher):
-        raise UserError(
-            f"labels.ensemble names {path}, whose pieces are not those of the teacher: train it with tokenizer.path "
-            "set to the teacher's tokenizer, or leave it out"
-        )
-
-
-class Asker:
-    """The teachers, loaded in both their forms: CTranslate2 for translations, torch for word distributions."""
-
-    def __init__(self, job: LabelJob, directory: Path) -> None:
-        self.job = job
-        self.own = external.pointer(job.teacher) is None
-        self.teachers = [job.teacher, *map(Path, job.config.ensemble)]
-        for path in self.teachers[1:]:
-            _same_pieces(path, job)
-        speakers = [job.speaker] if job.speaker else self.teachers
-        wanted = enumerate(speakers) if job.config.hypotheses else []
-        self.translators = [self._translator(speaker, directory, number) for number, speaker in wanted]
-        self.scorer = None
-        if job.wants_words:
-            self.scorer = WordScorer([load_marian(path) for path in self.teachers], job.tokenizer, job.config.top_k)
-        self.ids = {piece: i for i, piece in enumerate(job.tokenizer.target.pieces)}
-
-    def _translator(self, speaker: Path, directory: Path, number: int) -> Translator:
-        name = f"teacher-{self.job.config.compute_type}" + (f"-{number + 1}" if number else "")
-        exported = directory / name
-        if not (exported / "distilmt.json").exists():
-            self._export(speaker, exported)
-        return Translator(exported, threads=1, workers=cores(), device="auto")
-
-    def _export(self, teacher: Path, exported: Path) -> None:
-        job = self.job
-        outside = external.pointer(teacher)
-        if outside:
-            export_huggingface(outside, exported, job.config.compute_type, job.source_language, job.target_language)
-        else:
-            export(load_marian(teacher), job.tokenizer, exported, job.config.compute_type)
-
-    def label(self, sentences: pa.Table) -> list[LabelRow]:
-        """The labels of some sentences, in order."""
-        sources, references = sentences["source"].to_pylist(), sentences["target"].to_pylist()
-        found = self._translate(sources)
-        tokens = [[self._tokens(h) for h in hypotheses] for hypotheses in found]
-        wants = self.job.config.score_on
-        first = [t[0] if t else [] for t in tokens]
-        on_hypothesis = self.words(sources, first) if wants != "reference" else [None] * len(sources)
-        reference_tokens = self._reference_tokens(references)
-        on_reference = self.words(sources, reference_tokens) if wants != "hypothesis" else [None] * len(sources)
-        return [
-            LabelRow(
-                id=identity,
-                source=source,
-                reference=reference,
-                hypotheses=[(h.text, t, h.score) for h, t in zip(hypotheses, ids, strict=True)],
-                top=top,
-                reference_tokens=ref_ids if wants != "hypothesis" else None,
-                reference_top=ref_top,
-            )
-            for identity, source, reference, hypotheses, ids, top, ref_ids, ref_top in zip(
-                sentences["id"].to_pylist(),
-                sources,
-                references,
-                found,
-                tokens,
-                on_hypothesis,
-                reference_tokens,
-                on_reference,
-                strict=True,
-            )
-        ]
-
-    def _translate(self, sources: list[str]) -> list[list[Hypothesis]]:
-        """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""
-        config = self.job.config
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-        for translator in self.translators:
-            answers = translator.hypotheses(
-                sources,
-                beam_size=config.beam_size,
-                count=config.hypotheses,
-                length_penalty=config.length_penalty,
-                sampling=config.sampling,
-                batch_size=DECODE_TOKENS,
-                batch_type="tokens",
-            )
-            found = [before + more for before, more in zip(found, answers, strict=True)]
-        return found
-
-    def _tokens(self, hypothesis: Hypothesis) -> list[int]:
-        """Ids with `</s>`: the teacher's own pieces where it shares the vocabulary, else its text in ours."""
-        if not self.own:
-            return self.job.tokenizer.target.encode([hypothesis.text])[0]
-        return [*(self.ids[piece] for piece in hypothesis.tokens), EOS]
-
-    def _reference_tokens(self, references: Sequence[str | None]) -> list[list[int]]:
-        encoded = self.job.tokenizer.target.encode([r or "" for r in references])
-        return [ids if r else [] for ids, r in zip(encoded, references, strict=True)]
-
-    def words(self, sources: list[str], targets: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray] | None]:
-        """Top-k of every position of some targets; None where there is no target or it is too long to be scored."""
-        answers: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(sources)
-        if self.scorer is None:
-            return answers
-        longest = self.scorer.max_length
-        source = Ragged.of(self.job.tokenizer.source.encode(sources))
-        target = Ragged.of(targets)
-        widths = np.maximum(source.lengths, target.lengths)
-        rows = np.flatnonzero((target.lengths > 0) & (widths <= longest))
-        for part in (rows[batch] for batch in cut(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)):
-            ids, values = self._score(source, target, part)
-            ends = np.cumsum(target.lengths[part])[:-1]
-            for row, top, logprobs in zip(part, np.split(ids, ends), np.split(values, ends), strict=True):
-                answers[row] = (top, logprobs)
-        return answers
-
-    def _score(self, source: Ragged, target: Ragged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert self.scorer is not None
-        batch = make_batch(
-            source.flat[source.positions(rows)].astype(np.int64),
-            source.lengths[rows],
-            target.flat[target.positions(rows)].astype(np.int64),
-            target.lengths[rows],
-            self.job.tokenizer.pad,
-        )
-        return self.scorer(batch)

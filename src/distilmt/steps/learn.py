@@ -14,10 +14,11 @@ from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
 from distilmt.evaluation.quality import tokenizer_for
+from distilmt.labels.ask import LabelJob
 from distilmt.labels.choose import choose, utility
 from distilmt.labels.dataset import labelled
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import LabelJob, drawn, label
+from distilmt.labels.write import drawn, label
 from distilmt.rundir import read_step
 from distilmt.steps import on_policy
 from distilmt.steps.fit import fit

@@ -142,15 +142,70 @@ class TrainingConfig:
 
 
 @dataclass
+class EndpointConfig:
+    """How a teacher that answers over HTTP is asked. All answers are kept: none is paid for twice."""
+
+    model: str | None = None
+    """Name of the model, as the endpoint knows it (OpenAI's API)."""
+    prompt: str = (
+        "Translate the following text from {source_name} to {target_name}. "
+        "Answer with the translation alone, on one line.\n\n{text}"
+    )
+    """What a language model is told; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
+    max_tokens: int = 512
+    """Most tokens of an answer; one that is cut off there is not used."""
+    key_variable: str | None = None
+    """Environment variable that holds the API key; the key itself is written nowhere."""
+    concurrent: int = 8
+    """Requests under way at once."""
+    per_minute: float = 0.0
+    """Most requests a minute; 0 sets no limit."""
+    retries: int = 8
+    """How often a request that failed in passing is made again, each time after a longer wait."""
+    timeout: float = 120.0
+    """Seconds an answer is waited for."""
+    price_in: float = 0.0
+    """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
+    price_out: float = 0.0
+    """Price of a million tokens of answers."""
+    spend: float = 0.0
+    """Stop when so much was spent; 0 sets no limit."""
+
+
+@dataclass
 class TeacherConfig:
     """The big model: trained here, or any existing one."""
 
     path: str | None = None
-    """A Hugging Face seq2seq directory or hub name to use instead of training one."""
+    """A Hugging Face seq2seq model (directory or hub name), CTranslate2 directory or .argosmodel to use instead."""
+    command: str | None = None
+    """A program that reads lines and writes a translation of each, to use instead (`apertium -u eng-spa`)."""
+    url: str | None = None
+    """A server to ask instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
+    api: Literal["openai", "libretranslate"] = "openai"
+    """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """How it is asked."""
+    prefix: str | None = None
+    """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"))
     """Shape of a teacher trained here."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How a teacher is trained here."""
+
+    @property
+    def named(self) -> str | None:
+        """The existing teacher; None where one is trained."""
+        return self.path or self.command or self.url
+
+    def __post_init__(self) -> None:
+        named = [key for key in ("path", "command", "url") if getattr(self, key)]
+        if len(named) > 1:
+            raise UserError(f"teacher.{named[0]} and teacher.{named[1]} are both set: name one teacher")
+        if self.url and self.api == "openai" and not self.endpoint.model:
+            raise UserError("teacher.url is set without teacher.endpoint.model: name the model the endpoint should use")
+        if self.url and "{text}" not in self.endpoint.prompt:
+            raise UserError("teacher.endpoint.prompt has no {text}: say where the sentence goes")
 
 
 @dataclass

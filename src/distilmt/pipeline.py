@@ -164,7 +164,7 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {
         "corpus": asdict(config.corpus),
         "tokenizer": asdict(config.tokenizer),
-        "teacher": asdict(config.teacher) | pair | _outside(config.teacher.path),
+        "teacher": _teacher(config) | pair | _outside(config.teacher.path),
         "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)}
         | pair
         | _outside(*config.labels.ensemble),
@@ -180,6 +180,17 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     }
     settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
     return settings if name in _UNSEEDED else settings | {"seed": config.seed}
+
+
+def _teacher(config: RunConfig) -> dict[str, Any]:
+    """A teacher's settings; how another is reached matters to that one alone."""
+    settings = asdict(config.teacher)
+    endpoint = settings.pop("endpoint")
+    asked = {key: endpoint[key] for key in ("model", "prompt", "max_tokens")} if config.teacher.url else {}
+    outside = {key: settings.pop(key) for key in ("command", "url", "api", "prefix")}
+    if not config.teacher.url:
+        del outside["api"]
+    return settings | {key: value for key, value in outside.items() if value is not None} | asked
 
 
 def _without(value: Any, keys: set[str]) -> Any:

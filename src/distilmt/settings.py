@@ -335,10 +335,10 @@ def _check_labels(config: RunConfig) -> None:
 
 def _check_initialise(config: RunConfig) -> None:
     """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
-    if config.teacher.path and not config.tokenizer.path and config.student.initialise != "random":
+    if config.teacher.named and not config.tokenizer.path and config.student.initialise != "random":
         raise UserError(
-            f"student.initialise is {config.student.initialise}, but {config.teacher.path!r} has other pieces than the "
-            "student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
+            f"student.initialise is {config.student.initialise}, but {config.teacher.named!r} has other pieces than "
+            "the student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
         )
 
 

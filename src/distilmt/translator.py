@@ -30,20 +30,22 @@ class Hypothesis:
 
 
 class _SentencePieces:
-    """Pieces of a model in Marian's convention."""
+    """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
 
-    prefix: list[str] = []  # noqa: RUF012
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self._end = ["</s>"] if facts.get("source_end", True) else []
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
         self._source = spm.SentencePieceProcessor(model_proto=_content(path, "source.spm"))
         own = _there(path, "target.spm")
         self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        return [[*pieces, "</s>"] if pieces else [] for pieces in self._source.encode(texts, out_type=str)]
+        whole = [self._before + text if text else "" for text in texts]
+        return [[*pieces, *self._end] if pieces else [] for pieces in self._source.encode(whole, out_type=str)]
 
     def decode(self, pieces: list[str]) -> str:
-        return str(self._target.decode(pieces))
+        return str(self._target.decode(pieces[len(self.prefix) :]))
 
 
 class _HuggingFacePieces:
@@ -56,10 +58,11 @@ class _HuggingFacePieces:
         if "source_language" in facts:
             self._tokenizer.src_lang = facts["source_language"]
         self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         to_pieces = self._tokenizer.convert_ids_to_tokens
-        return [to_pieces(self._tokenizer(text).input_ids) if text else [] for text in texts]
+        return [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
 
     def decode(self, pieces: list[str]) -> str:
         ids = self._tokenizer.convert_tokens_to_ids(pieces[len(self.prefix) :])
@@ -101,11 +104,11 @@ class Translator:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
-        self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
+        self._pieces = _SentencePieces(self.path, facts) if own else _HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(
             str(self.path),
             device=self.device,
-            compute_type=_computed_in(facts.get("compute_type", "float32"), self.device),
+            compute_type=_computed_in(facts, self.device),
             inter_threads=workers,
             intra_threads=threads,
             files=_unpacked(self.path),
@@ -209,11 +212,15 @@ def best_device() -> str:
     return "cpu"
 
 
-def _computed_in(stored: str, device: str) -> str:
-    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of."""
-    if device != "cpu" or stored in ctranslate2.get_supported_compute_types("cpu"):
-        return "default"
-    return "int8_float32" if stored.startswith("int") else "float32"
+def _computed_in(facts: dict[str, Any], device: str) -> str:
+    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of.
+
+    Weights that were copied as they are (`compute_in`) are turned into another type as they are loaded.
+    """
+    wanted = str(facts.get("compute_in") or facts.get("compute_type", "float32"))
+    if device != "cpu" or wanted in ctranslate2.get_supported_compute_types("cpu"):
+        return wanted if "compute_in" in facts else "default"
+    return "int8_float32" if wanted.startswith("int") else "float32"
 
 
 def _joined(portions: list[str]) -> str:

@@ -10,7 +10,7 @@ import toy
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from distilmt.errors import UserError
-from distilmt.export.huggingface import _NLLB, _languages, export_huggingface
+from distilmt.export.huggingface import _NLLB, export_huggingface, languages
 from distilmt.translator import Translator
 
 TEXT = [line for side in toy.pairs(200) for line in side]
@@ -181,10 +181,10 @@ def test_codes_of_nllb_and_mbart(language, nllb, mbart):
     """Their tokenizers keep the codes in another place in every version of transformers."""
     from transformers import MBart50Tokenizer, NllbTokenizer
 
-    found = _languages(NllbTokenizer(), "en", language, "nllb")
+    found = languages(NllbTokenizer(), "en", language, "nllb")
     assert found == {"source_language": "eng_Latn", "target_prefix": nllb}
     if mbart:
-        found = _languages(MBart50Tokenizer(), "en", language, "mbart")
+        found = languages(MBart50Tokenizer(), "en", language, "mbart")
         assert found == {"source_language": "en_XX", "target_prefix": mbart}
 
 
@@ -204,7 +204,7 @@ def test_what_cannot_be_converted_is_told(tmp_path, learnt):
     # A model CTranslate2 has no converter for.
     config = json.loads((tmp_path / "t5" / "config.json").read_text())
     (tmp_path / "t5" / "config.json").write_text(json.dumps(config | {"model_type": "led"}))
-    with pytest.raises(UserError, match="cannot be converted"):
+    with pytest.raises(UserError, match="does not convert"):
         export_huggingface(str(tmp_path / "t5"), tmp_path / "ct2", "int8", "en", "it")
     # A configuration of before normalize_before was written.
     bart(tmp_path / "bart")

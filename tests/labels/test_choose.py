@@ -12,9 +12,10 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.labels import write
-from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.ask import Asker
 from distilmt.labels.choose import choose, consensus, nearest, utility
 from distilmt.labels.rows import rows_of
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.settings import load
 

@@ -13,9 +13,10 @@ from sacrebleu.metrics.bleu import BLEU
 
 from distilmt import progress
 from distilmt.config import LabelConfig
-from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.ask import Asker
 from distilmt.labels.chrf import pairwise
 from distilmt.labels.rows import LabelRow, rows_of
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.teachers.local import weights_fingerprint
 from distilmt.teachers.reverse import Reverse

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from distilmt import progress
 from distilmt.errors import UserError
-from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.ask import Asker
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelWriter
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
@@ -40,8 +41,9 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
     outside = external.pointer(job.teacher)
     if outside and job.wants_words:
         raise UserError(
-            f"teacher {outside!r} has another vocabulary than the tokenizer, so it cannot give word distributions: "
-            "set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path to its directory"
+            f"teacher {outside['name']!r} has another vocabulary than the tokenizer, so it cannot give word "
+            "distributions: set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path "
+            "to its directory"
         )
     writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
     done, asker = writer.done(), None
@@ -52,7 +54,8 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
             writer.write_shard(asker.label(sentences))
             bar.advance(sentences.num_rows)
     writer.finish()
-    return {"sentences": total, "shards": writer.done()}
+    again = {"decoded_again": asker.decoded_again} if asker and asker.decoded_again else {}
+    return {"sentences": total, "shards": writer.done()} | again
 
 
 def drawn(total: int, most: int | None, seed: tuple[int, ...]) -> np.ndarray:
@@ -72,16 +75,21 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) ->
     return (time.monotonic() - begin) / max(1, sentences.num_rows)
 
 
-def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
+def _header(job: LabelJob, outside: dict[str, Any] | None) -> dict[str, Any]:
     """What a store's labels depend on."""
     files = fingerprint_files(job.teacher / external.POINTER) if outside else weights_fingerprint(job.teacher)
-    others = [weights_fingerprint(Path(path)) for path in job.config.ensemble]
+    others = [_weights(Path(path)) for path in job.config.ensemble]
     return ({"speaker": weights_fingerprint(job.speaker)} if job.speaker else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
         "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling")},
         "target_vocab_size": len(job.tokenizer.target.pieces),
     }
+
+
+def _weights(path: Path) -> str:
+    """Stands for a model of an ensemble: CTranslate2's, or of safetensors."""
+    return fingerprint_files(path / "model.bin") if (path / "model.bin").exists() else weights_fingerprint(path)
 
 
 _DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on", "sampling")

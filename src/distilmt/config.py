@@ -45,6 +45,8 @@ class CorpusConfig:
     """Like train; when empty, pairs are split off the training text."""
     test: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
+    monolingual: list[str] = field(default_factory=list)
+    """Text files in the source language, a sentence a line, which the teacher translates; each may end in .gz."""
     name: str | None = None
     """`debian` (package descriptions, through apt) or `hf:NAME[:CONFIG]` (Hugging Face data set, disk or hub)."""
     valid_size: int = 1500

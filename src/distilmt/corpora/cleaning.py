@@ -88,6 +88,18 @@ class Report:
         self.dropped: dict[str, int] = {}
         self.examples: dict[str, list[Pair]] = {}
 
+    @classmethod
+    def of(cls, parts: Iterable[Report]) -> Report:
+        """The sum of several reports."""
+        whole = cls()
+        for part in parts:
+            whole.read += part.read
+            for reason, count in part.dropped.items():
+                whole.count(reason, count)
+            for reason, examples in part.examples.items():
+                whole.examples[reason] = [*whole.examples.get(reason, []), *examples][:EXAMPLES]
+        return whole
+
     @property
     def kept(self) -> int:
         """Pairs read and not dropped."""
@@ -137,63 +149,73 @@ class Cleaner:
                 if text := normalise(text):
                     held.add(hash64(key(text)))
 
-    def clean(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """The pairs that are kept, normalised; the others are counted in `report`."""
+    def clean(self, pairs: Iterable[Pair], report: Report | None = None, monolingual: bool = False) -> Iterator[Pair]:
+        """The pairs that are kept, normalised; the others are counted.
+
+        Args:
+            pairs: as they were read.
+            report: where they are counted; `self.report` if not given.
+            monolingual: judge the sources alone, the targets being empty.
+        """
+        report = self.report if report is None else report
         for raw in pairs:
-            self.report.read += 1
-            reason, pair = self._judge(raw)
+            report.read += 1
+            reason, pair = self._judge(raw, monolingual)
             if reason is None:
                 yield pair
             else:
-                self.report.drop(reason, pair)
+                report.drop(reason, pair)
 
-    def _judge(self, raw: Pair) -> tuple[str | None, Pair]:
+    def _judge(self, raw: Pair, monolingual: bool) -> tuple[str | None, Pair]:
         # Normalising a text of megabytes only to drop it would take seconds.
         if max(len(raw.source), len(raw.target)) > 8 * self.config.max_chars:
             return "too_long", raw
         pair = Pair(raw.line, normalise(raw.source), normalise(raw.target))
-        return self.reason(pair), pair
+        return self.reason(pair, monolingual), pair
 
-    def reason(self, pair: Pair) -> str | None:
+    def reason(self, pair: Pair, monolingual: bool = False) -> str | None:
         """Why a normalised pair is dropped, or None; pairs are remembered to know duplicates."""
-        if not pair.source or not pair.target:
+        texts = (pair.source,) if monolingual else (pair.source, pair.target)
+        if not all(texts):
             return "empty"
-        return self._length_reason(pair) or self._copy_reason(pair) or self._language_reason(pair)
+        return self._length_reason(texts) or self._copy_reason(pair, texts) or self._language_reason(texts)
 
     def leaks(self, pair: Pair) -> bool:
         """Whether a pair's source or target is held out."""
         if not self.config.drop_duplicates or not (self._held_sources or self._held_targets):
             return False
-        return hash64(key(pair.source)) in self._held_sources or hash64(key(pair.target)) in self._held_targets
+        if hash64(key(pair.source)) in self._held_sources:
+            return True
+        return bool(pair.target) and hash64(key(pair.target)) in self._held_targets
 
-    def _length_reason(self, pair: Pair) -> str | None:
+    def _length_reason(self, texts: tuple[str, ...]) -> str | None:
         config = self.config
-        for text in (pair.source, pair.target):
+        for text in texts:
             whole, dense = len(words(text)), unspaced(text)
             if whole < config.min_words:
                 return "too_short"
             if len(text) > config.max_chars or whole - dense + dense / _CHARS_PER_WORD > config.max_words:
                 return "too_long"
-        lengths = [weighted_length(text) + _RATIO_SMOOTHING for text in (pair.source, pair.target)]
+        lengths = [weighted_length(text) + _RATIO_SMOOTHING for text in texts]
         return "length_ratio" if max(lengths) > config.max_ratio * min(lengths) else None
 
-    def _copy_reason(self, pair: Pair) -> str | None:
+    def _copy_reason(self, pair: Pair, texts: tuple[str, ...]) -> str | None:
         if self.config.drop_identical and pair.source == pair.target:
             return "identical"
         if not self.config.drop_duplicates:
             return None
         if self.leaks(pair):
             return "in_test"
-        mark = hash64(f"{pair.source}\t{pair.target}")
+        mark = hash64("\t".join(texts))
         if mark in self._seen:
             return "duplicate"
         self._seen.add(mark)
         return None
 
-    def _language_reason(self, pair: Pair) -> str | None:
+    def _language_reason(self, texts: tuple[str, ...]) -> str | None:
         if self._identify is None or self._languages is None:
             return None
-        for text, expected in zip((pair.source, pair.target), self._languages, strict=True):
+        for text, expected in zip(texts, self._languages, strict=False):
             if weighted_length(text) < _LANGUAGE_MIN_CHARS:
                 continue
             if self._identify(text).get(expected, 0) < _LANGUAGE_DOUBT:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +16,23 @@ from distilmt import progress
 from distilmt.config import CorpusConfig
 from distilmt.corpora import apt, debian, huggingface, splitting, staging
 from distilmt.corpora.cleaning import Cleaner, Report
-from distilmt.corpora.readers import Pair, Splits, check_files, read_pairs
+from distilmt.corpora.readers import Pair, Splits, check_files, read_lines, read_pairs
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_path, fingerprint_files, write_json
 
 _TOLD = 1000
 
 
-class _Reports(NamedTuple):
-    train: Report
-    valid: Report
-    test: Report
+@dataclass
+class _Origin:
+    """Where rows come from: `name` starts their ids."""
+
+    name: str
+    pairs: Iterable[Pair]
+    monolingual: bool = False
+    report: Report = field(default_factory=Report)
+    rows: range = range(0)
+    """Its rows in the staged file."""
 
 
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, object]:
@@ -44,24 +51,35 @@ def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, objec
     """
     directory.mkdir(parents=True, exist_ok=True)
     cleaner = Cleaner(config.cleaning, config.source, config.target)
-    reports = _Reports(cleaner.report, Report(), Report())
-    splits = _open(config, reports)
+    held = {"valid": Report(), "test": Report()}
+    splits = _open(config, held["valid"])
+    origins = _origins(config, splits)
     staged = directory / ".cleaned.parquet"
     try:
-        _stage(splits, cleaner, staged)
-        _write_splits(config, seed, splits, cleaner, staged, directory, reports)
+        cleaner.hold_out([*(splits.valid or ()), *(splits.test or ())])
+        _stage(origins, cleaner, staged)
+        _write_splits(config, seed, splits, cleaner, staged, directory, origins, held)
     finally:
         staged.unlink(missing_ok=True)
-    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in reports._asdict().items()})
-    counts: dict[str, object] = {name: report.kept for name, report in reports._asdict().items()}
-    return {**counts, "read": reports.train.read, "dropped": dict(reports.train.dropped)}
+    train = Report.of([origin.report for origin in origins])
+    told = {"train": train, **held}
+    counts: dict[str, object] = {name: report.kept for name, report in told.items()}
+    if len(origins) > 1:
+        told |= {origin.name: origin.report for origin in origins if origin.name != "train"}
+    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in told.items()})
+    return {**counts, "read": train.read, "dropped": dict(train.dropped)}
 
 
 def inputs(config: CorpusConfig) -> dict[str, str]:
     """Fingerprints of everything `prepare` reads; Debian's indices are fetched if they are not there yet."""
     _check(config)
     found: dict[str, str] = {}
-    for split, paths in (("train", config.train), ("valid", config.valid), ("test", config.test)):
+    for split, paths in (
+        ("train", config.train),
+        ("valid", config.valid),
+        ("test", config.test),
+        ("mono", config.monolingual),
+    ):
         check_files(paths)
         found.update({f"{split}:{path}": fingerprint_files(Path(path)) for path in paths})
     if config.name == "debian":
@@ -114,23 +132,28 @@ def _whole(directory: Path, split: str) -> Iterator[Path]:
 
 
 def _check(config: CorpusConfig) -> None:
-    if bool(config.name) == bool(config.train):
-        which = "both are" if config.name else "neither is"
-        raise UserError(f"set corpus.train (files) or corpus.name (debian or hf:NAME): {which} set")
+    if config.name and config.train:
+        raise UserError("set corpus.train (files) or corpus.name (debian or hf:NAME): both are set")
+    if not (config.name or config.train or config.monolingual):
+        raise UserError(
+            "set corpus.train (files), corpus.name (debian or hf:NAME) or corpus.monolingual (text): neither is set"
+        )
     if config.name and config.name != "debian" and not config.name.startswith("hf:"):
         raise UserError(f"corpus.name is {config.name!r}: write debian or hf:NAME, or name files with corpus.train")
 
 
-def _open(config: CorpusConfig, reports: _Reports) -> Splits:
+def _open(config: CorpusConfig, valid_report: Report) -> Splits:
     """The pairs of all origins; files named for valid and test go before what the origin splits off."""
     _check(config)
     origin = _open_origin(config)
     valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else origin.valid
     test = list(read_pairs(config.test, config.source, config.target)) if config.test else origin.test
-    return Splits(origin.train, None if valid is None else _cut(valid, config.valid_size, reports.valid), test)
+    return Splits(origin.train, None if valid is None else _cut(valid, config.valid_size, valid_report), test)
 
 
 def _open_origin(config: CorpusConfig) -> Splits:
+    if not config.name and not config.train:
+        return Splits((), None, None)
     if not config.name:
         return Splits(read_pairs(config.train, config.source, config.target), None, None)
     if config.name != "debian":
@@ -155,12 +178,30 @@ def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
     return kept
 
 
-def _stage(splits: Splits, cleaner: Cleaner, staged: Path) -> None:
-    """Write the clean training pairs, valid and test not yet drawn from them."""
-    cleaner.hold_out([*(splits.valid or ()), *(splits.test or ())])
-    with progress.task("clean sentence pairs", None, "pairs") as task:
-        staging.write_pairs(staged, "train", cleaner.clean(_told(splits.train, task)))
-    _complain_if_empty(cleaner.report)
+def _origins(config: CorpusConfig, splits: Splits) -> list[_Origin]:
+    """The pairs, and behind them the files of one language: of several, each has a number in its ids."""
+    origins = [_Origin("train", splits.train)] if config.name or config.train else []
+    several = len(config.monolingual) > 1
+    for number, path in enumerate(config.monolingual, 1):
+        origins.append(_Origin(f"mono-{number}" if several else "mono", read_lines(path), monolingual=True))
+    return origins
+
+
+def _stage(origins: list[_Origin], cleaner: Cleaner, staged: Path) -> None:
+    """Write the clean rows, valid and test not yet drawn from them."""
+    with progress.task("clean sentences", None, "pairs") as task:
+        staging.write_rows(staged, (row for origin in origins for row in _clean(origin, cleaner, task)))
+    start = 0
+    for origin in origins:
+        origin.rows = range(start, start + origin.report.kept)
+        start = origin.rows.stop
+    _complain_if_empty(origins)
+
+
+def _clean(origin: _Origin, cleaner: Cleaner, task: progress.Task) -> Iterator[staging.Row]:
+    for pair in cleaner.clean(_told(origin.pairs, task), origin.report, origin.monolingual):
+        target = None if origin.monolingual else pair.target
+        yield staging.Row(f"{origin.name}-{pair.line:06d}", pair.source, target)
 
 
 def _told(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
@@ -179,47 +220,71 @@ def _write_splits(
     cleaner: Cleaner,
     staged: Path,
     directory: Path,
-    reports: _Reports,
+    origins: list[_Origin],
+    held: dict[str, Report],
 ) -> None:
     random = np.random.default_rng(seed)
     sizes = {"test": config.test_size, "valid": config.valid_size}
     given = {"test": splits.test, "valid": splits.valid}
-    drawn = staging.draw(staged, {name: sizes[name] for name in sizes if given[name] is None}, random)
-    stays = _remaining(staged, drawn, cleaner)
-    _subsample(stays, config.max_train, random, cleaner.report)
-    _complain_if_empty(cleaner.report)
-    for name, report in (("test", reports.test), ("valid", reports.valid)):
-        pairs = list(drawn[name].values()) if name in drawn else given[name] or []
-        report.read = max(report.read, len(pairs))
+    missing = {name: sizes[name] for name in sizes if given[name] is None}
+    drawn = staging.draw(staged, _drawn_from(origins), missing, random)
+    stays = _remaining(staged, drawn, cleaner, origins)
+    _subsample(stays, config.max_train, random, origins)
+    _complain_if_empty(origins)
+    for name, report in held.items():
+        pairs = given[name] or []
+        rows = [staging.Row(_id_in(name, row.id), *row[1:]) for row in drawn.get(name, {}).values()]
+        report.read = max(report.read, len(rows) + len(pairs))
         with atomic_path(directory / f"{name}.parquet") as path:
-            staging.write_pairs(path, name, pairs)
+            staging.write_pairs(path, name, pairs) if pairs else staging.write_rows(path, rows)
     with atomic_path(directory / "train.parquet") as path:
         staging.copy_rows(staged, stays, path)
 
 
-def _remaining(staged: Path, drawn: dict[str, dict[int, Pair]], cleaner: Cleaner) -> staging.Flags:
+def _drawn_from(origins: list[_Origin]) -> range:
+    """The rows valid and test are drawn from: pairs, or sentences of one language where there are no pairs."""
+    pairs = [origin.rows for origin in origins if not origin.monolingual]
+    rows = pairs or [origin.rows for origin in origins]
+    return range(rows[0].start, rows[-1].stop)
+
+
+def _id_in(split: str, name: str) -> str:
+    """A row's id in another split: `train-000017` becomes `test-000017`, `mono-000017` `test-mono-000017`."""
+    return f"{split}-{name.removeprefix('train-')}"
+
+
+def _remaining(staged: Path, drawn: staging.Drawn, cleaner: Cleaner, origins: list[_Origin]) -> staging.Flags:
     """Which rows stay in train once valid and test are drawn; those that do not are counted as dropped."""
-    stays = np.ones(pq.read_metadata(staged).num_rows, bool)
+    stays = np.ones(origins[-1].rows.stop, bool)
     if not drawn:
         return stays
-    rows = set().union(*drawn.values())
-    for pairs in drawn.values():
-        cleaner.hold_out(pairs.values())
-    for row, pair in enumerate(staging.read_pairs(staged)):
-        if row in rows or cleaner.leaks(pair):
-            cleaner.report.drop("split_off" if row in rows else "in_test", pair)
-            stays[row] = False
+    held_out = set().union(*drawn.values())
+    for rows in drawn.values():
+        cleaner.hold_out(Pair(0, row.source, row.target or "") for row in rows.values())
+    numbered = enumerate(staging.read_rows(staged))
+    for origin in origins:
+        for number, row in islice(numbered, len(origin.rows)):
+            pair = Pair(int(row.id.rsplit("-", 1)[1]), row.source, row.target or "")
+            if number in held_out or cleaner.leaks(pair):
+                origin.report.drop("split_off" if number in held_out else "in_test", pair)
+                stays[number] = False
     return stays
 
 
-def _subsample(stays: staging.Flags, size: int | None, random: np.random.Generator, report: Report) -> None:
+def _subsample(stays: staging.Flags, size: int | None, random: np.random.Generator, origins: list[_Origin]) -> None:
     rows = np.flatnonzero(stays)
-    if size is not None and size < len(rows):
-        stays[random.choice(rows, len(rows) - max(0, size), replace=False)] = False
-        report.count("not_drawn", len(rows) - max(0, size))
+    if size is None or size >= len(rows):
+        return
+    before = [np.count_nonzero(stays[origin.rows.start : origin.rows.stop]) for origin in origins]
+    stays[random.choice(rows, len(rows) - max(0, size), replace=False)] = False
+    for origin, count in zip(origins, before, strict=True):
+        after = np.count_nonzero(stays[origin.rows.start : origin.rows.stop])
+        if after < count:
+            origin.report.count("not_drawn", int(count - after))
 
 
-def _complain_if_empty(report: Report) -> None:
+def _complain_if_empty(origins: list[_Origin]) -> None:
+    report = Report.of([origin.report for origin in origins])
     if report.kept > 0:
         return
     reasons = sorted(report.dropped.items(), key=lambda item: -item[1])[:4]

@@ -63,6 +63,22 @@ def read_pairs(paths: list[str], source: str, target: str) -> Iterator[Pair]:
     raise _wrong_paths(paths)
 
 
+def read_lines(path: str) -> Iterator[Pair]:
+    """Read a text file of one language as pairs whose target is empty.
+
+    Args:
+        path: a text file, a sentence a line; it may be gzipped (.gz).
+
+    Raises:
+        UserError: it is a file of another kind, empty, or not UTF-8.
+    """
+    check_files([path])
+    file = Path(path)
+    if _format(file) in _READERS:
+        raise UserError(f"{path} is no text of one language: name a text file with a sentence on every line")
+    return _not_empty((Pair(line, text, "") for line, text in enumerate(_lines(file), 1)), file)
+
+
 def sides(record: Mapping[str, object], source: str, target: str, where: str) -> tuple[str, str]:
     """The two texts of a record: under the language codes, `source` and `target`, or `translation`.
 
@@ -147,7 +163,7 @@ def _not_empty(pairs: Iterator[Pair], path: Path) -> Iterator[Pair]:
         empty = False
         yield pair
     if empty:
-        raise UserError(f"{path} is empty: name a file with sentence pairs")
+        raise UserError(f"{path} is empty: name a file with sentences in it")
 
 
 def _read_moses(left: Path, right: Path) -> Iterator[Pair]:

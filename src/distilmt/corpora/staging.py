@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,21 +24,37 @@ _SPARE = 4
 Flags = npt.NDArray[np.bool_]
 
 
+class Row(NamedTuple):
+    """A row of a corpus: the target is null where the teacher has to say it."""
+
+    id: str
+    source: str
+    target: str | None
+
+
+Drawn = dict[str, dict[int, Row]]
+"""Per split, row number to row."""
+
+
 def write_pairs(path: Path, split: str, pairs: Iterable[Pair]) -> None:
     """Write pairs as rows whose ids name the split and the line of the input."""
-    rest = iter(pairs)
+    write_rows(path, (Row(f"{split}-{pair.line:06d}", pair.source, pair.target) for pair in pairs))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows in batches, as they come."""
+    rest = iter(rows)
     with pq.ParquetWriter(path, SCHEMA) as file:
         while batch := list(islice(rest, BATCH)):
-            ids = [f"{split}-{pair.line:06d}" for pair in batch]
-            columns = [ids, [pair.source for pair in batch], [pair.target for pair in batch]]
-            file.write_batch(pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=SCHEMA))
+            columns = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
+            file.write_batch(pa.record_batch(columns, schema=SCHEMA))
 
 
-def read_pairs(path: Path) -> Iterator[Pair]:
-    """The pairs `write_pairs` wrote, in order."""
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file, in order."""
     for batch in _batches(path):
-        for name, source, target in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield Pair(int(name.rsplit("-", 1)[1]), source, target)
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield Row(*row)
 
 
 def copy_rows(path: Path, flags: Flags, destination: Path) -> None:
@@ -63,33 +80,34 @@ def chosen(path: Path, flags: Flags, size: int) -> Iterator[pa.Table]:
         yield waiting
 
 
-def draw(path: Path, sizes: Mapping[str, int], random: np.random.Generator) -> dict[str, dict[int, Pair]]:
-    """Draw splits at random from a file's rows: no source twice, at most a tenth of all rows for each.
+def draw(path: Path, within: range, sizes: Mapping[str, int], random: np.random.Generator) -> Drawn:
+    """Draw splits at random from some of a file's rows: no source twice, at most a tenth of these rows for each.
 
     Args:
-        path: a file of pairs.
-        sizes: split to the most pairs it may have.
+        path: a file of rows.
+        within: numbers of the rows that may be drawn.
+        sizes: split to the most rows it may have.
         random: what the draw depends on.
 
     Returns:
-        Per split, row number (from 0) to pair, in the order of the file.
+        Per split, row number (from 0) to row, in the order of the file.
 
     Raises:
         UserError: the file is too short to give anything away.
     """
-    total = pq.read_metadata(path).num_rows
+    total = len(within)
     sizes = {split: min(size, max(1, total // _MAX_SHARE)) for split, size in sizes.items() if size > 0}
     if sizes and total < _MAX_SHARE:
         raise UserError(
             f"only {total} clean pairs: too few to split {' and '.join(sizes)} off, so name files with"
             f" {' and '.join(f'corpus.{split}' for split in sizes)}, or more text to train on"
         )
-    rows = random.choice(total, min(total, _SPARE * sum(sizes.values())), replace=False)
+    rows = random.choice(total, min(total, _SPARE * sum(sizes.values())), replace=False) + within.start
     found = _take(path, rows)
-    drawn: dict[str, dict[int, Pair]] = {}
+    drawn: Drawn = {}
     candidates, seen = iter(rows.tolist()), set[int]()
     for split, size in sizes.items():
-        chosen: dict[int, Pair] = {}
+        chosen: dict[int, Row] = {}
         while len(chosen) < size and (row := next(candidates, None)) is not None:
             if (mark := hash64(key(found[row].source))) not in seen:
                 seen.add(mark)
@@ -98,9 +116,9 @@ def draw(path: Path, sizes: Mapping[str, int], random: np.random.Generator) -> d
     return drawn
 
 
-def _take(path: Path, rows: npt.NDArray[np.int64]) -> dict[int, Pair]:
+def _take(path: Path, rows: npt.NDArray[np.int64]) -> dict[int, Row]:
     wanted = set(rows.tolist())
-    return {row: pair for row, pair in enumerate(read_pairs(path)) if row in wanted}
+    return {number: row for number, row in enumerate(read_rows(path)) if number in wanted}
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

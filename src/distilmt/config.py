@@ -58,6 +58,11 @@ class CorpusConfig:
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """What is dropped."""
 
+    @property
+    def bilingual(self) -> bool:
+        """Whether there are pairs; else the teacher gives the references."""
+        return bool(self.train or self.name)
+
 
 @dataclass
 class TokenizerConfig:

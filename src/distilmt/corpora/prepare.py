@@ -20,6 +20,8 @@ from distilmt.corpora.readers import Pair, Splits, check_files, read_lines, read
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_path, fingerprint_files, write_json
 
+REFERENCES = "references"
+"""Step of a run in which the teacher gives references."""
 _TOLD = 1000
 
 
@@ -96,7 +98,24 @@ def load(directory: Path, split: str) -> pa.Table:
         UserError: the file is missing or damaged.
     """
     with _whole(directory, split) as path:
+        found = pq.read_table(path, columns=staging.SCHEMA.names)
+    # A corpus of one language has no references of its own: the teacher gave some, in a step of the run.
+    references = directory.resolve().parent / REFERENCES
+    if split == "train" or found["target"].null_count < found.num_rows or not (references / path.name).exists():
+        return found
+    with _whole(references, split) as path:
         return pq.read_table(path, columns=staging.SCHEMA.names)
+
+
+def pairs(directory: Path) -> pa.Table:
+    """The training sentences that have a translation; of a corpus of one language, those that the teacher gave.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    train = load(directory, "train")
+    found = train.filter(train["target"].is_valid())
+    return found if found.num_rows else load(directory.resolve().parent / REFERENCES, "sample")
 
 
 def count(directory: Path, split: str) -> int:

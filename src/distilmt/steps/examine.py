@@ -92,7 +92,7 @@ def _examined(names: list[str]) -> list[str]:
 
 
 def _material(config: RunConfig, root: Path) -> Material:
-    test, train = (prepare.load(root / "corpus", split) for split in ("test", "train"))
+    test, train = prepare.load(root / "corpus", "test"), prepare.pairs(root / "corpus")
     source, target = train["source"].to_pylist(), train["target"].to_pylist()
     pair = config.corpus
     return Material(

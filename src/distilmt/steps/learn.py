@@ -44,8 +44,8 @@ def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
         found = tokenizers.load(Path(config.tokenizer.path))
         found.copy_to(directory)
         return {"sizes": [len(found.source.pieces), len(found.target.pieces)], "shared": found.shared}
-    table = prepare.load(directory.parent / "corpus", "train")
-    sources, targets = table["source"].to_pylist(), table["target"].to_pylist()
+    corpus = directory.parent / "corpus"
+    sources, targets = prepare.load(corpus, "train")["source"].to_pylist(), prepare.pairs(corpus)["target"].to_pylist()
     return tokenizers.train(sources, targets, config.tokenizer, directory, config.seed)
 
 
@@ -176,7 +176,7 @@ def _as_long_as(config: TrainingConfig, student: Path) -> TrainingConfig:
 
 def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:
     """The references of the corpus, or of the sentences named."""
-    table = prepare.load(corpus, "train")
+    table = prepare.pairs(corpus)
     if ids is not None:
         table = table.filter(np.fromiter((i in ids for i in table["id"].to_pylist()), bool, table.num_rows))
     targets = Ragged.of(tokenizer.target.encode(table["target"].to_pylist()))

@@ -149,7 +149,7 @@ def _without_pieces(plan: Plan) -> dict[str, Any]:
     before = tokenizers.load(plan.parent.parent / "tokenizer")
     store = LabelStore(labels_of(plan.run, root))
     train = prepare.load(root / "corpus", "train")
-    targets = [*train["target"].to_pylist(), *store.hypotheses()]
+    targets = [*prepare.pairs(root / "corpus")["target"].to_pylist(), *store.hypotheses()]
     kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
     tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
     model = vocabulary.prune_model(load_marian(plan.parent), kept)

@@ -18,8 +18,9 @@ class Answers:
     A process that is killed in between loses what was under way alone.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open or begin the file."""
+    def __init__(self, path: Path, teacher: str) -> None:
+        """Open or begin the file; `teacher` stands for who answers, and how it is asked."""
+        self._teacher = teacher
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._spent: dict[str, float] = {}
@@ -30,7 +31,7 @@ class Answers:
 
     def known(self, texts: Sequence[str], count: int, sampling: float) -> dict[str, list[str]]:
         """What was said to those texts that were asked before, in the same way."""
-        keys = {_key(text, count, sampling): text for text in texts}
+        keys = {self._key(text, count, sampling): text for text in texts}
         found: dict[str, list[str]] = {}
         with closing(self._open()) as file:
             for part in _parts(list(keys)):
@@ -43,7 +44,7 @@ class Answers:
         self, said: Mapping[str, list[str]], count: int, sampling: float, spent: Mapping[str, float] | None = None
     ) -> None:
         """Keep answers, and what the process spent so far (tokens, requests, money)."""
-        rows = [(_key(text, count, sampling), json.dumps(each, ensure_ascii=False)) for text, each in said.items()]
+        rows = [(self._key(text, count, sampling), json.dumps(each, ensure_ascii=False)) for text, each in said.items()]
         spent = dict(spent or {})
         more = {what: much - self._spent.get(what, 0.0) for what, much in spent.items()}
         with closing(self._open()) as file, file:
@@ -62,9 +63,9 @@ class Answers:
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=60)
 
-
-def _key(text: str, count: int, sampling: float) -> bytes:
-    return blake2b(json.dumps([text, count, sampling]).encode(), digest_size=16).digest()
+    def _key(self, text: str, count: int, sampling: float) -> bytes:
+        asked = json.dumps([self._teacher, text, count, sampling])
+        return blake2b(asked.encode(), digest_size=16).digest()
 
 
 def _parts(keys: list[bytes]) -> list[list[bytes]]:

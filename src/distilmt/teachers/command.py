@@ -17,7 +17,7 @@ _WAIT, _PER_LINE = 120.0, 10.0
 class Command:
     """A program that is started for every batch of lines, on all cores side by side."""
 
-    batch = 200
+    batch = 1000
 
     def __init__(self, facts: dict[str, Any]) -> None:
         """Take the command line from `command`; it is split as a shell would, and no shell runs it."""

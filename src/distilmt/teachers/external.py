@@ -52,11 +52,21 @@ def adopt(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, di
         model.save_pretrained(directory)
         tokenizer.copy_to(directory)
         return {"name": path, "family": "marian", "parameters": _size(model)} | _licence(path)
+    facts = point(config, pair, directory)
+    return {key: facts[key] for key in ("name", "family", "parameters", "licence") if facts.get(key)}
+
+
+def point(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> dict[str, Any]:
+    """Make `directory` point to a teacher that is named; see that it answers, or is there.
+
+    Raises:
+        UserError: it does not, or is not.
+    """
     facts = about(config)
     if facts["kind"] not in ("huggingface", "ctranslate2"):
         probe(facts | {"source": pair[0], "target": pair[1], "endpoint": asdict(config.endpoint)})
     write_json(directory / POINTER, facts)
-    return {key: facts[key] for key in ("name", "family", "parameters", "licence") if facts.get(key)}
+    return facts
 
 
 def about(config: TeacherConfig) -> dict[str, Any]:
@@ -90,7 +100,11 @@ def pointer(directory: Path) -> dict[str, Any] | None:
         return None
     found = read_json(directory / POINTER)
     # Before there were other kinds, a model's path stood here alone.
-    return {"kind": "huggingface", "name": found.get("path"), "answers": str((directory / ANSWERS).resolve())} | found
+    return {
+        "kind": "huggingface",
+        "name": found.get("path"),
+        "answers": str(directory.resolve().parent / ANSWERS),
+    } | found
 
 
 def reached(facts: dict[str, Any], endpoint: EndpointConfig) -> dict[str, Any]:

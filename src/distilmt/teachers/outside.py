@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from distilmt.corpora.cleaning import normalise
 from distilmt.errors import UserError
-from distilmt.rundir import read_json
+from distilmt.rundir import fingerprint, read_json
 from distilmt.teachers.answers import Answers
 from distilmt.teachers.command import Command
 from distilmt.teachers.libretranslate import LibreTranslate
@@ -44,7 +44,7 @@ class Outside:
             answers: file of the answers that were had before; None asks anew, and keeps nothing.
         """
         self.source = _SOURCES[facts["kind"]](facts)
-        self.answers = Answers(answers) if answers else None
+        self.answers = Answers(answers, _identity(facts)) if answers else None
         if self.answers and isinstance(self.source, OpenAI):
             self.source.before = self.answers.spent().get("money", 0.0)
 
@@ -82,6 +82,11 @@ class Outside:
         return known
 
 
+def _identity(facts: dict[str, Any]) -> str:
+    """Stands for whoever is asked, and what for."""
+    return fingerprint({key: facts.get(key) for key in ("kind", "name", "url", "asked", "source", "target")})
+
+
 _SOURCES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "command": Command,
     "openai": OpenAI,
@@ -113,7 +118,8 @@ def open_speaker(
         from distilmt.teachers.generate import Generator
 
         return Generator(outside)
-    return Outside(outside, Path(outside["answers"]) if remember and outside.get("answers") else None)
+    answers = Path(outside.get("answers") or "/nowhere/")
+    return Outside(outside, answers if remember and answers.parent.is_dir() else None)
 
 
 def shipped_bytes(path: Path) -> int | None:

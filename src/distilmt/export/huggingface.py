@@ -37,10 +37,14 @@ class _SafetensorsConverter(TransformersConverter):
     """CTranslate2's converter, held to safetensors: pickles from outside are never opened."""
 
     def load_model(self, model_class: Any, model_name_or_path: str, **settings: Any) -> Any:
-        return super().load_model(model_class, model_name_or_path, use_safetensors=True, **settings)
+        self._model = super().load_model(model_class, model_name_or_path, use_safetensors=True, **settings)
+        return self._model
 
     def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
-        return _WithLanguages(super().load_tokenizer(tokenizer_class, model_name_or_path, **settings))
+        found = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
+        # By this alone the converter tells mBART-50 from mBART-25, whose decoders begin otherwise.
+        self._model.config.tokenizer_class = type(found).__name__
+        return _WithLanguages(found)
 
 
 class _WithLanguages:
@@ -51,6 +55,11 @@ class _WithLanguages:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)
+
+    @property
+    def bos_token(self) -> str | None:
+        """mBART-50's tokenizer names none since transformers 5; the converter writes it down all the same."""
+        return self._tokenizer.bos_token or self._tokenizer.cls_token
 
     @property
     def special_tokens_map(self) -> dict[str, Any]:

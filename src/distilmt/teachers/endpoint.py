@@ -18,7 +18,7 @@ from distilmt.errors import UserError
 
 T = TypeVar("T")
 _IN_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-_LONGEST_WAIT = 60.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 
 
 class Refused(Exception):
@@ -90,7 +90,7 @@ class Endpoint:
         """Wait before a request is made again: as long as the server asks for, else twice as long each time."""
         if number == self.retries:
             return
-        asked = float(told) if told and told.isdigit() else 0.5 * 2**number * random.uniform(0.75, 1.25)
+        asked = float(told) if told and told.isdigit() else _FIRST_WAIT * 2**number * random.uniform(0.75, 1.25)
         if self.stop.wait(min(asked, 10 * _LONGEST_WAIT if told else _LONGEST_WAIT)):
             raise UserError("stopped")
 

@@ -96,7 +96,7 @@ def test_a_wrong_key_or_model_is_told_at_once(server):
         teacher(server).translate(["a"])
     assert len(server.asked) == 1
     server.answer = lambda path, body: (400, {"error": {"message": "no model 'big'"}})
-    with pytest.raises(UserError, match="refuses .*no model 'big'"):
+    with pytest.raises(UserError, match=r"refuses .*no model 'big'"):
         teacher(server).translate(["a"])
     server.answer = lambda path, body: (200, {"hello": 1})
     with pytest.raises(UserError, match="answers otherwise than OpenAI"):

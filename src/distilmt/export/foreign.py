@@ -88,15 +88,15 @@ def _pieces(place: Path, model: Path, directory: Path, source: str, target: str)
             f"teacher {str(place)!r} has no tokenizer beside model.bin: put its source.spm and target.spm, "
             "sentencepiece.model or tokenizer.json there"
         )
-    two = (beside / "source.spm").exists() and (beside / "target.spm").exists()
     own = sorted([*beside.glob("*.spm"), *beside.glob("*.model")])
-    shutil.copyfile(beside / "source.spm" if two else own[0], directory / "source.spm")
-    if two:
+    marian = (beside / "source.spm").exists()
+    shutil.copyfile(beside / "source.spm" if marian else own[0], directory / "source.spm")
+    if (beside / "target.spm").exists():
         shutil.copyfile(beside / "target.spm", directory / "target.spm")
     package = read_json(place / "metadata.json") if (place / "metadata.json").exists() else {}
     prefix = package.get("target_prefix")
     # Marian's models read </s> at the end of a source; those that OpenNMT makes for Argos do not.
-    return about | {"source_end": two} | ({"target_prefix": prefix} if prefix else {})
+    return about | {"source_end": marian} | ({"target_prefix": prefix} if prefix else {})
 
 
 def _unzipped(path: Path, place: Path) -> Path:

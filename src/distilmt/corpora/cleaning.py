@@ -66,7 +66,12 @@ def key(text: str) -> str:
 
 def hash64(text: str) -> int:
     """64-bit hash of a text, the same in every process."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return int.from_bytes(digest(text), "big")
+
+
+def digest(text: str) -> bytes:
+    """The same as eight bytes, the biggest first."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def unspaced(text: str) -> int:

@@ -6,49 +6,30 @@ long, a part of all possible hashes at a time.
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from distilmt.corpora.cleaning import hash64, key, normalise
+from distilmt.corpora.cleaning import digest, hash64, key, normalise
 from distilmt.corpora.pairs import Pair
 
-_WAITING = 1 << 13
+_NOTHING = bytes(8)
+_pack = struct.Struct(">f").pack
+_NO_SCORE = _pack(-math.inf)
 _MAX_PARTS = 256  # files that are open together
 BLOCK = 1 << 17
 """Rows that are looked at together."""
-_MARKS = np.dtype([("pair", "<u8"), ("source", "<u8"), ("target", "<u8"), ("text", "<u8"), ("score", "<f4")])
+# Of both sides as they are, of the source's and the target's letters and digits, and of the source as it is.
+_MARKS = np.dtype([("pair", ">u8"), ("source", ">u8"), ("target", ">u8"), ("text", ">u8"), ("score", ">f4")])
 _FOUND = np.dtype([("hash", "<u8"), ("row", "<i8"), ("score", "<f4")])
 
 Rows = npt.NDArray[np.int64]
 Fates = npt.NDArray[np.uint8]
 """What becomes of every row: 0 if it stays."""
-
-
-class Mark(NamedTuple):
-    """What is remembered of a row."""
-
-    pair: int
-    """Hash of both sides as they are."""
-    source: int
-    """Hash of the source's letters and digits."""
-    target: int
-    """Hash of the target's letters and digits; 0 if there is no target."""
-    text: int
-    """Hash of the source as it is."""
-    score: float
-
-
-def mark(pair: Pair, monolingual: bool) -> Mark:
-    """What is remembered of a normalised pair."""
-    source, target = pair.source, pair.target
-    score = -np.inf if pair.score is None else pair.score
-    if monolingual:
-        return Mark(0, hash64(key(source)), 0, hash64(source), score)
-    return Mark(hash64(f"{source}\t{target}"), hash64(key(source)), hash64(key(target)), hash64(source), score)
 
 
 class HeldOut:
@@ -72,31 +53,30 @@ class HeldOut:
         held = {side: np.array(sorted(found), np.uint64) for side, found in
                 (("source", self._sources), ("target", self._targets))}  # fmt: skip
         for start, marks in _blocks(path):
-            yield start + np.flatnonzero(np.any([np.isin(marks[side], held[side]) for side in held], axis=0))
+            yield start + np.flatnonzero(
+                np.any([np.isin(marks[side].astype(np.uint64), held[side]) for side in held], axis=0)
+            )
 
 
 class Writer:
-    """Writes the marks of rows, in order; what waits is written at the end of the block."""
+    """Writes the marks of rows, in order; they are all there when the block ends."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._waiting: list[Mark] = []
+    def __init__(self, path: Path, texts: bool) -> None:
+        """Make ready to write to a file; with `texts` sources are also remembered as they are."""
+        self._file, self._texts = path.open("wb"), texts
 
-    def add(self, mark: Mark) -> None:
-        """Write the mark of the next row."""
-        self._waiting.append(mark)
-        if len(self._waiting) == _WAITING:
-            self._write()
-
-    def _write(self) -> None:
-        np.array(self._waiting, _MARKS).tofile(self._file)
-        self._waiting.clear()
+    def add(self, pair: Pair, monolingual: bool) -> None:
+        """Write the mark of the next row, a normalised pair."""
+        _, source, target, score = pair
+        both = _NOTHING if monolingual else digest(f"{source}\t{target}")
+        right = _NOTHING if monolingual else digest(key(target))
+        text = digest(source) if self._texts else _NOTHING
+        self._file.write(both + digest(key(source)) + right + text + (_NO_SCORE if score is None else _pack(score)))
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._write()
         self._file.close()
 
 

@@ -157,7 +157,8 @@ def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
 
 def _stage(opened: list[Origin], cleaner: Cleaner, rows: Path, marks: Path) -> None:
     """Write the clean rows and their marks, origin after origin."""
-    with progress.task("clean sentences", None, "pairs") as task, duplicates.Writer(marks) as writer:
+    texts = any(origin.monolingual for origin in opened)
+    with progress.task("clean sentences", None, "pairs") as task, duplicates.Writer(marks, texts) as writer:
         staging.write_rows(rows, (row for origin in opened for row in _clean(origin, cleaner, writer, task)))
     start = 0
     for origin in opened:
@@ -170,7 +171,7 @@ def _clean(origin: Origin, cleaner: Cleaner, writer: duplicates.Writer, task: pr
     name, monolingual = origin.name, origin.monolingual
     told = _told(origin.pairs, task)
     for pair in cleaner.clean(told, origin.report, monolingual, origin.min_score):
-        writer.add(duplicates.mark(pair, monolingual))
+        writer.add(pair, monolingual)
         yield staging.Row(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
 
 

@@ -85,7 +85,7 @@ def find(folder: Path, target: str) -> list[Path]:
 def _codes(path: Path) -> list[str]:
     """What may be a language code in a path, the likeliest first: the name, its last part, the directories upwards."""
     names = [path.stem, *re.split(r"\.", path.stem)[-1:], *re.split(r"[.-]", path.stem, maxsplit=1)[1:]]
-    return [name for name in (*names, *reversed(path.parts[:-1])) if _CODE.fullmatch(name)]
+    return [name for name in (*names, *reversed(path.parts[:-1])) if _CODE.fullmatch(name) and name != "LC_MESSAGES"]
 
 
 def _open(path: Path) -> Any:
@@ -128,10 +128,11 @@ def _check_table(path: Path) -> None:
 def _pairs(catalogue: Any) -> Iterator[Pair]:
     line = 0
     for entry in catalogue:
-        line = max(line + 1, entry.linenum or 0)
-        if not entry.translated():  # obsolete and fuzzy ones neither
+        line = max(line + 1, getattr(entry, "linenum", None) or 0)
+        translated = all(entry.msgstr_plural.values()) if entry.msgstr_plural else entry.msgstr
+        if not translated or entry.obsolete or "fuzzy" in entry.flags:
             continue
-        if not entry.msgid_plural:
+        if not entry.msgid_plural or not entry.msgstr_plural:
             yield Pair(line, entry.msgid, entry.msgstr)
             continue
         for offset, (left, right) in enumerate(_plural(entry)):

@@ -120,11 +120,12 @@ def _marked(side: etree._Element) -> dict[str, str]:
 
 
 def _text(element: etree._Element) -> str:
-    """The text of a segment: that of its inline elements too, but not the codes some of them hold."""
+    """The text of a segment: that of its inline elements too, but not the codes some hold; `&x;` of a DTD stays so."""
     parts = [element.text or ""]
     for child in element:
-        name = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
-        if name and name not in _CODES:
+        if not isinstance(child.tag, str):
+            parts.append(child.text or "")
+        elif child.tag.rpartition("}")[2] not in _CODES:
             parts.append(_text(child))
         parts.append(child.tail or "")
     return "".join(parts)

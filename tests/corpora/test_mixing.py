@@ -151,7 +151,8 @@ def test_ids_are_unique(tmp_path: Path) -> None:
 
 def test_sources_from_a_file_and_from_flags(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
-        "run_dir: x\ncorpus:\n  sources:\n    - files: [a.en, a.it]\n      weight: 2\n    - name: opus:Books/v1\n      licence: CC0\n"
+        "corpus:\n  sources:\n    - files: [a.en, a.it]\n      weight: 2\n"
+        "    - name: opus:Books/v1\n      licence: CC0\n"
     )
     wanted = [SourceConfig(["a.en", "a.it"], weight=2.0), SourceConfig(name="opus:Books/v1", licence="CC0")]
     assert settings.load([str(tmp_path / "a.yaml")]).corpus.sources == wanted

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]{0,20}(?:\s[^<>]{0,500})?/?>|<!--[^<>]{0,500}-->")
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,10}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
-_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"']+|www\.[^\s<>\"']+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
+# Of ASCII alone: where there are no spaces, what follows an address is text.
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[!#-&(-;=?-~]+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE | re.ASCII)
 _GROUPING = re.compile(r"(?<=\d)[.,'’ ](?=\d)")
 _NUMBER = re.compile(r"\d+")
 _PHRASE_WORDS = 4
@@ -52,7 +53,7 @@ def urls(text: str) -> set[str]:
     """The web and mail addresses of a text, without the punctuation that ends a sentence."""
     if "." not in text:
         return set()
-    return {found.rstrip(".,;:!?)]}»”’").lower() for found in _URL.findall(text)}
+    return {found.rstrip(".,;:!?)]}").lower() for found in _URL.findall(text)}
 
 
 def repetition(words: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ import shutil
 import urllib.error
 import urllib.request
 import zipfile
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def _look_up(name: str, corpus: str, version: str | None, source: str, target: s
     getter.url = API + "?" + getter.url.partition("?")[2]
     try:
         found, _ = getter.get_corpora_data()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, HTTPException) as error:
         raise UserError(f"{name}: OPUS does not answer ({_reason(error)}): {_INSTEAD}") from None
     if not found:
         raise UserError(
@@ -83,7 +84,7 @@ def _download(url: str, path: Path, name: str) -> None:
                     task.advance(len(chunk))
         if size and path.stat().st_size != int(size):
             raise OSError("it was cut off")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError) and error.filename:
             raise  # a disk that is full
         raise UserError(f"{name}: cannot fetch {url} ({_reason(error)}): {_INSTEAD}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,14 +22,63 @@ class CleaningConfig:
     """Most words on either side (three times as many characters for scripts without spaces)."""
     max_chars: int = 1500
     """Most characters on either side."""
+    max_word_chars: int = 0
+    """Longest word on either side, in characters (150 is usual); 0 allows all."""
     max_ratio: float = 3.0
     """Longest to shortest side, in characters weighted by script, with 10 characters added to both."""
     drop_identical: bool = True
     """Drop pairs whose two sides are the same."""
     drop_duplicates: bool = True
     """Drop pairs that stood before, and training pairs whose source or target stands in valid or test."""
+    keep_best: bool = False
+    """Of pairs with the same target (case and punctuation aside) keep the one with the best score."""
+    markup: Literal["keep", "fix", "drop"] = "keep"
+    """HTML tags and character entities: leave them, take them out and write entities as characters, or drop pairs."""
+    min_letters: float = 0.0
+    """Smallest share of letters among the characters of either side (0.5 is usual); 0 allows all."""
+    drop_number_mismatch: bool = False
+    """Drop pairs whose sides do not have the same numbers (in digits)."""
+    drop_url_mismatch: bool = False
+    """Drop pairs whose sides do not have the same web and mail addresses."""
+    max_repetition: int = 0
+    """Most times in a row that a phrase of one to four words may stand; 0 allows all."""
     language_id: bool = False
     """Drop pairs whose sides are not in the languages named (needs the extra `langid`)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_letters <= 1:
+            raise UserError(f"cleaning.min_letters is {self.min_letters:g}: it must lie between 0 and 1")
+
+
+@dataclass
+class SourceConfig:
+    """One more source of sentence pairs, which is mixed in beside `corpus.train`."""
+
+    files: list[str] = field(default_factory=list)
+    """Like `corpus.train`."""
+    name: str | None = None
+    """Like `corpus.name`; only the training part of a data set is taken."""
+    id: str | None = None
+    """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
+    weight: float = 1.0
+    """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
+    licence: str | None = None
+    """What it may be used for, for the corpus card."""
+    score: str | None = None
+    """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
+    min_score: float | None = None
+    """Pairs with less, or without a score, are dropped."""
+
+    def __post_init__(self) -> None:
+        if bool(self.files) == bool(self.name):
+            raise UserError(f"corpus.sources: {self.name or self.files or 'one'}: set either files or name")
+        told = self.name or " ".join(self.files)
+        if not 0 < self.weight <= 100:
+            raise UserError(f"corpus.sources, {told}: weight is {self.weight:g}: it must lie above 0 and not above 100")
+        if self.min_score is not None and self.score is None:
+            raise UserError(f"corpus.sources, {told}: min_score is set, so name the column with score")
+        if self.id is not None and not re.fullmatch(r"[A-Za-z0-9_.]+", self.id):
+            raise UserError(f"corpus.sources, {told}: id is {self.id!r}: use letters, digits, _ and . alone")
 
 
 @dataclass
@@ -40,7 +90,7 @@ class CorpusConfig:
     target: str = "it"
     """Target language code."""
     train: list[str] = field(default_factory=list)
-    """Two parallel text files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
+    """Two parallel text files; one .tsv, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
     valid: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
     test: list[str] = field(default_factory=list)
@@ -48,7 +98,11 @@ class CorpusConfig:
     monolingual: list[str] = field(default_factory=list)
     """Text files in the source language, a sentence a line, which the teacher translates; each may end in .gz."""
     name: str | None = None
-    """`debian` (package descriptions, through apt) or `hf:NAME[:CONFIG]` (Hugging Face data set, disk or hub)."""
+    """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
+    licence: str | None = None
+    """What `train` or `name` may be used for, for the corpus card; null takes what the data set itself says."""
+    sources: list[SourceConfig] = field(default_factory=list)
+    """More sources of pairs beside it, each with files or a name, and a weight."""
     valid_size: int = 1500
     """Most validation pairs (kept as they are if `valid` names files)."""
     test_size: int = 2000

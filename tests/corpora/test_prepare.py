@@ -69,6 +69,8 @@ def test_named_files_are_kept(tmp_path: Path) -> None:
     assert told["test"] == {"read": 5, "kept": 5, "dropped": {}}
     assert told["train"]["dropped"]["in_test"]["examples"][0]["line"] == 8
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "card.json",
+        "card.md",
         "cleaning.json",
         "test.parquet",
         "train.parquet",
@@ -196,9 +198,9 @@ def test_monolingual_rows_have_no_target(tmp_path: Path) -> None:
     assert summary["train"] == len(train)
     assert all(row[2] is not None for row in rows(tmp_path / "out", "valid"))
     told = json.loads((tmp_path / "out" / "cleaning.json").read_text())
-    assert told["mono-1"]["read"] == 33
-    assert {name: part["count"] for name, part in told["mono-1"]["dropped"].items()}.items() >= {
-        ("empty", 1), ("duplicate", 1), ("in_test", 1)
+    assert told["train: mono-1"]["read"] == 33
+    assert {name: part["count"] for name, part in told["train: mono-1"]["dropped"].items()}.items() >= {
+        ("empty", 1), ("duplicate", 2), ("in_test", 1)
     }  # fmt: skip
 
 

@@ -1,11 +1,10 @@
-"""The corpus step: read, clean, split, and write train, valid and test as Parquet."""
+"""The corpus step: read, clean, split, mix, and write train, valid and test as Parquet."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +13,24 @@ import pyarrow.parquet as pq
 
 from distilmt import progress
 from distilmt.config import CorpusConfig
-from distilmt.corpora import apt, debian, huggingface, splitting, staging
+from distilmt.corpora import card, duplicates, mixing, origins, staging
 from distilmt.corpora.cleaning import Cleaner, Report
-from distilmt.corpora.readers import Pair, Splits, check_files, read_lines, read_pairs
+from distilmt.corpora.origins import Origin
+from distilmt.corpora.pairs import Pair, Splits
+from distilmt.corpora.readers import read_pairs
 from distilmt.errors import UserError
-from distilmt.rundir import atomic_path, fingerprint_files, write_json
+from distilmt.rundir import atomic_path, write_json
 
 REFERENCES = "references"
 """Step of a run in which the teacher gives references."""
 _TOLD = 1000
 
 
-@dataclass
-class _Origin:
-    """Where rows come from: `name` starts their ids."""
-
-    name: str
-    pairs: Iterable[Pair]
-    monolingual: bool = False
-    report: Report = field(default_factory=Report)
-    rows: range = range(0)
-    """Its rows in the staged file."""
-
-
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, object]:
-    """Write `train.parquet`, `valid.parquet`, `test.parquet` and `cleaning.json`.
+    """Write `train.parquet`, `valid.parquet`, `test.parquet`, `cleaning.json`, and the corpus card (.md and .json).
+
+    Rows wait on disk until it is known which of them stay, so that memory does not grow with the corpus, but for a
+    byte a row.
 
     Args:
         config: where pairs come from and what is dropped.
@@ -46,53 +38,64 @@ def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, objec
         directory: where to; made if missing.
 
     Returns:
-        Pairs per split, pairs read for training (`read`), and `dropped` ones by reason.
+        Rows per split, pairs read for training (`read`), and `dropped` ones by reason.
 
     Raises:
         UserError: an input cannot be used, or nothing is left to train on.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    staged = directory / ".staged.tmp"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        return _prepare(config, seed, directory, staged)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> dict[str, object]:
     cleaner = Cleaner(config.cleaning, config.source, config.target)
     held = {"valid": Report(), "test": Report()}
-    splits = _open(config, held["valid"])
-    origins = _origins(config, splits)
-    staged = directory / ".cleaned.parquet"
-    try:
-        cleaner.hold_out([*(splits.valid or ()), *(splits.test or ())])
-        _stage(origins, cleaner, staged)
-        _write_splits(config, seed, splits, cleaner, staged, directory, origins, held)
-    finally:
-        staged.unlink(missing_ok=True)
-    train = Report.of([origin.report for origin in origins])
+    opened, own = origins.open_all(config)
+    given = _given(config, own, held["valid"])
+    rows, marks = staged / "rows.parquet", staged / "marks"
+    _stage(opened, cleaner, rows, marks)
+    held_out = duplicates.HeldOut()
+    held_out.add(pair[1:3] for pairs in given.values() for pair in pairs or ())
+    fates = mixing.fates(marks, opened, held_out, config.cleaning)
+    random = np.random.default_rng(seed)
+    sizes = {"test": config.test_size, "valid": config.valid_size}
+    missing = {name: size for name, size in sizes.items() if given[name] is None}
+    drawn = staging.draw(rows, mixing.drawn_from(opened), fates, missing, random)
+    mixing.split_off(marks, fates, drawn, held_out, config.cleaning)
+    for name, report in held.items():
+        _write_held_out(directory / f"{name}.parquet", name, given[name], drawn.get(name, {}), report)
+    with atomic_path(directory / "train.parquet") as path:
+        mixing.write_train(rows, fates, opened, config.max_train, random, path)
+        _complain_if_empty(opened)
+    return _tell(config, seed, directory, opened, held)
+
+
+def _tell(
+    config: CorpusConfig, seed: int, directory: Path, opened: list[Origin], held: dict[str, Report]
+) -> dict[str, object]:
+    """Write what became of the pairs: all of them, and where there are several origins those of each."""
+    train = Report.of([origin.report for origin in opened])
     told = {"train": train, **held}
-    counts: dict[str, object] = {name: report.kept for name, report in told.items()}
-    if len(origins) > 1:
-        told |= {origin.name: origin.report for origin in origins if origin.name != "train"}
+    counts: dict[str, object] = {name: report.kept + report.repeated for name, report in told.items()}
+    if len(opened) > 1:
+        told |= {f"train: {origin.name}": origin.report for origin in opened}
     write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in told.items()})
+    card.write(config, seed, directory, opened, held)
     return {**counts, "read": train.read, "dropped": dict(train.dropped)}
 
 
 def inputs(config: CorpusConfig) -> dict[str, str]:
-    """Fingerprints of everything `prepare` reads; Debian's indices are fetched if they are not there yet."""
-    _check(config)
-    found: dict[str, str] = {}
-    for split, paths in (
-        ("train", config.train),
-        ("valid", config.valid),
-        ("test", config.test),
-        ("mono", config.monolingual),
-    ):
-        check_files(paths)
-        found.update({f"{split}:{path}": fingerprint_files(Path(path)) for path in paths})
-    if config.name == "debian":
-        found["debian"] = apt.fetch([config.source, config.target], apt.default_cache()).fingerprint
-    elif config.name:
-        found[config.name] = huggingface.data_fingerprint(config.name)
-    return found
+    """Fingerprints of everything `prepare` reads; data sets are fetched if they are not there yet."""
+    return origins.fingerprints(config)
 
 
 def load(directory: Path, split: str) -> pa.Table:
-    """A split written by `prepare`: columns id, source, target.
+    """A split written by `prepare`: columns id, source, target (null where the teacher has to say it).
 
     Raises:
         UserError: the file is missing or damaged.
@@ -150,37 +153,11 @@ def _whole(directory: Path, split: str) -> Iterator[Path]:
         raise UserError(f"{path} is damaged: delete {directory} and run the corpus step again") from None
 
 
-def _check(config: CorpusConfig) -> None:
-    if config.name and config.train:
-        raise UserError("set corpus.train (files) or corpus.name (debian or hf:NAME): both are set")
-    if not (config.name or config.train or config.monolingual):
-        raise UserError(
-            "set corpus.train (files), corpus.name (debian or hf:NAME) or corpus.monolingual (text): neither is set"
-        )
-    if config.name and config.name != "debian" and not config.name.startswith("hf:"):
-        raise UserError(f"corpus.name is {config.name!r}: write debian or hf:NAME, or name files with corpus.train")
-
-
-def _open(config: CorpusConfig, valid_report: Report) -> Splits:
-    """The pairs of all origins; files named for valid and test go before what the origin splits off."""
-    _check(config)
-    origin = _open_origin(config)
-    valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else origin.valid
-    test = list(read_pairs(config.test, config.source, config.target)) if config.test else origin.test
-    return Splits(origin.train, None if valid is None else _cut(valid, config.valid_size, valid_report), test)
-
-
-def _open_origin(config: CorpusConfig) -> Splits:
-    if not config.name and not config.train:
-        return Splits((), None, None)
-    if not config.name:
-        return Splits(read_pairs(config.train, config.source, config.target), None, None)
-    if config.name != "debian":
-        return huggingface.read(config.name, config.source, config.target)
-    indices = apt.fetch([config.source, config.target], apt.default_cache())
-    records = list(debian.pairs(indices, config.source, config.target))
-    valid_size = 0 if config.valid else config.valid_size
-    return splitting.split(records, valid_size, 0 if config.test else config.test_size)
+def _given(config: CorpusConfig, own: Splits, report: Report) -> dict[str, list[Pair] | None]:
+    """Valid and test where they need not be drawn: files named for them go before what the origin splits off."""
+    valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else own.valid
+    test = list(read_pairs(config.test, config.source, config.target)) if config.test else own.test
+    return {"valid": None if valid is None else _cut(valid, config.valid_size, report), "test": test}
 
 
 def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
@@ -197,30 +174,24 @@ def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
     return kept
 
 
-def _origins(config: CorpusConfig, splits: Splits) -> list[_Origin]:
-    """The pairs, and behind them the files of one language: of several, each has a number in its ids."""
-    origins = [_Origin("train", splits.train)] if config.name or config.train else []
-    several = len(config.monolingual) > 1
-    for number, path in enumerate(config.monolingual, 1):
-        origins.append(_Origin(f"mono-{number}" if several else "mono", read_lines(path), monolingual=True))
-    return origins
-
-
-def _stage(origins: list[_Origin], cleaner: Cleaner, staged: Path) -> None:
-    """Write the clean rows, valid and test not yet drawn from them."""
-    with progress.task("clean sentences", None, "pairs") as task:
-        staging.write_rows(staged, (row for origin in origins for row in _clean(origin, cleaner, task)))
+def _stage(opened: list[Origin], cleaner: Cleaner, rows: Path, marks: Path) -> None:
+    """Write the clean rows and their marks, origin after origin."""
+    texts = any(origin.monolingual for origin in opened)
+    with progress.task("clean sentences", None, "pairs") as task, duplicates.Writer(marks, texts) as writer:
+        staging.write_rows(rows, (row for origin in opened for row in _clean(origin, cleaner, writer, task)))
     start = 0
-    for origin in origins:
+    for origin in opened:
         origin.rows = range(start, start + origin.report.kept)
         start = origin.rows.stop
-    _complain_if_empty(origins)
+    _complain_if_empty(opened)
 
 
-def _clean(origin: _Origin, cleaner: Cleaner, task: progress.Task) -> Iterator[staging.Row]:
-    for pair in cleaner.clean(_told(origin.pairs, task), origin.report, origin.monolingual):
-        target = None if origin.monolingual else pair.target
-        yield staging.Row(f"{origin.name}-{pair.line:06d}", pair.source, target)
+def _clean(origin: Origin, cleaner: Cleaner, writer: duplicates.Writer, task: progress.Task) -> Iterator[staging.Row]:
+    name, monolingual = origin.name, origin.monolingual
+    told = _told(origin.pairs, task)
+    for pair in cleaner.clean(told, origin.report, monolingual, origin.min_score):
+        writer.add(pair, monolingual)
+        yield staging.Row(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
 
 
 def _told(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
@@ -232,39 +203,17 @@ def _told(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
     task.advance(number % _TOLD)
 
 
-def _write_splits(
-    config: CorpusConfig,
-    seed: int,
-    splits: Splits,
-    cleaner: Cleaner,
-    staged: Path,
-    directory: Path,
-    origins: list[_Origin],
-    held: dict[str, Report],
+def _write_held_out(
+    path: Path, split: str, given: list[Pair] | None, drawn: dict[int, staging.Row], report: Report
 ) -> None:
-    random = np.random.default_rng(seed)
-    sizes = {"test": config.test_size, "valid": config.valid_size}
-    given = {"test": splits.test, "valid": splits.valid}
-    missing = {name: sizes[name] for name in sizes if given[name] is None}
-    drawn = staging.draw(staged, _drawn_from(origins), missing, random)
-    stays = _remaining(staged, drawn, cleaner, origins)
-    _subsample(stays, config.max_train, random, origins)
-    _complain_if_empty(origins)
-    for name, report in held.items():
-        pairs = given[name] or []
-        rows = [staging.Row(_id_in(name, row.id), *row[1:]) for row in drawn.get(name, {}).values()]
-        report.read = max(report.read, len(rows) + len(pairs))
-        with atomic_path(directory / f"{name}.parquet") as path:
-            staging.write_pairs(path, name, pairs) if pairs else staging.write_rows(path, rows)
-    with atomic_path(directory / "train.parquet") as path:
-        staging.copy_rows(staged, stays, path)
-
-
-def _drawn_from(origins: list[_Origin]) -> range:
-    """The rows valid and test are drawn from: pairs, or sentences of one language where there are no pairs."""
-    pairs = [origin.rows for origin in origins if not origin.monolingual]
-    rows = pairs or [origin.rows for origin in origins]
-    return range(rows[0].start, rows[-1].stop)
+    """Write valid or test: pairs that were given, or rows that were drawn from the training text."""
+    rows = [staging.Row(_id_in(split, row.id), row.source, row.target) for row in drawn.values()]
+    report.read = max(report.read, len(given or rows))
+    with atomic_path(path) as temporary:
+        if given is None:
+            staging.write_rows(temporary, rows)
+        else:
+            staging.write_pairs(temporary, split, given)
 
 
 def _id_in(split: str, name: str) -> str:
@@ -272,38 +221,8 @@ def _id_in(split: str, name: str) -> str:
     return f"{split}-{name.removeprefix('train-')}"
 
 
-def _remaining(staged: Path, drawn: staging.Drawn, cleaner: Cleaner, origins: list[_Origin]) -> staging.Flags:
-    """Which rows stay in train once valid and test are drawn; those that do not are counted as dropped."""
-    stays = np.ones(origins[-1].rows.stop, bool)
-    if not drawn:
-        return stays
-    held_out = set().union(*drawn.values())
-    for rows in drawn.values():
-        cleaner.hold_out(Pair(0, row.source, row.target or "") for row in rows.values())
-    numbered = enumerate(staging.read_rows(staged))
-    for origin in origins:
-        for number, row in islice(numbered, len(origin.rows)):
-            pair = Pair(int(row.id.rsplit("-", 1)[1]), row.source, row.target or "")
-            if number in held_out or cleaner.leaks(pair):
-                origin.report.drop("split_off" if number in held_out else "in_test", pair)
-                stays[number] = False
-    return stays
-
-
-def _subsample(stays: staging.Flags, size: int | None, random: np.random.Generator, origins: list[_Origin]) -> None:
-    rows = np.flatnonzero(stays)
-    if size is None or size >= len(rows):
-        return
-    before = [np.count_nonzero(stays[origin.rows.start : origin.rows.stop]) for origin in origins]
-    stays[random.choice(rows, len(rows) - max(0, size), replace=False)] = False
-    for origin, count in zip(origins, before, strict=True):
-        after = np.count_nonzero(stays[origin.rows.start : origin.rows.stop])
-        if after < count:
-            origin.report.count("not_drawn", int(count - after))
-
-
-def _complain_if_empty(origins: list[_Origin]) -> None:
-    report = Report.of([origin.report for origin in origins])
+def _complain_if_empty(opened: list[Origin]) -> None:
+    report = Report.of([origin.report for origin in opened])
     if report.kept > 0:
         return
     reasons = sorted(report.dropped.items(), key=lambda item: -item[1])[:4]

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distilmt.corpora.cleaning import hash64, key
-from distilmt.corpora.readers import Pair
+from distilmt.corpora.duplicates import Fates, Rows
+from distilmt.corpora.pairs import Pair
 from distilmt.errors import UserError
 
 SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("target", pa.string())])
@@ -52,24 +53,15 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a file, in order."""
-    for batch in _batches(path):
+    for batch in batches(path):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield Row(*row)
-
-
-def copy_rows(path: Path, flags: Flags, destination: Path) -> None:
-    """Write the rows whose flag is set to another file."""
-    start = 0
-    with pq.ParquetWriter(destination, SCHEMA) as file:
-        for batch in _batches(path):
-            file.write_batch(batch.filter(pa.array(flags[start : start + len(batch)])))
-            start += len(batch)
 
 
 def chosen(path: Path, flags: Flags, size: int) -> Iterator[pa.Table]:
     """The rows whose flag is set, in order, as tables of `size` rows; the last may have fewer."""
     start, waiting = 0, SCHEMA.empty_table()
-    for batch in _batches(path):
+    for batch in batches(path):
         found = batch.filter(pa.array(flags[start : start + len(batch)]))
         start += len(batch)
         waiting = pa.concat_tables([waiting, pa.Table.from_batches([found], SCHEMA)])
@@ -80,12 +72,13 @@ def chosen(path: Path, flags: Flags, size: int) -> Iterator[pa.Table]:
         yield waiting
 
 
-def draw(path: Path, within: range, sizes: Mapping[str, int], random: np.random.Generator) -> Drawn:
+def draw(path: Path, within: range, fates: Fates, sizes: Mapping[str, int], random: np.random.Generator) -> Drawn:
     """Draw splits at random from some of a file's rows: no source twice, at most a tenth of these rows for each.
 
     Args:
         path: a file of rows.
         within: numbers of the rows that may be drawn.
+        fates: a number per row of the file; only those where it is 0 may be drawn.
         sizes: split to the most rows it may have.
         random: what the draw depends on.
 
@@ -95,32 +88,64 @@ def draw(path: Path, within: range, sizes: Mapping[str, int], random: np.random.
     Raises:
         UserError: the file is too short to give anything away.
     """
-    total = len(within)
+    total = len(within) - int(np.count_nonzero(fates[within.start : within.stop]))
     sizes = {split: min(size, max(1, total // _MAX_SHARE)) for split, size in sizes.items() if size > 0}
     if sizes and total < _MAX_SHARE:
         raise UserError(
             f"only {total} clean pairs: too few to split {' and '.join(sizes)} off, so name files with"
             f" {' and '.join(f'corpus.{split}' for split in sizes)}, or more text to train on"
         )
-    rows = random.choice(total, min(total, _SPARE * sum(sizes.values())), replace=False) + within.start
-    found = _take(path, rows)
+    ranks = random.choice(total, min(total, _SPARE * sum(sizes.values())), replace=False)
+    found = _take(path, within, fates, ranks)
     drawn: Drawn = {}
-    candidates, seen = iter(rows.tolist()), set[int]()
+    candidates, seen = iter(ranks.tolist()), set[int]()
     for split, size in sizes.items():
         chosen: dict[int, Row] = {}
-        while len(chosen) < size and (row := next(candidates, None)) is not None:
-            if (mark := hash64(key(found[row].source))) not in seen:
+        while len(chosen) < size and (rank := next(candidates, None)) is not None:
+            number, row = found[rank]
+            if (mark := hash64(key(row.source))) not in seen:
                 seen.add(mark)
-                chosen[row] = found[row]
+                chosen[number] = row
         drawn[split] = dict(sorted(chosen.items()))
     return drawn
 
 
-def _take(path: Path, rows: npt.NDArray[np.int64]) -> dict[int, Row]:
-    wanted = set(rows.tolist())
-    return {number: row for number, row in enumerate(read_rows(path)) if number in wanted}
+def _take(path: Path, within: range, fates: Fates, ranks: Rows) -> dict[int, tuple[int, Row]]:
+    """Number and row of the first, second, … of the rows that may be drawn, as `ranks` (from 0) names them."""
+    found: dict[int, tuple[int, Row]] = {}
+    ranks = np.sort(ranks)
+    start = before = 0
+    for batch in batches(path):
+        numbers = np.arange(start, start + len(batch))
+        open_ = numbers[(fates[start : start + len(batch)] == 0) & (numbers >= within.start) & (numbers < within.stop)]
+        here = ranks[np.searchsorted(ranks, before) : np.searchsorted(ranks, before + len(open_))]
+        numbers = open_[here - before]
+        rows = batch.take(pa.array(numbers - start)) if len(here) else batch.slice(0, 0)
+        columns = [column.to_pylist() for column in rows.columns]
+        taken = map(Row._make, zip(*columns, strict=True))
+        found.update(zip(here.tolist(), zip(numbers.tolist(), taken, strict=True), strict=True))
+        start, before = start + len(batch), before + len(open_)
+    return found
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+class Lots:
+    """Draws some of many things that come one block after the other, every choice of them equally likely."""
+
+    def __init__(self, total: int, wanted: int, random: np.random.Generator) -> None:
+        """Make ready to draw `wanted` of `total` things."""
+        self._left, self._wanted, self._random = total, min(total, wanted), random
+
+    def draw(self, count: int) -> Flags:
+        """Which of the next `count` things are drawn."""
+        flags = np.full(count, self._wanted == self._left)
+        if 0 < self._wanted < self._left:
+            here = int(self._random.hypergeometric(self._wanted, self._left - self._wanted, count))
+            flags[self._random.choice(count, here, replace=False)] = True
+        self._left, self._wanted = self._left - count, self._wanted - int(flags.sum())
+        return flags
+
+
+def batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """A file of rows, some at a time."""
     with pq.ParquetFile(path) as file:
         yield from file.iter_batches(batch_size=BATCH)

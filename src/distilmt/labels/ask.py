@@ -38,6 +38,8 @@ class LabelJob:
     wants_words: bool
     speaker: Path | None = None
     """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
+    cores: int | None = None
+    """Batches translated side by side; None takes one per core."""
 
 
 def _same_pieces(path: Path, job: LabelJob) -> None:
@@ -70,7 +72,7 @@ class Asker:
         exported = directory / name
         if not (exported / "distilmt.json").exists():
             self._export(speaker, exported)
-        return Translator(exported, threads=1, workers=cores(), device="auto")
+        return Translator(exported, threads=1, workers=self.job.cores or cores(), device="auto")
 
     def _export(self, teacher: Path, exported: Path) -> None:
         job = self.job

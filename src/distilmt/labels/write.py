@@ -1,11 +1,10 @@
-"""Writes a label store: shards of sentences, asked of the teacher one after another."""
+"""Writes a label store: shards of sentences, each asked of the teacher here or on a cluster."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import pyarrow as pa
 
 from distilmt import progress
 from distilmt.errors import UserError
+from distilmt.labels import cluster
 from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.rows import Shard, schema_of, shard_of
 from distilmt.labels.store import LabelWriter
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
@@ -26,7 +27,7 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
 
     Args:
         shards: the sentences, `job.config.shard_size` a table: columns id, source and target (the reference, may be
-            null). They are taken one by one; those that were labelled by an earlier call are passed over.
+            null). They are taken as they are needed; those that were labelled by an earlier call are passed over.
         total: sentences of all shards.
         job: who is asked, and what.
         directory: the store.
@@ -35,7 +36,7 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
         Counts, for the step's record.
 
     Raises:
-        UserError: word distributions are wanted of a teacher that has another vocabulary.
+        UserError: word distributions are wanted of a teacher that has another vocabulary; or `cluster.ask`'s.
     """
     outside = external.pointer(job.teacher)
     if outside and job.wants_words:
@@ -44,15 +45,23 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
             "set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path to its directory"
         )
     writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
-    done, asker = writer.done(), None
-    labelled = min(done * job.config.shard_size, total)
-    with progress.task("labelling", total, "sentences", labelled) as bar:
-        for sentences in islice(shards, done, None):
-            asker = asker or Asker(job, directory)
-            writer.write_shard(asker.label(sentences))
-            bar.advance(sentences.num_rows)
+    done = writer.done()
+    missing = ((number, sentences) for number, sentences in enumerate(shards) if number not in done)
+    ask = cluster.ask if job.config.engine == "ray" else _ask
+    with progress.task("labelling", total, "sentences", writer.manifest["rows"]) as bar:
+        for number, shard in ask(missing, job, directory):
+            writer.add(shard, number)
+            bar.advance(shard.rows)
     writer.finish()
-    return {"sentences": total, "shards": writer.done()}
+    return {"sentences": total, "shards": len(writer.done())}
+
+
+def _ask(shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path) -> Iterator[tuple[int, Shard]]:
+    """Label in this process, one shard after another; the teacher is loaded when there is one to be labelled."""
+    asker, schema = None, schema_of(len(job.tokenizer.target.pieces))
+    for number, sentences in shards:
+        asker = asker or Asker(job, directory)
+        yield number, shard_of(asker.label(sentences), schema)
 
 
 def drawn(total: int, most: int | None, seed: tuple[int, ...]) -> np.ndarray:

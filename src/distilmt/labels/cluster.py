@@ -97,7 +97,8 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    own = {"num_cpus": cores(), "include_dashboard": False} if config.address == "local" else {}
+    alone = config.address == "local"
+    own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if alone else {}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)

@@ -99,7 +99,8 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
         return
     alone = config.address == "local"
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if alone else {}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a Ray of our own sends nothing anywhere,
+    os.environ.setdefault("RAY_worker_niceness", "0")  # and its workers run at our priority, not at the lowest
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:

@@ -2,9 +2,9 @@
 
     python benchmarks/ray_kill.py [--kills 20] [--sentences 6000] [--seed 1]
 
-Every fifth kill is the driver's, which is then started again; a kill comes at a random moment after more shards were done
-than at the last one. In the end the store is checked (every id once, checksums, positions), and its shards are compared
-with those that this process labels alone, byte for byte.
+Every fifth kill is the driver's, which is then started again; a kill comes at a random moment after more shards were
+done than at the last one. In the end the store is checked (every id once, checksums, positions), and its shards are
+compared with those that this process labels alone, byte for byte.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ Ray's object store, shards come back as the bytes of their files, and the driver
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
@@ -104,7 +105,7 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=config.address, log_to_driver=False, logging_level="error", **own)
+        ray.init(address=config.address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(
             f"labels.address {config.address!r}: no Ray cluster of this Ray and Python ({_line(error)}): start one "

@@ -106,10 +106,10 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=config.address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
             f"labels.address {config.address!r}: no Ray cluster of this Ray and Python ({_line(error)}): start one "
-            "with `ray start --head`, or set it to local"
+            "with `ray start --head`, set RAY_AUTH_MODE=token if it asks for a token, or set the address to local"
         ) from None
     if on_main:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own there

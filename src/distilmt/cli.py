@@ -24,7 +24,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
 
   prepare         … up to the corpus
   train-teacher   … up to the teacher
-  label           … up to the labels
+  label           … up to the labels; on many machines with --engine ray --address HOST:PORT
   train-student   … up to the student (and its baseline)
   export          … up to the exported models
   evaluate        … up to the report (like run); --health shows what student and teacher stumble over
@@ -34,7 +34,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
   compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
   translate       translate standard input with a finished run: distilmt translate RUN_DIR
-  labels          check a label store: distilmt labels check DIR
+  labels          check, describe, merge, split label stores: distilmt labels check DIR
 
 Options of every command: --quiet (no progress), --json (results as JSON on standard output).
 """
@@ -117,7 +117,7 @@ def run(arguments: list[str], command: str = "run") -> int:
         print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}")
         return 0
     arguments, flags = _take_flags(arguments)
-    config = settings.load(arguments)
+    config = settings.load(settings.of_labels(arguments) if command == "label" else arguments)
     _listen(flags)
     from distilmt import pipeline
 
@@ -283,16 +283,31 @@ def _model(path: Path, system: str) -> Path:
 
 
 def labels(arguments: list[str]) -> int:
-    """`distilmt labels check DIR`: every id once, checksums right, positions equal to tokens."""
-    if len(arguments) != 2 or arguments[0] != "check":
-        print("Usage: distilmt labels check DIR")
-        return 0 if {"-h", "--help"} & set(arguments) else 2
-    from distilmt.labels.store import LabelStore
+    """`distilmt labels check|info|merge|split|select`: what is done with whole label stores."""
+    from distilmt import keys, settings
+    from distilmt.commands import LabelsConfig
 
-    store = LabelStore(Path(arguments[1]))
-    store.check()
-    print(f"{arguments[1]}: {store.rows} sentences, all there and whole")
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"{_LABELS_USAGE}\n\n{keys.describe(LabelsConfig)}")
+        return 0 if arguments else 2
+    arguments, flags = _take_flags(arguments)
+    config = settings.load_labels(arguments)
+    _listen(flags)
+    from distilmt import stores
+
+    text, found = stores.run(config)
+    if "--quiet" not in flags:
+        print(json.dumps(found, ensure_ascii=False) if "--json" in flags else text)
     return 0
+
+
+_LABELS_USAGE = """Usage: distilmt labels ACTION DIR ... [--json] [--KEY VALUE ...]
+
+  check DIR            every id once, checksums right, positions equal to tokens; of an unfinished store what is there
+  info DIR             teacher, tokenizer, decoding, rows, tokens, bytes
+  merge OUT DIR DIR …  one store of several
+  split DIR OUT        OUT/part-1, part-2 …: --parts 3, --first 10000 or --ids FILE
+  select DIR OUT       another hypothesis first, or several: --choose mbr, --keep 2; nothing is translated again"""
 
 
 def _take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:

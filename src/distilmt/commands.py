@@ -89,6 +89,40 @@ class CostConfig:
 
 
 @dataclass
+class LabelsConfig:
+    """`distilmt labels check|info DIR`, `merge OUT DIR DIR …`, `split DIR OUT`, `select DIR OUT`."""
+
+    action: Literal["check", "info", "merge", "split", "select"] = "check"
+    """What is done."""
+    paths: list[str] = field(default_factory=list)
+    """Stores, directories named `labels` in a run."""
+    rename: bool = False
+    """merge: put `1:` in front of the ids of the first store, `2:` of the second, and so on."""
+    parts: int = 0
+    """split: into so many parts of about the same number of sentences; 2 unless something else is said."""
+    first: int = 0
+    """split: so many sentences into the first part."""
+    ids: str | None = None
+    """split: into the first part the sentences whose ids stand in this file, one a line."""
+    choose: Literal["best", "nearest", "mbr"] = "best"
+    """select: which hypothesis is put first, as `labels.choose` says it."""
+    utility: Literal["chrf", "bleu"] = "chrf"
+    """select: sentence score by which `nearest` and `mbr` choose."""
+    keep: int = 1
+    """select: distinct hypotheses of a sentence that get a row of their own."""
+    reverse: str | None = None
+    """select: a Marian directory of the other direction, which scores what was chosen."""
+    teachers: list[str] = field(default_factory=list)
+    """select: the teacher's directory (and those of its ensemble), where words are stored; else the one beside."""
+    target: str = "en"
+    """select: target language, by which `utility: bleu` splits words."""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.parts, self.first, self.ids))) > 1:
+            raise UserError("--parts, --first and --ids are three ways to split: give one")
+
+
+@dataclass
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 

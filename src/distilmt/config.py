@@ -312,6 +312,16 @@ class LabelConfig:
     """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
     reverse_keep: float = 0.95
     """Share of the hypotheses that is trained on, those that `reverse` likes best."""
+    engine: Literal["local", "ray"] = "local"
+    """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
+    address: str = "local"
+    """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
+    workers: int = 0
+    """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
+    worker_cores: int = 1
+    """Cores of each worker on Ray."""
+    worker_gpus: float | None = None
+    """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
 
     @property
     def selects(self) -> bool:

@@ -159,6 +159,7 @@ _WITHOUT_EFFECT = {"save_seconds", "threads"}
 _USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep"}
 _CHOICE = ("choose", "utility", "keep", "reverse")
 _USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores"}
+_BY_WHOM = ("engine", "address", "workers", "worker_cores", "worker_gpus")
 _UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores")
 
 
@@ -177,7 +178,7 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
         "references": _teacher(config) | pair | _outside(config.teacher.path) | _best(config),
         "tokenizer": asdict(config.tokenizer),
         "teacher": _teacher(config) | pair | _outside(config.teacher.path),
-        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)}
+        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE, *_BY_WHOM)}
         | pair
         | _outside(*config.labels.ensemble),
         "selection": {key: labels[key] for key in _CHOICE} | pair | _outside(config.labels.reverse),

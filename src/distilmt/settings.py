@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, TranslateConfig
-from distilmt.config import RunConfig
+from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, LabelsConfig, TranslateConfig
+from distilmt.config import LabelConfig, RunConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
 from distilmt.machine import cores
@@ -43,6 +43,8 @@ _LIMITS = (
             "vocabulary",
             "warmup",
             "word",
+            "worker_gpus",
+            "workers",
         ),
         (0.0, math.inf),
     )
@@ -51,7 +53,7 @@ _LIMITS = (
         (1.0, math.inf),
     )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
-    | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size"), (1.0, math.inf))
+    | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size", "worker_cores"), (1.0, math.inf))
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
     | {
         "reference_share": (0.0, 1.0),
@@ -60,6 +62,8 @@ _LIMITS = (
         "max_positions": (2.0, math.inf),
         "student.on_policy.updates": (0.0, math.inf),
         "recovery_updates": (1.0, math.inf),
+        "first": (0.0, math.inf),
+        "parts": (0.0, math.inf),
         "recovery_rate": (1e-6, 10.0),
         "rounds": (0.0, math.inf),
         "student.on_policy.rounds": (1.0, math.inf),
@@ -77,6 +81,12 @@ def load(arguments: Sequence[str]) -> RunConfig:
     _check_labels(config)
     _check_initialise(config)
     return config
+
+
+def of_labels(arguments: Sequence[str]) -> list[str]:
+    """`distilmt label` takes keys of `labels` without that in front: `--engine ray` is `--labels.engine ray`."""
+    own = {field.name for field in dataclasses.fields(LabelConfig)}
+    return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
 
 
 _COMPARISON = ("methods", "seeds", "baseline")
@@ -175,6 +185,25 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
     """The directory to translate with, and flags."""
     named = [] if not arguments or arguments[0].startswith("-") else [f"--path={arguments[0]}"]
     return _parse(TranslateConfig, [*named, *arguments[len(named) :]])
+
+
+_STORES = {"check": (1, 1), "info": (1, 1), "merge": (3, 1000), "split": (2, 2), "select": (2, 2)}
+
+
+def load_labels(arguments: Sequence[str]) -> LabelsConfig:
+    """`ACTION DIR … [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or too few or too many directories are named.
+    """
+    action, rest = arguments[0], list(arguments[1:])
+    if action not in _STORES:
+        raise UserError(f"distilmt labels cannot {action!r}{nearest(action, list(_STORES))}")
+    number = next((i for i, argument in enumerate(rest) if argument.startswith("-")), len(rest))
+    low, high = _STORES[action]
+    if not low <= number <= high:
+        raise UserError(f"distilmt labels {action} takes {low}{' or more' * (high > low)} directories, not {number}")
+    return _parse_values(LabelsConfig, {"action": action, "paths": rest[:number]}, rest[number:])
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from distilmt import tokenizer as tokenizers
 from distilmt.errors import UserError
-from distilmt.labels.rows import LabelRow
+from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
 from distilmt.labels.speakers import LabelJob, Speakers
 from distilmt.teachers import external
 from distilmt.teachers.local import WordScorer, load_marian
@@ -48,6 +49,12 @@ class Asker:
     def decoded_again(self) -> int:
         """Sentences whose translation in a narrow type came to nothing, and that were translated in float32."""
         return self.speakers.decoded_again if self.speakers else 0
+
+    def shard(self, sentences: pa.Table) -> Shard:
+        """The labels of some sentences as a file of a store."""
+        before = self.decoded_again
+        found = shard_of(self.label(sentences), schema_of(len(self.job.tokenizer.target.pieces)))
+        return replace(found, decoded_again=self.decoded_again - before)
 
     def label(self, sentences: pa.Table) -> list[LabelRow]:
         """The labels of some sentences, in order."""

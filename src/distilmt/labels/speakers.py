@@ -22,7 +22,7 @@ from distilmt.tokenizer import Tokenizer
 from distilmt.translator import Hypothesis
 
 DECODE_TOKENS = 1024
-_NARROW = ("float16", "bfloat16", "int8_float16")
+NARROW = ("float16", "bfloat16", "int8_float16")
 """Types in which a teacher may overflow or lose its way where float32 does not."""
 
 
@@ -40,6 +40,8 @@ class LabelJob:
     """How a teacher behind HTTP is asked."""
     speaker: Path | None = None
     """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
+    cores: int | None = None
+    """Batches translated side by side by a worker of a cluster; None takes one per core of this machine."""
 
 
 class Speakers:
@@ -64,7 +66,7 @@ class Speakers:
         found: list[list[Hypothesis]] = [[] for _ in sources]
         for number, speaker in enumerate(self.speakers):
             answers = self._ask(speaker, sources)
-            if self.job.config.compute_type in _NARROW:
+            if self.job.config.compute_type in NARROW:
                 self._ask_again(number, sources, answers)
             found = [before + more for before, more in zip(found, answers, strict=True)]
         return found
@@ -101,7 +103,8 @@ class Speakers:
             facts = external.about(TeacherConfig(path=str(path)))
         if not external.is_model(facts) or not (exported / "distilmt.json").exists():
             self._export(facts, path, exported, compute_type)
-        return open_speaker(exported, threads=1, workers=cores(), device="auto")
+        workers, here = self.job.cores or cores(), self.job.cores is None  # a worker leaves nothing behind
+        return open_speaker(exported, threads=1, workers=workers, device="auto", remember=here)
 
     def _export(self, facts: dict[str, Any] | None, path: Path, exported: Path, compute_type: str) -> None:
         job = self.job

@@ -85,7 +85,7 @@ def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Choose among the teacher's hypotheses."""
     root, labels = directory.parent, config.labels
     score = utility(labels.utility, tokenizer_for(config.corpus.target))
-    return choose(LabelStore(root / "labels"), label_job(config, root), score, directory)
+    return choose(LabelStore(root / "labels"), labels, label_job(config, root), score, directory)
 
 
 def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Job, dict[str, int]]:

@@ -73,7 +73,7 @@ def test_every_weight_has_one_rank(head, counts, size):
 
 def jobs(tokenizer):
     """Trainings whose losses look at a whole batch in all the ways there are, without dropout; by name."""
-    config = replace(CONFIG, dropout=0.0, updates=12, validate_every=4)
+    config = replace(CONFIG, dropout=0.0, threads=1, updates=6, validate_every=3)
     plain = job(tokenizer, config)
     side = plain.data.reference
     ids = side.tokens.flat
@@ -182,7 +182,7 @@ def test_two_processes_train_what_one_does(tmp_path, shared_tokenizer, together,
     best, alone = train(prepared(name, shared_tokenizer), wanted, improving(), tmp_path)
     both = json.loads((together / "found.json").read_text())[name]
     assert both.pop("processes") == 2
-    assert both["updates"] == alone["updates"] == 12
+    assert both["updates"] == alone["updates"] == 6
     for a, b in zip(alone["log"], both["log"], strict=True):
         assert b["train_loss"] == pytest.approx(a["train_loss"], rel=2e-5)
         assert b["word_loss"] == pytest.approx(a["word_loss"], rel=1e-3, abs=1e-4)
@@ -205,4 +205,4 @@ def test_checkpoints_do_not_tell_how_many_wrote_them(tmp_path, shared_tokenizer,
         assert files[0].keys() == files[1].keys()
         for key, value in files[0].items():
             assert value.shape == files[1][key].shape and value.dtype == files[1][key].dtype
-            assert torch.allclose(value, files[1][key], rtol=0.05, atol=2e-3 * float(value.abs().max())), (name, key)
+            assert (value - files[1][key]).norm() < 1e-3 * value.norm(), (name, key)

@@ -63,11 +63,13 @@ def curve(run, model="teacher"):
     return [(line["update"], line["train_loss"]) for line in json.loads((run / model / "log.json").read_text())]
 
 
-def same_curves(run, other):
+def same_curves(run, other, *stood):
+    """The curves are the same, but for the teacher's means that an interruption at such an update cut short."""
     for model in ("teacher", "student"):
         a, b = curve(run, model), curve(other, model)
         assert [x for x, _ in a] == [x for x, _ in b]
-        assert [y for _, y in a] == pytest.approx([y for _, y in b], rel=1e-4)
+        cut = [next(x for x, _ in a if x > update) for update in stood if model == "teacher"]
+        assert [y for x, y in a if x not in cut] == pytest.approx([y for x, y in b if x not in cut], rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +101,10 @@ def test_goes_on_with_another_number_of_processes(tmp_path, straight, before, af
     pids = killed_at(first, run, 25, 0)
     ended(first, 1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    assert 25 <= update(run) < 60
+    stood = update(run)
+    assert 25 <= stood < 60
     ended(launched("train-student", config, "--quiet", processes=after))
-    same_curves(run, straight)
+    same_curves(run, straight, stood)
 
 
 @pytest.mark.slow
@@ -111,13 +114,16 @@ def test_nobody_waits_for_the_dead(tmp_path, straight):
     running = launched("train-student", config)
     begin, pids = time.monotonic(), killed_at(running, run, 25, 1)
     ended(running, 1)
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 90
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     # torchrun can also start them all again, which then go on.
+    stood = update(run)
     again = launched("train-student", config, restarts=1)
-    killed_at(again, run, 45, 1)
-    assert "going on from update" in ended(again)
-    same_curves(run, straight)
+    killed_at(again, run, 35, 1)
+    told = ended(again)
+    on = [int(line.split()[-1]) for line in told.splitlines() if "going on from update" in line]
+    assert len(on) == 2 and on[0] == stood, told
+    same_curves(run, straight, *on)
 
 
 @pytest.mark.slow

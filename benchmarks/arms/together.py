@@ -33,6 +33,7 @@ def work(spec: Spec, ranks: Ranks) -> tuple[Clock, list[float]]:
         dropout=spec.dropout,
         label_smoothing=spec.label_smoothing,
         precision="bf16" if spec.bf16 else "fp32",
+        threads=spec.options.get("threads", 0),
     )
     objective = ObjectiveConfig(word=0.0, label=1.0, reference_share=1.0)
     stepper, clock = Stepper(model, config, objective, spec.seed, ranks=ranks), Clock(spec)

@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).parent / "arms"))
 from arms.common import Spec
 from run import DATA
 from turns import HERE, Results, table, write
-from workload import BIG, SMALL, add_model, pairs_of, prepare
+from workload import SMALL, add_model, pairs_of, prepare
 
 from distilmt.config import ModelConfig
 from distilmt.training.device import has_bf16, pick_device
 
 UPDATES, SEEDS = 250, (1, 2, 3)
 TINY = ModelConfig(None, 128, 512, 4, 2, 2, max_positions=128)
-SETTINGS = (("3+3, d=256", SMALL, 2048), ("3+3, d=256", SMALL, 4096), ("6+6, d=512", BIG, 4096))
+SETTINGS = (("3+3, d=256", SMALL, 2048), ("3+3, d=256", SMALL, 4096))
 COLUMNS = {"target tokens/s": ("tokens_per_second", 1, 0), "ms/update": ("seconds_per_update", 1000, 0)}
 
 

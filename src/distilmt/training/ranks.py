@@ -22,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from distilmt.errors import UserError
-from distilmt.machine import cores, rank, ranks
+from distilmt.machine import cores
 
 T = TypeVar("T")
 
@@ -167,9 +167,13 @@ def _connected() -> Ranks:
             )
         torch.cuda.set_device(local)
     with _heard():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=_AT_MOST)
+        # torchrun, when it starts all again, keeps the store in which the ended ones left their addresses.
+        store, number, size = next(dist.rendezvous("env://", timeout=_AT_MOST))
+        store = dist.PrefixStore(f"distilmt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+        backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
+        dist.init_process_group(backend, store=store, rank=number, world_size=size, timeout=_AT_MOST)
         patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
-    return Ranks(rank(), ranks(), max(1, cores() // beside), patient)
+    return Ranks(number, size, max(1, cores() // beside), patient)
 
 
 @contextmanager

@@ -131,8 +131,12 @@ def lead() -> Iterator[None]:
     """Be the leader while the block runs, and send the others home when it is done."""
     global _together
     _together = _connected()
-    yield
-    # Not after an error: the others notice that this process ends.
+    try:
+        yield
+    except BaseException:
+        # The others notice that this process ends. torchrun tells it to, which must not cut off what it has to say.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise
     _together.told(None)
     dist.destroy_process_group()
     _together = ALONE

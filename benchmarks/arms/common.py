@@ -98,8 +98,8 @@ class Clock:
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def report(self) -> None:
-        """Print the arm's line."""
+    def report(self, more: dict[str, Any] | None = None) -> None:
+        """Print the arm's line; `more` is put into it."""
         measured = self.update - self.spec.warm
         print(
             json.dumps(
@@ -109,6 +109,7 @@ class Clock:
                     "tokens_per_update": self.tokens / measured,
                     "updates": self.update,
                     "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                    **(more or {}),
                 }
             )
         )

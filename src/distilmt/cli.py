@@ -13,6 +13,7 @@ from typing import Any
 
 from distilmt import progress
 from distilmt.errors import UserError
+from distilmt.machine import rank, ranks
 
 HELP = """distilmt turns a big translation model into a small fast one, and tells what was lost.
 
@@ -95,11 +96,30 @@ def _command(name: str, arguments: list[str]) -> int:
         "translate": translate,
         "labels": labels,
     }
+    if ranks() > 1:
+        return _together(name, arguments)
     if name in _UNTIL:
         return run(arguments, name)
     if name in commands:
         return commands[name](arguments)
     raise UserError(f"unknown command {name!r}{_nearest(name, [*commands, *_UNTIL])}; see `distilmt --help`")
+
+
+_TRAINING = [name for name in _UNTIL if name != "prepare"]
+
+
+def _together(name: str, arguments: list[str]) -> int:
+    """What one of several processes does that torchrun started: the first all there is to do, the others help train."""
+    if name not in _TRAINING:
+        alone = f"{name!r} is for one process, but torchrun started {ranks()}: start it without torchrun (together "
+        return 2 if rank() else _fail(f"{alone}processes do {', '.join(_TRAINING)})")
+    from distilmt.training import ranks as training
+    from distilmt.training.loop import help_train
+
+    if rank():
+        return training.follow(help_train)
+    with training.lead():
+        return run(arguments, name)
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:

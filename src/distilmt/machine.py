@@ -19,6 +19,16 @@ def cores() -> int:
         return min(os.cpu_count() or 1, int(os.environ.get("OMP_NUM_THREADS") or 1_000))
 
 
+def ranks() -> int:
+    """Processes that torchrun, or what does as it does, started to train together; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= set(os.environ) else 1
+
+
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return int(os.environ.get("RANK") or 0)
+
+
 def use_cores(share: int, shares: int) -> None:
     """Keep this process to one of several equal shares of the cores it may use.
 

@@ -79,8 +79,8 @@ def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, aft
     config = TrainingConfig(**vars(CONFIG) | {"save_seconds": 0.0})
     update = loop._Run.update
 
-    def interrupted(self, batch, targets):
-        update(self, batch, targets)
+    def interrupted(self, *part):
+        update(self, *part)
         if self.state.update == after:
             raise Interruption
 
@@ -105,8 +105,8 @@ _PROGRAM = """
     from test_loop import CONFIG, TrainingConfig, improving, job, loop, model
     pieces = tokenizer.load(Path({pieces!r}))
     update = loop._Run.update
-    def killed(self, batch, targets):
-        update(self, batch, targets)
+    def killed(self, *part):
+        update(self, *part)
         if self.state.update == 11:
             os.kill(os.getpid(), signal.SIGKILL)
     loop._Run.update = killed

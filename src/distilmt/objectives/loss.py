@@ -45,6 +45,8 @@ class LossSettings(NamedTuple):
     """Share of the label's probability spread over the vocabulary; the teacher's words are never smoothed."""
     threshold: Tensor | None = None
     """Cross-entropy from which a position is hard, under `selection: queue`; without it the batch alone tells."""
+    mean_weight: Tensor | None = None
+    """Mean by which weights are divided under `entropy: weight_high` or `weight_low`; without it the targets' own."""
 
 
 def annealed(objective: ObjectiveConfig, progress: float) -> ObjectiveConfig:
@@ -130,6 +132,17 @@ def chunked_loss(
     return loss, Statistics(nll.sum(), word.sum(), _teachers_entropy(known, terms), nll[:rows])
 
 
+def weights_by_entropy(targets: Targets, settings: LossSettings, vocabulary: int) -> Tensor:
+    """Weights of rows by the teacher's entropy, summed, and how many rows have one: [2] float32.
+
+    Added up over all parts of a batch, their ratio is what each part needs as `LossSettings.mean_weight`.
+    """
+    one = torch.ones((), device=targets.ids.device)
+    terms, top = _asked(targets, settings._replace(mean_weight=one), vocabulary)
+    known = teacher_side(targets.ids, top, terms, torch.float32)
+    return torch.stack([(known.weight * known.asked).sum(), known.asked.sum()])
+
+
 def _asked(targets: Targets, settings: LossSettings, vocabulary: int) -> tuple[Terms, tuple[Tensor, Tensor] | None]:
     """The terms, and the teacher's words as far as they are used."""
     config = settings.objective
@@ -138,7 +151,7 @@ def _asked(targets: Targets, settings: LossSettings, vocabulary: int) -> tuple[T
         if targets.top_ids is None or targets.top_logprobs is None:
             raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
         top = targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]
-    return Terms(config, settings.smoothing, vocabulary, top is not None, settings.threshold), top
+    return Terms(config, settings.smoothing, vocabulary, top is not None, *settings[2:]), top
 
 
 def _teachers_entropy(known: Known, terms: Terms) -> Tensor:

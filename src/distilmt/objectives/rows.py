@@ -33,6 +33,8 @@ class Terms:
     """Whether there are words of a teacher, and they have a weight."""
     threshold: Tensor | None = None
     """Cross-entropy from which a position counts as hard (`selection: queue`), if it is known."""
+    mean_weight: Tensor | None = None
+    """Mean weight by the teacher's entropy as it is at first, if more rows than these are to have mean weight 1."""
 
     @property
     def uniform(self) -> bool:
@@ -101,16 +103,17 @@ def teacher_side(ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: Terms, d
     asked = keep * (masses.sum(-1) > 0)
     listed = (top_ids == ids[:, None]).to(dtype)
     at_label = (plain[:, :-1] * listed).sum(-1) + even_share(plain, terms.vocabulary) * (1 - listed.sum(-1))
-    weight = _entropy_weight(uncertainty, asked, config)
+    weight = _entropy_weight(uncertainty, asked, terms)
     return Known(keep, asked, masses * keep[:, None], temperature, weight, at_label)
 
 
-def _entropy_weight(uncertainty: Tensor, asked: Tensor, config: ObjectiveConfig) -> Tensor:
+def _entropy_weight(uncertainty: Tensor, asked: Tensor, terms: Terms) -> Tensor:
     """Weights of rows with mean 1 over the batch, by the teacher's entropy between 0 and 1."""
-    if config.entropy not in ("weight_high", "weight_low"):
+    if terms.config.entropy not in ("weight_high", "weight_low"):
         return torch.ones_like(uncertainty)
-    raw = uncertainty if config.entropy == "weight_high" else 1 - uncertainty
-    mean = (raw * asked).sum() / asked.sum().clamp_min(1)
+    raw, mean = uncertainty if terms.config.entropy == "weight_high" else 1 - uncertainty, terms.mean_weight
+    if mean is None:
+        mean = (raw * asked).sum() / asked.sum().clamp_min(1)
     return raw / mean.clamp_min(1e-6)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -129,6 +130,37 @@ def cut(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[slice
         batches.append(slice(begin, end))
         begin = end
     return batches
+
+
+class Place(NamedTuple):
+    """Where a share of a batch stands in the whole."""
+
+    tokens: int
+    """Target tokens of the whole batch."""
+    before: int = 0
+    """Those of them that lie before the share."""
+    counts: bool = True
+    """Whether the share is one: false where there are fewer sentences than shares."""
+
+
+def share(
+    data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, number: int, shares: int
+) -> tuple[np.ndarray, np.ndarray, Place]:
+    """One of several shares of a batch with about equally many tokens, in the order `collate` gives the whole.
+
+    Where there are fewer sentences than shares, some are given the first sentence, which must not count then.
+    """
+    if shares == 1:
+        return rows, use_reference, Place(int(data.lengths(rows, use_reference).sum()))
+    order = np.argsort(~use_reference, kind="stable")
+    rows, use_reference = rows[order], use_reference[order]
+    targets = data.lengths(rows, use_reference)
+    both = data.source.lengths[rows] + targets
+    # A sentence falls to the share in which its middle lies.
+    begin, end = np.searchsorted((np.cumsum(both) - both / 2) * shares, both.sum() * np.array([number, number + 1]))
+    place = Place(int(targets.sum()), int(targets[:begin].sum()), bool(begin < end))
+    mine = slice(begin, end) if place.counts else slice(0, 1)
+    return rows[mine], use_reference[mine], place
 
 
 def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, Targets]:

@@ -14,6 +14,7 @@ from distilmt.objectives.attention import attention_distance
 from distilmt.objectives.states import layer_map, state_distance
 from distilmt.training.forward import Attention, Batch, States, decoder_rows
 from distilmt.training.optimizer import learning_rate
+from distilmt.training.ranks import ALONE, Ranks
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _KINDS = ("encoder", "decoder", "across")
@@ -30,13 +31,14 @@ class Guide:
         config: TrainingConfig,
         dtype: torch.dtype,
         device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Take over a teacher with the student's pieces, and keep it in `dtype` on the device.
 
         Raises:
             UserError: heads are to be compared one by one, but there are not as many.
         """
-        self.objective, self.config = objective, config
+        self.objective, self.config, self.ranks = objective, config, ranks
         self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)  # type: ignore[call-overload]
         mine, theirs = student.config, teacher.config
         self.encoder_map = layer_map(mine.encoder_layers, theirs.encoder_layers)
@@ -89,12 +91,12 @@ class Guide:
         return torch.stack(distances).sum()
 
     def step(self, update: int, tokens: int, position: float | None = None) -> None:
-        """Update what is learnt, from gradients of a loss summed over so many tokens."""
+        """Update what is learnt, from gradients of a loss summed over so many tokens, by all ranks."""
         if self.adam is None:
             return
         for parameter in self.learnt.values():
             if parameter.grad is not None:
-                parameter.grad /= tokens
+                self.ranks.total(parameter.grad).div_(tokens)
         self.adam.param_groups[0]["lr"] = learning_rate(self.config, update, position)
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)

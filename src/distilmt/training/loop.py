@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 from transformers import MarianMTModel
 
@@ -20,9 +22,10 @@ from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.errors import UserError
 from distilmt.objectives.loss import Statistics, Targets
 from distilmt.rundir import atomic_path
-from distilmt.training.batching import TrainingSet, collate, epoch_batches
+from distilmt.training.batching import Place, TrainingSet, collate, epoch_batches, share
 from distilmt.training.forward import Batch
 from distilmt.training.optimizer import learning_rate, load_flat
+from distilmt.training.ranks import Ranks, current
 from distilmt.training.stepper import Stepper
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -103,7 +106,7 @@ class Job:
 
 
 def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> tuple[MarianMTModel, dict[str, Any]]:
-    """Train a model; go on from `directory/checkpoint.safetensors` if it is there.
+    """Train a model, with all ranks if there are more; go on from `directory/checkpoint.safetensors` if it is there.
 
     Args:
         model: fresh weights, float32.
@@ -115,36 +118,71 @@ def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -
         A model with the best averaged weights, float32, on the CPU; and the log and the best update.
 
     Raises:
-        UserError: no sentence can be trained on.
+        UserError: no sentence can be trained on; or batches are too small to be shared out to all ranks.
     """
-    run = _Run(model, job, validate, directory)
+    ranks = current()
+    if ranks.size > 1:
+        _check_shares(job, ranks)
+        ranks.told((model, job))
+    run = _Run(model, job, ranks, validate, directory)
     run.resume()
     with progress.task(f"training {job.name}", job.config.updates, "updates", run.state.update) as bar:
-        for batch, targets in run.batches():
-            run.update(batch, targets)
+        for part in run.batches():
+            run.update(*part)
             bar.advance(1, **run.status())
             if run.state.stopped:
                 break
     return run.finish()
 
 
-class _Run:
-    """A training under way: the stepper, the state and the sums that change with every update."""
+def help_train(task: tuple[MarianMTModel, Job], ranks: Ranks) -> None:
+    """What the other ranks do while the leader is in `train`: the same updates, each on its share of every batch."""
+    model, job = task
+    run = _Run(model, job, ranks)
+    run.resume()
+    for part in run.batches():
+        run.update(*part)
+    run.finish()
 
-    def __init__(self, model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> None:
-        self.job, self.validate, self.directory = job, validate, directory
-        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits)
+
+def _check_shares(job: Job, ranks: Ranks) -> None:
+    tokens = job.config.batch_tokens
+    most = max((len(rows) for rows, _ in epoch_batches(job.data, tokens, job.seed, 0)), default=ranks.size)
+    if most < ranks.size:
+        raise UserError(
+            f"{job.name}: batches of {tokens} tokens hold {most} sentences at most, too few for {ranks.size} "
+            "processes: raise training.batch_tokens, or start fewer"
+        )
+
+
+class _Run:
+    """A training under way: the stepper, the state and the sums that change with every update.
+
+    Of several ranks only the leader validates, and has a directory. All must call the methods that concern the model.
+    """
+
+    def __init__(
+        self,
+        model: MarianMTModel,
+        job: Job,
+        ranks: Ranks,
+        validate: Validate | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.job, self.validate, self.directory, self.ranks = job, validate, directory or Path(), ranks
+        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks)
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
             self.optimizer.keep_zeros()
-        # A second model holds the averaged weights in float32: what is validated is what is kept.
+        # A second model holds the averaged weights in float32: what is validated is what is kept. Of all ranks only
+        # the leader fills it.
         self.averaged = MarianMTModel(model.config)
         self.averaged.final_logits_bias.copy_(model.final_logits_bias)
         self.state, self.running = TrainState(), Running()
         self.saved = time.monotonic()
 
-    def batches(self) -> Iterator[tuple[Batch, Targets]]:
-        """Batches from where the state stands until the last update."""
+    def batches(self) -> Iterator[tuple[Batch, Targets, Place]]:
+        """This rank's shares of the batches from where the state stands until the last update."""
         data, config, state = self.job.data, self.job.config, self.state
         while state.position(config) < config.updates and not state.stopped:
             plan = epoch_batches(data, config.batch_tokens, self.job.seed, state.epoch)
@@ -154,37 +192,46 @@ class _Run:
                     f"{data.max_length} tokens, or the teacher's answers unusable): look at the corpus and the labels"
                 )
             for rows, use_reference in plan[state.batch :]:
-                yield collate(data, rows, use_reference)
+                *mine, place = share(data, rows, use_reference, self.ranks.rank, self.ranks.size)
+                yield *collate(data, *mine), place
                 if state.position(config) >= config.updates or state.stopped:
                     return
             state.epoch, state.batch = state.epoch + 1, 0
 
-    def update(self, batch: Batch, targets: Targets) -> None:
+    def update(self, batch: Batch, targets: Targets, place: Place) -> None:
         """One optimizer step, and what is due after it: validation, a checkpoint."""
         begin, state = time.monotonic(), self.state
         state.update, state.batch = state.update + 1, state.batch + 1
         position = state.position(self.job.config)
-        self.running.add(self.stepper.update(state.update, batch, targets, position), len(targets.ids))
+        self.running.add(self.stepper.update(state.update, batch, targets, position, place), place.tokens)
         state.seconds += time.monotonic() - begin
         self._due()
 
     def _due(self) -> None:
         config, state = self.job.config, self.state
+        old = time.monotonic() - self.saved
+        state.seconds, old = self.ranks.decided(state.seconds, old)  # clocks differ
         if state.position(config) >= config.updates or state.update % config.validate_every == 0:
-            self._validate()
-        elif time.monotonic() - self.saved > config.save_seconds:
+            average = self.optimizer.whole_average()
+            if self.ranks.leads:
+                self._validate(average)
+            vars(state).update(self.ranks.told(vars(state)))
+            self.running = Running()
+            self.save()
+        elif old > config.save_seconds:
             self.save()
 
-    def _validate(self) -> None:
+    def _validate(self, average: Tensor) -> None:
         state, config = self.state, self.job.config
         line = self.running.line(state, config)
         begin = time.monotonic()
-        load_flat(self.averaged, self.optimizer.average.cpu())
+        load_flat(self.averaged, average)
+        assert self.validate is not None
         line |= self.validate(self.averaged)
         state.log.append(line)
         if line[config.metric] > state.best_score:
             state.best_score, state.best_update, state.stalls = line[config.metric], state.update, 0
-            _write_tensors(self.directory / BEST, {"average": self.optimizer.average}, {})
+            _write_tensors(self.directory / BEST, {"average": average}, {})
         else:
             state.stalls += 1
         state.stopped = bool(config.patience) and state.stalls >= config.patience
@@ -192,8 +239,6 @@ class _Run:
         state.seconds, state.validation_seconds = state.seconds + spent, state.validation_seconds + spent
         scores = f"BLEU {line['bleu']:.2f}, chrF {line['chrf']:.2f}" if "bleu" in line else str(state.best_score)
         progress.say(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
-        self.running = Running()
-        self.save()
 
     def status(self) -> dict[str, object]:
         """What the progress bar shows."""
@@ -204,28 +249,30 @@ class _Run:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        state = {"state": json.dumps(asdict(self.state))}
-        _write_tensors(self.directory / CHECKPOINT, self.stepper.state(), state)
+        tensors = self.stepper.state()
+        if self.ranks.leads:
+            _write_tensors(self.directory / CHECKPOINT, tensors, {"state": json.dumps(asdict(self.state))})
         self.saved = time.monotonic()
 
     def resume(self) -> None:
         """Go on from the checkpoint if there is one."""
         path = self.directory / CHECKPOINT
-        if not path.exists():
+        found = self.ranks.told(_read_checkpoint(path) if self.ranks.leads and path.exists() else None)
+        if found is None:
             return
-        with safetensors.safe_open(path, "pt") as file:
-            self.state = TrainState(**json.loads(file.metadata()["state"]))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        self.stepper.load_state(tensors, self.state.update)
+        self.state = TrainState(**found[0])
+        self.stepper.load_state({name: torch.from_numpy(value) for name, value in found[1].items()}, self.state.update)
         progress.say(f"{self.job.name}: going on from update {self.state.update}")
 
     def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:
         """The best averaged model, and what there is to tell of its training."""
-        best = self.directory / BEST
-        flat = safetensors.torch.load_file(best)["average"] if best.exists() else self.optimizer.average.cpu()
+        best, flat = self.directory / BEST, self.optimizer.whole_average()
+        if self.ranks.leads and best.exists():
+            flat = safetensors.torch.load_file(best)["average"]
         load_flat(self.averaged, flat)
         state = self.state
-        return self.averaged, {
+        together = {"processes": self.ranks.size} if self.ranks.size > 1 else {}
+        return self.averaged, together | {
             "updates": state.update,
             "best_update": state.best_update,
             "best_score": state.best_score,
@@ -239,6 +286,12 @@ def clear(directory: Path) -> None:
     """Remove the checkpoints of a finished training."""
     for name in (CHECKPOINT, BEST):
         (directory / name).unlink(missing_ok=True)
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with safetensors.safe_open(path, "np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return json.loads(file.metadata()["state"]), tensors
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

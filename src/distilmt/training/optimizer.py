@@ -2,7 +2,8 @@
 
 All weights lie in one flat vector, so that a step of clipping, Adam and averaging is a handful of vector operations
 however many layers there are (mixed-precision training with master weights: Micikevicius et al. 2018). The matrices of
-the layers lie at its end, those of one shape together: Muon takes them a stack at a time.
+the layers lie at its end, those of one shape together: Muon takes them a stack at a time. Where several ranks train
+together, each does all of that for its own part of the vector only (see `shards`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 
 from distilmt.config import TrainingConfig
 from distilmt.training.muon import Stack, muon_step
+from distilmt.training.ranks import ALONE, Ranks
 from distilmt.training.rounding import rounded
+from distilmt.training.shards import Shards
 
 _OFTEN, _AVERAGE_EVERY = 96, 8
 
@@ -23,22 +26,27 @@ _OFTEN, _AVERAGE_EVERY = 96, 8
 class FlatOptimizer:
     """Owns a model's weights: `model` computes with copies in its own dtype."""
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype, bits: int = 0) -> None:
+    def __init__(
+        self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype, bits: int = 0, ranks: Ranks = ALONE
+    ) -> None:
         """Take over a float32 model; with `bits` it computes with weights rounded to so many."""
-        self.config, self.bits = config, bits
-        self.parameters, self.stacks = _layout(model)
+        self.config, self.bits, self.ranks = config, bits, ranks
+        self.parameters, stacks = _layout(model)
         self._matrices = _matrices(self.parameters) if bits else []
         if config.optimizer == "adam":
-            self.stacks = []
-        self.master = torch.cat([p.detach().float().flatten() for p in self.parameters])
+            stacks = []
+        whole = torch.cat([p.detach().float().flatten() for p in self.parameters])
+        self.shards = Shards(ranks, stacks[0].begin if stacks else len(whole), stacks)
+        self.stacks = self.shards.own_stacks()
+        self.master = self.shards.own(whole)
         self.average = self.master.clone()
-        self.weights = self.master.to(dtype, copy=True)
-        self.gradient = torch.empty_like(self.master)
+        self.weights = whole.to(dtype, copy=True)
+        self.gradient = torch.empty_like(whole)
         self._gradients = self._view_parameters()
         self._lower()
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
-        # Adam has what lies before the first stack.
-        self.head = nn.Parameter(self.master[: self.stacks[0].begin if self.stacks else None])
+        # Adam has what lies before the first stack of matrices.
+        self.head = nn.Parameter(self.master[: self.shards.heads()[ranks.rank]])
         self.adam = torch.optim.AdamW(
             [self.head],
             lr=config.learning_rate,
@@ -52,9 +60,9 @@ class FlatOptimizer:
 
     def keep_zeros(self) -> None:
         """From now on hold every matrix's weights at zero that are zero now: what was pruned stays pruned."""
-        parts = self.master.split([p.numel() for p in self.parameters])
+        parts = self.shards.whole(self.master).split([p.numel() for p in self.parameters])
         kept = [(m != 0) | (p.dim() != 2) for m, p in zip(parts, self.parameters, strict=True)]
-        self._kept = torch.cat(kept).float()
+        self._kept = self.shards.own(torch.cat(kept).float())
 
     def _view_parameters(self) -> list[Tensor]:
         """Make the model's parameters views of the flat vector; the flat gradient's views in their order."""
@@ -81,20 +89,20 @@ class FlatOptimizer:
         }
 
     def step(self, update: int, tokens: int, position: float | None = None) -> Tensor:
-        """One update from gradients of a summed loss.
+        """One update from gradients of a summed loss, which every rank has of its own share.
 
         Args:
             update: number of this update, from 1.
-            tokens: target tokens the loss was summed over.
+            tokens: target tokens the loss was summed over, by all ranks.
             position: where the schedule stands, in updates; `update` itself unless time is short.
 
         Returns:
             The gradient's norm per token before clipping (a tensor: reading it costs a device synchronisation).
         """
-        gradient = self._gather()
+        gradient = self.ranks.total(self._gather())
         norm = gradient.norm() / tokens
         factor = (self.config.clip_norm / (norm + 1e-6)).clamp(max=1) if self.config.clip_norm > 0 else 1.0
-        gradient.mul_(factor / tokens)
+        gradient = self.shards.own(gradient).mul_(factor / tokens)
         rate = learning_rate(self.config, update, position)
         self.head.grad = gradient[: len(self.head)]
         self.adam.param_groups[0]["lr"] = rate
@@ -112,9 +120,12 @@ class FlatOptimizer:
     @torch.no_grad()
     def _lower(self) -> None:
         """Hand the model its weights in its own precision."""
-        self.weights.copy_(self.master)
+        # Rounding needs whole rows in float32; otherwise ranks send each other no more than what is computed with.
+        wide = self.bits or self.ranks.size == 1
+        whole = self.shards.whole(self.master if wide else self.master.to(self.weights.dtype))
+        self.weights.copy_(whole)
         for begin, end, columns in self._matrices:
-            rows = rounded(self.master[begin:end].view(-1, columns), self.bits)
+            rows = rounded(whole[begin:end].view(-1, columns), self.bits)
             self.weights[begin:end].view(-1, columns).copy_(rows)
 
     def _average(self, update: int) -> None:
@@ -127,23 +138,25 @@ class FlatOptimizer:
             kept = min(decay, update / (10 + update)) ** (1 if update <= _OFTEN else _AVERAGE_EVERY)
             self.average.lerp_(self.master, 1 - kept)
 
+    def whole_average(self) -> Tensor:
+        """The averaged weights of all ranks, on the CPU."""
+        return self.shards.whole(self.average).cpu()
+
     def state(self) -> dict[str, Tensor]:
-        """Everything that must be kept to go on, as flat float32 vectors."""
-        return {
-            "master": self.master,
-            "average": self.average,
-            "first_moment": self.momentum,
-            "second_moment": self.adam.state[self.head]["exp_avg_sq"],
-        }
+        """Everything that must be kept to go on, as flat float32 vectors: of all ranks, whichever had what."""
+        vectors = {"master": self.master, "average": self.average, "first_moment": self.momentum}
+        whole = {name: self.shards.whole(vector) for name, vector in vectors.items()}
+        return whole | {"second_moment": self.shards.whole_head(self.adam.state[self.head]["exp_avg_sq"])}
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Go on from `state()` as it was after `update` updates."""
-        self.master.copy_(state["master"])
-        self.average.copy_(state["average"])
-        self.momentum.copy_(state["first_moment"])
+        self.master.copy_(self.shards.own(state["master"]))
+        self.average.copy_(self.shards.own(state["average"]))
+        self.momentum.copy_(self.shards.own(state["first_moment"]))
         self._lower()
-        self._set_moments(update, state["second_moment"].to(self.master.device, copy=True))
+        second = self.shards.own_head(state["second_moment"])
+        self._set_moments(update, second.to(self.master.device, copy=True))
 
 
 def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:

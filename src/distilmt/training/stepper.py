@@ -10,12 +10,14 @@ from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.consistency import consistency
-from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss
+from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss, weights_by_entropy
+from distilmt.training.batching import Place
 from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
 from distilmt.training.guide import Guide
 from distilmt.training.hardest import LossQueue
 from distilmt.training.optimizer import FlatOptimizer
+from distilmt.training.ranks import ALONE, Ranks
 
 
 class Stepper:
@@ -29,17 +31,22 @@ class Stepper:
         seed: int,
         teacher: MarianMTModel | None = None,
         bits: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Take over a float32 model, and a teacher where the objective asks for its states or attention.
 
-        With `bits` the model computes with weights rounded to so many (quantisation-aware training).
+        With `bits` the model computes with weights rounded to so many (quantisation-aware training). With `ranks` all
+        of them must do the same updates, each on its share of the batch.
         """
         keep_memory()
-        self.config, self.objective, self.seed = config, objective, seed
+        self.config, self.objective, self.ranks = config, objective, ranks
+        self.threads = config.threads or ranks.threads
+        # Ranks drop different units.
+        self.seed = hash((seed, ranks.rank)) if ranks.rank else seed
         self.device = pick_device()
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
-        self.optimizer = FlatOptimizer(self.model, config, dtype, bits)
+        self.optimizer = FlatOptimizer(self.model, config, dtype, bits, ranks)
         bias = self.model.final_logits_bias[0]
         # OPUS-MT models have one on their logits; it is not learnt.
         self.bias = bias.to(dtype) if bias.any() else None
@@ -48,24 +55,65 @@ class Stepper:
         if objective.online:
             if teacher is None:
                 raise ValueError("objective.states and objective.attention need a teacher")
-            self.guide = Guide(teacher, self.model, objective, config, dtype, self.device)
+            self.guide = Guide(teacher, self.model, objective, config, dtype, self.device, ranks)
         self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
 
-    def update(self, number: int, batch: Batch, targets: Targets, position: float | None = None) -> Statistics:
-        """Do update `number` (from 1) on a batch; `position` is where the schedule stands, in updates."""
-        use_threads(self.config.threads)
+    def update(
+        self,
+        number: int,
+        batch: Batch,
+        targets: Targets,
+        position: float | None = None,
+        place: Place | None = None,
+    ) -> Statistics:
+        """One step.
+
+        Args:
+            number: of the update, from 1.
+            batch: the sentences, or this rank's share of them.
+            targets: what their words should be.
+            position: where the schedule stands, in updates.
+            place: where the share stands in the whole batch.
+
+        Returns:
+            Sums over the whole batch; its rows may be those of the share.
+        """
+        use_threads(self.threads)
+        place = place or Place(len(targets.ids))
         self.dropout.begin(self.seed, number)
         batch, targets = batch.to(self.device), targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
         settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
+        if self.ranks.size > 1 and self.objective.entropy in ("weight_high", "weight_low"):
+            settings = settings._replace(mean_weight=self._mean_weight(targets, settings, place))
         loss, statistics = self._loss(batch, targets, settings)
-        loss.backward()
-        self.optimizer.step(number, len(targets.ids), position)
+        (loss if place.counts else loss * 0).backward()
+        self.optimizer.step(number, place.tokens, position)
         if self.guide is not None:
-            self.guide.step(number, len(targets.ids), position)
+            self.guide.step(number, place.tokens, position)
+        if self.ranks.size > 1:
+            statistics = self._of_all(statistics, place)
         if self.seen is not None:
             self.seen.add(statistics.rows)
         return statistics
+
+    def _of_all(self, statistics: Statistics, place: Place) -> Statistics:
+        """Statistics of the whole batch, from those of its shares."""
+        sums = torch.stack([statistics.nll, statistics.word, statistics.entropy]) * place.counts
+        rows = statistics.rows
+        if self.seen is not None:
+            rows = torch.zeros(place.tokens, dtype=rows.dtype, device=rows.device)
+            if place.counts:
+                rows[place.before : place.before + len(statistics.rows)] = statistics.rows
+            self.ranks.total(rows)
+        nll, word, entropy = self.ranks.total(sums)
+        return Statistics(nll, word, entropy, rows)
+
+    def _mean_weight(self, targets: Targets, settings: LossSettings, place: Place) -> Tensor:
+        """Of the whole batch, by the teacher's entropy."""
+        sums = weights_by_entropy(targets, settings, words(self.model)) * place.counts
+        total, count = self.ranks.total(sums)
+        return total / count.clamp_min(1)
 
     def _loss(self, batch: Batch, targets: Targets, settings: LossSettings) -> tuple[Tensor, Statistics]:
         weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency

@@ -1,0 +1,67 @@
+"""Training by distilmt's own stepper in as many processes as torchrun starts, each on its share of every batch.
+
+Without torchrun in one. Takes the settings of `own` and prints the same line; with `updates` also the mean loss of
+every twenty-fifth part of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import count
+
+from common import Clock, Spec, begun, given
+from own import training_set
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.machine import rank, ranks
+from distilmt.training.batching import collate, epoch_batches, share
+from distilmt.training.ranks import Ranks, current, follow, lead
+from distilmt.training.stepper import Stepper
+
+_PARTS = 25
+
+
+def work(spec: Spec, ranks: Ranks) -> tuple[Clock, list[float]]:
+    model = begun(spec)
+    data = training_set(spec, model)
+    config = TrainingConfig(
+        updates=spec.updates or 10_000,
+        batch_tokens=spec.batch_tokens,
+        optimizer=spec.optimizer,
+        learning_rate=spec.learning_rate,
+        warmup=spec.warmup,
+        dropout=spec.dropout,
+        label_smoothing=spec.label_smoothing,
+        precision="bf16" if spec.bf16 else "fp32",
+        threads=spec.options.get("threads", 0),
+    )
+    objective = ObjectiveConfig(word=0.0, label=1.0, reference_share=1.0)
+    stepper, clock = Stepper(model, config, objective, spec.seed, ranks=ranks), Clock(spec)
+    curve, nll, tokens, number = [], 0.0, 0, 0
+    for epoch in count():
+        for whole in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):
+            *mine, place = share(data, *whole, ranks.rank, ranks.size)
+            number += 1
+            nll += float(stepper.update(number, *collate(data, *mine), place=place).nll)
+            tokens += place.tokens
+            if spec.updates and number % (spec.updates // _PARTS) == 0:
+                curve.append(nll / tokens)
+                nll, tokens = 0.0, 0
+            if ranks.decided(clock.over(place.tokens))[0]:
+                return clock, curve
+
+
+def main(spec: Spec) -> None:
+    together = current()
+    clock, curve = work(together.told(spec), together)
+    clock.report({"curve": curve, "processes": together.size})
+
+
+if __name__ == "__main__":
+    if rank():
+        sys.exit(follow(work))
+    if ranks() == 1:
+        main(given())
+    else:
+        with lead():
+            main(given())

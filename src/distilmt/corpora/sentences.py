@@ -27,7 +27,9 @@ def sentences(text: str) -> list[str]:
 def _western(text: str) -> list[str]:
     found, start = [], 0
     for match in _WESTERN_END.finditer(text):
-        if not match[1].islower() and not _is_abbreviation(text[max(start, match.start() - _LONG) : match.start()], match[0]):
+        if not match[1].islower() and not _is_abbreviation(
+            text[max(start, match.start() - _LONG) : match.start()], match[0]
+        ):
             found.append(text[start : match.end()].strip())
             start = match.end()
     return [*found, rest] if (rest := text[start:].strip()) else found

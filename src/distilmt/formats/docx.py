@@ -22,8 +22,15 @@ _PARTS = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|co
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _BREAKS = frozenset(f"{_W}{name}" for name in ("br", "cr", "tab", "ptab"))
-_NO_TEXT = frozenset(f"{_W}{name}" for name in ("pPr", "rPr", "del", "moveFrom", "instrText", "delText", "sdtPr", "tblPr"))
-_INSIDE = frozenset(f"{_W}{name}" for name in ("r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml"))
+_NO_TEXT = frozenset(
+    f"{_W}{name}" for name in ("pPr", "rPr", "del", "moveFrom", "instrText", "delText", "sdtPr", "tblPr")
+)
+_INSIDE = frozenset(
+    f"{_W}{name}"
+    for name in ("r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml")
+)
+# Names of styles for code, as Word, LibreOffice and pandoc have them.
+_CODE = re.compile(r"(?i)verbatim|code|source|preformatted|teletype")
 # Word itself writes far less; a file made to fill the memory has more.
 _MOST_BYTES, _MOST_FILES = 64 << 20, 5000
 
@@ -100,8 +107,8 @@ class _Text:
     nodes: list[list[Any]] = field(default_factory=lambda: [[]])
     """For every gap of the unit the text nodes that hold it."""
 
-    def mark(self, kind: Any) -> None:
-        self.unit.append(Mark(kind, ""))
+    def mark(self, kind: Any, shown: str = "") -> None:
+        self.unit.append(Mark(kind, "", shown))
         self.nodes.append([])
 
     def write(self, said: Unit) -> None:
@@ -119,6 +126,8 @@ class _Text:
 def _texts(root: Any) -> list[_Text]:
     found: list[_Text] = []
     for paragraph in root.iter(f"{_W}p"):
+        if _is_code(paragraph, "p"):
+            continue
         items = _items(paragraph)
         for broken, part in groupby(items, lambda item: item[0] == "break"):
             if not broken:
@@ -128,13 +137,13 @@ def _texts(root: Any) -> list[_Text]:
 
 def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
     """What stands in a paragraph, in order: `text` with its node and look, `break`, or `point` (a note, a field …)."""
-    waiting = [(child, ()) for child in reversed(paragraph)]
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [(child, ()) for child in reversed(paragraph)]
     while waiting:
         node, above = waiting.pop()
         if node.tag in _NO_TEXT or not isinstance(node.tag, str):
             continue
         if node.tag == f"{_W}t":
-            yield "text", node, above
+            yield ("code" if _is_code(node.getparent(), "r") else "text"), node, above
         elif node.tag in _BREAKS:
             yield "break", node, None
         elif node.tag in _INSIDE:
@@ -142,6 +151,12 @@ def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
             waiting += [(child, look) for child in reversed(node)]
         elif not _unseen(node.tag):
             yield "point", node, None
+
+
+def _is_code(node: Any, kind: str) -> bool:
+    """Whether a run (`r`) or a paragraph (`p`) has a style for code."""
+    style = node.find(f"{_W}{kind}Pr/{_W}{kind}Style")
+    return style is not None and bool(_CODE.search(style.get(f"{_W}val", "")))
 
 
 def _look(run: Any) -> Any:
@@ -172,6 +187,9 @@ def _text(items: Sequence[tuple[str, Any, Any]]) -> _Text:
         if kind == "point":
             for _ in nodes:
                 text.mark("point")
+            continue
+        if kind == "code":
+            text.mark("kept", "".join(node.text or "" for node in nodes).strip() or "X")
             continue
         if look != common:
             text.mark("open")

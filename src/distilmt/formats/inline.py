@@ -179,7 +179,7 @@ def _cut(unit: Unit, cuts: Sequence[int]) -> list[Unit]:
     return [[p for p in piece if p != ""] for piece in found]
 
 
-def _pairs(parts: Sequence[str | Mark]) -> dict[int, int]:
+def _pairs(parts: Sequence[object]) -> dict[int, int]:
     """For every opening mark the closing one that belongs to it, by their numbers."""
     pairs: dict[int, int] = {}
     opened: list[int] = []
@@ -377,10 +377,10 @@ def _loose(group: Unit) -> tuple[Unit, Unit, Unit]:
     last = next(i for i in range(len(group) - 1, -1, -1) if isinstance(p := group[i], str) and p.strip(_BEHIND))
     core = list(group[first : last + 1])
     before, behind = "", ""
-    if isinstance(p := core[0], str):
-        core[0] = p.lstrip(_BEFORE)
-        before = p[: len(p) - len(core[0])]
-    if isinstance(p := core[-1], str):
-        core[-1] = p.rstrip(_BEHIND)
-        behind = p[len(core[-1]) :]
+    if isinstance(text := core[0], str):
+        bare = text.lstrip(_BEFORE)
+        core[0], before = bare, text[: len(text) - len(bare)]
+    if isinstance(text := core[-1], str):
+        bare = text.rstrip(_BEHIND)
+        core[-1], behind = bare, text[len(bare) :]
     return [*group[:first], before], [p for p in core if p != ""], [behind, *group[last + 1 :]]

@@ -14,7 +14,9 @@ from distilmt.formats import Translate
 from distilmt.formats.inline import Mark, Unit, text_of, translate_units
 
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]{0,63})?[^<>\n]{0,2000}>|\{\\[^{}\n]{0,2000}\}")
-_TIMES = re.compile(r"^[ \t]*(?:\d{1,4}:)?\d{1,2}:\d\d[.,]\d{1,3}[ \t]+-->[ \t]+(?:\d{1,4}:)?\d{1,2}:\d\d[.,]\d{1,3}.*$")
+_TIMES = re.compile(
+    r"^[ \t]*(?:\d{1,4}:)?\d{1,2}:\d\d[.,]\d{1,3}[ \t]+-->[ \t]+(?:\d{1,4}:)?\d{1,2}:\d\d[.,]\d{1,3}.*$"
+)
 _ALONE = frozenset({"br", "img", "hr", "wbr", "input", "v", "lang"})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -12,14 +11,16 @@ from distilmt.errors import UserError
 from distilmt.formats import Translate
 from distilmt.formats.inline import Mark, Unit, gaps, text_of, translate_units
 
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite data del dfn em font i ins mark q ruby rb rp rt s small span strike strong sub sup "
-    "time tt u wbr img input".split()
+_INLINE = re.compile(
+    r"a|abbr|acronym|b|bdi|bdo|big|cite|data|del|dfn|em|font|i|img|input|ins|mark|q|r[bpt]|ruby|s|small|span|strike"
+    r"|strong|su[bp]|time|tt|u|wbr"
 )
-_ALONE = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_CODE = frozenset("code kbd samp var math svg object".split())
-_SKIPPED = frozenset("script style pre textarea template noscript iframe".split())
-_READ = re.compile(r"""(\s(?:alt|title|placeholder|aria-label|aria-description|label)\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
+_ALONE = re.compile(r"area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
+_CODE = re.compile(r"code|kbd|samp|var|math|svg|object")
+_SKIPPED = re.compile(r"script|style|pre|textarea|template|noscript|iframe")
+_READ = re.compile(
+    r"""(\s(?:alt|title|placeholder|aria-label|aria-description|label)\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE
+)
 _DESCRIBES = re.compile(r"""\s(?:name|property)\s*=\s*["']?(?:[a-z]{2,9}:)?(?:description|title)\b""", re.IGNORECASE)
 _CONTENT = re.compile(r"""(\scontent\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
 _UNTRANSLATED = re.compile(r"""\stranslate\s*=\s*["']?no\b|\sclass\s*=\s*["'][^"']*\bnotranslate\b""", re.IGNORECASE)
@@ -50,7 +51,7 @@ class _Reader(HTMLParser):
         self._found.append((self._starts[line - 1] + column, kind, name))
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        self._note("alone" if tag in _ALONE else "start", tag)
+        self._note("alone" if _ALONE.fullmatch(tag) else "start", tag)
 
     def handle_startendtag(self, tag: str, attrs: object) -> None:
         self._note("alone", tag)
@@ -125,7 +126,9 @@ def _translate_attributes(pieces: list[Piece], translate: Translate) -> None:
     tags = [p for p in pieces if p.kind in ("start", "alone") and not _UNTRANSLATED.search(p.raw)]
     found = [(p, m) for p in tags for m in _attributes(p)]
     units: list[Unit] = [[html.unescape(m[2][1:-1])] for _, m in found]
-    for (piece, match), source, unit in reversed(list(zip(found, units, translate_units(units, translate), strict=True))):
+    for (piece, match), source, unit in reversed(
+        list(zip(found, units, translate_units(units, translate), strict=True))
+    ):
         if text_of(unit) != source[0]:
             quote = match[2][0]
             value = html.escape(text_of(unit), quote=False).replace(quote, "&quot;" if quote == '"' else "&#39;")
@@ -148,10 +151,12 @@ class Block:
     said: Unit = field(default_factory=list)
 
     def add(self, raw: str) -> None:
+        """Go on with a text."""
         self.unit.append(html.unescape(raw))
         self.raws[-1] += raw
 
     def mark(self, mark: Mark) -> None:
+        """Go on with a tag."""
         self.unit.append(mark)
         self.raws.append("")
 
@@ -178,11 +183,11 @@ def _blocks(pieces: list[Piece]) -> list[str | Block]:
 
     while number < len(pieces):
         piece = pieces[number]
-        kept = piece.kind == "start" and (piece.name in _CODE | _SKIPPED or _UNTRANSLATED.search(piece.raw))
-        if kept:
+        code = _CODE.fullmatch(piece.name)
+        if piece.kind == "start" and (code or _SKIPPED.fullmatch(piece.name) or _UNTRANSLATED.search(piece.raw)):
             end = ends.get(number, number)
             raw = "".join(p.raw for p in pieces[number : end + 1])
-            if piece.name in _INLINE | _CODE:
+            if code or _INLINE.fullmatch(piece.name):
                 shown = html.unescape("".join(p.raw for p in pieces[number : end + 1] if p.kind == "text"))
                 block.mark(Mark("kept", raw, " ".join(shown.split()) or "X"))
             else:
@@ -195,7 +200,7 @@ def _blocks(pieces: list[Piece]) -> list[str | Block]:
             block.add(piece.raw)
         elif piece.kind == "comment":
             block.mark(Mark("point", piece.raw))
-        elif piece.name in _INLINE:
+        elif _INLINE.fullmatch(piece.name):
             kind = {"start": "open", "end": "close"}.get(piece.kind, "point")
             block.mark(Mark(kind, piece.raw))  # type: ignore[arg-type]
         else:

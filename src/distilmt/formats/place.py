@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 Span = tuple[int, int]
 _ALIKE = 0.75
@@ -64,7 +65,9 @@ def _alike(bare: str, target: str) -> list[Span]:
     words, count = [m.span() for m in re.finditer(r"\w+", target)], len(re.findall(r"\w+", bare))
     if not 0 < count <= len(words) <= 100:
         return []
-    spans = [(a[0], b[1]) for n in {max(1, count - 1), count, count + 1} for a, b in zip(words, words[n - 1 :], strict=False)]
+    spans = [
+        (a[0], b[1]) for n in {max(1, count - 1), count, count + 1} for a, b in zip(words, words[n - 1 :], strict=False)
+    ]
     matcher = SequenceMatcher(b=bare.lower(), autojunk=False)
     scored = []
     for span in spans:
@@ -87,14 +90,18 @@ def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Spa
         blocked: what may not be cut.
     """
     known = [(0, 0), *((s.target) for s in stops if s.target), (len(target), len(target))]
-    if any(a[1] > b[0] for a, b in zip(known, known[1:], strict=False)):
+    if any(a[1] > b[0] for a, b in pairwise(known)):
         return None
-    if any(a < s.target[0] < b or a < s.target[1] < b for s in stops if s.target for a, b in blocked if s.target != (a, b)):
+    if any(
+        a < s.target[0] < b or a < s.target[1] < b for s in stops if s.target for a, b in blocked if s.target != (a, b)
+    ):
         return None
     found: list[Span] = []
     at = 0
     for number, stop in enumerate(stops):
-        chosen = stop.target or _proportional(source, target, stops[number:], found[-1:], stops[number - 1 : number], blocked)
+        chosen = stop.target or _proportional(
+            source, target, stops[number:], found[-1:], stops[number - 1 : number], blocked
+        )
         if chosen is None or chosen[0] < at:
             return None
         found.append(chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 # Every part is anchored or bounded, so that no text, however made, takes more than linear time.
 _PATTERN = re.compile(
@@ -22,7 +23,11 @@ _PATTERN = re.compile(
       | \$?\{(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]{0,99}\}){0,99}\}){0,99}\}
       | \$[A-Za-z_]\w{0,63}
     )
-  | (?P<code> `[^`\n]{1,200}` | (?<![\w-])--[A-Za-z][\w-]{0,63} | (?<![\w.~/])(?:~|\.{1,2})?/[\w.~-]+(?:/[\w.~-]*)*(?<=\w) )
+  | (?P<code>
+        `[^`\n]{1,200}`
+      | (?<![\w-])(?:--[A-Za-z][\w-]{0,63}|-[A-Za-z](?![\w-]))
+      | (?<![\w.~/])(?:~|\.{1,2})?/[\w.~-]+(?:/[\w.~-]*)*(?<=\w)
+    )
     """,
     re.VERBOSE,
 )
@@ -76,5 +81,5 @@ def positions(text: str, stand_ins: Sequence[str], kept: Sequence[Kept]) -> list
         found.append(matches[0].span())
     ordered = [place for place, k in zip(found, kept, strict=True) if k.ordered]
     apart = sorted(found)
-    touching = any(a[1] > b[0] for a, b in zip(apart, apart[1:], strict=False))
+    touching = any(a[1] > b[0] for a, b in pairwise(apart))
     return None if ordered != sorted(ordered) or touching else found

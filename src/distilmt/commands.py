@@ -131,7 +131,7 @@ class TranslateConfig:
     format: Literal["lines", "txt", "srt", "vtt", "html", "md", "po", "json"] | None = None
     """What comes in: lines for the model as they stand (standard input), or a document (`text`: txt)."""
     json_keys: list[str] = field(default_factory=list)
-    """Translate of a .json file only what is below these keys (`title,text`); empty translates every string that is no key."""
+    """Translate of a .json file only what is below these keys (`title,text`); empty: every string."""
     glossary: str | None = None
     """Terms whose translation is prescribed: a .tsv file, each line a term, a tab and its translation."""
     n_best: int = 1

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distilmt.corpora.cleaning import unspaced
+from distilmt.corpora.cleaning import normalise, unspaced
 from distilmt.errors import UserError
 from distilmt.formats.inline import Mark, Unit, text_of, translate_units
 from distilmt.formats.place import find
 
 if TYPE_CHECKING:
-    from distilmt.translator import Translator
+    from distilmt.translator import Attended, Translator
 
 CANDIDATES = 8
 # Texts with the places of their terms, and what these are to become.
@@ -53,15 +53,16 @@ class Glossary:
     """Translates with prescribed terms.
 
     Per sentence with terms in it, the first that gives all of them: the best of the model's `CANDIDATES` translations
-    that has them; its best, in which the translation of the term by itself is replaced; a translation with something
-    in the term's place that the model copied; translations of what stands around the terms.
+    that has them; its best, in which the translation of the term by itself is replaced, or else the word that attended
+    most to the term; a translation with something in the term's place that the model copied; translations of what
+    stands around the terms.
     """
 
     translator: Translator
     terms: dict[str, str]
     beam_size: int = 4
     how: Counter[str] = field(default_factory=Counter)
-    """How many texts got their terms in which way: `chosen`, `replaced` or `inserted`."""
+    """How many texts got their terms in which way: `chosen`, `replaced`, `attended` or `inserted`."""
 
     def __post_init__(self) -> None:
         longest = sorted(self.terms, key=len, reverse=True)
@@ -72,12 +73,17 @@ class Glossary:
 
     def translate(self, texts: list[str]) -> list[str]:
         """A translation of each text, with the prescribed one for every term in it."""
+        texts = [normalise(text) for text in texts]
         bound = {text: terms for text in dict.fromkeys(texts) if (terms := self._terms(text))}
         free = [text for text in texts if text not in bound]
         made = dict(zip(free, self._plain(free), strict=True))
-        for way in (self._chosen, self._replaced, self._inserted):
+        for way in (self._chosen, self._replaced, self._attended, self._inserted):
             left = {text: terms for text, terms in bound.items() if text not in made}
-            found = {text: said for text, said in way(left).items() if _holds(said, left[text])} if left else {}
+            if not left:
+                break
+            found = {
+                text: said for text, said in way(left).items() if way == self._inserted or _holds(said, left[text])
+            }
             self.how[way.__name__.strip("_")] += len(found)
             made |= found
         return [made[text] for text in texts]
@@ -116,6 +122,17 @@ class Glossary:
             made[text] = best
         return made
 
+    def _attended(self, bound: Bound) -> dict[str, str]:
+        """The word is replaced whose making attended to the term most."""
+        made = {}
+        for (text, terms), (said, words) in zip(
+            bound.items(), self.translator.attended(list(bound), self.beam_size), strict=True
+        ):
+            parts = said.split(" ")
+            if len(parts) == len(words):
+                made[text] = _swapped(parts, words, terms)
+        return made
+
     def _inserted(self, bound: Bound) -> dict[str, str]:
         """The term's translation stands in the sentence already, and is kept as placeholders are."""
         units: list[Unit] = []
@@ -127,6 +144,21 @@ class Glossary:
                 at = b
             units.append([part for part in [*unit, text[at:]] if part != ""])
         return {text: text_of(unit) for text, unit in zip(bound, translate_units(units, self._plain), strict=True)}
+
+
+def _swapped(parts: list[str], words: list[Attended], terms: Sequence[tuple[tuple[int, int], str]]) -> str:
+    """A translation's words with those of terms replaced, each once; the punctuation at a word's ends stays."""
+    free = [i for i, part in enumerate(parts) if not any(_count(part, target) for _, target in terms)]
+    for (start, end), target in terms:
+        if _count(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
+            continue
+        best = max(free, key=lambda i: sum(w for (a, b), w in words[i] if a < end and b > start))
+        free.remove(best)
+        before, behind = re.match(r"\W*", parts[best]), re.search(r"\W*$", parts[best])
+        start_of_all = best == 0 and parts[0][:1].isupper()
+        chosen = target[:1].upper() + target[1:] if start_of_all else target
+        parts[best] = (before[0] if before else "") + chosen + (behind[0] if behind else "")
+    return " ".join(parts)
 
 
 def _put(text: str, span: tuple[int, int], target: str) -> str:

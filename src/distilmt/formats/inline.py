@@ -40,6 +40,7 @@ Job = Generator[list[str], list[str], Unit]
 
 _BREAK = re.compile(r"(?! (?=\S))\s+")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_HYPHEN = re.compile(r"^[-–—/'’](?=\w{2})|(?<=\w)[-–—/'’]$")
 _MANY = 200  # Sentences with more marks are translated in parts at once.
 _BEFORE, _BEHIND = " \t\r\n,;:!?)]}»”", " \t\r\n([{«„“,;:–—"
 
@@ -378,9 +379,9 @@ def _loose(group: Unit) -> tuple[Unit, Unit, Unit]:
     core = list(group[first : last + 1])
     before, behind = "", ""
     if isinstance(text := core[0], str):
-        bare = text.lstrip(_BEFORE)
+        bare = _HYPHEN.sub("", text.lstrip(_BEFORE))
         core[0], before = bare, text[: len(text) - len(bare)]
     if isinstance(text := core[-1], str):
-        bare = text.rstrip(_BEHIND)
+        bare = _HYPHEN.sub("", text.rstrip(_BEHIND))
         core[-1], behind = bare, text[len(bare) :]
     return [*group[:first], before], [p for p in core if p != ""], [behind, *group[last + 1 :]]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 
-from distilmt.errors import UserError
 from distilmt.formats import Translate
 from distilmt.formats.inline import Mark, Unit, gaps, text_of, translate_units
 
@@ -18,6 +16,17 @@ _INLINE = re.compile(
 _ALONE = re.compile(r"area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
 _CODE = re.compile(r"code|kbd|samp|var|math|svg|object")
 _SKIPPED = re.compile(r"script|style|pre|textarea|template|noscript|iframe")
+# What holds no tags.
+_RAW = re.compile(r"script|style|textarea|iframe|noscript")
+# Not html.parser: it takes quadratic time for tags that are not closed, and does not tell where an end tag ends.
+_TAG = re.compile(
+    r"""
+    <!--(?:-?>|.*?(?:-->|\Z))
+  | <[!?][^>]*(?:>|\Z)
+  | <(?P<end>/?)(?P<name>[A-Za-z][^\s/<>"']{0,99})(?P<attributes>(?:[^<>"']|"[^"]*"|'[^']*'){0,9999})>
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 _READ = re.compile(
     r"""(\s(?:alt|title|placeholder|aria-label|aria-description|label)\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE
 )
@@ -35,62 +44,23 @@ class Piece:
     name: str = ""
 
 
-class _Reader(HTMLParser):
-    """Cuts a page into pieces that are, joined, the page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self._text = text
-        self._starts = [0, *(m.end() for m in re.finditer("\n", text))]
-        self._found: list[tuple[int, str, str]] = []
-        self.feed(text)
-        self.close()
-
-    def _note(self, kind: str, name: str = "") -> None:
-        line, column = self.getpos()
-        self._found.append((self._starts[line - 1] + column, kind, name))
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self._note("alone" if _ALONE.fullmatch(tag) else "start", tag)
-
-    def handle_startendtag(self, tag: str, attrs: object) -> None:
-        self._note("alone", tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._note("end", tag)
-
-    def handle_data(self, data: str) -> None:
-        self._note("text")
-
-    def handle_entityref(self, name: str) -> None:
-        self._note("text")
-
-    def handle_charref(self, name: str) -> None:
-        self._note("text")
-
-    def handle_comment(self, data: str) -> None:
-        self._note("comment")
-
-    def handle_decl(self, decl: str) -> None:
-        self._note("declaration")
-
-    def handle_pi(self, data: str) -> None:
-        self._note("declaration")
-
-    def unknown_decl(self, data: str) -> None:
-        self._note("comment")
-
-    def pieces(self) -> list[Piece]:
-        found: list[Piece] = []
-        ends = [start for start, *_ in self._found[1:]] + [len(self._text)]
-        first = self._found[0][0] if self._found else len(self._text)
-        for (start, kind, name), end in zip([(0, "text", ""), *self._found], [first, *ends], strict=False):
-            raw = self._text[start:end]
-            if kind == "text" and found and found[-1].kind == "text":
-                found[-1].raw += raw
-            elif raw:
-                found.append(Piece(kind, raw, name))
-        return found
+def _pieces(text: str) -> list[Piece]:
+    """A page cut into pieces that are, joined, the page. What is no whole tag is text, as far as can be told."""
+    found: list[Piece] = []
+    at = 0
+    while match := _TAG.search(text, at):
+        found.append(Piece("text", text[at : match.start()]))
+        at = match.end()
+        name = (match["name"] or "").lower()
+        kind = "start" if name else "comment" if match[0].startswith("<!--") else "declaration"
+        if name and (match["attributes"].endswith("/") or _ALONE.fullmatch(name)):
+            kind = "alone"
+        found.append(Piece("end" if match["end"] else kind, match[0], name))
+        if kind == "start" and not match["end"] and _RAW.fullmatch(name):
+            close = re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE).search(text, at)
+            found.append(Piece("raw", text[at : close.start() if close else len(text)]))
+            at += len(found[-1].raw)
+    return [piece for piece in [*found, Piece("text", text[at:])] if piece.raw]
 
 
 def translate_html(text: str, translate: Translate) -> str:
@@ -113,13 +83,6 @@ def translate_html(text: str, translate: Translate) -> str:
     for block, unit in zip(texts, translate_units(sources, translate), strict=True):
         block.said = unit
     return "".join(block if isinstance(block, str) else block.html() for block in blocks)
-
-
-def _pieces(text: str) -> list[Piece]:
-    try:
-        return _Reader(text).pieces()
-    except (AssertionError, ValueError) as error:
-        raise UserError(f"not HTML that can be read ({error}): mend it") from None
 
 
 def _translate_attributes(pieces: list[Piece], translate: Translate) -> None:

@@ -38,6 +38,8 @@ def translate_document(data: bytes, name: str, translate: Translate, json_keys: 
         return encode(_translate_text(text, suffix, translate, json_keys))
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
+    except RecursionError:
+        raise UserError(f"{name}: nested too deep: flatten it") from None
 
 
 def translate_html(text: str, translate: Translate) -> str:

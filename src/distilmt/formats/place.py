@@ -39,10 +39,8 @@ def find(said: str, content: str, target: str, near: float) -> Span | None:
     if not spans:
         return None
     start, end = min(spans, key=lambda span: abs(span[0] - near * len(target)))
-    if not re.search(r"\w", bare):
-        return start, end
-    before = re.match(r"\W*", content)
-    behind = re.search(r"\W*$", content)
+    ends = r"\W*" if re.search(r"\w", bare) else r"\s*"
+    before, behind = re.match(ends, content), re.search(f"{ends}$", content)
     for character in reversed(before[0] if before else ""):
         start -= start > 0 and _same(target[start - 1], character)
     for character in behind[0] if behind else "":

@@ -103,14 +103,20 @@ def _clean(text: str) -> str:
 
 
 def _with_breaks(unit: Unit) -> Unit:
-    """White space that is more than a space becomes a mark of its own (without `shown`: it is part of a text)."""
+    """White space that is more than a space becomes a mark of its own, as does a space that follows one behind a tag."""
     found: Unit = []
+    spaced = False
     for part in unit:
         if isinstance(part, Mark):
             found.append(part)
+            spaced = part.kind == "break" or (spaced and part.kind != "kept")
             continue
         end = 0
-        for match in _BREAK.finditer(part):
+        if spaced and part.startswith(" "):
+            end = len(part) - len(part.lstrip())
+            found.append(Mark("break", part[:end]))
+        spaced = part[-1:].isspace() if part else spaced
+        for match in _BREAK.finditer(part, end):
             found += [part[end : match.start()], Mark("break", match[0])]
             end = match.end()
         found.append(part[end:])
@@ -272,6 +278,7 @@ class _Sentence:
         self.flat = flat
         self.text = ""
         self.spans: list[tuple[int, int]] = []
+        self._doubled: set[int] = set()  # white space behind white space, with a tag between
         masks = iter(stand_ins)
         for number, part in enumerate(flat):
             start = len(self.text)
@@ -279,6 +286,8 @@ class _Sentence:
                 self.text += next(masks)
             elif isinstance(part, str):
                 self.text += part
+            elif isinstance(part, Mark) and part.kind == "break" and self.text[-1:] == " ":
+                self._doubled.add(number)
             elif isinstance(part, Mark) and part.kind == "break" and not self._in_word(number):
                 self.text += " "
             self.spans.append((start, len(self.text)))
@@ -323,7 +332,7 @@ class _Sentence:
                 loose.append((*at, part.shown))
             elif isinstance(part, Mark):
                 marks.append(part)
-                stops.append(Stop(self.spans[number], at, part.kind == "break"))
+                stops.append(Stop(self.spans[number], at, part.kind == "break" and number not in self._doubled))
         found = place(self.text, said, stops, kept_at)
         if found is None:
             return None

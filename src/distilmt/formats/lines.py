@@ -68,7 +68,7 @@ def _decoded(part: str | Mark, entities: bool) -> str | Mark:
 def _encoded(part: str | Mark, entities: bool) -> str:
     if isinstance(part, Mark):
         return part.raw
-    return html.escape(part, quote=False) if entities else part.replace("-->", "->")
+    return html.escape(part, quote=False) if entities else _TAG.sub("", part).replace("-->", "->").replace("<", "‹")
 
 
 def _cues(text: str) -> tuple[list[str], list[int]]:

@@ -123,7 +123,9 @@ def _proportional(
     if not stop.splits:
         ends = [low, high, *(i for i in range(low, high) if target[i] == " ")]
         ends += [i + 1 for i in ends if i < high and target[i : i + 1] == " "]
-        free = [i for i in ends if not any(a < i < b for a, b in blocked)]
+        if target[: stop.source[0]].lower() == source[: stop.source[0]].lower():
+            ends.append(stop.source[0])  # inside a word that stays
+        free = [i for i in ends if low <= i <= high and not any(a < i < b for a, b in blocked)]
         chosen = min(free, key=lambda i: abs(i - wanted), default=None)
         return None if chosen is None else (chosen, chosen)
     # Every later line break needs a space of its own.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import lzma
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
 from distilmt.machine import loads_cublas
 
+# What a word was made from: pieces of the source, as places in its text, each with its share of the attention.
+Attended = list[tuple[tuple[int, int], float]]
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -27,6 +31,11 @@ class Hypothesis:
     text: str
     tokens: list[str]
     score: float
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the pieces' probabilities, in 0..1."""
+        return min(1.0, math.exp(self.score))
 
 
 class _SentencePieces:
@@ -46,6 +55,11 @@ class _SentencePieces:
 
     def decode(self, pieces: list[str]) -> str:
         return str(self._target.decode(pieces[len(self.prefix) :]))
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where each piece stands in a normalised text, unless SentencePiece writes it in other characters."""
+        ends = list(accumulate((len(piece) for piece in self._source.encode(text, out_type=str)), initial=-1))
+        return [(max(0, a), b) for a, b in pairwise(ends)]
 
 
 class _HuggingFacePieces:
@@ -135,6 +149,47 @@ class Translator:
         said = (found[0].text if found else "" for found in hypotheses)
         return [_joined(list(islice(said, len(found)))) for found in portions]
 
+    def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text with their scores, best first; none for an empty text.
+
+        Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
+        the best and so on; the score is the mean over all pieces.
+        """
+        portions = [self._portions(text) for text in texts]
+        parts = iter(self.hypotheses([p for found in portions for p in found], beam_size, count, scored=True))
+        own = [[h for h in islice(parts, len(found)) if h] for found in portions]
+        return [[_united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+
+    def attended(self, texts: Sequence[str], beam_size: int = 4) -> list[tuple[str, list[Attended]]]:
+        """The best translation of each text and, word by word, what of the text its making attended to.
+
+        Args:
+            texts: normalised, and not longer than the model's positions.
+            beam_size: as in `translate`.
+
+        Returns:
+            For each text its translation, and for every word of it (split at spaces) the attention of the decoder's
+            last layer, mean over heads and pieces, on each piece of the text. Nothing for a teacher with another
+            tokenizer.
+        """
+        pieces = self._pieces
+        rows = [i for i, text in enumerate(texts) if text and isinstance(pieces, _SentencePieces)]
+        found: list[tuple[str, list[Attended]]] = [("", [])] * len(texts)
+        if not rows or not isinstance(pieces, _SentencePieces):
+            return found
+        sources = self.tokenize([texts[i] for i in rows])
+        results = self._model.translate_batch(
+            sources,
+            beam_size=beam_size,
+            max_decoding_length=self.max_length,
+            return_attention=True,
+            use_vmap=self.shortlist,
+        )
+        for row, result in zip(rows, results, strict=True):
+            words = _by_word(result.hypotheses[0], result.attention[0], pieces.spans(texts[row]))
+            found[row] = (pieces.decode(result.hypotheses[0]), words)
+        return found
+
     def _portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
@@ -160,10 +215,12 @@ class Translator:
         batch_size: int = 64,
         batch_type: str = "examples",
         sampling: float = 0.0,
+        scored: bool = False,
     ) -> list[list[Hypothesis]]:
         """The `count` best translations of each text, best first; none for an empty text.
 
-        With `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
+        A greedy translation has a score only if it is to be `scored`, which takes a little longer. With
+        `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
         """
         sources = self.tokenize(texts)
         rows = [i for i, source in enumerate(sources) if source]
@@ -181,7 +238,7 @@ class Translator:
             batch_type=batch_type,
             max_decoding_length=self.max_length,
             target_prefix=[self._pieces.prefix] * len(rows) if self._pieces.prefix else None,
-            return_scores=count > 1 or beam_size > 1,
+            return_scores=scored or count > 1 or beam_size > 1,
             use_vmap=self.shortlist,
         )
         for row, result in zip(rows, found, strict=True):
@@ -229,6 +286,22 @@ def _joined(portions: list[str]) -> str:
     for portion in portions[1:]:
         text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
     return text
+
+
+def _by_word(tokens: list[str], attention: list[list[float]], spans: list[tuple[int, int]]) -> list[Attended]:
+    words: list[list[list[float]]] = []
+    for token, weights in zip(tokens, attention, strict=False):
+        if token.startswith("▁") or not words:
+            words.append([])
+        words[-1].append(weights)
+    means = ([sum(column) / len(rows) for column in zip(*rows, strict=True)] for rows in words)
+    return [list(zip(spans, mean, strict=False)) for mean in means]
+
+
+def _united(parts: Sequence[Hypothesis]) -> Hypothesis:
+    pieces = max(1, sum(len(part.tokens) for part in parts))
+    score = sum(part.score * len(part.tokens) for part in parts) / pieces
+    return Hypothesis(_joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
 
 
 def is_model(path: Path) -> bool:

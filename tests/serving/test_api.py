@@ -1,5 +1,8 @@
 import asyncio
+import io
 import json
+import time
+import zipfile
 
 import httpx
 import pytest
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 
 from distilmt.commands import ServeConfig
 from distilmt.errors import UserError
+from distilmt.serving.documents import Documents
+from distilmt.serving.errors import Refused
 from distilmt.serving.server import build
 from distilmt.translator import Translator
 
@@ -104,7 +109,11 @@ def test_broken_json(client, body):
 
 def test_broken_forms_and_unknown_kinds(client):
     headers = {"content-type": "multipart/form-data; boundary=x"}
-    for kind, status in ((headers, 400), ({"content-type": "multipart/form-data"}, 400), ({"content-type": "a/b"}, 415)):
+    for kind, status in (
+        (headers, 400),
+        ({"content-type": "multipart/form-data"}, 400),
+        ({"content-type": "a/b"}, 415),
+    ):
         answer = client(("POST", "/translate", {"content": b"--y\r\nnothing", "headers": kind}))
         assert answer.status_code == status and "error" in answer.json()
     assert client(("GET", "/translate")).status_code == 405 and client(("GET", "/nowhere")).status_code == 404
@@ -196,7 +205,7 @@ def test_bodies_have_a_limit(run):
 
 
 def test_a_cascade_asks_the_teacher_where_the_student_is_not_sure(run):
-    low, high = Client(run, cascade=-100.0), Client(run, cascade=0.0)
+    low, high = Client(run, cascade=-100.0), Client(run, cascade=0.0, beam_size=1)
     for client, model in ((low, "toys/student-int8"), (high, "toys/teacher-int8")):
         found = client.post("/translate", **asked(details=True)).json()
         assert found["details"][0]["model"] == model
@@ -204,8 +213,6 @@ def test_a_cascade_asks_the_teacher_where_the_student_is_not_sure(run):
     assert 'distilmt_sentences_total{role="teacher"} 1.0' in told
     with pytest.raises(UserError, match="needs a teacher"):
         Client(run / "exports" / "student-int8", cascade=-1.0)
-    with pytest.raises(UserError, match="needs scores"):
-        Client(run, cascade=-1.0, beam_size=1)
 
 
 def test_models_make_room_for_others(run, exported):
@@ -234,3 +241,61 @@ def test_what_cannot_be_served_is_told(run, exported, tmp_path):
         Client(run, system="student")
     with pytest.raises(UserError, match="2GB"):
         ServeConfig(["x"], memory="much")
+
+
+def test_markup_is_translated_around_its_tags(client, exported):
+    expected = Translator(exported).translate([SENTENCE])[0]
+    found = client.post("/translate", **asked([f"<p>{SENTENCE}</p><hr>", "<b>12</b>"], format="html")).json()
+    assert found["translatedText"] == [f"<p>{expected}</p><hr>", "<b>12</b>"]
+
+
+def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guessed(client, exported):
+    expected = Translator(exported).translate([SENTENCE])[0]
+    upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("../../etc/my note.txt", f"{SENTENCE}\n")}}
+    url = client(("POST", "/translate_file", upload)).json()["translatedFileUrl"]
+    assert url.startswith("http://here/download_file/") and url.endswith(".my_note_it.txt")
+    found = client(("GET", url))
+    assert found.text == f"{expected}\n"
+    assert found.headers["content-disposition"] == 'attachment; filename="my_note_it.txt"'
+    assert client(("GET", url[:-1])).status_code == 404 and client(("GET", "/download_file/.txt")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.exe", b"x", "file format not supported"),
+        ("a", b"x", "file format not supported"),
+        ("a.txt", b"\xff\xfe\xfa", "document"),
+        ("a.docx", b"PK\x03\x04broken", "document"),
+        ("a.json", b"[" * 50000, "document"),
+        ("a.po", b"msgid", "document"),
+    ],
+)
+def test_broken_documents_are_refused(client, name, content, told):
+    upload = {"data": {"source": "en", "target": "it"}, "files": {"file": (name, content)}}
+    answer = client(("POST", "/translate_file", upload))
+    assert answer.status_code == 400 and told in answer.json()["error"]
+    missing = client(("POST", "/translate_file", {"data": {"source": "en", "target": "it"}, "files": {"x": b""}}))
+    assert missing.json() == {"error": "Invalid request: missing file parameter"}
+
+
+def test_a_zip_bomb_is_refused(client):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/document.xml", b"\0" * 400_000_000)
+    upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("bomb.docx", packed.getvalue())}}
+    answer = client(("POST", "/translate_file", upload))
+    assert answer.status_code == 400, answer.text
+
+
+def test_kept_documents_are_few_and_forgotten(monkeypatch):
+    kept = Documents(kept_bytes=10)
+    first, second = kept.keep("a.txt", b"12345678"), kept.keep("b.txt", b"123456")
+    assert kept.find(second) == ("b.txt", b"123456")
+    with pytest.raises(Refused):
+        kept.find(first)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 601)
+    with pytest.raises(Refused):
+        kept.find(second)

@@ -218,6 +218,7 @@ def _details(one: Translated) -> list[dict[str, Any]]:
             "source": said.source,
             "translation": said.hypotheses[0].text,
             "score": round(said.hypotheses[0].score, 4),
+            "confidence": round(said.hypotheses[0].confidence, 4),
             "model": said.model,
         }
         for said in one.said

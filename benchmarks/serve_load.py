@@ -105,9 +105,7 @@ class Client(asyncio.Protocol):
             self.load.kinds[self.check.kind(self.index, text) if self.check else "same" if text else "empty"] += 1
         self.buffer = b""
         self.index = (self.index + 1) % len(self.requests)
-        if b"connection: close" in low:
-            self.transport.close()
-        elif self.stop:
+        if b"connection: close" in low or self.stop:
             self.transport.close()
         else:
             self.ask()

@@ -46,7 +46,9 @@ class _SentencePieces:
         self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        return [[*pieces, "</s>"] if pieces else [] for pieces in self._source.encode(texts, out_type=str)]
+        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        found = (self._source.encode(text, out_type=str) for text in texts)
+        return [[*pieces, "</s>"] if pieces else [] for pieces in found]
 
     def decode(self, pieces: list[str]) -> str:
         return str(self._target.decode(pieces))

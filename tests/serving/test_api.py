@@ -299,3 +299,10 @@ def test_kept_documents_are_few_and_forgotten(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: now + 601)
     with pytest.raises(Refused):
         kept.find(second)
+
+
+def test_pages_of_other_origins_may_ask_only_where_that_is_said(client, run):
+    origin = {"json": asked(), "headers": {"origin": "https://example.org"}}
+    assert "access-control-allow-origin" not in client(("POST", "/translate", origin)).headers
+    open_to = Client(run, cors="https://example.org")
+    assert open_to(("POST", "/translate", origin)).headers["access-control-allow-origin"] == "https://example.org"

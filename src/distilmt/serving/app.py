@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from distilmt import __version__
 from distilmt.serving import asked, codes, documents, spec
@@ -254,6 +255,8 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
     app.add_exception_handler(Refused, _tell_refused)
     app.add_exception_handler(HTTPException, _tell_http)
     paths = frozenset(path for path, *_ in _routes(api))
+    if service.config.cors:
+        app.add_middleware(CORSMiddleware, allow_origins=[service.config.cors], allow_methods=["GET", "POST"])
     app.state.gate = Gate(app, service.metrics, paths, service.config.body_bytes)
     return app
 

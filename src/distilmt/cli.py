@@ -35,6 +35,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
   compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
   translate       translate standard input or documents with a finished run: distilmt translate RUN_DIR [FILE ...]
+  serve           LibreTranslate's API and a page for people: distilmt serve RUN_OR_MODEL_DIR…
   labels          check, describe, merge, split label stores: distilmt labels check DIR
 
 Options of every command: --quiet (no progress), --json (results as JSON on standard output).
@@ -94,6 +95,7 @@ def _command(name: str, arguments: list[str]) -> int:
         "cost": cost,
         "compress": compress,
         "translate": translate,
+        "serve": serve,
         "labels": labels,
     }
     if ranks() > 1:
@@ -317,6 +319,23 @@ def _translate_lines(chosen: Any, translator: Any, flags: set[str]) -> int:
     for line in translation.stream(translation.translating(chosen, translator), incoming, batch):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+    return 0
+
+
+def serve(arguments: list[str]) -> int:
+    """`distilmt serve MODEL…`: translate for others until stopped."""
+    from distilmt import keys, settings
+    from distilmt.commands import ServeConfig
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"Usage: distilmt serve RUN_OR_MODEL_DIR… [--KEY VALUE ...]\n\n{keys.describe(ServeConfig)}")
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config = settings.load_serve(arguments)
+    _listen(flags)
+    from distilmt.serving import server
+
+    server.run(config)
     return 0
 
 

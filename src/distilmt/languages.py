@@ -1,8 +1,8 @@
-"""English names of languages, by their codes."""
+"""English names of languages, by the codes that Argos Translate and LibreTranslate give them."""
 
 import re
 
-_NAMES = {
+NAMES = {
     "ar": "Arabic",
     "az": "Azerbaijani",
     "bg": "Bulgarian",
@@ -62,4 +62,4 @@ _VARIANTS = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no":
 def language_name(code: str) -> str:
     """The name of a language (`pt_BR` is `Portuguese (Brazil)`); the code itself where there is none here."""
     plain = re.split("@", code)[0].replace("-", "_").lower()
-    return _NAMES.get(_VARIANTS.get(plain, plain)) or _NAMES.get(plain.split("_")[0], code)
+    return NAMES.get(_VARIANTS.get(plain, plain)) or NAMES.get(plain.split("_")[0], code)

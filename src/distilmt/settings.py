@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, LabelsConfig, TranslateConfig
+from distilmt.commands import (
+    CompareConfig,
+    CompressConfig,
+    CostConfig,
+    DemoConfig,
+    LabelsConfig,
+    ServeConfig,
+    TranslateConfig,
+)
 from distilmt.config import LabelConfig, RunConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
@@ -26,6 +34,7 @@ T = TypeVar("T")
 _LIMITS = (
     dict.fromkeys(
         (
+            "alternatives_limit",
             "attention",
             "consistency",
             "health_cases",
@@ -37,6 +46,7 @@ _LIMITS = (
             "patience",
             "qat_updates",
             "ranking",
+            "req_limit",
             "sampling",
             "states",
             "threads",
@@ -50,7 +60,11 @@ _LIMITS = (
         (0.0, math.inf),
     )
     | dict.fromkeys(
-        ("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train", "n_best", "sentences"),
+        ("batch_limit", "batch_tokens", "beam_size", "bootstrap", "char_limit", "connections", "keep", "max_sentences"),
+        (1.0, math.inf),
+    )
+    | dict.fromkeys(
+        ("max_train", "n_best", "queue", "sentences"),
         (1.0, math.inf),
     )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
@@ -67,6 +81,10 @@ _LIMITS = (
         "parts": (0.0, math.inf),
         "recovery_rate": (1e-6, 10.0),
         "rounds": (0.0, math.inf),
+        "port": (0.0, 65535.0),
+        "window_ms": (0.0, 1000.0),
+        "timeout": (0.1, 3600.0),
+        "cascade": (-math.inf, 0.0),
         "student.on_policy.rounds": (1.0, math.inf),
     }
 )
@@ -239,6 +257,18 @@ def load_labels(arguments: Sequence[str]) -> LabelsConfig:
     if not low <= number <= high:
         raise UserError(f"distilmt labels {action} takes {low}{' or more' * (high > low)} directories, not {number}")
     return _parse_values(LabelsConfig, {"action": action, "paths": rest[:number]}, rest[number:])
+
+
+def load_serve(arguments: Sequence[str]) -> ServeConfig:
+    """`MODEL… [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or no model is named.
+    """
+    first = next((i for i, a in enumerate(arguments) if a.startswith("--")), len(arguments))
+    if first == 0:
+        raise UserError("name what to serve: an exported model, or a run directory such as runs/demo")
+    return _parse_values(ServeConfig, {"models": list(arguments[:first])}, _underscored(arguments[first:]))
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:

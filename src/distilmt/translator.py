@@ -50,8 +50,9 @@ class _SentencePieces:
         self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        whole = [self._before + text if text else "" for text in texts]
-        return [[*pieces, *self._end] if pieces else [] for pieces in self._source.encode(whole, out_type=str)]
+        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
+        return [[*pieces, *self._end] if pieces else [] for pieces in found]
 
     def decode(self, pieces: list[str]) -> str:
         return str(self._target.decode(pieces[len(self.prefix) :]))
@@ -144,10 +145,10 @@ class Translator:
             beam_size: 1 is greedy.
             batch_size: sentences translated together.
         """
-        portions = [self._portions(text) for text in texts]
+        portions = [self.portions(text) for text in texts]
         hypotheses = self.hypotheses([p for found in portions for p in found], beam_size, batch_size=batch_size)
         said = (found[0].text if found else "" for found in hypotheses)
-        return [_joined(list(islice(said, len(found)))) for found in portions]
+        return [joined(list(islice(said, len(found)))) for found in portions]
 
     def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
         """The `count` best translations of each text with their scores, best first; none for an empty text.
@@ -155,7 +156,7 @@ class Translator:
         Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
         the best and so on; the score is the mean over all pieces.
         """
-        portions = [self._portions(text) for text in texts]
+        portions = [self.portions(text) for text in texts]
         parts = iter(self.hypotheses([p for found in portions for p in found], beam_size, count, scored=True))
         own = [[h for h in islice(parts, len(found)) if h] for found in portions]
         return [[_united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
@@ -190,16 +191,16 @@ class Translator:
             found[row] = (pieces.decode(result.hypotheses[0]), words)
         return found
 
-    def _portions(self, text: str) -> list[str]:
+    def portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
             return [text]
         found = sentences(text)
         if len(found) > 1:
-            return [portion for sentence in found for portion in self._portions(sentence)]
+            return [portion for sentence in found for portion in self.portions(sentence)]
         spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
-        return [portion for part in (text[:middle], text[middle:]) for portion in self._portions(part)]
+        return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
 
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
@@ -280,7 +281,7 @@ def _computed_in(facts: dict[str, Any], device: str) -> str:
     return "int8_float32" if wanted.startswith("int") else "float32"
 
 
-def _joined(portions: list[str]) -> str:
+def joined(portions: Sequence[str]) -> str:
     """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
     text = portions[0] if portions else ""
     for portion in portions[1:]:
@@ -301,7 +302,7 @@ def _by_word(tokens: list[str], attention: list[list[float]], spans: list[tuple[
 def _united(parts: Sequence[Hypothesis]) -> Hypothesis:
     pieces = max(1, sum(len(part.tokens) for part in parts))
     score = sum(part.score * len(part.tokens) for part in parts) / pieces
-    return Hypothesis(_joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
+    return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
 
 
 def is_model(path: Path) -> bool:

@@ -34,6 +34,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
   compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
   translate       translate standard input with a finished run: distilmt translate RUN_DIR
+  serve           LibreTranslate's API and a page for people: distilmt serve RUN_OR_MODEL_DIR…
   labels          check a label store: distilmt labels check DIR
 
 Options of every command: --quiet (no progress), --json (results as JSON on standard output).
@@ -93,6 +94,7 @@ def _command(name: str, arguments: list[str]) -> int:
         "cost": cost,
         "compress": compress,
         "translate": translate,
+        "serve": serve,
         "labels": labels,
     }
     if name in _UNTIL:
@@ -253,6 +255,23 @@ def translate(arguments: list[str]) -> int:
     for line in translator.stream(_lines(), chosen.beam_size or translator.beam_size, batch):
         sys.stdout.write(line.replace("\n", " ") + "\n")
         sys.stdout.flush()
+    return 0
+
+
+def serve(arguments: list[str]) -> int:
+    """`distilmt serve MODEL…`: translate for others until stopped."""
+    from distilmt import keys, settings
+    from distilmt.commands import ServeConfig
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"Usage: distilmt serve RUN_OR_MODEL_DIR… [--KEY VALUE ...]\n\n{keys.describe(ServeConfig)}")
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config = settings.load_serve(arguments)
+    _listen(flags)
+    from distilmt.serving import server
+
+    server.run(config)
     return 0
 
 

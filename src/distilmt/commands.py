@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -117,6 +118,62 @@ class DemoConfig:
 
 
 @dataclass
+class ServeConfig:
+    """`distilmt serve MODEL…`: exported models and run directories behind LibreTranslate's API."""
+
+    models: list[str] = field(default_factory=list)
+    """Exported models or run directories; `en-it=DIR` tells the languages of a model that does not know them."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 is every one of this machine."""
+    port: int = 5000
+    """Port; 0 takes a free one."""
+    system: str = "student-int8"
+    """Which export of a run directory translates."""
+    beam_size: int | None = None
+    """1 is greedy; null takes what the model was compressed for, else 4."""
+    threads: int = 0
+    """Batches translated side by side, on a thread each; 0 takes one per core."""
+    memory: str = "2GB"
+    """Most bytes of models that are loaded; those that were not used for longest make room."""
+    cascade: float | None = None
+    """Ask the run's teacher where the student's score (log-probability per piece) is below this; null never does."""
+    window_ms: float = 3.0
+    """How long a sentence may wait for others to share its batch, while others come."""
+    batch_tokens: int = 1024
+    """Pieces of a batch, padding counted."""
+    char_limit: int = 20000
+    """Characters of a text at most."""
+    batch_limit: int = 256
+    """Texts of a request at most."""
+    alternatives_limit: int = 8
+    """Alternatives at most."""
+    body_limit: str = "10MB"
+    """Bytes of a request at most, files included."""
+    queue: int = 20000
+    """Sentences that wait at most; more are refused with 503."""
+    timeout: float = 30.0
+    """Seconds a request may take to arrive, and again to be answered."""
+    connections: int = 4096
+    """Connections open at most."""
+    req_limit: int = 0
+    """Texts of a client (by API key, else by address) in a minute; 0 does not count."""
+    api_keys: str | None = None
+    """File with an API key on every line; the variable DISTILMT_API_KEYS holds more, between commas."""
+    files: bool = True
+    """Whether documents are translated."""
+    web: bool = True
+    """Whether the page for people is served."""
+    cors: str = ""
+    """Web origin whose pages may ask, such as https://example.org; * is any, empty none."""
+    proxies: str = ""
+    """Addresses, between commas, of reverse proxies whose X-Forwarded-For is believed."""
+
+    def __post_init__(self) -> None:
+        self.memory_bytes = in_bytes(self.memory, "memory")
+        self.body_bytes = in_bytes(self.body_limit, "body_limit")
+
+
+@dataclass
 class TranslateConfig:
     """`distilmt translate RUN_OR_MODEL_DIR`."""
 
@@ -130,3 +187,16 @@ class TranslateConfig:
     """CPU threads; 0 takes one per core."""
     shortlist: bool | None = None
     """Whether the model's shortlist is used; null uses it if there is one."""
+
+
+def in_bytes(text: str, name: str) -> int:
+    """Bytes of `2GB`, `500MB`, `64KB` or a number.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UserError(f"{name} is {text!r}: write it like 2GB, 500MB or 64KB")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** ["", "k", "m", "g"].index(match[2].lower()))

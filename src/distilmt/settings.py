@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, TranslateConfig
+from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, ServeConfig, TranslateConfig
 from distilmt.config import RunConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
@@ -25,6 +25,7 @@ T = TypeVar("T")
 _LIMITS = (
     dict.fromkeys(
         (
+            "alternatives_limit",
             "attention",
             "consistency",
             "health_cases",
@@ -36,6 +37,7 @@ _LIMITS = (
             "patience",
             "qat_updates",
             "ranking",
+            "req_limit",
             "sampling",
             "states",
             "threads",
@@ -47,7 +49,11 @@ _LIMITS = (
         (0.0, math.inf),
     )
     | dict.fromkeys(
-        ("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train", "sentences"),
+        ("batch_limit", "batch_tokens", "beam_size", "bootstrap", "char_limit", "connections", "keep", "max_sentences"),
+        (1.0, math.inf),
+    )
+    | dict.fromkeys(
+        ("max_train", "queue", "sentences"),
         (1.0, math.inf),
     )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
@@ -62,6 +68,10 @@ _LIMITS = (
         "recovery_updates": (1.0, math.inf),
         "recovery_rate": (1e-6, 10.0),
         "rounds": (0.0, math.inf),
+        "port": (0.0, 65535.0),
+        "window_ms": (0.0, 1000.0),
+        "timeout": (0.1, 3600.0),
+        "cascade": (-math.inf, 0.0),
         "student.on_policy.rounds": (1.0, math.inf),
     }
 )
@@ -175,6 +185,18 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
     """The directory to translate with, and flags."""
     named = [] if not arguments or arguments[0].startswith("-") else [f"--path={arguments[0]}"]
     return _parse(TranslateConfig, [*named, *arguments[len(named) :]])
+
+
+def load_serve(arguments: Sequence[str]) -> ServeConfig:
+    """`MODEL… [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or no model is named.
+    """
+    first = next((i for i, a in enumerate(arguments) if a.startswith("--")), len(arguments))
+    if first == 0:
+        raise UserError("name what to serve: an exported model, or a run directory such as runs/demo")
+    return _parse_values(ServeConfig, {"models": list(arguments[:first])}, _underscored(arguments[first:]))
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:

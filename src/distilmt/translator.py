@@ -127,21 +127,21 @@ class Translator:
             beam_size: 1 is greedy.
             batch_size: sentences translated together.
         """
-        portions = [self._portions(text) for text in texts]
+        portions = [self.portions(text) for text in texts]
         hypotheses = self.hypotheses([p for found in portions for p in found], beam_size, batch_size=batch_size)
         said = (found[0].text if found else "" for found in hypotheses)
-        return [_joined(list(islice(said, len(found)))) for found in portions]
+        return [joined(list(islice(said, len(found)))) for found in portions]
 
-    def _portions(self, text: str) -> list[str]:
+    def portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
             return [text]
         found = sentences(text)
         if len(found) > 1:
-            return [portion for sentence in found for portion in self._portions(sentence)]
+            return [portion for sentence in found for portion in self.portions(sentence)]
         spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
-        return [portion for part in (text[:middle], text[middle:]) for portion in self._portions(part)]
+        return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
 
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
@@ -216,7 +216,7 @@ def _computed_in(stored: str, device: str) -> str:
     return "int8_float32" if stored.startswith("int") else "float32"
 
 
-def _joined(portions: list[str]) -> str:
+def joined(portions: Sequence[str]) -> str:
     """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
     text = portions[0] if portions else ""
     for portion in portions[1:]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import http.server
 import shutil
+import subprocess
+import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,3 +59,27 @@ def served(directory: Path) -> Iterator[str]:
 class _Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@functools.cache
+def _axe() -> str:
+    """The source of axe-core, got by npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not there")
+    with tempfile.TemporaryDirectory() as temporary:
+        command = ["npm", "pack", "--silent", "--prefer-offline", "axe-core@4.11.0"]
+        found = subprocess.run(command, cwd=temporary, capture_output=True, text=True, timeout=300, check=False)
+        if found.returncode:
+            pytest.skip(f"npm cannot fetch axe-core: {found.stderr[-200:]}")
+        with tarfile.open(Path(temporary) / found.stdout.split()[-1]) as archive:
+            file = archive.extractfile("package/axe.min.js")
+            assert file is not None
+            return file.read().decode()
+
+
+def barriers(page: Any) -> list[str]:
+    """What axe-core finds wrong with a page as it stands: WCAG 2.2 AA and its best practices."""
+    page.evaluate(_axe())
+    found = page.evaluate("axe.run()")
+    assert len(found["passes"]) > 10
+    return [f"{each['id']}: {node['html']} {node['failureSummary']}" for each in found["violations"] for node in each["nodes"]]

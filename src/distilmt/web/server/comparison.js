@@ -59,6 +59,7 @@ function showOne({ select, said, facts, report }, answer, marks, target) {
   if (model?.report) report.href = model.report.replace(/^\//, "");
   said.classList.remove("stale");
   said.lang = target;
+  said.ariaLabel = select.value;
   said.replaceChildren(...(marks ? marks.map(marked) : [answer?.translatedText ?? ""]));
   const size = model ? number(model.bytes / 1e6, 1) : "";
   const kind = model?.kind ?? "";

@@ -82,4 +82,8 @@ def barriers(page: Any) -> list[str]:
     page.evaluate(_axe())
     found = page.evaluate("axe.run()")
     assert len(found["passes"]) > 10
-    return [f"{each['id']}: {node['html']} {node['failureSummary']}" for each in found["violations"] for node in each["nodes"]]
+    return [
+        f"{each['id']}: {node['html']} {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]

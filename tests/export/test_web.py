@@ -25,7 +25,8 @@ needs_onnx = pytest.mark.skipif(
     reason="the extra onnx is not installed",
 )
 TEXT = st.text(
-    st.sampled_from("aZé.!?… \t\u00a0\u200b\ufeff\u0000\u0085\"'”»)([。！？」你ǅßª1_-e\u0301\U0001f600") | st.characters()
+    st.sampled_from("aZé.!?… \t\u00a0\u200b\ufeff\u0000\u0085\"'”»)([。！？」你ǅßª1_-e\u0301\U0001f600")
+    | st.characters()
 )
 
 

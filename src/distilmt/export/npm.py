@@ -58,7 +58,9 @@ def _fetch(directory: Path) -> None:
                 command, cwd=directory, capture_output=True, text=True, timeout=_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
-            raise UserError(f"`{' '.join(command)}` took more than {_SECONDS} s: look at the network, run again") from None
+            raise UserError(
+                f"`{' '.join(command)}` took more than {_SECONDS} s: look at the network, run again"
+            ) from None
         if found.returncode:
             reason = (found.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise UserError(

@@ -36,7 +36,7 @@ python -m http.server --directory DIRECTORY 8080
 
 and open http://localhost:8080. Any server of static files will do; nothing that is typed leaves the browser.
 
-`runtime/` holds code of others: {", ".join(f"{name} {version}" for name, version in PACKAGES.items())} (MIT, Apache-2.0).
+`runtime/` holds code of others (MIT, Apache-2.0): {", ".join(map(" ".join, PACKAGES.items()))}.
 """
 
 

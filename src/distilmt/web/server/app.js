@@ -134,7 +134,7 @@ function show() {
   byId("panes").classList.toggle("comparing", comparing);
   byId("output").hidden = comparing;
   comparison.setVisible(comparing);
-  comparison.know(models, pair());
+  if (source.value !== "auto") comparison.know(models, pair()); // else once it is detected
   comparison.show();
   text.lang = source.value === "auto" ? "" : source.value;
   said.lang = target.value;

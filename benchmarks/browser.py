@@ -31,6 +31,7 @@ from distilmt.export.card import Card
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.ctranslate2 import export
 from distilmt.export.onnx import export_onnx
+from distilmt.export.quantise import quantise_weights
 from distilmt.export.web import export_web
 from distilmt.rundir import read_json
 from distilmt.students.presets import parameter_count
@@ -55,6 +56,9 @@ def exported(root: Path, place: Path) -> None:
     for compute_type in TYPES:
         export(model, pieces, place / compute_type, compute_type)
     export_onnx(model, pieces, place / "onnx", card)
+    for graph in ("encoder_model", "decoder_model_merged"):
+        path = place / "onnx" / "onnx" / f"{graph}.onnx"
+        quantise_weights(path, path)
     export_web(model, pieces, place / "page", card)
 
 
@@ -112,7 +116,7 @@ def main() -> None:
         place = Path(temporary)
         exported(given.run_dir, place)
         turns, page = in_chromium(given.chromium, place / "page", texts, given.rounds)
-        rates, said = {}, {"ONNX Runtime, the same int8 graphs": by_onnxruntime(place / "onnx", texts, quantized=True)}
+        rates, said = {}, {"ONNX Runtime, the same graphs": by_onnxruntime(place / "onnx", texts)}
         for compute_type in TYPES:
             name = f"CTranslate2, {compute_type}"
             rates[name], said[name] = by_ctranslate2(place / compute_type, texts, given.rounds)

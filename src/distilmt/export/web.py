@@ -2,10 +2,10 @@
 
     index.html, app.js, worker.js, text.js, shared/     the page
     runtime/                                                 ONNX Runtime and tokenizers, from npm
-    student.gz                                               the int8 student, its tokenizer and facts: one file
+    student.gz                                               the student, its tokenizer and facts: one file
 
-`student.gz` is a safetensors file, packed, whose tensors are the files of the ONNX export, byte for byte: a format that
-needs ten lines of JavaScript. What is packed is unpacked by the page, so that servers need no settings.
+`student.gz` is a safetensors file, packed, whose tensors are files, byte for byte: the graphs of the ONNX export with
+weights in int8, and its tokenizers. Ten lines of JavaScript read it. What is packed is unpacked by the page, so that servers need no settings.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from distilmt.corpora.sentences import ABBREVIATIONS
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import check_installed, export_onnx
+from distilmt.export.quantise import quantise_weights
 from distilmt.rundir import atomic_directory
 from distilmt.tokenizer import Tokenizer
 
@@ -80,11 +81,13 @@ def _student(model: MarianMTModel, tokenizer: Tokenizer, card: Card) -> bytes:
         directory = Path(temporary) / "onnx"
         export_onnx(model, tokenizer, directory, card)
         paths = {
-            "encoder": directory / "onnx" / "encoder_model_quantized.onnx",
-            "decoder": directory / "onnx" / "decoder_model_merged_quantized.onnx",
+            "encoder": directory / "onnx" / "encoder_model.onnx",
+            "decoder": directory / "onnx" / "decoder_model_merged.onnx",
             "source": directory / "tokenizer.json",
             "target": directory / "target" / "tokenizer.json",
         }
+        for name in ("encoder", "decoder"):
+            quantise_weights(paths[name], paths[name])
         files = {name: np.fromfile(path, np.uint8) for name, path in paths.items() if path.exists()}
     return save(files, {"facts": json.dumps(_facts(model, card))})
 

@@ -6,7 +6,7 @@ const WORDS = {
     text: "Text", translation: "Translation", clear: "Clear", copy: "Copy", copied: "Copied", type: "Type or paste text", loading: "Loading the model…",
     ready: "Loaded in {seconds} s. Translates as you type.", failed: "It cannot translate: {reason}",
     speed: "{ms} ms · {rate} tokens/s", known: "Translated before", pair: "{source} → {target}",
-    facts: "Model {model} MB, {parameters} parameters, int8; the whole page {all} MB.",
+    facts: "Model {model} MB, {parameters} parameters in int8; the whole page {all} MB.",
     noCommerce: "Not for commercial use.",
     private: "The translation is computed in this browser. No text leaves it, and it works without a network.",
   },

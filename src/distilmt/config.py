@@ -9,7 +9,7 @@ from typing import Literal
 from distilmt.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
-ExportFormat = Literal["huggingface", "onnx", "argos", "marian"]
+ExportFormat = Literal["huggingface", "onnx", "argos", "marian", "web"]
 
 
 @dataclass
@@ -454,9 +454,11 @@ class ExportConfig:
     student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
     """CTranslate2 types of student and baseline."""
     formats: list[ExportFormat] = field(default_factory=list)
-    """More forms of the student: `huggingface`, `onnx` (needs the extra `onnx`), `argos`, `marian`."""
+    """More forms of the student: `huggingface`, `onnx` and `web` (need the extra `onnx`), `argos`, `marian`."""
     huggingface_type: Literal["float32", "float16", "bfloat16"] = "float32"
     """Type of the weights in the form `huggingface`."""
+    node_modules: str | None = None
+    """Where the JavaScript of the form `web` is installed; null has npm fetch it."""
     licences: LicenceConfig = field(default_factory=LicenceConfig)
     """What the cards of all exports say."""
 

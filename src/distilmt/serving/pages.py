@@ -9,10 +9,12 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
+import distilmt
 from distilmt.serving.errors import Refused
 from distilmt.serving.service import Service
 
-WEB = Path(__file__).parent / "web"
+WEB = Path(distilmt.__file__).parent / "web"
+PAGE = WEB / "server" / "index.html"
 _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -46,11 +48,11 @@ def add_pages(app: FastAPI, service: Service) -> None:
         return FileResponse(path, media_type="text/html", headers=headers)
 
     app.add_api_route("/report", report, methods=["GET"], response_class=Response)
-    if not service.config.web or not (WEB / "index.html").exists():
+    if not service.config.web or not PAGE.exists():
         return
 
     async def index() -> Response:
-        return FileResponse(WEB / "index.html", media_type="text/html", headers={"Content-Security-Policy": _PAGE})
+        return FileResponse(PAGE, media_type="text/html", headers={"Content-Security-Policy": _PAGE})
 
     app.add_api_route("/", index, methods=["GET"], include_in_schema=False)
     app.mount("/static", _Static(directory=WEB), name="static")

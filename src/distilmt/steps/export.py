@@ -17,6 +17,7 @@ from distilmt.export.foreign import export_foreign
 from distilmt.export.marian import export_marian
 from distilmt.export.onnx import export_onnx
 from distilmt.export.transformers import export_transformers
+from distilmt.export.web import export_web
 from distilmt.progress import say
 from distilmt.rundir import read_step, write_json
 from distilmt.steps.agreement import agreement, sentences, summary
@@ -95,6 +96,8 @@ def export_format(
         export_onnx(model, tokenizer, path, about)
     elif name == "argos":
         export_argos(model, tokenizer, path, about)
+    elif name == "web":
+        export_web(model, tokenizer, path, about, config.export.node_modules)
     else:
         export_marian(model, tokenizer, path, about)
 

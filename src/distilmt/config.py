@@ -115,7 +115,7 @@ class CorpusConfig:
     @property
     def bilingual(self) -> bool:
         """Whether there are pairs; else the teacher gives the references."""
-        return bool(self.train or self.name)
+        return bool(self.train or self.name or self.sources)
 
 
 @dataclass

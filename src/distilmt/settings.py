@@ -398,6 +398,14 @@ def _check_limits(config: Any, prefix: str = "") -> None:
 def _check_labels(config: RunConfig) -> None:
     """What a teacher that translates nothing can be asked: known now, not when it has been trained."""
     labels, share = config.labels, config.student.objective.reference_share
+    outside = config.teacher.command or config.teacher.url
+    if outside and (labels.top_k or config.student.objective.word):
+        raise UserError(
+            f"teacher {outside!r} tells translations alone, no probabilities of words: set labels.top_k and "
+            "student.objective.word to 0"
+        )
+    if outside and not config.corpus.bilingual and not labels.hypotheses:
+        raise UserError("labels.hypotheses is 0, but the corpus has no references either: set it to 1 or more")
     for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
         for path in paths:
             if not Path(path).is_dir():

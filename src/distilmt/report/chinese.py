@@ -36,6 +36,7 @@ CHINESE: Mapping[str, str] = {
     "no_effect": "蒸馏没有可测出的效果：{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",
     "unknown_effect": "{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",
     "head_start": "其中一部分差异来自起点：学生模型从教师模型的层开始训练，而基线模型从随机权重开始。",
+    "agreement": "没有参考译文：以教师模型自己的译文代替，因此所有分数表示与教师模型的一致程度。",
     "no_baseline": "蒸馏是否有效尚不清楚：没有训练不用教师的基线模型。",
     "quantised": "仅将教师模型量化为 int8，即可使其{parts}，BLEU 变化为 {difference}。",
     "tile_size": "磁盘占用",

@@ -40,7 +40,7 @@ def headline(report: Mapping[str, Any], words: Words) -> str:
 
 def findings(report: Mapping[str, Any], words: Words) -> list[str]:
     """Further sentences: whether chrF agrees, distillation helped, and what quantisation alone would have done."""
-    sentences = []
+    sentences = [] if _has_references(report) else [words["agreement"]]
     student, teacher = deployed(report, "student"), the_teacher(report)
     if student and teacher:
         sentences.append(_disagreement(report, student, teacher, words))
@@ -48,6 +48,12 @@ def findings(report: Mapping[str, Any], words: Words) -> list[str]:
         sentences.append(_distillation(report, words))
     sentences.append(_quantisation(report, words))
     return [sentence for sentence in sentences if sentence]
+
+
+def _has_references(report: Mapping[str, Any]) -> bool:
+    """Whether the test sentences' translations are somebody else's than the teacher's."""
+    corpus = (report.get("config") or {}).get("corpus") or {}
+    return not corpus.get("monolingual") or any(corpus.get(key) for key in ("train", "name", "sources"))
 
 
 def ratio(first: Any, second: Any) -> float | None:

@@ -1,0 +1,85 @@
+"""The whole road with text of one language and a program as teacher."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+import toy
+
+from distilmt.labels.store import LabelStore
+from distilmt.rundir import read_step
+
+
+def config(directory, **changes):
+    """A program that shifts letters translates; nobody knows a translation beside it."""
+    text = toy.pairs(300)[0]
+    (directory / "mono.en").write_text("".join(f"{line}\n" for line in text))
+    alone = {
+        "corpus": {"train": [], "monolingual": [str(directory / "mono.en")]},
+        "teacher": {"command": "tr a-z n-za-m"},
+        "labels": {"top_k": 0},
+        "student": {"objective": {"word": 0.0, "label": 1.0, "reference_share": 0.0}},
+    }
+    whole = toy.merged(toy.road(directory), toy.merged(alone, changes))
+    return toy.write_config(directory / "run.yaml", whole)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("mono")
+    found = toy.distilmt("run", config(directory), "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    return directory / "run"
+
+
+def test_the_teacher_gives_the_references(run):
+    for split in ("valid", "test", "sample"):
+        table = pq.read_table(run / "references" / f"{split}.parquet").to_pydict()
+        shifted = [text.translate({97 + i: 97 + (i + 13) % 26 for i in range(26)}) for text in table["source"]]
+        assert table["target"] == shifted and len(shifted) >= 20
+    assert pq.read_table(run / "corpus" / "test.parquet")["target"].null_count == 25
+
+
+def test_the_student_learns_from_all_that_it_says(run):
+    store = LabelStore(run / "labels")
+    store.check()
+    assert store.rows == read_step(run / "corpus").result["train"] == 255
+    assert not (run / "baseline").exists(), "without pairs nothing can be learnt without the teacher"
+
+
+def test_the_report_says_that_scores_are_agreement(run):
+    report = json.loads((run / "report.json").read_text())
+    teacher, student = report["systems"]
+    assert (teacher["name"], student["name"]) == ("teacher", "student-int8")
+    assert teacher["bleu"] == pytest.approx(100) and teacher["file_bytes"] is None
+    assert teacher["sentences_per_second"]["batch_64"] > 0
+    assert "no references" in (run / "report.html").read_text()
+
+
+def test_a_second_call_asks_nobody(run, tmp_path):
+    found = toy.distilmt("run", run.parent / "run.yaml", "--student.training.updates", "21", "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-2000:]
+    assert read_step(run / "student").result["updates"] == 21
+
+
+def test_a_teacher_must_be_named(tmp_path):
+    path = config(tmp_path, teacher={"command": None})
+    told = toy.refused(toy.distilmt("run", path, "--quiet"))
+    assert "corpus.monolingual alone cannot teach a teacher" in told
+
+
+def test_words_are_refused_at_once(tmp_path):
+    path = config(tmp_path, labels={"top_k": 4}, student={"objective": {"word": 0.5}})
+    told = toy.refused(toy.distilmt("run", path, "--quiet"))
+    assert "set labels.top_k and student.objective.word to 0" in told
+
+
+@pytest.mark.slow
+def test_pairs_and_more_sentences(tmp_path):
+    """Both together: pairs teach the teacher and the baseline, all sentences are labelled."""
+    path = config(tmp_path, teacher={"command": None}, corpus={"train": toy.write_corpus(tmp_path / "pairs", 300)})
+    found = toy.distilmt("run", path, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    ids = LabelStore(tmp_path / "run" / "labels").ids()
+    assert {name.split("-")[0] for name in ids} == {"train", "mono"}
+    assert read_step(tmp_path / "run" / "baseline").result["updates"] > 0

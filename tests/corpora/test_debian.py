@@ -52,7 +52,7 @@ def index(folder: Path, language: str, descriptions: Descriptions) -> Path:
         for md5, (package, short, long) in descriptions.items()
     ]
     path = folder / f"Translation-{language}.gz"
-    path.write_bytes(gzip.compress("\n".join(stanzas).encode()))
+    path.write_bytes(gzip.compress("\n".join(stanzas).encode(), mtime=0))
     return path
 
 
@@ -60,14 +60,14 @@ def align(
     folder: Path, english: dict[str, tuple[str, str, str]], italian: dict[str, tuple[str, str, str]]
 ) -> list[Record]:
     packages = folder / "packages.tsv.gz"
-    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tutils\n"))
+    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tutils\n", mtime=0))
     translations = {"en": index(folder, "en", english), "it": index(folder, "it", italian)}
     return list(pairs(Indices(translations, packages, ""), "en", "it"))
 
 
 def test_descriptions_are_one_line_each_and_there_once(tmp_path: Path) -> None:
     packages = tmp_path / "packages.tsv.gz"
-    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tnet\nfoo-alt\tfoo\tnet\nbar\tbar\t\n"))
+    packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tnet\nfoo-alt\tfoo\tnet\nbar\tbar\t\n", mtime=0))
     long = " It does things.\n Quickly.\n .\n  * fast"
     english = {
         "1": ("foo-bin", "tool for things", long),

@@ -178,7 +178,7 @@ def test_multi30k(tmp_path: Path) -> None:
 def text(folder: Path, name: str, lines: list[str]) -> str:
     path = folder / name
     data = "".join(f"{line}\n" for line in lines).encode()
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return str(path)
 
 

@@ -21,7 +21,7 @@ FILES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 def write_lines(path: Path, lines: list[str]) -> str:
     data = "".join(f"{line}\n" for line in lines).encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     return str(path)
 
 
@@ -109,7 +109,7 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
         ("a.tsv", b"a\tb\nonly one\n", "line 2: has no tab"),
         ("a.tsv", b"a\tb\0\n", "line 1: holds a NUL byte"),
         ("a.tsv", b"", "is empty"),
-        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 9999)[:60], "gzip"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 9999, mtime=0)[:60], "gzip"),
         ("a.tsv.gz", b"a\tb\n", "gzip"),
         ("a.jsonl", b'{"en": "a", "it": "b"}\n{"en": \n', "line 2: is not JSON"),
         ("a.jsonl", b"[1, 2]\n", "line 1: is not a JSON object"),

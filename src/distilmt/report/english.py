@@ -41,8 +41,8 @@ ENGLISH: Mapping[str, str] = {
     "{evidence}.",
     "head_start": " Part of that difference is a head start: the student began with layers of the teacher, the other "
     "from random weights.",
-    "agreement": "There are no references: the teacher's own translations stand in their place, so that all scores tell "
-    "how far a system agrees with the teacher.",
+    "agreement": "There are no references: the teacher's own translations stand in their place, so that all scores "
+    "tell how far a system agrees with the teacher.",
     "no_baseline": "Whether distillation helped is not known: no baseline was trained without the teacher.",
     "quantised": "Merely quantising the teacher to int8 makes it {parts}, for {difference} BLEU.",
     "tile_size": "Size on disk",

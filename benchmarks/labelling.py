@@ -12,7 +12,7 @@ from turns import Arm, Results, run, table, write
 from workload import SMALL, add_model
 
 from distilmt.config import LabelConfig
-from distilmt.labels.ask import DECODE_TOKENS, LabelJob
+from distilmt.labels.speakers import DECODE_TOKENS, LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import label
 from distilmt.machine import cores

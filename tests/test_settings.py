@@ -166,3 +166,13 @@ def test_a_file_that_is_not_text(tmp_path):
 def test_models_that_are_not_there_are_refused_before_anything_is_trained(flag):
     with pytest.raises(UserError, match="no/such, which is no directory"):
         settings.load([flag])
+
+
+def test_label_takes_the_keys_of_labels_without_their_room():
+    found = settings.of_labels(["run.yaml", "--engine", "ray", "--address=auto", "--seed", "3", "--labels.keep", "2"])
+    assert found == ["run.yaml", "--labels.engine", "ray", "--labels.address=auto", "--seed", "3", "--labels.keep", "2"]
+
+
+def test_who_labels_changes_no_step():
+    here, there = settings.load([]), settings.load(["--labels.engine", "ray", "--labels.workers", "8"])
+    assert pipeline.same_labels(here, there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,6 +90,40 @@ class CostConfig:
 
 
 @dataclass
+class LabelsConfig:
+    """`distilmt labels check|info DIR`, `merge OUT DIR DIR …`, `split DIR OUT`, `select DIR OUT`."""
+
+    action: Literal["check", "info", "merge", "split", "select"] = "check"
+    """What is done."""
+    paths: list[str] = field(default_factory=list)
+    """Stores, directories named `labels` in a run."""
+    rename: bool = False
+    """merge: put `1:` in front of the ids of the first store, `2:` of the second, and so on."""
+    parts: int = 0
+    """split: into so many parts of about the same number of sentences; 2 unless something else is said."""
+    first: int = 0
+    """split: so many sentences into the first part."""
+    ids: str | None = None
+    """split: into the first part the sentences whose ids stand in this file, one a line."""
+    choose: Literal["best", "nearest", "mbr"] = "best"
+    """select: which hypothesis is put first, as `labels.choose` says it."""
+    utility: Literal["chrf", "bleu"] = "chrf"
+    """select: sentence score by which `nearest` and `mbr` choose."""
+    keep: int = 1
+    """select: distinct hypotheses of a sentence that get a row of their own."""
+    reverse: str | None = None
+    """select: a Marian directory of the other direction, which scores what was chosen."""
+    teachers: list[str] = field(default_factory=list)
+    """select: the teacher's directory (and those of its ensemble), where words are stored; else the one beside."""
+    target: str = "en"
+    """select: target language, by which `utility: bleu` splits words."""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.parts, self.first, self.ids))) > 1:
+            raise UserError("--parts, --first and --ids are three ways to split: give one")
+
+
+@dataclass
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 
@@ -117,11 +152,83 @@ class DemoConfig:
 
 
 @dataclass
+class ServeConfig:
+    """`distilmt serve MODEL…`: exported models and run directories behind LibreTranslate's API."""
+
+    models: list[str] = field(default_factory=list)
+    """Exported models or run directories; `en-it=DIR` tells the languages of a model that does not know them."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 is every one of this machine."""
+    port: int = 5000
+    """Port; 0 takes a free one."""
+    system: str = "student-int8"
+    """Which export of a run directory translates."""
+    beam_size: int | None = None
+    """1 is greedy; null takes what the model was compressed for, else 4."""
+    threads: int = 0
+    """Batches translated side by side, on a thread each; 0 takes one per core."""
+    memory: str = "2GB"
+    """Most bytes of models that are loaded; those that were not used for longest make room."""
+    cascade: float | None = None
+    """Ask the run's teacher where the student's score (log-probability per piece) is below this; null never does."""
+    window_ms: float = 3.0
+    """How long a sentence may wait for others to share its batch, while others come."""
+    batch_tokens: int = 1024
+    """Pieces of a batch, padding counted."""
+    char_limit: int = 20000
+    """Characters of a text at most."""
+    batch_limit: int = 256
+    """Texts of a request at most."""
+    alternatives_limit: int = 8
+    """Alternatives at most."""
+    body_limit: str = "10MB"
+    """Bytes of a request at most, files included."""
+    queue: int = 20000
+    """Sentences that wait at most; more are refused with 503."""
+    timeout: float = 30.0
+    """Seconds a request may take to arrive, and again to be answered."""
+    connections: int = 4096
+    """Connections open at most."""
+    req_limit: int = 0
+    """Texts of a client (by API key, else by address) in a minute; 0 does not count."""
+    api_keys: str | None = None
+    """File with an API key on every line; the variable DISTILMT_API_KEYS holds more, between commas."""
+    files: bool = True
+    """Whether documents are translated."""
+    web: bool = True
+    """Whether the page for people is served."""
+    cors: str = ""
+    """Web origin whose pages may ask, such as https://example.org; * is any, empty none."""
+    proxies: str = ""
+    """Addresses, between commas, of reverse proxies whose X-Forwarded-For is believed."""
+
+    def __post_init__(self) -> None:
+        self.memory_bytes = in_bytes(self.memory, "memory")
+        self.body_bytes = in_bytes(self.body_limit, "body_limit")
+
+
+@dataclass
 class TranslateConfig:
-    """`distilmt translate RUN_OR_MODEL_DIR`."""
+    """`distilmt translate RUN_OR_MODEL_DIR [FILE …]`."""
 
     path: str = ""
     """A run directory, or an exported model."""
+    files: list[str] = field(default_factory=list)
+    """Documents to translate: .txt .srt .vtt .html .md .po .docx .json; without any, lines of standard input."""
+    output: str | None = None
+    """Where a translated document goes: a file, or a directory, in which it gets the name it has."""
+    text: str | None = None
+    """A text to translate instead."""
+    format: Literal["lines", "txt", "srt", "vtt", "html", "md", "po", "json"] | None = None
+    """What comes in: lines for the model as they stand (standard input), or a document (`text`: txt)."""
+    json_keys: list[str] = field(default_factory=list)
+    """Translate of a .json file only what is below these keys (`title,text`); empty translates all strings."""
+    glossary: str | None = None
+    """Terms whose translation is prescribed: a .tsv file, each line a term, a tab and its translation."""
+    n_best: int = 1
+    """Translations of each line, best first."""
+    scores: bool = False
+    """Write the model's confidence, 0 to 1, and a tab before each line's translation."""
     system: str = "student-int8"
     """Which export of a run directory is used; `compressed` is that of `distilmt compress`."""
     beam_size: int | None = None
@@ -130,3 +237,16 @@ class TranslateConfig:
     """CPU threads; 0 takes one per core."""
     shortlist: bool | None = None
     """Whether the model's shortlist is used; null uses it if there is one."""
+
+
+def in_bytes(text: str, name: str) -> int:
+    """Bytes of `2GB`, `500MB`, `64KB` or a number.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UserError(f"{name} is {text!r}: write it like 2GB, 500MB or 64KB")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** ["", "k", "m", "g"].index(match[2].lower()))

@@ -134,7 +134,7 @@ def _link(place: Path, other: Path, *names: str) -> None:
 def write_tables(config: CompareConfig, done: list[Arm]) -> None:
     """Write comparison.json, .md and .html from the students that are done."""
     root, run_config = Path(config.run.run_dir), config.run
-    test, train = (prepare.load(root / "corpus", split) for split in ("test", "train"))
+    test, train = prepare.load(root / "corpus", "test"), prepare.pairs(root / "corpus")
     found = comparison.build(
         about={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from distilmt.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
-ExportFormat = Literal["huggingface", "onnx", "argos", "marian"]
+ExportFormat = Literal["huggingface", "onnx", "argos", "marian", "web"]
 
 
 @dataclass
@@ -21,14 +22,63 @@ class CleaningConfig:
     """Most words on either side (three times as many characters for scripts without spaces)."""
     max_chars: int = 1500
     """Most characters on either side."""
+    max_word_chars: int = 0
+    """Longest word on either side, in characters (150 is usual); 0 allows all."""
     max_ratio: float = 3.0
     """Longest to shortest side, in characters weighted by script, with 10 characters added to both."""
     drop_identical: bool = True
     """Drop pairs whose two sides are the same."""
     drop_duplicates: bool = True
     """Drop pairs that stood before, and training pairs whose source or target stands in valid or test."""
+    keep_best: bool = False
+    """Of pairs with the same target (case and punctuation aside) keep the one with the best score."""
+    markup: Literal["keep", "fix", "drop"] = "keep"
+    """HTML tags and character entities: leave them, take them out and write entities as characters, or drop pairs."""
+    min_letters: float = 0.0
+    """Smallest share of letters among the characters of either side (0.5 is usual); 0 allows all."""
+    drop_number_mismatch: bool = False
+    """Drop pairs whose sides do not have the same numbers (in digits)."""
+    drop_url_mismatch: bool = False
+    """Drop pairs whose sides do not have the same web and mail addresses."""
+    max_repetition: int = 0
+    """Most times in a row that a phrase of one to four words may stand; 0 allows all."""
     language_id: bool = False
     """Drop pairs whose sides are not in the languages named (needs the extra `langid`)."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_letters <= 1:
+            raise UserError(f"cleaning.min_letters is {self.min_letters:g}: it must lie between 0 and 1")
+
+
+@dataclass
+class SourceConfig:
+    """One more source of sentence pairs, which is mixed in beside `corpus.train`."""
+
+    files: list[str] = field(default_factory=list)
+    """Like `corpus.train`."""
+    name: str | None = None
+    """Like `corpus.name`; only the training part of a data set is taken."""
+    id: str | None = None
+    """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
+    weight: float = 1.0
+    """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
+    licence: str | None = None
+    """What it may be used for, for the corpus card."""
+    score: str | None = None
+    """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
+    min_score: float | None = None
+    """Pairs with less, or without a score, are dropped."""
+
+    def __post_init__(self) -> None:
+        if bool(self.files) == bool(self.name):
+            raise UserError(f"corpus.sources: {self.name or self.files or 'one'}: set either files or name")
+        told = self.name or " ".join(self.files)
+        if not 0 < self.weight <= 100:
+            raise UserError(f"corpus.sources, {told}: weight is {self.weight:g}: it must lie above 0 and not above 100")
+        if self.min_score is not None and self.score is None:
+            raise UserError(f"corpus.sources, {told}: min_score is set, so name the column with score")
+        if self.id is not None and not re.fullmatch(r"[A-Za-z0-9_.]+", self.id):
+            raise UserError(f"corpus.sources, {told}: id is {self.id!r}: use letters, digits, _ and . alone")
 
 
 @dataclass
@@ -40,13 +90,19 @@ class CorpusConfig:
     target: str = "it"
     """Target language code."""
     train: list[str] = field(default_factory=list)
-    """Two parallel text files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
+    """Two parallel text files; one .tsv, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
     valid: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
     test: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
+    monolingual: list[str] = field(default_factory=list)
+    """Text files in the source language, a sentence a line, which the teacher translates; each may end in .gz."""
     name: str | None = None
-    """`debian` (package descriptions, through apt) or `hf:NAME[:CONFIG]` (Hugging Face data set, disk or hub)."""
+    """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
+    licence: str | None = None
+    """What `train` or `name` may be used for, for the corpus card; null takes what the data set itself says."""
+    sources: list[SourceConfig] = field(default_factory=list)
+    """More sources of pairs beside it, each with files or a name, and a weight."""
     valid_size: int = 1500
     """Most validation pairs (kept as they are if `valid` names files)."""
     test_size: int = 2000
@@ -55,6 +111,11 @@ class CorpusConfig:
     """Most training pairs, drawn at random after cleaning; null keeps all."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """What is dropped."""
+
+    @property
+    def bilingual(self) -> bool:
+        """Whether there are pairs; else the teacher gives the references."""
+        return bool(self.train or self.name)
 
 
 @dataclass
@@ -142,15 +203,70 @@ class TrainingConfig:
 
 
 @dataclass
+class EndpointConfig:
+    """How a teacher that answers over HTTP is asked. All answers are kept: none is paid for twice."""
+
+    model: str | None = None
+    """Name of the model, as the endpoint knows it (OpenAI's API)."""
+    prompt: str = (
+        "Translate the following text from {source_name} to {target_name}. "
+        "Answer with the translation alone, on one line.\n\n{text}"
+    )
+    """What a language model is told; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
+    max_tokens: int = 512
+    """Most tokens of an answer; one that is cut off there is not used."""
+    key_variable: str | None = None
+    """Environment variable that holds the API key; the key itself is written nowhere."""
+    concurrent: int = 8
+    """Requests under way at once."""
+    per_minute: float = 0.0
+    """Most requests a minute; 0 sets no limit."""
+    retries: int = 8
+    """How often a request that failed in passing is made again, each time after a longer wait."""
+    timeout: float = 120.0
+    """Seconds an answer is waited for."""
+    price_in: float = 0.0
+    """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
+    price_out: float = 0.0
+    """Price of a million tokens of answers."""
+    spend: float = 0.0
+    """Stop when so much was spent; 0 sets no limit."""
+
+
+@dataclass
 class TeacherConfig:
     """The big model: trained here, or any existing one."""
 
     path: str | None = None
-    """A Hugging Face seq2seq directory or hub name to use instead of training one."""
+    """A Hugging Face seq2seq model (directory or hub name), CTranslate2 directory or .argosmodel to use instead."""
+    command: str | None = None
+    """A program that reads lines and writes a translation of each, to use instead (`apertium -u eng-spa`)."""
+    url: str | None = None
+    """A server to ask instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
+    api: Literal["openai", "libretranslate"] = "openai"
+    """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """How it is asked."""
+    prefix: str | None = None
+    """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"))
     """Shape of a teacher trained here."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How a teacher is trained here."""
+
+    @property
+    def named(self) -> str | None:
+        """The existing teacher; None where one is trained."""
+        return self.path or self.command or self.url
+
+    def __post_init__(self) -> None:
+        named = [key for key in ("path", "command", "url") if getattr(self, key)]
+        if len(named) > 1:
+            raise UserError(f"teacher.{named[0]} and teacher.{named[1]} are both set: name one teacher")
+        if self.url and self.api == "openai" and not self.endpoint.model:
+            raise UserError("teacher.url is set without teacher.endpoint.model: name the model the endpoint should use")
+        if self.url and "{text}" not in self.endpoint.prompt:
+            raise UserError("teacher.endpoint.prompt has no {text}: say where the sentence goes")
 
 
 @dataclass
@@ -196,6 +312,16 @@ class LabelConfig:
     """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
     reverse_keep: float = 0.95
     """Share of the hypotheses that is trained on, those that `reverse` likes best."""
+    engine: Literal["local", "ray"] = "local"
+    """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
+    address: str = "local"
+    """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
+    workers: int = 0
+    """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
+    worker_cores: int = 1
+    """Cores of each worker on Ray."""
+    worker_gpus: float | None = None
+    """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
 
     @property
     def selects(self) -> bool:
@@ -328,9 +454,11 @@ class ExportConfig:
     student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
     """CTranslate2 types of student and baseline."""
     formats: list[ExportFormat] = field(default_factory=list)
-    """More forms of the student: `huggingface`, `onnx` (needs the extra `onnx`), `argos`, `marian`."""
+    """More forms of the student: `huggingface`, `onnx` and `web` (need the extra `onnx`), `argos`, `marian`."""
     huggingface_type: Literal["float32", "float16", "bfloat16"] = "float32"
     """Type of the weights in the form `huggingface`."""
+    node_modules: str | None = None
+    """Where the JavaScript of the form `web` is installed; null has npm fetch it."""
     licences: LicenceConfig = field(default_factory=LicenceConfig)
     """What the cards of all exports say."""
 

@@ -116,7 +116,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         language=config.language,
         corpus=corpus,
         tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
-        teacher=TeacherConfig(config.teacher, size.teacher, replace(training, dropout=0.1)),
+        teacher=TeacherConfig(config.teacher, model=size.teacher, training=replace(training, dropout=0.1)),
         labels=replace(labels, beam_size=2, top_k=8 if words else 0),
         student=StudentConfig(
             size.student,

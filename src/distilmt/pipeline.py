@@ -7,7 +7,7 @@ inputs and settings is skipped, one that was cut off goes on from where it stood
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exp
 # What each step reads. The baseline reads the labels only for the list of their sentences: same data, no teacher.
 _READS = {
     "corpus": (),
+    # Only where the corpus is of one language.
+    "references": ("corpus",),
     "tokenizer": ("corpus",),
     "teacher": ("corpus", "tokenizer"),
     "labels": ("corpus", "tokenizer", "teacher"),
@@ -59,6 +61,9 @@ def run(config: RunConfig, until: str = "report") -> Path:
         The run directory.
     """
     root = Path(config.run_dir)
+    if not config.corpus.bilingual and config.student.baseline:
+        progress.say("without pairs no student can be trained without the teacher: there will be no baseline")
+        config = replace(config, student=replace(config.student, baseline=False))
     if "onnx" in config.export.formats and STEPS.index(until) >= STEPS.index("exports"):
         from distilmt.export.onnx import check_installed
 
@@ -68,6 +73,8 @@ def run(config: RunConfig, until: str = "report") -> Path:
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:
                 continue
+            if name == "tokenizer" and not config.corpus.bilingual:
+                do("references", config)
             if name == "student" and config.labels.selects:
                 do("selection", config)
             do(name, config)
@@ -113,6 +120,8 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
     inputs = {read: done_as(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline}
     if name == "student" and config.labels.selects:
         inputs["selection"] = done_as(root / "selection")
+    if not config.corpus.bilingual and name in _USES_REFERENCES:
+        inputs["references"] = done_as(root / "references")
     if name == "exports" and config.export.formats:
         inputs["corpus"] = done_as(root / "corpus")  # sentences on which the exports are compared
     return inputs
@@ -129,6 +138,7 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 
     work: dict[str, Callable[[RunConfig, Path], dict[str, Any]]] = {
         "corpus": steps.prepare_corpus,
+        "references": steps.ask_references,
         "tokenizer": steps.train_tokenizer,
         "teacher": steps.make_teacher,
         "labels": steps.write_labels,
@@ -148,6 +158,8 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 _WITHOUT_EFFECT = {"save_seconds", "threads"}
 _USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep"}
 _CHOICE = ("choose", "utility", "keep", "reverse")
+_USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores"}
+_BY_WHOM = ("engine", "address", "workers", "worker_cores", "worker_gpus")
 _UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores")
 
 
@@ -163,9 +175,10 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     baseline = {key: student[key] for key in ("model", "training")}
     found: dict[str, dict[str, Any]] = {
         "corpus": asdict(config.corpus),
+        "references": _teacher(config) | pair | _outside(config.teacher.path) | _best(config),
         "tokenizer": asdict(config.tokenizer),
-        "teacher": asdict(config.teacher) | pair | _outside(config.teacher.path),
-        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE)}
+        "teacher": _teacher(config) | pair | _outside(config.teacher.path),
+        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE, *_BY_WHOM)}
         | pair
         | _outside(*config.labels.ensemble),
         "selection": {key: labels[key] for key in _CHOICE} | pair | _outside(config.labels.reverse),
@@ -180,6 +193,23 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     }
     settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
     return settings if name in _UNSEEDED else settings | {"seed": config.seed}
+
+
+def _best(config: RunConfig) -> dict[str, Any]:
+    """How the teacher's best translation is searched for, and of which sentences."""
+    keys = ("beam_size", "length_penalty", "compute_type", "max_sentences")
+    return {key: getattr(config.labels, key) for key in keys} | {"sample": config.tokenizer.sample}
+
+
+def _teacher(config: RunConfig) -> dict[str, Any]:
+    """A teacher's settings; how another is reached matters to that one alone."""
+    settings = asdict(config.teacher)
+    endpoint = settings.pop("endpoint")
+    asked = {key: endpoint[key] for key in ("model", "prompt", "max_tokens")} if config.teacher.url else {}
+    outside = {key: settings.pop(key) for key in ("command", "url", "api", "prefix")}
+    if not config.teacher.url:
+        del outside["api"]
+    return settings | {key: value for key, value in outside.items() if value is not None} | asked
 
 
 def _without(value: Any, keys: set[str]) -> Any:

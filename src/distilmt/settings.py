@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 import re
 import typing
@@ -13,8 +14,16 @@ from typing import Any, TypeVar
 
 import yaml
 
-from distilmt.commands import CompareConfig, CompressConfig, CostConfig, DemoConfig, TranslateConfig
-from distilmt.config import RunConfig
+from distilmt.commands import (
+    CompareConfig,
+    CompressConfig,
+    CostConfig,
+    DemoConfig,
+    LabelsConfig,
+    ServeConfig,
+    TranslateConfig,
+)
+from distilmt.config import LabelConfig, RunConfig
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
 from distilmt.machine import cores
@@ -25,6 +34,7 @@ T = TypeVar("T")
 _LIMITS = (
     dict.fromkeys(
         (
+            "alternatives_limit",
             "attention",
             "consistency",
             "health_cases",
@@ -36,6 +46,7 @@ _LIMITS = (
             "patience",
             "qat_updates",
             "ranking",
+            "req_limit",
             "sampling",
             "states",
             "threads",
@@ -43,15 +54,21 @@ _LIMITS = (
             "vocabulary",
             "warmup",
             "word",
+            "worker_gpus",
+            "workers",
         ),
         (0.0, math.inf),
     )
     | dict.fromkeys(
-        ("batch_tokens", "beam_size", "bootstrap", "keep", "max_sentences", "max_train", "sentences"),
+        ("batch_limit", "batch_tokens", "beam_size", "bootstrap", "char_limit", "connections", "keep", "max_sentences"),
+        (1.0, math.inf),
+    )
+    | dict.fromkeys(
+        ("max_train", "n_best", "queue", "sentences"),
         (1.0, math.inf),
     )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
-    | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size"), (1.0, math.inf))
+    | dict.fromkeys(("validate_every", "validate_sentences", "vocab_size", "worker_cores"), (1.0, math.inf))
     | dict.fromkeys(("average_decay", "dropout", "label_smoothing"), (0.0, 0.9999))
     | {
         "reference_share": (0.0, 1.0),
@@ -60,8 +77,14 @@ _LIMITS = (
         "max_positions": (2.0, math.inf),
         "student.on_policy.updates": (0.0, math.inf),
         "recovery_updates": (1.0, math.inf),
+        "first": (0.0, math.inf),
+        "parts": (0.0, math.inf),
         "recovery_rate": (1e-6, 10.0),
         "rounds": (0.0, math.inf),
+        "port": (0.0, 65535.0),
+        "window_ms": (0.0, 1000.0),
+        "timeout": (0.1, 3600.0),
+        "cascade": (-math.inf, 0.0),
         "student.on_policy.rounds": (1.0, math.inf),
     }
 )
@@ -77,6 +100,12 @@ def load(arguments: Sequence[str]) -> RunConfig:
     _check_labels(config)
     _check_initialise(config)
     return config
+
+
+def of_labels(arguments: Sequence[str]) -> list[str]:
+    """`distilmt label` takes keys of `labels` without that in front: `--engine ray` is `--labels.engine ray`."""
+    own = {field.name for field in dataclasses.fields(LabelConfig)}
+    return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
 
 
 _COMPARISON = ("methods", "seeds", "baseline")
@@ -172,9 +201,74 @@ def load_demo(arguments: Sequence[str]) -> DemoConfig:
 
 
 def load_translate(arguments: Sequence[str]) -> TranslateConfig:
-    """The directory to translate with, and flags."""
-    named = [] if not arguments or arguments[0].startswith("-") else [f"--path={arguments[0]}"]
-    return _parse(TranslateConfig, [*named, *arguments[len(named) :]])
+    """The directory to translate with, files, and flags.
+
+    Raises:
+        UserError: as `load`; or flags that do not go together.
+    """
+    given: dict[str, list[str]] = {"": []}
+    rest = list(arguments)
+    while rest:
+        name, sign, value = rest.pop(0).partition("=")
+        if not name.startswith("--"):
+            given[""].append(name + sign + value)
+        elif name == "--scores" and not sign:
+            given[name] = ["true"]
+        elif not sign and not rest:
+            raise UserError(f"{name} needs a value behind it")
+        else:
+            given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else rest.pop(0))
+    named, text, keys = given.pop(""), given.pop("--text", [None])[-1], given.pop("--json_keys", [])
+    flags = [f"{name}={values[-1]}" for name, values in given.items()]
+    # What people wrote is taken as it stands: a parser would read `null` or `1e3` out of it.
+    flags += [f"--path={named[0]}", f"--files={json.dumps(named[1:])}"] if named else []
+    found = _parse(TranslateConfig, flags)
+    config = dataclasses.replace(found, text=text, json_keys=[key for several in keys for key in several.split(",")])
+    _check_translate(config)
+    return config
+
+
+def _check_translate(config: TranslateConfig) -> None:
+    if not config.path:
+        raise UserError("name a run directory, such as runs/demo, or an exported model, before all else")
+    documents = config.files or config.format not in (None, "lines") or config.glossary
+    if (config.scores or config.n_best > 1) and documents:
+        raise UserError("--scores and --n_best are for lines: leave out files, --format and --glossary")
+    if config.files and (config.text is not None or config.format):
+        raise UserError("files are translated by their endings: leave out --text and --format")
+    if config.output and not config.files:
+        raise UserError("--output is for files: name them before it, or write > FILE")
+
+
+_STORES = {"check": (1, 1), "info": (1, 1), "merge": (3, 1000), "split": (2, 2), "select": (2, 2)}
+
+
+def load_labels(arguments: Sequence[str]) -> LabelsConfig:
+    """`ACTION DIR … [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or too few or too many directories are named.
+    """
+    action, rest = arguments[0], list(arguments[1:])
+    if action not in _STORES:
+        raise UserError(f"distilmt labels cannot {action!r}{nearest(action, list(_STORES))}")
+    number = next((i for i, argument in enumerate(rest) if argument.startswith("-")), len(rest))
+    low, high = _STORES[action]
+    if not low <= number <= high:
+        raise UserError(f"distilmt labels {action} takes {low}{' or more' * (high > low)} directories, not {number}")
+    return _parse_values(LabelsConfig, {"action": action, "paths": rest[:number]}, rest[number:])
+
+
+def load_serve(arguments: Sequence[str]) -> ServeConfig:
+    """`MODEL… [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or no model is named.
+    """
+    first = next((i for i, a in enumerate(arguments) if a.startswith("--")), len(arguments))
+    if first == 0:
+        raise UserError("name what to serve: an exported model, or a run directory such as runs/demo")
+    return _parse_values(ServeConfig, {"models": list(arguments[:first])}, _underscored(arguments[first:]))
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
@@ -335,10 +429,10 @@ def _check_labels(config: RunConfig) -> None:
 
 def _check_initialise(config: RunConfig) -> None:
     """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
-    if config.teacher.path and not config.tokenizer.path and config.student.initialise != "random":
+    if config.teacher.named and not config.tokenizer.path and config.student.initialise != "random":
         raise UserError(
-            f"student.initialise is {config.student.initialise}, but {config.teacher.path!r} has other pieces than the "
-            "student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
+            f"student.initialise is {config.student.initialise}, but {config.teacher.named!r} has other pieces than "
+            "the student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
         )
 
 
@@ -363,7 +457,7 @@ def _joined_lists(kind: type, arguments: list[str]) -> list[str]:
 
 def _plain(message: str) -> str:
     """jsonargparse's message in one line, without its hints for programmers."""
-    line = " ".join(message.split())
+    line = re.sub(r"Problem with given class_path 'distilmt\.config\.\w+': ", "", " ".join(message.split()))
     return re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
 
 

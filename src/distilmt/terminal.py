@@ -142,7 +142,7 @@ _COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
     "system": lambda s: str(s["name"]),
     "BLEU": lambda s: f"{s['bleu']:.2f}",
     "chrF": lambda s: f"{s['chrf']:.2f}",
-    "MB": lambda s: f"{s['file_bytes'] / 1e6:.1f}",
+    "MB": lambda s: "–" if s["file_bytes"] is None else f"{s['file_bytes'] / 1e6:.1f}",
     "params": lambda s: f"{s['parameters'] / 1e6:.1f}M",
     "sent/s\nbatch 1": lambda s: f"{s['sentences_per_second']['batch_1']:.1f}",
     "sent/s\nbatch 64": lambda s: f"{s['sentences_per_second']['batch_64']:.1f}",

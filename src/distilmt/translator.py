@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import lzma
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
 from distilmt.machine import loads_cublas
 
+# What a word was made from: pieces of the source, as places in its text, each with its share of the attention.
+Attended = list[tuple[tuple[int, int], float]]
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -28,22 +32,35 @@ class Hypothesis:
     tokens: list[str]
     score: float
 
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the pieces' probabilities, in 0..1."""
+        return min(1.0, math.exp(self.score))
+
 
 class _SentencePieces:
-    """Pieces of a model in Marian's convention."""
+    """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
 
-    prefix: list[str] = []  # noqa: RUF012
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self._end = ["</s>"] if facts.get("source_end", True) else []
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
         self._source = spm.SentencePieceProcessor(model_proto=_content(path, "source.spm"))
         own = _there(path, "target.spm")
         self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        return [[*pieces, "</s>"] if pieces else [] for pieces in self._source.encode(texts, out_type=str)]
+        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
+        return [[*pieces, *self._end] if pieces else [] for pieces in found]
 
     def decode(self, pieces: list[str]) -> str:
-        return str(self._target.decode(pieces))
+        return str(self._target.decode(pieces[len(self.prefix) :]))
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where each piece stands in a normalised text, unless SentencePiece writes it in other characters."""
+        ends = list(accumulate((len(piece) for piece in self._source.encode(text, out_type=str)), initial=-1))
+        return [(max(0, a), b) for a, b in pairwise(ends)]
 
 
 class _HuggingFacePieces:
@@ -56,10 +73,11 @@ class _HuggingFacePieces:
         if "source_language" in facts:
             self._tokenizer.src_lang = facts["source_language"]
         self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         to_pieces = self._tokenizer.convert_ids_to_tokens
-        return [to_pieces(self._tokenizer(text).input_ids) if text else [] for text in texts]
+        return [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
 
     def decode(self, pieces: list[str]) -> str:
         ids = self._tokenizer.convert_tokens_to_ids(pieces[len(self.prefix) :])
@@ -101,11 +119,11 @@ class Translator:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
-        self._pieces = _SentencePieces(self.path) if own else _HuggingFacePieces(self.path, facts)
+        self._pieces = _SentencePieces(self.path, facts) if own else _HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(
             str(self.path),
             device=self.device,
-            compute_type=_computed_in(facts.get("compute_type", "float32"), self.device),
+            compute_type=_computed_in(facts, self.device),
             inter_threads=workers,
             intra_threads=threads,
             files=_unpacked(self.path),
@@ -127,21 +145,62 @@ class Translator:
             beam_size: 1 is greedy.
             batch_size: sentences translated together.
         """
-        portions = [self._portions(text) for text in texts]
+        portions = [self.portions(text) for text in texts]
         hypotheses = self.hypotheses([p for found in portions for p in found], beam_size, batch_size=batch_size)
         said = (found[0].text if found else "" for found in hypotheses)
-        return [_joined(list(islice(said, len(found)))) for found in portions]
+        return [joined(list(islice(said, len(found)))) for found in portions]
 
-    def _portions(self, text: str) -> list[str]:
+    def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text with their scores, best first; none for an empty text.
+
+        Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
+        the best and so on; the score is the mean over all pieces.
+        """
+        portions = [self.portions(text) for text in texts]
+        parts = iter(self.hypotheses([p for found in portions for p in found], beam_size, count, scored=True))
+        own = [[h for h in islice(parts, len(found)) if h] for found in portions]
+        return [[_united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+
+    def attended(self, texts: Sequence[str], beam_size: int = 4) -> list[tuple[str, list[Attended]]]:
+        """The best translation of each text and, word by word, what of the text its making attended to.
+
+        Args:
+            texts: normalised, and not longer than the model's positions.
+            beam_size: as in `translate`.
+
+        Returns:
+            For each text its translation, and for every word of it (split at spaces) the attention of the decoder's
+            last layer, mean over heads and pieces, on each piece of the text. Nothing for a teacher with another
+            tokenizer.
+        """
+        pieces = self._pieces
+        rows = [i for i, text in enumerate(texts) if text and isinstance(pieces, _SentencePieces)]
+        found: list[tuple[str, list[Attended]]] = [("", [])] * len(texts)
+        if not rows or not isinstance(pieces, _SentencePieces):
+            return found
+        sources = self.tokenize([texts[i] for i in rows])
+        results = self._model.translate_batch(
+            sources,
+            beam_size=beam_size,
+            max_decoding_length=self.max_length,
+            return_attention=True,
+            use_vmap=self.shortlist,
+        )
+        for row, result in zip(rows, results, strict=True):
+            words = _by_word(result.hypotheses[0], result.attention[0], pieces.spans(texts[row]))
+            found[row] = (pieces.decode(result.hypotheses[0]), words)
+        return found
+
+    def portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
             return [text]
         found = sentences(text)
         if len(found) > 1:
-            return [portion for sentence in found for portion in self._portions(sentence)]
+            return [portion for sentence in found for portion in self.portions(sentence)]
         spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
-        return [portion for part in (text[:middle], text[middle:]) for portion in self._portions(part)]
+        return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
 
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
@@ -157,10 +216,12 @@ class Translator:
         batch_size: int = 64,
         batch_type: str = "examples",
         sampling: float = 0.0,
+        scored: bool = False,
     ) -> list[list[Hypothesis]]:
         """The `count` best translations of each text, best first; none for an empty text.
 
-        With `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
+        A greedy translation has a score only if it is to be `scored`, which takes a little longer. With
+        `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
         """
         sources = self.tokenize(texts)
         rows = [i for i, source in enumerate(sources) if source]
@@ -178,7 +239,7 @@ class Translator:
             batch_type=batch_type,
             max_decoding_length=self.max_length,
             target_prefix=[self._pieces.prefix] * len(rows) if self._pieces.prefix else None,
-            return_scores=count > 1 or beam_size > 1,
+            return_scores=scored or count > 1 or beam_size > 1,
             use_vmap=self.shortlist,
         )
         for row, result in zip(rows, found, strict=True):
@@ -209,19 +270,39 @@ def best_device() -> str:
     return "cpu"
 
 
-def _computed_in(stored: str, device: str) -> str:
-    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of."""
-    if device != "cpu" or stored in ctranslate2.get_supported_compute_types("cpu"):
-        return "default"
-    return "int8_float32" if stored.startswith("int") else "float32"
+def _computed_in(facts: dict[str, Any], device: str) -> str:
+    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of.
+
+    Weights that were copied as they are (`compute_in`) are turned into another type as they are loaded.
+    """
+    wanted = str(facts.get("compute_in") or facts.get("compute_type", "float32"))
+    if device != "cpu" or wanted in ctranslate2.get_supported_compute_types("cpu"):
+        return wanted if "compute_in" in facts else "default"
+    return "int8_float32" if wanted.startswith("int") else "float32"
 
 
-def _joined(portions: list[str]) -> str:
+def joined(portions: Sequence[str]) -> str:
     """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
     text = portions[0] if portions else ""
     for portion in portions[1:]:
         text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
     return text
+
+
+def _by_word(tokens: list[str], attention: list[list[float]], spans: list[tuple[int, int]]) -> list[Attended]:
+    words: list[list[list[float]]] = []
+    for token, weights in zip(tokens, attention, strict=False):
+        if token.startswith("▁") or not words:
+            words.append([])
+        words[-1].append(weights)
+    means = ([sum(column) / len(rows) for column in zip(*rows, strict=True)] for rows in words)
+    return [list(zip(spans, mean, strict=False)) for mean in means]
+
+
+def _united(parts: Sequence[Hypothesis]) -> Hypothesis:
+    pieces = max(1, sum(len(part.tokens) for part in parts))
+    score = sum(part.score * len(part.tokens) for part in parts) / pieces
+    return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
 
 
 def is_model(path: Path) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from distilmt.corpora import huggingface
-from distilmt.corpora.readers import Pair
+from distilmt.corpora.pairs import Pair
 from distilmt.errors import UserError
 
 datasets = pytest.importorskip("datasets")

@@ -1,3 +1,4 @@
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -68,6 +69,8 @@ def test_named_files_are_kept(tmp_path: Path) -> None:
     assert told["test"] == {"read": 5, "kept": 5, "dropped": {}}
     assert told["train"]["dropped"]["in_test"]["examples"][0]["line"] == 8
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "card.json",
+        "card.md",
         "cleaning.json",
         "test.parquet",
         "train.parquet",
@@ -170,3 +173,50 @@ def test_multi30k(tmp_path: Path) -> None:
     assert summary["valid"] == 500
     assert isinstance(summary["train"], int)
     assert 28_000 < summary["train"] < 28_500
+
+
+def text(folder: Path, name: str, lines: list[str]) -> str:
+    path = folder / name
+    data = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return str(path)
+
+
+def test_monolingual_rows_have_no_target(tmp_path: Path) -> None:
+    pairs = many(200)
+    lines = [f"mono sentence number {n}" for n in range(30)] + ["", "mono sentence number 3", pairs[5][0]]
+    mono = [text(tmp_path, "mono.txt.gz", lines), text(tmp_path, "more.txt", ["one more sentence"])]
+    test = write(tmp_path, "test", [("Mono sentence number 7!", "prova")])
+    config = CorpusConfig(train=write(tmp_path, "a", pairs), test=test, monolingual=mono)
+    summary = prepare(config, 1, tmp_path / "out")
+    train = rows(tmp_path / "out", "train")
+    added = [row for row in train if row[0].startswith("mono-")]
+    assert all(row[2] is None for row in added)
+    assert all(row[2] is not None for row in train if row not in added)
+    assert added[0] == ("mono-1-000001", "mono sentence number 0", None)
+    assert added[-1] == ("mono-2-000001", "one more sentence", None)
+    assert summary["train"] == len(train)
+    assert all(row[2] is not None for row in rows(tmp_path / "out", "valid"))
+    told = json.loads((tmp_path / "out" / "cleaning.json").read_text())
+    assert told["train: mono-1"]["read"] == 33
+    assert {name: part["count"] for name, part in told["train: mono-1"]["dropped"].items()}.items() >= {
+        ("empty", 1), ("duplicate", 2), ("in_test", 1)
+    }  # fmt: skip
+
+
+def test_monolingual_text_alone(tmp_path: Path) -> None:
+    mono = [text(tmp_path, "mono.en", [f"mono sentence number {n}" for n in range(100)])]
+    config = CorpusConfig(monolingual=mono, valid_size=5, test_size=7)
+    assert list(inputs(config)) == [f"mono:{mono[0]}"]
+    summary = prepare(config, 1, tmp_path / "out")
+    assert [summary[split] for split in ("train", "valid", "test")] == [88, 5, 7]
+    found = {split: rows(tmp_path / "out", split) for split in ("train", "valid", "test")}
+    assert all(row[2] is None for part in found.values() for row in part)
+    assert found["train"][0][0].startswith("mono-")
+    assert found["test"][0][0].startswith("test-mono-")
+    assert len({row[1] for part in found.values() for row in part}) == 100
+
+
+def test_monolingual_files_are_text(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.tsv is no text of one language"):
+        prepare(CorpusConfig(monolingual=[text(tmp_path, "a.tsv", ["a\tb"])]), 1, tmp_path / "out")

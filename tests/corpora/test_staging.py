@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.corpora import staging
+from distilmt.corpora.pairs import Pair
 from distilmt.corpora.prepare import chosen, count, load
-from distilmt.corpora.readers import Pair
 from distilmt.errors import UserError
 
 ROWS = 60

@@ -1,5 +1,6 @@
 """Teachers from outside, made here: tiny T5, BART and M2M-100 with tokenizers learnt in a second."""
 
+import io
 import json
 
 import pytest
@@ -10,7 +11,7 @@ import toy
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from distilmt.errors import UserError
-from distilmt.export.huggingface import _NLLB, _languages, export_huggingface
+from distilmt.export.huggingface import _NLLB, export_huggingface, languages
 from distilmt.translator import Translator
 
 TEXT = [line for side in toy.pairs(200) for line in side]
@@ -101,13 +102,84 @@ def m2m100(directory):
     return save(directory, model, tokenizer)
 
 
+def learnt_pieces():
+    """Unigram pieces of the toy text with their scores, in SentencePiece's order."""
+    model = io.BytesIO()
+    spm.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXT), model_writer=model, vocab_size=150, hard_vocab_limit=False, minloglevel=2
+    )
+    processor = spm.SentencePieceProcessor(model_proto=model.getvalue())
+    return [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())]
+
+
+def nllb(directory):
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    made = hf.Tokenizer(models.BPE(unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    made.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=200, special_tokens=specials))
+    learnt = json.loads(made.to_str())["model"]
+    tokenizer = NllbTokenizer(learnt["vocab"], [tuple(pair) for pair in learnt["merges"]], model_max_length=64)
+    torch.manual_seed(1)
+    config = M2M100Config(vocab_size=len(tokenizer), **SIZES)
+    model = spread(M2M100ForConditionalGeneration(config))
+    model.get_input_embeddings().weight.data[len(learnt["vocab"]) :] = 0
+    return save(directory, model, tokenizer)
+
+
+def mbart50(directory):
+    from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration
+
+    tokenizer = MBart50Tokenizer(learnt_pieces(), src_lang="en_XX", tgt_lang="it_IT", model_max_length=64)
+    torch.manual_seed(1)
+    config = MBartConfig(vocab_size=len(tokenizer), normalize_before=True, **SIZES)
+    config.forced_eos_token_id = None
+    config.decoder_start_token_id = 2
+    model = spread(MBartForConditionalGeneration(config))
+    model.get_input_embeddings().weight.data[tokenizer.convert_tokens_to_ids("ar_AR") :] = 0
+    return save(directory, model, tokenizer)
+
+
+def madlad(directory):
+    """T5 1.1 with gated units, whose first token says which language is wanted."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    tokenizer = fast_tokenizer(["<pad>", "</s>", "<unk>", "<2it>", "<2de>"], "$A </s>")
+    torch.manual_seed(1)
+    sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 0}
+    config = T5Config(vocab_size=len(tokenizer), feed_forward_proj="gated-gelu", tie_word_embeddings=False, **sizes)
+    model = T5ForConditionalGeneration(config)
+    torch.nn.init.normal_(model.shared.weight)
+    return save(directory, spread(model), tokenizer)
+
+
+def marian(directory):
+    """A Marian model whose pieces are not the run's."""
+    from transformers import MarianTokenizer
+
+    from distilmt import tokenizer as tokenizers
+    from distilmt.config import TokenizerConfig
+    from distilmt.students.presets import new_model
+
+    directory.mkdir(parents=True)
+    tokenizers.train(*toy.pairs(300, seed=9), TokenizerConfig(vocab_size=300), directory, seed=1)
+    made = tokenizers.load(directory)
+    torch.manual_seed(1)
+    model = spread(new_model(toy.MICRO, made, 0.0, 1))
+    model.save_pretrained(directory)
+    return model, MarianTokenizer.from_pretrained(directory, model_max_length=64)
+
+
 def save(directory, model, tokenizer):
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return model, tokenizer
 
 
-MAKERS = {"t5": t5, "bart": bart, "m2m100": m2m100}
+MAKERS = {"t5": t5, "bart": bart, "m2m100": m2m100, "nllb": nllb, "mbart50": mbart50, "madlad": madlad}
+FIRST = {"m2m100": "__it__", "nllb": "ita_Latn", "mbart50": "it_IT"}
+"""What a translation into Italian begins with."""
 
 
 @torch.no_grad()
@@ -118,13 +190,13 @@ def test_translates_as_transformers_does(tmp_path, name):
     translator = Translator(tmp_path / "ct2", threads=1)
     texts = [*toy.pairs(25, seed=6)[0], "", "ban"]
     ours = [found[0].text if found else "" for found in translator.hypotheses(texts, beam_size=1)]
-    settings = {"forced_bos_token_id": tokenizer.get_lang_id("it")} if name == "m2m100" else {}
+    settings = {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(FIRST[name])} if name in FIRST else {}
     theirs = []
     for text in texts:
         if not text:
             theirs.append("")
             continue
-        encoded = tokenizer(text, return_tensors="pt")
+        encoded = tokenizer("<2it> " + text if name == "madlad" else text, return_tensors="pt")
         ids = model.generate(
             encoded.input_ids, num_beams=1, do_sample=False, max_new_tokens=30, forced_eos_token_id=None, **settings
         )
@@ -144,7 +216,8 @@ def test_the_export_needs_nothing_else(tmp_path, name):
     assert len(found) == 5
     facts = json.loads((tmp_path / "ct2" / "distilmt.json").read_text())
     assert facts["tokenizer"] == "huggingface" and facts["max_positions"] == 64
-    assert ("target_prefix" in facts) == (name == "m2m100")
+    assert facts.get("target_prefix") == FIRST.get(name)
+    assert facts.get("prefix", "") == ("<2it> " if name == "madlad" else "")
 
 
 def test_languages_are_the_runs(tmp_path):
@@ -181,10 +254,10 @@ def test_codes_of_nllb_and_mbart(language, nllb, mbart):
     """Their tokenizers keep the codes in another place in every version of transformers."""
     from transformers import MBart50Tokenizer, NllbTokenizer
 
-    found = _languages(NllbTokenizer(), "en", language, "nllb")
+    found = languages(NllbTokenizer(), "en", language, "nllb")
     assert found == {"source_language": "eng_Latn", "target_prefix": nllb}
     if mbart:
-        found = _languages(MBart50Tokenizer(), "en", language, "mbart")
+        found = languages(MBart50Tokenizer(), "en", language, "mbart")
         assert found == {"source_language": "en_XX", "target_prefix": mbart}
 
 
@@ -204,7 +277,7 @@ def test_what_cannot_be_converted_is_told(tmp_path, learnt):
     # A model CTranslate2 has no converter for.
     config = json.loads((tmp_path / "t5" / "config.json").read_text())
     (tmp_path / "t5" / "config.json").write_text(json.dumps(config | {"model_type": "led"}))
-    with pytest.raises(UserError, match="cannot be converted"):
+    with pytest.raises(UserError, match="does not convert"):
         export_huggingface(str(tmp_path / "t5"), tmp_path / "ct2", "int8", "en", "it")
     # A configuration of before normalize_before was written.
     bart(tmp_path / "bart")

@@ -12,9 +12,10 @@ from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
 from distilmt.labels import write
-from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.ask import Asker
 from distilmt.labels.choose import choose, consensus, nearest, utility
 from distilmt.labels.rows import rows_of
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.settings import load
 
@@ -63,7 +64,7 @@ def rows(store):
 @pytest.mark.parametrize("way", ["nearest", "mbr"])
 def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_path, way):
     config, score = replace(CONFIG, choose=way), utility("chrf")
-    result = choose(candidates, job(learnt, config), score, tmp_path)
+    result = choose(candidates, config, job(learnt, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
     changed, asker = 0, Asker(job(learnt, replace(config, hypotheses=0)), tmp_path)
@@ -85,7 +86,7 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_pa
 @pytest.mark.parametrize("way", ["best", "mbr"])
 def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_path, way):
     config, score = replace(CONFIG, choose=way, keep=3), utility("chrf")
-    result = choose(candidates, job(learnt, config), score, tmp_path)
+    result = choose(candidates, config, job(learnt, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
     asker, found = Asker(job(learnt, replace(config, hypotheses=0)), tmp_path), rows(store)
@@ -120,7 +121,7 @@ def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backward
     from distilmt.teachers.local import load_marian
 
     config = replace(CONFIG, choose="best", reverse=str(backwards))
-    choose(candidates, job(learnt, config), utility("chrf"), tmp_path)
+    choose(candidates, config, job(learnt, config), utility("chrf"), tmp_path)
     model, tokenizer, missing = load_marian(backwards), tokenizers.load(backwards), 0
     for row in rows(LabelStore(tmp_path)):
         hypothesis = tokenizer.source.encode([row.hypotheses[0][0]])[0]
@@ -155,10 +156,10 @@ def test_more_than_there_are_cannot_be_kept(tmp_path):
 
 def test_going_on_makes_the_same(candidates, learnt, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    choose(candidates, job(learnt), utility("chrf"), whole)
+    choose(candidates, CONFIG, job(learnt), utility("chrf"), whole)
     shutil.copytree(whole, cut)
     (cut / "shard-00002.parquet").write_bytes(b"damaged")
-    choose(candidates, job(learnt), utility("chrf"), cut)
+    choose(candidates, CONFIG, job(learnt), utility("chrf"), cut)
     for path in whole.glob("shard-*"):
         assert (cut / path.name).read_bytes() == path.read_bytes()
 

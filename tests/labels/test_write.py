@@ -14,9 +14,9 @@ import toy
 from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
-from distilmt.labels import write
-from distilmt.labels.ask import LabelJob
+from distilmt.labels import speakers, write
 from distilmt.labels.dataset import labelled
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.translator import Translator
 
@@ -114,7 +114,7 @@ def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
 
 
 def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, learnt, monkeypatch):
-    monkeypatch.setattr(write, "Translator", None)
+    monkeypatch.setattr(speakers, "open_speaker", None)
     label(sentences(12), job(learnt, replace(CONFIG, hypotheses=0, score_on="reference")), tmp_path)
     LabelStore(tmp_path).check()
     for row in rows(tmp_path):

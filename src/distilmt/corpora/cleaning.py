@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 
 from distilmt.config import CleaningConfig
-from distilmt.corpora.readers import Pair
+from distilmt.corpora import rules
+from distilmt.corpora.pairs import Pair
 from distilmt.errors import UserError
 
 EXAMPLES = 5
@@ -36,10 +37,12 @@ def normalise(text: str) -> str:
 
     Compatibility characters stay as they are: full-width punctuation is how Chinese is written.
     """
-    if not text.isascii():
-        text = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
-    text = " ".join(_CONTROL.sub(" ", text).split())
-    return unicodedata.normalize("NFC", text)
+    # What is printable has no other space than " ", and none of the characters that are replaced.
+    if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
+        if not text.isascii():
+            text = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
+        text = " ".join(_CONTROL.sub(" ", text).split())
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 class _LettersAndDigits(dict[int, int | None]):
@@ -51,16 +54,24 @@ class _LettersAndDigits(dict[int, int | None]):
 
 
 _LETTERS_AND_DIGITS = _LettersAndDigits()
+_ASCII_OTHERS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def key(text: str) -> str:
     """What is left of a text for comparison: letters and digits in lower case (or the text, if it has none)."""
+    if text.isascii():  # several times as fast
+        return text.lower().encode().translate(None, _ASCII_OTHERS).decode() or text
     return text.lower().translate(_LETTERS_AND_DIGITS) or text
 
 
 def hash64(text: str) -> int:
     """64-bit hash of a text, the same in every process."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return int.from_bytes(digest(text), "big")
+
+
+def digest(text: str) -> bytes:
+    """The same as eight bytes, the biggest first."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def unspaced(text: str) -> int:
@@ -71,6 +82,12 @@ def unspaced(text: str) -> int:
 def words(text: str) -> list[str]:
     """Words between spaces, and every character of scripts without spaces by itself."""
     return text.split() if text.isascii() else _UNSPACED.sub(r" \g<0> ", text).split()
+
+
+def word_counts(text: str) -> tuple[int, int]:
+    """How many `words` a normalised text has, and how many of them are characters of scripts without spaces."""
+    dense = unspaced(text)
+    return (len(words(text)) if dense else text.count(" ") + 1), dense
 
 
 def weighted_length(text: str) -> int:
@@ -85,8 +102,23 @@ class Report:
 
     def __init__(self) -> None:
         self.read = 0
+        self.repeated = 0
+        """How many rows more than `kept` there are, because pairs were taken more than once."""
         self.dropped: dict[str, int] = {}
         self.examples: dict[str, list[Pair]] = {}
+
+    @classmethod
+    def of(cls, parts: Iterable[Report]) -> Report:
+        """The sum of several reports."""
+        whole = cls()
+        for part in parts:
+            whole.read += part.read
+            whole.repeated += part.repeated
+            for reason, count in part.dropped.items():
+                whole.count(reason, count)
+            for reason, examples in part.examples.items():
+                whole.examples[reason] = [*whole.examples.get(reason, []), *examples][:EXAMPLES]
+        return whole
 
     @property
     def kept(self) -> int:
@@ -98,7 +130,7 @@ class Report:
         self.count(reason, 1)
         examples = self.examples.setdefault(reason, [])
         if len(examples) < EXAMPLES:
-            examples.append(Pair(pair.line, pair.source[:EXAMPLE_CHARS], pair.target[:EXAMPLE_CHARS]))
+            examples.append(pair._replace(source=pair.source[:EXAMPLE_CHARS], target=pair.target[:EXAMPLE_CHARS]))
 
     def count(self, reason: str, amount: int) -> None:
         """Count pairs that were read as dropped, without examples."""
@@ -107,14 +139,19 @@ class Report:
     def as_dict(self) -> dict[str, object]:
         """JSON-like: read, kept, and per reason a count and examples, the biggest reason first."""
         dropped = {
-            reason: {"count": count, "examples": [example._asdict() for example in self.examples.get(reason, [])]}
+            reason: {"count": count, "examples": [_told(example) for example in self.examples.get(reason, [])]}
             for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
         }
-        return {"read": self.read, "kept": self.kept, "dropped": dropped}
+        repeated = {"repeated": self.repeated} if self.repeated else {}
+        return {"read": self.read, "kept": self.kept, **repeated, "dropped": dropped}
+
+
+def _told(pair: Pair) -> dict[str, object]:
+    return {key: value for key, value in pair._asdict().items() if key != "score" or value is not None}
 
 
 class Cleaner:
-    """Applies the rules of a configuration to pairs, one after the other."""
+    """Applies the rules of a configuration to pairs, one after the other; what stood before it does not know."""
 
     def __init__(self, config: CleaningConfig, source: str, target: str) -> None:
         """Make ready for pairs of two languages.
@@ -123,77 +160,89 @@ class Cleaner:
             UserError: language identification is asked for, but cannot be had.
         """
         self.config = config
-        self.report = Report()
-        self._seen: set[int] = set()
-        self._held_sources: set[int] = set()
-        self._held_targets: set[int] = set()
         self._languages = _language_codes(source, target) if config.language_id else None
         self._identify = _identifier(self._languages) if self._languages else None
+        self._long_word = re.compile(rf"\S{{{config.max_word_chars + 1}}}") if config.max_word_chars else None
 
-    def hold_out(self, pairs: Iterable[Pair]) -> None:
-        """Keep training from seeing these pairs: neither their sources nor their targets."""
-        for pair in pairs:
-            for text, held in ((pair.source, self._held_sources), (pair.target, self._held_targets)):
-                if text := normalise(text):
-                    held.add(hash64(key(text)))
+    def clean(
+        self, pairs: Iterable[Pair], report: Report, monolingual: bool = False, min_score: float | None = None
+    ) -> Iterator[Pair]:
+        """The pairs that are kept, normalised; the others are counted.
 
-    def clean(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """The pairs that are kept, normalised; the others are counted in `report`."""
+        Args:
+            pairs: as they were read.
+            report: where they are counted.
+            monolingual: judge the sources alone, the targets being empty.
+            min_score: pairs with less, or without a score, are dropped.
+        """
         for raw in pairs:
-            self.report.read += 1
-            reason, pair = self._judge(raw)
+            report.read += 1
+            if min_score is not None and (raw.score is None or raw.score < min_score):
+                report.drop("low_score", raw)
+                continue
+            reason, pair = self._judge(raw, monolingual)
             if reason is None:
                 yield pair
             else:
-                self.report.drop(reason, pair)
+                report.drop(reason, pair)
 
-    def _judge(self, raw: Pair) -> tuple[str | None, Pair]:
+    def _judge(self, raw: Pair, monolingual: bool) -> tuple[str | None, Pair]:
+        line, source, target, score = raw
         # Normalising a text of megabytes only to drop it would take seconds.
-        if max(len(raw.source), len(raw.target)) > 8 * self.config.max_chars:
+        if max(len(source), len(target)) > 8 * self.config.max_chars:
             return "too_long", raw
-        pair = Pair(raw.line, normalise(raw.source), normalise(raw.target))
-        return self.reason(pair), pair
+        if self.config.markup != "keep" and (rules.has_markup(source) or rules.has_markup(target)):
+            if self.config.markup == "drop":
+                return "markup", raw
+            source, target = rules.without_markup(source), rules.without_markup(target)
+        pair = Pair(line, normalise(source), normalise(target), score)
+        return self.reason(pair, monolingual), pair
 
-    def reason(self, pair: Pair) -> str | None:
-        """Why a normalised pair is dropped, or None; pairs are remembered to know duplicates."""
-        if not pair.source or not pair.target:
+    def reason(self, pair: Pair, monolingual: bool = False) -> str | None:
+        """Why a normalised pair is dropped, or None."""
+        texts = (pair.source,) if monolingual else (pair.source, pair.target)
+        if not all(texts):
             return "empty"
-        return self._length_reason(pair) or self._copy_reason(pair) or self._language_reason(pair)
+        if reason := self._length_reason(texts):
+            return reason
+        if self.config.drop_identical and pair.source == pair.target:
+            return "identical"
+        return self._content_reason(texts) or self._language_reason(texts)
 
-    def leaks(self, pair: Pair) -> bool:
-        """Whether a pair's source or target is held out."""
-        if not self.config.drop_duplicates or not (self._held_sources or self._held_targets):
-            return False
-        return hash64(key(pair.source)) in self._held_sources or hash64(key(pair.target)) in self._held_targets
-
-    def _length_reason(self, pair: Pair) -> str | None:
+    def _length_reason(self, texts: tuple[str, ...]) -> str | None:
         config = self.config
-        for text in (pair.source, pair.target):
-            whole, dense = len(words(text)), unspaced(text)
+        for text in texts:
+            whole, dense = word_counts(text)
             if whole < config.min_words:
                 return "too_short"
             if len(text) > config.max_chars or whole - dense + dense / _CHARS_PER_WORD > config.max_words:
                 return "too_long"
-        lengths = [weighted_length(text) + _RATIO_SMOOTHING for text in (pair.source, pair.target)]
+            if self._has_long_word(text):
+                return "long_word"
+        lengths = [weighted_length(text) + _RATIO_SMOOTHING for text in texts]
         return "length_ratio" if max(lengths) > config.max_ratio * min(lengths) else None
 
-    def _copy_reason(self, pair: Pair) -> str | None:
-        if self.config.drop_identical and pair.source == pair.target:
-            return "identical"
-        if not self.config.drop_duplicates:
-            return None
-        if self.leaks(pair):
-            return "in_test"
-        mark = hash64(f"{pair.source}\t{pair.target}")
-        if mark in self._seen:
-            return "duplicate"
-        self._seen.add(mark)
-        return None
+    def _has_long_word(self, text: str) -> bool:
+        if self._long_word is None or len(text) <= self.config.max_word_chars or not self._long_word.search(text):
+            return False
+        return max(map(len, words(text))) > self.config.max_word_chars
 
-    def _language_reason(self, pair: Pair) -> str | None:
+    def _content_reason(self, texts: tuple[str, ...]) -> str | None:
+        config = self.config
+        if config.min_letters and min(map(rules.letters, texts)) < config.min_letters:
+            return "few_letters"
+        if config.max_repetition and max(rules.repetition(words(text)) for text in texts) > config.max_repetition:
+            return "repetition"
+        if len(texts) < 2:
+            return None
+        if config.drop_number_mismatch and rules.numbers(texts[0]) != rules.numbers(texts[1]):
+            return "numbers"
+        return "urls" if config.drop_url_mismatch and rules.urls(texts[0]) != rules.urls(texts[1]) else None
+
+    def _language_reason(self, texts: tuple[str, ...]) -> str | None:
         if self._identify is None or self._languages is None:
             return None
-        for text, expected in zip((pair.source, pair.target), self._languages, strict=True):
+        for text, expected in zip(texts, self._languages, strict=False):
             if weighted_length(text) < _LANGUAGE_MIN_CHARS:
                 continue
             if self._identify(text).get(expected, 0) < _LANGUAGE_DOUBT:

@@ -8,20 +8,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from distilmt.corpora.readers import Pair, Splits, sides
+from distilmt.corpora.pairs import Pair, Splits
+from distilmt.corpora.readers import score_of, sides
 from distilmt.errors import UserError
 from distilmt.rundir import fingerprint, read_json
 
 _VALID = ("validation", "valid", "dev")
 
 
-def read(name: str, source: str, target: str) -> Splits:
+def read(name: str, source: str, target: str, score: str | None = None) -> Splits:
     """Open a data set, with its own validation and test splits where it has them.
 
     Args:
         name: `hf:NAME[:CONFIG]`, NAME a directory of `save_to_disk` or a name on the hub.
         source: language code, which may name a column (or a key of the column `translation`).
         target: language code likewise.
+        score: column that says how good a pair is.
 
     Raises:
         UserError: the data set cannot be had, or holds no such columns.
@@ -31,10 +33,11 @@ def read(name: str, source: str, target: str) -> Splits:
     parts: Mapping[str, Any] = opened if isinstance(opened, Mapping) else {"train": opened}
     if "train" not in parts:
         raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
-    rows = {split: _rows(part, source, target, f"{name}, {split}") for split, part in parts.items()}
+    rows = {split: _rows(part, source, target, score, f"{name}, {split}") for split, part in parts.items()}
     valid = next((rows[split] for split in _VALID if split in rows), None)
     test = rows.get("test")
-    return Splits(rows["train"], None if valid is None else list(valid), None if test is None else list(test))
+    licence = getattr(parts["train"].info, "license", None) or None
+    return Splits(rows["train"], None if valid is None else list(valid), None if test is None else list(test), licence)
 
 
 def data_fingerprint(name: str) -> str:
@@ -80,7 +83,12 @@ def _open(place: str, config: str | None) -> Any:
         raise UserError(f"cannot open the data set {place} ({reason}): {remedy}") from None
 
 
-def _rows(part: Any, source: str, target: str, where: str) -> Iterator[Pair]:
-    wanted = [column for column in (source, target, "source", "target", "translation") if column in part.column_names]
-    for line, record in enumerate(part.select_columns(wanted or part.column_names), 1):
-        yield Pair(line, *sides(record, source, target, f"{where}, row {line}"))
+def _rows(part: Any, source: str, target: str, score: str | None, where: str) -> Iterator[Pair]:
+    names = part.column_names
+    if score and score not in names:
+        raise UserError(f"{where}: no column {score!r} (it has {', '.join(names[:12])}): name another one with score")
+    known = (source, target, "source", "target", "translation", score)
+    wanted = [column for column in dict.fromkeys(known) if column in names]
+    for line, record in enumerate(part.select_columns(wanted or names), 1):
+        place = f"{where}, row {line}"
+        yield Pair(line, *sides(record, source, target, place), score_of(record[score], place) if score else None)

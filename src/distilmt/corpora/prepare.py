@@ -1,11 +1,11 @@
-"""The corpus step: read, clean, split, and write train, valid and test as Parquet."""
+"""The corpus step: read, clean, split, mix, and write train, valid and test as Parquet."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,23 +13,24 @@ import pyarrow.parquet as pq
 
 from distilmt import progress
 from distilmt.config import CorpusConfig
-from distilmt.corpora import apt, debian, huggingface, splitting, staging
+from distilmt.corpora import card, duplicates, mixing, origins, staging
 from distilmt.corpora.cleaning import Cleaner, Report
-from distilmt.corpora.readers import Pair, Splits, check_files, read_pairs
+from distilmt.corpora.origins import Origin
+from distilmt.corpora.pairs import Pair, Splits
+from distilmt.corpora.readers import read_pairs
 from distilmt.errors import UserError
-from distilmt.rundir import atomic_path, fingerprint_files, write_json
+from distilmt.rundir import atomic_path, write_json
 
+REFERENCES = "references"
+"""Step of a run in which the teacher gives references."""
 _TOLD = 1000
 
 
-class _Reports(NamedTuple):
-    train: Report
-    valid: Report
-    test: Report
-
-
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, object]:
-    """Write `train.parquet`, `valid.parquet`, `test.parquet` and `cleaning.json`.
+    """Write `train.parquet`, `valid.parquet`, `test.parquet`, `cleaning.json`, and the corpus card (.md and .json).
+
+    Rows wait on disk until it is known which of them stay, so that memory does not grow with the corpus, but for a
+    byte a row.
 
     Args:
         config: where pairs come from and what is dropped.
@@ -37,48 +38,87 @@ def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, objec
         directory: where to; made if missing.
 
     Returns:
-        Pairs per split, pairs read for training (`read`), and `dropped` ones by reason.
+        Rows per split, pairs read for training (`read`), and `dropped` ones by reason.
 
     Raises:
         UserError: an input cannot be used, or nothing is left to train on.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    cleaner = Cleaner(config.cleaning, config.source, config.target)
-    reports = _Reports(cleaner.report, Report(), Report())
-    splits = _open(config, reports)
-    staged = directory / ".cleaned.parquet"
+    staged = directory / ".staged.tmp"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
     try:
-        _stage(splits, cleaner, staged)
-        _write_splits(config, seed, splits, cleaner, staged, directory, reports)
+        return _prepare(config, seed, directory, staged)
     finally:
-        staged.unlink(missing_ok=True)
-    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in reports._asdict().items()})
-    counts: dict[str, object] = {name: report.kept for name, report in reports._asdict().items()}
-    return {**counts, "read": reports.train.read, "dropped": dict(reports.train.dropped)}
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> dict[str, object]:
+    cleaner = Cleaner(config.cleaning, config.source, config.target)
+    held = {"valid": Report(), "test": Report()}
+    opened, own = origins.open_all(config)
+    given = _given(config, own, held["valid"])
+    rows, marks = staged / "rows.parquet", staged / "marks"
+    _stage(opened, cleaner, rows, marks)
+    held_out = duplicates.HeldOut()
+    held_out.add(pair[1:3] for pairs in given.values() for pair in pairs or ())
+    fates = mixing.fates(marks, opened, held_out, config.cleaning)
+    random = np.random.default_rng(seed)
+    sizes = {"test": config.test_size, "valid": config.valid_size}
+    missing = {name: size for name, size in sizes.items() if given[name] is None}
+    drawn = staging.draw(rows, mixing.drawn_from(opened), fates, missing, random)
+    mixing.split_off(marks, fates, drawn, held_out, config.cleaning)
+    for name, report in held.items():
+        _write_held_out(directory / f"{name}.parquet", name, given[name], drawn.get(name, {}), report)
+    with atomic_path(directory / "train.parquet") as path:
+        mixing.write_train(rows, fates, opened, config.max_train, random, path)
+        _complain_if_empty(opened)
+    return _tell(config, seed, directory, opened, held)
+
+
+def _tell(
+    config: CorpusConfig, seed: int, directory: Path, opened: list[Origin], held: dict[str, Report]
+) -> dict[str, object]:
+    """Write what became of the pairs: all of them, and where there are several origins those of each."""
+    train = Report.of([origin.report for origin in opened])
+    told = {"train": train, **held}
+    counts: dict[str, object] = {name: report.kept + report.repeated for name, report in told.items()}
+    if len(opened) > 1:
+        told |= {f"train: {origin.name}": origin.report for origin in opened}
+    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in told.items()})
+    card.write(config, seed, directory, opened, held)
+    return {**counts, "read": train.read, "dropped": dict(train.dropped)}
 
 
 def inputs(config: CorpusConfig) -> dict[str, str]:
-    """Fingerprints of everything `prepare` reads; Debian's indices are fetched if they are not there yet."""
-    _check(config)
-    found: dict[str, str] = {}
-    for split, paths in (("train", config.train), ("valid", config.valid), ("test", config.test)):
-        check_files(paths)
-        found.update({f"{split}:{path}": fingerprint_files(Path(path)) for path in paths})
-    if config.name == "debian":
-        found["debian"] = apt.fetch([config.source, config.target], apt.default_cache()).fingerprint
-    elif config.name:
-        found[config.name] = huggingface.data_fingerprint(config.name)
-    return found
+    """Fingerprints of everything `prepare` reads; data sets are fetched if they are not there yet."""
+    return origins.fingerprints(config)
 
 
 def load(directory: Path, split: str) -> pa.Table:
-    """A split written by `prepare`: columns id, source, target.
+    """A split written by `prepare`: columns id, source, target (null where the teacher has to say it).
 
     Raises:
         UserError: the file is missing or damaged.
     """
     with _whole(directory, split) as path:
+        found = pq.read_table(path, columns=staging.SCHEMA.names)
+    # A corpus of one language has no references of its own: the teacher gave some, in a step of the run.
+    references = directory.resolve().parent / REFERENCES
+    if split == "train" or found["target"].null_count < found.num_rows or not (references / path.name).exists():
+        return found
+    with _whole(references, split) as path:
         return pq.read_table(path, columns=staging.SCHEMA.names)
+
+
+def pairs(directory: Path) -> pa.Table:
+    """The training sentences that have a translation; of a corpus of one language, those that the teacher gave.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    train = load(directory, "train")
+    found = train.filter(train["target"].is_valid())
+    return found if found.num_rows else load(directory.resolve().parent / REFERENCES, "sample")
 
 
 def count(directory: Path, split: str) -> int:
@@ -113,32 +153,11 @@ def _whole(directory: Path, split: str) -> Iterator[Path]:
         raise UserError(f"{path} is damaged: delete {directory} and run the corpus step again") from None
 
 
-def _check(config: CorpusConfig) -> None:
-    if bool(config.name) == bool(config.train):
-        which = "both are" if config.name else "neither is"
-        raise UserError(f"set corpus.train (files) or corpus.name (debian or hf:NAME): {which} set")
-    if config.name and config.name != "debian" and not config.name.startswith("hf:"):
-        raise UserError(f"corpus.name is {config.name!r}: write debian or hf:NAME, or name files with corpus.train")
-
-
-def _open(config: CorpusConfig, reports: _Reports) -> Splits:
-    """The pairs of all origins; files named for valid and test go before what the origin splits off."""
-    _check(config)
-    origin = _open_origin(config)
-    valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else origin.valid
-    test = list(read_pairs(config.test, config.source, config.target)) if config.test else origin.test
-    return Splits(origin.train, None if valid is None else _cut(valid, config.valid_size, reports.valid), test)
-
-
-def _open_origin(config: CorpusConfig) -> Splits:
-    if not config.name:
-        return Splits(read_pairs(config.train, config.source, config.target), None, None)
-    if config.name != "debian":
-        return huggingface.read(config.name, config.source, config.target)
-    indices = apt.fetch([config.source, config.target], apt.default_cache())
-    records = list(debian.pairs(indices, config.source, config.target))
-    valid_size = 0 if config.valid else config.valid_size
-    return splitting.split(records, valid_size, 0 if config.test else config.test_size)
+def _given(config: CorpusConfig, own: Splits, report: Report) -> dict[str, list[Pair] | None]:
+    """Valid and test where they need not be drawn: files named for them go before what the origin splits off."""
+    valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else own.valid
+    test = list(read_pairs(config.test, config.source, config.target)) if config.test else own.test
+    return {"valid": None if valid is None else _cut(valid, config.valid_size, report), "test": test}
 
 
 def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
@@ -155,12 +174,24 @@ def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
     return kept
 
 
-def _stage(splits: Splits, cleaner: Cleaner, staged: Path) -> None:
-    """Write the clean training pairs, valid and test not yet drawn from them."""
-    cleaner.hold_out([*(splits.valid or ()), *(splits.test or ())])
-    with progress.task("clean sentence pairs", None, "pairs") as task:
-        staging.write_pairs(staged, "train", cleaner.clean(_told(splits.train, task)))
-    _complain_if_empty(cleaner.report)
+def _stage(opened: list[Origin], cleaner: Cleaner, rows: Path, marks: Path) -> None:
+    """Write the clean rows and their marks, origin after origin."""
+    texts = any(origin.monolingual for origin in opened)
+    with progress.task("clean sentences", None, "pairs") as task, duplicates.Writer(marks, texts) as writer:
+        staging.write_rows(rows, (row for origin in opened for row in _clean(origin, cleaner, writer, task)))
+    start = 0
+    for origin in opened:
+        origin.rows = range(start, start + origin.report.kept)
+        start = origin.rows.stop
+    _complain_if_empty(opened)
+
+
+def _clean(origin: Origin, cleaner: Cleaner, writer: duplicates.Writer, task: progress.Task) -> Iterator[staging.Row]:
+    name, monolingual = origin.name, origin.monolingual
+    told = _told(origin.pairs, task)
+    for pair in cleaner.clean(told, origin.report, monolingual, origin.min_score):
+        writer.add(pair, monolingual)
+        yield staging.Row(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
 
 
 def _told(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
@@ -172,54 +203,26 @@ def _told(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
     task.advance(number % _TOLD)
 
 
-def _write_splits(
-    config: CorpusConfig,
-    seed: int,
-    splits: Splits,
-    cleaner: Cleaner,
-    staged: Path,
-    directory: Path,
-    reports: _Reports,
+def _write_held_out(
+    path: Path, split: str, given: list[Pair] | None, drawn: dict[int, staging.Row], report: Report
 ) -> None:
-    random = np.random.default_rng(seed)
-    sizes = {"test": config.test_size, "valid": config.valid_size}
-    given = {"test": splits.test, "valid": splits.valid}
-    drawn = staging.draw(staged, {name: sizes[name] for name in sizes if given[name] is None}, random)
-    stays = _remaining(staged, drawn, cleaner)
-    _subsample(stays, config.max_train, random, cleaner.report)
-    _complain_if_empty(cleaner.report)
-    for name, report in (("test", reports.test), ("valid", reports.valid)):
-        pairs = list(drawn[name].values()) if name in drawn else given[name] or []
-        report.read = max(report.read, len(pairs))
-        with atomic_path(directory / f"{name}.parquet") as path:
-            staging.write_pairs(path, name, pairs)
-    with atomic_path(directory / "train.parquet") as path:
-        staging.copy_rows(staged, stays, path)
+    """Write valid or test: pairs that were given, or rows that were drawn from the training text."""
+    rows = [staging.Row(_id_in(split, row.id), row.source, row.target) for row in drawn.values()]
+    report.read = max(report.read, len(given or rows))
+    with atomic_path(path) as temporary:
+        if given is None:
+            staging.write_rows(temporary, rows)
+        else:
+            staging.write_pairs(temporary, split, given)
 
 
-def _remaining(staged: Path, drawn: dict[str, dict[int, Pair]], cleaner: Cleaner) -> staging.Flags:
-    """Which rows stay in train once valid and test are drawn; those that do not are counted as dropped."""
-    stays = np.ones(pq.read_metadata(staged).num_rows, bool)
-    if not drawn:
-        return stays
-    rows = set().union(*drawn.values())
-    for pairs in drawn.values():
-        cleaner.hold_out(pairs.values())
-    for row, pair in enumerate(staging.read_pairs(staged)):
-        if row in rows or cleaner.leaks(pair):
-            cleaner.report.drop("split_off" if row in rows else "in_test", pair)
-            stays[row] = False
-    return stays
+def _id_in(split: str, name: str) -> str:
+    """A row's id in another split: `train-000017` becomes `test-000017`, `mono-000017` `test-mono-000017`."""
+    return f"{split}-{name.removeprefix('train-')}"
 
 
-def _subsample(stays: staging.Flags, size: int | None, random: np.random.Generator, report: Report) -> None:
-    rows = np.flatnonzero(stays)
-    if size is not None and size < len(rows):
-        stays[random.choice(rows, len(rows) - max(0, size), replace=False)] = False
-        report.count("not_drawn", len(rows) - max(0, size))
-
-
-def _complain_if_empty(report: Report) -> None:
+def _complain_if_empty(opened: list[Origin]) -> None:
+    report = Report.of([origin.report for origin in opened])
     if report.kept > 0:
         return
     reasons = sorted(report.dropped.items(), key=lambda item: -item[1])[:4]

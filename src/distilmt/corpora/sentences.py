@@ -10,7 +10,8 @@ _ABBREVIATED = """
     p.es es ecc sig dott pag num art z.b bzw ca usw u.a d.h evtl ggf inkl nr s.u s.o vgl f.eks bl.a osv p.ex ex
     par p.e p.ej ej sra av m.m t.ex dvs bijv o.a d.w.z enz np tzn itd itp m.in tj napr tzv apod
 """
-_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
+ABBREVIATIONS = frozenset(_ABBREVIATED.split())
+_LONG = 40  # No abbreviation is as long as that: a longer look back would take quadratic time.
 _WESTERN_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
 _EASTERN_END = re.compile("(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])")
 
@@ -26,7 +27,9 @@ def sentences(text: str) -> list[str]:
 def _western(text: str) -> list[str]:
     found, start = [], 0
     for match in _WESTERN_END.finditer(text):
-        if not match[1].islower() and not _is_abbreviation(text[start : match.start()], match[0]):
+        if not match[1].islower() and not _is_abbreviation(
+            text[max(start, match.start() - _LONG) : match.start()], match[0]
+        ):
             found.append(text[start : match.end()].strip())
             start = match.end()
     return [*found, rest] if (rest := text[start:].strip()) else found
@@ -37,4 +40,4 @@ def _is_abbreviation(before: str, end: str) -> bool:
     if not end.startswith(".") or end.startswith(".."):
         return False
     word = before.rsplit(None, 1)[-1].lower().lstrip("\"'“‘«([") if before.strip() else ""
-    return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha())
+    return word in ABBREVIATIONS or (len(word) == 1 and word.isalpha())

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from distilmt.corpora.cleaning import hash64, key, unspaced, words
 from distilmt.corpora.debian import Record
-from distilmt.corpora.readers import Pair, Splits
+from distilmt.corpora.pairs import Pair, Splits
 
 _SEED = "distilmt-1"
 _WORDS = range(5, 61)

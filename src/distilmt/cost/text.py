@@ -133,7 +133,7 @@ def read(config: RunConfig) -> Text:
 
 
 def _of_corpus(corpus: Path) -> tuple[int, list[str], list[str]]:
-    table = prepare.load(corpus, "train")
+    table = prepare.pairs(corpus)
     table = table.take(np.arange(0, table.num_rows, max(1, table.num_rows // _SAMPLE)))
     return prepare.count(corpus, "train"), table["source"].to_pylist(), table["target"].to_pylist()
 

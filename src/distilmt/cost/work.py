@@ -76,14 +76,15 @@ def of_run(config: RunConfig, text: Text, facts: Facts | None = None) -> list[Wo
 
 def teacher_dims(config: RunConfig, text: Text) -> Dims | None:
     """The teacher's, trained here or a Marian directory; None for one of another make."""
-    if not config.teacher.path:
+    if not config.teacher.named:
         return Dims.of(config.teacher.model, text.vocabulary, text.shared)
-    return Dims.read(Path(config.run_dir) / "teacher") or Dims.read(Path(config.teacher.path))
+    found = Dims.read(Path(config.run_dir) / "teacher")
+    return found or (Dims.read(Path(config.teacher.path)) if config.teacher.path else None)
 
 
 def _teacher(config: RunConfig, text: Text, dims: Dims | None, facts: Facts) -> Work:
     training = config.teacher.training
-    if not config.teacher.path:
+    if not config.teacher.named:
         assert dims is not None
         made = replace(training, updates=facts.updates.get("teacher", training.updates))
         return _training("teacher", made, ObjectiveConfig(word=0.0, label=1.0), text, dims, facts)

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.evaluation.energy import EnergyMeter
+from distilmt.machine import cores, use_cores
 from distilmt.rundir import peak_rss
 
 BATCH_SIZES = (1, 64)
@@ -210,11 +211,15 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
 def _load(model: Path) -> tuple[Translates, float]:
     """The model, and the seconds it takes to be ready for work."""
     # Some releases of CTranslate2 import it if it is there; who deploys a model does not have it.
-    sys.modules["torch"] = None  # type: ignore[assignment]
+    outside = json.loads((model / "distilmt.json").read_text(encoding="utf-8")).get("outside", {}).get("kind")
+    if outside != "transformers":
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    if outside:
+        use_cores(0, cores())  # a program may start as many processes as it likes
     begin = time.perf_counter()
-    from distilmt.translator import Translator
+    from distilmt.teachers.outside import open_speaker
 
-    translator = Translator(model, threads=1)
+    translator = open_speaker(model, threads=1, remember=False)
     return translator, time.perf_counter() - begin
 
 

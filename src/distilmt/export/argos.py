@@ -19,6 +19,7 @@ from transformers import MarianMTModel
 from distilmt.errors import UserError
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.ctranslate2 import save, specification
+from distilmt.languages import language_name
 from distilmt.rundir import atomic_path, write_json
 from distilmt.tokenizer import Tokenizer
 
@@ -35,58 +36,6 @@ finds sentences (MiniSBD). Argos writes a space for every underscore of a transl
 """
 # Argos has codes of its own for these.
 _CODES = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no": "nb"}
-_NAMES = {
-    "ar": "Arabic",
-    "az": "Azerbaijani",
-    "bg": "Bulgarian",
-    "bn": "Bengali",
-    "ca": "Catalan",
-    "cs": "Czech",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "eo": "Esperanto",
-    "es": "Spanish",
-    "et": "Estonian",
-    "eu": "Basque",
-    "fa": "Persian",
-    "fi": "Finnish",
-    "fr": "French",
-    "ga": "Irish",
-    "gl": "Galician",
-    "he": "Hebrew",
-    "hi": "Hindi",
-    "hu": "Hungarian",
-    "id": "Indonesian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "ky": "Kyrgyz",
-    "lt": "Lithuanian",
-    "lv": "Latvian",
-    "ms": "Malay",
-    "nb": "Norwegian",
-    "nl": "Dutch",
-    "pb": "Portuguese (Brazil)",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ro": "Romanian",
-    "ru": "Russian",
-    "sk": "Slovak",
-    "sl": "Slovenian",
-    "sq": "Albanian",
-    "sr": "Serbian",
-    "sv": "Swedish",
-    "th": "Thai",
-    "tl": "Tagalog",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "ur": "Urdu",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-    "zt": "Chinese (traditional)",
-}
 
 
 def export_argos(
@@ -155,9 +104,9 @@ def _metadata(source: str, target: str) -> dict[str, Any]:
         "package_version": VERSION,
         "argos_version": "1.0",
         "from_code": source,
-        "from_name": _NAMES.get(source, source),
+        "from_name": language_name(source),
         "to_code": target,
-        "to_name": _NAMES.get(target, target),
+        "to_name": language_name(target),
         "type": "translate",
         "links": [],
     }

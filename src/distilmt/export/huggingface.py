@@ -9,7 +9,7 @@ from typing import Any
 
 from ctranslate2.converters import TransformersConverter
 from safetensors import SafetensorError
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_directory, write_json
@@ -37,10 +37,14 @@ class _SafetensorsConverter(TransformersConverter):
     """CTranslate2's converter, held to safetensors: pickles from outside are never opened."""
 
     def load_model(self, model_class: Any, model_name_or_path: str, **settings: Any) -> Any:
-        return super().load_model(model_class, model_name_or_path, use_safetensors=True, **settings)
+        self._model = super().load_model(model_class, model_name_or_path, use_safetensors=True, **settings)
+        return self._model
 
     def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
-        return _WithLanguages(super().load_tokenizer(tokenizer_class, model_name_or_path, **settings))
+        found = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
+        # By this alone the converter tells mBART-50 from mBART-25, whose decoders begin otherwise.
+        self._model.config.tokenizer_class = type(found).__name__
+        return _WithLanguages(found)
 
 
 class _WithLanguages:
@@ -53,30 +57,44 @@ class _WithLanguages:
         return getattr(self._tokenizer, name)
 
     @property
+    def bos_token(self) -> str | None:
+        """mBART-50's tokenizer names none since transformers 5; the converter writes it down all the same."""
+        return self._tokenizer.bos_token or self._tokenizer.cls_token
+
+    @property
     def special_tokens_map(self) -> dict[str, Any]:
         ids: dict[str, int] = getattr(self._tokenizer, "lang_token_to_id", {})
         found = {"additional_special_tokens": sorted(ids, key=lambda token: ids[token])} if ids else {}
         return self._tokenizer.special_tokens_map | found
 
 
-def export_huggingface(path: str, directory: Path, compute_type: str, source: str, target: str) -> None:
+class Unconverted(UserError):
+    """CTranslate2 knows no conversion of this family: transformers itself has to generate."""
+
+
+def export_huggingface(
+    path: str, directory: Path, compute_type: str, source: str, target: str, prefix: str | None = None
+) -> None:
     """Write a directory a `Translator` opens, from a model directory or hub name, whole or not at all.
 
     Args:
         path: the teacher.
         directory: what is written.
         compute_type: CTranslate2 type of the weights.
-        source: source language code, for multilingual tokenizers.
+        source: source language code, for multilingual models.
         target: target language code, likewise.
+        prefix: text before every source; None takes what the model wants, as far as it tells.
 
     Raises:
+        Unconverted: CTranslate2 has no conversion for models of its family.
         UserError: the model cannot be loaded or converted, or does not know a language.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         converter = _SafetensorsConverter(path)
-        facts = {"format": 1, "compute_type": compute_type, "max_positions": _positions(tokenizer)}
-        facts |= {"tokenizer": "huggingface"} | _languages(tokenizer, source, target, path)
+        facts = {"format": 1, "compute_type": compute_type, "max_positions": positions(tokenizer)}
+        facts |= {"tokenizer": "huggingface"} | languages(tokenizer, source, target, path)
+        facts |= {"prefix": found} if (found := prefix_of(path, tokenizer, source, target, prefix)) else {}
         with atomic_directory(directory) as temporary:
             converter.convert(
                 str(temporary), quantization=None if compute_type == "float32" else compute_type, force=True
@@ -85,14 +103,17 @@ def export_huggingface(path: str, directory: Path, compute_type: str, source: st
             write_json(temporary / "distilmt.json", facts)
     except _UNCONVERTIBLE as error:
         reason = str(error).strip().split("\n")[0]
+        if reason.startswith("No conversion is registered"):
+            raise Unconverted(f"CTranslate2 does not convert {path!r}") from None
         raise UserError(f"teacher {path!r} cannot be converted for CTranslate2: {reason}") from None
 
 
-def _positions(tokenizer: Any) -> int:
+def positions(tokenizer: Any) -> int:
+    """Longest sequence a teacher is asked for, in its pieces."""
     return int(min(tokenizer.model_max_length, 512))
 
 
-def _languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, str]:
+def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, str]:
     """Codes a multilingual tokenizer (M2M-100, NLLB, mBART-50) wants; nothing for the others."""
     if not hasattr(tokenizer, "src_lang") or not hasattr(tokenizer, "tgt_lang"):
         return {}
@@ -104,6 +125,17 @@ def _languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str,
         "source_language": _code(source, codes, path),
         "target_prefix": tokens.get(target_code, target_code),
     }
+
+
+def prefix_of(path: str, tokenizer: Any, source: str, target: str, wanted: str | None) -> str:
+    """What stands before every source: as asked for, a MADLAD token (`<2de>`), or T5's own instruction."""
+    if wanted is not None:
+        return wanted
+    base = re.split("[-_@]", target)[0]
+    if f"<2{base}>" in tokenizer.get_vocab():
+        return f"<2{base}> "
+    tasks = getattr(AutoConfig.from_pretrained(path, trust_remote_code=False), "task_specific_params", None) or {}
+    return str((tasks.get(f"translation_{source}_to_{target}") or {}).get("prefix", ""))
 
 
 def _code(language: str, codes: Sequence[str], path: str) -> str:

@@ -1,4 +1,4 @@
-"""int8 for ONNX: matrices by ONNX Runtime's dynamic quantisation, embeddings by the same numbers."""
+"""int8 for ONNX: matrices by ONNX Runtime's dynamic quantisation, embeddings by the same numbers; or weights alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _quantise_embedding(graph: Any) -> None:
     stored = {found.name: found for found in graph.initializer}
     index, gather = next((i, n) for i, n in enumerate(graph.node) if n.op_type == "Gather" and n.input[0] == "words")
     if "words_quantized" not in stored:
-        integers, scales = _by_column(numpy_helper.to_array(stored["words"]))
+        integers, scales = _by_column(numpy_helper.to_array(stored["words"]), _LARGEST)
         graph.initializer.append(numpy_helper.from_array(integers, "words_quantized"))
         graph.initializer.append(numpy_helper.from_array(scales, "words_scale"))
     nodes = [
@@ -54,7 +54,32 @@ def _quantise_embedding(graph: Any) -> None:
     graph.initializer.remove(stored["words"])
 
 
-def _by_column(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quantise_weights(source: Path, target: Path) -> None:
+    """Write a copy of a model whose matrices are stored in int8 by column, and computed with in float32.
+
+    Cast and scaling are of constants, so that ONNX Runtime does them once, when it loads the model. WebAssembly has no
+    fast products of integers: there this is several times faster than `quantise`, and as small.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(source)
+    graph = model.graph
+    read = {name for node in graph.node if node.op_type == "MatMul" for name in node.input} | {"words"}
+    nodes = []
+    for stored in [found for found in graph.initializer if found.name in read and len(found.dims) == 2]:
+        integers, scales = _by_column(numpy_helper.to_array(stored), 127)
+        names = [f"{stored.name}_{part}" for part in ("integers", "scales", "cast")]
+        nodes.append(helper.make_node("Cast", [names[0]], [names[2]], to=onnx.TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [names[2], names[1]], [stored.name]))
+        graph.initializer.extend(map(numpy_helper.from_array, (integers, scales), names[:2]))
+        graph.initializer.remove(stored)
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
+    onnx.save(model, target)
+
+
+def _by_column(words: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
     """Integers [d, V] int8 and scales [V] float32 whose product is `words` [d, V], nearly."""
-    scales = np.maximum(np.abs(words).max(0), 1e-9) / _LARGEST
+    scales = np.maximum(np.abs(words).max(0), 1e-9) / largest
     return np.rint(words / scales).astype(np.int8), scales.astype(np.float32)

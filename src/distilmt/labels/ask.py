@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from distilmt import tokenizer as tokenizers
-from distilmt.config import LabelConfig
 from distilmt.errors import UserError
-from distilmt.export.ctranslate2 import export
-from distilmt.export.huggingface import export_huggingface
-from distilmt.labels.rows import LabelRow
-from distilmt.machine import cores
+from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
+from distilmt.labels.speakers import LabelJob, Speakers
 from distilmt.teachers import external
 from distilmt.teachers.local import WordScorer, load_marian
-from distilmt.tokenizer import EOS, Tokenizer
+from distilmt.tokenizer import EOS
 from distilmt.training.batching import Ragged, cut, make_batch
-from distilmt.translator import Hypothesis, Translator
+from distilmt.translator import Hypothesis
 
 _BATCH_TOKENS = 3000
-DECODE_TOKENS = 1024
-
-
-@dataclass
-class LabelJob:
-    """Who is asked, and what."""
-
-    teacher: Path
-    tokenizer: Tokenizer
-    config: LabelConfig
-    source_language: str
-    target_language: str
-    wants_words: bool
-    speaker: Path | None = None
-    """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
 
 
 def _same_pieces(path: Path, job: LabelJob) -> None:
-    if tokenizers.load(path).fingerprint != job.tokenizer.fingerprint or external.pointer(job.teacher):
+    if tokenizers.load(path).fingerprint != job.tokenizer.fingerprint:
         raise UserError(
             f"labels.ensemble names {path}, whose pieces are not those of the teacher: train it with tokenizer.path "
             "set to the teacher's tokenizer, or leave it out"
@@ -54,36 +36,30 @@ class Asker:
     def __init__(self, job: LabelJob, directory: Path) -> None:
         self.job = job
         self.own = external.pointer(job.teacher) is None
-        self.teachers = [job.teacher, *map(Path, job.config.ensemble)]
-        for path in self.teachers[1:]:
+        teachers = [job.teacher, *map(Path, job.config.ensemble)]
+        for path in teachers[1:] if self.own else []:
             _same_pieces(path, job)
-        speakers = [job.speaker] if job.speaker else self.teachers
-        wanted = enumerate(speakers) if job.config.hypotheses else []
-        self.translators = [self._translator(speaker, directory, number) for number, speaker in wanted]
+        self.speakers = Speakers(job, directory) if job.config.hypotheses else None
         self.scorer = None
         if job.wants_words:
-            self.scorer = WordScorer([load_marian(path) for path in self.teachers], job.tokenizer, job.config.top_k)
+            self.scorer = WordScorer([load_marian(path) for path in teachers], job.tokenizer, job.config.top_k)
         self.ids = {piece: i for i, piece in enumerate(job.tokenizer.target.pieces)}
 
-    def _translator(self, speaker: Path, directory: Path, number: int) -> Translator:
-        name = f"teacher-{self.job.config.compute_type}" + (f"-{number + 1}" if number else "")
-        exported = directory / name
-        if not (exported / "distilmt.json").exists():
-            self._export(speaker, exported)
-        return Translator(exported, threads=1, workers=cores(), device="auto")
+    @property
+    def decoded_again(self) -> int:
+        """Sentences whose translation in a narrow type came to nothing, and that were translated in float32."""
+        return self.speakers.decoded_again if self.speakers else 0
 
-    def _export(self, teacher: Path, exported: Path) -> None:
-        job = self.job
-        outside = external.pointer(teacher)
-        if outside:
-            export_huggingface(outside, exported, job.config.compute_type, job.source_language, job.target_language)
-        else:
-            export(load_marian(teacher), job.tokenizer, exported, job.config.compute_type)
+    def shard(self, sentences: pa.Table) -> Shard:
+        """The labels of some sentences as a file of a store."""
+        before = self.decoded_again
+        found = shard_of(self.label(sentences), schema_of(len(self.job.tokenizer.target.pieces)))
+        return replace(found, decoded_again=self.decoded_again - before)
 
     def label(self, sentences: pa.Table) -> list[LabelRow]:
         """The labels of some sentences, in order."""
         sources, references = sentences["source"].to_pylist(), sentences["target"].to_pylist()
-        found = self._translate(sources)
+        found = self.speakers.translate(sources) if self.speakers else [[] for _ in sources]
         tokens = [[self._tokens(h) for h in hypotheses] for hypotheses in found]
         wants = self.job.config.score_on
         first = [t[0] if t else [] for t in tokens]
@@ -112,23 +88,6 @@ class Asker:
                 strict=True,
             )
         ]
-
-    def _translate(self, sources: list[str]) -> list[list[Hypothesis]]:
-        """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""
-        config = self.job.config
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-        for translator in self.translators:
-            answers = translator.hypotheses(
-                sources,
-                beam_size=config.beam_size,
-                count=config.hypotheses,
-                length_penalty=config.length_penalty,
-                sampling=config.sampling,
-                batch_size=DECODE_TOKENS,
-                batch_type="tokens",
-            )
-            found = [before + more for before, more in zip(found, answers, strict=True)]
-        return found
 
     def _tokens(self, hypothesis: Hypothesis) -> list[int]:
         """Ids with `</s>`: the teacher's own pieces where it shares the vocabulary, else its text in ours."""

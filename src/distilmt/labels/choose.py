@@ -13,9 +13,10 @@ from sacrebleu.metrics.bleu import BLEU
 
 from distilmt import progress
 from distilmt.config import LabelConfig
-from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.ask import Asker
 from distilmt.labels.chrf import pairwise
 from distilmt.labels.rows import LabelRow, rows_of
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.teachers.local import weights_fingerprint
 from distilmt.teachers.reverse import Reverse
@@ -56,7 +57,9 @@ def _descending(scores: np.ndarray) -> list[int]:
     return np.argsort(-scores, kind="stable").tolist()  # type: ignore[no-any-return]
 
 
-def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) -> dict[str, Any]:
+def choose(
+    store: LabelStore, config: LabelConfig, job: LabelJob | None, score: Utility, directory: Path
+) -> dict[str, Any]:
     """Write a store whose first hypothesis is the one chosen; go on where an earlier call was cut off.
 
     Of `config.keep` hypotheses each gets a row of its own. Words of the teacher are asked for anew where another
@@ -64,31 +67,32 @@ def choose(store: LabelStore, job: LabelJob, score: Utility, directory: Path) ->
 
     Args:
         store: the candidates.
-        job: the teacher they are of; `job.config` says how to choose.
+        config: how to choose.
+        job: the teacher they are of; None if they hold no words of it.
         score: the utility.
         directory: the new store.
 
     Returns:
         Counts, for the step's record.
     """
-    config = job.config
     header = {key: store.manifest[key] for key in ("teacher", "tokenizer", "decoding", "target_vocab_size")}
     choice = [config.choose, config.utility, config.keep, config.reverse and weights_fingerprint(Path(config.reverse))]
     writer = LabelWriter(directory, header | {"choice": choice}, store.k)
     # The candidates are there: no translator is needed, and nothing is exported for one.
-    asker = Asker(replace(job, config=replace(config, hypotheses=0)), directory)
+    asker = Asker(replace(job, config=replace(job.config, hypotheses=0)), directory) if job else None
     reverse = Reverse(config.reverse) if config.reverse else None
     counts: Counter[str] = Counter()
-    begun = sum(int(shard["rows"]) for shard in store.manifest["shards"][: writer.done()])
+    done = writer.done()
+    begun = sum(int(shard["rows"]) for number, shard in enumerate(store.manifest["shards"]) if number in done)
     with progress.task("choosing", store.rows, "sentences", begun) as bar:
         for number, table in enumerate(store.shards()):
             rows = rows_of(table, store.k)
             picked = [_picked(row, config, score) for row in rows]
             counts["changed"] += sum(order[:1] not in ([], [0]) for order in picked)
             counts["kept"] += sum(map(len, picked))
-            if number >= writer.done():
+            if number not in done:
                 chosen = _reordered(rows, picked, asker)
-                writer.write_shard(_scored(chosen, reverse) if reverse else chosen)
+                writer.write_shard(_scored(chosen, reverse) if reverse else chosen, number)
                 bar.advance(len(rows))
     writer.finish()
     return {"sentences": store.rows, **counts}
@@ -116,12 +120,12 @@ def _picked(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
     return list(first.values())[: config.keep]
 
 
-def _reordered(rows: Sequence[LabelRow], picked: Sequence[list[int]], asker: Asker) -> list[LabelRow]:
+def _reordered(rows: Sequence[LabelRow], picked: Sequence[list[int]], asker: Asker | None) -> list[LabelRow]:
     """A row for every hypothesis picked, with that in front; a row without any stays as it is."""
     others = [(i, place) for i, places in enumerate(picked) for place in places if place > 0]
     tokens = [rows[i].hypotheses[place][1] for i, place in others]
-    tops = asker.words([rows[i].source for i, _ in others], tokens) if others else []
-    words = dict(zip(others, tops, strict=True))
+    tops = asker.words([rows[i].source for i, _ in others], tokens) if others and asker else []
+    words = dict(zip(others, tops, strict=True)) if asker else {}
     found = []
     for i, (row, places) in enumerate(zip(rows, picked, strict=True)):
         for number, place in enumerate(places or [0]):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 Top = tuple[np.ndarray, np.ndarray]
 
@@ -66,6 +67,28 @@ def table_of(rows: Sequence[LabelRow], schema: pa.Schema) -> pa.Table:
         columns[f"{prefix}top_ids"] = _flat(tops, 0, schema.field(f"{prefix}top_ids").type)
         columns[f"{prefix}top_logprobs"] = _flat(tops, 1, schema.field(f"{prefix}top_logprobs").type)
     return pa.table(columns, schema=schema)
+
+
+@dataclass
+class Shard:
+    """Some rows as a file."""
+
+    rows: int
+    content: bytes
+    decoded_again: int = 0
+    """Of the rows: those whose translation in a narrow type came to nothing."""
+
+
+def shard_of(rows: Sequence[LabelRow], schema: pa.Schema) -> Shard:
+    """Rows as the file of a shard: the same rows give the same bytes."""
+    return file_of(table_of(rows, schema))
+
+
+def file_of(table: pa.Table) -> Shard:
+    """A table of a shard's columns as its file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return Shard(table.num_rows, sink.getvalue().to_pybytes())
 
 
 def _flat(tops: Sequence[Top | None], which: int, kind: pa.DataType) -> pa.Array:

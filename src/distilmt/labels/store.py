@@ -1,12 +1,13 @@
 """The label store: Parquet shards and a manifest.
 
 A shard is whole and named in the manifest, or it does not exist: it is written to a temporary name, flushed, renamed,
-and then entered in the manifest, which is replaced atomically. Ids never shift.
+and then entered in the manifest, which is replaced atomically. Shards may come in any order: the manifest holds them by
+number, so that ids never shift.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import bisect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
+from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.labels.arrays import COLUMNS, LabelArrays, arrays_of, first_field
-from distilmt.labels.rows import LabelRow, schema_of, table_of
+from distilmt.labels.ids import twice
+from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
 from distilmt.rundir import atomic_path, fingerprint_files, read_json, write_json
 
 FORMAT = 1
@@ -26,7 +29,7 @@ MANIFEST = "manifest.json"
 
 
 class LabelWriter:
-    """Writes a store shard by shard; opened again after an interruption it goes on behind the last whole shard."""
+    """Writes a store shard by shard; opened again after an interruption it goes on with what is missing."""
 
     def __init__(self, directory: Path, header: dict[str, Any], k: int) -> None:
         """Open or begin a store.
@@ -50,7 +53,7 @@ class LabelWriter:
             if different:
                 raise UserError(
                     f"{directory} holds labels made with another {', '.join(different)}: "
-                    "delete it or name another run_dir"
+                    "delete it or name another directory (run_dir)"
                 )
             self.manifest = old
             self._forget_damaged()
@@ -60,29 +63,31 @@ class LabelWriter:
                 stray.unlink()
 
     def _forget_damaged(self) -> None:
-        """Go back behind the first shard that is not as it was written: from there on labels are written again."""
-        whole = []
-        for shard in self.manifest["shards"]:
-            if not _is_whole(self.directory / shard["name"], shard["checksum"]):
-                break
-            whole.append(shard)
+        """Leave out shards that are not as they were written: their labels are written again."""
+        whole = [s for s in self.manifest["shards"] if _is_whole(self.directory / s["name"], s["checksum"])]
         if len(whole) < len(self.manifest["shards"]):
             rows = sum(shard["rows"] for shard in whole)
             self.manifest |= {"shards": whole, "rows": rows, "complete": False}
             write_json(self.directory / MANIFEST, self.manifest)
 
-    def done(self) -> int:
-        """Number of whole shards."""
-        return len(self.manifest["shards"])
+    def done(self) -> set[int]:
+        """Numbers of the whole shards."""
+        return {_number(shard) for shard in self.manifest["shards"]}
 
-    def write_shard(self, rows: Sequence[LabelRow]) -> None:
-        """Append a shard."""
-        name = f"shard-{self.done():05d}.parquet"
-        path = self.directory / name
+    def write_shard(self, rows: Sequence[LabelRow], number: int | None = None) -> None:
+        """Add a shard of rows; without a number it is the first that is missing."""
+        done = self.done()
+        missing = next(i for i in range(len(done) + 1) if i not in done)
+        self.add(shard_of(rows, self.schema), missing if number is None else number)
+
+    def add(self, shard: Shard, number: int) -> None:
+        """Add a shard that is a file already."""
+        path = self.directory / f"shard-{number:05d}.parquet"
         with atomic_path(path) as temporary:
-            pq.write_table(table_of(rows, self.schema), temporary, compression="zstd")
-        self.manifest["shards"].append({"name": name, "rows": len(rows), "checksum": fingerprint_files(path)})
-        self.manifest["rows"] += len(rows)
+            temporary.write_bytes(shard.content)
+        entry = {"name": path.name, "rows": shard.rows, "checksum": fingerprint_files(path)}
+        bisect.insort(self.manifest["shards"], entry, key=_number)
+        self.manifest["rows"] += shard.rows
         write_json(self.directory / MANIFEST, self.manifest)
 
     def finish(self) -> None:
@@ -91,15 +96,24 @@ class LabelWriter:
         write_json(self.directory / MANIFEST, self.manifest)
 
 
+def _number(shard: dict[str, Any]) -> int:
+    """Place of a shard in the store."""
+    return int(shard["name"].removeprefix("shard-").removesuffix(".parquet"))
+
+
 def _is_whole(path: Path, checksum: str) -> bool:
     return path.exists() and fingerprint_files(path) == checksum
 
 
 class LabelStore:
-    """A finished store."""
+    """A store that can be read."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, unfinished: bool = False) -> None:
         """Open a store.
+
+        Args:
+            directory: the store.
+            unfinished: open it even if shards are still to come.
 
         Raises:
             UserError: there is none, or it is not finished.
@@ -110,7 +124,8 @@ class LabelStore:
         self.manifest = read_json(directory / MANIFEST)
         if self.manifest.get("format") != FORMAT:
             raise UserError(f"{directory} was written by another version of distilmt: delete it and label again")
-        if not self.manifest.get("complete"):
+        self.complete = bool(self.manifest.get("complete"))
+        if not (self.complete or unfinished):
             raise UserError(f"{directory}: the labels are not finished: run `distilmt label` again, it goes on")
         self.k, self.rows = int(self.manifest["k"]), int(self.manifest["rows"])
 
@@ -167,20 +182,42 @@ class LabelStore:
         return int(found)
 
     def check(self) -> None:
-        """Read everything: checksums, every id once, as many positions as tokens.
+        """Read everything, a shard at a time: checksums, every id once, as many positions as tokens.
 
         Raises:
             UserError: something is wrong; names the shard or the id.
         """
-        for shard in self.manifest["shards"]:
-            path = self.directory / shard["name"]
-            if not _is_whole(path, shard["checksum"]):
-                raise self._damaged(shard["name"])
-        twice = [i for i, count in Counter(self.ids()).items() if count > 1]
-        if twice:
-            raise UserError(f"{self.directory}: id {twice[0]!r} is there more than once: delete it and label again")
-        for kind in ("hypothesis", "reference"):
-            self.arrays(kind)
+        with progress.task("checking", self.rows, "rows") as bar:
+            for entry, shard in zip(self.manifest["shards"], self.files(), strict=True):
+                self._check_shard(entry, shard)
+                bar.advance(shard.rows)
+        if self.rows != sum(entry["rows"] for entry in self.manifest["shards"]):
+            raise self._damaged(MANIFEST)
+        found = twice(lambda: self.shards(["id"]))
+        if found is not None:
+            raise UserError(f"{self.directory}: id {found!r} is there more than once: delete it and label again")
+
+    def _check_shard(self, entry: dict[str, Any], shard: Shard) -> None:
+        try:
+            table = pq.read_table(pa.BufferReader(shard.content))
+        except pa.ArrowException:
+            raise self._damaged(entry["name"]) from None
+        if table.num_rows != entry["rows"]:
+            raise self._damaged(entry["name"])
+        for kind in COLUMNS:
+            arrays_of(table, kind, self.k, int(self.manifest["target_vocab_size"]), self.directory)
+
+    def files(self) -> Iterator[Shard]:
+        """The shards as files, in order.
+
+        Raises:
+            UserError: one is not as it was written.
+        """
+        for entry in self.manifest["shards"]:
+            path = self.directory / entry["name"]
+            if not _is_whole(path, entry["checksum"]):
+                raise self._damaged(entry["name"])
+            yield Shard(entry["rows"], path.read_bytes())
 
     def arrays(self, kind: str) -> LabelArrays:
         """All rows' best hypotheses (`hypothesis`) or references (`reference`) with the teacher's words.

@@ -1,11 +1,10 @@
-"""Writes a label store: shards of sentences, asked of the teacher one after another."""
+"""Writes a label store: shards of sentences, each asked of the teacher here or on a cluster."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,10 @@ import pyarrow as pa
 
 from distilmt import progress
 from distilmt.errors import UserError
-from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels import cluster
+from distilmt.labels.ask import Asker
+from distilmt.labels.rows import Shard
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelWriter
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
@@ -26,7 +28,7 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
 
     Args:
         shards: the sentences, `job.config.shard_size` a table: columns id, source and target (the reference, may be
-            null). They are taken one by one; those that were labelled by an earlier call are passed over.
+            null). They are taken as they are needed; those that were labelled by an earlier call are passed over.
         total: sentences of all shards.
         job: who is asked, and what.
         directory: the store.
@@ -35,24 +37,35 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
         Counts, for the step's record.
 
     Raises:
-        UserError: word distributions are wanted of a teacher that has another vocabulary.
+        UserError: word distributions are wanted of a teacher that has another vocabulary; or `cluster.ask`'s.
     """
     outside = external.pointer(job.teacher)
     if outside and job.wants_words:
         raise UserError(
-            f"teacher {outside!r} has another vocabulary than the tokenizer, so it cannot give word distributions: "
-            "set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path to its directory"
+            f"teacher {outside['name']!r} has another vocabulary than the tokenizer, so it cannot give word "
+            "distributions: set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path "
+            "to its directory"
         )
     writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
-    done, asker = writer.done(), None
-    labelled = min(done * job.config.shard_size, total)
-    with progress.task("labelling", total, "sentences", labelled) as bar:
-        for sentences in islice(shards, done, None):
-            asker = asker or Asker(job, directory)
-            writer.write_shard(asker.label(sentences))
-            bar.advance(sentences.num_rows)
+    done, again = writer.done(), 0
+    missing = ((number, sentences) for number, sentences in enumerate(shards) if number not in done)
+    ask = cluster.ask if job.config.engine == "ray" else _ask
+    with progress.task("labelling", total, "sentences", writer.manifest["rows"]) as bar:
+        for number, shard in ask(missing, job, directory):
+            writer.add(shard, number)
+            again += shard.decoded_again
+            bar.advance(shard.rows)
     writer.finish()
-    return {"sentences": total, "shards": writer.done()}
+    told = {"decoded_again": again} if again else {}
+    return {"sentences": total, "shards": len(writer.done())} | told
+
+
+def _ask(shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path) -> Iterator[tuple[int, Shard]]:
+    """Label in this process, one shard after another; the teacher is loaded when there is one to be labelled."""
+    asker = None
+    for number, sentences in shards:
+        asker = asker or Asker(job, directory)
+        yield number, asker.shard(sentences)
 
 
 def drawn(total: int, most: int | None, seed: tuple[int, ...]) -> np.ndarray:
@@ -72,16 +85,21 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) ->
     return (time.monotonic() - begin) / max(1, sentences.num_rows)
 
 
-def _header(job: LabelJob, outside: str | None) -> dict[str, Any]:
+def _header(job: LabelJob, outside: dict[str, Any] | None) -> dict[str, Any]:
     """What a store's labels depend on."""
     files = fingerprint_files(job.teacher / external.POINTER) if outside else weights_fingerprint(job.teacher)
-    others = [weights_fingerprint(Path(path)) for path in job.config.ensemble]
+    others = [_weights(Path(path)) for path in job.config.ensemble]
     return ({"speaker": weights_fingerprint(job.speaker)} if job.speaker else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
         "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling")},
         "target_vocab_size": len(job.tokenizer.target.pieces),
     }
+
+
+def _weights(path: Path) -> str:
+    """Stands for a model of an ensemble: CTranslate2's, or of safetensors."""
+    return fingerprint_files(path / "model.bin") if (path / "model.bin").exists() else weights_fingerprint(path)
 
 
 _DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on", "sampling")

@@ -32,7 +32,7 @@ _PAIRS = (
 
 def system(
     name: str,
-    file_bytes: int,
+    file_bytes: int | None,
     beam_size: int,
     scores: Scores | None = None,
     speed: Speed | None = None,

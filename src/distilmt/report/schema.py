@@ -26,7 +26,7 @@ class System(TypedDict, total=False):
 
     name: str
     parameters: int | None
-    file_bytes: int
+    file_bytes: int | None
     bleu: float
     chrf: float
     ter: float

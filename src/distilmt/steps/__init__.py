@@ -14,11 +14,13 @@ from distilmt.steps.learn import (
     write_labels,
 )
 from distilmt.steps.measure import evaluate_models, write_report
+from distilmt.steps.references import ask_references
 from distilmt.steps.score import TRANSLATIONS, score_model
 from distilmt.steps.signatures import signature
 
 __all__ = [
     "TRANSLATIONS",
+    "ask_references",
     "choose_labels",
     "evaluate_models",
     "export_models",

@@ -21,6 +21,7 @@ SENTENCES, _EXAMPLES = 500, 5
 _ELSEWHERE = {
     "student.argosmodel": "argostranslate runs in an environment of its own",
     "student-marian": "marian-decoder is a program of its own",
+    "student-web": "a browser runs it",
 }
 
 

@@ -13,7 +13,7 @@ from distilmt.evaluation.language import TwoLanguages
 from distilmt.machine import cores
 from distilmt.progress import task
 from distilmt.rundir import read_json, write_json
-from distilmt.translator import Translator
+from distilmt.teachers.outside import open_speaker
 
 _LEARNT_FROM = 20_000
 """Sentences from which the two languages are learnt."""
@@ -70,7 +70,7 @@ def _file(name: str) -> str:
 def _examine(config: RunConfig, material: Material, system: tuple[Path, int], file: Path) -> None:
     """Put challenges to an export, unless that was done."""
     if not file.exists():
-        translator = Translator(system[0], threads=1, workers=cores())
+        translator = open_speaker(system[0], threads=1, workers=cores())
         found = examination.examine(translator, material, system[1], config.seed)
         write_json(file, {challenge: asdict(answers) for challenge, answers in found.items()})
 
@@ -92,7 +92,7 @@ def _examined(names: list[str]) -> list[str]:
 
 
 def _material(config: RunConfig, root: Path) -> Material:
-    test, train = (prepare.load(root / "corpus", split) for split in ("test", "train"))
+    test, train = prepare.load(root / "corpus", "test"), prepare.pairs(root / "corpus")
     source, target = train["source"].to_pylist(), train["target"].to_pylist()
     pair = config.corpus
     return Material(

@@ -13,10 +13,11 @@ from distilmt.evaluation import speed
 from distilmt.export.argos import export_argos
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.ctranslate2 import export
-from distilmt.export.huggingface import export_huggingface
+from distilmt.export.foreign import export_foreign
 from distilmt.export.marian import export_marian
 from distilmt.export.onnx import export_onnx
 from distilmt.export.transformers import export_transformers
+from distilmt.export.web import export_web
 from distilmt.progress import say
 from distilmt.rundir import read_step, write_json
 from distilmt.steps.agreement import agreement, sentences, summary
@@ -49,11 +50,13 @@ def system_name(model: str, compute_type: str) -> str:
 
 
 def wanted(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """Models and the CTranslate2 types they are exported in."""
+    """Models and the CTranslate2 types they are exported in; a teacher that is no model has one form, `float32`."""
+    teacher = config.teacher
+    as_it_is = teacher.command or teacher.url or (teacher.path and external.is_ctranslate2(teacher.path))
+    types = {"teacher": ["float32"] if as_it_is else config.export.teacher}
     for model in MODELS:
         if model != "baseline" or config.student.baseline:
-            for compute_type in config.export.teacher if model == "teacher" else config.export.student:
-                yield model, compute_type
+            yield from ((model, compute_type) for compute_type in types.get(model, config.export.student))
 
 
 def format_name(name: ExportFormat) -> str:
@@ -69,7 +72,8 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
         path = directory / system_name(model, compute_type)
         outside = external.pointer(root / model)
         if outside:
-            export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)
+            facts = external.reached(outside, config.teacher.endpoint)
+            export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
         else:
             export(load_marian(root / model), tokenizer, path, compute_type)
         write_card(path, card(config, model), Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
@@ -92,6 +96,8 @@ def export_format(
         export_onnx(model, tokenizer, path, about)
     elif name == "argos":
         export_argos(model, tokenizer, path, about)
+    elif name == "web":
+        export_web(model, tokenizer, path, about, config.export.node_modules)
     else:
         export_marian(model, tokenizer, path, about)
 

@@ -14,9 +14,9 @@ from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.errors import UserError
 from distilmt.evaluation.quality import tokenizer_for
-from distilmt.labels.ask import LabelJob
 from distilmt.labels.choose import choose, utility
 from distilmt.labels.dataset import labelled
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import drawn, label
 from distilmt.rundir import read_step
@@ -44,16 +44,16 @@ def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
         found = tokenizers.load(Path(config.tokenizer.path))
         found.copy_to(directory)
         return {"sizes": [len(found.source.pieces), len(found.target.pieces)], "shared": found.shared}
-    table = prepare.load(directory.parent / "corpus", "train")
-    sources, targets = table["source"].to_pylist(), table["target"].to_pylist()
+    corpus = directory.parent / "corpus"
+    sources, targets = prepare.load(corpus, "train")["source"].to_pylist(), prepare.pairs(corpus)["target"].to_pylist()
     return tokenizers.train(sources, targets, config.tokenizer, directory, config.seed)
 
 
 def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Train a teacher on the pairs, or point to the one that was named."""
     tokenizer = tokenizers.load(directory.parent / "tokenizer")
-    if config.teacher.path:
-        return external.adopt(config.teacher.path, tokenizer, directory)
+    if config.teacher.named:
+        return external.adopt(config.teacher, (config.corpus.source, config.corpus.target), tokenizer, directory)
     model = new_model(config.teacher.model, tokenizer, config.teacher.training.dropout, config.seed)
     data = reference_set(directory.parent / "corpus", tokenizer, config.teacher.model.max_positions)
     job = Job("teacher", data, config.teacher.training, _ONLY_REFERENCES, config.seed)
@@ -69,6 +69,7 @@ def label_job(config: RunConfig, root: Path) -> LabelJob:
         source_language=config.corpus.source,
         target_language=config.corpus.target,
         wants_words=config.labels.top_k > 0,
+        endpoint=config.teacher.endpoint,
     )
 
 
@@ -84,7 +85,7 @@ def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Choose among the teacher's hypotheses."""
     root, labels = directory.parent, config.labels
     score = utility(labels.utility, tokenizer_for(config.corpus.target))
-    return choose(LabelStore(root / "labels"), label_job(config, root), score, directory)
+    return choose(LabelStore(root / "labels"), labels, label_job(config, root), score, directory)
 
 
 def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Job, dict[str, int]]:
@@ -149,8 +150,8 @@ def _asked_again(config: RunConfig, root: Path) -> MarianMTModel | None:
     for key, value in needs.items():
         if value and outside:
             raise UserError(
-                f"student.{key} is {value:g}, but teacher {outside!r} has another vocabulary than the tokenizer: "
-                "the student's words mean nothing to it, so set it to 0"
+                f"student.{key} is {value:g}, but teacher {outside['name']!r} has another vocabulary than the tokenizer"
+                ": the student's words mean nothing to it, so set it to 0"
             )
     return load_marian(root / "teacher") if student.objective.online else None
 
@@ -175,7 +176,7 @@ def _as_long_as(config: TrainingConfig, student: Path) -> TrainingConfig:
 
 def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:
     """The references of the corpus, or of the sentences named."""
-    table = prepare.load(corpus, "train")
+    table = prepare.pairs(corpus)
     if ids is not None:
         table = table.filter(np.fromiter((i in ids for i in table["id"].to_pylist()), bool, table.num_rows))
     targets = Ragged.of(tokenizer.target.encode(table["target"].to_pylist()))

@@ -19,7 +19,7 @@ from distilmt.rundir import read_json, read_step, write_json, write_text
 from distilmt.steps.examine import examine_models, verdicts
 from distilmt.steps.export import MODELS, system_name, wanted
 from distilmt.steps.signatures import signature
-from distilmt.translator import Translator
+from distilmt.teachers.outside import open_speaker, shipped_bytes
 
 
 def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
     """Scores and health of one export; kept in a file, so that a run that is cut off does not translate again."""
     if path.exists():
         return dict(read_json(path))
-    translator = Translator(model, threads=1, workers=cores())
+    translator = open_speaker(model, threads=1, workers=cores())
     translations = translator.translate(sources, config.evaluation.beam_size)
     scores = quality.score(translations, references, config.corpus.target)
     result = {
@@ -103,7 +103,7 @@ def _systems(config: RunConfig, root: Path, found: dict[str, Any]) -> Iterator[A
         name = system_name(model, compute_type)
         yield build.system(
             name,
-            speed.file_bytes(root / "exports" / name),
+            shipped_bytes(root / "exports" / name),
             config.evaluation.beam_size,
             quality.Scores(**found[name]["scores"]),
             speed.Speed(**speeds[name]),

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from distilmt.config import ObjectiveConfig, RunConfig
-from distilmt.labels.ask import LabelJob
 from distilmt.labels.dataset import labelled
+from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import drawn, label
 from distilmt.rundir import atomic_path, read_json, write_json

@@ -14,14 +14,14 @@ from distilmt.config import RunConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import quality
 from distilmt.export.ctranslate2 import export
-from distilmt.export.huggingface import export_huggingface
+from distilmt.export.foreign import export_foreign
 from distilmt.machine import cores
 from distilmt.rundir import read_json, write_json
 from distilmt.teachers import external
 from distilmt.teachers.local import load_marian
+from distilmt.teachers.outside import open_speaker
 from distilmt.teachers.probe import Positions, probe
 from distilmt.tokenizer import Tokenizer
-from distilmt.translator import Translator
 
 TRANSLATIONS = "translations.json"
 _DECODINGS = ("beam", "greedy", "int8")
@@ -58,7 +58,7 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
     found = {}
     for compute_type, decodings in (("float32", ("beam", "greedy")), ("int8", ("int8",))):
         export_model(config, directory.parent, model, compute_type, directory / compute_type)
-        translator = Translator(directory / compute_type, threads=1, workers=cores())
+        translator = open_speaker(directory / compute_type, threads=1, workers=cores())
         for decoding in decodings:
             found[decoding] = translator.translate(sources, 1 if decoding == "greedy" else config.evaluation.beam_size)
     write_json(path, found)
@@ -69,7 +69,8 @@ def export_model(config: RunConfig, root: Path, model: str, compute_type: str, p
     """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2; `bits` of one of ours."""
     outside = external.pointer(root / model)
     if outside:
-        export_huggingface(outside, path, compute_type, config.corpus.source, config.corpus.target)
+        facts = external.reached(outside, config.teacher.endpoint)
+        export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
     else:
         export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type, bits)
 

@@ -27,7 +27,7 @@ from distilmt.steps.learn import student_job
 from distilmt.steps.score import export_model
 from distilmt.students.presets import parameter_count
 from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.teachers.outside import open_speaker
 
 Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
 _MULTIPLE = 16
@@ -149,7 +149,7 @@ def _without_pieces(plan: Plan) -> dict[str, Any]:
     before = tokenizers.load(plan.parent.parent / "tokenizer")
     store = LabelStore(labels_of(plan.run, root))
     train = prepare.load(root / "corpus", "train")
-    targets = [*train["target"].to_pylist(), *store.hypotheses()]
+    targets = [*prepare.pairs(root / "corpus")["target"].to_pylist(), *store.hypotheses()]
     kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
     tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
     model = vocabulary.prune_model(load_marian(plan.parent), kept)
@@ -219,7 +219,7 @@ def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[st
     file = path.parent / f"{split}-beam{beam_size}.json"
     if not file.exists():
         table = prepare.load(Path(config.run_dir) / "corpus", split)
-        lines = Translator(path, threads=1, workers=cores()).translate(table["source"].to_pylist(), beam_size)
+        lines = open_speaker(path, threads=1, workers=cores()).translate(table["source"].to_pylist(), beam_size)
         found = quality.score(lines, table["target"].to_pylist(), config.corpus.target)
         write_json(file, {"scores": asdict(found), "translations": lines})
     return dict(read_json(file))

@@ -47,7 +47,7 @@ def signature(config: RunConfig) -> str:
     labels, objective = config.labels, config.student.objective
     policy = config.student.on_policy
     parts = {
-        "teacher": "+".join([config.teacher.path or "trained", *labels.ensemble]),
+        "teacher": "+".join([config.teacher.named or "trained", *labels.ensemble]),
         "decode": _decoding(labels) if labels.hypotheses else "no",
         "labels": _asked(labels)
         + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}")

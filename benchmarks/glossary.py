@@ -1,0 +1,88 @@
+"""How often prescribed terms arrive with `--glossary`, and what they cost: on the test set of a run.
+
+Terms are words of the training text with the word they go with most often (Dice's coefficient), so that the
+references of the test set say what following them is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import sacrebleu
+from turns import write
+
+from distilmt.glossary import Glossary, _count
+from distilmt.translator import Translator
+
+WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def terms(sources: list[str], targets: list[str], alike: float, least: int, most: int) -> dict[str, str]:
+    """For words that `least` to `most` training sentences have, the word that stands in the same translations."""
+    ones, others, both = Counter(), Counter(), Counter()
+    for source, target in zip(sources, targets, strict=True):
+        left, right = set(WORD.findall(source)), set(WORD.findall(target))
+        ones.update(left)
+        others.update(right)
+        both.update((a, b) for a in left for b in right)
+    best: dict[str, tuple[float, str]] = {}
+    for (a, b), count in both.items():
+        if least <= ones[a] <= most:
+            best[a] = max(best.get(a, (0.0, "")), (2 * count / (ones[a] + others[b]), b))
+    return {a: b for a, (score, b) in best.items() if score >= alike}
+
+
+def row(name: str, said: list[str], wanted: list[list[str]], references: list[str], seconds: float) -> str:
+    there = sum(
+        min(_count(text, t), targets.count(t)) for text, targets in zip(said, wanted, strict=True) for t in set(targets)
+    )
+    share = there / sum(map(len, wanted))
+    bleu, chrf = sacrebleu.corpus_bleu(said, [references]).score, sacrebleu.corpus_chrf(said, [references]).score
+    return f"| {name} | {share:.1%} | {bleu:.1f} | {chrf:.1f} | {seconds:.1f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="an exported model")
+    parser.add_argument("corpus", type=Path, help="the corpus directory of its run")
+    parser.add_argument("--alike", type=float, default=0.4)
+    parser.add_argument("--sentences", type=int, default=1000)
+    chosen = parser.parse_args()
+    train, test = (pq.read_table(chosen.corpus / f"{name}.parquet").to_pydict() for name in ("train", "test"))
+    glossary = terms(train["source"], train["target"], chosen.alike, 5, len(train["source"]) // 50)
+    translator = Translator(chosen.model, threads=1)
+    beam = translator.beam_size
+    bound = Glossary(translator, glossary, beam)
+    rows = [
+        (s, t, w) for s, t in zip(test["source"], test["target"], strict=True) if (w := [t for _, t in bound._terms(s)])
+    ]
+    rows = rows[: chosen.sentences]
+    sources, references, wanted = map(list, zip(*rows, strict=True))
+    begin = time.perf_counter()
+    free = translator.translate(sources, beam)
+    middle = time.perf_counter()
+    said = bound.translate(sources)
+    end = time.perf_counter()
+    fits = [all(_count(r, t) for t in w) for r, w in zip(references, wanted, strict=True)]
+    parts = []
+    for name, chosen_rows in (("all", [True] * len(rows)), ("the reference has all the prescribed words", fits)):
+        pick = [i for i, chosen_row in enumerate(chosen_rows) if chosen_row]
+        title = f"{len(pick)} sentences with terms, {sum(len(wanted[i]) for i in pick)} terms ({name})"
+        lines = ["|  | terms there | BLEU | chrF | seconds for all |", "|---|---:|---:|---:|---:|"]
+        for label, texts, seconds in (("without", free, middle - begin), ("with the glossary", said, end - middle)):
+            lines.append(
+                row(label, [texts[i] for i in pick], [wanted[i] for i in pick], [references[i] for i in pick], seconds)
+            )
+        parts.append(f"{title}:\n\n" + "\n".join(lines))
+    parts.append(f"Sentences by the way their terms came: {dict(bound.how)}; terms in the glossary: {len(glossary)}.")
+    command = f"python benchmarks/glossary.py MODEL CORPUS --alike {chosen.alike}"
+    write("glossary", command, parts, {"how": dict(bound.how), "terms": len(glossary), "sentences": len(rows)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What is looked at in normalised text to judge a pair: functions of strings, without state.
+
+The rules are those of OpusCleaner and of Mozilla's training pipeline, with thresholds left to the configuration.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]{0,20}(?:\s[^<>]{0,500})?/?>|<!--[^<>]{0,500}-->")
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,10}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+# Of ASCII alone: where there are no spaces, what follows an address is text.
+_URL = re.compile(r"(?:https?://|ftp://|www\.)[!#-&(-;=?-~]+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE | re.ASCII)
+_GROUPING = re.compile(r"(?<=\d)[.,'’ ](?=\d)")
+_NUMBER = re.compile(r"\d+")
+_PHRASE_WORDS = 4
+_MAX_DIGITS = 100
+
+
+def has_markup(text: str) -> bool:
+    """Whether a text has HTML or XML tags or character entities."""
+    return ("<" in text and _TAG.search(text) is not None) or ("&" in text and _ENTITY.search(text) is not None)
+
+
+def without_markup(text: str) -> str:
+    """A text without tags, entities written as the characters they stand for (`&amp;lt;` too)."""
+    text = _TAG.sub("", text) if "<" in text else text
+    for _ in range(2):  # text is often escaped twice
+        text = html.unescape(text) if "&" in text and _ENTITY.search(text) else text
+    return text
+
+
+def letters(text: str) -> float:
+    """Share of letters (and marks, which some scripts write vowels with) among the characters that are no spaces."""
+    seen = text.replace(" ", "")
+    if not seen:
+        return 0.0
+    found = sum(map(str.isalpha, seen))
+    # Counting marks takes long, so it is done where there may be any.
+    return (found if text.isascii() else found + sum(unicodedata.category(c)[0] == "M" for c in seen)) / len(seen)
+
+
+def numbers(text: str) -> list[int]:
+    """The numbers of a text, sorted: digits of any script, without what groups or divides them."""
+    # int() reads digits of every script, but refuses thousands of them.
+    return sorted(int(digits[:_MAX_DIGITS]) for digits in _NUMBER.findall(_GROUPING.sub("", text)))
+
+
+def urls(text: str) -> set[str]:
+    """The web and mail addresses of a text, without the punctuation that ends a sentence."""
+    if "." not in text:
+        return set()
+    return {found.rstrip(".,;:!?)]}").lower() for found in _URL.findall(text)}
+
+
+def repetition(words: Sequence[str]) -> int:
+    """How many times in a row a phrase of one to four words stands, at most."""
+    most = 1 if words else 0
+    for length in range(1, _PHRASE_WORDS + 1):
+        run = 0
+        for word, before in zip(words[length:], words, strict=False):
+            run = run + 1 if word == before else 0
+            most = max(most, run // length + 1)
+    return most

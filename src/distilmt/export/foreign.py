@@ -1,0 +1,114 @@
+"""Teachers that are not made here, as export directories that `teachers.outside.open_speaker` opens."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from distilmt import progress
+from distilmt.errors import UserError
+from distilmt.export.huggingface import Unconverted, export_huggingface, languages, positions, prefix_of
+from distilmt.rundir import atomic_directory, read_json, write_json
+
+_VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
+_ARGOS_POSITIONS = 1024  # as many as CTranslate2 reads at most
+
+
+def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, source: str, target: str) -> None:
+    """Write an export directory of a teacher, whole or not at all.
+
+    Args:
+        facts: what `teacher.json` of the run says.
+        directory: what is written.
+        compute_type: CTranslate2 type, where the teacher is a model.
+        source: source language code.
+        target: target language code.
+
+    Raises:
+        UserError: the teacher cannot be used, or does not know a language.
+    """
+    kind, prefix = facts["kind"], facts.get("prefix")
+    if kind == "ctranslate2":
+        return copy_ctranslate2(facts, directory, compute_type, source, target)
+    outside = {**facts, "source": source, "target": target}
+    if kind == "huggingface":
+        try:
+            return export_huggingface(facts["path"], directory, compute_type, source, target, prefix)
+        except Unconverted as reason:
+            progress.say(f"{reason}: transformers itself generates, which takes longer")
+            outside |= _for_transformers(facts, source, target)
+    with atomic_directory(directory) as temporary:
+        write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})
+
+
+def _for_transformers(facts: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+    tokenizer = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
+    prefix = prefix_of(facts["path"], tokenizer, source, target, facts.get("prefix"))
+    about = {"kind": "transformers", "max_positions": positions(tokenizer), "prefix": prefix}
+    return about | languages(tokenizer, source, target, facts["path"])
+
+
+def copy_ctranslate2(facts: dict[str, Any], directory: Path, compute_type: str, source: str, target: str) -> None:
+    """Copy a CTranslate2 directory, or what an `.argosmodel` holds, with what tells how its text is cut into pieces.
+
+    Known are the exports of distilmt; SentencePiece models beside the weights (`source.spm` and `target.spm`, or one);
+    Hugging Face tokenizers there; and packages of Argos Translate.
+    """
+    with atomic_directory(directory) as temporary:
+        place = _unzipped(Path(facts["path"]), temporary / ".package")
+        model = place / "model" if (place / "model" / "model.bin").exists() else place
+        if (model / "distilmt.json").exists():
+            shutil.copytree(model, temporary, dirs_exist_ok=True)
+            about = read_json(model / "distilmt.json")
+        else:
+            for file in model.iterdir():
+                if file.name in ("model.bin", "config.json") or file.stem in _VOCABULARIES:
+                    shutil.copyfile(file, temporary / file.name)
+            about = _pieces(place, model, temporary, source, target)
+        shutil.rmtree(temporary / ".package", ignore_errors=True)
+        about |= {"compute_in": compute_type, "prefix": facts.get("prefix") or ""}
+        write_json(temporary / "distilmt.json", about)
+
+
+def _pieces(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
+    """Copy whatever tokenizer lies there; what distilmt.json then says."""
+    about: dict[str, Any] = {"format": 1, "max_positions": _ARGOS_POSITIONS}
+    beside = next((p for p in (model, place) if list(p.glob("*.spm")) + list(p.glob("*.model"))), None)
+    if any((model / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")):
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        tokenizer.save_pretrained(directory / "tokenizer")
+        about |= {"tokenizer": "huggingface", "max_positions": positions(tokenizer)}
+        return about | languages(tokenizer, source, target, str(place))
+    if beside is None:
+        raise UserError(
+            f"teacher {str(place)!r} has no tokenizer beside model.bin: put its source.spm and target.spm, "
+            "sentencepiece.model or tokenizer.json there"
+        )
+    own = sorted([*beside.glob("*.spm"), *beside.glob("*.model")])
+    marian = (beside / "source.spm").exists()
+    shutil.copyfile(beside / "source.spm" if marian else own[0], directory / "source.spm")
+    if (beside / "target.spm").exists():
+        shutil.copyfile(beside / "target.spm", directory / "target.spm")
+    package = read_json(place / "metadata.json") if (place / "metadata.json").exists() else {}
+    prefix = package.get("target_prefix")
+    # Marian's models read </s> at the end of a source; those that OpenNMT makes for Argos do not.
+    return about | {"source_end": marian} | ({"target_prefix": prefix} if prefix else {})
+
+
+def _unzipped(path: Path, place: Path) -> Path:
+    """The directory of a package, which is a zip with one directory in it."""
+    if path.is_dir():
+        return path
+    try:
+        with zipfile.ZipFile(path) as package:
+            for entry in package.infolist():
+                if PurePosixPath(entry.filename).is_absolute() or ".." in PurePosixPath(entry.filename).parts:
+                    raise UserError(f"{path} is no package of Argos Translate: it names files outside itself")
+            package.extractall(place)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is no .argosmodel ({error}): copy or download it again") from None
+    return next(p for p in place.iterdir() if p.is_dir())

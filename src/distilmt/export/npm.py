@@ -1,0 +1,89 @@
+"""JavaScript that a browser needs to run a student: taken from npm's packages, never kept in distilmt.
+
+Two packages, of the versions that are tested: ONNX Runtime (MIT) in its smallest build, WebAssembly without WebGPU, and
+Hugging Face's tokenizers (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from distilmt.errors import UserError
+from distilmt.rundir import read_json
+
+PACKAGES = {"onnxruntime-web": "1.30.0", "@huggingface/tokenizers": "0.2.0"}
+"""Versions by package."""
+FILES = {
+    "ort.mjs": ("onnxruntime-web", "dist/ort.wasm.bundle.min.mjs"),
+    "ort.wasm": ("onnxruntime-web", "dist/ort-wasm-simd-threaded.wasm"),
+    "tokenizers.mjs": ("@huggingface/tokenizers", "dist/tokenizers.min.mjs"),
+}
+"""Our name of every file, and where it comes from."""
+_INSTALL = "npm install --ignore-scripts " + " ".join(f"{name}@{version}" for name, version in PACKAGES.items())
+_SECONDS = 600
+
+
+def runtime_files(node_modules: str | None = None) -> dict[str, bytes]:
+    """The files' contents by our names.
+
+    Args:
+        node_modules: a directory of that name in which both packages are installed; None has npm fetch them, from its
+            cache if they are there.
+
+    Raises:
+        UserError: npm is missing or fails, or the directory lacks a package or has another version of it.
+    """
+    if node_modules is not None:
+        return _read(Path(node_modules))
+    if shutil.which("npm") is None:
+        raise UserError(
+            f"the form 'web' needs npm once, to fetch its runtime: install Node.js, or run `{_INSTALL}` elsewhere and "
+            "name its node_modules with --export.node_modules"
+        )
+    with tempfile.TemporaryDirectory(prefix="distilmt-npm-") as temporary:
+        _fetch(Path(temporary))
+        return _read(Path(temporary))
+
+
+def _fetch(directory: Path) -> None:
+    """Lay both packages out as node_modules has them, without what depends on the machine."""
+    for name, version in PACKAGES.items():
+        command = ["npm", "pack", "--silent", "--prefer-offline", f"{name}@{version}"]
+        try:
+            found = subprocess.run(
+                command, cwd=directory, capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"`{' '.join(command)}` took more than {_SECONDS} s: look at the network, run again"
+            ) from None
+        if found.returncode:
+            reason = (found.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise UserError(
+                f"`{' '.join(command)}` failed ({reason}): run `{_INSTALL}` where there is a network and name its "
+                "node_modules with --export.node_modules"
+            )
+        _unpack(directory / found.stdout.strip().splitlines()[-1], name, directory)
+
+
+def _unpack(archive: Path, name: str, directory: Path) -> None:
+    wanted = [path for package, path in FILES.values() if package == name]
+    with tarfile.open(archive) as packed:
+        for path in [*wanted, "package.json"]:
+            file = packed.extractfile(f"package/{path}")
+            assert file is not None
+            (directory / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name / path).write_bytes(file.read())
+
+
+def _read(node_modules: Path) -> dict[str, bytes]:
+    for name, version in PACKAGES.items():
+        path = node_modules / name / "package.json"
+        found = read_json(path)["version"] if path.exists() else "no version"
+        if found != version:
+            raise UserError(f"{node_modules} has {found} of {name}, the form 'web' needs {version}: {_INSTALL}")
+    return {ours: (node_modules / package / path).read_bytes() for ours, (package, path) in FILES.items()}

@@ -1,0 +1,108 @@
+"""A student as a web page: a directory that any static server shows, and that translates in the browser, offline.
+
+    index.html, app.js, worker.js, text.js, shared/     the page
+    runtime/                                                 ONNX Runtime and tokenizers, from npm
+    student.gz                                               the student, its tokenizer and facts: one file
+
+`student.gz` is a safetensors file, packed, whose tensors are files, byte for byte: the graphs of the ONNX export with
+weights in int8, and its tokenizers. Ten lines of JavaScript read it. What is packed is unpacked by the page, so that servers need no settings.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+from transformers import MarianMTModel
+
+import distilmt
+from distilmt.corpora.sentences import ABBREVIATIONS
+from distilmt.export.card import Card, Form, write_card
+from distilmt.export.npm import PACKAGES, runtime_files
+from distilmt.export.onnx import check_installed, export_onnx
+from distilmt.export.quantise import quantise_weights
+from distilmt.rundir import atomic_directory
+from distilmt.tokenizer import Tokenizer
+
+PAGES = Path(distilmt.__file__).parent / "web"
+_USE = f"""
+```bash
+python -m http.server --directory DIRECTORY 8080
+```
+
+and open http://localhost:8080. Any server of static files will do; nothing that is typed leaves the browser.
+
+`runtime/` holds code of others (MIT, Apache-2.0): {", ".join(map(" ".join, PACKAGES.items()))}.
+"""
+
+
+def export_web(
+    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card, node_modules: str | None = None
+) -> None:
+    """Write the page's directory, whole or not at all.
+
+    Args:
+        model: a Marian model in float32, in eval mode.
+        tokenizer: the tokenizer it was trained with.
+        directory: what is written; an older export there is replaced.
+        card: what is said about it.
+        node_modules: where the runtime is installed; None has npm fetch it.
+
+    Raises:
+        UserError: the extra `onnx` is not installed, or the runtime cannot be had.
+    """
+    check_installed()
+    runtime = runtime_files(node_modules)
+    with atomic_directory(directory) as temporary:
+        shutil.copytree(PAGES / "browser", temporary, dirs_exist_ok=True)
+        shutil.copytree(PAGES / "shared", temporary / "shared")
+        (temporary / "runtime").mkdir()
+        for name, content in runtime.items():
+            _write(temporary / "runtime" / name, content)
+        _write(temporary / "student.gz", _student(model, tokenizer, card))
+        write_card(temporary, card, Form("web page", "distilmt", _USE))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """What is not text is packed, and named so."""
+    text = path.suffix == ".mjs"
+    path = path if text or path.suffix == ".gz" else path.with_name(f"{path.name}.gz")
+    path.write_bytes(content if text else gzip.compress(content, 9, mtime=0))
+
+
+def _student(model: MarianMTModel, tokenizer: Tokenizer, card: Card) -> bytes:
+    """The files that a browser reads of an ONNX export as the tensors of one safetensors file."""
+    with tempfile.TemporaryDirectory(prefix="distilmt-web-") as temporary:
+        directory = Path(temporary) / "onnx"
+        export_onnx(model, tokenizer, directory, card)
+        paths = {
+            "encoder": directory / "onnx" / "encoder_model.onnx",
+            "decoder": directory / "onnx" / "decoder_model_merged.onnx",
+            "source": directory / "tokenizer.json",
+            "target": directory / "target" / "tokenizer.json",
+        }
+        for name in ("encoder", "decoder"):
+            quantise_weights(paths[name], paths[name])
+        files = {name: np.fromfile(path, np.uint8) for name, path in paths.items() if path.exists()}
+    return save(files, {"facts": json.dumps(_facts(model, card))})
+
+
+def _facts(model: MarianMTModel, card: Card) -> dict[str, object]:
+    config = model.config
+    return {
+        "source": card.source,
+        "target": card.target,
+        "parameters": card.parameters,
+        "layers": config.decoder_layers,
+        "heads": config.decoder_attention_heads,
+        "width": config.d_model // config.decoder_attention_heads,
+        "positions": config.max_position_embeddings,
+        "pad": config.pad_token_id,
+        "end": config.eos_token_id,
+        "abbreviations": sorted(ABBREVIATIONS),
+    }

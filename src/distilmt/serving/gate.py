@@ -1,0 +1,127 @@
+"""The door: what is too big, too much or too late is turned away before anybody works on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection
+from typing import Any
+
+from distilmt.serving.errors import Refused
+from distilmt.serving.metrics import Metrics
+
+Scope = dict[str, Any]
+_SECURE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_BUFFERED = 16  # bodies of the biggest size that may be in memory at a time
+
+
+class _Gone(Exception):
+    """The client left before it had asked."""
+
+
+class Gate:
+    """ASGI middleware: reads bodies whole within limits, counts, and says `Connection: close` once it is closing."""
+
+    def __init__(self, app: Any, metrics: Metrics, paths: Collection[str], body_limit: int) -> None:
+        """Wrap an app.
+
+        Args:
+            app: the ASGI app behind the door.
+            metrics: told of every request.
+            paths: the paths that are counted each for itself.
+            body_limit: bytes of a request at most.
+        """
+        self._app, self._metrics, self._paths, self._body_limit = app, metrics, paths, body_limit
+        self._buffered = 0
+        self.closing = False
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), 0
+        self._metrics.under_way.inc()
+
+        async def told(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                extra = [*_SECURE, (b"connection", b"close")] if self.closing else _SECURE
+                message = message | {"headers": [*message.get("headers", []), *extra]}
+            await send(message)
+
+        taken = 0
+        try:
+            body = await self._body(scope, receive)
+            taken = len(body)
+            await self._app(scope, _replayed(body, receive), told)
+        except Refused as refused:
+            await _refuse(refused, told)
+        except _Gone:
+            status = 499
+        finally:
+            self._buffered -= taken
+            self._metrics.under_way.dec()
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._metrics.requests.labels(path, str(status)).inc()
+            self._metrics.seconds.labels(path).observe(time.perf_counter() - begun)
+
+    async def _body(self, scope: Scope, receive: Any) -> bytes:
+        """The whole body; counted as buffered until the request is answered.
+
+        Raises:
+            Refused: it is too long (413), or there is no room (503).
+        """
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return b""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self._body_limit:
+                raise Refused(413, f"Invalid request: more than {self._body_limit} bytes")
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Gone
+                part = message.get("body", b"")
+                size += len(part)
+                self._buffered += len(part)
+                if size > self._body_limit:
+                    raise Refused(413, f"Invalid request: more than {self._body_limit} bytes")
+                if self._buffered > self._body_limit * _BUFFERED:
+                    raise Refused(503, "The server is busy: try again later", 5.0)
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+        except BaseException:
+            self._buffered -= size
+            raise
+
+
+def _replayed(body: bytes, receive: Any) -> Any:
+    """A `receive` that gives the body at once, and after it whatever comes."""
+    given = False
+
+    async def again() -> dict[str, Any]:
+        nonlocal given
+        if given:
+            return dict(await receive())
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _refuse(refused: Refused, send: Any) -> None:
+    """Answer without having read the rest, which the connection therefore cannot be used for any more."""
+    body = json.dumps({"error": refused.message}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.encode(), value.encode()) for name, value in refused.headers.items()]
+    headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,93 @@
+"""What one client may ask: keys, and texts in a minute."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from distilmt.errors import UserError
+from distilmt.serving.errors import Refused
+
+_VARIABLE = "DISTILMT_API_KEYS"
+_CLIENTS = 10_000  # remembered at most; who was forgotten starts afresh
+
+
+class Keys:
+    """API keys; none at all lets everybody in."""
+
+    def __init__(self, path: str | None) -> None:
+        """Read keys from a file, one a line (`#` starts a comment), and from DISTILMT_API_KEYS.
+
+        Raises:
+            UserError: the file cannot be read or holds no key.
+        """
+        keys = [key.strip() for key in os.environ.get(_VARIABLE, "").split(",")]
+        if path:
+            keys += _lines(Path(path))
+        self._digests = [_digest(key) for key in keys if key]
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def check(self, key: str | None) -> None:
+        """Let a key in; every key is compared, each in constant time, so that time tells nothing.
+
+        Raises:
+            Refused: keys are asked for and none (400) or a wrong one (403) was given, as LibreTranslate does.
+        """
+        if not self._digests:
+            return
+        if not key:
+            raise Refused(400, "Please contact the server operator to get an API key")
+        given, fits = _digest(key), False
+        for digest in self._digests:
+            fits |= hmac.compare_digest(digest, given)
+        if not fits:
+            raise Refused(403, "Invalid API key")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"api_keys names {path}, which cannot be read ({error}): name a text file of keys") from None
+    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not keys:
+        raise UserError(f"api_keys names {path}, which holds no key: write one on every line")
+    return keys
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+class Rates:
+    """Token buckets: `per_minute` texts for every client, at once or spread out."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def spend(self, client: str, texts: int) -> None:
+        """Count texts of a client.
+
+        Raises:
+            Refused: it has asked too much (429).
+        """
+        if not self._per_minute:
+            return
+        now = time.monotonic()
+        left, then = self._buckets.pop(client, (float(self._per_minute), now))
+        left = min(self._per_minute, left + (now - then) * self._per_minute / 60)
+        wanted = min(texts, self._per_minute)
+        fits = wanted <= left
+        self._buckets[client] = (left - wanted if fits else left, now)
+        if len(self._buckets) > _CLIENTS:
+            self._buckets.popitem(last=False)
+        if not fits:
+            wait = (wanted - left) * 60 / self._per_minute
+            raise Refused(429, f"Slowdown: {self._per_minute} per 1 minute", wait)

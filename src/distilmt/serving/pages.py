@@ -1,0 +1,58 @@
+"""The page for people, and the reports of runs: files known at start, under a policy that lets nothing else in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+import distilmt
+from distilmt.serving.errors import Refused
+from distilmt.serving.service import Service
+
+WEB = Path(distilmt.__file__).parent / "web"
+PAGE = WEB / "server" / "index.html"
+_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# A report is one file without scripts; its style is inside.
+_REPORT = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
+
+
+class _Static(StaticFiles):
+    """Files of the page, with its policy."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Content-Security-Policy"] = _PAGE
+        return response
+
+
+def add_pages(app: FastAPI, service: Service) -> None:
+    """Serve `/`, `/static/…` and `/report`."""
+    reports = {known.name: known.report for pair in service.pairs.values() for known in pair.models if known.report}
+
+    async def report(model: str = "") -> Response:
+        """Show the report of a model's run; without a model, of the first that has one."""
+        path = reports.get(model) if model else next(iter(reports.values()), None)
+        if path is None or not path.exists():
+            raise Refused(404, "There is no report: it comes with a run directory")
+        headers = {"Content-Security-Policy": _REPORT}
+        return FileResponse(path, media_type="text/html", headers=headers)
+
+    app.add_api_route("/report", report, methods=["GET"], response_class=Response)
+    if not service.config.web or not PAGE.exists():
+        return
+
+    async def index() -> Response:
+        return FileResponse(PAGE, media_type="text/html", headers={"Content-Security-Policy": _PAGE})
+
+    app.add_api_route("/", index, methods=["GET"], include_in_schema=False)
+    app.mount("/static", _Static(directory=WEB), name="static")

@@ -1,0 +1,44 @@
+"""The process: uvicorn on one event loop, which stops by finishing what it took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from distilmt import progress
+from distilmt.commands import ServeConfig
+from distilmt.errors import UserError
+from distilmt.machine import cores
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def build(config: ServeConfig) -> FastAPI:
+    """The app of a configuration; no model is loaded yet.
+
+    Raises:
+        UserError: something cannot be served, or a package is missing.
+    """
+    try:
+        from distilmt.serving.app import make_app
+        from distilmt.serving.limits import Keys, Rates
+        from distilmt.serving.service import Service
+    except ImportError as error:
+        raise UserError(f'serve needs {error.name}: pip install "distilmt[serve]"') from None
+    service = Service(config, config.threads or cores())
+    return make_app(service, Keys(config.api_keys), Rates(config.req_limit))
+
+
+def run(config: ServeConfig) -> None:
+    """Serve until SIGTERM or SIGINT; what was accepted by then is answered.
+
+    Raises:
+        UserError: as `build`; or the address cannot be listened on.
+    """
+    app = build(config)
+    from distilmt.serving.protocol import listening, serve
+
+    listener = listening(config.host, config.port)
+    host, port = listener.getsockname()[:2]
+    progress.say(f"serving {', '.join('-'.join(pair) for pair in app.state.api.service.pairs)} on http://{host}:{port}")
+    serve(app, config, listener)

@@ -1,0 +1,181 @@
+"""From texts to translations: languages, sentences, batches, and the teacher where the student is not sure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from distilmt.commands import ServeConfig
+from distilmt.errors import UserError
+from distilmt.serving import codes
+from distilmt.serving.batcher import Limits
+from distilmt.serving.detection import detect
+from distilmt.serving.errors import Refused
+from distilmt.serving.metrics import Metrics
+from distilmt.serving.models import Known, Pair, pairs
+from distilmt.serving.store import Store
+from distilmt.serving.texts import Frame, put_together, take_apart
+from distilmt.translator import Hypothesis
+
+_DOCUMENT_TURN = 256  # sentences of a document that are asked at a time
+
+
+@dataclass
+class Said:
+    """What a sentence became."""
+
+    source: str
+    hypotheses: list[Hypothesis]
+    """Best first; one at least."""
+    model: str
+    """Which model said so."""
+
+    def nth(self, index: int) -> str:
+        """A hypothesis; the last where there are fewer."""
+        return self.hypotheses[min(index, len(self.hypotheses) - 1)].text
+
+
+@dataclass
+class Translated:
+    """What a text became."""
+
+    frame: Frame
+    said: list[Said] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The best translation."""
+        return self.nth(0)
+
+    def nth(self, index: int) -> str:
+        """The text of the n-th hypothesis of each sentence."""
+        return put_together(self.frame, [said.nth(index) for said in self.said])
+
+    def alternatives(self, count: int) -> list[str]:
+        """Other translations than the best, each once."""
+        others = dict.fromkeys(self.nth(index) for index in range(1, count + 1)) if self.said else {}
+        return [text for text in others if text and text != self.text]
+
+
+class Service:
+    """All models of a server. Methods are called on the event loop."""
+
+    def __init__(self, config: ServeConfig, threads: int) -> None:
+        """Find the models; none is loaded yet.
+
+        Args:
+            config: as the command line has it.
+            threads: batches translated side by side.
+
+        Raises:
+            UserError: a model cannot be served.
+        """
+        self.config, self.metrics = config, Metrics()
+        self.pairs = pairs(config.models, config.system)
+        self.targets: dict[str, list[str]] = {}
+        for source, target in sorted(self.pairs):
+            self.targets.setdefault(source, []).append(target)
+        limits = Limits(threads, config.window_ms / 1000, config.batch_tokens, config.queue)
+        self.store = Store(config.memory_bytes, limits, config.beam_size, self.metrics)
+        for pair in self.pairs.values():
+            for known in pair.models:
+                self.store.check(known)
+        self._check_cascade()
+
+    def _check_cascade(self) -> None:
+        if self.config.cascade is None:
+            return
+        if not any(pair.teacher for pair in self.pairs.values()):
+            raise UserError("--cascade needs a teacher: name a run directory whose teacher is exported")
+
+    def pair(self, source: str, target: str) -> Pair:
+        """The models that translate.
+
+        Raises:
+            Refused: a language is not known, or not in this combination (400).
+        """
+        targets = {target for _, target in self.pairs}
+        known_target = codes.closest(target, targets | set(self.targets))
+        known_source = codes.closest(source, set(self.targets) | targets)
+        for asked, known in ((source, known_source), (target, known_target)):
+            if known is None:
+                raise Refused(400, f"{asked} is not supported")
+        found = self.pairs.get((known_source, known_target))  # type: ignore[arg-type]
+        if found is None:
+            names = [codes.name(codes.shown(code)) for code in (target, source)]
+            raise Refused(
+                400, f"{names[0]} ({target}) is not available as a target language from {names[1]} ({source})"
+            )
+        return found
+
+    def source_of(self, texts: Sequence[str], target: str) -> dict[str, object]:
+        """The language that texts are in, of those that can be translated into `target`."""
+        among = {source for source, other in self.pairs if other == codes.closest(target, {other})}
+        return detect(texts, among or self.targets)[0]
+
+    async def translate(
+        self, texts: Sequence[str], pair: Pair, alternatives: int = 0, model: Known | None = None
+    ) -> list[Translated]:
+        """Translate texts; the teacher is asked too where a cascade wants it.
+
+        Args:
+            texts: any number of lines each.
+            pair: as `pair` found it.
+            alternatives: how many besides the best.
+            model: this one alone, instead of the pair's.
+
+        Raises:
+            Refused: too much waits already, or it took too long (503).
+        """
+        deadline = time.monotonic() + self.config.timeout
+        async with self.store.use(model or pair.main) as loaded:
+            taken = [take_apart(text, loaded.translator.portions) for text in texts]
+            sentences = [sentence for found, _ in taken for sentence in found]
+            answers = await loaded.batcher.submit(sentences, alternatives + 1, deadline)
+            self.metrics.sentences.labels(loaded.known.role).inc(len(sentences))
+        name = (model or pair.main).name
+        said = [
+            Said(text, found or [Hypothesis("", [], 0.0)], name) for text, found in zip(sentences, answers, strict=True)
+        ]
+        if self.config.cascade is not None and model is None and pair.teacher:
+            await self._ask_teacher(said, pair.teacher, alternatives, deadline)
+        self.metrics.characters.labels(pair.main.source, pair.main.target).inc(sum(map(len, texts)))
+        return _by_text(taken, said)
+
+    async def _ask_teacher(self, said: list[Said], teacher: Known, alternatives: int, deadline: float) -> None:
+        """Replace what the student is not sure of."""
+        threshold = self.config.cascade or 0.0
+        unsure = [one for one in said if one.hypotheses[0].score < threshold]
+        if not unsure:
+            return
+        async with self.store.use(teacher) as loaded:
+            texts = [one.source for one in unsure]
+            portions = [loaded.translator.portions(text) for text in texts]
+            # A sentence that is too long for the teacher stays the student's.
+            unsure = [one for one, parts in zip(unsure, portions, strict=True) if len(parts) == 1]
+            answers = await loaded.batcher.submit([one.source for one in unsure], alternatives + 1, deadline)
+        self.metrics.sentences.labels("teacher").inc(len(unsure))
+        for one, hypotheses in zip(unsure, answers, strict=True):
+            if hypotheses:
+                one.hypotheses, one.model = hypotheses, teacher.name
+
+    def from_thread(self, pair: Pair, loop: asyncio.AbstractEventLoop) -> Callable[[list[str]], list[str]]:
+        """`translate` for code that runs on a thread of its own, such as documents; long lists go in turns."""
+
+        async def ask(texts: list[str]) -> list[str]:
+            found: list[Translated] = []
+            for start in range(0, len(texts), _DOCUMENT_TURN):
+                found += await self.translate(texts[start : start + _DOCUMENT_TURN], pair)
+            return [one.text for one in found]
+
+        return lambda texts: asyncio.run_coroutine_threadsafe(ask(list(texts)), loop).result()
+
+
+def _by_text(taken: list[tuple[list[str], Frame]], said: list[Said]) -> list[Translated]:
+    found, position = [], 0
+    for sentences, frame in taken:
+        found.append(Translated(frame, said[position : position + len(sentences)]))
+        position += len(sentences)
+    return found

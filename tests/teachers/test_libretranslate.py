@@ -1,0 +1,56 @@
+"""A server with LibreTranslate's API as teacher."""
+
+from dataclasses import asdict
+
+import pytest
+
+from distilmt.config import EndpointConfig
+from distilmt.errors import UserError
+from distilmt.teachers.outside import Outside
+
+
+def teacher(server, **settings):
+    facts = {"kind": "libretranslate", "name": server.url, "url": server.url, "source": "en", "target": "it"}
+    return Outside(facts | {"endpoint": asdict(EndpointConfig(**settings))})
+
+
+def upper(path, body):
+    found = {"translatedText": [text.upper() for text in body["q"]]}
+    if "alternatives" in body:
+        found["alternatives"] = [[text.title()] * body["alternatives"] for text in body["q"]]
+    return 200, found
+
+
+def test_sentences_are_asked_together_and_come_back_in_order(server):
+    server.answer = upper
+    texts = [f"sentence {n}" for n in range(40)]
+    assert teacher(server).translate(texts) == [text.upper() for text in texts]
+    assert sorted(len(body["q"]) for _, body in server.asked) == [8, 16, 16]
+    path, body = server.asked[0]
+    assert path == "/translate" and (body["source"], body["target"], body["format"]) == ("en", "it", "text")
+    assert "alternatives" not in body and "api_key" not in body
+
+
+def test_alternatives_are_hypotheses(server):
+    server.answer = upper
+    found = teacher(server).hypotheses(["good day", "x"], count=3)
+    assert [[each.text for each in row] for row in found] == [["GOOD DAY", "Good Day"], ["X"]]
+
+
+def test_the_key_goes_into_the_body(server, monkeypatch):
+    server.answer = upper
+    monkeypatch.setenv("LIBRE", "abc")
+    teacher(server, key_variable="LIBRE").translate(["a"])
+    assert server.asked[0][1]["api_key"] == "abc"
+
+
+def test_refusals_and_nonsense_are_told(server):
+    server.answer = lambda path, body: (400, {"error": "xx is not supported"})
+    with pytest.raises(UserError, match="xx is not supported"):
+        teacher(server).translate(["a"])
+    server.answer = lambda path, body: (200, {"translatedText": ["only one"]})
+    with pytest.raises(UserError, match="answers otherwise than LibreTranslate"):
+        teacher(server).translate(["a", "b"])
+    server.answer = lambda path, body: (200, ["?"])
+    with pytest.raises(UserError, match="answers otherwise than LibreTranslate"):
+        teacher(server).translate(["a"])

@@ -27,7 +27,9 @@ def test_terms_arrive_and_texts_without_stay(translator, target):
 
 def test_case_and_longest_terms(translator):
     glossary = Glossary(translator, {"der": "a", "ban der": "b", "NATO": "c", "水": "d"})
-    found = [[target for _, target in glossary._terms(text)] for text in ("ban der der", "Der nato NATO", "derx 山水")]
+    found = [
+        [target for _, target in glossary.terms_in(text)] for text in ("ban der der", "Der nato NATO", "derx 山水")
+    ]
     assert found == [["b", "a"], ["a", "c"], ["d"]]
 
 

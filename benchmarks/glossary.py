@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
-from distilmt.glossary import Glossary, _count
+from distilmt.glossary import Glossary, count
 from distilmt.translator import Translator
 
 WORD = re.compile(r"[^\W\d_]{3,}")
@@ -39,7 +39,7 @@ def terms(sources: list[str], targets: list[str], alike: float, least: int, most
 
 def row(name: str, said: list[str], wanted: list[list[str]], references: list[str], seconds: float) -> str:
     there = sum(
-        min(_count(text, t), targets.count(t)) for text, targets in zip(said, wanted, strict=True) for t in set(targets)
+        min(count(text, t), targets.count(t)) for text, targets in zip(said, wanted, strict=True) for t in set(targets)
     )
     share = there / sum(map(len, wanted))
     bleu, chrf = sacrebleu.corpus_bleu(said, [references]).score, sacrebleu.corpus_chrf(said, [references]).score
@@ -59,7 +59,9 @@ def main() -> None:
     beam = translator.beam_size
     bound = Glossary(translator, glossary, beam)
     rows = [
-        (s, t, w) for s, t in zip(test["source"], test["target"], strict=True) if (w := [t for _, t in bound._terms(s)])
+        (s, t, w)
+        for s, t in zip(test["source"], test["target"], strict=True)
+        if (w := [t for _, t in bound.terms_in(s)])
     ]
     rows = rows[: chosen.sentences]
     sources, references, wanted = map(list, zip(*rows, strict=True))
@@ -68,7 +70,7 @@ def main() -> None:
     middle = time.perf_counter()
     said = bound.translate(sources)
     end = time.perf_counter()
-    fits = [all(_count(r, t) for t in w) for r, w in zip(references, wanted, strict=True)]
+    fits = [all(count(r, t) for t in w) for r, w in zip(references, wanted, strict=True)]
     parts = []
     for name, chosen_rows in (("all", [True] * len(rows)), ("the reference has all the prescribed words", fits)):
         pick = [i for i, chosen_row in enumerate(chosen_rows) if chosen_row]
@@ -80,7 +82,7 @@ def main() -> None:
             )
         parts.append(f"{title}:\n\n" + "\n".join(lines))
     parts.append(f"Sentences by the way their terms came: {dict(bound.how)}; terms in the glossary: {len(glossary)}.")
-    command = f"python benchmarks/glossary.py MODEL CORPUS --alike {chosen.alike}"
+    command = f"python benchmarks/glossary.py {chosen.model} {chosen.corpus} --alike {chosen.alike}"
     write("glossary", command, parts, {"how": dict(bound.how), "terms": len(glossary), "sentences": len(rows)})
 
 

@@ -74,7 +74,7 @@ class Glossary:
     def translate(self, texts: list[str]) -> list[str]:
         """A translation of each text, with the prescribed one for every term in it."""
         texts = [normalise(text) for text in texts]
-        bound = {text: terms for text in dict.fromkeys(texts) if (terms := self._terms(text))}
+        bound = {text: terms for text in dict.fromkeys(texts) if (terms := self.terms_in(text))}
         free = [text for text in texts if text not in bound]
         made = dict(zip(free, self._plain(free), strict=True))
         for way in (self._chosen, self._replaced, self._attended, self._inserted):
@@ -88,7 +88,7 @@ class Glossary:
             made |= found
         return [made[text] for text in texts]
 
-    def _terms(self, text: str) -> list[tuple[tuple[int, int], str]]:
+    def terms_in(self, text: str) -> list[tuple[tuple[int, int], str]]:
         """Where a text has terms, with their translations; a term in lower case is met in any case."""
         found = []
         for match in self._pattern.finditer(text):
@@ -116,7 +116,7 @@ class Glossary:
         for text, terms in bound.items():
             best = self._best[text]
             for (a, b), target in terms:
-                if _count(best, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
+                if count(best, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
                     span = find(said[text[a:b]], text[a:b], best, a / len(text))
                     best = best if span is None else _put(best, span, target)
             made[text] = best
@@ -148,9 +148,9 @@ class Glossary:
 
 def _swapped(parts: list[str], words: list[Attended], terms: Sequence[tuple[tuple[int, int], str]]) -> str:
     """A translation's words with those of terms replaced, each once; the punctuation at a word's ends stays."""
-    free = [i for i, part in enumerate(parts) if not any(_count(part, target) for _, target in terms)]
+    free = [i for i, part in enumerate(parts) if not any(count(part, target) for _, target in terms)]
     for (start, end), target in terms:
-        if _count(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
+        if count(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
             continue
         best = max(free, key=lambda i: sum(w for (a, b), w in words[i] if a < end and b > start))
         free.remove(best)
@@ -168,11 +168,11 @@ def _put(text: str, span: tuple[int, int], target: str) -> str:
     return text[:start] + target + text[end:]
 
 
-def _count(text: str, target: str) -> int:
+def count(text: str, target: str) -> int:
     edges = ("", "") if unspaced(target) else (r"(?<!\w)", r"(?!\w)")
     return len(re.findall(edges[0] + re.escape(target) + edges[1], text, re.IGNORECASE))
 
 
 def _holds(text: str, terms: Sequence[tuple[tuple[int, int], str]]) -> bool:
     wanted = Counter(target for _, target in terms)
-    return all(_count(text, target) >= count for target, count in wanted.items())
+    return all(count(text, target) >= count for target, count in wanted.items())

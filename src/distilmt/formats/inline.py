@@ -103,7 +103,7 @@ def _clean(text: str) -> str:
 
 
 def _with_breaks(unit: Unit) -> Unit:
-    """White space that is more than a space becomes a mark of its own, as does a space that follows one behind a tag."""
+    """White space that is more than a space becomes a mark, as does a space that follows another behind a tag."""
     found: Unit = []
     spaced = False
     for part in unit:
@@ -319,7 +319,9 @@ class _Sentence:
             if not content.strip():
                 continue
             answer = known.get(content.strip(), content.strip())
-            span = find(answer, content, said, a / max(1, len(self.text)))
+            # A sentence that stays as it is (a name, another language) keeps its tags where they are.
+            unchanged = said.lower() == self.text.lower() and len(said) == len(self.text)
+            span = (a, b) if unchanged else find(answer, content, said, a / max(1, len(self.text)))
             if span is None:
                 return None
             targets |= self._edges(number, span)

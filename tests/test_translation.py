@@ -1,0 +1,82 @@
+import io
+import json
+import sys
+
+import pytest
+
+from distilmt import cli
+
+
+def told(capsys, *arguments):
+    capsys.readouterr()
+    status = cli.main(["translate", *map(str, arguments)])
+    return status, capsys.readouterr()
+
+
+def test_files_go_where_they_are_sent(capsys, exported, tmp_path):
+    (tmp_path / "a.md").write_text("# Ban *der*\n\n- ban `x`\n", encoding="utf-8")
+    (tmp_path / "b.json").write_text('{"a": "ban der", "b": 1}', encoding="utf-8")
+    status, out = told(capsys, exported, tmp_path / "a.md", tmp_path / "b.json", "--output", tmp_path / "o", "--quiet")
+    assert status == 0 and out.out == "" == out.err
+    made = (tmp_path / "o" / "a.md").read_text(encoding="utf-8")
+    assert made.startswith("# ") and "`x`" in made and made.count("*") == 2 and made.count("\n") == 3
+    assert json.loads((tmp_path / "o" / "b.json").read_text(encoding="utf-8"))["b"] == 1
+    status, out = told(capsys, exported, "--threads=1", tmp_path / "a.md", f"--output={tmp_path / 'c.md'}", "--json")
+    assert status == 0 and json.loads(out.out) == {"file": str(tmp_path / "c.md")}
+    assert (tmp_path / "c.md").read_text(encoding="utf-8") == made
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.json", "c.md", "o"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["a.md", "b.md"], "need a directory"),
+        (["a.md", "--output", "a.md"], "overwrite"),
+        (["a.md", "b.md", "--output", "a.md"], "is a file"),
+        (["a.md", "--output", "x.docx"], "stays one"),
+        (["a.md", "d/a.md", "--output", "o/"], "overwrite"),
+        (["no.md"], "does not exist"),
+        (["a.pdf"], "known are .txt"),
+        (["a.md", "--text", "x"], "leave out --text"),
+        (["a.md", "--scores"], "for lines"),
+        (["--output", "x"], "for files"),
+        (["--text"], "needs a value"),
+        (["--n-best", "0"], "n_best"),
+        (["--format", "pdf", "--text", "x"], "format"),
+        (["--glossary", "no.tsv", "--text", "x"], "no.tsv"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_a_line(capsys, monkeypatch, exported, tmp_path, arguments, wanted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d").mkdir()
+    for name in ("a.md", "b.md", "a.pdf", "d/a.md"):
+        (tmp_path / name).write_text("ban", encoding="utf-8")
+    status, out = told(capsys, exported, *arguments)
+    assert status == 2 and wanted in out.err and out.err.count("\n") == 1 and out.out == ""
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "ban" and not (tmp_path / "o").exists()
+
+
+class Stream(io.TextIOWrapper):
+    def isatty(self):
+        return False
+
+
+def test_texts_scores_and_standard_input(capsysbinary, monkeypatch, exported, tmp_path):
+    def run(*arguments, text=b""):
+        monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(text)))
+        capsysbinary.readouterr()
+        assert cli.main(["translate", str(exported), *arguments]) == 0
+        return capsysbinary.readouterr().out.decode()
+
+    assert "%s" in run("--text", "ban %s der.") and run("--text=null").count("\n") == 1
+    rows = [line.split("\t") for line in run("--scores", "--n_best=2", text=b"ban der.\n\nban.\n").splitlines()]
+    assert len(rows) == 5 and all(0 <= float(score) <= 1 for score, _ in rows) and rows[2][1] == ""
+    plain = run(text=b"ban der.\n").strip()
+    found = json.loads(run("--json", "--n_best=3", text=b"ban der.\n"))
+    assert found["source"] == "ban der." and len(found["translations"]) == 3
+    assert found["translations"][0]["translation"] == plain == rows[0][1]
+    page = run("--format", "html", text=b"<p>ban <br>der</p>")
+    assert page.startswith("<p>") and page.endswith("</p>") and "<br>" in page
+    terms = tmp_path / "t.tsv"
+    terms.write_text("ban\tZug\n", encoding="utf-8")
+    assert "Zug" in run("--glossary", str(terms), text=b"ban der.\n")

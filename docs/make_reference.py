@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from distilmt.commands import CompressConfig, DemoConfig, TranslateConfig
+from distilmt.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
 from distilmt.config import RunConfig
 from distilmt.keys import describe
 
@@ -59,7 +59,12 @@ def reference() -> str:
     parts = [HEAD, "## `distilmt run`\n", table(RunConfig)]
     for prefix in prefixes(RunConfig):
         parts += [f"### `{prefix}`\n", table(RunConfig, prefix)]
-    for command, kind in (("demo", DemoConfig), ("compress", CompressConfig), ("translate", TranslateConfig)):
+    for command, kind in (
+        ("demo", DemoConfig),
+        ("compress", CompressConfig),
+        ("translate", TranslateConfig),
+        ("serve", ServeConfig),
+    ):
         parts += [f"## `distilmt {command}`\n", table(kind)]
     return "\n".join(parts)
 

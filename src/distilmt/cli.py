@@ -33,7 +33,7 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
 
   compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
-  translate       translate standard input with a finished run: distilmt translate RUN_DIR
+  translate       translate standard input or documents with a finished run: distilmt translate RUN_DIR [FILE ...]
   serve           LibreTranslate's API and a page for people: distilmt serve RUN_OR_MODEL_DIR…
   labels          check a label store: distilmt labels check DIR
 
@@ -235,25 +235,69 @@ def _print(path: Path, flags: set[str]) -> None:
 
 
 def translate(arguments: list[str]) -> int:
-    """`distilmt translate RUN_OR_MODEL`: standard input to standard output, a line for a line."""
+    """`distilmt translate RUN_OR_MODEL [FILE …]`: files, a text, or standard input, a line for a line."""
     from distilmt import settings
 
-    usage = (
-        "Usage: distilmt translate RUN_OR_MODEL_DIR [--beam_size N] [--threads 0] [--system student-int8] "
-        "[--shortlist true|false] < IN > OUT"
-    )
     if not arguments or {"-h", "--help"} & set(arguments):
-        print(usage)
+        from distilmt import keys
+        from distilmt.commands import TranslateConfig
+
+        print(
+            "Usage: distilmt translate RUN_OR_MODEL_DIR [FILE ... --output FILE|DIR] [--KEY VALUE ...] < IN > OUT\n\n"
+            f"--json writes what was found as JSON, a line each.\n\n{keys.describe(TranslateConfig)}"
+        )
         return 0
-    arguments, _ = _take_flags(arguments)
+    arguments, flags = _take_flags(arguments)
     chosen = settings.load_translate(arguments)
+    from distilmt import translation
     from distilmt.translator import Translator
 
+    translation.targets(chosen)  # what is wrong with them is told before a model is loaded
     model = _model(Path(chosen.path), chosen.system)
     translator = Translator(model, threads=chosen.threads, shortlist=chosen.shortlist)
-    batch = 1 if sys.stdin.isatty() else 64
-    for line in translator.stream(_lines(), chosen.beam_size or translator.beam_size, batch):
-        sys.stdout.write(line.replace("\n", " ") + "\n")
+    if chosen.files:
+        _listen(flags)
+        return _translate_files(chosen, translator, flags)
+    kind = chosen.format or ("txt" if chosen.text is not None and not (chosen.scores or chosen.n_best > 1) else "lines")
+    if kind == "lines":
+        return _translate_lines(chosen, translator, flags)
+    from distilmt.formats import translate_document
+
+    data = sys.stdin.buffer.read() if chosen.text is None else f"{chosen.text}\n".encode("utf-8", "replace")
+    name = f"standard input.{kind}" if chosen.text is None else f"--text.{kind}"
+    whole = translate_document(data, name, translation.translating(chosen, translator), tuple(chosen.json_keys))
+    sys.stdout.buffer.write(whole)
+    return 0
+
+
+def _translate_files(chosen: Any, translator: Any, flags: set[str]) -> int:
+    from distilmt import translation
+
+    for target, made in translation.translate_files(chosen, translation.translating(chosen, translator)):
+        if target is None:
+            sys.stdout.buffer.write(made)
+        elif "--json" in flags:
+            print(json.dumps({"file": str(target)}, ensure_ascii=False), flush=True)
+        elif "--quiet" not in flags:
+            print(target, flush=True)
+    return 0
+
+
+def _translate_lines(chosen: Any, translator: Any, flags: set[str]) -> int:
+    from distilmt import translation
+
+    batch = 1 if sys.stdin.isatty() else translation.BATCH
+    incoming = _lines() if chosen.text is None else iter(chosen.text.splitlines())
+    if "--json" in flags or chosen.scores or chosen.n_best > 1:
+        for text, found in translation.lines(chosen, translator, incoming, batch):
+            if "--json" in flags:
+                print(json.dumps({"source": text, "translations": found}, ensure_ascii=False), flush=True)
+            else:
+                for one in found:
+                    print(*([f"{one['score']:.4f}"] if chosen.scores else []), one["translation"], sep="\t", flush=True)
+        return 0
+    for line in translation.stream(translation.translating(chosen, translator), incoming, batch):
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     return 0
 

@@ -175,10 +175,26 @@ class ServeConfig:
 
 @dataclass
 class TranslateConfig:
-    """`distilmt translate RUN_OR_MODEL_DIR`."""
+    """`distilmt translate RUN_OR_MODEL_DIR [FILE …]`."""
 
     path: str = ""
     """A run directory, or an exported model."""
+    files: list[str] = field(default_factory=list)
+    """Documents to translate: .txt .srt .vtt .html .md .po .docx .json; without any, lines of standard input."""
+    output: str | None = None
+    """Where a translated document goes: a file, or a directory, in which it gets the name it has."""
+    text: str | None = None
+    """A text to translate instead."""
+    format: Literal["lines", "txt", "srt", "vtt", "html", "md", "po", "json"] | None = None
+    """What comes in: lines for the model as they stand (standard input), or a document (`text`: txt)."""
+    json_keys: list[str] = field(default_factory=list)
+    """Translate of a .json file only what is below these keys (`title,text`); empty translates all strings."""
+    glossary: str | None = None
+    """Terms whose translation is prescribed: a .tsv file, each line a term, a tab and its translation."""
+    n_best: int = 1
+    """Translations of each line, best first."""
+    scores: bool = False
+    """Write the model's confidence, 0 to 1, and a tab before each line's translation."""
     system: str = "student-int8"
     """Which export of a run directory is used; `compressed` is that of `distilmt compress`."""
     beam_size: int | None = None

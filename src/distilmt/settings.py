@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 import re
 import typing
@@ -53,7 +54,7 @@ _LIMITS = (
         (1.0, math.inf),
     )
     | dict.fromkeys(
-        ("max_train", "queue", "sentences"),
+        ("max_train", "n_best", "queue", "sentences"),
         (1.0, math.inf),
     )
     | dict.fromkeys(("shard_size", "speed_sentences", "test_size", "updates", "valid_size"), (1.0, math.inf))
@@ -182,9 +183,43 @@ def load_demo(arguments: Sequence[str]) -> DemoConfig:
 
 
 def load_translate(arguments: Sequence[str]) -> TranslateConfig:
-    """The directory to translate with, and flags."""
-    named = [] if not arguments or arguments[0].startswith("-") else [f"--path={arguments[0]}"]
-    return _parse(TranslateConfig, [*named, *arguments[len(named) :]])
+    """The directory to translate with, files, and flags.
+
+    Raises:
+        UserError: as `load`; or flags that do not go together.
+    """
+    given: dict[str, list[str]] = {"": []}
+    rest = list(arguments)
+    while rest:
+        name, sign, value = rest.pop(0).partition("=")
+        if not name.startswith("--"):
+            given[""].append(name + sign + value)
+        elif name == "--scores" and not sign:
+            given[name] = ["true"]
+        elif not sign and not rest:
+            raise UserError(f"{name} needs a value behind it")
+        else:
+            given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else rest.pop(0))
+    named, text, keys = given.pop(""), given.pop("--text", [None])[-1], given.pop("--json_keys", [])
+    flags = [f"{name}={values[-1]}" for name, values in given.items()]
+    # What people wrote is taken as it stands: a parser would read `null` or `1e3` out of it.
+    flags += [f"--path={named[0]}", f"--files={json.dumps(named[1:])}"] if named else []
+    found = _parse(TranslateConfig, flags)
+    config = dataclasses.replace(found, text=text, json_keys=[key for several in keys for key in several.split(",")])
+    _check_translate(config)
+    return config
+
+
+def _check_translate(config: TranslateConfig) -> None:
+    if not config.path:
+        raise UserError("name a run directory, such as runs/demo, or an exported model, before all else")
+    documents = config.files or config.format not in (None, "lines") or config.glossary
+    if (config.scores or config.n_best > 1) and documents:
+        raise UserError("--scores and --n_best are for lines: leave out files, --format and --glossary")
+    if config.files and (config.text is not None or config.format):
+        raise UserError("files are translated by their endings: leave out --text and --format")
+    if config.output and not config.files:
+        raise UserError("--output is for files: name them before it, or write > FILE")
 
 
 def load_serve(arguments: Sequence[str]) -> ServeConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,11 @@ class Hypothesis:
     tokens: list[str]
     score: float
 
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the pieces' probabilities, in 0..1."""
+        return min(1.0, math.exp(self.score))
+
 
 class _SentencePieces:
     """Pieces of a model in Marian's convention."""
@@ -40,7 +46,9 @@ class _SentencePieces:
         self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        return [[*pieces, "</s>"] if pieces else [] for pieces in self._source.encode(texts, out_type=str)]
+        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        found = (self._source.encode(text, out_type=str) for text in texts)
+        return [[*pieces, "</s>"] if pieces else [] for pieces in found]
 
     def decode(self, pieces: list[str]) -> str:
         return str(self._target.decode(pieces))
@@ -132,6 +140,17 @@ class Translator:
         said = (found[0].text if found else "" for found in hypotheses)
         return [joined(list(islice(said, len(found)))) for found in portions]
 
+    def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text with their scores, best first; none for an empty text.
+
+        Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
+        the best and so on; the score is the mean over all pieces.
+        """
+        portions = [self.portions(text) for text in texts]
+        parts = iter(self.hypotheses([p for found in portions for p in found], beam_size, count, scored=True))
+        own = [[h for h in islice(parts, len(found)) if h] for found in portions]
+        return [[_united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+
     def portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
@@ -157,10 +176,12 @@ class Translator:
         batch_size: int = 64,
         batch_type: str = "examples",
         sampling: float = 0.0,
+        scored: bool = False,
     ) -> list[list[Hypothesis]]:
         """The `count` best translations of each text, best first; none for an empty text.
 
-        With `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
+        A greedy translation has a score only if it is to be `scored`, which takes a little longer. With
+        `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
         """
         sources = self.tokenize(texts)
         rows = [i for i, source in enumerate(sources) if source]
@@ -178,7 +199,7 @@ class Translator:
             batch_type=batch_type,
             max_decoding_length=self.max_length,
             target_prefix=[self._pieces.prefix] * len(rows) if self._pieces.prefix else None,
-            return_scores=count > 1 or beam_size > 1,
+            return_scores=scored or count > 1 or beam_size > 1,
             use_vmap=self.shortlist,
         )
         for row, result in zip(rows, found, strict=True):
@@ -222,6 +243,12 @@ def joined(portions: Sequence[str]) -> str:
     for portion in portions[1:]:
         text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
     return text
+
+
+def _united(parts: Sequence[Hypothesis]) -> Hypothesis:
+    pieces = max(1, sum(len(part.tokens) for part in parts))
+    score = sum(part.score * len(part.tokens) for part in parts) / pieces
+    return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
 
 
 def is_model(path: Path) -> bool:

@@ -11,6 +11,7 @@ _ABBREVIATED = """
     par p.e p.ej ej sra av m.m t.ex dvs bijv o.a d.w.z enz np tzn itd itp m.in tj napr tzv apod
 """
 ABBREVIATIONS = frozenset(_ABBREVIATED.split())
+_LONG = 40  # No abbreviation is as long as that: a longer look back would take quadratic time.
 _WESTERN_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
 _EASTERN_END = re.compile("(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])")
 
@@ -26,7 +27,9 @@ def sentences(text: str) -> list[str]:
 def _western(text: str) -> list[str]:
     found, start = [], 0
     for match in _WESTERN_END.finditer(text):
-        if not match[1].islower() and not _is_abbreviation(text[start : match.start()], match[0]):
+        if not match[1].islower() and not _is_abbreviation(
+            text[max(start, match.start() - _LONG) : match.start()], match[0]
+        ):
             found.append(text[start : match.end()].strip())
             start = match.end()
     return [*found, rest] if (rest := text[start:].strip()) else found

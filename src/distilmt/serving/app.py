@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from distilmt import __version__
 from distilmt.serving import asked, codes, documents, spec
@@ -218,6 +219,7 @@ def _details(one: Translated) -> list[dict[str, Any]]:
             "source": said.source,
             "translation": said.hypotheses[0].text,
             "score": round(said.hypotheses[0].score, 4),
+            "confidence": round(said.hypotheses[0].confidence, 4),
             "model": said.model,
         }
         for said in one.said
@@ -253,6 +255,8 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
     app.add_exception_handler(Refused, _tell_refused)
     app.add_exception_handler(HTTPException, _tell_http)
     paths = frozenset(path for path, *_ in _routes(api))
+    if service.config.cors:
+        app.add_middleware(CORSMiddleware, allow_origins=[service.config.cors], allow_methods=["GET", "POST"])
     app.state.gate = Gate(app, service.metrics, paths, service.config.body_bytes)
     return app
 

@@ -45,6 +45,8 @@ class Documents:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except UserError as error:
             raise Refused(400, f"Invalid request: {error}") from None
+        except (ValueError, RecursionError):
+            raise Refused(400, "Invalid request: the document is broken") from None
         finally:
             self._under_way -= 1
 
@@ -82,7 +84,7 @@ class Documents:
 def suffixes() -> list[str]:
     """Kinds of documents that are translated, such as `.docx`; none where the reader is not installed."""
     try:
-        from distilmt import formats  # type: ignore[attr-defined]
+        from distilmt import formats
     except ImportError:
         return []
     return sorted(formats.SUFFIXES)
@@ -114,7 +116,7 @@ def translate(data: bytes, kind: str, translate: Translate) -> bytes:
     Raises:
         UserError: it is broken, or bigger inside than it may be.
     """
-    from distilmt import formats  # type: ignore[attr-defined]
+    from distilmt import formats
 
     return bytes(formats.translate_document(data, f"document{kind}", translate))
 
@@ -126,7 +128,7 @@ def translate_html(text: str, translate: Translate) -> str:
         Refused: the reader is not installed (400).
     """
     try:
-        from distilmt import formats  # type: ignore[attr-defined]
+        from distilmt import formats
     except ImportError:
         raise Refused(400, "html format is not supported") from None
     return str(formats.translate_html(text, translate))

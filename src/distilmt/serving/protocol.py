@@ -32,6 +32,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._header_bytes: int | None = 0
         self._late: asyncio.TimerHandle | None = None
+        self._half_closed = False
         self._start_clock()
         if len(self.connections) > self.most_connections:
             self._turn_away(503, "The server is busy: try again later")
@@ -40,6 +41,18 @@ class PatientProtocol(HttpToolsProtocol):
         """Stop the clock."""
         self._stop_clock()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client will send no more: it still gets the answers it waits for."""
+        asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        self._half_closed = asked
+        return asked
+
+    def on_response_complete(self) -> None:
+        """An answer is sent."""
+        super().on_response_complete()
+        if self._half_closed and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless headers have no end."""

@@ -87,8 +87,6 @@ class Service:
     def _check_cascade(self) -> None:
         if self.config.cascade is None:
             return
-        if self.config.beam_size == 1:
-            raise UserError("--cascade needs scores, which greedy search does not have: leave --beam_size 1 out")
         if not any(pair.teacher for pair in self.pairs.values()):
             raise UserError("--cascade needs a teacher: name a run directory whose teacher is exported")
 

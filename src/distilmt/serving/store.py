@@ -115,6 +115,6 @@ def _load_translator(known: Known, workers: int) -> Translator:
 
 def _translating(translator: Translator, beam: int, tokens: int) -> Callable[[list[str], int], list[list[Hypothesis]]]:
     def translate(texts: list[str], count: int) -> list[list[Hypothesis]]:
-        return translator.hypotheses(texts, beam, count, batch_size=tokens, batch_type="tokens")
+        return translator.hypotheses(texts, beam, count, batch_size=tokens, batch_type="tokens", scored=True)
 
     return translate

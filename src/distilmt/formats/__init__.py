@@ -1,0 +1,84 @@
+"""Documents in, documents out: their text is translated, and everything else stands as it stood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+from distilmt.errors import UserError
+
+Translate = Callable[[list[str]], list[str]]
+SUFFIXES = (".txt", ".srt", ".vtt", ".html", ".htm", ".md", ".markdown", ".po", ".docx", ".json")
+
+
+def translate_document(data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = ()) -> bytes:
+    """Translate a document.
+
+    Args:
+        data: the file's content, of any origin: what is broken or made to do harm is refused.
+        name: the file's name; its ending, one of `SUFFIXES`, tells what it is.
+        translate: sentences in, as many translations out. It is called a few times, with all there is to ask at once.
+        json_keys: of a JSON file, only strings below these keys are translated; all of them if there are none.
+
+    Returns:
+        The file's content with its text translated.
+
+    Raises:
+        UserError: the ending is unknown, the content is not of that kind, or a package for it is missing.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{name}: cannot translate {suffix or 'a file without ending'}: known are {' '.join(SUFFIXES)}")
+    try:
+        if suffix == ".docx":
+            from distilmt.formats import docx
+
+            return docx.translate_docx(data, translate)
+        text, encode = _decoded(data)
+        return encode(_translate_text(text, suffix, translate, json_keys))
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+def translate_html(text: str, translate: Translate) -> str:
+    """Translate a page or a piece of HTML; tags, and what stands in code, stay. Raises UserError as above."""
+    from distilmt.formats import pages
+
+    return pages.translate_html(text, translate)
+
+
+def _translate_text(text: str, suffix: str, translate: Translate, json_keys: tuple[str, ...]) -> str:
+    if suffix in (".html", ".htm"):
+        return translate_html(text, translate)
+    if suffix in (".md", ".markdown"):
+        from distilmt.formats import markdown
+
+        return markdown.translate_markdown(text, translate)
+    if suffix == ".po":
+        from distilmt.formats import po
+
+        return po.translate_po(text, translate)
+    if suffix == ".json":
+        from distilmt.formats import json_strings
+
+        return json_strings.translate_json(text, translate, json_keys)
+    from distilmt.formats import lines
+
+    if suffix == ".txt":
+        return lines.translate_lines(text, translate)
+    return lines.translate_cues(text, translate, entities=suffix == ".vtt")
+
+
+def _decoded(data: bytes) -> tuple[str, Callable[[str], bytes]]:
+    """A text and how to write it as it was: UTF-8, or UTF-16 with a byte order mark."""
+    encoding, mark = "utf-8", b""
+    for start, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if data.startswith(start):
+            encoding, mark = name, start
+            break
+    try:
+        text = data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        place = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"not UTF-8 at byte {error.start} (line {place}): convert it, e.g. with iconv") from None
+    return text, lambda made: mark + made.encode(encoding, "replace")

@@ -1,0 +1,146 @@
+"""Terms whose translation is prescribed: chosen among the model's translations, or put in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distilmt.corpora.cleaning import unspaced
+from distilmt.errors import UserError
+from distilmt.formats.inline import Mark, Unit, text_of, translate_units
+from distilmt.formats.place import find
+
+if TYPE_CHECKING:
+    from distilmt.translator import Translator
+
+CANDIDATES = 8
+# Texts with the places of their terms, and what these are to become.
+Bound = dict[str, list[tuple[tuple[int, int], str]]]
+
+
+def read(path: Path) -> dict[str, str]:
+    """Terms and their translations: a line each, with a tab between.
+
+    Raises:
+        UserError: the file cannot be read, a line has no tab, or a term two translations.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--glossary {path}: {error}: name a UTF-8 file with a term, a tab and its translation a line"
+        ) from None
+    terms: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        source, *targets = (" ".join(cell.split()) for cell in line.split("\t"))
+        if len(targets) != 1 or not source or not targets[0]:
+            raise UserError(f"--glossary {path}, line {number}: write a term, one tab, and its translation")
+        if terms.setdefault(source, targets[0]) != targets[0]:
+            raise UserError(f"--glossary {path}, line {number}: {source!r} has another translation above: keep one")
+    if not terms:
+        raise UserError(f"--glossary {path} is empty: write a term, a tab and its translation on each line")
+    return terms
+
+
+@dataclass
+class Glossary:
+    """Translates with prescribed terms.
+
+    Per sentence with terms in it, the first that gives all of them: the best of the model's `CANDIDATES` translations
+    that has them; its best, in which the translation of the term by itself is replaced; a translation with something
+    in the term's place that the model copied; translations of what stands around the terms.
+    """
+
+    translator: Translator
+    terms: dict[str, str]
+    beam_size: int = 4
+    how: Counter[str] = field(default_factory=Counter)
+    """How many texts got their terms in which way: `chosen`, `replaced` or `inserted`."""
+
+    def __post_init__(self) -> None:
+        longest = sorted(self.terms, key=len, reverse=True)
+        spaced = "|".join(re.escape(term) for term in longest if not unspaced(term))
+        others = [re.escape(term) for term in longest if unspaced(term)]
+        parts = [rf"(?<!\w)(?:{spaced})(?!\w)", *others] if spaced else others
+        self._pattern = re.compile("|".join(parts), re.IGNORECASE)
+
+    def translate(self, texts: list[str]) -> list[str]:
+        """A translation of each text, with the prescribed one for every term in it."""
+        bound = {text: terms for text in dict.fromkeys(texts) if (terms := self._terms(text))}
+        free = [text for text in texts if text not in bound]
+        made = dict(zip(free, self._plain(free), strict=True))
+        for way in (self._chosen, self._replaced, self._inserted):
+            left = {text: terms for text, terms in bound.items() if text not in made}
+            found = {text: said for text, said in way(left).items() if _holds(said, left[text])} if left else {}
+            self.how[way.__name__.strip("_")] += len(found)
+            made |= found
+        return [made[text] for text in texts]
+
+    def _terms(self, text: str) -> list[tuple[tuple[int, int], str]]:
+        """Where a text has terms, with their translations; a term in lower case is met in any case."""
+        found = []
+        for match in self._pattern.finditer(text):
+            target = self.terms.get(match[0]) or self.terms.get(match[0].lower())
+            found += [(match.span(), target)] if target else []
+        return found
+
+    def _plain(self, texts: list[str]) -> list[str]:
+        return self.translator.translate(texts, self.beam_size)
+
+    def _chosen(self, bound: Bound) -> dict[str, str]:
+        beam = max(self.beam_size, CANDIDATES)
+        found = self.translator.candidates(list(bound), beam, CANDIDATES)
+        self._best = {text: said[0].text if said else "" for text, said in zip(bound, found, strict=True)}
+        return {
+            text: next((h.text for h in said if _holds(h.text, terms)), "")
+            for (text, terms), said in zip(bound.items(), found, strict=True)
+        }
+
+    def _replaced(self, bound: Bound) -> dict[str, str]:
+        """What a term is translated into by itself, replaced where it stands in the sentence's translation."""
+        own = list(dict.fromkeys(text[a:b] for text, terms in bound.items() for (a, b), _ in terms))
+        said = dict(zip(own, self._plain(own), strict=True))
+        made = {}
+        for text, terms in bound.items():
+            best = self._best[text]
+            for (a, b), target in terms:
+                if _count(best, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
+                    span = find(said[text[a:b]], text[a:b], best, a / len(text))
+                    best = best if span is None else _put(best, span, target)
+            made[text] = best
+        return made
+
+    def _inserted(self, bound: Bound) -> dict[str, str]:
+        """The term's translation stands in the sentence already, and is kept as placeholders are."""
+        units: list[Unit] = []
+        for text, terms in bound.items():
+            unit: Unit = []
+            at = 0
+            for (a, b), target in terms:
+                unit += [text[at:a], Mark("kept", target, target)]
+                at = b
+            units.append([part for part in [*unit, text[at:]] if part != ""])
+        return {text: text_of(unit) for text, unit in zip(bound, translate_units(units, self._plain), strict=True)}
+
+
+def _put(text: str, span: tuple[int, int], target: str) -> str:
+    start, end = span
+    if start == 0 and text[:1].isupper():
+        target = target[:1].upper() + target[1:]
+    return text[:start] + target + text[end:]
+
+
+def _count(text: str, target: str) -> int:
+    edges = ("", "") if unspaced(target) else (r"(?<!\w)", r"(?!\w)")
+    return len(re.findall(edges[0] + re.escape(target) + edges[1], text, re.IGNORECASE))
+
+
+def _holds(text: str, terms: Sequence[tuple[tuple[int, int], str]]) -> bool:
+    wanted = Counter(target for _, target in terms)
+    return all(_count(text, target) >= count for target, count in wanted.items())

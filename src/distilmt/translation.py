@@ -1,0 +1,107 @@
+"""Files, texts and lines through an exported model: what `distilmt translate` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from distilmt import progress
+from distilmt.commands import TranslateConfig
+from distilmt.errors import UserError
+from distilmt.formats import SUFFIXES, Translate, translate_document
+from distilmt.rundir import atomic_path
+from distilmt.translator import Translator
+
+BATCH = 64
+
+
+def translating(config: TranslateConfig, translator: Translator) -> Translate:
+    """What translates sentences as the flags say: with the glossary, and progress."""
+    beam = config.beam_size or translator.beam_size
+    if not config.glossary:
+        return _in_batches(lambda texts: translator.translate(texts, beam, BATCH))
+    from distilmt import glossary
+
+    return _in_batches(glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam).translate)
+
+
+def _in_batches(translate: Translate) -> Translate:
+    def told(texts: list[str]) -> list[str]:
+        made: list[str] = []
+        # What is of a length is translated together, which is faster.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        with progress.task("translating", len(texts), "sentences") as task:
+            for start in range(0, len(order), BATCH):
+                some = [texts[i] for i in order[start : start + BATCH]]
+                made += translate(some)
+                task.advance(len(some))
+        placed = dict(zip(order, made, strict=True))
+        return [placed[i] for i in range(len(texts))]
+
+    return told
+
+
+def targets(config: TranslateConfig) -> dict[Path, Path | None]:
+    """Where each file's translation goes; None for standard output. Nothing is read or translated yet.
+
+    Raises:
+        UserError: a file is missing, of no known kind, or a translation would overwrite a source or another one.
+    """
+    files = [Path(name) for name in config.files]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file} does not exist, or is no file: name documents behind the model")
+        if file.suffix.lower() not in SUFFIXES:
+            raise UserError(f"{file}: cannot translate {file.suffix or 'it'}: known are {' '.join(SUFFIXES)}")
+    if config.output is None:
+        if len(files) > 1:
+            raise UserError(f"{len(files)} files need a directory to go to: give it with --output DIR")
+        return dict.fromkeys(files)
+    output = Path(config.output)
+    inside = len(files) > 1 or output.is_dir() or config.output.endswith("/")
+    if inside and output.exists() and not output.is_dir():
+        raise UserError(f"--output {output} is a file, but there are {len(files)} translations: name a directory")
+    if not inside and output.suffix.lower() != files[0].suffix.lower():
+        raise UserError(
+            f"--output {output}: a {files[0].suffix} file stays one: give it that ending, or a directory with /"
+        )
+    found: dict[Path, Path | None] = {file: output / file.name if inside else output for file in files}
+    made = [path.resolve() for path in found.values() if path]
+    if len(set(made)) < len(files) or set(made) & {file.resolve() for file in files}:
+        raise UserError(f"--output {output}: one file would overwrite another: choose another directory or name")
+    return found
+
+
+def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[tuple[Path | None, bytes]]:
+    """Translate the files one after the other; each is written whole, or given back if it goes to standard output."""
+    for file, target in targets(config).items():
+        made = translate_document(file.read_bytes(), str(file), translate, tuple(config.json_keys))
+        if target is not None:
+            with atomic_path(target) as temporary:
+                temporary.write_bytes(made)
+        yield target, made
+
+
+def lines(
+    config: TranslateConfig, translator: Translator, incoming: Iterable[str], batch: int
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """For every line, as soon as its batch is full, its translations: `score` and `translation`, best first."""
+    beam = config.beam_size or translator.beam_size
+    some = iter(incoming)
+    while texts := list(islice(some, batch)):
+        for text, found in zip(texts, translator.candidates(texts, beam, config.n_best), strict=True):
+            ranked = [{"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in found]
+            yield text, ranked or [{"score": 1.0, "translation": ""}]
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+def stream(translate: Callable[[list[str]], list[str]], incoming: Iterable[str], batch: int) -> Iterator[str]:
+    """A translation for every line, as soon as its batch is full."""
+    some = iter(incoming)
+    while texts := list(islice(some, batch)):
+        yield from map(_one_line, translate(texts))

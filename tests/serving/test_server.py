@@ -1,0 +1,232 @@
+"""A server in a process of its own: real clients, bad ones, and how it stops."""
+
+import json
+import signal
+import socket
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import toy
+from conftest import serving
+from libretranslatepy import LibreTranslateAPI
+
+from distilmt.translator import Translator
+
+SENTENCE = toy.pairs(1, seed=5)[0][0]
+
+
+def request(text=SENTENCE, length=None, extra=""):
+    body = json.dumps({"q": text, "source": "en", "target": "it"}).encode()
+    length = len(body) if length is None else length
+    head = f"POST /translate HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
+    return f"{head}{extra}\r\n".encode() + body
+
+
+def connect(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def until_closed(connection):
+    """All that comes until the server hangs up."""
+    found = b""
+    with suppress(ConnectionError):
+        while part := connection.recv(65536):
+            found += part
+    return found
+
+
+def one_answer(connection):
+    """Status and body of an answer with a length; None where the connection was closed before it."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        part = connection.recv(65536)
+        if not part:
+            return None
+        found += part
+    head, _, body = found.partition(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65536)
+    return int(head[9:12]), body, b"connection: close" in head.lower()
+
+
+def healthy(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=20) as answer:
+        return answer.status == 200
+
+
+def memory(process):
+    """Peak resident bytes of a process."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+
+def test_libretranslatepy_works_unchanged(server, exported):
+    client = LibreTranslateAPI(f"http://127.0.0.1:{server}")
+    texts = toy.pairs(3, seed=6)[0]
+    assert [client.translate(text, "en", "it") for text in texts] == Translator(exported).translate(texts)
+    assert client.translate(SENTENCE, "auto", "it") == Translator(exported).translate([SENTENCE])[0]
+    assert client.languages()[0] == {"code": "en", "name": "English", "targets": ["it"]}
+    assert client.detect("Where is the library of the university?")[0]["language"] == "en"
+
+
+def test_deep_translator_works_unchanged(server, exported):
+    from deep_translator import LibreTranslator
+
+    client = LibreTranslator("en", "it", api_key="any", custom_url=f"http://127.0.0.1:{server}/")
+    texts = [SENTENCE, f"{SENTENCE}\n{SENTENCE}"]
+    expected = Translator(exported).translate([SENTENCE])[0]
+    assert client.translate_batch(texts) == [expected, f"{expected}\n{expected}"]
+
+
+def test_slow_requests_are_cut_off(server):
+    whole = request()
+    for sent in (b"", whole[:20], whole[:-5]):
+        with connect(server) as connection:
+            connection.sendall(sent)
+            begun = time.monotonic()
+            answer = until_closed(connection)
+            assert answer.startswith(b"HTTP/1.1 408") and b'{"error"' in answer
+            assert 1.5 < time.monotonic() - begun < 10
+    assert healthy(server)
+
+
+def test_a_trickle_is_cut_off_too(server):
+    with connect(server) as connection, suppress(ConnectionError):
+        begun = time.monotonic()
+        for byte in request("a" * 500):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+    assert time.monotonic() - begun < 10, "it would have taken 12 seconds and more"
+    assert healthy(server)
+
+
+def test_half_closed_connections_are_answered(server):
+    with connect(server) as connection:
+        connection.sendall(request(extra="Connection: close\r\n"))
+        connection.shutdown(socket.SHUT_WR)
+        answer = until_closed(connection)
+    assert answer.startswith(b"HTTP/1.1 200") and b"translatedText" in answer
+    with connect(server) as connection:
+        connection.sendall(request()[:-3])
+        connection.shutdown(socket.SHUT_WR)
+        assert b"translatedText" not in until_closed(connection)
+    assert healthy(server)
+
+
+def test_too_much_is_refused_before_it_is_read(server):
+    with connect(server) as connection:
+        connection.sendall(request(length=100_000_000))
+        assert until_closed(connection).startswith(b"HTTP/1.1 413")
+    with connect(server) as connection, suppress(ConnectionError):
+        connection.sendall(b"GET / HTTP/1.1\r\n" + b"X-Long: " + b"a" * 200_000)
+        assert until_closed(connection).startswith(b"HTTP/1.1 431")
+    for nonsense in (b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"POST /translate HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+        with connect(server) as connection:
+            connection.sendall(nonsense)
+            assert until_closed(connection).startswith(b"HTTP/1.1 400")
+    assert healthy(server)
+
+
+def test_requests_behind_one_another_are_answered_in_order(server, exported):
+    texts = toy.pairs(20, seed=9)[0]
+    expected = Translator(exported).translate(texts)
+    with connect(server) as connection:
+        last = request(texts[-1], extra="Connection: close\r\n")
+        connection.sendall(b"".join(map(request, texts[:-1])) + last)
+        answers = until_closed(connection)
+    bodies = [part.split(b"\r\n\r\n")[1] for part in answers.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert [json.loads(body)["translatedText"] for body in bodies] == expected
+
+
+def test_a_document_cannot_name_a_file(server):
+    for path in ("/download_file/../../etc/passwd", "/download_file/%2e%2e%2fetc%2fpasswd", "/static/../models.py"):
+        with connect(server) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+            assert until_closed(connection).startswith(b"HTTP/1.1 404")
+
+
+class Asker(threading.Thread):
+    """Asks one text after another over one connection, until the server says that it closes."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.port, self.statuses, self.cut, self.unanswered = port, [], 0, 0
+
+    def run(self):
+        with connect(self.port) as connection:
+            while True:
+                try:
+                    connection.sendall(request(f"{SENTENCE} {SENTENCE}"))
+                    found = one_answer(connection)
+                except ConnectionError:
+                    found = None
+                if found is None:
+                    self.unanswered += 1
+                    return
+                self.statuses.append(found[0])
+                if found[2]:
+                    return
+
+
+def test_sigterm_under_load_loses_nothing(run):
+    with serving(run, "--threads", "1") as (process, port):
+        askers = [Asker(port) for _ in range(8)]
+        for asker in askers:
+            asker.start()
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        for asker in askers:
+            asker.join(30)
+        assert process.wait(30) == 0
+    assert {status for asker in askers for status in asker.statuses} == {200}
+    assert sum(asker.unanswered for asker in askers) == 0, "whoever was connected was answered, and told to go"
+
+
+@pytest.mark.slow
+def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
+    with serving(run, "--threads", "1", "--queue", "2000", "--body-limit", "10MB") as (process, port):
+        begin = memory(process)
+
+        def big():
+            with connect(port) as connection, suppress(ConnectionError):
+                connection.sendall(request(length=100_000_000))
+                connection.sendall(b"a" * 100_000_000)
+
+        threads = [threading.Thread(target=big) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        statuses = []
+        connections = [connect(port) for _ in range(100)]
+        for connection in connections:
+            connection.sendall(b"".join(request(f"{SENTENCE} {i}") for i in range(100)))
+        for connection in connections:
+            for _ in range(100):
+                found = one_answer_of_many(connection, statuses)
+                if not found:
+                    break
+            connection.close()
+        assert len(statuses) == 10_000 and set(statuses) <= {200, 503}
+        assert memory(process) - begin < 200_000_000
+        assert healthy(port)
+
+
+def one_answer_of_many(connection, statuses):
+    """Read one of several answers, byte by byte at its head so that the next one stays in the socket."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = connection.recv(1)
+        if not byte:
+            return False
+        head += byte
+    left = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    while left:
+        left -= len(connection.recv(left))
+    statuses.append(int(head[9:12]))
+    return True

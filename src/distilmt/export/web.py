@@ -5,7 +5,8 @@
     student.gz                                               the student, its tokenizer and facts: one file
 
 `student.gz` is a safetensors file, packed, whose tensors are files, byte for byte: the graphs of the ONNX export with
-weights in int8, and its tokenizers. Ten lines of JavaScript read it. What is packed is unpacked by the page, so that servers need no settings.
+weights in int8, and its tokenizers. Ten lines of JavaScript read it. What is packed is unpacked by the page, so that
+servers need no settings.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/gu;
 const SURROGATE = /[\ud800-\udfff]/gu;
 const WESTERN_END = /[.!?…]+["'”’»)\]]*\s+(?=["'“‘«(\[¿¡„»]*([\p{L}\p{N}_]))/gu;
 const EASTERN_END = /(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])/u;
+const LONG = 40; // characters that are looked back for an abbreviation
 
 export function normalised(line) {
   const visible = line.replace(INVISIBLE, "").replace(SURROGATE, "\ufffd");
@@ -20,7 +21,8 @@ function western(text, abbreviations) {
   let start = 0;
   for (const match of text.matchAll(WESTERN_END)) {
     const isLower = /\p{Lowercase}/u.test(match[1]);
-    if (isLower || isAbbreviation(text.slice(start, match.index), match[0], abbreviations)) continue;
+    const before = text.slice(Math.max(start, match.index - LONG), match.index);
+    if (isLower || isAbbreviation(before, match[0], abbreviations)) continue;
     const end = match.index + match[0].length;
     found.push(text.slice(start, end).trim());
     start = end;

@@ -129,3 +129,21 @@ def test_a_damaged_record_is_told(finished, tmp_path):
     config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     with pytest.raises(UserError, match=r"labels/step\.json is damaged"):
         pipeline.run(config)
+
+
+def test_runs_of_before_a_key_came_stay_done():
+    """Settings of the first release, written out: whoever has trained for a day must not do so again."""
+    cleaning = {"min_words": 1, "max_words": 150, "max_chars": 1500, "max_ratio": 3.0, "drop_identical": True}
+    cleaning |= {"drop_duplicates": True, "language_id": False}
+    corpus = {"source": "en", "target": "it", "train": [], "valid": [], "test": [], "name": None, "valid_size": 1500}
+    corpus |= {"test_size": 2000, "max_train": None, "cleaning": cleaning, "seed": 1}
+    assert pipeline._settings("corpus", CONFIG) == corpus
+    teacher = pipeline._settings("teacher", CONFIG)
+    assert set(teacher) == {"path", "model", "training", "source", "target", "seed"}
+    labels = pipeline._settings("labels", CONFIG)
+    assert set(labels) == {
+        *("beam_size", "hypotheses", "sampling", "length_penalty", "compute_type", "top_k", "score_on", "ensemble"),
+        *("max_sentences", "shard_size", "source", "target", "seed"),
+    }
+    changed = replace(CONFIG, corpus=replace(CONFIG.corpus, monolingual=["a.en"]))
+    assert pipeline._settings("corpus", changed)["monolingual"] == ["a.en"]

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from distilmt import progress
-from distilmt.config import RunConfig
+from distilmt.config import CorpusConfig, RunConfig
 from distilmt.rundir import (
     STEP_FILE,
     StepRecord,
@@ -174,7 +174,7 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     labels, student = asdict(config.labels), asdict(config.student)
     baseline = {key: student[key] for key in ("model", "training")}
     found: dict[str, dict[str, Any]] = {
-        "corpus": asdict(config.corpus),
+        "corpus": _older(asdict(config.corpus), asdict(CorpusConfig())),
         "references": _teacher(config) | pair | _outside(config.teacher.path) | _best(config),
         "tokenizer": asdict(config.tokenizer),
         "teacher": _teacher(config) | pair | _outside(config.teacher.path),
@@ -193,6 +193,16 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     }
     settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
     return settings if name in _UNSEEDED else settings | {"seed": config.seed}
+
+
+_LATER = {"monolingual", "sources", "licence", "max_word_chars", "keep_best", "markup", "min_letters"}
+_LATER |= {"drop_number_mismatch", "drop_url_mismatch", "max_repetition"}
+
+
+def _older(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """Settings without the keys that came later and are as usual: runs of before stay done."""
+    kept = {key: value for key, value in values.items() if key not in _LATER or value != usual[key]}
+    return {key: _older(v, usual[key]) if isinstance(v, dict) else v for key, v in kept.items()}
 
 
 def _best(config: RunConfig) -> dict[str, Any]:

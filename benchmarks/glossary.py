@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
-from distilmt.glossary import Glossary, count
+from distilmt.glossary import Glossary, occurrences
 from distilmt.translator import Translator
 
 WORD = re.compile(r"[^\W\d_]{3,}")
@@ -39,7 +39,9 @@ def terms(sources: list[str], targets: list[str], alike: float, least: int, most
 
 def row(name: str, said: list[str], wanted: list[list[str]], references: list[str], seconds: float) -> str:
     there = sum(
-        min(count(text, t), targets.count(t)) for text, targets in zip(said, wanted, strict=True) for t in set(targets)
+        min(occurrences(text, t), targets.count(t))
+        for text, targets in zip(said, wanted, strict=True)
+        for t in set(targets)
     )
     share = there / sum(map(len, wanted))
     bleu, chrf = sacrebleu.corpus_bleu(said, [references]).score, sacrebleu.corpus_chrf(said, [references]).score
@@ -70,7 +72,7 @@ def main() -> None:
     middle = time.perf_counter()
     said = bound.translate(sources)
     end = time.perf_counter()
-    fits = [all(count(r, t) for t in w) for r, w in zip(references, wanted, strict=True)]
+    fits = [all(occurrences(r, t) for t in w) for r, w in zip(references, wanted, strict=True)]
     parts = []
     for name, chosen_rows in (("all", [True] * len(rows)), ("the reference has all the prescribed words", fits)):
         pick = [i for i, chosen_row in enumerate(chosen_rows) if chosen_row]

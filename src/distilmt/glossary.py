@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from distilmt.corpora.cleaning import normalise, unspaced
 from distilmt.errors import UserError
-from distilmt.formats.inline import Mark, Unit, text_of, translate_units
+from distilmt.formats.inline import translate_units
 from distilmt.formats.place import find
+from distilmt.formats.units import Mark, Unit, text_of
 
 if TYPE_CHECKING:
     from distilmt.translator import Attended, Translator
@@ -116,7 +117,7 @@ class Glossary:
         for text, terms in bound.items():
             best = self._best[text]
             for (a, b), target in terms:
-                if count(best, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
+                if occurrences(best, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
                     span = find(said[text[a:b]], text[a:b], best, a / len(text))
                     best = best if span is None else _put(best, span, target)
             made[text] = best
@@ -148,9 +149,9 @@ class Glossary:
 
 def _swapped(parts: list[str], words: list[Attended], terms: Sequence[tuple[tuple[int, int], str]]) -> str:
     """A translation's words with those of terms replaced, each once; the punctuation at a word's ends stays."""
-    free = [i for i, part in enumerate(parts) if not any(count(part, target) for _, target in terms)]
+    free = [i for i, part in enumerate(parts) if not any(occurrences(part, target) for _, target in terms)]
     for (start, end), target in terms:
-        if count(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
+        if occurrences(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
             continue
         best = max(free, key=lambda i: sum(w for (a, b), w in words[i] if a < end and b > start))
         free.remove(best)
@@ -168,11 +169,12 @@ def _put(text: str, span: tuple[int, int], target: str) -> str:
     return text[:start] + target + text[end:]
 
 
-def count(text: str, target: str) -> int:
+def occurrences(text: str, target: str) -> int:
+    """How often a text has a term as a whole word, in any case."""
     edges = ("", "") if unspaced(target) else (r"(?<!\w)", r"(?!\w)")
     return len(re.findall(edges[0] + re.escape(target) + edges[1], text, re.IGNORECASE))
 
 
 def _holds(text: str, terms: Sequence[tuple[tuple[int, int], str]]) -> bool:
     wanted = Counter(target for _, target in terms)
-    return all(count(text, target) >= count for target, count in wanted.items())
+    return all(occurrences(text, target) >= count for target, count in wanted.items())

@@ -16,7 +16,8 @@ from typing import Any
 
 from distilmt.errors import UserError
 from distilmt.formats import Translate
-from distilmt.formats.inline import Mark, Unit, gaps, text_of, translate_units
+from distilmt.formats.inline import translate_units
+from distilmt.formats.units import Mark, Unit, gaps, text_of
 
 _PARTS = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml")
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

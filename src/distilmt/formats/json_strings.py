@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from distilmt.errors import UserError
 from distilmt.formats import Translate
-from distilmt.formats.inline import text_of, translate_units
+from distilmt.formats.inline import translate_units
 from distilmt.formats.lines import tagged
+from distilmt.formats.units import text_of
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
 # One word that no one reads: an identifier, a path, a version, a colour.

@@ -11,7 +11,8 @@ import re
 
 from distilmt.errors import UserError
 from distilmt.formats import Translate
-from distilmt.formats.inline import Mark, Unit, text_of, translate_units
+from distilmt.formats.inline import translate_units
+from distilmt.formats.units import Mark, Unit, text_of
 
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]{0,63})?[^<>\n]{0,2000}>|\{\\[^{}\n]{0,2000}\}")
 _TIMES = re.compile(

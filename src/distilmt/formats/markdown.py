@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from distilmt.errors import UserError
 from distilmt.formats import Translate
-from distilmt.formats.inline import Mark, Unit, gaps, text_of, translate_units
+from distilmt.formats.inline import translate_units
 from distilmt.formats.pages import translate_html
+from distilmt.formats.units import Mark, Unit, gaps, text_of
 
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*\r?(?:\n|\Z)")
 _INLINE = re.compile(
@@ -38,7 +39,7 @@ _INLINE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_TRIES = 64
+_TRIES, _UNCLOSED = 64, 300
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
 _LINE_START = re.compile(r"^([ \t]*)([-+*#>=~`|:]|\d{1,9}(?=[.)]))")
 
@@ -74,6 +75,8 @@ def translate_markdown(text: str, translate: Translate) -> str:
     parser = _parser()
     head = match.end() if (match := _FRONT.match(text)) else 0
     body = text[head:]
+    if body.count("](") - body.count(")") > _UNCLOSED:
+        raise UserError("links in it are not closed: mend it")  # markdown-it takes quadratic time for them
     references: dict[str, Any] = {}
     tokens = parser.parse(body, references)
     found = _texts(tokens, body)

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 
 from distilmt.formats import Translate
-from distilmt.formats.inline import Mark, Unit, gaps, text_of, translate_units
+from distilmt.formats.inline import translate_units
+from distilmt.formats.units import Mark, Unit, gaps, text_of
 
 _INLINE = re.compile(
     r"a|abbr|acronym|b|bdi|bdo|big|cite|data|del|dfn|em|font|i|img|input|ins|mark|q|r[bpt]|ruby|s|small|span|strike"

@@ -189,7 +189,7 @@ def _read_jsonl(path: Path, source: str, target: str) -> Iterator[Pair]:
 
 def _read_parquet(path: Path, source: str, target: str) -> Iterator[Pair]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             wanted = [
                 name for name in (source, target, "source", "target", "translation") if name in file.schema_arrow.names
             ]

@@ -104,5 +104,5 @@ def _take(path: Path, rows: npt.NDArray[np.int64]) -> dict[int, Pair]:
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # buffering ahead, pyarrow would keep the whole file
         yield from file.iter_batches(batch_size=BATCH)

@@ -78,7 +78,7 @@ def prepare(work: Path, count: int, shape: ModelConfig = TINY) -> None:
     (root / "corpus").mkdir(parents=True)
     (root / "tokenizer").mkdir()
     table = pa.table({"id": [str(i) for i in range(count)], "source": texts, "target": texts})
-    pq.write_table(table, root / "corpus" / "train.parquet")
+    pq.write_table(table, root / "corpus" / "train.parquet", row_group_size=8192)  # as the corpus step does
     train(texts[:5000], texts[:5000], TokenizerConfig(vocab_size=1000), root / "tokenizer", 1)
     tokenizer = load(root / "tokenizer")
     add_model(root, "teacher", shape, tokenizer)

@@ -157,5 +157,5 @@ def test_what_several_processes_cannot_do_is_told(tmp_path):
     assert "'translate' is for one process" in said("translate", tmp_path)
     assert "'compare' is for one process" in said("compare", "x.yaml")
     assert "unknown key" in said("train-teacher", toy.write_config(tmp_path / "bad.yaml", {"teecher": 1}))
-    told = said("train-teacher", road(tmp_path), "--teacher.training.batch_tokens", "12", "--quiet", processes=3)
+    told = said("train-teacher", road(tmp_path), "--teacher.training.batch_tokens", "4", "--quiet", processes=3)
     assert "sentences at most, too few for 3 processes" in told

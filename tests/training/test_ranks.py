@@ -109,6 +109,7 @@ _PROGRAM = """
     import torch
     from pathlib import Path
     from distilmt import tokenizer
+    from distilmt.machine import rank
     from distilmt.training import ranks
     from distilmt.training.hardest import LossQueue
     from distilmt.training.loop import help_train, train
@@ -117,7 +118,7 @@ _PROGRAM = """
     torch.set_num_threads(1)
     def work(task, together):
         queued(together) if task == "queue" else help_train(task, together)
-    if ranks.rank():
+    if rank():
         sys.exit(ranks.follow(work))
     pieces, directory, found = tokenizer.load(Path({pieces!r})), Path({directory!r}), {{}}
     with ranks.lead():

@@ -75,14 +75,15 @@ class LabelWriter:
         """Number of whole shards."""
         return len(self.manifest["shards"])
 
-    def write_shard(self, rows: Sequence[LabelRow]) -> None:
-        """Append a shard."""
+    def write_shard(self, rows: Sequence[LabelRow] | pa.Table) -> None:
+        """Append a shard; a table has the columns of `schema_of`."""
+        table = rows if isinstance(rows, pa.Table) else table_of(rows, self.schema)
         name = f"shard-{self.done():05d}.parquet"
         path = self.directory / name
         with atomic_path(path) as temporary:
-            pq.write_table(table_of(rows, self.schema), temporary, compression="zstd")
-        self.manifest["shards"].append({"name": name, "rows": len(rows), "checksum": fingerprint_files(path)})
-        self.manifest["rows"] += len(rows)
+            pq.write_table(table, temporary, compression="zstd")
+        self.manifest["shards"].append({"name": name, "rows": table.num_rows, "checksum": fingerprint_files(path)})
+        self.manifest["rows"] += table.num_rows
         write_json(self.directory / MANIFEST, self.manifest)
 
     def finish(self) -> None:

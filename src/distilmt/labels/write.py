@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,17 @@ import pyarrow as pa
 from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.labels.ask import Asker, LabelJob
+from distilmt.labels.reuse import Kept
+from distilmt.labels.rows import table_of
 from distilmt.labels.store import LabelWriter
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
 from distilmt.teachers.local import weights_fingerprint
 
 
-def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path) -> dict[str, Any]:
+def label(
+    shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path, before: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Write a label store; go on where an earlier call was cut off.
 
     Args:
@@ -30,9 +34,10 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
         total: sentences of all shards.
         job: who is asked, and what.
         directory: the store.
+        before: other stores: what they hold of the same teacher's answers is taken from there.
 
     Returns:
-        Counts, for the step's record.
+        Counts, for the step's record; `seconds_per_sentence` of those that were asked by this call, None without any.
 
     Raises:
         UserError: word distributions are wanted of a teacher that has another vocabulary.
@@ -43,16 +48,23 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
             f"teacher {outside!r} has another vocabulary than the tokenizer, so it cannot give word distributions: "
             "set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path to its directory"
         )
-    writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
-    done, asker = writer.done(), None
+    header = _header(job, outside)
+    writer, kept = LabelWriter(directory, header, job.config.top_k), Kept(before, header, job.config.top_k)
+    done, asker, asked, reused, seconds = writer.done(), None, 0, 0, 0.0
     labelled = min(done * job.config.shard_size, total)
     with progress.task("labelling", total, "sentences", labelled) as bar:
         for sentences in islice(shards, done, None):
-            asker = asker or Asker(job, directory)
-            writer.write_shard(asker.label(sentences))
+            unknown = sentences.filter(pa.array(~kept.known(sentences)))
+            asker = asker or (Asker(job, directory) if unknown.num_rows else None)
+            begin = time.monotonic()
+            rows = asker.label(unknown) if asker and unknown.num_rows else []
+            seconds += time.monotonic() - begin
+            writer.write_shard(kept.whole(sentences, table_of(rows, writer.schema)))
+            asked, reused = asked + len(rows), reused + sentences.num_rows - len(rows)
             bar.advance(sentences.num_rows)
     writer.finish()
-    return {"sentences": total, "shards": writer.done()}
+    pace = seconds / asked if asked else None
+    return {"sentences": total, "shards": writer.done(), "reused": reused, "seconds_per_sentence": pace}
 
 
 def drawn(total: int, most: int | None, seed: tuple[int, ...]) -> np.ndarray:

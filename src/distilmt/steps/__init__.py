@@ -16,8 +16,10 @@ from distilmt.steps.learn import (
 from distilmt.steps.measure import evaluate_models, write_report
 from distilmt.steps.score import TRANSLATIONS, score_model
 from distilmt.steps.signatures import signature
+from distilmt.steps.validate import SENTENCES, validate_student
 
 __all__ = [
+    "SENTENCES",
     "TRANSLATIONS",
     "choose_labels",
     "evaluate_models",
@@ -30,6 +32,7 @@ __all__ = [
     "train_baseline",
     "train_student",
     "train_tokenizer",
+    "validate_student",
     "write_labels",
     "write_report",
 ]

@@ -4,7 +4,7 @@ Corpus, tokenizer and teacher are those of the run, made as the run would make t
 trained on nested random subsets of the text, for equally many updates on each, so that they differ by the data alone;
 and once on the biggest for half as many, to tell what more updates would bring. All are scored on the validation
 sentences: the test set is not touched. Every subset has a run directory of its own under `plan/` in which the
-pipeline's own steps are done, so that a plan that is cut off goes on, and the run later takes the labels that are there.
+pipeline's own steps are done, so that a plan that is cut off goes on; the run later takes the labels that are there.
 """
 
 from __future__ import annotations
@@ -164,10 +164,8 @@ def _decided(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
     found = read_json(path) if path.exists() else {}
     if found.get("settings") != wanted:
         total = prepare.count(Path(run.run_dir) / "corpus", "train")
-        found = {
-            "settings": wanted,
-            "sizes": _given(config.sizes, total) if config.sizes else _sizes(config, run, total),
-        }
+        sizes = _given(config.sizes, total) if config.sizes else _sizes(config, run, total)
+        found = {"settings": wanted, "sizes": sizes}
         write_json(path, found)
     if "updates" not in found:
         found |= _trainings(config, run, found["sizes"])

@@ -16,6 +16,8 @@ METRICS = ("bleu", "chrf", "cross_entropy")
 USUAL_NOISE = {"bleu": 0.3, "chrf": 0.3, "cross_entropy": 0.01}
 """By how much trainings that differ in nothing but the seed usually differ (benchmarks/results/plan.md)."""
 _ROUND = (1, 3)
+_LEARNT = 3.0
+"""BLEU below which no student has learnt anything by which sizes could be told apart."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ def answer(points: Sequence[Point], question: Question, rates: Rates) -> dict[st
     """Everything that can be said.
 
     Returns:
-        `law` (a, b, c) and `noise` of the metric; `lines`, a row for every size; `recommended`; `more`, what more
-        updates and more text bring; `drawn`, the curve to be drawn; `points`; `rates`; `notes`. Scores and gains are lists of
-        the best guess and an interval's two bounds.
+        `learnt`, whether the students learnt enough to say anything; `recommended`; `lines`, a row for every size;
+        `more`, what more updates and more text bring; `law` (a, b, c) and `noise` of the metric; `drawn`, the curve to
+        be drawn; `points`; `rates`; `notes`. Scores and gains are lists of the best guess and an interval's two bounds.
     """
     whole = [point for point in points if point.updates == question.updates]
     curves = {name: _curve(whole, name) for name in METRICS}
@@ -83,6 +85,7 @@ def answer(points: Sequence[Point], question: Question, rates: Rates) -> dict[st
         "noise": float(curve.noise[0]),
         "points": [asdict(point) for point in points],
         "lines": lines,
+        "learnt": max(point.bleu for point in whole) >= _LEARNT,
         "recommended": _recommended(curve, question),
         "more": _more(points, curve, question),
         "drawn": [[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * question.total)],

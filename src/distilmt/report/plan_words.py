@@ -26,6 +26,8 @@ WORDS = {
         "smallest": "{sentences} of {total} sentences are enough: even there doubling the text gains less than "
         "{worth} {metric}",
         "all": "Label all {total} sentences: doubling the text gains {worth} {metric} or more up to there",
+        "nothing": "Nothing can be said yet: after {updates} updates no student has learnt much ({bleu} BLEU at best); "
+        "give it more --minutes or --updates",
         "bounds": "The size lies between {low} and {high} with a probability of {level} %; that all {total} "
         "are worth it, with {chance} %.",
         "lost": "What is left out would bring {lost} {metric}.",
@@ -66,6 +68,8 @@ WORDS = {
         "enough": "标注 {total} 句中的 {sentences} 句即可：再把文本加倍，增益不到 {worth} {metric}",
         "smallest": "{total} 句中 {sentences} 句已经足够：即使在此规模把文本加倍，增益也不到 {worth} {metric}",
         "all": "建议标注全部 {total} 句：在此之前，文本加倍的增益不低于 {worth} {metric}",
+        "nothing": "还无法判断：{updates} 次更新之后，学生模型几乎什么都没学到（BLEU 最高 {bleu}）；"
+        "请增加 --minutes 或 --updates",
         "bounds": "该规模以 {level}% 的概率介于 {low} 与 {high} 之间；全部 {total} 句都值得标注的概率为 {chance}%。",
         "lost": "未标注的部分还能带来 {lost} {metric}。",
         "further": "如果规律延续，同类文本比现有的再多一倍，可再提高 {beyond} {metric}。",
@@ -112,6 +116,9 @@ def gained(value: list[float] | None) -> str:
 def headline(found: Mapping[str, Any], words: Words) -> str:
     """How much is to be labelled."""
     row = found["recommended"]
+    if not found["learnt"]:
+        best = max(point["bleu"] for point in found["points"])
+        return words["nothing"].format(bleu=number(best), updates=number(found["updates"], 0))
     name = "all" if row["all"] else "smallest" if row["smallest"] else "enough"
     return words[name].format(
         sentences=number(row["sentences"], 0),
@@ -123,6 +130,8 @@ def headline(found: Mapping[str, Any], words: Words) -> str:
 
 def findings(found: Mapping[str, Any], words: Words) -> list[str]:
     """How sure that is, what it leaves out, and what else is lacking."""
+    if not found["learnt"]:
+        return []
     row, level = found["recommended"], f"{100 * found['level']:g}"
     low, high = (number(value, 0) for value in row["interval"])
     total, chance = number(found["total"], 0), f"{100 * row['chance_of_all']:.0f}"

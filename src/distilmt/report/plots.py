@@ -109,7 +109,8 @@ def fitted_curve(fitted: Fitted, x_label: str, y_label: str, title: str) -> str:
     here = x(fitted.upright)
     body = (
         f'{_grid(x, y, frame, x_label, y_label)}<g class="s-student">'
-        f'<polygon class="band" points="{" ".join([*lower, *reversed(upper)])}"/><polyline points="{middle}"/>{dots}</g>'
+        f'<polygon class="band" points="{" ".join([*lower, *reversed(upper)])}"/>'
+        f'<polyline points="{middle}"/>{dots}</g>'
         f'<line class="upright" x1="{here:.1f}" x2="{here:.1f}" y1="{frame.y:g}" y2="{frame.y + frame.height:g}"/>'
     )
     return _svg(width, height, title, body)

@@ -120,7 +120,9 @@ def main() -> None:
     parser.add_argument("--train_only", action="store_true", help="train and write nothing: several seeds side by side")
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
+    # One thread: so small a student gains nothing by a second one, and on a busy machine waits for it.
     flags = ["--run_dir", given.run_dir, "--student.training.validate_sentences", "200"]
+    flags += ["--student.training.threads", "1"]
     run = load_comparison([str(CONFIG), *flags]).run
     for step in ("corpus", "tokenizer", "teacher", "labels"):
         pipeline.do(step, run)

@@ -84,7 +84,7 @@ def test_the_same_question_is_answered_at_once_and_another_without_training(plan
     assert found["worth"] == 5 and found["lines"][0]["price"] == 50
     monkeypatch.setattr(pipeline, "do", None)
     assert json.loads(told(capsys, *asked, "--json")) == found
-    assert "| price |" in told(capsys, *asked)
+    assert " price |" in told(capsys, *asked)
 
 
 def test_the_run_takes_the_labels_of_its_plan(planned, tmp_path):

@@ -14,7 +14,7 @@ from distilmt.cost.curve import LEVEL, Curve, fit, interval
 
 METRICS = ("bleu", "chrf", "cross_entropy")
 USUAL_NOISE = {"bleu": 0.3, "chrf": 0.3, "cross_entropy": 0.01}
-"""By how much trainings that differ in nothing but the seed usually differ (benchmarks/results/plan.md)."""
+"""By how much trainings that differ in nothing but the seed usually differ: a beginning, which the points correct."""
 _ROUND = (1, 3)
 _LEARNT = 3.0
 """BLEU below which no student has learnt anything by which sizes could be told apart."""

@@ -12,27 +12,39 @@ QUESTION = Question("bleu", 0.3, 100_000, 1000, 1000)
 RATES = Rates(label_seconds=0.01, label_bytes=200.0, train_seconds=60.0, batches=0.005)
 
 
-def points(a, b, c, sizes=(1000, 2000, 4000, 8000, 16000), half=0.0):
-    """Trainings that follow a law to the letter; the last with half the updates, by `half` worse."""
+LONG = 10**9
+"""Updates in which any text is seen so often that only its size counts: the law is then one of sizes."""
+
+
+def points(a, b, c, sizes=(1000, 2000, 4000, 8000, 16000), half=0.0, updates=1000):
+    """Trainings that follow a law of sizes to the letter; the last with half the updates, by `half` worse."""
     scores = [a - b * n**-c for n in sizes]
-    made = [Point(n, 1, 1000, s, s + 20, 5 - s / 20, 30.0) for n, s in zip(sizes, scores, strict=True)]
-    return [*made, replace(made[-1], updates=500, bleu=scores[-1] - half, chrf=scores[-1] + 20 - half)]
+    made = [Point(n, 1, updates, s, s + 20, 5 - s / 20, 30.0) for n, s in zip(sizes, scores, strict=True)]
+    return [*made, replace(made[-1], updates=updates // 2, bleu=scores[-1] - half, chrf=scores[-1] + 20 - half)]
 
 
 def test_enough_lies_where_doubling_gains_what_it_is_worth():
-    trained = points(36, 300, 0.5, sizes=(250, 500, 1000, 2000, 4000, 8000, 16000))
-    row = answer(trained, replace(QUESTION, worth=0.6), RATES)["recommended"]
+    trained = points(36, 300, 0.5, sizes=(250, 500, 1000, 2000, 4000, 8000, 16000), updates=LONG)
+    question = replace(QUESTION, updates=LONG, run_updates=LONG)
+    row = answer(trained, replace(question, worth=0.6), RATES)["recommended"]
     # 300·n^−½·(1 − 2^−½) = 0.6 at n = 21,447
     assert not row["all"] and not row["smallest"] and row["sentences"] == pytest.approx(21_447, rel=0.35)
     assert row["interval"][0] <= row["sentences"] and 0 <= row["chance_of_all"] < 0.5
-    more = answer(trained, replace(QUESTION, worth=1.2), RATES)["recommended"]
+    more = answer(trained, replace(question, worth=1.2), RATES)["recommended"]
     assert more["sentences"] < row["sentences"] and more["lost"][0] > row["lost"][0]
 
 
 def test_all_of_it_where_every_doubling_pays():
-    found = answer(points(60, 150, 0.2), QUESTION, RATES)
+    question = replace(QUESTION, updates=LONG, run_updates=LONG)
+    found = answer(points(60, 150, 0.2, updates=LONG), question, RATES)
     assert found["recommended"]["all"] and found["recommended"]["sentences"] == 100_000
     assert found["recommended"]["beyond"][0] > 0.3 and found["recommended"]["chance_of_all"] > 0.9
+
+
+def test_text_that_is_never_seen_is_not_worth_labelling():
+    """The same scores after so few updates that a fifth of the text is seen once: more of it can bring nothing."""
+    row = answer(points(60, 150, 0.2), QUESTION, replace(RATES, batches=0.05))["recommended"]
+    assert not row["all"] and row["sentences"] <= 20_000 and row["lost"][0] < 0.3
 
 
 def test_the_smallest_where_nothing_is_gained():

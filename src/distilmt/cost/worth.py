@@ -75,7 +75,7 @@ def answer(points: Sequence[Point], question: Question, rates: Rates) -> dict[st
         be drawn; `points`; `rates`; `notes`. Scores and gains are lists of the best guess and an interval's two bounds.
     """
     whole = [point for point in points if point.updates == question.updates]
-    curves = {name: _curve(whole, name) for name in METRICS}
+    curves = {name: _curve(whole, name, question.updates / rates.batches) for name in METRICS}
     curve = curves[question.metric]
     lines = _lines(curves, question, rates)
     return {
@@ -94,10 +94,10 @@ def answer(points: Sequence[Point], question: Question, rates: Rates) -> dict[st
     }
 
 
-def _curve(points: Sequence[Point], metric: str) -> Curve:
+def _curve(points: Sequence[Point], metric: str, views: float) -> Curve:
     """Of a metric; cross-entropies are turned round, so that higher is better."""
     sign = -1 if metric == "cross_entropy" else 1
-    return fit([p.size for p in points], [sign * getattr(p, metric) for p in points], USUAL_NOISE[metric])
+    return fit([p.size for p in points], [sign * getattr(p, metric) for p in points], USUAL_NOISE[metric], views)
 
 
 def sizes_told(low: int, total: int) -> list[int]:

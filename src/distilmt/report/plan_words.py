@@ -39,7 +39,8 @@ WORDS = {
         "last doubling of the updates {updates} (at {size} sentences).",
         "more_either": "Doubling the updates brought {updates} {metric}, doubling the text {text} (at {size} "
         "sentences): which is lacking more cannot be told.",
-        "law": "Law: {metric} = {a} − {b} · sentences^−{c}; a training scatters by {noise} around it.",
+        "law": "Law: {metric} = {a} − {b} · d^−{c}, where d is what the sentences are worth by how often they are "
+        "seen; a training scatters by {noise} around it.",
         "table_note": "{metric} and cross-entropy (nats a token of the references) on the validation sentences, "
         "after {updates} updates on each size; in brackets between which bounds they lie with a "
         "probability of {level} %. gain: over the line above. training: the run's student at its "
@@ -78,7 +79,7 @@ WORDS = {
         "more_text": "缺的是文本：最近一次文本加倍带来 {text} {metric}，最近一次更新次数加倍带来 "
         "{updates}（{size} 句时）。",
         "more_either": "更新次数加倍带来 {updates} {metric}，文本加倍带来 {text}（{size} 句时）：无法判断更缺哪一个。",
-        "law": "规律：{metric} = {a} − {b} · 句数^−{c}；单次训练围绕它的波动为 {noise}。",
+        "law": "规律：{metric} = {a} − {b} · d^−{c}，d 为按重复次数折算的句数；单次训练围绕它的波动为 {noise}。",
         "table_note": "验证集上的 {metric} 与交叉熵（参考译文每个词元的奈特数），每种规模均训练 {updates} 次更新；"
         "方括号内为 {level}% 概率区间。增益：相对上一行。训练时间：正式运行的学生模型训练 "
         "{run_updates} 次更新所需时间，与规模无关（基线另需同样时间）；遍数：其间每句被看到的次数。* "

@@ -120,6 +120,7 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
     assert "too few for a curve" in refused(capsys, road(tmp_path, count=90), "--quiet")
 
 
+@pytest.mark.slow
 def test_the_minutes_decide_sizes_and_updates(planned, tmp_path, capsys):
     shutil.copytree(planned, tmp_path / "run", symlinks=True)
     asked = (planned.parent / "run.yaml", "--run_dir", tmp_path / "run", "--minutes", "0.3")

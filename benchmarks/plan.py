@@ -1,6 +1,6 @@
 """Whether `distilmt plan` tells what more text brings: predicted from a quarter of it and less, and then measured.
 
-    python benchmarks/plan.py [--run_dir runs/plan] [--updates 600] [--seeds 1,2,3]
+    python benchmarks/plan.py [--run_dir runs/plan] [--updates 600] [--seeds 1,2,3] [--parts 2,1]
 
 Students of benchmarks/curve.yaml (the labels of configs/compare-multi30k.yaml) are trained on 1/64 to 1/4 of Multi30k
 as the plan does it, and then on a half and on all of it with the same seeds and equally many updates. What each seed's
@@ -33,10 +33,11 @@ SHARES = (64, 32, 16, 8, 4)
 DIGITS = {"bleu": 2, "chrf": 2, "cross_entropy": 3}
 
 
-def trained(run: RunConfig, sizes: Sequence[int], seeds: Sequence[int], updates: int) -> list[Point]:
-    """All students of the plan, and those of half the text and all of it."""
-    total = prepare.count(Path(run.run_dir) / "corpus", "train")
-    wanted = [*plan.arms(seeds, run, sizes, updates), *(a for a in plan.arms(seeds, run, (total // 2, total), updates))]
+def trained(
+    run: RunConfig, sizes: Sequence[int], asked: Sequence[int], seeds: Sequence[int], updates: int
+) -> list[Point]:
+    """All students of the plan, and those of the sizes it is asked about."""
+    wanted = [*plan.arms(seeds, run, sizes, updates), *plan.arms(seeds, run, asked, updates)]
     points = []
     for arm in (arm for arm in wanted if arm.share == 1 or arm.size == max(sizes)):
         plan.label(run, arm.size)
@@ -46,24 +47,26 @@ def trained(run: RunConfig, sizes: Sequence[int], seeds: Sequence[int], updates:
     return points
 
 
-def predicted(points: Sequence[Point], question: Question, metric: str, size: int) -> list[float]:
+def predicted(points: Sequence[Point], question: Question, rates: Rates, metric: str, size: int) -> list[float]:
     """Best guess and bounds for a size from students of a quarter of the text and less."""
     small = [p for p in points if p.size <= question.total // 4]
     half = replace(question, metric=metric, total=size)
-    lines = answer(small, half, Rates(None, 0.0, 0.0, 1.0))["lines"]
+    lines = answer(small, half, rates)["lines"]
     line = next(line for line in lines if line["sentences"] == size)
     return line["cross_entropy" if metric == "cross_entropy" else "score"]
 
 
-def judged(points: Sequence[Point], question: Question, seeds: Sequence[int]) -> list[dict[str, Any]]:
+def judged(
+    points: Sequence[Point], question: Question, rates: Rates, asked: Sequence[int], seeds: Sequence[int]
+) -> list[dict[str, Any]]:
     """A row for every plan, metric and size: what was said, what came, and whether it lies within the bounds."""
     rows = []
     plans = [([seed], f"seed {seed}") for seed in seeds] + ([(list(seeds), "all seeds")] if len(seeds) > 1 else [])
     for chosen, name in plans:
         mine = [p for p in points if p.seed in chosen]
         for metric in METRICS:
-            for size in (question.total // 2, question.total):
-                guess, low, high = predicted(mine, question, metric, size)
+            for size in asked:
+                guess, low, high = predicted(mine, question, rates, metric, size)
                 real = [getattr(p, metric) for p in points if p.size == size]
                 mean = statistics.mean(real)
                 rows.append(
@@ -97,7 +100,7 @@ def tables(rows: Sequence[dict[str, Any]], points: Sequence[Point], question: Qu
     return [f"{question.total:,} training sentences.", "\n".join(lines), "\n".join(measured)]
 
 
-def recommended(points: Sequence[Point], question: Question, seeds: Sequence[int]) -> str:
+def recommended(points: Sequence[Point], question: Question, rates: Rates, seeds: Sequence[int]) -> str:
     """What each plan would have had labelled, and what the curve through all that was measured says."""
     said = []
     small = [p for p in points if p.size <= question.total // 4]
@@ -106,7 +109,7 @@ def recommended(points: Sequence[Point], question: Question, seeds: Sequence[int
     ]
     for worth in (0.3, 1.0):
         for name, mine in plans:
-            row = answer(mine, replace(question, worth=worth), Rates(None, 0.0, 0.0, 1.0))["recommended"]
+            row = answer(mine, replace(question, worth=worth), rates)["recommended"]
             low, high = row["interval"]
             said.append(f"{name}, worth {worth:g} BLEU: {row['sentences']:,} [{low:,.0f}, {high:,.0f}]")
     return "Recommended: " + "; ".join(said) + "."
@@ -117,6 +120,7 @@ def main() -> None:
     parser.add_argument("--run_dir", default="runs/plan")
     parser.add_argument("--updates", type=int, default=600)
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--parts", default="2,1", help="what is foretold: a half of the text, and all of it")
     parser.add_argument("--train_only", action="store_true", help="train and write nothing: several seeds side by side")
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
@@ -128,12 +132,15 @@ def main() -> None:
         pipeline.do(step, run)
     total = prepare.count(Path(run.run_dir) / "corpus", "train")
     sizes = [total // share for share in SHARES]
-    points = trained(run, sizes, seeds, given.updates)
+    asked = [total // int(part) for part in given.parts.split(",")]
+    batches = plan.trainings(PlanConfig(updates=given.updates), run, sizes)["batches"]
+    rates = Rates(None, 0.0, 0.0, batches)
+    points = trained(run, sizes, asked, seeds, given.updates)
     if given.train_only:
         return
     question = Question("bleu", PlanConfig.worth, total, given.updates, given.updates)
-    rows = judged(points, question, seeds)
-    parts = [*tables(rows, points, question), recommended(points, question, seeds)]
+    rows = judged(points, question, rates, asked, seeds)
+    parts = [*tables(rows, points, question), recommended(points, question, rates, seeds)]
     command = f"python benchmarks/plan.py {' '.join(sys.argv[1:])}"
     write("plan", command, parts, {"rows": rows, "points": [asdict(p) for p in points]})
 

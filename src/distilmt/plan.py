@@ -168,7 +168,7 @@ def _decided(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
         found = {"settings": wanted, "sizes": sizes}
         write_json(path, found)
     if "updates" not in found:
-        found |= _trainings(config, run, found["sizes"])
+        found |= trainings(config, run, found["sizes"])
         write_json(path, found)
     told = ", ".join(f"{size:,}" for size in found["sizes"])
     progress.say(f"subsets of {told} sentences, {found['updates']} updates each")
@@ -208,7 +208,7 @@ def _label_pace(run: RunConfig, sentences: int) -> float:
         return seconds_per_sentence(some, label_job(run, root), Path(directory))
 
 
-def _trainings(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -> dict[str, Any]:
+def trainings(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -> dict[str, Any]:
     """Label the biggest subset; how many updates the minutes then allow, at most what the run is to make.
 
     Returns:

@@ -7,10 +7,12 @@ sentence that is seen again teaches less and less. With v sentences seen in all 
     d(n) = n · (1 + R · (1 − exp(−(v/n − 1) / R))),  R = 15.4,
 
 in proportion to n while that is small, and v, which no text can better, as soon as nothing is seen twice. The law is
-written as s + g·x(n), where x runs from 0 at the smallest to 1 at the biggest size that was measured. Three to five
-noisy points do not fix three numbers, so none is taken for certain: given c the rest is linear regression with the
-usual flat prior (Gelman et al., Bayesian Data Analysis, chapter 14) and g ≥ 0; c has a wide prior around what is found in the
-literature, and so has the noise of a training. What is told are quantiles of draws from what is then probable.
+written as s + g·x(n), where x runs from 0 at the smallest to 1 at the biggest size that was measured.
+
+Three to five noisy points do not fix three numbers, so none is taken for certain: given c the rest is linear regression
+with the usual flat prior (Gelman et al., Bayesian Data Analysis, chapter 14) and g ≥ 0; c has a wide prior around what
+is found in the literature, and so has the noise of a training. What is told are quantiles of draws from what is then
+probable.
 """
 
 from __future__ import annotations

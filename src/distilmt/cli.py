@@ -32,6 +32,8 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
 
   cost            what a run will cost, before it: distilmt cost CONFIG.yaml [--fit] [--KEY VALUE ...]; or did: RUN_DIR
 
+  plan            how much text is worth labelling: distilmt plan CONFIG.yaml [--minutes 20] [--KEY VALUE ...]
+
   compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
   translate       translate standard input or documents with a finished run: distilmt translate RUN_DIR [FILE ...]
@@ -93,6 +95,7 @@ def _command(name: str, arguments: list[str]) -> int:
         "demo": demo,
         "compare": compare,
         "cost": cost,
+        "plan": plan,
         "compress": compress,
         "translate": translate,
         "serve": serve,
@@ -225,6 +228,37 @@ def cost(arguments: list[str]) -> int:
         print(json.dumps(answer, ensure_ascii=False))
     elif "--quiet" not in flags:
         print(table(answer), end="")
+    return 0
+
+
+def plan(arguments: list[str]) -> int:
+    """`distilmt plan CONFIG.yaml`: how much text is worth labelling, and what it will cost."""
+    from distilmt import keys, settings
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(
+            "Usage: distilmt plan CONFIG.yaml|RUN_DIR [--minutes 20] [--worth 0.3] [--metric bleu|chrf] [--price P] "
+            "[--sizes NUMBERS]\n                     [--updates U] [--seeds NUMBERS] [--KEY VALUE ...]\n\n"
+            "Trains the configured student on small random parts of the text and tells, for every size up to all of\n"
+            "it, the score that is to be expected, and time, bytes and money. A teacher that is not there yet is\n"
+            "trained first, as the run would do it; teacher and labels serve the run later.\n\n"
+            "  --minutes 20          how long labelling the parts and training on them may take, about\n"
+            "  --worth 0.3           points that doubling the text must gain to be worth it\n"
+            "  --metric bleu         of what: bleu or chrf, on the validation sentences\n"
+            "  --price 0.002         what the teacher asks for a sentence, in any currency\n"
+            "  --sizes 500,2000,8000 sentences of the parts (default: 1/64 to 1/4 of the text, if there is time)\n"
+            "  --updates 2000        of every training (default: what the minutes allow, at most the run's)\n"
+            "  --seeds 1,2,3         every part is trained on once with each: narrower intervals, longer\n\n"
+            "The table is in plan/plan.md, .html (with the curve) and .json of the run directory.\n\n"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
+        )
+        return 0
+    arguments, flags = _take_flags(arguments)
+    config, run_config = settings.load_plan(arguments)
+    _listen(flags)
+    from distilmt import plan as plans
+
+    _print(plans.run(config, run_config) / "plan", flags)
     return 0
 
 

@@ -124,6 +124,40 @@ class LabelsConfig:
 
 
 @dataclass
+class PlanConfig:
+    """`distilmt plan CONFIG.yaml`, beside the keys of a run: how much text is worth labelling."""
+
+    minutes: float = 20.0
+    """How long labelling subsets and training on them may take, about; corpus and teacher come before it."""
+    worth: float = 0.3
+    """Points that doubling the text must gain to be worth it."""
+    metric: Literal["bleu", "chrf"] = "bleu"
+    """Points of what, on the validation sentences."""
+    sizes: list[int] | None = None
+    """Sentences of the subsets, three sizes at least; null takes 1/64 to 1/4 of the text, or what the minutes allow."""
+    updates: int | None = None
+    """Updates of every training; null takes what the minutes allow, at most those of the run's student."""
+    seeds: list[int] | None = None
+    """Every subset is trained on once with each; null takes the run's."""
+    price: float | None = None
+    """What the teacher asks for a sentence, in any currency; null leaves money out."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0:
+            raise UserError(f"--minutes {self.minutes:g} is too short to learn anything: give it 2 or more")
+        if not self.worth > 0:
+            raise UserError(f"--worth {self.worth:g} would have you label all text there is: give it a gain above 0")
+        if self.sizes is not None and (len(set(self.sizes)) < 3 or min(self.sizes) < 1):
+            raise UserError(
+                f"--sizes {','.join(map(str, self.sizes))}: a curve needs three different sizes, such as 500,2000,8000"
+            )
+        if self.updates is not None and self.updates < 2:
+            raise UserError(f"--updates {self.updates} is too few: give 2 at least, better some hundreds")
+        if self.price is not None and not self.price >= 0:
+            raise UserError(f"--price {self.price:g} is below 0: give what a sentence costs")
+
+
+@dataclass
 class DemoConfig:
     """`distilmt demo`: the main job on real text, sized to the time there is."""
 

@@ -47,6 +47,8 @@ _READS = {
     # Steps of a comparison of methods.
     "teacher-scores": ("corpus", "tokenizer", "teacher"),
     "scores": ("corpus", "tokenizer", "teacher", "student"),
+    # Of a plan.
+    "validation": ("corpus", "tokenizer", "student"),
 }
 
 
@@ -150,6 +152,7 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
         "report": steps.write_report,
         "teacher-scores": lambda config, directory: steps.score_model(config, directory, "teacher"),
         "scores": lambda config, directory: steps.score_model(config, directory, "student"),
+        "validation": steps.validate_student,
     }
     return _settings(name, config), lambda directory: work[name](config, directory)
 
@@ -158,9 +161,9 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 _WITHOUT_EFFECT = {"save_seconds", "threads"}
 _USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep"}
 _CHOICE = ("choose", "utility", "keep", "reverse")
-_USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores"}
+_USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores", "validation"}
 _BY_WHOM = ("engine", "address", "workers", "worker_cores", "worker_gpus")
-_UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores")
+_UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores", "validation")
 
 
 def same_labels(a: RunConfig, b: RunConfig) -> bool:
@@ -190,6 +193,7 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
         "report": {"language": config.language, "config": asdict(config)},
         "teacher-scores": {"beam_size": config.evaluation.beam_size} | pair,
         "scores": {"beam_size": config.evaluation.beam_size} | pair,
+        "validation": {"beam_size": config.evaluation.beam_size} | pair,
     }
     settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
     return settings if name in _UNSEEDED else settings | {"seed": config.seed}

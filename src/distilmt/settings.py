@@ -20,6 +20,7 @@ from distilmt.commands import (
     CostConfig,
     DemoConfig,
     LabelsConfig,
+    PlanConfig,
     ServeConfig,
     TranslateConfig,
 )
@@ -328,6 +329,30 @@ def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfi
     like = Path(chosen.like or run.run_dir)
     other = _run_in(like, []) if chosen.like or (like / "config.yaml").exists() else None
     return CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir()), run, other
+
+
+def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
+    """`CONFIG.yaml|RUN_DIR [--minutes M] [--worth W] [--metric bleu|chrf] … [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or what is asked cannot be planned.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("name a YAML file, such as configs/multi30k-en-de.yaml, or a run directory, such as runs/demo")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name, kind in (("minutes", float), ("worth", float), ("metric", str), ("updates", int), ("price", float)):
+        parser.add_argument(f"--{name}", type=kind, default=getattr(PlanConfig, name))
+    for name in ("sizes", "seeds"):
+        parser.add_argument(f"--{name}", type=lambda text: [int(number) for number in text.strip("[]").split(",")])
+    try:
+        chosen, flags = parser.parse_known_args(list(arguments[1:]))
+    except argparse.ArgumentError as error:
+        raise UserError(f"{error}: write it like --minutes 20, --sizes 500,2000,8000 and --seeds 1,2") from None
+    if chosen.metric not in ("bleu", "chrf"):
+        raise UserError(f"--metric {chosen.metric!r} is unknown: use bleu or chrf")
+    path = Path(arguments[0])
+    run = _run_in(path, flags) if path.is_dir() else load([str(path), *flags])
+    return PlanConfig(**vars(chosen)), run
 
 
 def _run_in(path: Path, flags: Sequence[str]) -> RunConfig:

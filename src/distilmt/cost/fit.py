@@ -147,6 +147,8 @@ def _parts(work: Work, record: StepRecord) -> list[Observation]:
     """Validations apart from training, where the record tells them apart."""
     validating = record.result.get("validation_seconds")
     if "labelling" in work.drivers:
+        if record.result.get("reused"):  # not all of it was asked: its time tells nothing
+            return []
         return [Observation(work.name, "labelling", work.drivers["labelling"], record.seconds)]
     if validating is None:
         return [Observation(work.name, "training", work.drivers["training"], record.seconds)]

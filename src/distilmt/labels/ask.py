@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,9 +53,9 @@ class Asker:
 
     def shard(self, sentences: pa.Table) -> Shard:
         """The labels of some sentences as a file of a store."""
-        before = self.decoded_again
+        before, begin = self.decoded_again, time.monotonic()
         found = shard_of(self.label(sentences), schema_of(len(self.job.tokenizer.target.pieces)))
-        return replace(found, decoded_again=self.decoded_again - before)
+        return replace(found, decoded_again=self.decoded_again - before, seconds=time.monotonic() - begin)
 
     def label(self, sentences: pa.Table) -> list[LabelRow]:
         """The labels of some sentences, in order."""

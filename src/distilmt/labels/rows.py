@@ -77,6 +77,8 @@ class Shard:
     content: bytes
     decoded_again: int = 0
     """Of the rows: those whose translation in a narrow type came to nothing."""
+    seconds: float = 0.0
+    """How long the teacher took."""
 
 
 def shard_of(rows: Sequence[LabelRow], schema: pa.Schema) -> Shard:
@@ -98,7 +100,7 @@ def _flat(tops: Sequence[Top | None], which: int, kind: pa.DataType) -> pa.Array
     parts = [top[which].ravel() for top in tops if top is not None]
     dtype = kind.value_type.to_pandas_dtype()
     values = pa.array(np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype), kind.value_type)
-    return pa.ListArray.from_arrays(offsets, values, mask=pa.array([top is None for top in tops]))
+    return pa.ListArray.from_arrays(offsets, values, mask=pa.array([top is None for top in tops], pa.bool_()))
 
 
 def rows_of(table: pa.Table, k: int) -> list[LabelRow]:

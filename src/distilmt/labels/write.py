@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.labels import cluster
 from distilmt.labels.ask import Asker
+from distilmt.labels.reuse import Kept
 from distilmt.labels.rows import Shard
 from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelWriter
@@ -23,7 +24,9 @@ from distilmt.teachers import external
 from distilmt.teachers.local import weights_fingerprint
 
 
-def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path) -> dict[str, Any]:
+def label(
+    shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path, before: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Write a label store; go on where an earlier call was cut off.
 
     Args:
@@ -32,9 +35,10 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
         total: sentences of all shards.
         job: who is asked, and what.
         directory: the store.
+        before: other stores: what they hold of the same teacher's answers is taken from there.
 
     Returns:
-        Counts, for the step's record.
+        Counts, for the step's record; `seconds_per_sentence` of those that were asked by this call, None without any.
 
     Raises:
         UserError: word distributions are wanted of a teacher that has another vocabulary; or `cluster.ask`'s.
@@ -46,18 +50,40 @@ def label(shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path
             "distributions: set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path "
             "to its directory"
         )
-    writer = LabelWriter(directory, _header(job, outside), job.config.top_k)
-    done, again = writer.done(), 0
-    missing = ((number, sentences) for number, sentences in enumerate(shards) if number not in done)
+    header = _header(job, outside)
+    writer, kept = LabelWriter(directory, header, job.config.top_k), Kept(before, header, job.config.top_k)
+    asked, again, seconds = 0, 0, 0.0
+    begun = int(writer.manifest["rows"])
+    waiting: dict[int, pa.Table] = {}
     ask = cluster.ask if job.config.engine == "ray" else _ask
-    with progress.task("labelling", total, "sentences", writer.manifest["rows"]) as bar:
-        for number, shard in ask(missing, job, directory):
-            writer.add(shard, number)
-            again += shard.decoded_again
-            bar.advance(shard.rows)
+    with progress.task("labelling", total, "sentences", begun) as bar:
+        rest = _unknown(shards, writer, kept, waiting)
+        for number, shard in ask(rest, job, directory):
+            sentences = waiting.pop(number)
+            asked, again, seconds = asked + shard.rows, again + shard.decoded_again, seconds + shard.seconds
+            writer.add(kept.completed(sentences, shard), number)
+            bar.advance(sentences.num_rows)
     writer.finish()
-    told = {"decoded_again": again} if again else {}
+    told: dict[str, Any] = {"reused": writer.manifest["rows"] - begun - asked}
+    told |= {"seconds_per_sentence": seconds / asked if asked else None}
+    told |= {"decoded_again": again} if again else {}
     return {"sentences": total, "shards": len(writer.done())} | told
+
+
+def _unknown(
+    shards: Iterable[pa.Table], writer: LabelWriter, kept: Kept, waiting: dict[int, pa.Table]
+) -> Iterator[tuple[int, pa.Table]]:
+    """Numbers of the shards that are missing, and what of them is not kept; a shard that is kept whole is written."""
+    done = writer.done()
+    for number, sentences in enumerate(shards):
+        if number in done:
+            continue
+        unknown = sentences.filter(pa.array(~kept.known(sentences)))
+        if unknown.num_rows:
+            waiting[number] = sentences
+            yield number, unknown
+        else:
+            writer.add(kept.completed(sentences, None), number)
 
 
 def _ask(shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path) -> Iterator[tuple[int, Shard]]:

@@ -82,6 +82,40 @@ def lines(curves: Sequence[Line], x_label: str, title: str, classes: Sequence[st
     return _svg(width, height, title, "".join(body))
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """Measured points with a law through them, over a logarithmic x axis."""
+
+    points: Sequence[tuple[float, float, str]]
+    """x, y, and what is shown under the mouse."""
+    law: Sequence[tuple[float, ...]]
+    """x, y, and the bounds of y."""
+    upright: float
+    """Where a line stands upright."""
+
+
+def fitted_curve(fitted: Fitted, x_label: str, y_label: str, title: str) -> str:
+    """Points, the law and its bounds as a band."""
+    width, height, frame = 520.0, 320.0, Box(46, 26, 464, 244)
+    x = log_axis([row[0] for row in fitted.law], frame.x, frame.x + frame.width)
+    heights = [*(point[1] for point in fitted.points), *(value for row in fitted.law for value in row[1:])]
+    y = even_axis(heights, frame.y + frame.height, frame.y)
+    lower, upper = ([f"{x(row[0]):.1f},{y(row[i]):.1f}" for row in fitted.law] for i in (2, 3))
+    middle = " ".join(f"{x(row[0]):.1f},{y(row[1]):.1f}" for row in fitted.law)
+    dots = "".join(
+        f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="4"><title>{escape(told)}</title></circle>'
+        for a, b, told in fitted.points
+    )
+    here = x(fitted.upright)
+    body = (
+        f'{_grid(x, y, frame, x_label, y_label)}<g class="s-student">'
+        f'<polygon class="band" points="{" ".join([*lower, *reversed(upper)])}"/>'
+        f'<polyline points="{middle}"/>{dots}</g>'
+        f'<line class="upright" x1="{here:.1f}" x2="{here:.1f}" y1="{frame.y:g}" y2="{frame.y + frame.height:g}"/>'
+    )
+    return _svg(width, height, title, body)
+
+
 def _svg(width: float, height: float, title: str, body: str) -> str:
     label = escape(title)
     return (

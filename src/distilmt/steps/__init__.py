@@ -17,8 +17,10 @@ from distilmt.steps.measure import evaluate_models, write_report
 from distilmt.steps.references import ask_references
 from distilmt.steps.score import TRANSLATIONS, score_model
 from distilmt.steps.signatures import signature
+from distilmt.steps.validate import SENTENCES, validate_student
 
 __all__ = [
+    "SENTENCES",
     "TRANSLATIONS",
     "ask_references",
     "choose_labels",
@@ -32,6 +34,7 @@ __all__ = [
     "train_baseline",
     "train_student",
     "train_tokenizer",
+    "validate_student",
     "write_labels",
     "write_report",
 ]

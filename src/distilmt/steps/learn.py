@@ -74,11 +74,22 @@ def label_job(config: RunConfig, root: Path) -> LabelJob:
 
 
 def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Let the teacher speak."""
+    """Let the teacher speak, but for what it said before for the run's plan."""
     root, size = directory.parent, config.labels.shard_size
     flags = drawn(prepare.count(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
     shards = prepare.chosen(root / "corpus", "train", flags, size)
-    return label(shards, int(flags.sum()), label_job(config, root), directory)
+    return label(shards, int(flags.sum()), label_job(config, root), directory, _made_before(root))
+
+
+PLAN = "plan"
+"""Directory within a run's, and what its subsets' directories begin with."""
+SUBSET = "size-"
+
+
+def _made_before(root: Path) -> list[Path]:
+    """Other labels of the same run: its own, and those of its plan's subsets."""
+    run = root.parent.parent if root.parent.name == PLAN else root
+    return [place / "labels" for place in (run, *sorted((run / PLAN).glob(f"{SUBSET}*"))) if place != root]
 
 
 def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:

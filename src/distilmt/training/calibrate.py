@@ -6,6 +6,8 @@ import statistics
 import time
 from dataclasses import replace
 
+from transformers import MarianMTModel
+
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.students.presets import new_model
 from distilmt.tokenizer import Tokenizer
@@ -17,10 +19,16 @@ _WARM_UP = 4
 
 
 def seconds_per_update(
-    data: TrainingSet, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig, tokenizer: Tokenizer
+    data: TrainingSet,
+    model: ModelConfig,
+    training: TrainingConfig,
+    objective: ObjectiveConfig,
+    tokenizer: Tokenizer,
+    teacher: MarianMTModel | None = None,
 ) -> float:
     """Mean seconds of an update, over batches drawn as training draws them, for a few seconds."""
-    stepper = Stepper(new_model(model, tokenizer, training.dropout, 1), replace(training, updates=10_000), objective, 1)
+    fresh = new_model(model, tokenizer, training.dropout, 1)
+    stepper = Stepper(fresh, replace(training, updates=10_000), objective, 1, teacher)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     spent: list[float] = []
     end = time.monotonic() + _SECONDS

@@ -1,0 +1,149 @@
+"""Whether `distilmt plan` tells what more text brings: predicted from a quarter of it and less, and then measured.
+
+    python benchmarks/plan.py [--run_dir runs/plan] [--updates 600] [--seeds 1,2,3] [--parts 2,1]
+
+Students of benchmarks/curve.yaml (the labels of configs/compare-multi30k.yaml) are trained on 1/64 to 1/4 of Multi30k
+as the plan does it, and then on a half and on all of it with the same seeds and equally many updates. What each seed's
+plan predicted for these stands beside what they came to on the validation sentences, that of all seeds together below.
+The run directory may hold the corpus, tokenizer, teacher and labels of that comparison already; else they are made (an
+hour on 2 cores). Students that are trained are not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from turns import write
+
+from distilmt import pipeline, plan
+from distilmt.commands import PlanConfig
+from distilmt.config import RunConfig
+from distilmt.corpora import prepare
+from distilmt.cost.worth import METRICS, Point, Question, Rates, answer
+from distilmt.settings import load_comparison
+
+CONFIG = Path(__file__).with_name("curve.yaml")
+SHARES = (64, 32, 16, 8, 4)
+DIGITS = {"bleu": 2, "chrf": 2, "cross_entropy": 3}
+
+
+def trained(
+    run: RunConfig, sizes: Sequence[int], asked: Sequence[int], seeds: Sequence[int], updates: int
+) -> list[Point]:
+    """All students of the plan, and those of the sizes it is asked about."""
+    wanted = [*plan.arms(seeds, run, sizes, updates), *plan.arms(seeds, run, asked, updates)]
+    points = []
+    for arm in (arm for arm in wanted if arm.share == 1 or arm.size == max(sizes)):
+        plan.label(run, arm.size)
+        plan.train(arm)
+        points.append(plan.point(arm))
+        print(points[-1], file=sys.stderr, flush=True)
+    return points
+
+
+def predicted(points: Sequence[Point], question: Question, rates: Rates, metric: str, size: int) -> list[float]:
+    """Best guess and bounds for a size from students of a quarter of the text and less."""
+    small = [p for p in points if p.size <= question.total // 4]
+    half = replace(question, metric=metric, total=size)
+    lines = answer(small, half, rates)["lines"]
+    line = next(line for line in lines if line["sentences"] == size)
+    return line["cross_entropy" if metric == "cross_entropy" else "score"]
+
+
+def judged(
+    points: Sequence[Point], question: Question, rates: Rates, asked: Sequence[int], seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """A row for every plan, metric and size: what was said, what came, and whether it lies within the bounds."""
+    rows = []
+    plans = [([seed], f"seed {seed}") for seed in seeds] + ([(list(seeds), "all seeds")] if len(seeds) > 1 else [])
+    for chosen, name in plans:
+        mine = [p for p in points if p.seed in chosen]
+        for metric in METRICS:
+            for size in asked:
+                guess, low, high = predicted(mine, question, rates, metric, size)
+                real = [getattr(p, metric) for p in points if p.size == size]
+                mean = statistics.mean(real)
+                rows.append(
+                    {"plan": name, "metric": metric, "size": size, "predicted": guess, "low": low, "high": high}
+                    | {"measured": mean, "by_seed": real, "error": guess - mean, "within": low <= mean <= high}
+                )
+    return rows
+
+
+def tables(rows: Sequence[dict[str, Any]], points: Sequence[Point], question: Question) -> list[str]:
+    heads = ["plan", "metric", "sentences", "predicted [90 %]", "measured, mean (by seed)", "error", "within"]
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---:|---|---|---:|---|"]
+    for row in rows:
+        d = DIGITS[row["metric"]]
+        seeds = ", ".join(f"{value:.{d}f}" for value in row["by_seed"])
+        cells = [row["plan"], row["metric"], f"{row['size']:,}"]
+        cells += [f"{row['predicted']:.{d}f} [{row['low']:.{d}f}, {row['high']:.{d}f}]"]
+        cells += [f"{row['measured']:.{d}f} ({seeds})", f"{row['error']:+.{d}f}", "yes" if row["within"] else "no"]
+        lines.append(f"| {' | '.join(cells)} |")
+    sizes = sorted({p.size for p in points})
+    measured = [
+        "| sentences | updates | BLEU | chrF | cross-entropy | seconds of training |",
+        "|---:|---:|---|---|---|---|",
+    ]
+    for size in sizes:
+        for updates in sorted({p.updates for p in points if p.size == size}):
+            mine = [p for p in points if (p.size, p.updates) == (size, updates)]
+            found = [", ".join(f"{getattr(p, m):.{DIGITS[m]}f}" for p in mine) for m in METRICS]
+            seconds = ", ".join(f"{p.train_seconds:.0f}" for p in mine)
+            measured.append(f"| {size:,} | {updates} | {' | '.join(found)} | {seconds} |")
+    return [f"{question.total:,} training sentences.", "\n".join(lines), "\n".join(measured)]
+
+
+def recommended(points: Sequence[Point], question: Question, rates: Rates, seeds: Sequence[int]) -> str:
+    """What each plan would have had labelled, and what the curve through all that was measured says."""
+    said = []
+    small = [p for p in points if p.size <= question.total // 4]
+    plans = [(f"seed {seed}", [p for p in small if p.seed == seed]) for seed in seeds] + [
+        ("all that was measured", points)
+    ]
+    for worth in (0.3, 1.0):
+        for name, mine in plans:
+            row = answer(mine, replace(question, worth=worth), rates)["recommended"]
+            low, high = row["interval"]
+            said.append(f"{name}, worth {worth:g} BLEU: {row['sentences']:,} [{low:,.0f}, {high:,.0f}]")
+    return "Recommended: " + "; ".join(said) + "."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run_dir", default="runs/plan")
+    parser.add_argument("--updates", type=int, default=600)
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--parts", default="2,1", help="what is foretold: a half of the text, and all of it")
+    parser.add_argument("--train_only", action="store_true", help="train and write nothing: several seeds side by side")
+    given = parser.parse_args()
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    # One thread: so small a student gains nothing by a second one, and on a busy machine waits for it.
+    flags = ["--run_dir", given.run_dir, "--student.training.validate_sentences", "200"]
+    flags += ["--student.training.threads", "1"]
+    run = load_comparison([str(CONFIG), *flags]).run
+    for step in ("corpus", "tokenizer", "teacher", "labels"):
+        pipeline.do(step, run)
+    total = prepare.count(Path(run.run_dir) / "corpus", "train")
+    sizes = [total // share for share in SHARES]
+    asked = [total // int(part) for part in given.parts.split(",")]
+    batches = plan.trainings(PlanConfig(updates=given.updates), run, sizes)["batches"]
+    rates = Rates(None, 0.0, 0.0, batches)
+    points = trained(run, sizes, asked, seeds, given.updates)
+    if given.train_only:
+        return
+    question = Question("bleu", PlanConfig.worth, total, given.updates, given.updates)
+    rows = judged(points, question, rates, asked, seeds)
+    parts = [*tables(rows, points, question), recommended(points, question, rates, seeds)]
+    command = f"python benchmarks/plan.py {' '.join(sys.argv[1:])}"
+    write("plan", command, parts, {"rows": rows, "points": [asdict(p) for p in points]})
+
+
+if __name__ == "__main__":
+    main()

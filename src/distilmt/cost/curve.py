@@ -1,0 +1,164 @@
+"""The learning curve: a score over the number of sentences, and how much text is enough.
+
+The score is taken to be a − b·d^−c, a saturating power law (Hestness et al. 2017; for translation Gordon et al. 2021)
+of the data d. That is not the number n of sentences: trainings of equally many updates see a small text often, and a
+sentence that is seen again teaches less and less. With v sentences seen in all it is (Muennighoff et al. 2023)
+
+    d(n) = n · (1 + R · (1 − exp(−(v/n − 1) / R))),  R = 15.4,
+
+in proportion to n while that is small, and v, which no text can better, as soon as nothing is seen twice. The law is
+written as s + g·x(n), where x runs from 0 at the smallest to 1 at the biggest size that was measured.
+
+Three to five noisy points do not fix three numbers, so none is taken for certain: given c the rest is linear regression
+with the usual flat prior (Gelman et al., Bayesian Data Analysis, chapter 14) and g ≥ 0; c has a wide prior around what
+is found in the literature, and so has the noise of a training. What is told are quantiles of draws from what is then
+probable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_EXPONENTS = np.geomspace(0.03, 3.0, 91)
+_USUAL_EXPONENT, _SPREAD = 0.4, 0.8
+"""Median of c before anything is known, and the standard deviation of its logarithm."""
+_DRAWS = 4000
+_REPEATS = 15.4
+"""R: after so many repetitions a sentence has taught what it can, but for 1/e of it."""
+_HALVINGS, _MOST = 60, 1e15
+LEVEL = 0.9
+"""Probability of the intervals."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A law and draws of what else it may be; all arrays are [draws], the first being the best guess."""
+
+    low: float
+    """The smallest size that was measured."""
+    high: float
+    """The biggest."""
+    views: float
+    """Sentences that each training saw in all, those it saw again counted again."""
+    start: np.ndarray
+    """Score at the smallest size."""
+    rise: np.ndarray
+    """What is gained up to the biggest; not below 0."""
+    exponent: np.ndarray
+    """c of the law."""
+    noise: np.ndarray
+    """Standard deviation of one training's score."""
+
+    def scores(self, size: float | np.ndarray) -> np.ndarray:
+        """Score at a size, or at one for every draw, [draws]."""
+        return self.start + self.rise * _share(size, (self.low, self.high, self.views), self.exponent)
+
+    def gains(self, before: float, after: float) -> np.ndarray:
+        """What is gained from one size to a bigger one, [draws]."""
+        return self.scores(after) - self.scores(before)
+
+    def enough(self, worth: float) -> np.ndarray:
+        """The size past which doubling gains less than `worth`, [draws]; 0 where it never gains so much."""
+        below, above = np.zeros(len(self.rise)), np.full(len(self.rise), math.log(min(self.views, _MOST)))
+        for _ in range(_HALVINGS):  # what doubling gains falls with the size
+            middle = (below + above) / 2
+            sizes = np.exp(middle)
+            enough = self.scores(2 * sizes) - self.scores(sizes) < worth
+            below, above = np.where(enough, below, middle), np.where(enough, middle, above)
+        return np.where(self.gains(1, 2) < worth, 0.0, np.exp(above))
+
+    def law(self) -> dict[str, float]:
+        """a, b and c of the best guess."""
+        c, (low, high) = float(self.exponent[0]), (float(seen(n, self.views)) for n in (self.low, self.high))
+        b = float(self.rise[0]) / (low**-c - high**-c)
+        return {"a": float(self.start[0]) + b * low**-c, "b": b, "c": c}
+
+
+def interval(draws: np.ndarray) -> list[float]:
+    """The best guess, and between which bounds it lies with a probability of `LEVEL`."""
+    edge = (1 - LEVEL) / 2
+    low, high = np.quantile(draws[1:], [edge, 1 - edge])
+    return [float(draws[0]), float(min(low, draws[0])), float(max(high, draws[0]))]
+
+
+def fit(
+    sizes: Sequence[float], scores: Sequence[float], usual_noise: float, views: float = math.inf, seed: int = 1
+) -> Curve:
+    """Fit a law to trainings.
+
+    Args:
+        sizes: sentences each was trained on, [n], above 0; three different ones at least.
+        scores: what each came to, higher being better, [n].
+        usual_noise: by how much two trainings of the same kind usually differ (standard deviation); what the points
+            say of it soon counts for more.
+        views: sentences each training saw in all; without end, a plain power law of the sizes.
+        seed: of the draws.
+
+    Raises:
+        ValueError: fewer than three sizes: any law would fit.
+    """
+    n, y = np.asarray(sizes, float), np.asarray(scores, float)
+    if len(set(sizes)) < 3:
+        raise ValueError(f"{len(set(sizes))} sizes are too few for a curve")
+    low, high, random = float(n.min()), float(n.max()), np.random.default_rng(seed)
+    designs = [np.stack([np.ones(len(n)), _share(n, (low, high, views), c)], 1) for c in _EXPONENTS]
+    found = [_regression(x, y) for x in designs]
+    freedom = len(n) - 2 + 1  # the usual noise counts as one more observation
+    weights = np.array([_weight(x, rest, freedom, usual_noise) for x, (_, rest) in zip(designs, found, strict=True)])
+    weights += -0.5 * (np.log(_EXPONENTS / _USUAL_EXPONENT) / _SPREAD) ** 2
+    chances = np.exp(weights - weights.max())
+    return _drawn((low, high, views), designs, found, chances / chances.sum(), (freedom, usual_noise), random)
+
+
+def seen(size: float | np.ndarray, views: float) -> np.ndarray:
+    """What a text of so many sentences is worth to a training that sees `views` in all, in sentences seen once."""
+    n = np.asarray(size, float)
+    if math.isinf(views):
+        return n
+    again = np.maximum(0.0, views / n - 1)
+    return np.asarray(np.minimum(n, views) * (1 + _REPEATS * (1 - np.exp(-again / _REPEATS))))
+
+
+def _share(size: float | np.ndarray, ends: tuple[float, float, float], c: float | np.ndarray) -> np.ndarray:
+    d, low, high = (seen(n, ends[2]) for n in (size, *ends[:2]))
+    return np.asarray((low**-c - d**-c) / (low**-c - high**-c))
+
+
+def _regression(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Start and rise by least squares, the rise not below 0, and the sum of squares that is left."""
+    beta = np.linalg.lstsq(x, y, rcond=None)[0]
+    if beta[1] < 0:
+        beta = np.array([y.mean(), 0.0])
+    return beta, float(((x @ beta - y) ** 2).sum())
+
+
+def _weight(x: np.ndarray, rest: float, freedom: int, usual_noise: float) -> float:
+    """Logarithm of how probable an exponent is by the points alone."""
+    return float(-0.5 * np.linalg.slogdet(x.T @ x)[1] - freedom / 2 * math.log(rest + usual_noise**2))
+
+
+def _drawn(
+    ends: tuple[float, float, float],
+    designs: Sequence[np.ndarray],
+    found: Sequence[tuple[np.ndarray, float]],
+    chances: np.ndarray,
+    noise: tuple[int, float],
+    random: np.random.Generator,
+) -> Curve:
+    """The best guess, at the mean of log c, and draws around it."""
+    freedom, usual = noise
+    nearest = int(np.abs(np.log(_EXPONENTS) - chances @ np.log(_EXPONENTS)).argmin())
+    deviations = [[math.sqrt((found[nearest][1] + usual**2) / freedom)]]
+    betas, exponents = [found[nearest][0][None]], [_EXPONENTS[nearest : nearest + 1]]
+    for number, times in enumerate(random.multinomial(_DRAWS, chances)):
+        (beta, rest), root = found[number], np.linalg.cholesky(np.linalg.inv(designs[number].T @ designs[number]))
+        deviation = np.sqrt((rest + usual**2) / random.chisquare(freedom, times))
+        betas.append(beta + deviation[:, None] * (random.standard_normal((times, 2)) @ root.T))
+        exponents.append(np.full(times, _EXPONENTS[number]))
+        deviations.append(deviation)
+    start, rise = np.concatenate(betas).T
+    return Curve(*ends, start, np.maximum(rise, 0.0), np.concatenate(exponents), np.concatenate(deviations))

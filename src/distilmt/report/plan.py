@@ -1,0 +1,111 @@
+"""The plan of how much text to label: plan.json, .md and .html."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from distilmt import __version__
+from distilmt.report.build import plain
+from distilmt.report.machine import machine
+from distilmt.report.plan_page import render
+from distilmt.report.plan_words import WORDS, Words, bounds, findings, gained, headline, law, metric, notes, price
+from distilmt.report.text import duration, number, size
+from distilmt.rundir import write_json, write_text
+
+
+def heads(found: Mapping[str, Any], words: Words) -> list[str]:
+    """Of the table; money stands there only where a price is known."""
+    named = words["heads"].format(metric=metric(found)).split(",")
+    return [*named, *([words["price"]] if found["rates"]["price"] is not None else [])]
+
+
+def rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """A row for every size."""
+    return [_row(line, found["rates"]["price"] is not None) for line in found["lines"]]
+
+
+def _row(line: Mapping[str, Any], priced: bool) -> list[str]:
+    return [
+        number(line["sentences"], 0) + (" *" if line["beyond"] else ""),
+        bounds(line["score"]),
+        gained(line["gain"]),
+        bounds(line["cross_entropy"], 3),
+        duration(line["label_seconds"]),
+        size(line["label_bytes"]),
+        duration(line["train_seconds"]),
+        number(line["passes"]),
+        *([price(line["price"])] if priced else []),
+    ]
+
+
+def trained(found: Mapping[str, Any]) -> list[list[str]]:
+    """A row for every student that was trained."""
+    return [
+        [
+            number(p["size"], 0),
+            number(p["updates"], 0),
+            str(p["seed"]),
+            number(p["bleu"], 2),
+            number(p["chrf"], 2),
+            number(p["cross_entropy"], 3),
+            number(p["train_seconds"], 0),
+        ]
+        for p in found["points"]
+    ]
+
+
+def table_note(found: Mapping[str, Any], words: Words) -> str:
+    """What the columns mean."""
+    return words["table_note"].format(
+        metric=metric(found),
+        updates=number(found["updates"], 0),
+        run_updates=number(found["run_updates"], 0),
+        level=f"{100 * found['level']:g}",
+    )
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """The plan as Markdown, in English."""
+    words, pair = WORDS["en"], found["pair"]
+    parts = [
+        f"# Plan, {pair['source']} → {pair['target']}",
+        f"distilmt {found['distilmt_version']}, {found['date']}, {found['machine'].get('cpu', '?')}.",
+        f"{headline(found, words)}.",
+        *findings(found, words),
+        _table(heads(found, words), rows(found)),
+        table_note(found, words),
+        law(found, words),
+        _table(words["measured_heads"].split(","), trained(found)),
+        *notes(found, words),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in [names, *lines]) for i in range(len(names))]
+    shown = [
+        f"| {' | '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in [names, *lines]
+    ]
+    rule = "|".join(["", *("-" * (width + 1) + ":" for width in widths), ""])
+    return "\n".join([shown[0], rule, *shown[1:]])
+
+
+def write(told: Mapping[str, Any], directory: Path) -> None:
+    """Write the three files, each whole or not at all; plan.json last, by which a plan is known to be done."""
+    found = plain(
+        {
+            **told,
+            "distilmt_version": __version__,
+            "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "machine": machine(),
+        }
+    )
+    words = WORDS.get(found["language"], WORDS["en"])
+    tables = [(heads(found, words), rows(found)), (words["measured_heads"].split(","), trained(found))]
+    write_text(directory / "plan.html", render(found, tables, table_note(found, words)))
+    write_text(directory / "plan.md", markdown(found))
+    write_json(directory / "plan.json", found)

@@ -1,9 +1,9 @@
 """Peak memory of labelling, and of what is done with label stores, by the number of sentences.
 
-    python benchmarks/store_memory.py [--few 100000] [--many 1000000]
+    python benchmarks/store_memory.py [--few 100000] [--many 1000000] [--times 10]
 
-A teacher of one layer each (random weights) translates greedily, without words. The store of many sentences, ten times
-over (`labels merge --rename true`), is then checked, described and split.
+A teacher of one layer each (random weights) translates greedily, without words. The store of many sentences, so many
+times over (`labels merge --rename true`), is then checked, described and split.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ray_kill import prepare
 from turns import write
 
 WORK = Path("runs") / "benchmarks" / "store-memory"
-TIMES = 10
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--few", type=int, default=100_000)
     parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--label", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.label:
@@ -37,9 +37,9 @@ def main() -> None:
             prepare(WORK / name, count)
         found[f"label, {count:,}"] = measured([__file__, "--label", str(WORK / name / "ray")])
     few, many = (WORK / name / "ray" / "labels" for name in ("few", "many"))
-    big, count = WORK / "big", given.many * TIMES
+    big, count = WORK / "big", given.many * given.times
     merge = ["-m", "distilmt", "labels", "merge", "--quiet"]
-    found[f"labels merge, {count:,}"] = measured([*merge, str(big), *[str(many)] * TIMES, "--rename", "true"])
+    found[f"labels merge, {count:,}"] = measured([*merge, str(big), *[str(many)] * given.times, "--rename", "true"])
     for store, rows in ((few, given.few), (big, count)):
         for action in ("check", "info", "split"):
             out = [str(WORK / f"parts-{rows}")] if action == "split" else []

@@ -97,7 +97,7 @@ def by_the_same_graphs(directory, texts):
         path = directory / "onnx" / f"{name}.onnx"
         before = path.stat().st_size
         quantise_weights(path, path)
-        assert path.stat().st_size < 0.6 * before
+        assert path.stat().st_size < 0.8 * before
     return by_onnxruntime(directory, texts)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from turns import Results, table, write
 
-from distilmt.rundir import read_step
+from distilmt.rundir import atomic_directory, read_step
 
 LENGTHS = (1_000_000, 10_000_000)
 PHRASES, SYLLABLES, BLOCK = 20_000, 60, 100_000
@@ -38,7 +38,6 @@ def main(lengths: list[int], work: Path, command: str) -> None:
     for length in lengths:
         paths = _text(work / f"text-{length}", length)
         found[f"{length:,} lines"] = [_prepare(paths, work / f"run-{length}", length)]
-        shutil.rmtree(work / f"text-{length}")
         shutil.rmtree(work / f"run-{length}")
     note = (
         f"Made-up text, about nine words a side, {REPEATED:.0%} of the pairs repeated and {EMPTY:.0%} empty. Rows/s are"
@@ -69,16 +68,21 @@ def _prepare(paths: list[Path], run: Path, length: int) -> dict[str, float]:
 
 
 def _text(directory: Path, length: int) -> list[Path]:
-    """Two parallel files of `length` lines."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Two parallel files of `length` lines, made unless they are there."""
+    names = ("text.en", "text.it")
+    if not directory.exists():
+        with atomic_directory(directory) as made:
+            _write([made / name for name in names], length)
+    return [directory / name for name in names]
+
+
+def _write(paths: list[Path], length: int) -> None:
     random = np.random.default_rng(1)
     phrases = [_phrases(random, "aeiou"), _phrases(random, "aeiouàèéìù")]
-    paths = [directory / "text.en", directory / "text.it"]
     with paths[0].open("w", encoding="utf-8") as left, paths[1].open("w", encoding="utf-8") as right:
         for chosen in _chosen(random, length):
             for file, side in zip((left, right), phrases, strict=True):
                 file.writelines(f"{side[a]} {side[b]}, {side[c]}.\n" if a >= 0 else "\n" for a, b, c in chosen)
-    return paths
 
 
 def _chosen(random: np.random.Generator, length: int) -> Iterator[list[list[int]]]:
@@ -104,9 +108,11 @@ def _phrases(random: np.random.Generator, vowels: str) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, nargs="+", default=list(LENGTHS))
-    parser.add_argument("--work", type=Path, help="for gigabytes of text; a temporary directory if not given")
+    parser.add_argument(
+        "--work", type=Path, help="where gigabytes of text are kept; a temporary directory if not given"
+    )
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.work) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         main(
             given.lines, Path(folder), f"python benchmarks/prepare_memory.py --lines {' '.join(map(str, given.lines))}"
         )

@@ -233,7 +233,7 @@ def _read_jsonl(path: Path, source: str, target: str, score: str | None) -> Iter
 
 def _read_parquet(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair]:
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file that was read is kept
             names = file.schema_arrow.names
             if score and score not in names:
                 raise UserError(f"{path} has no column {score!r} (it has {', '.join(names[:12])}): name another column")

@@ -147,5 +147,5 @@ class Lots:
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
     """A file of rows, some at a time."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # buffering ahead, pyarrow keeps the whole file
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file that was read is kept
         yield from file.iter_batches(batch_size=BATCH)

@@ -4,7 +4,8 @@
 
 Students of benchmarks/curve.yaml (the labels of configs/compare-multi30k.yaml) are trained on 1/64 to 1/4 of Multi30k
 as the plan does it, and then on a half and on all of it with the same seeds and equally many updates. What each seed's
-plan predicted for these stands beside what they came to on the validation sentences, that of all seeds together below.
+plan predicted for these stands beside what they came to on the validation sentences, that of all seeds together below,
+and what a law of the sizes alone would have said.
 The run directory may hold the corpus, tokenizer, teacher and labels of that comparison already; else they are made (an
 hour on 2 cores). Students that are trained are not trained again.
 """
@@ -16,6 +17,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,10 @@ DIGITS = {"bleu": 2, "chrf": 2, "cross_entropy": 3}
 def trained(
     run: RunConfig, sizes: Sequence[int], asked: Sequence[int], seeds: Sequence[int], updates: int
 ) -> list[Point]:
-    """All students of the plan, and those of the sizes it is asked about."""
+    """The students of the plan but for those of half the updates, and those of the sizes it is asked about."""
     wanted = [*plan.arms(seeds, run, sizes, updates), *plan.arms(seeds, run, asked, updates)]
     points = []
-    for arm in (arm for arm in wanted if arm.share == 1 or arm.size == max(sizes)):
+    for arm in (arm for arm in wanted if arm.share == 1):
         plan.label(run, arm.size)
         plan.train(arm)
         points.append(plan.point(arm))
@@ -62,15 +64,16 @@ def judged(
     """A row for every plan, metric and size: what was said, what came, and whether it lies within the bounds."""
     rows = []
     plans = [([seed], f"seed {seed}") for seed in seeds] + ([(list(seeds), "all seeds")] if len(seeds) > 1 else [])
-    for chosen, name in plans:
+    laws = (("", rates), (", law of sizes alone", replace(rates, batches=1e-12)))  # of text that is seen without end
+    for (chosen, name), (law, used) in product(plans, laws):
         mine = [p for p in points if p.seed in chosen]
         for metric in METRICS:
             for size in asked:
-                guess, low, high = predicted(mine, question, rates, metric, size)
+                guess, low, high = predicted(mine, question, used, metric, size)
                 real = [getattr(p, metric) for p in points if p.size == size]
                 mean = statistics.mean(real)
                 rows.append(
-                    {"plan": name, "metric": metric, "size": size, "predicted": guess, "low": low, "high": high}
+                    {"plan": name + law, "metric": metric, "size": size, "predicted": guess, "low": low, "high": high}
                     | {"measured": mean, "by_seed": real, "error": guess - mean, "within": low <= mean <= high}
                 )
     return rows

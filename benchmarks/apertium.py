@@ -86,9 +86,8 @@ def main() -> None:
         table(found, KEYS, command, "rate"),
     ]
     scores = {name: {"bleu": each.bleu, "chrf": each.chrf} for name, each in agreement.items()}
-    write(
-        "apertium", f"python benchmarks/apertium.py {' '.join(sys.argv[1:])}", parts, {"arms": found, "scores": scores}
-    )
+    command = f"python benchmarks/apertium.py {' '.join(sys.argv[1:])}"
+    write(given.run_dir.name, command, parts, {"arms": found, "scores": scores})
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def run(config: RunConfig, until: str = "report") -> Path:
         The run directory.
     """
     root = Path(config.run_dir)
-    if not config.corpus.bilingual and config.student.baseline:
+    if config.corpus.monolingual and not config.corpus.bilingual and config.student.baseline:
         progress.say("without pairs no student can be trained without the teacher: there will be no baseline")
         config = replace(config, student=replace(config.student, baseline=False))
     if "onnx" in config.export.formats and STEPS.index(until) >= STEPS.index("exports"):

@@ -114,5 +114,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         main(
-            given.lines, Path(folder), f"python benchmarks/prepare_memory.py --lines {' '.join(map(str, given.lines))}"
+            given.lines,
+            given.work or Path(folder),
+            f"python benchmarks/prepare_memory.py --lines {' '.join(map(str, given.lines))}",
         )

@@ -72,6 +72,12 @@ def test_how_a_server_is_reached_may_change_within_a_run(tmp_path, shared_tokeni
     assert reached["endpoint"]["concurrent"] == 9 and reached["endpoint"]["model"] == "m"
 
 
+@pytest.mark.parametrize("path", ["/no/such/model", "./none"])
+def test_a_directory_that_is_not_there_is_told(path):
+    with pytest.raises(UserError, match="does not exist: check"):
+        external.about(TeacherConfig(path=path))
+
+
 def test_ctranslate2_directories_are_known(exported, tmp_path):
     assert external.is_ctranslate2(str(exported)) and not external.is_ctranslate2(str(tmp_path))
     assert external.about(TeacherConfig(path=str(exported)))["kind"] == "ctranslate2"

@@ -78,6 +78,8 @@ def about(config: TeacherConfig) -> dict[str, Any]:
         name = config.endpoint.model or config.url
         return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "asked": asked}
     path = str(config.path)
+    if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):  # no name on the hub
+        raise UserError(f"teacher {path!r} does not exist: check teacher.path")
     where = str(Path(path).resolve()) if Path(path).exists() else path
     facts: dict[str, Any] = {"name": path, "path": where} | ({} if config.prefix is None else {"prefix": config.prefix})
     if is_ctranslate2(path):

@@ -47,6 +47,8 @@ def adopt(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, di
         UserError: the teacher cannot be loaded, or does not answer.
     """
     path = config.path
+    if path:
+        _check_there(path)
     if path and not is_ctranslate2(path) and family(path) == "marian" and _same_pieces(path, tokenizer):
         model = load_marian(path)
         model.save_pretrained(directory)
@@ -78,14 +80,19 @@ def about(config: TeacherConfig) -> dict[str, Any]:
         name = config.endpoint.model or config.url
         return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "asked": asked}
     path = str(config.path)
-    if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):  # no name on the hub
-        raise UserError(f"teacher {path!r} does not exist: check teacher.path")
+    _check_there(path)
     where = str(Path(path).resolve()) if Path(path).exists() else path
     facts: dict[str, Any] = {"name": path, "path": where} | ({} if config.prefix is None else {"prefix": config.prefix})
     if is_ctranslate2(path):
         return {"kind": "ctranslate2", "family": "ctranslate2"} | facts | _licence(path)
     size = _size(_load(path))
     return {"kind": "huggingface", "family": family(path), "parameters": size} | facts | _licence(path)
+
+
+def _check_there(path: str) -> None:
+    """A path that is no name on the hub must exist."""
+    if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):
+        raise UserError(f"teacher {path!r} does not exist: check teacher.path")
 
 
 def is_ctranslate2(path: str) -> bool:

@@ -1,6 +1,6 @@
 """Load on `distilmt serve` over loopback, every answer checked; LibreTranslate's own server and CTranslate2 beside it.
 
-    python benchmarks/serve_load.py RUN_DIR --package student.argosmodel --libretranslate /tmp/libretranslate-venv
+    python benchmarks/serve_load.py RUN_DIR --package student.argosmodel --libretranslate VENV
 
 RUN_DIR is a finished run: its `student-int8` translates its test sentences, one a request, over kept connections. The
 client runs on the same cores as the server, so that both servers are slower than they would be for clients elsewhere.

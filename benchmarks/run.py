@@ -42,6 +42,7 @@ class Setting:
     rounds: int
     spec: Spec
     command: str
+    model: str | None
 
 
 def training(setting: Setting) -> None:
@@ -137,7 +138,7 @@ BENCHMARKS = {
     "memory": memory,
     "labelling": lambda setting: labelling.main(setting.work, setting.rounds, setting.command),
     "label-memory": lambda setting: label_memory.main(setting.work, setting.command),
-    "startup": lambda setting: startup.main(setting.rounds, setting.command),
+    "startup": lambda setting: startup.main(setting.rounds, setting.command, setting.model),
 }
 
 
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=10, help="updates before the clock starts")
     parser.add_argument("--train", nargs=2, default=[f"{DATA}/train.en", f"{DATA}/train.de"])
     parser.add_argument("--valid", nargs=2, default=[f"{DATA}/val.en", f"{DATA}/val.de"])
+    parser.add_argument("--model", help="exported model, for startup: until it has translated a sentence")
     given = parser.parse_args()
     unknown = set(given.names) - set(BENCHMARKS)
     if unknown:
@@ -158,7 +160,7 @@ def main() -> None:
     spec = Spec(str(work), seconds=given.seconds, warm=given.warm, bf16=has_bf16(pick_device()))
     command = f"python benchmarks/run.py {' '.join(sys.argv[1:])}".strip()
     for name in given.names or BENCHMARKS:
-        BENCHMARKS[name](Setting(work, tokenizer, given.rounds, spec, command))
+        BENCHMARKS[name](Setting(work, tokenizer, given.rounds, spec, command, given.model))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,11 @@ from distilmt.machine import cores
 from distilmt.translator import Translator
 
 _BATCH_TOKENS = 1024  # of `distilmt serve`, by default
+# LibreTranslate as it comes (CTranslate2 has all cores for one batch), and with a batch for each core, as ours.
+_THREADS = {
+    "libretranslate": {},
+    "libretranslate_inter": {"ARGOS_INTER_THREADS": str(cores()), "ARGOS_INTRA_THREADS": "1"},
+}
 _HEAD = "POST /translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
 
 
@@ -231,6 +236,16 @@ def _libretranslate(venv: Path, package: Path, scratch: Path, port: int) -> tupl
     return [*command, "--disable-web-ui", "--disable-files-translation"], env
 
 
+def libretranslate(chosen: argparse.Namespace, requests: list[bytes], threads: dict[str, str]) -> dict[str, Any]:
+    """The load of most connections on LibreTranslate's server, after a warm-up by just as many."""
+    with tempfile.TemporaryDirectory() as scratch:
+        port = _free_port()
+        command, env = _libretranslate(chosen.libretranslate, chosen.package, Path(scratch), port)
+        with _served(command, port, env | threads):
+            measure(port, requests, chosen.connections[-1], chosen.warm_up, None)
+            return measure(port, requests, chosen.connections[-1], chosen.seconds, None)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -238,6 +253,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--libretranslate", type=Path, help="virtual environment of LibreTranslate")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 128])
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--warm-up", type=float, default=20, help="seconds before LibreTranslate is measured")
     parser.add_argument("--raw-seconds", type=float, default=15)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -272,15 +288,9 @@ def main() -> None:
             print(json.dumps(result["distilmt"][-1]), flush=True)
     result["raw_sentences_per_second_after"] = round(raw(model, sentences, chosen.raw_seconds), 1)
     if chosen.libretranslate:
-        result["libretranslate"] = []
-        with tempfile.TemporaryDirectory() as scratch:
-            port = _free_port()
-            command, env = _libretranslate(chosen.libretranslate, chosen.package, Path(scratch), port)
-            with _served(command, port, env):
-                measure(port, requests, 4, 2, None)
-                for connections in chosen.connections[-1:]:
-                    result["libretranslate"].append(measure(port, requests, connections, chosen.seconds, None))
-                    print(json.dumps(result["libretranslate"][-1]), flush=True)
+        for name, threads in _THREADS.items():
+            result[name] = libretranslate(chosen, requests, threads)
+            print(json.dumps(result[name]), flush=True)
     text = json.dumps(result, indent=2)
     print(text)
     if chosen.out:

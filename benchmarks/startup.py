@@ -1,4 +1,4 @@
-"""Seconds until `--help` of every command stands on the screen."""
+"""Seconds until `--help` of every command stands on the screen, and until a small model has translated a sentence."""
 
 from __future__ import annotations
 
@@ -22,21 +22,35 @@ COMMANDS = [
     "evaluate",
     "compare",
     "translate",
+    "serve",
+    "compress",
+    "labels",
+    "plan",
+    "cost",
 ]
 
 
-def seconds(command: str) -> float:
+SENTENCE = "A man in a blue shirt is standing on a ladder."
+
+
+def seconds(arguments: list[str], text: str | None = None) -> float:
     program = Path(sys.executable).with_name("distilmt")
     begin = time.perf_counter()
-    subprocess.run([program, *command.split(), "--help"], check=True, capture_output=True)
+    subprocess.run([program, *arguments], input=text, text=True, check=True, capture_output=True)
     return time.perf_counter() - begin
 
 
-def main(rounds: int, command: str) -> None:
-    data = {f"distilmt {name} --help".replace("  ", " "): [] for name in COMMANDS}
+def main(rounds: int, command: str, model: str | None) -> None:
+    asked: dict[str, tuple[list[str], str | None]] = {
+        " ".join(["distilmt", *name.split(), "--help"]): ([*name.split(), "--help"], None) for name in COMMANDS
+    }
+    if model:
+        asked["distilmt translate MODEL --text …"] = (["translate", model, "--text", SENTENCE], None)
+        asked["… \\| distilmt translate MODEL"] = (["translate", model], f"{SENTENCE}\n")
+    data: dict[str, list[float]] = {name: [] for name in asked}
     for _ in range(rounds):
-        for name, taken in zip(COMMANDS, data.values(), strict=True):
-            taken.append(seconds(name))
+        for name, (arguments, text) in asked.items():
+            data[name].append(seconds(arguments, text))
     lines = ["| command | seconds, median | greatest |", "|---|---:|---:|"]
     lines += [f"| `{name}` | {statistics.median(v):.2f} | {max(v):.2f} |" for name, v in data.items()]
     write("startup", command, ["\n".join(lines)], data)

@@ -205,6 +205,8 @@ class ServeConfig:
     """Most bytes of models that are loaded; those that were not used for longest make room."""
     cascade: float | None = None
     """Ask the run's teacher where the student's score (log-probability per piece) is below this; null never does."""
+    glossary: list[str] = field(default_factory=list)
+    """Files of terms whose translation is prescribed, as for `distilmt translate`; of several pairs `en-it=FILE`."""
     window_ms: float = 3.0
     """How long a sentence may wait for others to share its batch, while others come."""
     batch_tokens: int = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from distilmt.formats.place import find
 from distilmt.formats.units import Mark, Unit, text_of
 
 if TYPE_CHECKING:
-    from distilmt.translator import Attended, Translator
+    from distilmt.translator import Attended, Hypothesis, Translator
 
 CANDIDATES = 8
 # Texts with the places of their terms, and what these are to become.
@@ -78,16 +78,35 @@ class Glossary:
         bound = {text: terms for text in dict.fromkeys(texts) if (terms := self.terms_in(text))}
         free = [text for text in texts if text not in bound]
         made = dict(zip(free, self._plain(free), strict=True))
+        best: dict[str, str] = {}
         for way in (self._chosen, self._replaced, self._attended, self._inserted):
             left = {text: terms for text, terms in bound.items() if text not in made}
             if not left:
                 break
             found = {
-                text: said for text, said in way(left).items() if way == self._inserted or _holds(said, left[text])
+                text: said
+                for text, said in way(left, best).items()
+                if way == self._inserted or _holds(said, left[text])
             }
             self.how[way.__name__.strip("_")] += len(found)
             made |= found
         return [made[text] for text in texts]
+
+    def holding(self, texts: list[str], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """Translations of each text with those that lack its terms left out; first stands what `translate` makes.
+
+        Args:
+            texts: sentences.
+            found: the model's translations of each, best first; one at least of a text with a term in it.
+        """
+        rows = [row for row, text in enumerate(texts) if found[row] and self.terms_in(normalise(text))]
+        made = [list(said) for said in found]
+        for row, text in zip(rows, self.translate([texts[row] for row in rows]), strict=True):
+            terms = self.terms_in(normalise(texts[row]))
+            others = [said for said in found[row] if said.text != text and _holds(said.text, terms)]
+            own = next((said for said in found[row] if said.text == text), replace(found[row][0], text=text))
+            made[row] = [own, *others]
+        return made
 
     def terms_in(self, text: str) -> list[tuple[tuple[int, int], str]]:
         """Where a text has terms, with their translations; a term in lower case is met in any case."""
@@ -100,30 +119,31 @@ class Glossary:
     def _plain(self, texts: list[str]) -> list[str]:
         return self.translator.translate(texts, self.beam_size)
 
-    def _chosen(self, bound: Bound) -> dict[str, str]:
+    def _chosen(self, bound: Bound, best: dict[str, str]) -> dict[str, str]:
+        """The best translation that has the terms; `best` becomes the best of all, for the next way."""
         beam = max(self.beam_size, CANDIDATES)
         found = self.translator.candidates(list(bound), beam, CANDIDATES)
-        self._best = {text: said[0].text if said else "" for text, said in zip(bound, found, strict=True)}
+        best |= {text: said[0].text if said else "" for text, said in zip(bound, found, strict=True)}
         return {
             text: next((h.text for h in said if _holds(h.text, terms)), "")
             for (text, terms), said in zip(bound.items(), found, strict=True)
         }
 
-    def _replaced(self, bound: Bound) -> dict[str, str]:
+    def _replaced(self, bound: Bound, best: dict[str, str]) -> dict[str, str]:
         """What a term is translated into by itself, replaced where it stands in the sentence's translation."""
         own = list(dict.fromkeys(text[a:b] for text, terms in bound.items() for (a, b), _ in terms))
         said = dict(zip(own, self._plain(own), strict=True))
         made = {}
         for text, terms in bound.items():
-            best = self._best[text]
+            changed = best[text]
             for (a, b), target in terms:
-                if occurrences(best, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
-                    span = find(said[text[a:b]], text[a:b], best, a / len(text))
-                    best = best if span is None else _put(best, span, target)
-            made[text] = best
+                if occurrences(changed, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
+                    span = find(said[text[a:b]], text[a:b], changed, a / len(text))
+                    changed = changed if span is None else _put(changed, span, target)
+            made[text] = changed
         return made
 
-    def _attended(self, bound: Bound) -> dict[str, str]:
+    def _attended(self, bound: Bound, _: dict[str, str]) -> dict[str, str]:
         """The word is replaced whose making attended to the term most."""
         made = {}
         for (text, terms), (said, words) in zip(
@@ -134,7 +154,7 @@ class Glossary:
                 made[text] = _swapped(parts, words, terms)
         return made
 
-    def _inserted(self, bound: Bound) -> dict[str, str]:
+    def _inserted(self, bound: Bound, _: dict[str, str]) -> dict[str, str]:
         """The term's translation stands in the sentence already, and is kept as placeholders are."""
         units: list[Unit] = []
         for text, terms in bound.items():

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from distilmt.commands import ServeConfig
 from distilmt.errors import UserError
@@ -78,7 +79,7 @@ class Service:
         for source, target in sorted(self.pairs):
             self.targets.setdefault(source, []).append(target)
         limits = Limits(threads, config.window_ms / 1000, config.batch_tokens, config.queue)
-        self.store = Store(config.memory_bytes, limits, config.beam_size, self.metrics)
+        self.store = Store(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())
         for pair in self.pairs.values():
             for known in pair.models:
                 self.store.check(known)
@@ -89,6 +90,23 @@ class Service:
             return
         if not any(pair.teacher for pair in self.pairs.values()):
             raise UserError("--cascade needs a teacher: name a run directory whose teacher is exported")
+
+    def _glossaries(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Prescribed terms by pair; a file without languages is for the only pair there is."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        for argument in self.config.glossary:
+            languages, sign, name = argument.partition("=")
+            named = sign and not Path(argument).exists()
+            told = tuple(codes.shown(code) for code in languages.split("-", 1)) if named else ()
+            if not told and len(self.pairs) == 1:
+                told, name = next(iter(self.pairs)), argument
+            if len(told) != 2 or (told[0], told[1]) not in self.pairs:
+                known = ", ".join("-".join(pair) for pair in sorted(self.pairs))
+                raise UserError(f"--glossary {argument}: write the languages before it, as in en-it=FILE; here: {known}")
+            from distilmt import glossary
+
+            found.setdefault((told[0], told[1]), {}).update(glossary.read(Path(name)))
+        return found
 
     def pair(self, source: str, target: str) -> Pair:
         """The models that translate.

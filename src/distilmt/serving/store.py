@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from distilmt.errors import UserError
-from distilmt.serving.batcher import Batcher, Limits
+from distilmt.serving.batcher import Batcher, Limits, Translate
 from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known
 from distilmt.translator import Hypothesis, Translator
 
+Languages = tuple[str, str]
 _DOZE = 0.05
 _FIRST = "Hello."
 
@@ -32,7 +33,9 @@ class Loaded:
 class Store:
     """Models by name. All methods are called on the event loop; loading runs on a thread."""
 
-    def __init__(self, memory: int, limits: Limits, beam_size: int | None, metrics: Metrics) -> None:
+    def __init__(
+        self, memory: int, limits: Limits, beam_size: int | None, metrics: Metrics, terms: dict[Languages, dict[str, str]]
+    ) -> None:
         """Start with nothing loaded.
 
         Args:
@@ -40,7 +43,9 @@ class Store:
             limits: how batches are made.
             beam_size: for all models; None takes each one's own.
             metrics: told of what is loaded and translated.
+            terms: by pair of languages, words whose translation is prescribed.
         """
+        self._terms = terms
         self._memory, self._limits, self._beam_size, self._metrics = memory, limits, beam_size, metrics
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._loading = asyncio.Lock()
@@ -87,7 +92,9 @@ class Store:
             await self._make_room(known.memory)
             translator = await asyncio.to_thread(_load_translator, known, self._limits.side_by_side)
             beam = self._beam_size or translator.beam_size
-            batcher = Batcher(_translating(translator, beam, self._limits.tokens), self._limits, self._metrics.batch)
+            terms = self._terms.get((known.source, known.target), {})
+            translate = _translating(translator, beam, self._limits.tokens, terms)
+            batcher = Batcher(translate, self._limits, self._metrics.batch)
             self._loaded[known.name] = Loaded(known, translator, batcher, beam)
             self._metrics.loaded(self._taken())
             return self._loaded[known.name]
@@ -113,8 +120,13 @@ def _load_translator(known: Known, workers: int) -> Translator:
     return translator
 
 
-def _translating(translator: Translator, beam: int, tokens: int) -> Callable[[list[str], int], list[list[Hypothesis]]]:
+def _translating(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> Translate:
     def translate(texts: list[str], count: int) -> list[list[Hypothesis]]:
         return translator.hypotheses(texts, beam, count, batch_size=tokens, batch_type="tokens", scored=True)
 
-    return translate
+    if not terms:
+        return translate
+    from distilmt.glossary import Glossary
+
+    glossary = Glossary(translator, terms, beam)
+    return lambda texts, count: glossary.holding(texts, translate(texts, count))

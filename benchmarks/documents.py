@@ -24,7 +24,8 @@ from distilmt.formats.units import Mark, Unit, text_of
 from distilmt.translator import Translator
 
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
-WAYS = ("found", "attended", "parts")
+WAYS = ("found", "attended", "no place", "not kept")
+FAILED = {True: "no place", False: "not kept"}
 
 
 class Counting:
@@ -43,7 +44,8 @@ class Counting:
             except StopIteration as stop:
                 tag = next((p for p in parts if isinstance(p, Mark) and p.kind in ("open", "close")), None)
                 if tag is not None:
-                    self.how.append((tag, "parts" if stop.value is None else "attended" if asked else "found"))
+                    whole = stop.value is not None
+                    self.how.append((tag, ("attended" if asked else "found") if whole else FAILED[asked]))
                 return stop.value
             asked = asked or isinstance(ask, tuple)
             answers = yield ask
@@ -128,7 +130,8 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
     rows = ["|  | found | by attention | in parts | BLEU | chrF | seconds |", "|---|---:|---:|---:|---:|---:|---:|"]
     rows.append(f"| without tags | | | | {scores(translate(texts), references)} | |")
     for name, arm in arms.items():
-        counts = " | ".join(f"{arm['how'].count(way) / len(texts):.1%}" for way in WAYS)
+        found, by_attention = (arm["how"].count(way) / len(texts) for way in WAYS[:2])
+        counts = f"{found:.1%} | {by_attention:.1%} | {1 - found - by_attention:.1%}"
         rows.append(f"| {name} | {counts} | {scores(arm['said'], references)} | {arm['seconds']:.1f} |")
     pick = [i for i, way in enumerate(after["how"]) if way == "attended"]
     for name, said in (("in parts", before["said"]), ("by attention", after["said"])):
@@ -147,7 +150,8 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
 def counted(files: list[Path], translator: Translator, counting: Counting) -> tuple[str, Any]:
     """Of documents, how many sentences with tags inside take which way."""
     beam, data = translator.beam_size, {}
-    rows = ["| document | sentences with tags inside | found | by attention | in parts |", "|---|---:|---:|---:|---:|"]
+    head = ["document", "sentences with tags inside", "found", "by attention", "in parts: no place", "code got lost"]
+    rows = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for file in files:
         translate = Attentive(lambda texts: translator.translate(texts, beam), translator.attention)
         translate_document(file.read_bytes(), file.name, translate)

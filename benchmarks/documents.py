@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import statistics
 import time
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
@@ -91,31 +93,35 @@ def marked(texts: list[str], places: list[Span], translate: Translate, counting:
     return {"said": said, "how": how, "seconds": seconds}
 
 
-def agreement(texts: list[str], places: list[Span], translator: Translator, beam: int) -> tuple[int, float, float]:
-    """Where a part's own translation is found: how many there are, how often attention names the same words, and F1."""
+def agreement(texts: list[str], places: list[Span], translator: Translator) -> str:
+    """Where a part's own translation is found, how often attention alone names the same words: by the part's words."""
+    beam = translator.beam_size
     whole = translator.translate(texts, beam)
     own = translator.translate([text[a:b] for text, (a, b) in zip(texts, places, strict=True)], beam)
-    same, shared, count = 0, 0.0, 0
-    for text, (a, b), said, alone, words in zip(
-        texts, places, whole, own, translator.attention(texts, whole), strict=True
-    ):
+    told = translator.attention(texts, whole)
+    found: dict[int, list[tuple[bool, float]]] = {}
+    for text, (a, b), said, alone, words in zip(texts, places, whole, own, told, strict=True):
         wanted = find(alone, text[a:b], said, a / len(text))
-        if wanted is None:
-            continue
-        got = attended(words, (a, b), text[a:b], said) or (0, 0)
-        numbers = [
-            {i for i, m in enumerate(WORD.finditer(said)) if m.start() < y and m.end() > x} for x, y in (wanted, got)
-        ]
-        count += 1
-        same += numbers[0] == numbers[1]
-        shared += 2 * len(numbers[0] & numbers[1]) / (len(numbers[0]) + len(numbers[1]))
-    return count, same / max(1, count), shared / max(1, count)
+        if wanted is not None:
+            got = attended(words, (a, b), text[a:b], said) or (0, 0)
+            one, other = (
+                {i for i, m in enumerate(WORD.finditer(said)) if m.start() < y and m.end() > x}
+                for x, y in (wanted, got)
+            )
+            score = 2 * len(one & other) / (len(one) + len(other))
+            found.setdefault(len(WORD.findall(text[a:b])), []).append((one == other, score))
+    rows = ["| words of the part | parts found | attention: same words | F1 over words |", "|---:|---:|---:|---:|"]
+    for count, scored in [*sorted(found.items()), ("all", [pair for some in found.values() for pair in some])]:
+        same, shared = (statistics.mean(column) for column in zip(*scored, strict=True))
+        rows.append(f"| {count} | {len(scored)} | {same:.1%} | {shared:.2f} |")
+    return "\n".join(rows)
 
 
 def artificial(chosen: argparse.Namespace, translator: Translator, counting: Counting) -> tuple[list[str], Any]:
     beam = translator.beam_size
-    lines = (path.read_text(encoding="utf-8").splitlines() for path in (chosen.source, chosen.reference))
-    pairs = [(normalise(s), normalise(r)) for s, r in zip(*lines, strict=True) if WORD.search(s)][: chosen.sentences]
+    test = pq.read_table(chosen.corpus / "test.parquet").to_pydict()
+    both = zip(test["source"], test["target"], strict=True)
+    pairs = [(normalise(s), normalise(r)) for s, r in both if WORD.search(s)][: chosen.sentences]
     texts, references = map(list, zip(*pairs, strict=True))
     places = spans(texts, chosen.seed)
 
@@ -137,14 +143,10 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
     for name, said in (("in parts", before["said"]), ("by attention", after["said"])):
         score = scores([said[i] for i in pick], [references[i] for i in pick]) if pick else " | "
         rows.append(f"| the {len(pick)} placed by attention: {name} | | | | {score} | |")
-    count, same, shared = agreement(texts, places, translator, beam)
-    told = (
-        f"Of {count} parts that are found, attention alone names the same words for {same:.1%}; F1 over words is "
-        f"{shared:.2f}."
-    )
     title = f"{len(texts)} sentences with a tag pair around one to four words at random:"
     data = {name: {"how": Counter(arm["how"]), "seconds": arm["seconds"]} for name, arm in arms.items()}
-    return [f"{title}\n\n" + "\n".join(rows), told], data | {"same": same, "f1": shared}
+    same = f"What is found, by attention alone:\n\n{agreement(texts, places, translator)}"
+    return [f"{title}\n\n" + "\n".join(rows), same], data
 
 
 def counted(files: list[Path], translator: Translator, counting: Counting) -> tuple[str, Any]:
@@ -168,23 +170,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="an exported model")
     parser.add_argument("documents", type=Path, nargs="*", help="files of any kind that `distilmt translate` takes")
-    parser.add_argument("--source", type=Path, help="a test set, a sentence a line")
-    parser.add_argument("--reference", type=Path, help="its reference translations")
+    parser.add_argument("--corpus", type=Path, help="the corpus directory of its run, for sentences with references")
     parser.add_argument("--sentences", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="documents", help="of the files in results/")
     chosen = parser.parse_args()
     translator, counting = Translator(chosen.model, threads=1), Counting()
     parts, data = [], {}
-    if chosen.source:
+    if chosen.corpus:
         found, data["artificial"] = artificial(chosen, translator, counting)
         parts += found
     if chosen.documents:
         table, data["documents"] = counted(chosen.documents, translator, counting)
         parts.append(table)
     names = " ".join(map(str, [chosen.model, *chosen.documents]))
-    test = f" --source {chosen.source} --reference {chosen.reference}" if chosen.source else ""
-    write(chosen.name, f"python benchmarks/documents.py {names}{test} --seed {chosen.seed}", parts, data)
+    test = f" --corpus {chosen.corpus}" if chosen.corpus else ""
+    write(
+        chosen.name,
+        f"python benchmarks/documents.py {names}{test} --seed {chosen.seed} --name {chosen.name}",
+        parts,
+        data,
+    )
 
 
 if __name__ == "__main__":

@@ -141,11 +141,11 @@ def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
         spans = sentence.found(said, dict(zip(asked, answers, strict=True)))
         made = _marked(sentence, said, spans, kept_at, parts if strict else None)
         if made is None and spans:
-            attended = sentence.attended(said, (yield sentence.text, said))
-            both = {number: span or attended[number] for number, span in spans.items()}
+            told = sentence.attended(said, (yield sentence.text, said))
+            both = {number: span or told[number] for number, span in spans.items()}
             made = _marked(sentence, said, both, kept_at, parts if strict else None)
             # What is found and what attended may stand in each other's way.
-            made = made or _marked(sentence, said, attended, kept_at, parts if strict else None)
+            made = made or _marked(sentence, said, told, kept_at, parts if strict else None)
         return made
     return None
 

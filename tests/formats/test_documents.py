@@ -205,6 +205,17 @@ def test_docx_of_word_processors():
     assert "OF THE GUIDE" in text["word/footer1.xml"] and "FOOTNOTE" in text["word/footnotes.xml"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_po_head_without_a_line(end):
+    text = end.join(
+        ['msgid ""', 'msgstr ""', "", 'msgid "One."', 'msgstr ""', "", 'msgid ""', '"Two."', 'msgstr ""', ""]
+    )
+    found = translate_document(text.encode(), "a.po", upper).decode()
+    assert found == text.replace(f'"One."{end}msgstr ""', f'"One."{end}msgstr "ONE."')[: -len(end) - 9] + (
+        f'msgstr "TWO."{end}'
+    )
+
+
 @pytest.mark.skipif(not shutil.which("msgfmt"), reason="needs gettext")
 @pytest.mark.parametrize("model", [upper, backwards, chinese, nothing])
 def test_gettext_takes_what_was_filled(tmp_path, model):

@@ -77,6 +77,26 @@ def test_auto_alternatives_and_details(client):
     assert client.post("/translate", **asked(source="it")).json() == {"translatedText": SENTENCE}, "the same language"
 
 
+def test_glossary(run, tmp_path):
+    """Prescribed terms arrive, first and in all alternatives, in texts as in documents; other texts stay."""
+    path = tmp_path / "terms.tsv"
+    path.write_text("ban\tZug\n")
+    free, bound = Client(run), Client(run, glossary=[f"en-it={path}"])
+    texts = ["der xyz.", "ban der.", "Ban, ban!"]
+    plain, found = (
+        client.post("/translate", **asked(texts, alternatives=3, details=True)).json() for client in (free, bound)
+    )
+    assert found["translatedText"][0] == plain["translatedText"][0]
+    for text, said, others in zip(texts[1:], found["translatedText"][1:], found["alternatives"][1:], strict=True):
+        assert all(one.lower().count("zug") >= text.lower().count("ban") for one in (said, *others))
+    assert [sentence[0]["translation"] for sentence in found["details"]] == found["translatedText"]
+    page = bound.post("/translate", **asked("<p>ban <b>der</b>.</p>", format="html")).json()["translatedText"]
+    assert "Zug" in page or "zug" in page
+    for wrong, told in ((f"en-de={path}", "here: en-it"), (str(tmp_path), "--glossary"), ("no.tsv", "No such file")):
+        with pytest.raises(UserError, match=told):
+            Client(run, glossary=[wrong])
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [

@@ -13,7 +13,10 @@ from distilmt.formats.units import Unit, text_of
 
 # A line that starts so, or follows one that ends so, is no continuation of the line above.
 _NEW_LINE = re.compile(r"((?<=[.:;!?>\n])\n|\n(?=\W|$))")
-_EMPTY = re.compile(r'^(msgstr(?:\[\d\])?)[ \t]+""[ \t]*$(?!\r?\n[ \t]*")', re.MULTILINE)
+# Not that of a head without a line in it.
+_EMPTY = re.compile(
+    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d\])?)[ \t]+""[ \t]*$(?!\r?\n[ \t]*")', re.MULTILINE
+)
 
 
 def translate_po(text: str, translate: Translate) -> str:

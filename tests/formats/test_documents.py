@@ -207,13 +207,11 @@ def test_docx_of_word_processors():
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_po_head_without_a_line(end):
-    text = end.join(
-        ['msgid ""', 'msgstr ""', "", 'msgid "One."', 'msgstr ""', "", 'msgid ""', '"Two."', 'msgstr ""', ""]
-    )
-    found = translate_document(text.encode(), "a.po", upper).decode()
-    assert found == text.replace(f'"One."{end}msgstr ""', f'"One."{end}msgstr "ONE."')[: -len(end) - 9] + (
-        f'msgstr "TWO."{end}'
-    )
+    lines = ['msgid ""', 'msgstr ""', "", 'msgid "One."', 'msgstr ""', ""]
+    lines += ['msgid ""', '"Two.\\n"', '"Three."', 'msgstr ""', ""]
+    found = translate_document(end.join(lines).encode(), "a.po", upper).decode()
+    lines[4], lines[9] = 'msgstr "ONE."', end.join(['msgstr ""', '"TWO.\\n"', '"THREE."'])
+    assert found == end.join(lines)
 
 
 @pytest.mark.skipif(not shutil.which("msgfmt"), reason="needs gettext")

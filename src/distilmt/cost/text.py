@@ -142,8 +142,8 @@ def _of_files(config: RunConfig) -> tuple[int, list[str], list[str]]:
     corpus = config.corpus
     if not corpus.train:
         raise UserError(
-            f"the text of {config.run_dir} is not made yet, and no corpus.train names files of pairs: run `distilmt prepare` with "
-            "the same arguments, then `distilmt cost` reads what it made"
+            f"the text of {config.run_dir} is not made yet, and no corpus.train names files of pairs: run "
+            "`distilmt prepare` with the same arguments, then `distilmt cost` reads what it made"
         )
     total = sum(1 for _ in _full(config))
     step = max(1, total // _SAMPLE)

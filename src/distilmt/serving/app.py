@@ -25,6 +25,8 @@ from distilmt.serving.models import Known, Pair
 from distilmt.serving.pages import add_pages
 from distilmt.serving.service import Service, Translated
 
+_NO_JSON = ("/download_file/{filename}", "/metrics")
+
 
 class Api:
     """The endpoints. One object a server, so that they share models, keys and limits."""
@@ -247,11 +249,11 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
         title="distilmt", version=__version__, docs_url=None, redoc_url=None, openapi_url="/spec", lifespan=lifespan
     )
     app.state.api = api
+    operations = spec.operations(service.targets, service.config)
     for path, method, endpoint in _routes(api):
-        app.add_api_route(
-            path, endpoint, methods=[method], response_class=JSONResponse, openapi_extra=spec.OPERATIONS.get(path)
-        )
-    add_pages(app, service)
+        kind = Response if path in _NO_JSON else JSONResponse
+        app.add_api_route(path, endpoint, methods=[method], response_class=kind, openapi_extra=operations.get(path))
+    add_pages(app, service, operations["/report"])
     app.add_exception_handler(Refused, _tell_refused)
     app.add_exception_handler(HTTPException, _tell_http)
     paths = frozenset(path for path, *_ in _routes(api))

@@ -34,7 +34,12 @@ class Store:
     """Models by name. All methods are called on the event loop; loading runs on a thread."""
 
     def __init__(
-        self, memory: int, limits: Limits, beam_size: int | None, metrics: Metrics, terms: dict[Languages, dict[str, str]]
+        self,
+        memory: int,
+        limits: Limits,
+        beam_size: int | None,
+        metrics: Metrics,
+        terms: dict[Languages, dict[str, str]],
     ) -> None:
         """Start with nothing loaded.
 

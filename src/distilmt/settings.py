@@ -490,7 +490,7 @@ def _joined_lists(kind: type, arguments: list[str]) -> list[str]:
 
 def _plain(message: str) -> str:
     """jsonargparse's message in one line, without its hints for programmers."""
-    line = re.sub(r"Problem with given class_path 'distilmt\.config\.\w+': ", "", " ".join(message.split()))
+    line = re.sub(r"Problem with given class_path 'distilmt\.config\.[\w.]+': ", "", " ".join(message.split()))
     return re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
 
 

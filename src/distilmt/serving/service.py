@@ -102,9 +102,7 @@ class Service:
                 told, name = next(iter(self.pairs)), argument
             if len(told) != 2 or (told[0], told[1]) not in self.pairs:
                 known = ", ".join("-".join(pair) for pair in sorted(self.pairs))
-                raise UserError(
-                    f"--glossary {argument}: write the languages before it, as in en-it=FILE; here: {known}"
-                )
+                raise UserError(f"--glossary {argument}: write the languages before it (en-it=FILE); here: {known}")
             from distilmt import glossary
 
             found.setdefault((told[0], told[1]), {}).update(glossary.read(Path(name)))

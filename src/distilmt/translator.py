@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,10 @@ from distilmt.corpora.cleaning import normalise
 from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
 from distilmt.machine import loads_cublas
+from distilmt.speaker import Hypothesis
 
 # What a word was made from: pieces of the source, as places in its text, each with its share of the attention.
 Attended = list[tuple[tuple[int, int], float]]
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One translation: its text, its pieces without `</s>`, and its length-normalised log-probability."""
-
-    text: str
-    tokens: list[str]
-    score: float
-
-    @property
-    def confidence(self) -> float:
-        """The geometric mean of the pieces' probabilities, in 0..1."""
-        return min(1.0, math.exp(self.score))
 
 
 class _SentencePieces:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distilmt.serving.errors import Refused
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 Translate = Callable[[list[str], int], list[list[Hypothesis]]]
 _TURN = 32  # sentences of a request in a batch, while others wait: a book must not keep a word waiting

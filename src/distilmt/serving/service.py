@@ -18,7 +18,7 @@ from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known, Pair, pairs
 from distilmt.serving.store import Store
 from distilmt.serving.texts import Frame, put_together, take_apart
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 _DOCUMENT_TURN = 256  # sentences of a document that are asked at a time
 

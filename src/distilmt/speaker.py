@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+Span = tuple[int, int]
+# A word of a translation by its place, and what it was made from: pieces of the source by theirs, each with its share
+# of the attention.
+Attended = tuple[Span, list[tuple[Span, float]]]
+
 
 @dataclass(frozen=True)
 class Hypothesis:

@@ -91,7 +91,7 @@ def _lines() -> Any:
 
 def _model(path: Path, system: str) -> Path:
     """The exported model of a run directory, or the directory itself if it is one."""
-    from distilmt.translator import is_model
+    from distilmt.exported import is_model
 
     if is_model(path):
         return path

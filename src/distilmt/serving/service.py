@@ -20,8 +20,7 @@ from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known, Pair, pairs
 from distilmt.serving.store import Store
 from distilmt.serving.texts import Frame, put_together, take_apart
-from distilmt.speaker import Hypothesis
-from distilmt.translator import Attended
+from distilmt.speaker import Attended, Hypothesis
 
 _DOCUMENT_TURN = 256  # sentences of a document that are asked at a time
 _ATTENTION_TURN = 32  # and whose attention is: meanwhile a thread translates nothing

@@ -1,10 +1,15 @@
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import toy
+from transformers import MarianMTModel
 
 from distilmt.errors import UserError
+from distilmt.export.ctranslate2 import export
+from distilmt.students.presets import new_model
 from distilmt.translator import Translator
 
 
@@ -105,3 +110,53 @@ def test_other_directories_are_refused(tmp_path, exported):
     (tmp_path / "model.bin").write_bytes((exported / "model.bin").read_bytes())
     with pytest.raises(UserError, match=r"distilmt\.json is missing"):
         Translator(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["", "▁"])
+def test_attention_is_that_of_the_model(learnt, exported, shared_tokenizer, tmp_path, prefix):
+    """Compared with transformers: mean over the heads of the last layer, and over the pieces of a word."""
+    model = MarianMTModel.from_pretrained(learnt, attn_implementation="eager").eval()
+    place = shutil.copytree(exported, tmp_path / "model")
+    if prefix:
+        facts = json.loads((place / "distilmt.json").read_text())
+        (place / "distilmt.json").write_text(json.dumps(facts | {"target_prefix": prefix}))
+    text, said = (side[0] for side in toy.pairs(1, seed=94))
+    [words] = Translator(place, threads=1).attention([text], [said])
+    assert [said[a:b] for (a, b), _ in words] == said.split()
+    source = shared_tokenizer.source.encode([text])[0]
+    pieces = shared_tokenizer.target.encode([said])[0][:-1]
+    before = [shared_tokenizer.target.pieces.index(prefix)] if prefix else []
+    given = torch.tensor([[model.config.decoder_start_token_id, *before, *pieces]])
+    with torch.no_grad():
+        wanted = (
+            model(input_ids=torch.tensor([source]), decoder_input_ids=given, output_attentions=True)
+            .cross_attentions[-1][0]
+            .mean(0)
+        )
+    rows = iter(wanted[len(before) : -1])
+    for (a, b), shares in words:
+        assert text.startswith("".join(text[c:d] for (c, d), _ in shares)[:5]), "pieces stand where they are told to"
+        count = len(shared_tokenizer.target.encode([said[a:b]])[0]) - 1
+        own = torch.stack([next(rows) for _ in range(count)]).mean(0)
+        assert [share for _, share in shares] == pytest.approx(own[:-1].tolist(), abs=1e-4)
+    assert next(rows, None) is None
+
+
+def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
+    export(new_model(toy.MICRO, split_tokenizer, 0.0, 1), split_tokenizer, tmp_path / "model", "int8")
+    translator = Translator(tmp_path / "model", threads=1)
+    text, said = (side[0] for side in toy.pairs(1, seed=94, chinese=True))
+    texts = [text, "é ban “der”", "", "ban", "ban " * 100, "ban"]
+    found = translator.attention(texts, [said, "山水 q火。", said, "", said, said * 60])
+    assert [bool(words) for words in found] == [True, True, False, False, False, False]
+    assert "".join(said[a:b] for (a, b), _ in found[0]) == said and len(found[0]) > 2
+    for text, words in zip(texts, found, strict=True):
+        for _, shares in words:
+            assert "".join(text[a:b] for (a, b), _ in shares) == text
+            assert 0 <= sum(share for _, share in shares) <= 1.001
+
+
+def test_another_tokenizer_tells_no_attention(exported, monkeypatch):
+    translator = Translator(exported, threads=1)
+    monkeypatch.setattr(translator, "_pieces", None)
+    assert translator.attention(["ban"], ["nota"]) == [[]]

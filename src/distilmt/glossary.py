@@ -16,7 +16,8 @@ from distilmt.formats.place import find
 from distilmt.formats.units import Mark, Unit, text_of
 
 if TYPE_CHECKING:
-    from distilmt.translator import Attended, Hypothesis, Translator
+    from distilmt.speaker import Attended, Hypothesis
+    from distilmt.translator import Translator
 
 CANDIDATES = 8
 # Texts with the places of their terms, and what these are to become.
@@ -143,13 +144,12 @@ class Glossary:
             made[text] = changed
         return made
 
-    def _attended(self, bound: Bound, _: dict[str, str]) -> dict[str, str]:
+    def _attended(self, bound: Bound, best: dict[str, str]) -> dict[str, str]:
         """The word is replaced whose making attended to the term most."""
         made = {}
-        for (text, terms), (said, words) in zip(
-            bound.items(), self.translator.attended(list(bound), self.beam_size), strict=True
-        ):
-            parts = said.split(" ")
+        attention = self.translator.attention(list(bound), [best[text] for text in bound])
+        for (text, terms), words in zip(bound.items(), attention, strict=True):
+            parts = best[text].split(" ")
             if len(parts) == len(words):
                 made[text] = _swapped(parts, words, terms)
         return made
@@ -173,7 +173,7 @@ def _swapped(parts: list[str], words: list[Attended], terms: Sequence[tuple[tupl
     for (start, end), target in terms:
         if occurrences(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
             continue
-        best = max(free, key=lambda i: sum(w for (a, b), w in words[i] if a < end and b > start))
+        best = max(free, key=lambda i: sum(w for (a, b), w in words[i][1] if a < end and b > start))
         free.remove(best)
         before, behind = re.match(r"\W*", parts[best]), re.search(r"\W*$", parts[best])
         start_of_all = best == 0 and parts[0][:1].isupper()

@@ -10,7 +10,7 @@ from typing import Any
 from distilmt import progress
 from distilmt.commands import TranslateConfig
 from distilmt.errors import UserError
-from distilmt.formats import SUFFIXES, Translate, translate_document
+from distilmt.formats import SUFFIXES, Attentive, Translate, translate_document
 from distilmt.rundir import atomic_path
 from distilmt.translator import Translator
 
@@ -18,13 +18,14 @@ BATCH = 64
 
 
 def translating(config: TranslateConfig, translator: Translator) -> Translate:
-    """What translates sentences as the flags say: with the glossary, and progress."""
+    """What translates sentences as the flags say: with the glossary, and progress. It tells attention too."""
     beam = config.beam_size or translator.beam_size
     if not config.glossary:
-        return _in_batches(lambda texts: translator.translate(texts, beam, BATCH))
+        return Attentive(_in_batches(lambda texts: translator.translate(texts, beam, BATCH)), translator.attention)
     from distilmt import glossary
 
-    return _in_batches(glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam).translate)
+    terms = glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam)
+    return Attentive(_in_batches(terms.translate), translator.attention)
 
 
 def _in_batches(translate: Translate) -> Translate:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from distilmt.commands import ServeConfig
 from distilmt.errors import UserError
+from distilmt.formats import Attentive, translate_html
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import Refused
 from distilmt.serving.server import build
@@ -267,6 +268,18 @@ def test_markup_is_translated_around_its_tags(client, exported):
     expected = Translator(exported).translate([SENTENCE])[0]
     found = client.post("/translate", **asked([f"<p>{SENTENCE}</p><hr>", "<b>12</b>"], format="html")).json()
     assert found["translatedText"] == [f"<p>{expected}</p><hr>", "<b>12</b>"]
+
+
+def test_tags_are_placed_by_the_models_attention(client, exported):
+    translator = Translator(exported, threads=1)
+    pages = [f"<p>{' '.join([*words[:1], f'<b>{words[1]}</b>', *words[2:]])}</p>" for words in many_words(60)]
+    found = client.post("/translate", **asked(pages, format="html")).json()["translatedText"]
+    assert found == [translate_html(page, Attentive(translator.translate, translator.attention)) for page in pages]
+    assert found != [translate_html(page, translator.translate) for page in pages]
+
+
+def many_words(count):
+    return [words for text in toy.pairs(count, seed=7)[0] if len(words := text.split()) > 2]
 
 
 def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guessed(client, exported):

@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 from ctranslate2.converters.transformers import MarianMTLoader
 from transformers import MarianMTModel
 
@@ -76,4 +77,5 @@ def specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
     spec.config.bos_token = "</s>"
     spec.config.decoder_start_token = "</s>"
     spec.config.add_source_eos = False
+    spec.decoder.alignment_heads = np.int16(0)  # the attention that is told is of all heads, not of the first alone
     return spec

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from distilmt.errors import UserError
+from distilmt.speaker import Attended
 
 Translate = Callable[[list[str]], list[str]]
 SUFFIXES = (".txt", ".srt", ".vtt", ".html", ".htm", ".md", ".markdown", ".po", ".docx", ".json")
+
+
+@dataclass(frozen=True)
+class Attentive:
+    """A `Translate` that also tells attention: tags whose place is not found otherwise are put by that."""
+
+    translate: Translate
+    attention: Callable[[list[str], list[str]], list[list[Attended]]]
+    """Of texts and their translations, as `Translator.attention` has it; nothing where it is not known."""
+
+    def __call__(self, texts: list[str]) -> list[str]:
+        """A translation of each text."""
+        return self.translate(texts)
 
 
 def translate_document(data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = ()) -> bytes:
@@ -18,6 +33,7 @@ def translate_document(data: bytes, name: str, translate: Translate, json_keys: 
         data: the file's content, of any origin: what is broken or made to do harm is refused.
         name: the file's name; its ending, one of `SUFFIXES`, tells what it is.
         translate: sentences in, as many translations out. It is called a few times, with all there is to ask at once.
+            If it is `Attentive`, fewer sentences with tags inside are translated in parts.
         json_keys: of a JSON file, only strings below these keys are translated; all of them if there are none.
 
     Returns:

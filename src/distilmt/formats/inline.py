@@ -2,8 +2,9 @@
 
 A unit is what a reader takes for one text, such as a paragraph: strings, and between them marks. Its translation has
 the same marks in the same order, always. How: a sentence is translated without its marks, what lies between two tags is
-translated by itself as well, and looked for in the translation of the whole. Where it is not found, or something that
-must be kept got lost, the sentence is translated in parts, cut at its marks; then nothing can get lost.
+translated by itself as well, and looked for in the translation of the whole. Where it is not found, the tags go around
+the words that attended to it, if the model tells. Where that fails too, or something that must be kept got lost, the
+sentence is translated in parts, cut at its marks; then nothing can get lost.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from distilmt.corpora.cleaning import unspaced
-from distilmt.formats import Translate, protect
-from distilmt.formats.place import Stop, find, place
+from distilmt.formats import Attentive, Translate, protect
+from distilmt.formats.place import Stop, attended, find, place
 from distilmt.formats.protect import Kept
 from distilmt.formats.units import Mark, Unit, gaps, in_sentences, inside, pairs_of, text_of, with_breaks
+from distilmt.speaker import Attended, Span
 
-# Asks for translations of texts, is sent them, and returns what it made.
-Job = Generator[list[str], list[str], Unit]
+# Asks for translations of texts, or for the attention of a sentence and its translation; is sent them, and returns what
+# it made.
+Asked = list[str] | tuple[str, str]
+Job = Generator[Asked, Any, Unit]
+# Where what an opening tag begins (or a lone closing one ends) stands in a translation, by the tag's number.
+Spans = dict[int, Span | None]
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _HYPHEN = re.compile(r"^[-–—/'’](?=\w{2})|(?<=\w)[-–—/'’]$")
@@ -32,7 +39,7 @@ def translate_units(units: Sequence[Unit], translate: Translate, strict: bool = 
 
     Args:
         units: strings and marks in turn, any number of each.
-        translate: sentences in, as many translations out.
+        translate: sentences in, as many translations out; an `Attentive` one tells their attention too.
         strict: no text may come to stand between two marks that had none between them.
 
     Returns:
@@ -45,11 +52,11 @@ def _drive(jobs: list[Job], translate: Translate) -> list[Unit]:
     """Run jobs side by side: what all of them ask for is translated together, every text once."""
     made: list[Unit] = [[] for _ in jobs]
     known: dict[str, str] = {}
-    waiting: dict[int, list[str]] = {}
+    waiting: dict[int, list[str] | tuple[str, str]] = {}
 
-    def go_on(number: int, answers: list[str] | None) -> None:
+    def go_on(number: int, answers: list[str] | list[Attended] | None) -> None:
         try:
-            waiting[number] = jobs[number].send(answers)  # type: ignore[arg-type]
+            waiting[number] = jobs[number].send(answers)
         except StopIteration as stop:
             made[number] = stop.value
 
@@ -57,11 +64,20 @@ def _drive(jobs: list[Job], translate: Translate) -> list[Unit]:
         go_on(number, None)
     while waiting:
         asked, waiting = waiting, {}
-        texts = [text for text in dict.fromkeys(t for ask in asked.values() for t in ask) if text not in known]
+        asks = [ask for ask in asked.values() if isinstance(ask, list)]
+        texts = [text for text in dict.fromkeys(t for ask in asks for t in ask) if text not in known]
         known.update(zip(texts, map(_clean, translate(texts)) if texts else (), strict=True))
+        told = _attention(list(dict.fromkeys(ask for ask in asked.values() if isinstance(ask, tuple))), translate)
         for number, ask in asked.items():
-            go_on(number, [known[text] or text for text in ask])
+            go_on(number, [known[text] or text for text in ask] if isinstance(ask, list) else told[ask])
     return made
+
+
+def _attention(pairs: list[tuple[str, str]], translate: Translate) -> dict[tuple[str, str], list[Attended]]:
+    """Of sentences and their translations; none if the model does not tell."""
+    if not pairs or not isinstance(translate, Attentive):
+        return {pair: [] for pair in pairs}
+    return dict(zip(pairs, translate.attention([text for text, _ in pairs], [said for _, said in pairs]), strict=True))
 
 
 def _clean(text: str) -> str:
@@ -108,7 +124,7 @@ def _sentence(parts: Unit, strict: bool) -> Job:
     return whole
 
 
-def _whole(parts: Unit, strict: bool) -> Generator[list[str], list[str], Unit | None]:
+def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
     """A sentence's translation with its marks; None if one of them cannot be placed."""
     flat = _flat(parts)
     if len(flat) > _MANY:
@@ -123,11 +139,24 @@ def _whole(parts: Unit, strict: bool) -> Generator[list[str], list[str], Unit | 
         kept_at = protect.positions(said, stand_ins, kept)
         if kept_at is None:
             continue
-        made = sentence.translated(said, dict(zip(asked, answers, strict=True)), kept_at)
-        if made is None or (strict and not _as_filled(parts, made)):
-            return None
+        spans = sentence.found(said, dict(zip(asked, answers, strict=True)))
+        made = _marked(sentence, said, spans, kept_at, parts if strict else None)
+        if made is None and spans:
+            attended = sentence.attended(said, (yield sentence.text, said))
+            both = {number: span or attended[number] for number, span in spans.items()}
+            made = _marked(sentence, said, both, kept_at, parts if strict else None)
+            # What is found and what attended may stand in each other's way.
+            made = made or _marked(sentence, said, attended, kept_at, parts if strict else None)
         return made
     return None
+
+
+def _marked(
+    sentence: _Sentence, said: str, spans: Spans, kept_at: list[tuple[int, int]], filled: Unit | None
+) -> Unit | None:
+    """A translation with its marks; None if one cannot be placed, or text comes where `filled` has none."""
+    made = sentence.translated(said, spans, kept_at)
+    return None if made is None or (filled is not None and not _as_filled(filled, made)) else made
 
 
 def _flat(parts: Unit) -> list[str | Kept | Mark]:
@@ -185,17 +214,26 @@ class _Sentence:
         """What stands between tags."""
         return [text for a, b in self._between.values() if (text := self.text[a:b].strip())]
 
-    def translated(self, said: str, known: dict[str, str], kept_at: list[tuple[int, int]]) -> Unit | None:
+    def found(self, said: str, known: dict[str, str]) -> Spans:
+        """Where what stands between tags is in the translation, by its own translation."""
+        # A sentence that stays as it is (a name, another language) keeps its tags where they are.
+        unchanged = said.lower() == self.text.lower() and len(said) == len(self.text)
+        spans: Spans = {}
+        for number, (a, b) in self._between.items():
+            if content := self.text[a:b].strip():
+                near = a / max(1, len(self.text))
+                spans[number] = (a, b) if unchanged else find(known.get(content, content), self.text[a:b], said, near)
+        return spans
+
+    def attended(self, said: str, words: Sequence[Attended]) -> Spans:
+        """Where it is by the attention of the translation's words."""
+        between = {n: (a, b) for n, (a, b) in self._between.items() if self.text[a:b].strip()}
+        return {n: attended(words, (a, b), self.text[a:b], said) for n, (a, b) in between.items()}
+
+    def translated(self, said: str, spans: Spans, kept_at: list[tuple[int, int]]) -> Unit | None:
         """The sentence's translation with every mark in its place; None if there is none for one."""
         targets: dict[int, tuple[int, int]] = {}
-        for number, (a, b) in self._between.items():
-            content = self.text[a:b]
-            if not content.strip():
-                continue
-            answer = known.get(content.strip(), content.strip())
-            # A sentence that stays as it is (a name, another language) keeps its tags where they are.
-            unchanged = said.lower() == self.text.lower() and len(said) == len(self.text)
-            span = (a, b) if unchanged else find(answer, content, said, a / max(1, len(self.text)))
+        for number, span in spans.items():
             if span is None:
                 return None
             targets |= self._edges(number, span)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-Span = tuple[int, int]
+from distilmt.speaker import Attended, Span
+
 _ALIKE = 0.75
+_SURE = 0.5
 _LONG = 2000
 
 
@@ -39,13 +41,50 @@ def find(said: str, content: str, target: str, near: float) -> Span | None:
     if not spans:
         return None
     start, end = min(spans, key=lambda span: abs(span[0] - near * len(target)))
-    ends = r"\W*" if re.search(r"\w", bare) else r"\s*"
+    return _with_ends(start, end, content, target)
+
+
+def _with_ends(start: int, end: int, content: str, target: str) -> Span:
+    """A place with the white space and punctuation around it that the part of the source has at its ends."""
+    ends = r"\W*" if re.search(r"\w", target[start:end]) else r"\s*"
     before, behind = re.match(ends, content), re.search(f"{ends}$", content)
     for character in reversed(before[0] if before else ""):
         start -= start > 0 and _same(target[start - 1], character)
     for character in behind[0] if behind else "":
         end += end < len(target) and _same(target[end], character)
     return start, end
+
+
+def attended(words: Sequence[Attended], part: Span, content: str, target: str) -> Span | None:
+    """Where a part of a sentence stands in the sentence's translation, by what the translation's words attended to.
+
+    It is the run of words that has most in common with the part (Dice's coefficient). A word counts by the share of its
+    attention that is on the part, each piece's weight divided by what all words together give to it: pieces that many
+    words attend to, such as the full stop, tell little.
+
+    Args:
+        words: of the translation, with the attention on each piece of the sentence.
+        part: its place in the sentence.
+        content: the part itself, as for `find`.
+        target: the translation.
+
+    Returns:
+        Its place; None if no run has enough in common with it.
+    """
+    sums = [sum(column) or 1.0 for column in zip(*([w for _, w in pieces] for _, pieces in words), strict=True)]
+    shares = [0.0]
+    for _, pieces in words:
+        weights = [w * w / total for (_, w), total in zip(pieces, sums, strict=True)]
+        inside = sum(w for w, ((a, b), _) in zip(weights, pieces, strict=True) if a < part[1] and b > part[0])
+        shares.append(shares[-1] + inside / (sum(weights) or 1.0))
+    runs = [(i, j) for j in range(1, len(shares)) for i in range(j)]
+    common = {(i, j): 2 * (shares[j] - shares[i]) / (shares[-1] + j - i) for i, j in runs}
+    first, last = max(runs, key=lambda run: common[run], default=(0, 0))
+    if common.get((first, last), 0.0) < _SURE:
+        return None
+    start, end = words[first][0][0], words[last - 1][0][1]
+    bare = re.search(r"\w.*\w|\w", target[start:end])
+    return _with_ends(start + bare.start(), start + bare.end(), content, target) if bare else None
 
 
 def _same(one: str, other: str) -> bool:

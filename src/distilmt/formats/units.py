@@ -9,7 +9,7 @@ from typing import Literal
 
 from distilmt.corpora.sentences import sentences
 
-_BREAK = re.compile(r"(?! (?=\S))\s+")
+_BREAK = re.compile(r"(?! (?=\S|\Z))\s+")
 
 
 @dataclass(frozen=True, eq=False)

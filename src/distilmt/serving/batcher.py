@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from distilmt.serving.errors import Refused
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 Translate = Callable[[list[str], int], list[list[Hypothesis]]]
+T = TypeVar("T")
 _TURN = 32  # sentences of a request in a batch, while others wait: a book must not keep a word waiting
 _CHARACTERS_PER_PIECE = 3
 
@@ -87,6 +88,10 @@ class Batcher:
         self.waiting += len(texts)
         self._wake()
         return future
+
+    def aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Do something else with the model, on one of the threads that translate."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def close(self) -> None:
         """Let the threads go; nothing may wait any more."""

@@ -1,0 +1,191 @@
+"""How tags inside sentences find their place in documents: found, by attention, or by translating in parts.
+
+Documents are counted; for what it costs, tags are put around random words of a test set with references.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import sacrebleu
+from turns import write
+
+from distilmt.corpora.cleaning import normalise
+from distilmt.formats import Attentive, Translate, inline, translate_document
+from distilmt.formats.place import Span, attended, find
+from distilmt.formats.units import Mark, Unit, text_of
+from distilmt.translator import Translator
+
+WORD = re.compile(r"\w+(?:['’-]\w+)*")
+WAYS = ("found", "attended", "no place", "not kept")
+FAILED = {True: "no place", False: "not kept"}
+
+
+class Counting:
+    """Counts, sentence by sentence that has tags inside, which way it took. It stands before `inline._whole`."""
+
+    def __init__(self) -> None:
+        self.how: list[tuple[Mark, str]] = []
+        self._whole = inline._whole
+        inline._whole = self.whole
+
+    def whole(self, parts: Unit, strict: bool) -> Generator[Any, Any, Unit | None]:
+        job, answers, asked = self._whole(parts, strict), None, False
+        while True:
+            try:
+                ask = job.send(answers)
+            except StopIteration as stop:
+                tag = next((p for p in parts if isinstance(p, Mark) and p.kind in ("open", "close")), None)
+                if tag is not None:
+                    whole = stop.value is not None
+                    self.how.append((tag, ("attended" if asked else "found") if whole else FAILED[asked]))
+                return stop.value
+            asked = asked or isinstance(ask, tuple)
+            answers = yield ask
+
+    def taken(self) -> list[tuple[Mark, str]]:
+        """The first tag of each sentence, and the sentence's way."""
+        how, self.how = self.how, []
+        return how
+
+
+def tagged(text: str, span: Span) -> Unit:
+    a, b = span
+    return [p for p in (text[:a], Mark("open", "<b>"), text[a:b], Mark("close", "</b>"), text[b:]) if p != ""]
+
+
+def spans(texts: list[str], seed: int) -> list[Span]:
+    """One to four words of each text."""
+    draw, found = random.Random(seed), []
+    for text in texts:
+        words = [match.span() for match in WORD.finditer(text)]
+        count = min(len(words), draw.randint(1, 4))
+        first = draw.randrange(len(words) - count + 1)
+        found.append((words[first][0], words[first + count - 1][1]))
+    return found
+
+
+def scores(said: list[str], references: list[str]) -> str:
+    bleu, chrf = (f(said, [references]).score for f in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf))
+    return f"{bleu:.1f} | {chrf:.1f}"
+
+
+def marked(texts: list[str], places: list[Span], translate: Translate, counting: Counting) -> dict[str, Any]:
+    """The texts with a tag pair each, translated, without their tags; which way each took; and how long it took."""
+    units = [tagged(*pair) for pair in zip(texts, places, strict=True)]
+    begin = time.perf_counter()
+    made = inline.translate_units(units, translate)
+    seconds = time.perf_counter() - begin
+    pages = [text_of(unit) for unit in made]
+    assert all(re.findall("<.*?>", page) == ["<b>", "</b>"] for page in pages)
+    ways = {id(tag): way for tag, way in counting.taken()}
+    how = [next((ways[id(part)] for part in unit if id(part) in ways), "found") for unit in units]
+    said = [" ".join(re.sub("<.*?>", "", page).split()) for page in pages]
+    return {"said": said, "how": how, "seconds": seconds}
+
+
+def agreement(texts: list[str], places: list[Span], translator: Translator, beam: int) -> tuple[int, float, float]:
+    """Where a part's own translation is found: how many there are, how often attention names the same words, and F1."""
+    whole = translator.translate(texts, beam)
+    own = translator.translate([text[a:b] for text, (a, b) in zip(texts, places, strict=True)], beam)
+    same, shared, count = 0, 0.0, 0
+    for text, (a, b), said, alone, words in zip(
+        texts, places, whole, own, translator.attention(texts, whole), strict=True
+    ):
+        wanted = find(alone, text[a:b], said, a / len(text))
+        if wanted is None:
+            continue
+        got = attended(words, (a, b), text[a:b], said) or (0, 0)
+        numbers = [
+            {i for i, m in enumerate(WORD.finditer(said)) if m.start() < y and m.end() > x} for x, y in (wanted, got)
+        ]
+        count += 1
+        same += numbers[0] == numbers[1]
+        shared += 2 * len(numbers[0] & numbers[1]) / (len(numbers[0]) + len(numbers[1]))
+    return count, same / max(1, count), shared / max(1, count)
+
+
+def artificial(chosen: argparse.Namespace, translator: Translator, counting: Counting) -> tuple[list[str], Any]:
+    beam = translator.beam_size
+    lines = (path.read_text(encoding="utf-8").splitlines() for path in (chosen.source, chosen.reference))
+    pairs = [(normalise(s), normalise(r)) for s, r in zip(*lines, strict=True) if WORD.search(s)][: chosen.sentences]
+    texts, references = map(list, zip(*pairs, strict=True))
+    places = spans(texts, chosen.seed)
+
+    def translate(some: list[str]) -> list[str]:
+        return translator.translate(some, beam)
+
+    arms = {
+        "found, or in parts": marked(texts, places, translate, counting),
+        "found, by attention, or in parts": marked(texts, places, Attentive(translate, translator.attention), counting),
+    }
+    before, after = arms.values()
+    rows = ["|  | found | by attention | in parts | BLEU | chrF | seconds |", "|---|---:|---:|---:|---:|---:|---:|"]
+    rows.append(f"| without tags | | | | {scores(translate(texts), references)} | |")
+    for name, arm in arms.items():
+        found, by_attention = (arm["how"].count(way) / len(texts) for way in WAYS[:2])
+        counts = f"{found:.1%} | {by_attention:.1%} | {1 - found - by_attention:.1%}"
+        rows.append(f"| {name} | {counts} | {scores(arm['said'], references)} | {arm['seconds']:.1f} |")
+    pick = [i for i, way in enumerate(after["how"]) if way == "attended"]
+    for name, said in (("in parts", before["said"]), ("by attention", after["said"])):
+        score = scores([said[i] for i in pick], [references[i] for i in pick]) if pick else " | "
+        rows.append(f"| the {len(pick)} placed by attention: {name} | | | | {score} | |")
+    count, same, shared = agreement(texts, places, translator, beam)
+    told = (
+        f"Of {count} parts that are found, attention alone names the same words for {same:.1%}; F1 over words is "
+        f"{shared:.2f}."
+    )
+    title = f"{len(texts)} sentences with a tag pair around one to four words at random:"
+    data = {name: {"how": Counter(arm["how"]), "seconds": arm["seconds"]} for name, arm in arms.items()}
+    return [f"{title}\n\n" + "\n".join(rows), told], data | {"same": same, "f1": shared}
+
+
+def counted(files: list[Path], translator: Translator, counting: Counting) -> tuple[str, Any]:
+    """Of documents, how many sentences with tags inside take which way."""
+    beam, data = translator.beam_size, {}
+    head = ["document", "sentences with tags inside", "found", "by attention", "in parts: no place", "code got lost"]
+    rows = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
+    for file in files:
+        translate = Attentive(lambda texts: translator.translate(texts, beam), translator.attention)
+        translate_document(file.read_bytes(), file.name, translate)
+        how = Counter(way for _, way in counting.taken())
+        data[file.name] = how
+        rows.append(f"| {file.name} | {how.total()} | " + " | ".join(str(how[way]) for way in WAYS) + " |")
+    total = sum(data.values(), Counter())
+    shares = " | ".join(f"{total[way] / max(1, total.total()):.1%}" for way in WAYS)
+    rows.append(f"| all | {total.total()} | {shares} |")
+    return "\n".join(rows), data
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="an exported model")
+    parser.add_argument("documents", type=Path, nargs="*", help="files of any kind that `distilmt translate` takes")
+    parser.add_argument("--source", type=Path, help="a test set, a sentence a line")
+    parser.add_argument("--reference", type=Path, help="its reference translations")
+    parser.add_argument("--sentences", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--name", default="documents", help="of the files in results/")
+    chosen = parser.parse_args()
+    translator, counting = Translator(chosen.model, threads=1), Counting()
+    parts, data = [], {}
+    if chosen.source:
+        found, data["artificial"] = artificial(chosen, translator, counting)
+        parts += found
+    if chosen.documents:
+        table, data["documents"] = counted(chosen.documents, translator, counting)
+        parts.append(table)
+    names = " ".join(map(str, [chosen.model, *chosen.documents]))
+    test = f" --source {chosen.source} --reference {chosen.reference}" if chosen.source else ""
+    write(chosen.name, f"python benchmarks/documents.py {names}{test} --seed {chosen.seed}", parts, data)
+
+
+if __name__ == "__main__":
+    main()

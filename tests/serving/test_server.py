@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import toy
-from conftest import serving
 from libretranslatepy import LibreTranslateAPI
+from served import serving
 
 from distilmt.translator import Translator
 

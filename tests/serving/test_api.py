@@ -110,6 +110,7 @@ def test_glossary(run, tmp_path):
         (asked(format="pdf"), "pdf format is not supported"),
         (asked(alternatives="many"), "Invalid request: alternatives parameter is not a number"),
         (asked(alternatives=99), "Invalid request: alternatives parameter must be <= 8"),
+        (asked(details="perhaps"), "Invalid request: details parameter is neither true nor false"),
         (asked(7), "Invalid request: q parameter is neither a text nor a list of texts"),
         (asked([None]), "Invalid request: q parameter is neither a text nor a list of texts"),
         (asked(["a"] * 257), "Invalid request: request (257) exceeds text limit (256)"),
@@ -176,6 +177,9 @@ def test_models_compare_report_health_and_metrics(client):
     assert models[0]["translates"] and models[0]["scores"] == {"test bleu": 12.5} and models[0]["bytes"] > 0
     compared = client.post("/compare", **asked()).json()
     assert len({one["translatedText"] for one in compared}) == 1 and all(one["milliseconds"] >= 0 for one in compared)
+    detected = client.post("/compare", **asked(source="auto")).json()
+    assert [one["translatedText"] for one in detected] == [one["translatedText"] for one in compared]
+    assert all(one["detectedLanguage"]["language"] == "en" for one in detected)
     report = client(("GET", models[0]["report"]))
     assert "<title>Report" in report.text and "default-src 'none'" in report.headers["content-security-policy"]
     assert client(("GET", "/report?model=/etc/passwd")).status_code == 404

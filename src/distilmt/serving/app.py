@@ -151,7 +151,8 @@ class Api:
         """Translate by every model of a pair, one after another so that their times can be compared."""
         values = await self._let_in(request)
         question = asked.question(values, self.config)
-        pair = self.service.pair(question.source, question.target)
+        source = self.service.source_of(question.texts, question.target) if question.source == "auto" else None
+        pair = self.service.pair(str(source["language"]) if source else question.source, question.target)
         self._spend(request, values, len(question.texts) * len(pair.models))
         answers = []
         for known in pair.models:
@@ -165,7 +166,7 @@ class Api:
                     "kind": known.role,
                     "bytes": known.bytes,
                     "milliseconds": round(1000 * seconds, 1),
-                    **_answer(question, said, None, seconds),
+                    **_answer(question, said, source, seconds),
                 }
             )
         return JSONResponse(answers)

@@ -30,6 +30,7 @@ SPEED = {"target tokens/s": ("tokens_per_second", 1, 0), "tokens/update": ("toke
 UPDATE = {"ms/update": ("seconds_per_update", 1000, 0), "target tokens/s": ("tokens_per_second", 1, 0)}
 MEMORY = {"peak RSS, MB": ("peak_rss_bytes", 1e-6, 0), "ms/update": ("seconds_per_update", 1000, 0)}
 SETTINGS = (("3+3, d=256", SMALL, 2048), ("3+3, d=256", SMALL, 4096), ("6+6, d=512", BIG, 2048))
+GPU_SETTINGS = (("3+3, d=256", SMALL, 4096), ("6+6, d=512", BIG, 16384))
 LOSS_UPDATES = 250
 
 
@@ -46,9 +47,9 @@ class Setting:
 
 
 def training(setting: Setting) -> None:
-    """Target tokens per second of plain training, two shapes, the smaller one with batches of two sizes."""
+    """Target tokens per second of plain training, two shapes, on a CPU the smaller one with batches of two sizes."""
     parts, data = [], {}
-    for name, shape, batch_tokens in SETTINGS:
+    for name, shape, batch_tokens in SETTINGS if pick_device().type == "cpu" else GPU_SETTINGS:
         add_model(setting.work, "model", shape, setting.tokenizer)
         spec = replace(setting.spec, batch_tokens=batch_tokens)
         found = turns(training_arms(spec, own_first=run(Arm("own", "own", spec))), setting.rounds)

@@ -11,6 +11,15 @@ import toy
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+@pytest.fixture(scope="module")
+def no_gpu():
+    """Several processes are tested on processors: no machine that runs tests has a GPU for each of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        patch.setattr("torch.cuda.is_available", lambda: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_tokenizer(tmp_path_factory):
     """One vocabulary for both sides."""

@@ -14,6 +14,8 @@ import toy
 
 from distilmt.training.loop import CHECKPOINT
 
+pytestmark = pytest.mark.usefixtures("no_gpu")
+
 
 def launched(*arguments, processes=2, restarts=0):
     """Start the command line as torchrun does."""
@@ -73,7 +75,7 @@ def same_curves(run, other, *stood):
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
+def straight(no_gpu, tmp_path_factory):
     """The run directory of one process that nobody disturbed."""
     directory = tmp_path_factory.mktemp("straight")
     found = toy.distilmt("train-student", road(directory), "--quiet")

@@ -14,6 +14,7 @@ from distilmt.objectives.loss import Targets
 from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
 from distilmt.training.forward import Batch
 from distilmt.training.optimizer import load_flat
+from distilmt.training.ranks import ALONE, Ranks
 from distilmt.training.stepper import Stepper
 
 
@@ -40,9 +41,7 @@ def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, Targets]]:
             yield collate(data, rows, use_reference)
 
 
-def main(spec: Spec) -> None:
-    model = begun(spec)
-    data = training_set(spec, model)
+def begin(spec: Spec, model: MarianMTModel, ranks: Ranks = ALONE) -> Stepper:
     config = TrainingConfig(
         updates=spec.updates or 10_000,
         batch_tokens=spec.batch_tokens,
@@ -53,10 +52,17 @@ def main(spec: Spec) -> None:
         label_smoothing=spec.label_smoothing,
         average_decay=0.0 if spec.save else 0.998,
         precision="bf16" if spec.bf16 else "fp32",
+        threads=spec.options.get("threads", 0),
     )
     word = 0.5 if spec.top_k else 0.0
     objective = ObjectiveConfig(word=word, label=1 - word, top_k=spec.top_k or 8, tail="uniform", reference_share=1.0)
-    stepper, clock = Stepper(model, config, objective, spec.seed), Clock(spec)
+    return Stepper(model, config, objective, spec.seed, ranks=ranks)
+
+
+def main(spec: Spec) -> None:
+    model = begun(spec)
+    data = training_set(spec, model)
+    stepper, clock = begin(spec, model), Clock(spec)
     for number, (batch, targets) in enumerate(batches(data, spec), 1):
         stepper.update(number, batch, targets)
         if clock.over(len(targets.ids)):

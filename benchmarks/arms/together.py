@@ -10,13 +10,11 @@ import sys
 from itertools import count
 
 from common import Clock, Spec, begun, given
-from own import training_set
+from own import begin, training_set
 
-from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.machine import rank, ranks
 from distilmt.training.batching import collate, epoch_batches, share
 from distilmt.training.ranks import Ranks, current, follow, lead
-from distilmt.training.stepper import Stepper
 
 _PARTS = 25
 
@@ -24,19 +22,7 @@ _PARTS = 25
 def work(spec: Spec, ranks: Ranks) -> tuple[Clock, list[float]]:
     model = begun(spec)
     data = training_set(spec, model)
-    config = TrainingConfig(
-        updates=spec.updates or 10_000,
-        batch_tokens=spec.batch_tokens,
-        optimizer=spec.optimizer,
-        learning_rate=spec.learning_rate,
-        warmup=spec.warmup,
-        dropout=spec.dropout,
-        label_smoothing=spec.label_smoothing,
-        precision="bf16" if spec.bf16 else "fp32",
-        threads=spec.options.get("threads", 0),
-    )
-    objective = ObjectiveConfig(word=0.0, label=1.0, reference_share=1.0)
-    stepper, clock = Stepper(model, config, objective, spec.seed, ranks=ranks), Clock(spec)
+    stepper, clock = begin(spec, model, ranks), Clock(spec)
     curve, nll, tokens, number = [], 0.0, 0, 0
     for epoch in count():
         for whole in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):

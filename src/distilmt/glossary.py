@@ -16,7 +16,8 @@ from distilmt.formats.place import find
 from distilmt.formats.units import Mark, Unit, text_of
 
 if TYPE_CHECKING:
-    from distilmt.translator import Attended, Hypothesis, Translator
+    from distilmt.speaker import Attended, Hypothesis
+    from distilmt.translator import Translator
 
 CANDIDATES = 8
 # Texts with the places of their terms, and what these are to become.

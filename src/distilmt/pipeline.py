@@ -158,7 +158,7 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
 
 
 # What changes how a step is done but not what comes of it, or is used by a later step only.
-_WITHOUT_EFFECT = {"save_seconds", "threads"}
+_WITHOUT_EFFECT = {"node_modules", "save_seconds", "threads"}
 _USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep"}
 _CHOICE = ("choose", "utility", "keep", "reverse")
 _USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores", "validation"}

@@ -2,95 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import lzma
-import math
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
-import sentencepiece as spm
 
 from distilmt import progress
-from distilmt.corpora.cleaning import normalise, unspaced
+from distilmt.corpora.cleaning import normalise
 from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
+from distilmt.exported import facts_of, has_file, unpacked
 from distilmt.machine import loads_cublas
-
-Span = tuple[int, int]
-# A word of a translation by its place, and what it was made from: pieces of the source by theirs, each with its share
-# of the attention.
-Attended = tuple[Span, list[tuple[Span, float]]]
-_BYTE = re.compile("<0x[0-9A-F]{2}>")
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One translation: its text, its pieces without `</s>`, and its length-normalised log-probability."""
-
-    text: str
-    tokens: list[str]
-    score: float
-
-    @property
-    def confidence(self) -> float:
-        """The geometric mean of the pieces' probabilities, in 0..1."""
-        return min(1.0, math.exp(self.score))
-
-
-class _SentencePieces:
-    """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
-
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
-        self._end = ["</s>"] if facts.get("source_end", True) else []
-        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
-        self._before = str(facts.get("prefix", ""))
-        self._source = spm.SentencePieceProcessor(model_proto=_content(path, "source.spm"))
-        own = _there(path, "target.spm")
-        self._target = spm.SentencePieceProcessor(model_proto=_content(path, "target.spm")) if own else self._source
-
-    def encode(self, texts: list[str]) -> list[list[str]]:
-        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
-        found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
-        return [[*pieces, *self._end] if pieces else [] for pieces in found]
-
-    def decode(self, pieces: list[str]) -> str:
-        return str(self._target.decode(pieces[len(self.prefix) :]))
-
-    def source_spans(self, text: str) -> list[Span]:
-        """Where each piece stands in a text; none if SentencePiece writes it in other characters."""
-        before = len(self._before)
-        found = [span for _, span in _placed(self._source, self._before + text)]
-        return [(max(0, a - before), max(0, b - before)) for a, b in found]
-
-    def target(self, text: str) -> list[tuple[str, Span]]:
-        """The pieces of a translation and where they stand; none if SentencePiece writes it in other characters."""
-        return _placed(self._target, text)
-
-
-class _HuggingFacePieces:
-    """Pieces of any other teacher, by its own tokenizer."""
-
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
-        from transformers import AutoTokenizer
-
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
-        if "source_language" in facts:
-            self._tokenizer.src_lang = facts["source_language"]
-        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
-        self._before = str(facts.get("prefix", ""))
-
-    def encode(self, texts: list[str]) -> list[list[str]]:
-        to_pieces = self._tokenizer.convert_ids_to_tokens
-        return [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
-
-    def decode(self, pieces: list[str]) -> str:
-        ids = self._tokenizer.convert_tokens_to_ids(pieces[len(self.prefix) :])
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word
+from distilmt.speaker import Attended, Hypothesis
 
 
 class Translator:
@@ -119,23 +45,23 @@ class Translator:
             UserError: the directory is not such a model, or has no shortlist where one is asked for.
         """
         self.path = Path(path)
-        facts = _facts(self.path)
+        facts = facts_of(self.path)
         self.max_length = int(facts["max_positions"]) - 1
         self.beam_size = int(facts.get("beam_size", 4))
         own = facts.get("tokenizer") != "huggingface"
-        there = _there(self.path, "vmap.txt")
+        there = has_file(self.path, "vmap.txt")
         if shortlist and not there:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
-        self._pieces = _SentencePieces(self.path, facts) if own else _HuggingFacePieces(self.path, facts)
+        self._pieces = SentencePieces(self.path, facts) if own else HuggingFacePieces(self.path, facts)
         self._model = ctranslate2.Translator(
             str(self.path),
             device=self.device,
             compute_type=_computed_in(facts, self.device),
             inter_threads=workers,
             intra_threads=threads,
-            files=_unpacked(self.path),
+            files=unpacked(self.path),
         )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
@@ -189,7 +115,7 @@ class Translator:
         """
         pieces = self._pieces
         found: list[list[Attended]] = [[] for _ in texts]
-        if not isinstance(pieces, _SentencePieces):
+        if not isinstance(pieces, SentencePieces):
             return found
         sources, targets = [pieces.source_spans(text) for text in texts], [pieces.target(text) for text in said]
         cut = self.max_length - 1 - len(pieces.prefix)
@@ -204,7 +130,7 @@ class Translator:
         )
         for row, result in zip(rows, results, strict=True):
             spans, weights = [span for _, span in targets[row]], result.attention[0][len(pieces.prefix) :]
-            found[row] = _by_word(said[row], spans, weights, sources[row])
+            found[row] = by_word(said[row], spans, weights, sources[row])
         return found
 
     def portions(self, text: str) -> list[str]:
@@ -305,75 +231,7 @@ def joined(portions: Sequence[str]) -> str:
     return text
 
 
-def _placed(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str, Span]]:
-    """A text's pieces and their places; of a character in several pieces, the first has it."""
-    pieces: list[str] = processor.encode(text, out_type=str)
-    encoded = [bytes.fromhex(p[3:5]) if _BYTE.fullmatch(p) else p.replace("▁", " ").encode() for p in pieces]
-    extra = len(b"".join(encoded).decode("utf-8", "replace")) - len(text)  # a space before all
-    if b"".join(encoded) != (" " * extra + text).encode("utf-8", "replace"):
-        return []
-    widths = (sum(byte & 0xC0 != 0x80 for byte in piece) for piece in encoded)
-    ends = [max(0, end - extra) for end in accumulate(widths, initial=0)]
-    return list(zip(pieces, pairwise(ends), strict=True))
-
-
-def _by_word(said: str, spans: list[Span], attention: list[list[float]], source: list[Span]) -> list[Attended]:
-    words: list[tuple[Span, list[list[float]]]] = []
-    for (start, end), weights in zip(spans, attention, strict=False):
-        space = said[start:end].startswith(" ")
-        if space or not words or unspaced(said[start:end]):
-            words.append(((start + space, end), []))
-        words[-1][1].append(weights)
-        words[-1] = ((words[-1][0][0], end), words[-1][1])
-    means = ([sum(column) / len(rows) for column in zip(*rows, strict=True)] for _, rows in words)
-    return [
-        (span, list(zip(source, mean, strict=False)))
-        for (span, _), mean in zip(words, means, strict=True)
-        if span[0] < span[1]
-    ]
-
-
 def _united(parts: Sequence[Hypothesis]) -> Hypothesis:
     pieces = max(1, sum(len(part.tokens) for part in parts))
     score = sum(part.score * len(part.tokens) for part in parts) / pieces
     return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
-
-
-def is_model(path: Path) -> bool:
-    """Whether a directory is an exported model, packed or not."""
-    return _there(path, "model.bin")
-
-
-def _there(path: Path, name: str) -> bool:
-    """Whether a model has a file, packed or not."""
-    return (path / name).exists() or (path / f"{name}.xz").exists()
-
-
-def _content(path: Path, name: str) -> bytes:
-    """A file of a model.
-
-    Raises:
-        UserError: it is packed, and broken.
-    """
-    packed = path / f"{name}.xz"
-    if not packed.exists():
-        return (path / name).read_bytes()
-    try:
-        return lzma.decompress(packed.read_bytes())
-    except (lzma.LZMAError, EOFError) as error:
-        raise UserError(f"{packed} is broken ({error}): copy or export the model again") from None
-
-
-def _unpacked(path: Path) -> dict[str, object] | None:
-    """What CTranslate2 reads of a packed model, by name; None where it can read the directory itself."""
-    if (path / "model.bin").exists():
-        return None
-    files = [file for file in path.iterdir() if file.is_file() and not file.name.removesuffix(".xz").endswith(".spm")]
-    return {name: _content(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    missing = [name for name in ("model.bin", "distilmt.json") if not _there(path, name)]
-    if missing:
-        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
-    return dict(json.loads((path / "distilmt.json").read_text(encoding="utf-8")))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilmt.corpora import readers
+from distilmt.corpora import textlines
 from distilmt.corpora.readers import Pair, read_pairs
 from distilmt.errors import UserError
 
@@ -148,7 +148,7 @@ def test_missing_parquet_column_and_null(tmp_path: Path) -> None:
 def test_long_lines_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_lines(tmp_path / "a.tsv", ["a\tb", "x" * 10_000_000 + "\ty"])
     assert len(read(path)[1].source) == 10_000_000
-    monkeypatch.setattr(readers, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(textlines, "MAX_LINE_BYTES", 1 << 20)
     assert "line 2: is longer than 1 MiB" in complaint(path)
 
 

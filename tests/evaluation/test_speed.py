@@ -6,7 +6,7 @@ import pytest
 
 from distilmt.errors import UserError
 from distilmt.evaluation import speed
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 
 class Slow:

@@ -14,9 +14,10 @@ from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import export
 from distilmt.export.pack import pack
+from distilmt.exported import is_model
 from distilmt.teachers.local import load_marian
 from distilmt.training.rounding import rounded, with_rounded_weights
-from distilmt.translator import Translator, is_model
+from distilmt.translator import Translator
 
 TEXTS = [*toy.pairs(20, seed=9)[0], "Zürich 12 (a)", ""]
 

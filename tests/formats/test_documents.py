@@ -205,6 +205,15 @@ def test_docx_of_word_processors():
     assert "OF THE GUIDE" in text["word/footer1.xml"] and "FOOTNOTE" in text["word/footnotes.xml"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_po_head_without_a_line(end):
+    lines = ['msgid ""', 'msgstr ""', "", 'msgid "One."', 'msgstr ""', ""]
+    lines += ['msgid ""', '"Two.\\n"', '"Three."', 'msgstr ""', ""]
+    found = translate_document(end.join(lines).encode(), "a.po", upper).decode()
+    lines[4], lines[9] = 'msgstr "ONE."', end.join(['msgstr ""', '"TWO.\\n"', '"THREE."'])
+    assert found == end.join(lines)
+
+
 @pytest.mark.skipif(not shutil.which("msgfmt"), reason="needs gettext")
 @pytest.mark.parametrize("model", [upper, backwards, chinese, nothing])
 def test_gettext_takes_what_was_filled(tmp_path, model):

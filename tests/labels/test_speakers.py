@@ -9,9 +9,10 @@ import toy
 from distilmt import tokenizer as tokenizers
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.labels.speakers import LabelJob, Speakers, astray
+from distilmt.speaker import Hypothesis
 from distilmt.teachers import external
 from distilmt.teachers.outside import Outside
-from distilmt.translator import Hypothesis, Translator
+from distilmt.translator import Translator
 
 PAIR = ("en", "it")
 TEXTS = toy.pairs(8, seed=4)[0]

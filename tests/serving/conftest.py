@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import toy
+from served import serving
 
 
 @pytest.fixture(scope="session")
@@ -29,28 +22,6 @@ def run(tmp_path_factory, exported) -> Path:
     (directory / "config.yaml").write_text("corpus: {source: en, target: it}\n")
     (directory / "report.html").write_text("<!doctype html><title>Report</title>")
     return directory
-
-
-@contextmanager
-def serving(*arguments: object):
-    """`distilmt serve` in a process; gives it and its port, and stops it with SIGTERM if it still runs."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "distilmt", "serve", *map(str, arguments), "--port", str(port)]
-    process = subprocess.Popen(command, env=toy.environment(), stderr=subprocess.PIPE)
-    try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and process.poll() is None:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                break
-            time.sleep(0.05)
-        yield process, port
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-        process.stderr.close()
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,26 @@ def test_auto_alternatives_and_details(client):
     assert client.post("/translate", **asked(source="it")).json() == {"translatedText": SENTENCE}, "the same language"
 
 
+def test_glossary(run, tmp_path):
+    """Prescribed terms arrive, first and in all alternatives, in texts as in documents; other texts stay."""
+    path = tmp_path / "terms.tsv"
+    path.write_text("ban\tZug\n")
+    free, bound = Client(run), Client(run, glossary=[f"en-it={path}"])
+    texts = ["der xyz.", "ban der.", "Ban, ban!"]
+    plain, found = (
+        client.post("/translate", **asked(texts, alternatives=3, details=True)).json() for client in (free, bound)
+    )
+    assert found["translatedText"][0] == plain["translatedText"][0]
+    for text, said, others in zip(texts[1:], found["translatedText"][1:], found["alternatives"][1:], strict=True):
+        assert all(one.lower().count("zug") >= text.lower().count("ban") for one in (said, *others))
+    assert [sentence[0]["translation"] for sentence in found["details"]] == found["translatedText"]
+    page = bound.post("/translate", **asked("<p>ban <b>der</b>.</p>", format="html")).json()["translatedText"]
+    assert "Zug" in page or "zug" in page
+    for wrong, told in ((f"en-de={path}", "here: en-it"), (str(tmp_path), "--glossary"), ("no.tsv", "No such file")):
+        with pytest.raises(UserError, match=told):
+            Client(run, glossary=[wrong])
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -90,6 +110,7 @@ def test_auto_alternatives_and_details(client):
         (asked(format="pdf"), "pdf format is not supported"),
         (asked(alternatives="many"), "Invalid request: alternatives parameter is not a number"),
         (asked(alternatives=99), "Invalid request: alternatives parameter must be <= 8"),
+        (asked(details="perhaps"), "Invalid request: details parameter is neither true nor false"),
         (asked(7), "Invalid request: q parameter is neither a text nor a list of texts"),
         (asked([None]), "Invalid request: q parameter is neither a text nor a list of texts"),
         (asked(["a"] * 257), "Invalid request: request (257) exceeds text limit (256)"),
@@ -156,6 +177,9 @@ def test_models_compare_report_health_and_metrics(client):
     assert models[0]["translates"] and models[0]["scores"] == {"test bleu": 12.5} and models[0]["bytes"] > 0
     compared = client.post("/compare", **asked()).json()
     assert len({one["translatedText"] for one in compared}) == 1 and all(one["milliseconds"] >= 0 for one in compared)
+    detected = client.post("/compare", **asked(source="auto")).json()
+    assert [one["translatedText"] for one in detected] == [one["translatedText"] for one in compared]
+    assert all(one["detectedLanguage"]["language"] == "en" for one in detected)
     report = client(("GET", models[0]["report"]))
     assert "<title>Report" in report.text and "default-src 'none'" in report.headers["content-security-policy"]
     assert client(("GET", "/report?model=/etc/passwd")).status_code == 404

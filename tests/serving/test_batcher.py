@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from distilmt.serving.batcher import Batcher, Limits
 from distilmt.serving.errors import Refused
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 FOREVER = float("inf")
 

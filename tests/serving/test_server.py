@@ -1,8 +1,10 @@
 """A server in a process of its own: real clients, bad ones, and how it stops."""
 
 import json
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 import urllib.request
@@ -11,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import toy
-from conftest import serving
 from libretranslatepy import LibreTranslateAPI
+from served import serving
 
 from distilmt.translator import Translator
 
@@ -81,6 +83,21 @@ def test_deep_translator_works_unchanged(server, exported):
     texts = [SENTENCE, f"{SENTENCE}\n{SENTENCE}"]
     expected = Translator(exported).translate([SENTENCE])[0]
     assert client.translate_batch(texts) == [expected, f"{expected}\n{expected}"]
+
+
+@pytest.mark.slow
+def test_translate_of_npm_works_unchanged(server, exported, tmp_path):
+    if not (shutil.which("npm") and shutil.which("node")):
+        pytest.skip("npm is not there")
+    install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "translate@3.1.0"]
+    got = subprocess.run(install, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    if got.returncode:
+        pytest.skip(f"npm cannot install it: {got.stderr[-200:]}")
+    program = shutil.copy(Path(__file__).parent / "consumers" / "translate.mjs", tmp_path)
+    texts = toy.pairs(3, seed=6)[0]
+    command = ["node", program, f"http://127.0.0.1:{server}", "en", "it", *texts]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert found.stdout.splitlines() == Translator(exported).translate(texts), found.stderr
 
 
 def test_slow_requests_are_cut_off(server):

@@ -54,14 +54,15 @@ def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
     def distance():
         states = stepper.guide.watched()
         with torch.no_grad():
-            decoder_rows(stepper.model, batch, states=states)
-            return float(stepper.guide.loss(batch, states)) / len(targets.ids)
+            there = batch.to(stepper.device)
+            decoder_rows(stepper.model, there, states=states)
+            return float(stepper.guide.loss(there, states)) / len(targets.ids)
 
     begin, learnt = distance(), [p.detach().clone() for p in stepper.guide.learnt.values()]
     for number in range(1, 61):
         stepper.update(number, batch, targets)
     assert distance() < 0.5 * begin
-    assert torch.equal(flat(teacher), before)
+    assert torch.equal(flat(teacher).cpu(), before.cpu())
     assert not any(torch.equal(a, b.detach()) for a, b in zip(learnt, stepper.guide.learnt.values(), strict=True))
 
 
@@ -75,7 +76,7 @@ def test_a_model_is_not_far_from_itself(shared_tokenizer, heads):
         if "mixture" in name:
             mixture.data.copy_(torch.eye(len(mixture)))
     rows = data(shared_tokenizer)
-    batch, _ = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
+    batch = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])[0].to(stepper.device)
     states = stepper.guide.watched()
     with torch.no_grad():
         decoder_rows(stepper.model, batch, states=states)

@@ -149,7 +149,7 @@ def queued(ranks):
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory, shared_tokenizer):
+def together(no_gpu, tmp_path_factory, shared_tokenizer):
     """Where two processes have trained all jobs."""
     directory = tmp_path_factory.mktemp("together")
     run_together(_PROGRAM, directory, shared_tokenizer)

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from distilmt.corpora.columns import score_of, sides
 from distilmt.corpora.pairs import Pair, Splits
-from distilmt.corpora.readers import score_of, sides
 from distilmt.errors import UserError
 from distilmt.rundir import fingerprint, read_json
 

@@ -110,7 +110,7 @@ def read(config: RunConfig) -> Text:
     """The text of a run: its corpus if that is made, else the files it would be made of.
 
     Raises:
-        UserError: the corpus is not made, and comes from a source that has to be fetched.
+        UserError: the corpus is not made, and is not of files of pairs.
     """
     root = Path(config.run_dir)
     if (root / "corpus" / "train.parquet").exists():
@@ -142,8 +142,8 @@ def _of_files(config: RunConfig) -> tuple[int, list[str], list[str]]:
     corpus = config.corpus
     if not corpus.train:
         raise UserError(
-            f"the text of corpus.name {corpus.name!r} has to be fetched first: run `distilmt prepare` with the same "
-            "arguments, then `distilmt cost` reads what it made"
+            f"the text of {config.run_dir} is not made yet, and no corpus.train names files of pairs: run "
+            "`distilmt prepare` with the same arguments, then `distilmt cost` reads what it made"
         )
     total = sum(1 for _ in _full(config))
     step = max(1, total // _SAMPLE)

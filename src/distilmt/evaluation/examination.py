@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import comb
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 from distilmt.evaluation.challenges import CHALLENGES, Case, Material
+from distilmt.speaker import Speaker
 
 _EXAMPLES = 5
 _SIGNIFICANT = 0.05
 _BATCH = 64
 ALONE = "alone or in a batch"
-
-
-class Speaker(Protocol):
-    """What is examined: a `Translator`."""
-
-    def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
-        """Translations of the texts, in order."""
 
 
 @dataclass

@@ -17,34 +17,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.evaluation.energy import EnergyMeter
 from distilmt.machine import cores, use_cores
 from distilmt.rundir import peak_rss
+from distilmt.speaker import Speaker
 
 BATCH_SIZES = (1, 64)
 LEAST_SENTENCES = 20
 _WARM_UP = 8
-
-
-class Answer(Protocol):
-    """A translation and its pieces."""
-
-    @property
-    def tokens(self) -> list[str]:
-        """Target pieces, the end left out."""
-
-
-class Translates(Protocol):
-    """What is timed: `distilmt.translator.Translator`."""
-
-    def hypotheses(
-        self, texts: Sequence[str], beam_size: int = 4, *, batch_size: int = 64
-    ) -> Sequence[Sequence[Answer]]:
-        """The translations of each text, none for an empty one."""
 
 
 @dataclass(frozen=True)
@@ -164,9 +148,7 @@ def _median(runs: list[dict[str, Any]]) -> Speed:
     )
 
 
-def time_batches(
-    model: Translates, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float
-) -> Timing:
+def time_batches(model: Speaker, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float) -> Timing:
     """Translate batch by batch until all is done, or until the time is up and 20 sentences are done."""
     seconds, tokens, done = [], [], 0
     begin, meter = time.perf_counter(), EnergyMeter()
@@ -208,7 +190,7 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
     }
 
 
-def _load(model: Path) -> tuple[Translates, float]:
+def _load(model: Path) -> tuple[Speaker, float]:
     """The model, and the seconds it takes to be ready for work."""
     # Some releases of CTranslate2 import it if it is there; who deploys a model does not have it.
     outside = json.loads((model / "distilmt.json").read_text(encoding="utf-8")).get("outside", {}).get("kind")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from distilmt.errors import UserError
-from distilmt.formats.place import Attended
+from distilmt.speaker import Attended
 
 Translate = Callable[[list[str]], list[str]]
 SUFFIXES = (".txt", ".srt", ".vtt", ".html", ".htm", ".md", ".markdown", ".po", ".docx", ".json")

@@ -16,9 +16,10 @@ from typing import Any
 
 from distilmt.corpora.cleaning import unspaced
 from distilmt.formats import Attentive, Translate, protect
-from distilmt.formats.place import Attended, Span, Stop, attended, find, place
+from distilmt.formats.place import Stop, attended, find, place
 from distilmt.formats.protect import Kept
 from distilmt.formats.units import Mark, Unit, gaps, in_sentences, inside, pairs_of, text_of, with_breaks
+from distilmt.speaker import Attended, Span
 
 # Asks for translations of texts, or for the attention of a sentence and its translation; is sent them, and returns what
 # it made.

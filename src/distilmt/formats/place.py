@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-Span = tuple[int, int]
-# A word of a translation by its place, and pieces of the sentence by theirs with their share of its attention.
-Attended = tuple[Span, list[tuple[Span, float]]]
+from distilmt.speaker import Attended, Span
+
 _ALIKE = 0.75
 _SURE = 0.5
 _LONG = 2000

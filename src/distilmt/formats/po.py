@@ -13,7 +13,11 @@ from distilmt.formats.units import Unit, text_of
 
 # A line that starts so, or follows one that ends so, is no continuation of the line above.
 _NEW_LINE = re.compile(r"((?<=[.:;!?>\n])\n|\n(?=\W|$))")
-_EMPTY = re.compile(r'^(msgstr(?:\[\d\])?)[ \t]+""[ \t]*$(?!\r?\n[ \t]*")', re.MULTILINE)
+# Not that of a head without a line in it.
+_EMPTY = re.compile(
+    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d\])?)[ \t]+""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
+    re.MULTILINE,
+)
 
 
 def translate_po(text: str, translate: Translate) -> str:
@@ -71,7 +75,8 @@ def _line(name: str, said: str, text: str) -> str:
 
     folded = re.search(r'^msg(?:id|str)(?:_plural)? ""\r?\n"(?!.*\\n"\r?$)', text, re.MULTILINE)
     whole = polib.POEntry(msgid="x", msgstr=said).__unicode__(78 if folded else 10**9)
-    return name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
+    made = name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
+    return made.replace("\n", "\r\n") if "\r\n" in text else made
 
 
 def _parsed(text: str) -> Any:

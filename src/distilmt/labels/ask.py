@@ -14,11 +14,11 @@ from distilmt import tokenizer as tokenizers
 from distilmt.errors import UserError
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
 from distilmt.labels.speakers import LabelJob, Speakers
+from distilmt.speaker import Hypothesis
 from distilmt.teachers import external
 from distilmt.teachers.local import WordScorer, load_marian
 from distilmt.tokenizer import EOS
 from distilmt.training.batching import Ragged, cut, make_batch
-from distilmt.translator import Hypothesis
 
 _BATCH_TOKENS = 3000
 

@@ -15,11 +15,12 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.labels.selection import loops
 from distilmt.machine import cores
+from distilmt.speaker import Hypothesis, Speaker
 from distilmt.teachers import external
 from distilmt.teachers.local import load_marian
 from distilmt.teachers.outside import open_speaker
 from distilmt.tokenizer import Tokenizer
-from distilmt.translator import Hypothesis
+from distilmt.translator import Translator
 
 DECODE_TOKENS = 1024
 NARROW = ("float16", "bfloat16", "int8_float16")
@@ -59,7 +60,7 @@ class Speakers:
         """Sentences whose translation in a narrow type came to nothing."""
         self.paths = [job.speaker] if job.speaker else [job.teacher, *map(Path, job.config.ensemble)]
         self.speakers = [self._open(number, job.config.compute_type) for number in range(len(self.paths))]
-        self._exact: dict[int, Any] = {}
+        self._exact: dict[int, Speaker] = {}
 
     def translate(self, sources: list[str]) -> list[list[Hypothesis]]:
         """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""
@@ -74,7 +75,7 @@ class Speakers:
     def _ask_again(self, number: int, sources: list[str], answers: list[list[Hypothesis]]) -> None:
         """Put float32's answers in the place of those that are no numbers, or loop (mozilla/translations#244)."""
         rows = [row for row, found in enumerate(answers) if astray(found, self.job.config.max_repetition)]
-        if not rows or not hasattr(self.speakers[number], "stream"):  # programs and servers have no types
+        if not rows or not isinstance(self.speakers[number], Translator):  # the others have no types
             return
         if number not in self._exact:
             self._exact[number] = self._open(number, "float32")
@@ -82,9 +83,9 @@ class Speakers:
             answers[row] = found
         self.decoded_again += len(rows)
 
-    def _ask(self, speaker: Any, sources: list[str]) -> list[list[Hypothesis]]:
+    def _ask(self, speaker: Speaker, sources: list[str]) -> list[list[Hypothesis]]:
         config = self.job.config
-        answers: list[list[Hypothesis]] = speaker.hypotheses(
+        return speaker.hypotheses(
             sources,
             beam_size=config.beam_size,
             count=config.hypotheses,
@@ -93,9 +94,8 @@ class Speakers:
             batch_size=DECODE_TOKENS,
             batch_type="tokens",
         )
-        return answers
 
-    def _open(self, number: int, compute_type: str) -> Any:
+    def _open(self, number: int, compute_type: str) -> Speaker:
         name = f"teacher-{compute_type}" + (f"-{number + 1}" if number else "")
         exported, path = self.directory / name, self.paths[number]
         facts = external.pointer(path)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distilmt.report.examination import examination_table
-from distilmt.report.frame import Page, frame, in_language, note, plain_table, sections
+from distilmt.report.frame import Page, frame, in_language, made, note, plain_table, sections, tile, titled
 from distilmt.report.plots import Bubble, scatter
 from distilmt.report.text import escape, number, signed, size
 from distilmt.report.words import words_for
@@ -92,7 +92,6 @@ def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
     words = in_language(_WORDS, found["language"])
-    pair = f"{found['pair']['source']} → {found['pair']['target']}"
     metric = _METRICS[found["metric"]]
     tried = words["tried_note"].format(metric=metric, floor=number(found["floor"], 2))
     heads = (words["change"], *words["heads"].split(","))
@@ -105,12 +104,12 @@ def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
     ]
     page = Page(
         language=found["language"],
-        title=f"{words['title']}: {pair}",
+        title=titled(found, words),
         headline=_headline(found, words),
         findings=f"<li>{escape(_change(found, words))}</li>",
         tiles=_tiles(found, words),
         sections=sections(parts),
-        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+        made=made(found, words),
     )
     return frame(page)
 
@@ -146,8 +145,7 @@ def _tiles(found: Mapping[str, Any], words: Words) -> str:
         ("quality", number(bleu[1], 2), signed(bleu[1] - bleu[0], 2), number(bleu[0], 2)),
     ]
     return "".join(
-        f'<div class="tile"><dt>{words[f"tile_{name}"]}</dt><dd><b>{value}</b> <span class="change">{change}</span>'
-        f'<span class="other">{escape(words["tile_teacher"].format(value=other))}</span></dd></div>'
+        tile(words[f"tile_{name}"], value, change, words["tile_teacher"].format(value=other))
         for name, value, change, other in tiles
     )
 

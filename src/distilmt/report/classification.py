@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distilmt.report.frame import Page, frame, in_language, note, plain_table, sections
+from distilmt.report.frame import Page, frame, in_language, made, note, plain_table, sections, tile
 from distilmt.report.plots import Bubble, scatter
 from distilmt.report.text import escape, number, signed, size
 from distilmt.rundir import write_json, write_text
@@ -95,7 +95,7 @@ def render(found: Mapping[str, Any], words: Words) -> str:
         findings="".join(f"<li>{escape(said)}</li>" for said in _findings(found["rows"], words)),
         tiles=_tiles(found, words),
         sections=sections(parts),
-        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+        made=made(found, words),
     )
     return frame(page)
 
@@ -151,9 +151,7 @@ def _tiles(found: Mapping[str, Any], words: Words) -> str:
         ("speed", number(a["latency_ms"], 2), number(b["latency_ms"], 2)),
     ]
     return "".join(
-        f'<div class="tile"><dt>{words[f"tile_{name}"]}</dt><dd><b>{value}</b> '
-        f'<span class="other">{escape(words["other"].format(value=other))}</span></dd></div>'
-        for name, value, other in tiles
+        tile(words[f"tile_{name}"], value, "", words["other"].format(value=other)) for name, value, other in tiles
     )
 
 

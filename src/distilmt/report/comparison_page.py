@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distilmt.report.frame import Page, frame, in_language, plain_table, sections
+from distilmt.report.frame import Page, frame, in_language, made, plain_table, sections, titled
 from distilmt.report.frame import note as remark
 from distilmt.report.plots import Line, lines
 from distilmt.report.text import escape, number
@@ -65,7 +65,6 @@ def render(found: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequen
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
     words = in_language(_WORDS, found["language"])
-    pair = f"{found['pair']['source']} → {found['pair']['target']}"
     table = plain_table((words["method"], *heads), rows, words["method"])
     parts = [
         (words["table"], table + remark(note.replace("`", ""))),
@@ -76,10 +75,10 @@ def render(found: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequen
     ]
     page = Page(
         language=found["language"],
-        title=f"{words['title']}: {pair}",
+        title=titled(found, words),
         headline=_headline(found, rows, words),
         sections=sections(parts),
-        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+        made=made(found, words),
         style=_palette(found),
     )
     return frame(page)

@@ -1,4 +1,4 @@
-"""What all pages share: the frame they stand in, and a plain table."""
+"""What all pages share: the frame they stand in, tiles, and a plain table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
+from typing import Any
 
 from distilmt.errors import UserError
 from distilmt.report.tables import scrolling
@@ -64,6 +65,25 @@ def in_language(words: Mapping[str, Mapping[str, str]], language: str) -> Mappin
     if language not in words:
         raise UserError(f"language {language!r} is unknown: use {' or '.join(words)}")
     return words[language]
+
+
+def titled(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """The title of a page about a pair of languages."""
+    return f"{words['title']}: {found['pair']['source']} → {found['pair']['target']}"
+
+
+def made(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """Which release of distilmt made what was found, and when, as HTML."""
+    return words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"]))
+
+
+def tile(name: str, value: str, change: str, compared: str) -> str:
+    """A value under its name, by how much it is better, and what it is compared with."""
+    changed = f'<span class="change">{change}</span>' if change else ""
+    return (
+        f'<div class="tile"><dt>{name}</dt><dd><b>{value}</b> {changed}'
+        f'<span class="other">{escape(compared)}</span></dd></div>'
+    )
 
 
 def sections(parts: Sequence[tuple[str, str]]) -> str:

@@ -13,7 +13,7 @@ from distilmt.report.cost import cost_section
 from distilmt.report.examination import examination_table
 from distilmt.report.examples import examples_section
 from distilmt.report.figures import curves_figure, scatter_figure
-from distilmt.report.frame import Page, frame
+from distilmt.report.frame import Page, frame, tile
 from distilmt.report.headline import (
     by_name,
     deployed,
@@ -122,11 +122,7 @@ def _written(value: float | None, sign: str) -> str:
 
 
 def _tile(name: str, value: str, other: str, change: str, teacher: str, words: Words) -> str:
-    compared = words["tile_teacher"].format(object=teacher, value=other)
-    return (
-        f'<div class="tile"><dt>{words[f"tile_{name}"]}</dt><dd><b>{value}</b> <span class="change">{change}</span>'
-        f'<span class="other">{escape(compared)}</span></dd></div>'
-    )
+    return tile(words[f"tile_{name}"], value, change, words["tile_teacher"].format(object=teacher, value=other))
 
 
 def _corpus(report: Mapping[str, Any], words: Words) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distilmt.report.frame import Page, frame, in_language, note, plain_table, sections
+from distilmt.report.frame import Page, frame, in_language, made, note, plain_table, sections, titled
 from distilmt.report.plan_words import WORDS, findings, headline, law, metric, notes
 from distilmt.report.plots import Fitted, fitted_curve
 from distilmt.report.text import escape, number
@@ -39,11 +39,11 @@ def render(found: Mapping[str, Any], tables: Sequence[Table], told: str) -> str:
     ]
     page = Page(
         language=found["language"],
-        title=f"{words['title']}: {found['pair']['source']} → {found['pair']['target']}",
+        title=titled(found, words),
         headline=headline(found, words),
         findings="".join(f"<li>{escape(line)}</li>" for line in findings(found, words)),
         sections=sections(parts),
-        made=words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"])),
+        made=made(found, words),
         style=_STYLE,
     )
     return frame(page)

@@ -25,6 +25,8 @@ from distilmt.serving.models import Known, Pair
 from distilmt.serving.pages import add_pages
 from distilmt.serving.service import Service, Translated
 
+_NO_JSON = ("/download_file/{filename}", "/metrics")
+
 
 class Api:
     """The endpoints. One object a server, so that they share models, keys and limits."""
@@ -149,7 +151,8 @@ class Api:
         """Translate by every model of a pair, one after another so that their times can be compared."""
         values = await self._let_in(request)
         question = asked.question(values, self.config)
-        pair = self.service.pair(question.source, question.target)
+        source = self.service.source_of(question.texts, question.target) if question.source == "auto" else None
+        pair = self.service.pair(str(source["language"]) if source else question.source, question.target)
         self._spend(request, values, len(question.texts) * len(pair.models))
         answers = []
         for known in pair.models:
@@ -163,7 +166,7 @@ class Api:
                     "kind": known.role,
                     "bytes": known.bytes,
                     "milliseconds": round(1000 * seconds, 1),
-                    **_answer(question, said, None, seconds),
+                    **_answer(question, said, source, seconds),
                 }
             )
         return JSONResponse(answers)
@@ -247,11 +250,11 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
         title="distilmt", version=__version__, docs_url=None, redoc_url=None, openapi_url="/spec", lifespan=lifespan
     )
     app.state.api = api
+    operations = spec.operations(service.targets, service.config)
     for path, method, endpoint in _routes(api):
-        app.add_api_route(
-            path, endpoint, methods=[method], response_class=JSONResponse, openapi_extra=spec.OPERATIONS.get(path)
-        )
-    add_pages(app, service)
+        kind = Response if path in _NO_JSON else JSONResponse
+        app.add_api_route(path, endpoint, methods=[method], response_class=kind, openapi_extra=operations.get(path))
+    add_pages(app, service, operations["/report"])
     app.add_exception_handler(Refused, _tell_refused)
     app.add_exception_handler(HTTPException, _tell_http)
     paths = frozenset(path for path, *_ in _routes(api))

@@ -101,7 +101,7 @@ def question(asked: Values, limits: ServeConfig) -> Question:
         word(asked, "target"),
         form == "html",
         _number(asked, "alternatives", limits.alternatives_limit),
-        str(asked.get("details", "")).lower() in ("1", "true"),
+        _yes(asked, "details"),
     )
 
 
@@ -153,3 +153,10 @@ def _number(asked: Values, name: str, most: int) -> int:
     if number > most:
         raise Refused(400, f"Invalid request: {name} parameter must be <= {most}")
     return number
+
+
+def _yes(asked: Values, name: str) -> bool:
+    value = str(asked.get(name) or "false").lower()
+    if value not in ("0", "1", "false", "true"):
+        raise Refused(400, f"Invalid request: {name} parameter is neither true nor false")
+    return value in ("1", "true")

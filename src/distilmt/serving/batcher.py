@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from distilmt.serving.errors import Refused
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 Translate = Callable[[list[str], int], list[list[Hypothesis]]]
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from distilmt.errors import UserError
+from distilmt.exported import is_model
 from distilmt.rundir import read_json
 from distilmt.serving.codes import shown
-from distilmt.translator import is_model
 
 _UNPACKED_PER_PACKED = 4  # of a packed model's bytes in memory, before anybody has unpacked it
 

@@ -35,8 +35,8 @@ class _Static(StaticFiles):
         return response
 
 
-def add_pages(app: FastAPI, service: Service) -> None:
-    """Serve `/`, `/static/…` and `/report`."""
+def add_pages(app: FastAPI, service: Service, report_operation: dict[str, Any]) -> None:
+    """Serve `/`, `/static/…` and `/report`, of which OpenAPI is told so."""
     reports = {known.name: known.report for pair in service.pairs.values() for known in pair.models if known.report}
 
     async def report(model: str = "") -> Response:
@@ -47,7 +47,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
         headers = {"Content-Security-Policy": _REPORT}
         return FileResponse(path, media_type="text/html", headers=headers)
 
-    app.add_api_route("/report", report, methods=["GET"], response_class=Response)
+    app.add_api_route("/report", report, methods=["GET"], response_class=Response, openapi_extra=report_operation)
     if not service.config.web or not PAGE.exists():
         return
 

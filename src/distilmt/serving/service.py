@@ -20,7 +20,7 @@ from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known, Pair, pairs
 from distilmt.serving.store import Store
 from distilmt.serving.texts import Frame, put_together, take_apart
-from distilmt.translator import Attended, Hypothesis
+from distilmt.speaker import Attended, Hypothesis
 
 _DOCUMENT_TURN = 256  # sentences of a document that are asked at a time
 _ATTENTION_TURN = 32  # and whose attention is: meanwhile a thread translates nothing
@@ -105,9 +105,7 @@ class Service:
                 told, name = next(iter(self.pairs)), argument
             if len(told) != 2 or (told[0], told[1]) not in self.pairs:
                 known = ", ".join("-".join(pair) for pair in sorted(self.pairs))
-                raise UserError(
-                    f"--glossary {argument}: write the languages before it, as in en-it=FILE; here: {known}"
-                )
+                raise UserError(f"--glossary {argument}: write the languages before it (en-it=FILE); here: {known}")
             from distilmt import glossary
 
             found.setdefault((told[0], told[1]), {}).update(glossary.read(Path(name)))

@@ -4,71 +4,104 @@ from __future__ import annotations
 
 from typing import Any
 
-_TEXT = {"type": "string"}
-_TEXTS = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}
-_KEY = {"api_key": {"type": "string", "description": "API key, where the server asks for one"}}
-_LANGUAGES = {
-    "source": {"type": "string", "description": "Language code, or auto"},
-    "target": {"type": "string", "description": "Language code"},
-}
-_ERROR = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
-_DETECTED = {"type": "object", "properties": {"confidence": {"type": "number"}, "language": _TEXT}}
-_ANSWER = {
+from distilmt.commands import ServeConfig
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_SAID: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+_KEY: Schema = {"api_key": {"type": "string", "description": "API key, where the server asks for one"}}
+_ERROR: Schema = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
+_DETECTED: Schema = {"type": "object", "properties": {"confidence": {"type": "number"}, "language": _TEXT}}
+_ANSWER: Schema = {
     "type": "object",
     "properties": {
-        "translatedText": _TEXTS,
+        "translatedText": _SAID,
         "detectedLanguage": {"oneOf": [_DETECTED, {"type": "array", "items": _DETECTED}]},
-        "alternatives": {"type": "array", "items": _TEXTS},
+        "alternatives": {"type": "array", "items": _SAID},
         "details": {"type": "array"},
         "milliseconds": {"type": "number"},
     },
     "required": ["translatedText"],
 }
-_QUESTION = {
-    "q": _TEXTS,
-    **_LANGUAGES,
-    "format": {"type": "string", "enum": ["text", "html"], "default": "text"},
-    "alternatives": {"type": "integer", "minimum": 0, "default": 0},
-    "details": {"type": "boolean", "default": False, "description": "Sentences with score and model (distilmt's own)"},
-    **_KEY,
+_REFUSED = {
+    "400": "Invalid request, or no API key",
+    "403": "Wrong API key, or disabled here",
+    "404": "There is no such thing",
+    "408": "The request came too slowly",
+    "413": "Too many bytes",
+    "415": "Neither JSON nor a form",
+    "429": "Slow down",
+    "503": "Busy",
 }
 
 
-def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, Schema]:
+    """By path, what is merged into what FastAPI finds out by itself.
+
+    Args:
+        targets: for every source language those it is translated into.
+        config: has the limits.
+    """
+    question = _question(targets, config)
+    whole = _both(_object(question, ["q", "source", "target"]))
+    named = {name: question[name] for name in ("source", "target")}
+    file = _object({"file": {"type": "string", "format": "binary"}, **named, **_KEY}, ["file", "source", "target"])
+    link = _object({"translatedFileUrl": _TEXT}, ["translatedFileUrl"])
+    return {
+        "/translate": _asking(whole, _ANSWER),
+        "/compare": _asking(whole, {"type": "array", "items": _ANSWER}),
+        "/detect": _asking(_both(_object({"q": question["q"], **_KEY}, ["q"])), {"type": "array", "items": _DETECTED}),
+        "/translate_file": _asking({"multipart/form-data": {"schema": file}}, link),
+        "/suggest": {"responses": _refused("403")},
+        "/download_file/{filename}": {"responses": {"200": _bytes("application/octet-stream")} | _refused("404")},
+        "/report": {"responses": {"200": _bytes("text/html")} | _refused("404")},
+        "/metrics": {"responses": {"200": _bytes("text/plain")}},
+    }
+
+
+def _question(targets: dict[str, list[str]], config: ServeConfig) -> Schema:
+    text = _TEXT | {"minLength": 1, "maxLength": config.char_limit}
+    texts = {"type": "array", "items": _TEXT | {"maxLength": config.char_limit}, "minItems": 1}
+    sources, known = [*sorted(targets), "auto"], sorted({code for found in targets.values() for code in found})
+    return {
+        "q": {"oneOf": [text, texts | {"maxItems": config.batch_limit}]},
+        "source": {"type": "string", "enum": sources, "description": "Language code, or auto"},
+        "target": {"type": "string", "enum": known, "description": "Language code"},
+        "format": {"type": "string", "enum": ["text", "html"], "default": "text"},
+        "alternatives": {"type": "integer", "minimum": 0, "maximum": config.alternatives_limit, "default": 0},
+        "details": {
+            "type": "boolean",
+            "default": False,
+            "description": "Sentences with score and model (distilmt's own)",
+        },
+        **_KEY,
+    }
+
+
+def _object(properties: Schema, required: list[str]) -> Schema:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
+def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}
 
 
-def _operation(body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    refused = {
-        "400": "Invalid request, or no API key",
-        "403": "Wrong API key",
-        "408": "The request came too slowly",
-        "413": "Too many bytes",
-        "415": "Neither JSON nor a form",
-        "429": "Slow down",
-        "503": "Busy",
-    }
-    responses: dict[str, Any] = {"200": {"description": "Done", "content": _json(answer)}}
-    responses |= {status: {"description": text, "content": _json(_ERROR)} for status, text in refused.items()}
+def _both(schema: Schema) -> Schema:
+    """As JSON, or as a form, which has one text."""
+    q = schema["properties"]["q"]["oneOf"][0]
+    form = schema | {"properties": schema["properties"] | {"q": q}}
+    return _json(schema) | {"application/x-www-form-urlencoded": {"schema": form}}
+
+
+def _bytes(kind: str) -> Schema:
+    return {"description": "Done", "content": {kind: {"schema": _TEXT}}}
+
+
+def _refused(*statuses: str) -> Schema:
+    return {status: {"description": _REFUSED[status], "content": _json(_ERROR)} for status in statuses}
+
+
+def _asking(body: Schema, answer: Schema) -> Schema:
+    responses = {"200": {"description": "Done", "content": _json(answer)}} | _refused(*_REFUSED)
     return {"requestBody": {"required": True, "content": body}, "responses": responses}
-
-
-def _both(schema: dict[str, Any]) -> dict[str, Any]:
-    return _json(schema) | {"application/x-www-form-urlencoded": {"schema": schema}}
-
-
-_FILE = _object({"file": {"type": "string", "format": "binary"}, **_LANGUAGES, **_KEY}, ["file", "source", "target"])
-
-OPERATIONS: dict[str, dict[str, Any]] = {
-    "/translate": _operation(_both(_object(_QUESTION, ["q", "source", "target"])), _ANSWER),
-    "/compare": _operation(_both(_object(_QUESTION, ["q", "source", "target"])), {"type": "array", "items": _ANSWER}),
-    "/detect": _operation(_both(_object({"q": _TEXTS, **_KEY}, ["q"])), {"type": "array", "items": _DETECTED}),
-    "/translate_file": _operation(
-        {"multipart/form-data": {"schema": _FILE}}, _object({"translatedFileUrl": _TEXT}, ["translatedFileUrl"])
-    ),
-}
-"""By path, merged into what FastAPI finds out by itself."""

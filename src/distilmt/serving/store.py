@@ -12,7 +12,8 @@ from distilmt.errors import UserError
 from distilmt.serving.batcher import Batcher, Limits, Translate
 from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known
-from distilmt.translator import Hypothesis, Translator
+from distilmt.speaker import Hypothesis
+from distilmt.translator import Translator
 
 Languages = tuple[str, str]
 _DOZE = 0.05

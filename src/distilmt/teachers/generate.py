@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from distilmt.corpora.cleaning import normalise
-from distilmt.translator import Hypothesis
+from distilmt.speaker import Hypothesis
 
 _TOKENS = 4096
 
 
 class Generator:
     """A model of transformers, in eval mode and without gradients, in float32 on the CPU."""
-
-    beam_size = 4
 
     def __init__(self, facts: dict[str, Any]) -> None:
         """Load the model at `path`, from safetensors; the other facts are those of an export."""
@@ -44,7 +42,7 @@ class Generator:
         batch_type: str = "examples",
         sampling: float = 0.0,
     ) -> list[list[Hypothesis]]:
-        """As `Translator.hypotheses`; the pieces of a hypothesis are the teacher's own."""
+        """As `Speaker.hypotheses`; the pieces of a hypothesis are the teacher's own."""
         asked = [normalise(text) for text in texts]
         rows = sorted((i for i, text in enumerate(asked) if text), key=lambda i: len(asked[i]))
         found: list[list[Hypothesis]] = [[] for _ in texts]

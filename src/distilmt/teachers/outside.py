@@ -10,11 +10,12 @@ from typing import Any, Protocol
 from distilmt.corpora.cleaning import normalise
 from distilmt.errors import UserError
 from distilmt.rundir import fingerprint, read_json
+from distilmt.speaker import Hypothesis, Speaker
 from distilmt.teachers.answers import Answers
 from distilmt.teachers.command import Command
 from distilmt.teachers.libretranslate import LibreTranslate
 from distilmt.teachers.openai import OpenAI
-from distilmt.translator import Hypothesis, Translator
+from distilmt.translator import Translator
 
 
 class Source(Protocol):
@@ -32,9 +33,6 @@ class Outside:
 
     It has no beams, scores or pieces: a hypothesis' score is 0 and its tokens are its words.
     """
-
-    max_length = 1 << 30
-    beam_size = 1
 
     def __init__(self, facts: dict[str, Any], answers: Path | None = None) -> None:
         """Be ready to ask.
@@ -96,7 +94,7 @@ _SOURCES: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 def open_speaker(
     path: str | Path, threads: int = 0, workers: int = 1, device: str = "cpu", remember: bool = True
-) -> Any:
+) -> Speaker:
     """Whatever an export directory holds: a `Translator`, an `Outside`, or a `Generator`.
 
     Args:

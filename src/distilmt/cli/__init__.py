@@ -1,0 +1,130 @@
+"""The command line. Nowhere else is printed to people.
+
+Heavy modules are imported inside functions, so that help and mistakes are told at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from distilmt.errors import UserError
+from distilmt.machine import rank, ranks
+
+HELP = """distilmt turns a big translation model into a small fast one, and tells what was lost.
+
+Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
+
+  demo            distil a translator from real text, with one dial for time
+  run             do everything a configuration says: distilmt run CONFIG.yaml [--KEY VALUE ...]
+  compare         methods side by side on the same labels: distilmt compare CONFIG.yaml [--KEY VALUE ...]
+
+  prepare         … up to the corpus
+  train-teacher   … up to the teacher
+  label           … up to the labels; on many machines with --engine ray --address HOST:PORT
+  train-student   … up to the student (and its baseline)
+  export          … up to the exported models
+  evaluate        … up to the report (like run); --health shows what student and teacher stumble over
+
+  cost            what a run will cost, before it: distilmt cost CONFIG.yaml [--fit] [--KEY VALUE ...]; or did: RUN_DIR
+
+  plan            how much text is worth labelling: distilmt plan CONFIG.yaml [--minutes 20] [--KEY VALUE ...]
+
+  compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
+
+  translate       translate standard input or documents with a finished run: distilmt translate RUN_DIR [FILE ...]
+  serve           LibreTranslate's API and a page for people: distilmt serve RUN_OR_MODEL_DIR…
+  labels          check, describe, merge, split label stores: distilmt labels check DIR
+
+Options of every command: --quiet (no progress), --json (results as JSON on standard output).
+"""
+
+# The last step of each command that goes on with a run.
+_UNTIL = {
+    "run": "report",
+    "prepare": "corpus",
+    "train-teacher": "teacher",
+    "label": "labels",
+    "train-student": "baseline",
+    "export": "exports",
+    "evaluate": "report",
+}
+_TRAINING = [name for name in _UNTIL if name != "prepare"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status (2: something the user can mend)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP)
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from distilmt import __version__
+
+        print(f"distilmt {__version__}")
+        return 0
+    try:
+        return _command(arguments[0], arguments[1:])
+    except UserError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`| head`): not an error, nor may flushing at the end make it one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror}{where}: make room or permit writing, then the same command goes on")
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _fail(message: str) -> int:
+    print(f"distilmt: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    # A terminated process leaves as an interrupted one does: through the clean-up of files half-written.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    from distilmt.cli import finished, runs, translating
+
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "demo": runs.demo,
+        "compare": runs.compare,
+        "cost": runs.cost,
+        "plan": runs.plan,
+        "compress": finished.compress,
+        "translate": translating.translate,
+        "serve": finished.serve,
+        "labels": finished.labels,
+    }
+    if ranks() > 1:
+        return _together(name, arguments)
+    if name in _UNTIL:
+        return runs.run(arguments, name, _UNTIL[name])
+    if name in commands:
+        return commands[name](arguments)
+    from distilmt.keys import nearest
+
+    raise UserError(f"unknown command {name!r}{nearest(name, [*commands, *_UNTIL])}; see `distilmt --help`")
+
+
+def _together(name: str, arguments: list[str]) -> int:
+    """What one of several processes does that torchrun started: the first all there is to do, the others help train."""
+    if name not in _TRAINING:
+        alone = f"{name!r} is for one process, but torchrun started {ranks()}: start it without torchrun (together "
+        return 2 if rank() else _fail(f"{alone}processes do {', '.join(_TRAINING)})")
+    from distilmt.cli import runs
+    from distilmt.training import ranks as training
+    from distilmt.training.loop import help_train
+
+    if rank():
+        return training.follow(help_train)
+    with training.lead():
+        return runs.run(arguments, name, _UNTIL[name])

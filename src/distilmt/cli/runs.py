@@ -1,0 +1,136 @@
+"""Commands that do a run, or many of them, or tell what one will cost."""
+
+from __future__ import annotations
+
+import json
+
+from distilmt.cli.output import listen, show_run, show_table, take_flags
+
+
+def run(arguments: list[str], command: str, until: str) -> int:
+    """`distilmt run CONFIG.yaml [--KEY VALUE …]`, and its parts: every step that is not done yet, up to `until`."""
+    from distilmt import keys, settings
+
+    usage = f"Usage: distilmt {command} CONFIG.yaml [--KEY VALUE ...]"
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}")
+        return 0
+    arguments, flags = take_flags(arguments)
+    config = settings.load(settings.of_labels(arguments) if command == "label" else arguments)
+    listen(flags)
+    from distilmt import pipeline
+
+    root = pipeline.run(config, until)
+    show_run(root, flags)
+    return 0
+
+
+def demo(arguments: list[str]) -> int:
+    """`distilmt demo`: the main job on real text, sized to the minutes given."""
+    from distilmt import keys, settings
+    from distilmt.commands import DemoConfig
+
+    if {"-h", "--help"} & set(arguments):
+        print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{keys.describe(DemoConfig)}")
+        return 0
+    arguments, flags = take_flags(arguments)
+    config = settings.load_demo(arguments)
+    listen(flags)
+    if config.task == "classify":
+        from distilmt import classify
+
+        show_table(classify.run(config) / "report", flags)
+        return 0
+    from distilmt import demo as demos
+
+    root = demos.run(config)
+    show_run(root, flags)
+    return 0
+
+
+def compare(arguments: list[str]) -> int:
+    """`distilmt compare CONFIG.yaml`: methods side by side on the same labels, at equal updates."""
+    from distilmt import settings
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(
+            "Usage: distilmt compare CONFIG.yaml [--only METHODS] [--seeds NUMBERS] [--jobs 1] "
+            "[--KEY VALUE ...]\n\n"
+            "The file has the keys of a run (`distilmt run --help`) and beside them\n\n"
+            "  methods: names, each with the keys of `student` (and `labels`) in which it differs\n"
+            "  seeds: whole numbers; every method is trained once with each (default [1, 2, 3])\n"
+            "  baseline: the method that all are compared with (default: the first)\n\n"
+            "--only word,sequence trains those alone (and the baseline), --seeds 1,2 with those seeds.\n"
+            "--jobs 2 trains two at once, each on its share of the cores: small models gain by it.\n"
+            "Tables are in comparison.md, .html and .json of the run directory, new after every student."
+        )
+        return 0
+    arguments, flags = take_flags(arguments)
+    config = settings.load_comparison(arguments)
+    listen(flags)
+    from distilmt import compare as comparisons
+
+    show_table(comparisons.run(config) / "comparison", flags)
+    return 0
+
+
+def cost(arguments: list[str]) -> int:
+    """`distilmt cost CONFIG.yaml`: what a run will cost; `distilmt cost RUN_DIR`: what it did cost, beside that."""
+    from distilmt import keys, settings
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(
+            "Usage: distilmt cost CONFIG.yaml|RUN_DIR [--fit] [--minutes 3] [--like RUN_DIR] [--json] "
+            "[--KEY VALUE ...]\n\n"
+            "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text.\n"
+            "Seconds and memory need rates of this machine:\n\n"
+            "  --fit            measure it by short runs like this one; they are kept for the next time\n"
+            "  --minutes 3      how long that may take, about\n"
+            "  --like RUN_DIR   take the records of a run that was done instead\n\n"
+            "Of a run directory, what was measured stands beside what was predicted, with the error.\n\n"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
+        )
+        return 0
+    arguments, flags = take_flags(arguments)
+    config, run_config, like = settings.load_cost(arguments)
+    listen(flags)
+    from distilmt import estimate
+    from distilmt.cost.table import table
+
+    answer = estimate.run(config, run_config, like)
+    if "--json" in flags:
+        print(json.dumps(answer, ensure_ascii=False))
+    elif "--quiet" not in flags:
+        print(table(answer), end="")
+    return 0
+
+
+def plan(arguments: list[str]) -> int:
+    """`distilmt plan CONFIG.yaml`: how much text is worth labelling, and what it will cost."""
+    from distilmt import keys, settings
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(
+            "Usage: distilmt plan CONFIG.yaml|RUN_DIR [--minutes 20] [--worth 0.3] [--metric bleu|chrf] [--price P] "
+            "[--sizes NUMBERS]\n                     [--updates U] [--seeds NUMBERS] [--KEY VALUE ...]\n\n"
+            "Trains the configured student on small random parts of the text and tells, for every size up to all of\n"
+            "it, the score that is to be expected, and time, bytes and money. A teacher that is not there yet is\n"
+            "trained first, as the run would do it; teacher and labels serve the run later.\n\n"
+            "  --minutes 20          how long labelling the parts and training on them may take, about\n"
+            "  --worth 0.3           points that doubling the text must gain to be worth it\n"
+            "  --metric bleu         of what: bleu or chrf, on the validation sentences\n"
+            "  --price 0.002         what the teacher asks for a sentence, in any currency\n"
+            "  --sizes 500,2000,8000 sentences of the parts (default: 1/64 to 1/4 of the text, if there is time)\n"
+            "  --updates 2000        of every training (default: what the minutes allow, at most the run's)\n"
+            "  --seeds 1,2,3         every part is trained on once with each: narrower intervals, longer\n\n"
+            "The table is in plan/plan.md, .html (with the curve) and .json of the run directory.\n\n"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
+        )
+        return 0
+    arguments, flags = take_flags(arguments)
+    config, run_config = settings.load_plan(arguments)
+    listen(flags)
+    from distilmt import plan as plans
+
+    show_table(plans.run(config, run_config) / "plan", flags)
+    return 0

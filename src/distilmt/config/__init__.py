@@ -1,0 +1,37 @@
+"""Everything a run can be told. YAML files and command-line flags are both made from these dataclasses."""
+
+from distilmt.config.corpus import CleaningConfig, CorpusConfig, SourceConfig, TokenizerConfig
+from distilmt.config.export import (
+    ComputeType,
+    EvaluationConfig,
+    ExportConfig,
+    ExportFormat,
+    LicenceConfig,
+    ShortlistConfig,
+)
+from distilmt.config.run import RunConfig
+from distilmt.config.student import ObjectiveConfig, OnPolicyConfig, StudentConfig
+from distilmt.config.teacher import EndpointConfig, LabelConfig, TeacherConfig
+from distilmt.config.training import ModelConfig, TrainingConfig
+
+__all__ = [
+    "CleaningConfig",
+    "ComputeType",
+    "CorpusConfig",
+    "EndpointConfig",
+    "EvaluationConfig",
+    "ExportConfig",
+    "ExportFormat",
+    "LabelConfig",
+    "LicenceConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "OnPolicyConfig",
+    "RunConfig",
+    "ShortlistConfig",
+    "SourceConfig",
+    "StudentConfig",
+    "TeacherConfig",
+    "TokenizerConfig",
+    "TrainingConfig",
+]

@@ -1,0 +1,44 @@
+"""A whole run: all parts of its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from distilmt.config.corpus import CorpusConfig, TokenizerConfig
+from distilmt.config.export import EvaluationConfig, ExportConfig
+from distilmt.config.student import StudentConfig
+from distilmt.config.teacher import LabelConfig, TeacherConfig
+from distilmt.errors import UserError
+
+
+@dataclass
+class RunConfig:
+    """A whole run: `distilmt run CONFIG.yaml`."""
+
+    run_dir: str = "runs/run"
+    """Directory of the run; made if missing, resumed if there."""
+    seed: int = 1
+    """Seed of everything random."""
+    language: Literal["en", "zh"] = "en"
+    """Language of the report."""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    """Sentence pairs."""
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    """Subwords."""
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    """The big model."""
+    labels: LabelConfig = field(default_factory=LabelConfig)
+    """What the teacher says."""
+    student: StudentConfig = field(default_factory=StudentConfig)
+    """The small model."""
+    export: ExportConfig = field(default_factory=ExportConfig)
+    """What is deployed."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """What is measured."""
+
+    def __post_init__(self) -> None:
+        if self.corpus.source == self.corpus.target:
+            raise UserError(
+                f"corpus.source and corpus.target are both {self.corpus.source!r}: name two different languages"
+            )

@@ -1,0 +1,137 @@
+"""The teacher, and what it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from distilmt.config.export import ComputeType
+from distilmt.config.training import ModelConfig, TrainingConfig
+from distilmt.errors import UserError
+
+
+@dataclass
+class EndpointConfig:
+    """How a teacher that answers over HTTP is asked. All answers are kept: none is paid for twice."""
+
+    model: str | None = None
+    """Name of the model, as the endpoint knows it (OpenAI's API)."""
+    prompt: str = (
+        "Translate the following text from {source_name} to {target_name}. "
+        "Answer with the translation alone, on one line.\n\n{text}"
+    )
+    """What a language model is told; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
+    max_tokens: int = 512
+    """Most tokens of an answer; one that is cut off there is not used."""
+    key_variable: str | None = None
+    """Environment variable that holds the API key; the key itself is written nowhere."""
+    concurrent: int = 8
+    """Requests under way at once."""
+    per_minute: float = 0.0
+    """Most requests a minute; 0 sets no limit."""
+    retries: int = 8
+    """How often a request that failed in passing is made again, each time after a longer wait."""
+    timeout: float = 120.0
+    """Seconds an answer is waited for."""
+    price_in: float = 0.0
+    """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
+    price_out: float = 0.0
+    """Price of a million tokens of answers."""
+    spend: float = 0.0
+    """Stop when so much was spent; 0 sets no limit."""
+
+
+@dataclass
+class TeacherConfig:
+    """The big model: trained here, or any existing one."""
+
+    path: str | None = None
+    """A Hugging Face seq2seq model (directory or hub name), CTranslate2 directory or .argosmodel to use instead."""
+    command: str | None = None
+    """A program that reads lines and writes a translation of each, to use instead (`apertium -u eng-spa`)."""
+    url: str | None = None
+    """A server to ask instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
+    api: Literal["openai", "libretranslate"] = "openai"
+    """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """How it is asked."""
+    prefix: str | None = None
+    """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"))
+    """Shape of a teacher trained here."""
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    """How a teacher is trained here."""
+
+    @property
+    def named(self) -> str | None:
+        """The existing teacher; None where one is trained."""
+        return self.path or self.command or self.url
+
+    def __post_init__(self) -> None:
+        named = [key for key in ("path", "command", "url") if getattr(self, key)]
+        if len(named) > 1:
+            raise UserError(f"teacher.{named[0]} and teacher.{named[1]} are both set: name one teacher")
+        if self.url and self.api == "openai" and not self.endpoint.model:
+            raise UserError("teacher.url is set without teacher.endpoint.model: name the model the endpoint should use")
+        if self.url and "{text}" not in self.endpoint.prompt:
+            raise UserError("teacher.endpoint.prompt has no {text}: say where the sentence goes")
+
+
+@dataclass
+class LabelConfig:
+    """What the teacher is asked, and what is kept of its answers."""
+
+    beam_size: int = 4
+    """Beam of the teacher's translations."""
+    hypotheses: int = 1
+    """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
+    sampling: float = 0.0
+    """Draw the translations from the teacher's distribution at this temperature; 0 searches with the beam."""
+    length_penalty: float = 1.0
+    """CTranslate2's exponent of the length by which scores are divided."""
+    compute_type: ComputeType = "int8"
+    """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
+    top_k: int = 8
+    """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
+    score_on: Literal["hypothesis", "reference", "both"] = "hypothesis"
+    """Whose prefixes the teacher's distributions are computed on."""
+    ensemble: list[str] = field(default_factory=list)
+    """More teachers, Marian directories with the same pieces: distributions are averaged, translations pooled."""
+    max_sentences: int | None = None
+    """Most training sentences labelled, drawn at random; null labels all."""
+    shard_size: int = 4000
+    """Sentences per shard: a kill loses at most one shard."""
+    max_length_ratio: float = 3.0
+    """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
+    max_repetition: int = 8
+    """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
+    drop_copies: bool = True
+    """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
+    max_ter: float | None = None
+    """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
+    choose: Literal["best", "nearest", "mbr"] = "best"
+    """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
+    utility: Literal["chrf", "bleu"] = "chrf"
+    """Sentence score by which `nearest` and `mbr` choose."""
+    keep: int = 1
+    """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
+
+    reverse: str | None = None
+    """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
+    reverse_keep: float = 0.95
+    """Share of the hypotheses that is trained on, those that `reverse` likes best."""
+    engine: Literal["local", "ray"] = "local"
+    """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
+    address: str = "local"
+    """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
+    workers: int = 0
+    """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
+    worker_cores: int = 1
+    """Cores of each worker on Ray."""
+    worker_gpus: float | None = None
+    """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether finished labels are gone through once more: another hypothesis chosen, or a score added."""
+        return self.choose != "best" or self.keep > 1 or self.reverse is not None

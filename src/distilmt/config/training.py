@@ -1,0 +1,70 @@
+"""A model's shape and its training: teacher, student and baseline share both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass
+class ModelConfig:
+    """Shape of a Marian transformer."""
+
+    preset: Literal["micro", "tiny", "small", "base", "teacher", "teacher-big"] | None = None
+    """Named shape; keys set beside it override it. See `distilmt.students.presets`."""
+    d_model: int | None = None
+    """Width of the embeddings and of every layer."""
+    ffn: int | None = None
+    """Width of the feed-forward blocks."""
+    heads: int | None = None
+    """Attention heads."""
+    encoder_layers: int | None = None
+    """Layers of the encoder."""
+    decoder_layers: int | None = None
+    """Layers of the decoder."""
+    max_positions: int = 256
+    """Longest sequence in tokens; longer training pairs are left out, longer texts are translated in parts."""
+
+
+@dataclass
+class TrainingConfig:
+    """How a model is trained. Teacher, student and baseline share the loop."""
+
+    updates: int = 10_000
+    """Optimizer steps at most; the learning-rate schedule ends here."""
+    seconds: float | None = None
+    """Most seconds, validations included; on a machine that slows down the schedule hurries to end in time."""
+    batch_tokens: int = 4096
+    """Most tokens of an update on either side."""
+    optimizer: Literal["muon", "adam"] = "muon"
+    """Of the layers' matrices: Muon learns most in the same time; embeddings, biases and norms always have Adam."""
+    learning_rate: float = 3e-3
+    """Peak learning rate, of Adam and Muon alike; with `adam` alone 0.001 is safer."""
+    warmup: int = 200
+    """Updates over which the learning rate climbs to its peak; at most a fifth of all updates."""
+    schedule: Literal["linear", "cosine", "inverse_sqrt"] = "linear"
+    """How the learning rate falls after the warm-up: to zero at the last update, or by inverse square root."""
+    label_smoothing: float = 0.1
+    """Share of the reference's probability that is spread over the vocabulary (hard targets only)."""
+    dropout: float = 0.1
+    """Dropout of every block."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    clip_norm: float = 1.0
+    """Largest gradient norm; 0 turns clipping off."""
+    average_decay: float = 0.998
+    """Exponential moving average of the weights that is validated and kept; 0 turns it off."""
+    validate_every: int = 1000
+    """Updates between validations (greedy decoding of validation sentences)."""
+    validate_sentences: int = 500
+    """Validation sentences that are decoded."""
+    metric: Literal["bleu", "chrf"] = "bleu"
+    """What the best checkpoint is chosen by."""
+    patience: int = 10
+    """Validations without a better score before training stops early; 0 never stops early."""
+    save_seconds: float = 45.0
+    """Seconds between checkpoints to resume from: a kill loses at most so much work."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """`auto` takes bf16 where the processor or GPU computes it natively."""
+    threads: int = 0
+    """CPU threads; 0 takes one per core."""

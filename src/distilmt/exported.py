@@ -1,0 +1,55 @@
+"""The files of an exported model: a CTranslate2 directory written by distilmt, packed (.xz) or not."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+from distilmt.errors import UserError
+
+
+def is_model(path: Path) -> bool:
+    """Whether a directory is an exported model, packed or not."""
+    return has_file(path, "model.bin")
+
+
+def has_file(path: Path, name: str) -> bool:
+    """Whether a model has a file, packed or not."""
+    return (path / name).exists() or (path / f"{name}.xz").exists()
+
+
+def content(path: Path, name: str) -> bytes:
+    """A file of a model, unpacked.
+
+    Raises:
+        UserError: it is packed, and broken.
+    """
+    packed = path / f"{name}.xz"
+    if not packed.exists():
+        return (path / name).read_bytes()
+    try:
+        return lzma.decompress(packed.read_bytes())
+    except (lzma.LZMAError, EOFError) as error:
+        raise UserError(f"{packed} is broken ({error}): copy or export the model again") from None
+
+
+def unpacked(path: Path) -> dict[str, object] | None:
+    """What CTranslate2 reads of a packed model, by name; None where it can read the directory itself."""
+    if (path / "model.bin").exists():
+        return None
+    files = [file for file in path.iterdir() if file.is_file() and not file.name.removesuffix(".xz").endswith(".spm")]
+    return {name: content(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What `distilmt.json` says of a model.
+
+    Raises:
+        UserError: the directory is no exported model.
+    """
+    missing = [name for name in ("model.bin", "distilmt.json") if not has_file(path, name)]
+    if missing:
+        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
+    return dict(json.loads((path / "distilmt.json").read_text(encoding="utf-8")))

@@ -1,0 +1,107 @@
+"""Pieces of an exported model: texts are cut into them and put together of them, and each has its place."""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import sentencepiece as spm
+
+from distilmt.corpora.cleaning import unspaced
+from distilmt.exported import content, has_file
+from distilmt.speaker import Attended, Span
+
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+
+
+class SentencePieces:
+    """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self._end = ["</s>"] if facts.get("source_end", True) else []
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
+        self._source = spm.SentencePieceProcessor(model_proto=content(path, "source.spm"))
+        own = has_file(path, "target.spm")
+        self._target = spm.SentencePieceProcessor(model_proto=content(path, "target.spm")) if own else self._source
+
+    def encode(self, texts: list[str]) -> list[list[str]]:
+        """Pieces of each text, as the model reads them; none of an empty one."""
+        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
+        return [[*pieces, *self._end] if pieces else [] for pieces in found]
+
+    def decode(self, pieces: list[str]) -> str:
+        """The text of pieces that the model wrote, which begin with `prefix`."""
+        return str(self._target.decode(pieces[len(self.prefix) :]))
+
+    def source_spans(self, text: str) -> list[Span]:
+        """Where each piece stands in a text; none if SentencePiece writes it in other characters."""
+        before = len(self._before)
+        found = [span for _, span in _placed(self._source, self._before + text)]
+        return [(max(0, a - before), max(0, b - before)) for a, b in found]
+
+    def target(self, text: str) -> list[tuple[str, Span]]:
+        """The pieces of a translation and where they stand; none if SentencePiece writes it in other characters."""
+        return _placed(self._target, text)
+
+
+class HuggingFacePieces:
+    """Pieces of any other teacher, by its own tokenizer."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
+        if "source_language" in facts:
+            self._tokenizer.src_lang = facts["source_language"]
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
+
+    def encode(self, texts: list[str]) -> list[list[str]]:
+        """Pieces of each text, as the model reads them; none of an empty one."""
+        to_pieces = self._tokenizer.convert_ids_to_tokens
+        return [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
+
+    def decode(self, pieces: list[str]) -> str:
+        """The text of pieces that the model wrote, which begin with `prefix`."""
+        ids = self._tokenizer.convert_tokens_to_ids(pieces[len(self.prefix) :])
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def by_word(said: str, spans: list[Span], attention: list[list[float]], source: list[Span]) -> list[Attended]:
+    """The attention of each word of a translation: the mean of its pieces'.
+
+    Args:
+        said: the translation.
+        spans: where its pieces stand.
+        attention: of each of them, on each piece of the source.
+        source: where those stand.
+    """
+    words: list[tuple[Span, list[list[float]]]] = []
+    for (start, end), weights in zip(spans, attention, strict=False):
+        space = said[start:end].startswith(" ")
+        if space or not words or unspaced(said[start:end]):
+            words.append(((start + space, end), []))
+        words[-1][1].append(weights)
+        words[-1] = ((words[-1][0][0], end), words[-1][1])
+    means = ([sum(column) / len(rows) for column in zip(*rows, strict=True)] for _, rows in words)
+    return [
+        (span, list(zip(source, mean, strict=False)))
+        for (span, _), mean in zip(words, means, strict=True)
+        if span[0] < span[1]
+    ]
+
+
+def _placed(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str, Span]]:
+    """A text's pieces and their places; of a character in several pieces, the first has it."""
+    pieces: list[str] = processor.encode(text, out_type=str)
+    encoded = [bytes.fromhex(p[3:5]) if _BYTE.fullmatch(p) else p.replace("▁", " ").encode() for p in pieces]
+    extra = len(b"".join(encoded).decode("utf-8", "replace")) - len(text)  # a space before all
+    if b"".join(encoded) != (" " * extra + text).encode("utf-8", "replace"):
+        return []
+    widths = (sum(byte & 0xC0 != 0x80 for byte in piece) for piece in encoded)
+    ends = [max(0, end - extra) for end in accumulate(widths, initial=0)]
+    return list(zip(pieces, pairwise(ends), strict=True))

@@ -1,0 +1,104 @@
+"""Values of keys from YAML files and flags, by way of jsonargparse."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from distilmt.config import RunConfig
+from distilmt.errors import UserError
+from distilmt.keys import fields, nearest
+from distilmt.settings.flags import joined_lists
+from distilmt.settings.limits import check_limits
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], arguments: Sequence[str]) -> T:
+    """A dataclass from `[FILE.yaml] [--KEY VALUE …]`.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, a value does not fit.
+    """
+    values: dict[str, Any] = {}
+    rest = list(arguments)
+    if rest and not rest[0].startswith("-"):
+        path = Path(rest.pop(0))
+        values = read_yaml(path)
+        check_keys(values, kind, str(path), "")
+    return parse_values(kind, values, rest)
+
+
+def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]) -> T:
+    """A dataclass from the values of its keys, nested as they stand in YAML, and flags, which win.
+
+    Raises:
+        UserError: a flag is unknown, a value does not fit.
+    """
+    import jsonargparse
+
+    rest = joined_lists(kind, list(arguments))
+    known = [name for name, *_ in fields(kind)]
+    for argument in rest:
+        name = argument.removeprefix("--").split("=")[0]
+        if argument.startswith("--") and name not in known:
+            raise UserError(f"unknown option --{name}{nearest(name, known)}")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
+    parser.add_class_arguments(kind, None, fail_untyped=True)
+    try:
+        found = parser.parse_object(values) if values else parser.get_defaults()
+        found = parser.parse_args(rest, namespace=found)
+        made = parser.instantiate_classes(found)
+        config = kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
+        raise UserError(_plain(str(error))) from None
+    check_limits(config)
+    return config
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Keys and values of a file.
+
+    Raises:
+        UserError: it is not there, or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: name a YAML file, such as those in configs/") from None
+    except (IsADirectoryError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is not a YAML file ({' '.join(str(error).split())[:150]})") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, such as `seed: 1`")
+    return values
+
+
+def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> None:
+    """See that a dataclass has the keys of a file, whose `path` is named if not; `prefix` is what stands before them.
+
+    Raises:
+        UserError: it has not.
+    """
+    hints = typing.get_type_hints(kind)
+    for key, value in values.items():
+        if key not in hints:
+            known = [name for name, *_ in fields(RunConfig)] if prefix == "" else list(hints)
+            raise UserError(f"{path}: unknown key {prefix + str(key)!r}{nearest(str(key), [*hints, *known], prefix)}")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, dict):
+                raise UserError(f"{path}: {prefix}{key} must hold keys: {', '.join(typing.get_type_hints(hints[key]))}")
+            check_keys(value, typing.cast(type, hints[key]), path, f"{prefix}{key}.")
+
+
+def _plain(message: str) -> str:
+    """jsonargparse's message in one line, without its hints for programmers."""
+    line = re.sub(r"Problem with given class_path 'distilmt\.config\.[\w.]+': ", "", " ".join(message.split()))
+    return re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]

@@ -93,7 +93,7 @@ def _named(argument: str, system: str) -> list[Known]:
     if is_model(path):
         return [_known(path, path.resolve().name, told)]
     if not path.is_dir():
-        raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
+        raise UserError(f"{path} is no directory: name that of a run (runs/demo) or of an exported model")
     return _of_run(path, system)
 
 

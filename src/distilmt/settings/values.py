@@ -62,6 +62,17 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
     return config
 
 
+_KINDS = {
+    "Literal": "one of {}",
+    "[Ll]ist": "a list",
+    "<class 'int'>": "a whole number",
+    "<class 'float'>": "a number",
+    "<class 'bool'>": "true or false",
+    "NoneType": "null",
+}
+"""By what jsonargparse calls a type, what people do."""
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Keys and values of a file.
 
@@ -99,6 +110,14 @@ def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> No
 
 
 def _plain(message: str) -> str:
-    """jsonargparse's message in one line, without its hints for programmers."""
+    """jsonargparse's message in one line, in words and without its hints for programmers."""
     line = re.sub(r"Problem with given class_path 'distilmt\.config\.[\w.]+': ", "", " ".join(message.split()))
-    return re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
+    line = re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
+    wrong = re.match(r'Parser key "([\w.]+)": .*?(?:Expected an? |Subtypes: \[)(.*?)(?:\] Errors|\. Got value).*', line)
+    given = re.search(r"(?:Got|Given) value: (.*)$", line)
+    kinds = [words for pattern, words in _KINDS.items() if wrong and re.search(pattern, wrong[2])]
+    if not (wrong and given and kinds):
+        return line
+    choices = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[(.*?)\]", wrong[2])))
+    allowed = [words.format(", ".join(choices)) for words in kinds]
+    return f"{wrong[1]} is {given[1]}: it must be {' or '.join(allowed)}"

@@ -11,6 +11,17 @@ import toy
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+def pytest_configure(config):
+    """Keep each of xdist's workers to a core of its own, where there is one for each: none waits for others' threads."""
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if hasattr(os, "sched_setaffinity") and worker.startswith("gw"):
+        cores = sorted(os.sched_getaffinity(0))
+        share = len(cores) // count
+        if share:
+            first = int(worker[2:]) * share
+            os.sched_setaffinity(0, cores[first : first + share])
+
+
 @pytest.fixture(scope="module")
 def no_gpu():
     """Several processes are tested on processors: no machine that runs tests has a GPU for each of them."""

@@ -12,7 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def pytest_configure(config):
-    """Keep each of xdist's workers to a core of its own, where there is one for each: none waits for others' threads."""
+    """Keep each of xdist's workers to a core of its own, if there is one for each: none waits for others' threads."""
     worker, count = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if hasattr(os, "sched_setaffinity") and worker.startswith("gw"):
         cores = sorted(os.sched_getaffinity(0))

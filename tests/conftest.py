@@ -11,15 +11,30 @@ import toy
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+_CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
 def pytest_configure(config):
-    """Keep each of xdist's workers to a core of its own, if there is one for each: none waits for others' threads."""
+    """Keep each of xdist's workers to cores of its own, if there are enough: none waits for others' threads."""
     worker, count = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
-    if hasattr(os, "sched_setaffinity") and worker.startswith("gw"):
-        cores = sorted(os.sched_getaffinity(0))
-        share = len(cores) // count
-        if share:
-            first = int(worker[2:]) * share
-            os.sched_setaffinity(0, cores[first : first + share])
+    share = len(_CORES) // count if worker.startswith("gw") else 0
+    if share:
+        first = int(worker[2:]) * share
+        os.sched_setaffinity(0, sorted(_CORES)[first : first + share])
+
+
+@pytest.fixture
+def two_cores():
+    """For tests of work side by side: all cores of the machine, of which there must be two."""
+    if not _CORES:
+        yield
+        return
+    if len(_CORES) < 2:
+        pytest.skip("needs two cores")
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, _CORES)
+    yield
+    os.sched_setaffinity(0, own)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import yaml
 
 from distilmt import compare
 from distilmt.errors import UserError
-from distilmt.machine import cores
 from distilmt.report import comparison
 from distilmt.rundir import read_step
 from distilmt.settings import load_comparison
@@ -101,7 +100,7 @@ def test_a_method_more_is_trained_alone(compared):
     assert read_step(kept) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
 
 
-@pytest.mark.skipif(cores() < 2, reason="needs two cores")
+@pytest.mark.usefixtures("two_cores")
 def test_two_students_at_once(tmp_path):
     labels = toy.road(tmp_path)["labels"] | {"hypotheses": 2}
     methods = METHODS | {"nearest": {"labels": {"choose": "nearest"}}}

@@ -12,8 +12,6 @@ from distilmt.errors import UserError
 from distilmt.machine import cores
 from distilmt.parallel import side_by_side
 
-SHARED = cores() < 2  # two jobs then have the same core
-
 
 def tell_cores(path):
     path.write_text(f"{os.getpid()} {cores()} {os.environ['OMP_NUM_THREADS']}")
@@ -39,7 +37,7 @@ def wait_and_clean_up(path):
         path.with_suffix(".clean").write_text("")
 
 
-@pytest.mark.skipif(SHARED, reason="needs two cores")
+@pytest.mark.usefixtures("two_cores")
 def test_every_item_has_a_process_on_its_share_of_the_cores(tmp_path):
     paths = [tmp_path / str(number) for number in range(3)]
     assert sorted(side_by_side(tell_cores, paths, jobs=2)) == paths
@@ -61,7 +59,7 @@ def test_errors_come_through(tmp_path, work, error, told):
         list(side_by_side(work, [tmp_path / "one"], jobs=1))
 
 
-@pytest.mark.skipif(SHARED, reason="needs two cores")
+@pytest.mark.usefixtures("two_cores")
 def test_what_is_under_way_is_ended_with_the_iterator(tmp_path):
     quick, slow = tmp_path / "quick", tmp_path / "slow"
     with closing(side_by_side(refuse_once_the_other_runs, [slow, quick], jobs=2)) as done, pytest.raises(UserError):

@@ -158,7 +158,11 @@ def test_sources_from_a_file_and_from_flags(tmp_path: Path) -> None:
     assert settings.load([str(tmp_path / "a.yaml")]).corpus.sources == wanted
     flags = ["--corpus.sources", '[{"files": ["a.tmx"], "weight": 0.5}]']
     assert settings.load(flags).corpus.sources == [SourceConfig(["a.tmx"], weight=0.5)]
-    for text, told in (("weigth: 2", "weigth"), ("weight: 0", "weight is 0"), ("weight: many", "weight")):
+    for text, told in (
+        ("weigth: 2", "weigth"),
+        ("weight: 0", "weight is 0"),
+        ("weight: many", "^corpus.sources.weight is many"),
+    ):
         (tmp_path / "b.yaml").write_text(f"corpus:\n  sources:\n    - files: [a.tmx]\n      {text}\n")
         with pytest.raises(UserError, match=told):
             settings.load([str(tmp_path / "b.yaml")])

@@ -64,10 +64,11 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
 
 _KINDS = {
     "Literal": "one of {}",
-    "[Ll]ist": "a list",
+    "[Ll]ist|dot import path": "a list",
     "<class 'int'>": "a whole number",
     "<class 'float'>": "a number",
     "<class 'bool'>": "true or false",
+    "<class 'str'>": "a text",
     "NoneType": "null",
 }
 """By what jsonargparse calls a type, what people do."""
@@ -113,11 +114,12 @@ def _plain(message: str) -> str:
     """jsonargparse's message in one line, in words and without its hints for programmers."""
     line = re.sub(r"Problem with given class_path 'distilmt\.config\.[\w.]+': ", "", " ".join(message.split()))
     line = re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
-    wrong = re.match(r'Parser key "([\w.]+)": .*?(?:Expected an? |Subtypes: \[)(.*?)(?:\] Errors|\. Got value).*', line)
-    given = re.search(r"(?:Got|Given) value: (.*)$", line)
-    kinds = [words for pattern, words in _KINDS.items() if wrong and re.search(pattern, wrong[2])]
-    if not (wrong and given and kinds):
+    names = re.findall(r'Parser key "([\w.]+)":', line)
+    wrong = re.search(r"(?:Expected an? |Subtypes: \[)(.*?)(?:\] Errors|\. Got value|$)", line)
+    given = re.search(r"(?:Got value|Given value|path string): (.*)$", line)
+    kinds = [words for pattern, words in _KINDS.items() if wrong and re.search(pattern, wrong[1])]
+    if not (names and wrong and given and kinds):
         return line
-    choices = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[(.*?)\]", wrong[2])))
+    choices = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[(.*?)\]", wrong[1])))
     allowed = [words.format(", ".join(choices)) for words in kinds]
-    return f"{wrong[1]} is {given[1]}: it must be {' or '.join(allowed)}"
+    return f"{'.'.join(names)} is {given[1]}: it must be {' or '.join(allowed)}"

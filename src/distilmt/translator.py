@@ -99,9 +99,9 @@ class Translator:
     def attention(self, texts: Sequence[str], said: Sequence[str]) -> list[list[Attended]]:
         """What of a text every word of a translation is made from.
 
-        The model says the translations again, whoever made them: greedily, with each as its own prefix. That takes a
-        quarter of the time of translating, and CTranslate2 tells the right attention of the first word, which it does
-        not with a beam.
+        The model says the translations again, whoever made them: greedily, with each as its own prefix. No
+        search is needed for that, and CTranslate2 tells the right attention of the first word, which it does not with
+        a beam.
 
         Args:
             texts: sentences.

@@ -175,4 +175,6 @@ def test_a_file_that_is_missing_is_named(tmp_path, runtime, outspoken, shared_to
     with chromium() as browser, served(tmp_path / "page") as url:
         page = browser.new_page(locale="en")
         page.goto(url)
-        page.get_by_text("It cannot translate: student.gz: HTTP 404").wait_for()
+        told = page.get_by_text("It cannot translate: student.gz: HTTP 404")
+        told.wait_for()
+        assert told.is_visible()

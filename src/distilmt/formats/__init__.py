@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from distilmt.errors import UserError
+from distilmt.formats.report import Report
 from distilmt.speaker import Attended
 
 Translate = Callable[[list[str]], list[str]]
@@ -20,10 +22,19 @@ class Attentive:
     translate: Translate
     attention: Callable[[list[str], list[str]], list[list[Attended]]]
     """Of texts and their translations, as `Translator.attention` has it; nothing where it is not known."""
+    report: Report = field(default_factory=Report)
+    """What a format adds to while it translates; `dataclasses.replace` gives each document its own."""
+    keep: tuple[re.Pattern[str], ...] = ()
+    """What a text must hold as it stands, besides what is known for a placeholder or code (`--keep`)."""
 
     def __call__(self, texts: list[str]) -> list[str]:
         """A translation of each text."""
         return self.translate(texts)
+
+
+def report_of(translate: Translate) -> Report:
+    """The report that a format adds to; one that nobody reads if the caller wants none."""
+    return translate.report if isinstance(translate, Attentive) else Report()
 
 
 def translate_document(data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = ()) -> bytes:

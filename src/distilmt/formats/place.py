@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -13,6 +14,7 @@ from distilmt.speaker import Attended, Span
 _ALIKE = 0.75
 _SURE = 0.5
 _LONG = 2000
+_MOST_WORDS = 200  # Every run of words is compared, so that time grows with the square of their number.
 
 
 @dataclass
@@ -71,6 +73,8 @@ def attended(words: Sequence[Attended], part: Span, content: str, target: str) -
     Returns:
         Its place; None if no run has enough in common with it.
     """
+    if len(words) > _MOST_WORDS:
+        return None
     sums = [sum(column) or 1.0 for column in zip(*([w for _, w in pieces] for _, pieces in words), strict=True)]
     shares = [0.0]
     for _, pieces in words:
@@ -114,10 +118,24 @@ def _alike(bare: str, target: str) -> list[Span]:
     return [max(scored)[1]] if scored else []
 
 
+class _Room:
+    """Where a translation may be cut. All lists are in order, so that a place is looked up and not searched for."""
+
+    def __init__(self, source: str, target: str, blocked: Sequence[Span]) -> None:
+        self.within = {i for a, b in blocked for i in range(a + 1, b)}
+        covered = self.within | {a for a, b in blocked if a < b}
+        every_space = [i for i, character in enumerate(target) if character == " "]
+        self.spaces = [i for i in every_space if i not in covered]
+        self.edges = sorted({i for space in every_space for i in (space, space + 1)} - self.within)
+        self.inner = [i for i in range(1, len(target)) if i not in self.within]
+        pairs = zip(source, target, strict=False)
+        self.alike = next((i for i, (a, b) in enumerate(pairs) if a.lower() != b.lower()), min(len(source), len(target)))
+
+
 def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Span]) -> list[Span] | None:
     """Places of all stops in the translation, in the order of the sentence.
 
-    Those whose place is not known get the one in proportion to their neighbours: a word's end, or a space if they
+    Those whose place is not known get the one in proportion to their neighbors: a word's end, or a space if they
     split. None if the known ones stand in another order, or there is no room.
 
     Args:
@@ -129,52 +147,60 @@ def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Spa
     known = [(0, 0), *((s.target) for s in stops if s.target), (len(target), len(target))]
     if any(a[1] > b[0] for a, b in pairwise(known)):
         return None
-    if any(
-        a < s.target[0] < b or a < s.target[1] < b for s in stops if s.target for a, b in blocked if s.target != (a, b)
-    ):
+    room = _Room(source, target, blocked)
+    if any(s.target[0] in room.within or s.target[1] in room.within for s in stops if s.target):
         return None
-    found: list[Span] = []
-    at = 0
-    for number, stop in enumerate(stops):
-        chosen = stop.target or _proportional(
-            source, target, stops[number:], found[-1:], stops[number - 1 : number], blocked
-        )
-        if chosen is None or chosen[0] < at:
+    ahead = _ahead(stops, Stop((len(source), len(source)), (len(target), len(target))))
+    places: list[Span] = []
+    last: Stop = Stop((0, 0), (0, 0))
+    for stop, (next_known, later) in zip(stops, ahead, strict=True):
+        low = places[-1][1] if places else 0
+        chosen = stop.target or _proportional(room, stop, (last.source[1], low), next_known, later)
+        if chosen is None or chosen[0] < low:
             return None
-        found.append(chosen)
-        at = chosen[1]
-    return found
+        places.append(chosen)
+        last = stop
+    return places
 
 
-def _proportional(
-    source: str, target: str, stops: Sequence[Stop], last: list[Span], before: Sequence[Stop], blocked: Sequence[Span]
-) -> Span | None:
-    """A place for the first of `stops`, between the one before and the next that is known."""
-    stop, rest = stops[0], [s for s in stops[1:]]
-    ahead = next((s for s in rest if s.target), None)
-    unknown = next((i for i, s in enumerate(rest) if s.target), len(rest))
-    low = last[0][1] if last else 0
-    high = ahead.target[0] if ahead and ahead.target else len(target)
-    source_low = before[0].source[1] if before else 0
-    source_high = ahead.source[0] if ahead else len(source)
-    share = (stop.source[0] - source_low) / max(1, source_high - source_low)
+def _ahead(stops: Sequence[Stop], end: Stop) -> list[tuple[Stop, int]]:
+    """For every stop the next one whose place is known, and how many between need a space of their own."""
+    result: list[tuple[Stop, int]] = []
+    known, later = end, 0
+    for stop in reversed(stops):
+        result.append((known, later))
+        known, later = (stop, 0) if stop.target else (known, later + stop.splits)
+    return result[::-1]
+
+
+def _proportional(room: _Room, stop: Stop, before: Span, ahead: Stop, later: int) -> Span | None:
+    """A place between `before` (where the last stop ends, in sentence and translation) and the next that is known.
+
+    `later` spaces are left for the line breaks that come between.
+    """
+    low, high = before[1], ahead.target[0] if ahead.target else 0
+    share = (stop.source[0] - before[0]) / max(1, ahead.source[0] - before[0])
     wanted = low + share * (high - low)
     if not stop.splits:
-        ends = [low, high, *(i for i in range(low, high) if target[i] == " ")]
-        ends += [i + 1 for i in ends if i < high and target[i : i + 1] == " "]
-        if target[: stop.source[0]].lower() == source[: stop.source[0]].lower():
-            ends.append(stop.source[0])  # inside a word that stays
-        free = [i for i in ends if low <= i <= high and not any(a < i < b for a, b in blocked)]
+        options = [low, high, _nearest(room.edges, wanted, low, high, 0)]
+        if stop.source[0] <= room.alike:
+            options.append(stop.source[0])  # inside a word that stays
+        free = [i for i in options if i is not None and low <= i <= high and i not in room.within]
         chosen = min(free, key=lambda i: abs(i - wanted), default=None)
         return None if chosen is None else (chosen, chosen)
-    # Every later line break needs a space of its own.
-    later = sum(s.splits for s in rest[:unknown])
-    spaces = [i for i in range(low, high) if target[i] == " " and not any(a <= i < b for a, b in blocked)]
-    if len(spaces) > later:
-        chosen = min(spaces[: len(spaces) - later], key=lambda i: abs(i - wanted))
-        return chosen, chosen + 1
-    free = [i for i in range(low + 1, high) if not any(a < i < b for a, b in blocked)]
-    if len(free) <= later or spaces:
+    space = _nearest(room.spaces, wanted, low, high - 1, later)
+    if space is not None:
+        return space, space + 1
+    if bisect_left(room.spaces, low) < bisect_left(room.spaces, high):
         return None
-    chosen = min(free[: len(free) - later], key=lambda i: abs(i - wanted))
-    return chosen, chosen
+    inner = _nearest(room.inner, wanted, low + 1, high - 1, later)
+    return None if inner is None else (inner, inner)
+
+
+def _nearest(options: Sequence[int], wanted: float, low: int, high: int, later: int) -> int | None:
+    """What is nearest to `wanted` from `low` to `high`, but for the last `later` ones there."""
+    first, end = bisect_left(options, low), bisect_right(options, high) - later
+    if first >= end:
+        return None
+    at = bisect_left(options, wanted, first, end)
+    return min(options[max(first, at - 1) : min(end, at + 1)], key=lambda i: abs(i - wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from distilmt.corpora.sentences import sentences
@@ -44,11 +45,22 @@ def text_of(unit: Unit) -> str:
     return "".join(part if isinstance(part, str) else part.raw for part in unit)
 
 
+def merged(unit: Unit) -> Unit:
+    """The unit with neighboring strings as one, and without empty ones."""
+    result: Unit = []
+    for is_text, parts in groupby(unit, lambda part: isinstance(part, str)):
+        if not is_text:
+            result += parts
+        elif text := text_of(list(parts)):
+            result.append(text)
+    return result
+
+
 def with_breaks(unit: Unit) -> Unit:
     """White space that is more than a space becomes a mark, as does a space that follows another behind a tag."""
     found: Unit = []
     spaced = False
-    for part in unit:
+    for part in merged(unit):
         if isinstance(part, Mark):
             found.append(part)
             spaced = part.kind == "break" or (spaced and part.kind != "kept")

@@ -129,7 +129,9 @@ class _Room:
         self.edges = sorted({i for space in every_space for i in (space, space + 1)} - self.within)
         self.inner = [i for i in range(1, len(target)) if i not in self.within]
         pairs = zip(source, target, strict=False)
-        self.alike = next((i for i, (a, b) in enumerate(pairs) if a.lower() != b.lower()), min(len(source), len(target)))
+        self.alike = next(
+            (i for i, (a, b) in enumerate(pairs) if a.lower() != b.lower()), min(len(source), len(target))
+        )
 
 
 def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Span]) -> list[Span] | None:

@@ -24,7 +24,7 @@ configuration, defaults included, to `config.yaml` in its run directory.
 
 def table(kind: type, prefix: str = "") -> str:
     """A table of the keys of a dataclass that start with `prefix`; without one, of those that are in no group."""
-    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    lines = ["| key | type, and bounds of numbers | default | meaning |", "| --- | --- | --- | --- |"]
     for name, type_name, text in ENTRY.findall(describe(kind)):
         if name.rpartition(".")[0] == prefix:
             cells = (f"`{name}`", type_name, f"`{default(kind, name)}`", text)

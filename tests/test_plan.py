@@ -104,14 +104,14 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
     for arguments, line in (
         (("--minutes", "3"), "name a YAML file"),
         ((tmp_path,), "no config.yaml"),
-        ((config, "--minutes", "0"), "--minutes 0"),
+        ((config, "--minutes", "0"), "minutes is 0.0: it must be 0.1 at least"),
         ((config, "--minutes", "soon"), "write it like --minutes 20"),
-        ((config, "--worth", "0"), "--worth 0"),
+        ((config, "--worth", "0"), "worth is 0.0: it must be 0.001 at least"),
         ((config, "--metric", "ter"), "use bleu or chrf"),
         ((config, "--sizes", "40,80"), "three different sizes"),
         ((config, "--sizes", "40,80,many"), "--sizes 500,2000,8000"),
-        ((config, "--updates", "1"), "--updates 1"),
-        ((config, "--price", "-1"), "--price -1"),
+        ((config, "--updates", "1"), "updates is 1: it must be 2 at least"),
+        ((config, "--price", "-1"), "price is -1.0: it must be 0 at least"),
         ((config, "--student.model.fnn", "3"), "did you mean"),
         ((config, "--sizes", "40,80,1600", "--quiet"), "there are 355"),
     ):

@@ -1,9 +1,22 @@
+import dataclasses
+import math
+import typing
+
 import pytest
 import yaml
 
 from distilmt import keys, pipeline, settings
-from distilmt.commands import DemoConfig
-from distilmt.config import RunConfig
+from distilmt.commands import (
+    CompareConfig,
+    CompressConfig,
+    CostConfig,
+    DemoConfig,
+    LabelsConfig,
+    PlanConfig,
+    ServeConfig,
+    TranslateConfig,
+)
+from distilmt.config import RunConfig, ShortlistConfig, SourceConfig
 from distilmt.errors import UserError
 
 
@@ -178,3 +191,47 @@ def test_label_takes_the_keys_of_labels_without_their_room():
 def test_who_labels_changes_no_step():
     here, there = settings.load([]), settings.load(["--labels.engine", "ray", "--labels.workers", "8"])
     assert pipeline.same_labels(here, there)
+
+
+COMMAND_KINDS = [
+    CompareConfig,
+    CompressConfig,
+    CostConfig,
+    DemoConfig,
+    LabelsConfig,
+    PlanConfig,
+    RunConfig,
+    ServeConfig,
+    ShortlistConfig,
+    SourceConfig,
+    TranslateConfig,
+]
+
+
+def numeric_fields(kind):
+    """Dotted names of all fields that may hold a number, in dataclasses within dataclasses and lists too."""
+    for field in dataclasses.fields(kind):
+        hint = typing.get_type_hints(kind)[field.name]
+        for inner in [hint, *typing.get_args(hint), *(a for h in typing.get_args(hint) for a in typing.get_args(h))]:
+            if dataclasses.is_dataclass(inner):
+                yield from (f"{field.name}.{name}" for name in numeric_fields(inner))
+            elif inner in (int, float):
+                yield field.name
+
+
+@pytest.mark.parametrize("kind", COMMAND_KINDS)
+def test_every_number_has_finite_bounds_that_hold_its_default(kind):
+    limits = keys.bounds_of(kind)
+    assert set(numeric_fields(kind)) == set(limits)
+    for name, interval in limits.items():
+        assert math.isfinite(interval.minimum) and math.isfinite(interval.maximum), name
+        assert interval.minimum < interval.maximum, name
+    if kind not in (CompareConfig, SourceConfig):
+        for name, _, default, _ in keys.fields(kind):
+            values = default if isinstance(default, list) else [default]
+            assert all(v in limits[name] for v in values if name in limits and v is not None), name
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**21, -(10**21)])
+def test_no_bounds_hold_what_is_no_usable_number(value):
+    assert all(value not in interval for kind in COMMAND_KINDS for interval in keys.bounds_of(kind).values())

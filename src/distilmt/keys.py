@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from distilmt.config import RunConfig
+from distilmt.config.bounds import BOUNDS, Bounds
 
 
 def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
@@ -34,6 +35,20 @@ def fields(kind: type, prefix: str = "", default: Any = None) -> Iterator[tuple[
             yield f"{prefix}{field.name}", hint, value, documentation.get(field.name, "")
 
 
+def bounds_of(kind: type, prefix: str = "") -> dict[str, Bounds]:
+    """Bounds of every number, by its dotted name; of the dataclasses in lists too."""
+    hints = typing.get_type_hints(kind)
+    bounds: dict[str, Bounds] = {}
+    for field in dataclasses.fields(kind):
+        name, hint = f"{prefix}{field.name}", hints[field.name]
+        for inner in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(inner):
+                bounds |= bounds_of(typing.cast(type, inner), f"{name}.")
+        if BOUNDS in field.metadata:
+            bounds[name] = field.metadata[BOUNDS]
+    return bounds
+
+
 def _docstrings(kind: type) -> dict[str, str]:
     """The string under every field of a dataclass."""
     body = ast.parse(inspect.getsource(kind)).body[0]
@@ -48,8 +63,10 @@ def _docstrings(kind: type) -> dict[str, str]:
 def describe(kind: type = RunConfig) -> str:
     """All keys with type, default and what they do."""
     lines = []
+    limits = bounds_of(kind)
     for name, hint, value, text in fields(kind):
-        lines.append(f"  --{name} ({_type_name(hint)}, default {value!r})\n      {text}")
+        interval = f", {limits[name]}" if name in limits else ""
+        lines.append(f"  --{name} ({_type_name(hint)}{interval}, default {value!r})\n      {text}")
     return "\n".join(lines)
 
 

@@ -6,22 +6,26 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from distilmt.config.bounds import MAX_COUNT, bounded
 from distilmt.errors import UserError
+
+# Codes become parts of file names and of prompts.
+_LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}([-_@][A-Za-z0-9]{1,8})*")
 
 
 @dataclass
 class CleaningConfig:
     """Which lines of a corpus are dropped, and why. Every dropped line is counted under its rule's name."""
 
-    min_words: int = 1
+    min_words: int = bounded(1, 0, 100_000)
     """Fewest words on either side (characters for Chinese, Japanese, Thai and other scripts without spaces)."""
-    max_words: int = 150
+    max_words: int = bounded(150, 1, MAX_COUNT)
     """Most words on either side (three times as many characters for scripts without spaces)."""
-    max_chars: int = 1500
+    max_chars: int = bounded(1500, 1, MAX_COUNT)
     """Most characters on either side."""
-    max_word_chars: int = 0
+    max_word_chars: int = bounded(0, 0, MAX_COUNT)
     """Longest word on either side, in characters (150 is usual); 0 allows all."""
-    max_ratio: float = 3.0
+    max_ratio: float = bounded(3.0, 1, 1_000_000)
     """Longest to shortest side, in characters weighted by script, with 10 characters added to both."""
     drop_identical: bool = True
     """Drop pairs whose two sides are the same."""
@@ -31,20 +35,16 @@ class CleaningConfig:
     """Of pairs with the same target (case and punctuation aside) keep the one with the best score."""
     markup: Literal["keep", "fix", "drop"] = "keep"
     """HTML tags and character entities: leave them, take them out and write entities as characters, or drop pairs."""
-    min_letters: float = 0.0
+    min_letters: float = bounded(0.0, 0, 1)
     """Smallest share of letters among the characters of either side (0.5 is usual); 0 allows all."""
     drop_number_mismatch: bool = False
     """Drop pairs whose sides do not have the same numbers (in digits)."""
     drop_url_mismatch: bool = False
     """Drop pairs whose sides do not have the same web and mail addresses."""
-    max_repetition: int = 0
+    max_repetition: int = bounded(0, 0, MAX_COUNT)
     """Most times in a row that a phrase of one to four words may stand; 0 allows all."""
     language_id: bool = False
     """Drop pairs whose sides are not in the languages named (needs the extra `langid`)."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_letters <= 1:
-            raise UserError(f"cleaning.min_letters is {self.min_letters:g}: it must lie between 0 and 1")
 
 
 @dataclass
@@ -57,21 +57,19 @@ class SourceConfig:
     """Like `corpus.name`; only the training part of a data set is taken."""
     id: str | None = None
     """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
-    weight: float = 1.0
+    weight: float = bounded(1.0, 0.001, 100)
     """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
     licence: str | None = None
     """What it may be used for, for the corpus card."""
     score: str | None = None
     """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
-    min_score: float | None = None
+    min_score: float | None = bounded(None, -1e12, 1e12)
     """Pairs with less, or without a score, are dropped."""
 
     def __post_init__(self) -> None:
         if bool(self.files) == bool(self.name):
             raise UserError(f"corpus.sources: {self.name or self.files or 'one'}: set either files or name")
         told = self.name or " ".join(self.files)
-        if not 0 < self.weight <= 100:
-            raise UserError(f"corpus.sources, {told}: weight is {self.weight:g}: it must lie above 0 and not above 100")
         if self.min_score is not None and self.score is None:
             raise UserError(f"corpus.sources, {told}: min_score is set, so name the column with score")
         if self.id is not None and not re.fullmatch(r"[A-Za-z0-9_.]+", self.id):
@@ -100,14 +98,20 @@ class CorpusConfig:
     """What `train` or `name` may be used for, for the corpus card; null takes what the data set itself says."""
     sources: list[SourceConfig] = field(default_factory=list)
     """More sources of pairs beside it, each with files or a name, and a weight."""
-    valid_size: int = 1500
+    valid_size: int = bounded(1500, 1, 100_000_000)
     """Most validation pairs (kept as they are if `valid` names files)."""
-    test_size: int = 2000
+    test_size: int = bounded(2000, 1, 100_000_000)
     """Most test pairs split off (files named by `test` are kept whole and uncleaned)."""
-    max_train: int | None = None
+    max_train: int | None = bounded(None, 1, 10**12)
     """Most training pairs, drawn at random after cleaning; null keeps all."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """What is dropped."""
+
+    def __post_init__(self) -> None:
+        for name in ("source", "target"):
+            code = getattr(self, name)
+            if not _LANGUAGE_CODE.fullmatch(code):
+                raise UserError(f"corpus.{name} is {code!r}: use a language code such as en, zh or pt_BR")
 
     @property
     def bilingual(self) -> bool:
@@ -121,15 +125,15 @@ class TokenizerConfig:
 
     path: str | None = None
     """A Marian or OPUS-MT directory whose pieces are taken instead of learning new ones."""
-    vocab_size: int = 8000
+    vocab_size: int = bounded(8000, 4, 1_000_000)
     """Pieces per vocabulary, pad included."""
     sharing: Literal["auto", "shared", "split"] = "auto"
     """One vocabulary for both sides, or one each; `auto` splits when the scripts differ (English and Chinese)."""
     model_type: Literal["unigram", "bpe"] = "unigram"
     """SentencePiece algorithm."""
-    character_coverage: float = 0.9995
+    character_coverage: float = bounded(0.9995, 0.98, 1)
     """Share of characters that get pieces of their own; the others are spelt in bytes."""
     byte_fallback: bool = True
     """Spell unknown characters in UTF-8 bytes, so that nothing is ever unknown."""
-    sample: int = 500_000
+    sample: int = bounded(500_000, 1, MAX_COUNT)
     """Most sentences a side the pieces are learnt from."""

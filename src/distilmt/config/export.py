@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
+from distilmt.errors import UserError
+
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
 ExportFormat = Literal["huggingface", "onnx", "argos", "marian", "web"]
 
@@ -36,18 +39,23 @@ class ExportConfig:
     licences: LicenceConfig = field(default_factory=LicenceConfig)
     """What the cards of all exports say."""
 
+    def __post_init__(self) -> None:
+        for name in ("teacher", "student"):
+            if not getattr(self, name):
+                raise UserError(f"export.{name} is empty: name at least one type, such as int8")
+
 
 @dataclass
 class ShortlistConfig:
     """Which target pieces a sentence may use (CTranslate2's vocabulary map)."""
 
-    best: int = 50
+    best: int = bounded(50, 1, 1_000_000)
     """Target pieces that every source piece allows: the likeliest translations. Fewer are faster, and lose more."""
-    frequent: int = 100
+    frequent: int = bounded(100, 0, 1_000_000)
     """The most frequent target pieces, which are always allowed."""
-    hypotheses: int = 1
+    hypotheses: int = bounded(1, 0, MAX_BEAM)
     """How many of the teacher's translations of a sentence it is learnt from, beside the reference; best first."""
-    sentences: int = 200_000
+    sentences: int = bounded(200_000, 1, MAX_COUNT)
     """Most sentences it is learnt from, taken evenly from the labels: the word aligner keeps them in memory."""
 
 
@@ -55,13 +63,13 @@ class ShortlistConfig:
 class EvaluationConfig:
     """How quality, speed and memory are measured."""
 
-    beam_size: int = 4
+    beam_size: int = bounded(4, 1, MAX_BEAM)
     """Beam of every system, in quality and speed alike."""
-    speed_sentences: int = 200
+    speed_sentences: int = bounded(200, 1, 1_000_000)
     """Test sentences the speed is measured on."""
-    bootstrap: int = 1000
+    bootstrap: int = bounded(1000, 1, 100_000)
     """Resamples of the paired bootstrap."""
-    examples: int = 20
+    examples: int = bounded(20, 0, 1_000_000)
     """Translations shown side by side."""
-    health_cases: int = 40
+    health_cases: int = bounded(40, 0, 1_000_000)
     """Most inputs of each challenge that student and teacher are examined with; 0 leaves them out."""

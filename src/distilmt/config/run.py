@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from distilmt.config.bounds import MAX_SEED, bounded
 from distilmt.config.corpus import CorpusConfig, TokenizerConfig
 from distilmt.config.export import EvaluationConfig, ExportConfig
 from distilmt.config.student import StudentConfig
@@ -18,7 +19,7 @@ class RunConfig:
 
     run_dir: str = "runs/run"
     """Directory of the run; made if missing, resumed if there."""
-    seed: int = 1
+    seed: int = bounded(1, 0, MAX_SEED)
     """Seed of everything random."""
     language: Literal["en", "zh"] = "en"
     """Language of the report."""

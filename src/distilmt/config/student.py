@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.errors import UserError
 
@@ -13,41 +14,41 @@ from distilmt.errors import UserError
 class ObjectiveConfig:
     """What the student minimises: a weighted sum of cross-entropies per target token."""
 
-    word: float = 0.7
+    word: float = bounded(0.7, 0, 1000)
     """Weight of the cross-entropy between the teacher's and the student's word distributions."""
-    label: float = 0.3
+    label: float = bounded(0.3, 0, 1000)
     """Weight of the cross-entropy against the words of the sequence itself (hypothesis or reference)."""
     annealing: bool = False
     """Let `word` fall to zero by the last update and `label` take over what it loses (teacher annealing)."""
-    reference_share: float = 0.5
+    reference_share: float = bounded(0.5, 0, 1)
     """Share of updates' sentences whose target is the reference instead of the teacher's hypothesis."""
-    temperature: float = 1.0
+    temperature: float = bounded(1.0, 0.01, 100)
     """Both distributions are softened by it; the term is multiplied by its square."""
-    top_k: int | None = None
+    top_k: int | None = bounded(None, 1, MAX_TOP_K)
     """Use fewer of the stored log-probabilities; null uses all."""
     tail: Literal["bucket", "uniform", "renormalise", "zero"] = "bucket"
     """Mass outside the top k: a bucket, one spread evenly over all other words, spread over the top k, or left out."""
     divergence: Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"] = "kl"
     """How the student's distribution is compared with the teacher's; all but `kl` need the tail `bucket`."""
-    skew: float = 0.1
+    skew: float = bounded(0.1, 0.001, 0.999)
     """β of `js` (0.5 is symmetric), α of the skewed divergences."""
     entropy: Literal["none", "penalty", "weight_high", "weight_low", "temperature"] = "none"
     """Reward the student's entropy; weigh positions by the teacher's, high or low; or soften certain positions most."""
-    entropy_weight: float = 0.01
+    entropy_weight: float = bounded(0.01, -100, 100)
     """Of the reward under `entropy: penalty`; below zero it is the reverse, a penalty of uncertainty."""
     selection: Literal["all", "batch", "queue", "hard_gate", "teacher_better"] = "all"
     """Positions the teacher's words are learnt at: all, the hardest, where the student is surer, or the teacher is."""
-    selection_share: float = 0.5
+    selection_share: float = bounded(0.5, 0.001, 0.999)
     """Share of positions that count as the hardest under `batch` and `queue`."""
-    ranking: float = 0.0
+    ranking: float = bounded(0.0, 0, 1000)
     """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
-    states: float = 0.0
+    states: float = bounded(0.0, 0, 1000)
     """Weight of the distance between student's and teacher's hidden states; the teacher is then kept in memory."""
-    attention: float = 0.0
+    attention: float = bounded(0.0, 0, 1000)
     """Weight of the divergence of the student's attention from the teacher's; the teacher is then kept in memory."""
     attention_heads: Literal["learnt", "same"] = "learnt"
     """Learn which heads are to be compared (Align-to-Distill), or compare heads one by one in the layers as far up."""
-    consistency: float = 0.0
+    consistency: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
 
     @property
@@ -58,31 +59,24 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":
             raise UserError(f"objective.tail is {self.tail!r}, but divergence {self.divergence!r} needs tail: bucket")
-        for name in ("skew", "selection_share"):
-            if not 0 < getattr(self, name) < 1:
-                raise UserError(f"objective.{name} is {getattr(self, name)}: it must lie between 0 and 1")
 
 
 @dataclass
 class OnPolicyConfig:
     """A last stretch in which the teacher says how it would go on from what the student itself has said."""
 
-    updates: int = 0
+    updates: int = bounded(0, 0, MAX_COUNT)
     """Updates of every round; 0 leaves it out."""
-    rounds: int = 1
+    rounds: int = bounded(1, 1, 1000)
     """How often the student translates anew and is trained on what the teacher says of it."""
-    share: float = 0.5
+    share: float = bounded(0.5, 0.001, 1)
     """Share of sentences that are read after the student's own words; the others after the reference's."""
-    sampling: float = 1.0
+    sampling: float = bounded(1.0, 0, 100)
     """Temperature at which the student's words are drawn; 0 takes its best by beam search."""
-    sentences: int | None = None
+    sentences: int | None = bounded(None, 1, MAX_COUNT)
     """Most sentences of a round, drawn at random; null takes all."""
-    learning_rate: float = 5e-4
+    learning_rate: float = bounded(5e-4, 0, 10)
     """Peak learning rate of a round."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise UserError(f"student.on_policy.share is {self.share:g}: it must lie above 0 and not above 1")
 
 
 @dataclass

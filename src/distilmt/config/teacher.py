@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.errors import UserError
@@ -21,23 +22,23 @@ class EndpointConfig:
         "Answer with the translation alone, on one line.\n\n{text}"
     )
     """What a language model is told; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
-    max_tokens: int = 512
+    max_tokens: int = bounded(512, 1, 1_000_000)
     """Most tokens of an answer; one that is cut off there is not used."""
     key_variable: str | None = None
     """Environment variable that holds the API key; the key itself is written nowhere."""
-    concurrent: int = 8
+    concurrent: int = bounded(8, 1, 1024)
     """Requests under way at once."""
-    per_minute: float = 0.0
+    per_minute: float = bounded(0.0, 0, 1e9)
     """Most requests a minute; 0 sets no limit."""
-    retries: int = 8
+    retries: int = bounded(8, 0, 1000)
     """How often a request that failed in passing is made again, each time after a longer wait."""
-    timeout: float = 120.0
+    timeout: float = bounded(120.0, 0.1, 86_400)
     """Seconds an answer is waited for."""
-    price_in: float = 0.0
+    price_in: float = bounded(0.0, 0, 1e9)
     """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
-    price_out: float = 0.0
+    price_out: float = bounded(0.0, 0, 1e9)
     """Price of a million tokens of answers."""
-    spend: float = 0.0
+    spend: float = bounded(0.0, 0, 1e12)
     """Stop when so much was spent; 0 sets no limit."""
 
 
@@ -81,54 +82,54 @@ class TeacherConfig:
 class LabelConfig:
     """What the teacher is asked, and what is kept of its answers."""
 
-    beam_size: int = 4
+    beam_size: int = bounded(4, 1, MAX_BEAM)
     """Beam of the teacher's translations."""
-    hypotheses: int = 1
+    hypotheses: int = bounded(1, 0, MAX_BEAM)
     """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
-    sampling: float = 0.0
+    sampling: float = bounded(0.0, 0, 100)
     """Draw the translations from the teacher's distribution at this temperature; 0 searches with the beam."""
-    length_penalty: float = 1.0
+    length_penalty: float = bounded(1.0, -10, 10)
     """CTranslate2's exponent of the length by which scores are divided."""
     compute_type: ComputeType = "int8"
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
-    top_k: int = 8
+    top_k: int = bounded(8, 0, MAX_TOP_K)
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
     score_on: Literal["hypothesis", "reference", "both"] = "hypothesis"
     """Whose prefixes the teacher's distributions are computed on."""
     ensemble: list[str] = field(default_factory=list)
     """More teachers, Marian directories with the same pieces: distributions are averaged, translations pooled."""
-    max_sentences: int | None = None
+    max_sentences: int | None = bounded(None, 1, 10**12)
     """Most training sentences labelled, drawn at random; null labels all."""
-    shard_size: int = 4000
+    shard_size: int = bounded(4000, 1, 10_000_000)
     """Sentences per shard: a kill loses at most one shard."""
-    max_length_ratio: float = 3.0
+    max_length_ratio: float = bounded(3.0, 1, 1_000_000)
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
-    max_repetition: int = 8
+    max_repetition: int = bounded(8, 1, MAX_COUNT)
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
     drop_copies: bool = True
     """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
-    max_ter: float | None = None
+    max_ter: float | None = bounded(None, 0, 1_000_000)
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
     choose: Literal["best", "nearest", "mbr"] = "best"
     """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
     utility: Literal["chrf", "bleu"] = "chrf"
     """Sentence score by which `nearest` and `mbr` choose."""
-    keep: int = 1
+    keep: int = bounded(1, 1, MAX_BEAM)
     """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
 
     reverse: str | None = None
     """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
-    reverse_keep: float = 0.95
+    reverse_keep: float = bounded(0.95, 0.001, 1)
     """Share of the hypotheses that is trained on, those that `reverse` likes best."""
     engine: Literal["local", "ray"] = "local"
     """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
     address: str = "local"
     """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
-    workers: int = 0
+    workers: int = bounded(0, 0, 100_000)
     """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
-    worker_cores: int = 1
+    worker_cores: int = bounded(1, 1, MAX_THREADS)
     """Cores of each worker on Ray."""
-    worker_gpus: float | None = None
+    worker_gpus: float | None = bounded(None, 0, 64)
     """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from distilmt.config.bounds import MAX_COUNT, MAX_THREADS, bounded
+
 
 @dataclass
 class ModelConfig:
@@ -12,17 +14,17 @@ class ModelConfig:
 
     preset: Literal["micro", "tiny", "small", "base", "teacher", "teacher-big"] | None = None
     """Named shape; keys set beside it override it. See `distilmt.students.presets`."""
-    d_model: int | None = None
+    d_model: int | None = bounded(None, 2, 65_536)
     """Width of the embeddings and of every layer."""
-    ffn: int | None = None
+    ffn: int | None = bounded(None, 1, 1_000_000)
     """Width of the feed-forward blocks."""
-    heads: int | None = None
+    heads: int | None = bounded(None, 1, 1024)
     """Attention heads."""
-    encoder_layers: int | None = None
+    encoder_layers: int | None = bounded(None, 1, 256)
     """Layers of the encoder."""
-    decoder_layers: int | None = None
+    decoder_layers: int | None = bounded(None, 1, 256)
     """Layers of the decoder."""
-    max_positions: int = 256
+    max_positions: int = bounded(256, 2, 65_536)
     """Longest sequence in tokens; longer training pairs are left out, longer texts are translated in parts."""
 
 
@@ -30,41 +32,41 @@ class ModelConfig:
 class TrainingConfig:
     """How a model is trained. Teacher, student and baseline share the loop."""
 
-    updates: int = 10_000
+    updates: int = bounded(10_000, 1, MAX_COUNT)
     """Optimizer steps at most; the learning-rate schedule ends here."""
-    seconds: float | None = None
+    seconds: float | None = bounded(None, 0.1, 1e9)
     """Most seconds, validations included; on a machine that slows down the schedule hurries to end in time."""
-    batch_tokens: int = 4096
+    batch_tokens: int = bounded(4096, 1, 1_000_000)
     """Most tokens of an update on either side."""
     optimizer: Literal["muon", "adam"] = "muon"
     """Of the layers' matrices: Muon learns most in the same time; embeddings, biases and norms always have Adam."""
-    learning_rate: float = 3e-3
+    learning_rate: float = bounded(3e-3, 0, 10)
     """Peak learning rate, of Adam and Muon alike; with `adam` alone 0.001 is safer."""
-    warmup: int = 200
+    warmup: int = bounded(200, 0, MAX_COUNT)
     """Updates over which the learning rate climbs to its peak; at most a fifth of all updates."""
     schedule: Literal["linear", "cosine", "inverse_sqrt"] = "linear"
     """How the learning rate falls after the warm-up: to zero at the last update, or by inverse square root."""
-    label_smoothing: float = 0.1
+    label_smoothing: float = bounded(0.1, 0, 0.9999)
     """Share of the reference's probability that is spread over the vocabulary (hard targets only)."""
-    dropout: float = 0.1
+    dropout: float = bounded(0.1, 0, 0.9999)
     """Dropout of every block."""
-    weight_decay: float = 0.0
+    weight_decay: float = bounded(0.0, 0, 10)
     """Decoupled weight decay."""
-    clip_norm: float = 1.0
+    clip_norm: float = bounded(1.0, 0, 1e6)
     """Largest gradient norm; 0 turns clipping off."""
-    average_decay: float = 0.998
+    average_decay: float = bounded(0.998, 0, 0.9999)
     """Exponential moving average of the weights that is validated and kept; 0 turns it off."""
-    validate_every: int = 1000
+    validate_every: int = bounded(1000, 1, MAX_COUNT)
     """Updates between validations (greedy decoding of validation sentences)."""
-    validate_sentences: int = 500
+    validate_sentences: int = bounded(500, 1, MAX_COUNT)
     """Validation sentences that are decoded."""
     metric: Literal["bleu", "chrf"] = "bleu"
     """What the best checkpoint is chosen by."""
-    patience: int = 10
+    patience: int = bounded(10, 0, MAX_COUNT)
     """Validations without a better score before training stops early; 0 never stops early."""
-    save_seconds: float = 45.0
+    save_seconds: float = bounded(45.0, 0, 1e9)
     """Seconds between checkpoints to resume from: a kill loses at most so much work."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` takes bf16 where the processor or GPU computes it natively."""
-    threads: int = 0
+    threads: int = bounded(0, 0, MAX_THREADS)
     """CPU threads; 0 takes one per core."""

@@ -12,7 +12,7 @@ from distilmt.config import RunConfig
 from distilmt.errors import UserError
 from distilmt.keys import nearest
 from distilmt.settings.flags import underscored
-from distilmt.settings.limits import check_jobs
+from distilmt.settings.jobs import check_jobs
 from distilmt.settings.runs import run_in
 from distilmt.settings.values import parse, parse_values
 
@@ -112,13 +112,7 @@ def _check_compress(config: CompressConfig) -> None:
     for name, values in (("types", config.types), ("beams", config.beams), ("bits", config.bits)):
         if not values:
             raise UserError(f"{name} is empty: name at least one")
-    if not 0 < config.ffn <= 1:
-        raise UserError(f"ffn is {config.ffn:g}: it must lie above 0 and not above 1")
     if config.baseline and not (Path(config.baseline) / "model.safetensors").exists():
         raise UserError(f"baseline {config.baseline} has no model.safetensors: name the directory of a trained student")
-    if min(config.beams) < 1:
-        raise UserError(f"beams are {config.beams}: each must be 1 at least")
-    if min(config.bits) < 3 or max(config.bits) > 8:
-        raise UserError(f"bits are {config.bits}: each must be 3 at least, 8 at most")
     if min(config.bits) < 8 and not config.packed:
         raise UserError(f"bits are {config.bits}, of use in packed files only: set packed to true, or bits to 8")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.commands import CompareConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.errors import UserError
 from distilmt.keys import nearest
 from distilmt.settings.flags import integers, own_parser, take_own
-from distilmt.settings.limits import check_jobs
+from distilmt.settings.jobs import check_jobs
 from distilmt.settings.runs import of_values
 from distilmt.settings.values import read_yaml
 
@@ -47,6 +48,7 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
     }
     config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
     _check_budgets(config, path)
+    check_bounds(config)
     check_jobs(config.jobs)
     return config
 

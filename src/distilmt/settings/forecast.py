@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distilmt.commands import CostConfig, PlanConfig
 from distilmt.config import RunConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.errors import UserError
 from distilmt.settings.flags import integers, own_parser, take_own
 from distilmt.settings.runs import load, run_in
@@ -32,7 +33,9 @@ def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfi
     run = _run_of(path, flags)
     like = Path(chosen.like or run.run_dir)
     other = run_in(like, []) if chosen.like or (like / "config.yaml").exists() else None
-    return CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir()), run, other
+    config = CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir())
+    check_bounds(config)
+    return config, run, other
 
 
 def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
@@ -50,7 +53,9 @@ def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
     chosen, flags = take_own(parser, arguments[1:], "--minutes 20, --sizes 500,2000,8000 and --seeds 1,2")
     if chosen.metric not in ("bleu", "chrf"):
         raise UserError(f"--metric {chosen.metric!r} is unknown: use bleu or chrf")
-    return PlanConfig(**vars(chosen)), _run_of(Path(arguments[0]), flags)
+    config = PlanConfig(**vars(chosen))
+    check_bounds(config)
+    return config, _run_of(Path(arguments[0]), flags)
 
 
 def _check_named(arguments: Sequence[str]) -> None:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import yaml
 
 from distilmt.config import RunConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
 from distilmt.settings.flags import joined_lists
-from distilmt.settings.limits import check_limits
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
         config = kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
         raise UserError(_plain(str(error))) from None
-    check_limits(config)
+    check_bounds(config)
     return config
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import lzma
 from pathlib import Path
 from typing import Any
 
 from distilmt.errors import UserError
+from distilmt.unpacking import allowance, unxz
 
 
 def is_model(path: Path) -> bool:
@@ -24,15 +24,17 @@ def content(path: Path, name: str) -> bytes:
     """A file of a model, unpacked.
 
     Raises:
-        UserError: it is packed, and broken.
+        UserError: it is packed, and broken or made to fill memory.
     """
     packed = path / f"{name}.xz"
-    if not packed.exists():
-        return (path / name).read_bytes()
-    try:
-        return lzma.decompress(packed.read_bytes())
-    except (lzma.LZMAError, EOFError) as error:
-        raise UserError(f"{packed} is broken ({error}): copy or export the model again") from None
+    return unxz(packed) if packed.exists() else (path / name).read_bytes()
+
+
+def unpacked_size(path: Path) -> int:
+    """Bytes of a directory's files and of those in its folders; of what is packed, as many as it may unpack to."""
+    files = [file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.is_file()]
+    sizes = ((file.suffix, file.stat().st_size) for file in files)
+    return sum(allowance(size) if suffix == ".xz" else size for suffix, size in sizes)
 
 
 def unpacked(path: Path) -> dict[str, object] | None:

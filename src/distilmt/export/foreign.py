@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
@@ -13,6 +12,7 @@ from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.export.huggingface import Unconverted, export_huggingface, languages, positions, prefix_of
 from distilmt.rundir import atomic_directory, read_json, write_json
+from distilmt.unpacking import unzip
 
 _VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
 _ARGOS_POSITIONS = 1024  # as many as CTranslate2 reads at most
@@ -103,12 +103,7 @@ def _unzipped(path: Path, place: Path) -> Path:
     """The directory of a package, which is a zip with one directory in it."""
     if path.is_dir():
         return path
-    try:
-        with zipfile.ZipFile(path) as package:
-            for entry in package.infolist():
-                if PurePosixPath(entry.filename).is_absolute() or ".." in PurePosixPath(entry.filename).parts:
-                    raise UserError(f"{path} is no package of Argos Translate: it names files outside itself")
-            package.extractall(place)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is no .argosmodel ({error}): copy or download it again") from None
-    return next(p for p in place.iterdir() if p.is_dir())
+    unzip(path, place)
+    if inner := next((p for p in place.iterdir() if p.is_dir()), None):
+        return inner
+    raise UserError(f"{path} holds no directory, as a package of Argos Translate does: copy or download it again")

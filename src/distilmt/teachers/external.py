@@ -17,6 +17,7 @@ from distilmt import progress
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.errors import UserError
 from distilmt.rundir import read_json, write_json
+from distilmt.sandbox import check_model_files
 from distilmt.students.presets import parameter_count
 from distilmt.teachers.local import family, first_line, load_marian
 from distilmt.teachers.outside import probe
@@ -90,9 +91,10 @@ def about(config: TeacherConfig) -> dict[str, Any]:
 
 
 def _check_there(path: str) -> None:
-    """A path that is no name on the hub must exist."""
+    """A path that is no name on the hub must exist, and hold files that can be opened without harm."""
     if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):
         raise UserError(f"teacher {path!r} does not exist: check teacher.path")
+    check_model_files(path)
 
 
 def is_ctranslate2(path: str) -> bool:

@@ -250,6 +250,8 @@ class TranslateConfig:
     """Translate of a .json file only what is below these keys (`title,text`); empty translates all strings."""
     glossary: str | None = None
     """Terms whose translation is prescribed: a .tsv file, each line a term, a tab and its translation."""
+    keep: list[str] = field(default_factory=list)
+    """Regular expressions of what a document or text keeps as it stands, besides placeholders and code."""
     n_best: int = bounded(1, 1, MAX_BEAM)
     """Translations of each line, best first."""
     scores: bool = False

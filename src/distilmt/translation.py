@@ -11,6 +11,7 @@ from distilmt import progress
 from distilmt.commands import TranslateConfig
 from distilmt.errors import UserError
 from distilmt.formats import SUFFIXES, Attentive, Translate, translate_document
+from distilmt.formats.keep import Keep
 from distilmt.rundir import atomic_path
 from distilmt.translator import Translator
 
@@ -20,12 +21,14 @@ BATCH = 64
 def translating(config: TranslateConfig, translator: Translator) -> Translate:
     """What translates sentences as the flags say: with the glossary, and progress. It tells attention too."""
     beam = config.beam_size or translator.beam_size
+    keep = Keep.of(config.keep)
     if not config.glossary:
-        return Attentive(_in_batches(lambda texts: translator.translate(texts, beam, BATCH)), translator.attention)
+        batched = _in_batches(lambda texts: translator.translate(texts, beam, BATCH))
+        return Attentive(batched, translator.attention, keep=keep)
     from distilmt import glossary
 
     terms = glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam)
-    return Attentive(_in_batches(terms.translate), translator.attention)
+    return Attentive(_in_batches(terms.translate), translator.attention, keep=keep)
 
 
 def _in_batches(translate: Translate) -> Translate:
@@ -48,8 +51,10 @@ def targets(config: TranslateConfig) -> dict[Path, Path | None]:
     """Where each file's translation goes; None for standard output. Nothing is read or translated yet.
 
     Raises:
-        UserError: a file is missing, of no known kind, or a translation would overwrite a source or another one.
+        UserError: a file is missing, of no known kind, or a translation would overwrite a source or another one; or a
+            pattern of `--keep` is none.
     """
+    Keep.of(config.keep)
     files = [Path(name) for name in config.files]
     for file in files:
         if not file.is_file():

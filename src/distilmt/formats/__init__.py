@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from distilmt.errors import UserError
+from distilmt.formats.keep import Keep
 from distilmt.formats.report import Report
 from distilmt.speaker import Attended
 
@@ -24,7 +24,7 @@ class Attentive:
     """Of texts and their translations, as `Translator.attention` has it; nothing where it is not known."""
     report: Report = field(default_factory=Report)
     """What a format adds to while it translates; `dataclasses.replace` gives each document its own."""
-    keep: tuple[re.Pattern[str], ...] = ()
+    keep: Keep = field(default_factory=Keep)
     """What a text must hold as it stands, besides what is known for a placeholder or code (`--keep`)."""
 
     def __call__(self, texts: list[str]) -> list[str]:
@@ -35,6 +35,11 @@ class Attentive:
 def report_of(translate: Translate) -> Report:
     """The report that a format adds to; one that nobody reads if the caller wants none."""
     return translate.report if isinstance(translate, Attentive) else Report()
+
+
+def keep_of(translate: Translate) -> Keep:
+    """What somebody wants kept besides placeholders."""
+    return translate.keep if isinstance(translate, Attentive) else Keep()
 
 
 def translate_document(data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = ()) -> bytes:

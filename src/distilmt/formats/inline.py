@@ -14,8 +14,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
-from distilmt.formats import Attentive, Translate, protect
-from distilmt.formats.protect import Kept
+from distilmt.formats import Attentive, Translate, keep_of, protect
+from distilmt.formats.protect import Grammar, Kept
 from distilmt.formats.sentence import Sentence, Spans, as_kept
 from distilmt.formats.units import Mark, Unit, gaps, in_sentences, inside, text_of, with_breaks
 from distilmt.speaker import Attended
@@ -48,12 +48,23 @@ def translate_units(units: Sequence[Unit], translate: Translate, strict: bool = 
     Returns:
         For every unit the same marks in the same order, with other strings between them.
     """
-    spaced = [with_breaks(unit) for unit in units]
-    cut = [in_sentences(unit) for unit in spaced]
+    grammar = Grammar(keep=keep_of(translate))
+    spaced = [with_breaks(protect.in_unit(unit, grammar)) for unit in units]
+    cut = [_cut_at_fences(unit) for unit in spaced]
     jobs = [_edged(parts, strict) for sentences in cut for is_sentence, parts in sentences if is_sentence]
     made = iter(_drive(jobs, translate))
     joined = [[p for is_sentence, parts in some for p in (next(made) if is_sentence else parts)] for some in cut]
-    return [_respaced(unit, result) for unit, result in zip(spaced, joined, strict=True)]
+    respaced = [_respaced(unit, result) for unit, result in zip(spaced, joined, strict=True)]
+    return [protect.without_marks(unit) for unit in respaced]
+
+
+def _cut_at_fences(unit: Unit) -> list[tuple[bool, Unit]]:
+    """A unit's sentences and what is none; a statement of a template ends a sentence."""
+    cut: list[tuple[bool, Unit]] = []
+    for is_fence, run in groupby(unit, lambda part: isinstance(part, Mark) and part.kind == "fence"):
+        parts = list(run)
+        cut += [(False, parts)] if is_fence else in_sentences(parts)
+    return cut
 
 
 def _drive(jobs: list[Job], translate: Translate) -> list[Unit]:
@@ -132,7 +143,7 @@ def _respaced(unit: Unit, made: Unit) -> Unit:
 
 
 def _has_words(parts: Iterable[str | Mark | Kept]) -> bool:
-    return any(isinstance(part, str) and protect.has_words(part) for part in parts)
+    return any(isinstance(part, str) and any(c.isalpha() for c in part) for part in parts)
 
 
 def _sentence(parts: Unit, strict: bool) -> Job:
@@ -183,7 +194,10 @@ def _marked(
 
 
 def _flat(parts: Unit) -> list[str | Kept | Mark]:
-    return [p for part in parts for p in (protect.split(part) if isinstance(part, str) else [part])]
+    return [
+        Kept(part.raw, part.ordered) if isinstance(part, Mark) and part.kind == "placeholder" else part
+        for part in parts
+    ]
 
 
 def _as_filled(before: Unit, after: Unit) -> bool:
@@ -197,8 +211,8 @@ def _in_parts(parts: Unit, strict: bool) -> Job:
     if len(flat) == 1:  # It cannot be cut any more.
         (text,) = yield [text_of(parts)]
         return [text]
-    if any(isinstance(p, Mark) and p.kind != "break" for p in flat):
-        made = yield from _cut_at(list(parts), lambda p: isinstance(p, Mark) and p.kind != "break", strict)
+    if any(map(_is_tag, flat)):
+        made = yield from _cut_at(flat, _is_tag, strict)
     elif any(isinstance(p, Kept) for p in flat):
         made = yield from _cut_at(flat, lambda p: isinstance(p, Kept), strict)
     else:
@@ -206,10 +220,14 @@ def _in_parts(parts: Unit, strict: bool) -> Job:
     return made
 
 
+def _is_tag(part: str | Kept | Mark) -> bool:
+    return isinstance(part, Mark) and part.kind != "break"
+
+
 def _cut_at(parts: Sequence[str | Kept | Mark], cuts: Callable[[str | Kept | Mark], bool], strict: bool) -> Job:
     made: Unit = []
     for cut, run in groupby(parts, cuts):
-        group: Unit = [p.shown if isinstance(p, Kept) else p for p in run]
+        group: Unit = [protect.mark(p) if isinstance(p, Kept) else p for p in run]
         if cut or not _has_words(group):
             made += group
             continue

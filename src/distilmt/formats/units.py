@@ -18,22 +18,30 @@ class Mark:
     """What stands between two texts and stays: `raw` as the file has it.
 
     `open` and `close` hold a text between them, a `point` stands alone, a `kept` one is read as a word (`shown`), a
-    `break` is white space other than one space.
+    `break` is white space other than one space. A `placeholder` is read as a word and may stand elsewhere in the
+    translation, a `fence` is a statement of a template: no text passes it.
     """
 
-    kind: Literal["open", "close", "point", "kept", "break"]
+    kind: Literal["open", "close", "point", "kept", "break", "placeholder", "fence"]
     raw: str
     shown: str = ""
+    ordered: bool = False
+    """Whether a placeholder stands behind the ordered ones that stood before it."""
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the model reads it as a word."""
+        return self.kind in ("kept", "placeholder")
 
 
 Unit = list["str | Mark"]
 
 
 def gaps(unit: Unit) -> list[Unit]:
-    """What stands before, between and behind a unit's marks (strings and breaks): one more than there are marks."""
+    """What stands before, between and behind a unit's marks (text, breaks, placeholders): one more than the marks."""
     found: list[Unit] = [[]]
     for part in unit:
-        if isinstance(part, str) or part.kind == "break":
+        if isinstance(part, str) or part.kind in ("break", "placeholder", "fence"):
             found[-1].append(part)
         else:
             found.append([])
@@ -63,7 +71,7 @@ def with_breaks(unit: Unit) -> Unit:
     for part in merged(unit):
         if isinstance(part, Mark):
             found.append(part)
-            spaced = part.kind == "break" or (spaced and part.kind != "kept")
+            spaced = part.kind == "break" or (spaced and not part.is_word)
             continue
         end = 0
         if spaced and part.startswith(" "):
@@ -78,12 +86,13 @@ def with_breaks(unit: Unit) -> Unit:
 
 
 def _width(part: str | Mark) -> int:
-    return len(part) if isinstance(part, str) else int(part.kind in ("kept", "break"))
+    return len(part) if isinstance(part, str) else int(part.is_word or part.kind == "break")
 
 
 def in_sentences(unit: Unit) -> list[tuple[bool, Unit]]:
     """A unit's sentences, and in between what is none; together they are the unit."""
-    plain = "".join(p if isinstance(p, str) else {"kept": "X", "break": "\n"}.get(p.kind, "") for p in unit)
+    shown = {"kept": "X", "placeholder": "X", "break": "\n"}
+    plain = "".join(p if isinstance(p, str) else shown.get(p.kind, "") for p in unit)
     cuts: list[int] = []
     for sentence in sentences(plain):
         begin = plain.index(sentence, cuts[-1] if cuts else 0)
@@ -132,7 +141,7 @@ def inside(parts: Unit) -> tuple[int, int]:
 
     def outer(number: int, partner: int | None, own: str) -> bool:
         part = parts[number]
-        if isinstance(part, str) or part.kind == "kept":
+        if isinstance(part, str) or part.is_word:
             return False
         return part.kind != own or partner is None or not start <= partner < end
 

@@ -43,11 +43,13 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
         else:
             given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else rest.pop(0))
     named, text, keys = given.pop(""), given.pop("--text", [None])[-1], given.pop("--json_keys", [])
+    keep = given.pop("--keep", [])
     flags = [f"{name}={values[-1]}" for name, values in given.items()]
     # What people wrote is taken as it stands: a parser would read `null` or `1e3` out of it.
     flags += [f"--path={named[0]}", f"--files={json.dumps(named[1:])}"] if named else []
     found = parse(TranslateConfig, flags)
-    config = dataclasses.replace(found, text=text, json_keys=[key for several in keys for key in several.split(",")])
+    keys = [key for several in keys for key in several.split(",")]
+    config = dataclasses.replace(found, text=text, json_keys=keys, keep=keep)
     _check_translate(config)
     return config
 
@@ -58,6 +60,9 @@ def _check_translate(config: TranslateConfig) -> None:
     documents = config.files or config.format not in (None, "lines") or config.glossary
     if (config.scores or config.n_best > 1) and documents:
         raise UserError("--scores and --n_best are for lines: leave out files, --format and --glossary")
+    is_lines = not config.files and (config.scores or config.n_best > 1 or config.format == "lines")
+    if config.keep and (is_lines or not (config.files or config.format or config.text is not None)):
+        raise UserError("--keep is for documents and texts: add --format txt, or leave it out")
     if config.files and (config.text is not None or config.format):
         raise UserError("files are translated by their endings: leave out --text and --format")
     if config.output and not config.files:

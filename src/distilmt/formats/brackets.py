@@ -1,0 +1,80 @@
+"""Where brackets and template code end. Each text is looked through once, however many openers it has."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+_TOKEN = re.compile(r"[{}()]")
+_PARTNER = {"}": "{", ")": "("}
+_TEMPLATE = {"{{": "}}", "{%": "%}", "{#": "#}", "<%": "%>", "<?": "?>"}
+# A quotation mark behind a letter is an apostrophe.
+_QUOTED = re.compile(r"(?<!\w)(?:\"(?:[^\"\\\n]|\\.)*(\")?|'(?:[^'\\\n]|\\.)*(')?)")
+_QUOTES = 4  # closers inside quotation marks that are passed over
+
+
+class Brackets:
+    """The brackets of one text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._next: dict[str, int] = {}  # where the next closer of a kind stands, -1 if there is none
+
+    def match(self, at: int) -> int | None:
+        """Behind the bracket that closes the one at `at`; None if nothing does."""
+        return self._matches.get(at)
+
+    @cached_property
+    def _matches(self) -> dict[int, int]:
+        """For `{` and `(`: where their partners end. A closer without a partner closes nothing."""
+        matches: dict[int, int] = {}
+        opened: dict[str, list[int]] = {"{": [], "(": []}
+        for token in _TOKEN.finditer(self._text):
+            if token[0] in opened:
+                opened[token[0]].append(token.start())
+            elif opened[_PARTNER[token[0]]]:
+                matches[opened[_PARTNER[token[0]]].pop()] = token.end()
+        return matches
+
+    def until(self, closer: str, at: int) -> int | None:
+        """Behind the next `closer` from `at` on. Must be asked from the left to the right."""
+        if (position := self._next.get(closer, -2)) != -1 and position < at:
+            position = self._next[closer] = self._text.find(closer, at)
+        return None if position < 0 else position + len(closer)
+
+    def template(self, begin: int, brace: int) -> int | None:
+        """Behind template code such as `{{ x }}` or `<% x %>`; None if it has no end.
+
+        Args:
+            begin: where it begins, with a sign such as `$` before the brace if there is one.
+            brace: where its bracket stands.
+        """
+        opener = self._text[brace : brace + 2] if self._text[begin] != "<" else self._text[begin : begin + 2]
+        start = begin if opener[0] == "<" else brace
+        end = self._balanced(start) if opener == "{{" else None
+        end = end or self.until(_TEMPLATE[opener], start + 2)
+        for _ in range(_QUOTES):
+            if end is None or (quote := self._open_quote(start + 2, end - 2)) is None:
+                break
+            end = self._behind_quote(quote, end, _TEMPLATE[opener]) or end
+        while opener == "{{" and end is not None and self._text[end : end + 1] == "}":
+            end += 1
+        return end
+
+    def _balanced(self, start: int) -> int | None:
+        outer, inner = self.match(start), self.match(start + 1)
+        return outer if outer is not None and inner is not None and outer == inner + 1 else None
+
+    def _open_quote(self, start: int, end: int) -> str | None:
+        """The quotation mark that is open at `end`."""
+        for quoted in _QUOTED.finditer(self._text, start, end):
+            if not (quoted[1] or quoted[2]):
+                return quoted[0][0]
+        return None
+
+    def _behind_quote(self, quote: str, at: int, closer: str) -> int | None:
+        """Behind the next closer that follows the next quotation mark on the line."""
+        line_end = self._text.find("\n", at)
+        mark = self._text.find(quote, at, at + 2000 if line_end < 0 else min(line_end, at + 2000))
+        position = self._text.find(closer, mark + 1, mark + 2000) if mark >= 0 else -1
+        return None if position < 0 else position + len(closer)

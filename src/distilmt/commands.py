@@ -222,6 +222,8 @@ class ServeConfig:
     """Whether documents are translated."""
     web: bool = True
     """Whether the page for people is served."""
+    public_url: str = ""
+    """Address by which clients know the server, such as https://example.org; needed for links behind a proxy."""
     cors: str = ""
     """Web origin whose pages may ask, such as https://example.org; * is any, empty none."""
     proxies: str = ""

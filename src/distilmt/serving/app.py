@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,14 +18,14 @@ from starlette.middleware.cors import CORSMiddleware
 
 from distilmt import __version__
 from distilmt.serving import asked, codes, documents, spec
-from distilmt.serving.detection import detect, warm_up
+from distilmt.serving.detection import Candidate, text_of_markup, unidentified, warm_up
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import Refused
 from distilmt.serving.gate import Gate
 from distilmt.serving.limits import Keys, Rates
 from distilmt.serving.models import Known, Pair
 from distilmt.serving.pages import add_pages
-from distilmt.serving.service import Service, Translated
+from distilmt.serving.service import Route, Service, Translated
 
 _NO_JSON = ("/download_file/{filename}", "/metrics")
 
@@ -42,24 +44,33 @@ class Api:
         values = await self._let_in(request)
         question = asked.question(values, self.config)
         self._spend(request, values, len(question.texts))
-        source: dict[str, Any] | None = None
-        if question.source == "auto":
-            source = self.service.source_of(question.texts, question.target)
         begun = time.perf_counter()
-        if codes.shown(question.source) == codes.shown(question.target) or (
-            source and source["language"] == codes.shown(question.target)
-        ):
-            said = [Translated([(text, 0, "")]) for text in question.texts]
-        else:
-            pair = self.service.pair(str(source["language"]) if source else question.source, question.target)
-            said = await self._said(question, pair)
-        return JSONResponse(_answer(question, said, source, time.perf_counter() - begun))
+        routes = await self._routes(question)
+        said = [Translated([(text, 0, "")]) for text in question.texts]
+        for pair in {id(route.pair): route.pair for route in routes if route.pair}.values():
+            rows = [row for row, route in enumerate(routes) if route.pair is pair]
+            translated = await self._said(question, [question.texts[row] for row in rows], pair)
+            for row, one in zip(rows, translated, strict=True):
+                said[row] = one
+        detected = [route.detected for route in routes]
+        return JSONResponse(_answer(question, said, detected, time.perf_counter() - begun))
 
-    async def _said(self, question: asked.Question, pair: Pair) -> list[Translated]:
+    async def _routes(self, question: asked.Question) -> list[Route]:
+        """The models for each text; every text's language is detected by itself."""
+
+        def route(text: str) -> Route:
+            read = text_of_markup(text) if question.html else text
+            return self.service.route(read, question.source, question.target, alone=len(question.texts) == 1)
+
+        if question.source != "auto":
+            return [route("")] * len(question.texts)
+        return await asyncio.to_thread(lambda: [route(text) for text in question.texts])
+
+    async def _said(self, question: asked.Question, texts: list[str], pair: Pair) -> list[Translated]:
         if not question.html:
-            return await self.service.translate(question.texts, pair, question.alternatives)
+            return await self.service.translate(texts, pair, question.alternatives)
         ask = self.service.from_thread(pair, asyncio.get_running_loop())
-        pages = await self.documents.run(lambda: [documents.translate_html(text, ask) for text in question.texts])
+        pages = await self.documents.run(lambda: [documents.translate_html(text, ask) for text in texts])
         return [Translated([(page, 0, "")]) for page in pages]
 
     async def detect(self, request: Request) -> Response:
@@ -67,7 +78,8 @@ class Api:
         values = await self._let_in(request)
         texts = asked.texts(values, self.config)
         self._spend(request, values, len(texts))
-        return JSONResponse(detect(texts))
+        candidates = await asyncio.to_thread(self.service.identify, " ".join(texts))
+        return JSONResponse(candidates or [unidentified(self.service.languages)])
 
     async def languages(self) -> Response:
         """List the languages."""
@@ -91,17 +103,31 @@ class Api:
         data = await file.read()
         self._spend(request, values, max(1, len(data) // self.config.char_limit))
         if source == "auto":
-            source = str(self.service.source_of([data.decode("utf-8", "ignore")], target)["language"])
-        pair = self.service.pair(source, target)
-        ask = self.service.from_thread(pair, asyncio.get_running_loop())
-        done = await self.documents.run(lambda: documents.translate(data, kind, ask))
-        token = self.documents.keep(documents.safe_name(name, pair.main.target), done)
-        return JSONResponse({"translatedFileUrl": str(request.url_for("download_file", filename=token))})
+            text = await self.documents.run(lambda: documents.text_of(data, kind))
+            pair = self.service.route(text, source, target).pair
+        else:
+            pair = self.service.pair(source, target)
+        done = data
+        if pair is not None:
+            ask = self.service.from_thread(pair, asyncio.get_running_loop())
+            done = await self.documents.run(lambda: documents.translate(data, kind, ask))
+        token = self.documents.keep(documents.safe_name(name, self.service.language(target)), done)
+        return JSONResponse({"translatedFileUrl": self._base(request) + f"/download_file/{quote(token)}"})
+
+    def _base(self, request: Request) -> str:
+        """What goes before a path so that the client finds it: nothing where it came by a name that is not known here.
+
+        A Host header may hold anything, so that only this machine's names and addresses are given back to clients.
+        """
+        if self.config.public_url:
+            return self.config.public_url.rstrip("/")
+        ours = {"localhost", "127.0.0.1", "::1", self.config.host, (request.scope.get("server") or [None])[0]}
+        return f"{request.url.scheme}://{request.url.netloc}" if _host(request) in ours else ""
 
     async def download_file(self, filename: str) -> Response:
         """Fetch a translated document."""
         name, data = self.documents.find(filename)
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+        headers = {"Content-Disposition": documents.disposition(name), "Cache-Control": "private, no-store"}
         return Response(data, media_type="application/octet-stream", headers=headers)
 
     async def settings(self) -> Response:
@@ -127,8 +153,9 @@ class Api:
         """Take a better translation: not here."""
         raise Refused(403, "Suggestions are disabled on this server.")
 
-    async def models(self) -> Response:
+    async def models(self, request: Request) -> Response:
         """List the models."""
+        self.let_in(request)
         return JSONResponse([self._model(pair, known) for pair in self.service.pairs.values() for known in pair.models])
 
     def _model(self, pair: Pair, known: Known) -> dict[str, Any]:
@@ -151,8 +178,10 @@ class Api:
         """Translate by every model of a pair, one after another so that their times can be compared."""
         values = await self._let_in(request)
         question = asked.question(values, self.config)
-        source = self.service.source_of(question.texts, question.target) if question.source == "auto" else None
-        pair = self.service.pair(str(source["language"]) if source else question.source, question.target)
+        route = await asyncio.to_thread(self.service.route, " ".join(question.texts), question.source, question.target)
+        pair = route.pair
+        if pair is None:
+            raise Refused(400, f"Invalid request: the text is to be in another language than {question.target}")
         self._spend(request, values, len(question.texts) * len(pair.models))
         answers = []
         for known in pair.models:
@@ -166,7 +195,7 @@ class Api:
                     "kind": known.role,
                     "bytes": known.bytes,
                     "milliseconds": round(1000 * seconds, 1),
-                    **_answer(question, said, source, seconds),
+                    **_answer(question, said, [route.detected] * len(said), seconds),
                 }
             )
         return JSONResponse(answers)
@@ -175,10 +204,15 @@ class Api:
         """Tell that the server is there."""
         return JSONResponse({"status": "ok"})
 
-    async def metrics(self) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """Counters, for Prometheus."""
+        self.let_in(request)
         self.service.metrics.waiting.set(self.service.store.waiting)
         return Response(self.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def let_in(self, request: Request) -> None:
+        """Refuse who has no key where keys are asked for, of a request without a body."""
+        self.keys.check(_key(request, request.query_params))
 
     async def _let_in(self, request: Request) -> asked.Values:
         """All that was sent, by somebody with a key where keys are asked for."""
@@ -197,8 +231,20 @@ def _key(request: Request, values: asked.Values) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def _host(request: Request) -> str | None:
+    """The host that a request names, without its port; None where it names none that could be."""
+    try:
+        return (
+            request.url.hostname
+            if re.fullmatch(r"(\[[\d:a-fA-F.]+\]|[\w.-]+)(:\d{1,5})?", request.headers.get("host", ""))
+            else None
+        )
+    except ValueError:
+        return None
+
+
 def _answer(
-    question: asked.Question, said: list[Translated], source: dict[str, Any] | None, seconds: float
+    question: asked.Question, said: list[Translated], detected: Sequence[Candidate | None], seconds: float
 ) -> dict[str, Any]:
     """What LibreTranslate would say; lists for a list."""
 
@@ -206,8 +252,8 @@ def _answer(
         return values if question.is_list else values[0]
 
     answer: dict[str, Any] = {"translatedText": one_or_all([one.text for one in said])}
-    if source is not None:
-        answer["detectedLanguage"] = one_or_all([source] * len(said))
+    if question.source == "auto":
+        answer["detectedLanguage"] = one_or_all(list(detected))
     if question.alternatives:
         answer["alternatives"] = one_or_all([one.alternatives(question.alternatives) for one in said])
     if question.details:
@@ -247,14 +293,20 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
         service.store.close()
 
     app = FastAPI(
-        title="distilmt", version=__version__, docs_url=None, redoc_url=None, openapi_url="/spec", lifespan=lifespan
+        title="distilmt",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/spec",
+        lifespan=lifespan,
+        redirect_slashes=False,
     )
     app.state.api = api
     operations = spec.operations(service.targets, service.config)
     for path, method, endpoint in _routes(api):
         kind = Response if path in _NO_JSON else JSONResponse
         app.add_api_route(path, endpoint, methods=[method], response_class=kind, openapi_extra=operations.get(path))
-    add_pages(app, service, operations["/report"])
+    add_pages(app, service, operations["/report"], api.let_in)
     app.add_exception_handler(Refused, _tell_refused)
     app.add_exception_handler(HTTPException, _tell_http)
     paths = frozenset(path for path, *_ in _routes(api))
@@ -286,6 +338,12 @@ async def _tell_refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.message}, error.status, error.headers)
 
 
-async def _tell_http(_: Request, error: Exception) -> Response:
+async def _tell_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = ["OPTIONS", *(error.headers or {}).get("Allow", "").split(", ")]
+        allowed += ["HEAD"] * ("GET" in allowed)
+        error.headers = {"Allow": ", ".join(filter(None, allowed))}
+        if request.method == "OPTIONS":
+            return Response(headers=error.headers)
     return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
+from urllib.parse import parse_qsl
 
-from starlette.datastructures import FormData, Headers, UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from distilmt.commands import ServeConfig
 from distilmt.serving.errors import Refused
 
 Values = Mapping[str, Any]
+# Python knows many more, some of which (IDNA) take long to read.
+_CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
+_FIELDS = 1000  # of a form or a query; more than anybody's parameters, few enough to read at once
 
 
 @dataclass
@@ -41,17 +49,43 @@ async def values(request: Request, body_limit: int) -> Values:
     Raises:
         Refused: the body is not what its content type says.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind, charset = _content_type(request.headers.get("content-type", ""))
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         return _json(await request.body())
-    query = dict(request.query_params)
+    query = _first(_pairs(request.scope.get("query_string", b""), "utf-8"))
     if kind == "multipart/form-data":
         return query | await _multipart(request, body_limit)
     if kind == "application/x-www-form-urlencoded":
-        return query | _plain(await FormParser(request.headers, request.stream()).parse())
+        return query | _first(_pairs(await request.body(), charset))
     if await request.body():
         raise Refused(415, "Send JSON or a form: the content type is neither")
     return query
+
+
+def _content_type(header: str) -> tuple[str, str]:
+    """The content type in lower case, and its charset; UTF-8 where it has none."""
+    message = Message()
+    message["content-type"] = header
+    kind = header.split(";")[0].strip().lower()
+    return kind, str(message.get_param("charset") or "utf-8")
+
+
+def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
+    """Names and values of a query or an urlencoded form, whose bytes need not be escaped (`curl -d q=è` escapes none).
+
+    Raises:
+        Refused: there are too many, the charset is unknown, or the bytes are not of it.
+    """
+    try:
+        if not _CHARSETS.fullmatch(codecs.lookup(charset).name):
+            raise LookupError
+        return parse_qsl(body.decode(charset), True, encoding=charset, errors="strict", max_num_fields=_FIELDS)
+    except LookupError:
+        raise Refused(400, f"Invalid form: unknown charset {charset[:40]!r}") from None
+    except UnicodeError:
+        raise Refused(400, f"Invalid form: it is not in {charset[:40]}") from None
+    except ValueError:
+        raise Refused(400, f"Invalid form: more than {_FIELDS} fields") from None
 
 
 def _json(body: bytes) -> Values:
@@ -66,21 +100,21 @@ def _json(body: bytes) -> Values:
 
 async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
     parser = MultiPartParser(
-        Headers(raw=request.headers.raw), request.stream(), max_files=1, max_fields=16, max_part_size=body_limit
+        Headers(raw=request.headers.raw), request.stream(), max_files=1, max_fields=_FIELDS, max_part_size=body_limit
     )
     parser.spool_max_size = body_limit + 1
     try:
-        return _plain(await parser.parse())
-    except (MultiPartException, KeyError, UnicodeError) as error:
+        return _first((await parser.parse()).multi_items())
+    except (MultiPartException, FormParserError, KeyError, ValueError) as error:
         raise Refused(400, f"Invalid form: {error}") from None
 
 
-def _plain(form: FormData) -> dict[str, Any]:
+def _first(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The first value of each name, as LibreTranslate takes them; lines end in LF, however the form wrote them."""
     found: dict[str, Any] = {}
-    for name, value in form.multi_items():
+    for name, value in pairs:
         if name not in found:
-            found[name] = value if isinstance(value, UploadFile) else "\n".join(value.splitlines())
+            found[name] = value.replace("\r\n", "\n") if isinstance(value, str) else value
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from distilmt.languages import NAMES
@@ -10,27 +11,30 @@ from distilmt.languages import NAMES
 _SHOWN = {
     "pb": "pt-BR",
     "pt-br": "pt-BR",
-    "zh": "zh-Hans",
-    "zh-cn": "zh-Hans",
-    "zh-hans": "zh-Hans",
     "zt": "zh-Hant",
-    "zh-tw": "zh-Hant",
-    "zh-hk": "zh-Hant",
-    "zh-hant": "zh-Hant",
     "no": "nb",
+    "iw": "he",
+    "in": "id",
+    "ji": "yi",
 }
 _NAMED = {"pt-BR": "pb", "zh-Hans": "zh", "zh-Hant": "zt"}
+_TRADITIONAL = {"hant", "tw", "hk", "mo"}
+MACROLANGUAGES = {"no": "nb", "nn": "nb", "yue": "zh", "wuu": "zh"}
+"""Codes of a detector whose texts a model of the other code translates."""
 
 
 def shown(code: str) -> str:
     """A code as LibreTranslate writes it."""
-    plain = code.strip().lower().replace("_", "-")
-    return _SHOWN.get(plain, plain)
+    plain = re.split(r"[.]", code.strip().lower().replace("_", "-"))[0]
+    first, *others = plain.split("-")
+    if first == "zh":
+        return "zh-Hant" if _TRADITIONAL & set(others) else "zh-Hans"
+    return _SHOWN.get(plain) or "-".join([_SHOWN.get(first, first), *others])
 
 
 def base(code: str) -> str:
     """The language without its country or script: `pt` of `pt-BR`."""
-    return code.split("-")[0]
+    return re.split("[-@]", code)[0]
 
 
 def name(code: str) -> str:
@@ -39,8 +43,8 @@ def name(code: str) -> str:
 
 
 def closest(code: str, known: Collection[str]) -> str | None:
-    """The known code of a language: the same, else one of another country or script of it."""
+    """The known code of a language: the same, else the first one of another country or script of it."""
     wanted = shown(code)
     if wanted in known:
         return wanted
-    return next((other for other in known if base(other) == base(wanted)), None)
+    return next((other for other in sorted(known) if base(other) == base(wanted)), None)

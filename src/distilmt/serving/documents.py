@@ -6,11 +6,13 @@ import asyncio
 import re
 import secrets
 import time
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TypeVar
+from urllib.parse import quote
 
 from distilmt.errors import UserError
 from distilmt.serving.errors import Refused
@@ -18,6 +20,8 @@ from distilmt.serving.errors import Refused
 _AT_A_TIME = 2
 _KEPT_SECONDS = 600.0
 _KEPT_BYTES = 100_000_000
+_NAME = 48  # characters of a name: 192 bytes at most
+_READ = 4000  # characters that are enough to identify a document's language
 
 Translate = Callable[[list[str]], list[str]]
 T = TypeVar("T")
@@ -103,11 +107,38 @@ def suffix(name: str) -> str:
 
 
 def safe_name(name: str, target: str) -> str:
-    """A name for the translation that is safe in headers and on any disk: `report_it.docx` of `a/b/report.docx`."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_")[:64]
+    """A name for the translation that is safe in headers and on any disk: `report_it.docx` of `a/b/report.docx`.
+
+    Letters and digits of all scripts stay.
+    """
+    path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
+    stem = re.sub(r"[^\w-]+", "_", path.stem).strip("_")[:_NAME]
     ending = re.sub(r"[^A-Za-z0-9.]", "", path.suffix)[:16].lower()
     return f"{stem or 'document'}_{target}{ending}"
+
+
+def disposition(name: str) -> str:
+    """The Content-Disposition header (RFC 6266) of a `safe_name`: in ASCII, and where that is not all, in UTF-8."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", unicodedata.normalize("NFKD", name)).lstrip("_.")
+    header = f'attachment; filename="{plain}"'
+    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name)}"
+
+
+def text_of(data: bytes, kind: str) -> str:
+    """The beginning of what people read in a document; runs on a thread.
+
+    Raises:
+        UserError: as `translate`.
+    """
+    texts: list[str] = []
+
+    def copy(some: list[str]) -> list[str]:
+        if sum(map(len, texts)) < _READ:
+            texts.extend(some)
+        return some
+
+    translate(data, kind, copy)
+    return " ".join(texts)
 
 
 def translate(data: bytes, kind: str, translate: Translate) -> bytes:

@@ -23,7 +23,10 @@ class _Gone(Exception):
 
 
 class Gate:
-    """ASGI middleware: reads bodies whole within limits, counts, and says `Connection: close` once it is closing."""
+    """ASGI middleware: reads bodies whole within limits, counts, and says `Connection: close` once it is closing.
+
+    HEAD is answered as GET without the body.
+    """
 
     def __init__(self, app: Any, metrics: Metrics, paths: Collection[str], body_limit: int) -> None:
         """Wrap an app.
@@ -43,7 +46,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.perf_counter(), 0
+        begun, status, is_head = time.perf_counter(), 0, scope["method"] == "HEAD"
+        scope = scope | {"path": _path(scope["path"]), "method": "GET" if is_head else scope["method"]}
         self._metrics.under_way.inc()
 
         async def told(message: dict[str, Any]) -> None:
@@ -52,6 +56,8 @@ class Gate:
                 status = message["status"]
                 extra = [*_SECURE, (b"connection", b"close")] if self.closing else _SECURE
                 message = message | {"headers": [*message.get("headers", []), *extra]}
+            elif is_head:
+                message = message | {"body": b""}
             await send(message)
 
         taken = 0
@@ -101,6 +107,11 @@ class Gate:
         except BaseException:
             self._buffered -= size
             raise
+
+
+def _path(path: str) -> str:
+    """A path as the routes have it: clients put addresses together of parts that end and begin with a slash."""
+    return "/" + path.strip("/")
 
 
 def _replayed(body: bytes, receive: Any) -> Any:

@@ -23,9 +23,13 @@ class Keys:
         """Read keys from a file, one a line (`#` starts a comment), and from DISTILMT_API_KEYS.
 
         Raises:
-            UserError: the file cannot be read or holds no key.
+            UserError: the file cannot be read or holds no key, or the variable is set and holds none: a secret that
+                did not arrive must not open the server.
         """
-        keys = [key.strip() for key in os.environ.get(_VARIABLE, "").split(",")]
+        variable = os.environ.get(_VARIABLE)
+        keys = [key.strip() for key in (variable or "").split(",")]
+        if variable is not None and not any(keys):
+            raise UserError(f"{_VARIABLE} is set but holds no key: write keys into it, between commas, or unset it")
         if path:
             keys += _lines(Path(path))
         self._digests = [_digest(key) for key in keys if key]

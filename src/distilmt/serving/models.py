@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +66,43 @@ def pairs(arguments: list[str], system: str) -> dict[tuple[str, str], Pair]:
         UserError: something is neither a model nor a run with exports, or its languages are not known.
     """
     found: dict[tuple[str, str], Pair] = {}
-    names: set[str] = set()
-    for argument in arguments:
-        for known in _named(argument, system):
-            if known.name in names:
-                raise UserError(f"{argument} is named twice, or two models are called {known.name}: name it once")
-            names.add(known.name)
-            pair = found.setdefault((known.source, known.target), Pair(known))
-            pair.models.append(known)
-            if known.role == "teacher" and pair.main is not known:
-                pair.teacher = _better(pair.teacher, known)
+    places: set[Path] = set()
+    named = [(argument, known) for argument in arguments for known in _named(argument, system)]
+    names = _unique_names([known for _, known in named])
+    for (argument, known), name in zip(named, names, strict=True):
+        if known.path.resolve() in places:
+            raise UserError(f"{argument} is named twice: name it once")
+        places.add(known.path.resolve())
+        known = replace(known, name=name)
+        pair = found.setdefault((known.source, known.target), Pair(known))
+        pair.models.append(known)
+        if known.role == "teacher" and pair.main is not known:
+            pair.teacher = _better(pair.teacher, known)
     return found
+
+
+def _unique_names(models: list[Known]) -> list[str]:
+    """A name for each model: its own, or with as many directories above it as tell it from all others."""
+    depths = [0] * len(models)
+    while True:
+        names = [_name_with(known, depth) for known, depth in zip(models, depths, strict=True)]
+        deeper = [
+            depth + (names.count(name) > 1 and depth < len(known.path.resolve().parts))
+            for known, name, depth in zip(models, names, depths, strict=True)
+        ]
+        if deeper == depths:
+            return names
+        depths = deeper
+
+
+def _name_with(known: Known, depth: int) -> str:
+    """A model's name with `depth` of the directories above what it is named by: `a/run/student` of `run/student`."""
+    if not depth:
+        return known.name
+    start = known.path.resolve()
+    while start.name != known.name.split("/")[0] and start != start.parent:
+        start = start.parent
+    return "/".join([*start.parent.parts[1:][-depth:], known.name])
 
 
 def _better(one: Known | None, other: Known) -> Known:

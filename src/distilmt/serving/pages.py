@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -35,12 +36,15 @@ class _Static(StaticFiles):
         return response
 
 
-def add_pages(app: FastAPI, service: Service, report_operation: dict[str, Any]) -> None:
-    """Serve `/`, `/static/…` and `/report`, of which OpenAPI is told so."""
+def add_pages(
+    app: FastAPI, service: Service, report_operation: dict[str, Any], let_in: Callable[[Request], None]
+) -> None:
+    """Serve `/` and `/static/…`, and to whom `let_in` does not refuse, `/report`, of which OpenAPI is told so."""
     reports = {known.name: known.report for pair in service.pairs.values() for known in pair.models if known.report}
 
-    async def report(model: str = "") -> Response:
+    async def report(request: Request, model: str = "") -> Response:
         """Show the report of a model's run; without a model, of the first that has one."""
+        let_in(request)
         path = reports.get(model) if model else next(iter(reports.values()), None)
         if path is None or not path.exists():
             raise Refused(404, "There is no report: it comes with a run directory")

@@ -14,7 +14,7 @@ from distilmt.errors import UserError
 from distilmt.formats import Attentive
 from distilmt.serving import codes
 from distilmt.serving.batcher import Limits
-from distilmt.serving.detection import detect
+from distilmt.serving.detection import Candidate, identify, unidentified
 from distilmt.serving.errors import Refused
 from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known, Pair, pairs
@@ -39,6 +39,16 @@ class Said:
     def nth(self, index: int) -> str:
         """A hypothesis; the last where there are fewer."""
         return self.hypotheses[min(index, len(self.hypotheses) - 1)].text
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which models translate a text."""
+
+    pair: Pair | None
+    """None: the text stays as it is."""
+    detected: Candidate | None = None
+    """Its language, where it was to be detected."""
 
 
 @dataclass
@@ -111,30 +121,70 @@ class Service:
             found.setdefault((told[0], told[1]), {}).update(glossary.read(Path(name)))
         return found
 
-    def pair(self, source: str, target: str) -> Pair:
-        """The models that translate.
+    @property
+    def languages(self) -> set[str]:
+        """All languages that are translated from or into."""
+        return {code for pair in self.pairs for code in pair}
+
+    def language(self, code: str) -> str:
+        """The served language of a code.
+
+        Raises:
+            Refused: there is none (400).
+        """
+        known = codes.closest(code, self.languages)
+        if known is None:
+            raise Refused(400, f"{code} is not supported")
+        return known
+
+    def pair(self, source: str, target: str) -> Pair | None:
+        """The models that translate; None where both are the same language.
 
         Raises:
             Refused: a language is not known, or not in this combination (400).
         """
-        targets = {target for _, target in self.pairs}
-        known_target = codes.closest(target, targets | set(self.targets))
-        known_source = codes.closest(source, set(self.targets) | targets)
-        for asked, known in ((source, known_source), (target, known_target)):
-            if known is None:
-                raise Refused(400, f"{asked} is not supported")
-        found = self.pairs.get((known_source, known_target))  # type: ignore[arg-type]
-        if found is None:
-            names = [codes.name(codes.shown(code)) for code in (target, source)]
+        pair = self.pairs.get((self.language(source), self.language(target)))
+        if pair is None and self.language(source) != self.language(target):
+            (target_name, source_name) = (codes.name(codes.shown(code)) for code in (target, source))
             raise Refused(
-                400, f"{names[0]} ({target}) is not available as a target language from {names[1]} ({source})"
+                400, f"{target_name} ({target}) is not available as a target language from {source_name} ({source})"
             )
-        return found
+        return pair
 
-    def source_of(self, texts: Sequence[str], target: str) -> dict[str, object]:
-        """The language that texts are in, of those that can be translated into `target`."""
-        among = {source for source, other in self.pairs if other == codes.closest(target, {other})}
-        return detect(texts, among or self.targets)[0]
+    def identify(self, text: str, target: str | None = None) -> list[Candidate]:
+        """The likeliest languages of a text; none for one without letters.
+
+        Args:
+            text: as people write it.
+            target: a served language; what can be translated into it is preferred where two are about as likely.
+        """
+        sources = {source for source, other in self.pairs if target in (None, other)}
+        return identify(text, self.languages, sources)
+
+    def route(self, text: str, source: str, target: str, alone: bool = True) -> Route:
+        """Which models translate a text.
+
+        Args:
+            text: as people write it.
+            source: a code, or `auto`.
+            target: a code.
+            alone: False lets a text in a language that is not served stay as it is, for the sake of the others.
+
+        Raises:
+            Refused: as `pair`; or the text is in a language that is not served (400).
+        """
+        if source != "auto":
+            return Route(self.pair(source, target))
+        known_target = self.language(target)
+        candidates = self.identify(text, known_target)
+        if not candidates:
+            return Route(None, unidentified(self.languages))
+        detected = str(candidates[0]["language"])
+        if detected in self.languages:
+            return Route(self.pair(detected, known_target), candidates[0])
+        if alone:
+            raise Refused(400, f"{codes.name(detected)} ({detected}) is not supported")
+        return Route(None, candidates[0])
 
     async def translate(
         self, texts: Sequence[str], pair: Pair, alternatives: int = 0, model: Known | None = None

@@ -5,7 +5,10 @@ export function useKey(text) {
   key = text;
 }
 
-export const get = (path) => answered(fetch(path));
+export const get = (path) => answered(fetch(path, { headers: key ? { Authorization: `Bearer ${key}` } : {} }));
+
+// A page of the server that wants the key too, as the address of a link.
+export const linked = (path) => path.replace(/^\//, "") + (key ? `&api_key=${encodeURIComponent(key)}` : "");
 
 export function post(path, values, signal) {
   const body = JSON.stringify(key ? { ...values, api_key: key } : values);

@@ -1,6 +1,6 @@
 // The server's page: translates as one types, and shows two models side by side.
 import { copy, languageName, number, say, setUp } from "../shared/page.js";
-import { get, post, useKey } from "./api.js";
+import { get, linked, post, useKey } from "./api.js";
 import * as comparison from "./comparison.js";
 import * as files from "./files.js";
 import * as languages from "./languages.js";
@@ -17,16 +17,17 @@ let answer = null; // the last one, of /translate
 let line = ["empty"]; // what the status says
 let asking = new AbortController();
 let timer;
+let modelsTimer;
 
 setUp(WORDS, show);
 begin();
 
 async function begin() {
   try {
-    const [known, settings, found] = await Promise.all(["languages", "frontend/settings", "models"].map(get));
-    models = found;
+    const [known, settings] = await Promise.all(["languages", "frontend/settings"].map(get));
     most = settings.charLimit;
     byId("key-row").hidden = !settings.keyRequired;
+    if (!settings.keyRequired) models = await get("models");
     languages.know(known, { source: settings.language.source.code, target: settings.language.target.code });
     if (settings.supportedFilesFormat.length) files.setUp(settings.supportedFilesFormat, pair);
     comparison.setUp(() => report(...comparison.show()));
@@ -42,7 +43,7 @@ function listen() {
   text.addEventListener("input", () => { showCount(); soon(); });
   source.addEventListener("change", () => { languages.showTargets(); change(); });
   target.addEventListener("change", change);
-  byId("key").addEventListener("input", ({ target: { value } }) => { useKey(value); soon(); });
+  byId("key").addEventListener("input", ({ target: { value } }) => { useKey(value); soon(); knowModels(); });
   byId("key-row").addEventListener("submit", (event) => event.preventDefault());
   byId("clear").addEventListener("click", () => { text.value = ""; change(); text.focus(); });
   byId("copy").addEventListener("click", () => copy(said.textContent).then(() => report("copied")));
@@ -52,6 +53,12 @@ function listen() {
 
 function pair() {
   return { source: source.value, target: target.value };
+}
+
+// With a key that is being typed: until it is right, the server lists none.
+function knowModels() {
+  clearTimeout(modelsTimer);
+  modelsTimer = setTimeout(() => get("models").then((found) => { models = found; show(); }, () => {}), PAUSE);
 }
 
 function soon() {
@@ -171,7 +178,7 @@ function showStatus() {
 // One link a run: the models of a run share its report.
 function showReports() {
   const runs = new Map();
-  for (const { name, report } of models) if (report) runs.set(name.split("/")[0], report.replace(/^\//, ""));
+  for (const { name, report } of models) if (report) runs.set(name.slice(0, name.lastIndexOf("/")), linked(report));
   const links = [...runs].flatMap(([run, href]) => [" ", Object.assign(document.createElement("a"), { href, textContent: run })]);
   byId("reports").replaceChildren(...(links.length ? [say("reports"), ...links] : []));
 }

@@ -1,5 +1,6 @@
 // Two models side by side: their words, those that differ marked; time and size.
 import { language, number, say } from "../shared/page.js";
+import { linked } from "./api.js";
 import { compared } from "./diff.js";
 
 const panes = [...document.querySelectorAll(".compared")].map((pane) => ({
@@ -56,7 +57,7 @@ export function setStale() {
 function showOne({ select, said, facts, report }, answer, marks, target) {
   const model = models.find(({ name }) => name === select.value);
   report.hidden = !model?.report;
-  if (model?.report) report.href = model.report.replace(/^\//, "");
+  if (model?.report) report.href = linked(model.report);
   said.classList.remove("stale");
   said.lang = target;
   said.ariaLabel = select.value;

@@ -241,12 +241,12 @@ class TranslateConfig:
     path: str = ""
     """A run directory, or an exported model."""
     files: list[str] = field(default_factory=list)
-    """Documents to translate: .txt .srt .vtt .html .md .po .docx .json; without any, lines of standard input."""
+    """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; without any, lines of standard input."""
     output: str | None = None
     """Where a translated document goes: a file, or a directory, in which it gets the name it has."""
     text: str | None = None
     """A text to translate instead."""
-    format: Literal["lines", "txt", "srt", "vtt", "html", "md", "po", "json"] | None = None
+    format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None
     """What comes in: lines for the model as they stand (standard input), or a document (`text`: txt)."""
     json_keys: list[str] = field(default_factory=list)
     """Translate of a .json file only what is below these keys (`title,text`); empty translates all strings."""

@@ -12,7 +12,7 @@ from distilmt.formats.report import Report
 from distilmt.speaker import Attended
 
 Translate = Callable[[list[str]], list[str]]
-SUFFIXES = (".txt", ".srt", ".vtt", ".html", ".htm", ".md", ".markdown", ".po", ".docx", ".json")
+SUFFIXES = (".txt", ".srt", ".vtt", ".ass", ".ssa", ".html", ".htm", ".md", ".markdown", ".po", ".docx", ".json")
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,15 @@ def _translate_text(text: str, suffix: str, translate: Translate, json_keys: tup
         from distilmt.formats import json_strings
 
         return json_strings.translate_json(text, translate, json_keys)
-    from distilmt.formats import lines
-
     if suffix == ".txt":
+        from distilmt.formats import lines
+
         return lines.translate_lines(text, translate)
-    return lines.translate_cues(text, translate, entities=suffix == ".vtt")
+    from distilmt.formats import subtitles
+
+    if suffix in (".ass", ".ssa"):
+        return subtitles.translate_ass(text, translate)
+    return subtitles.translate_cues(text, translate, entities=suffix == ".vtt")
 
 
 def _decoded(data: bytes) -> tuple[str, Callable[[str], bytes]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from distilmt.errors import UserError
 from distilmt.formats import Translate
 from distilmt.formats.inline import translate_units
-from distilmt.formats.lines import tagged
+from distilmt.formats.tags import tagged
 from distilmt.formats.units import text_of
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')

@@ -8,7 +8,7 @@ from typing import Any
 from distilmt.errors import UserError
 from distilmt.formats import Translate
 from distilmt.formats.inline import translate_units
-from distilmt.formats.lines import tagged
+from distilmt.formats.tags import tagged
 from distilmt.formats.units import Unit, text_of
 
 # A line that starts so, or follows one that ends so, is no continuation of the line above.

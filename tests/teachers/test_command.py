@@ -1,5 +1,6 @@
 """Programs that read lines and write lines, as teachers."""
 
+import shlex
 import shutil
 import sys
 
@@ -8,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.errors import UserError
-from distilmt.teachers.outside import Outside
+from distilmt.teachers.outside import Outside, probe
 
 
 def teacher(*words, answers=None):
-    import shlex
-
     facts = {"kind": "command", "name": "it", "command": shlex.join(words), "source": "en", "target": "it"}
     return Outside(facts, answers)
 
@@ -37,10 +36,11 @@ def test_whatever_the_text_is_every_one_gets_its_own_line(texts):
     assert all(said.split() == text.split() or not text.isprintable() for said, text in zip(found, texts, strict=True))
 
 
-def test_a_line_that_becomes_two_or_none_harms_no_other():
+def test_a_line_that_becomes_two_or_none_does_no_harm_to_others():
     said = python("print('a\\nb' if 'two' in line else line.strip(), end='' if 'none' in line else '\\n')")
     texts = ["x", "two", "y", "z"]
-    assert said.translate(texts) == ["x", "a b", "y", "z"]
+    assert said.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it, nothing tells
+    assert said.source.spent() == {"several_lines": 1}
     nothing = python("'none' in line or print(line.strip())")
     assert nothing.translate(["x", "none", "y"]) == ["x", "", "y"]
 
@@ -75,3 +75,83 @@ def test_apertium():
         pytest.skip("apertium-eng-spa is not installed")
     found = teacher("apertium", "-u", "eng-spa").translate(["The house is white.", "", "I have two dogs."])
     assert found == ["La casa es blanca.", "", "Tengo dos perros."]
+
+
+WRAPPERS = {
+    "banner": ("sys.stdout.write('Loading model ...\\n'); upper()", r"4 lines for 3 .*at every start 'Loading model"),
+    "goodbye": ("upper(); print('Done.')", r"4 lines for 3 .*at every start 'Done"),
+    "prompt": ("print('> ', end=''); [print(line.upper(), end='> ') for line in sys.stdin]; print()", "4 lines for 3"),
+    "labels": ("[print('it:', line.upper(), end='') for line in sys.stdin]", "begins every line with 'it: '"),
+    "echo": ("[print(line + line.upper(), end='') for line in sys.stdin]", "6 lines for 3"),
+    "spaced": ("[print(line.upper()) for line in sys.stdin]", "6 lines for 3"),
+    "first only": ("print(sys.stdin.readline().upper(), end='')", "1 lines for 3"),
+    "one line": ("print(sys.stdin.read().upper().replace('\\n', ' '))", "1 lines for 3"),
+    "nothing": ("sys.stdin.read()", "writes nothing for 'Hello.'"),
+    "latin": ("sys.stdout.buffer.write(sys.stdin.read().encode('latin-1'))", "another encoding than UTF-8 .*line 2"),
+    "utf-16": ("sys.stdout.buffer.write(sys.stdin.read().encode('utf-16'))", "writes UTF-16"),
+    "utf-16-le": ("sys.stdout.buffer.write(sys.stdin.read().encode('utf-16-le'))", "another encoding|zero bytes"),
+    "mojibake": ("sys.stdout.buffer.write(sys.stdin.read().encode().decode('latin-1').encode())", "another encoding"),
+    "cr": ("sys.stdout.buffer.write(sys.stdin.read().replace('\\n', '\\r').encode())", "carriage returns"),
+    "bar": ("[print('1/3\\r2/3\\r' + line, end='') for line in sys.stdin]", "carriage returns"),
+    "colors": ("[print('\\x1b[1m' + line.strip() + '\\x1b[0m') for line in sys.stdin]", "colors"),
+    "killed": ("import os; os.kill(os.getpid(), 9)", "failed with signal SIGKILL"),
+    "status": ("sys.exit('no model')", r"failed with status 1 \\(no model\\)"),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_the_probe_refuses_what_writes_more_than_translations(name):
+    body, message = WRAPPERS[name]
+    code = f"import sys\ndef upper(): print(sys.stdin.read().upper(), end='')\n{body}"
+    facts = {"kind": "command", "name": name, "command": shlex.join([sys.executable, "-c", code])}
+    with pytest.raises(UserError, match=message.replace("\\\\", "\\")) as error:
+        probe(facts)
+    assert "\n" not in str(error.value)
+
+
+ACCEPTED = {
+    "plain": "print(sys.stdin.read().upper(), end='')",
+    "no line feed at the end": "print(sys.stdin.read().upper().rstrip(), end='')",
+    "CRLF": "[print(line.strip().upper(), end='\\r\\n') for line in sys.stdin]",
+    "mark": "print('\\ufeff' + sys.stdin.read().upper(), end='')",
+    "line by line": "[print(line.upper(), end='', flush=True) for line in sys.stdin]",
+    "noise": "print('Loading', file=sys.stderr); print(sys.stdin.read().upper(), end='')",
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_habits_that_do_no_harm(name):
+    words = [sys.executable, "-X", "utf8", "-c", f"import sys\n{ACCEPTED[name]}"]
+    probe({"kind": "command", "name": name, "command": shlex.join(words)})
+    assert teacher(*words).translate(["one", "è", "three"]) == ["ONE", "È", "THREE"]
+
+
+def test_a_banner_that_no_probe_saw_stops_at_the_first_batch(tmp_path):
+    starts = tmp_path / "starts"
+    body = f"open({str(starts)!r}, 'a').write('x')\nprint('Loading')\nfor line in sys.stdin: print(line, end='')"
+    with pytest.raises(UserError, match=r"41 lines for 40 .*at every start 'Loading'"):
+        teacher(sys.executable, "-c", f"import sys\n{body}").translate([f"text {n}" for n in range(40)])
+    assert len(starts.read_text()) <= 3
+
+
+@pytest.mark.parametrize("command", ["", "  ", "a | b", "a > b", "a 2>/dev/null", "a && b"])
+def test_command_lines_for_a_shell_are_told(command):
+    with pytest.raises(UserError, match=r"is empty|no shell runs it: write sh -c"):
+        Outside({"kind": "command", "command": command})
+
+
+def test_a_script_without_a_first_line_is_told(tmp_path):
+    script = tmp_path / "script"
+    script.write_bytes(b"\x00\x01")
+    script.chmod(0o755)
+    with pytest.raises(UserError, match="cannot be started"):
+        teacher(str(script)).translate(["a"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([0, 2]).flatmap(lambda odd: st.lists(st.sampled_from([1, odd]), min_size=1, max_size=12)))
+def test_each_text_has_its_own_translation_or_none(counts):
+    code = "import sys\nfor line in sys.stdin: print((line.upper()) * int(line[0]), end='')"
+    texts = [f"{count} word{number}" for number, count in enumerate(counts)]
+    found = teacher(sys.executable, "-c", code).translate(texts)
+    assert found == [text.upper() if count == 1 else "" for count, text in zip(counts, texts, strict=True)]

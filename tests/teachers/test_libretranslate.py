@@ -54,3 +54,28 @@ def test_refusals_and_nonsense_are_told(server):
     server.answer = lambda path, body: (200, ["?"])
     with pytest.raises(UserError, match="answers otherwise than LibreTranslate"):
         teacher(server).translate(["a"])
+
+
+def test_a_sentence_the_server_refuses_gets_none(server):
+    too_long = (400, {"error": "Invalid request: request (5321) exceeds text limit (5000)"})
+    server.answer = lambda path, body: too_long if "bad" in str(body["q"]) else upper(path, body)
+    speaker = teacher(server, concurrent=1)
+    texts = ["bad", *(f"text {n}" for n in range(20)), "bad 2"]
+    assert speaker.translate(texts) == ["" if "bad" in text else text.upper() for text in texts]
+    assert speaker.source.spent()["refused"] == 2
+
+
+def test_a_server_may_take_one_text_at_a_time(server):
+    def one(path, body):
+        single = body["q"] if isinstance(body["q"], str) else "\n".join(body["q"])
+        return 200, {"translatedText": single.upper()}
+
+    server.answer = one
+    assert teacher(server).translate(["a", "b", "c"]) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("answer", [b"<!DOCTYPE html><title>Hi</title>", b"{}", b'{"translatedText": [null]}', b"3"])
+def test_odd_answers_end_in_one_line(server, answer):
+    server.answer = lambda path, body: (200, answer)
+    with pytest.raises(UserError, match=r"check teacher\.url"):
+        teacher(server, retries=0).translate(["a"])

@@ -1,13 +1,17 @@
 """A language model behind OpenAI's API: what it is asked, what goes wrong, what it costs."""
 
+import json
 from dataclasses import asdict
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.errors import UserError
 from distilmt.teachers import endpoint
 from distilmt.teachers.outside import Outside
+from distilmt.teachers.rejection import rejection_of
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +164,190 @@ def test_a_configuration_must_make_sense():
         TeacherConfig(url="http://x/v1", endpoint=EndpointConfig(model="m", prompt="Translate!"))
     with pytest.raises(UserError, match=r"teacher\.path and teacher\.url are both set"):
         TeacherConfig(path="x", url="http://x/v1")
+
+
+def refusing(*names, status=400, form="openai"):
+    """A server that takes none of some fields, and names them as servers do."""
+
+    def answer(path, body):
+        name = next((name for name in names if name in body), None)
+        if name is None:
+            return upper(path, body)
+        bodies = {
+            "openai": {"error": {"message": f"Unsupported parameter: '{name}'", "param": name, "code": "unsupported"}},
+            "message": {"error": {"message": f"`{name}` is not supported by this model."}},
+            "value": {"error": {"message": f"Unsupported value: '{name}' does not support 0 with this model."}},
+            "pydantic": {"detail": [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are bad"}]},
+            "plain": f"unknown field '{name}'".encode(),
+            "string": {"error": f"unrecognized request argument supplied: '{name}'"},
+        }
+        return status, bodies[form]
+
+    return answer
+
+
+@pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
+def test_max_tokens_has_a_newer_name(server, form):
+    server.answer = refusing("max_tokens", form=form, status=422 if form == "pydantic" else 400)
+    assert teacher(server, concurrent=1).translate(["a", "b"]) == ["A", "B"]
+    assert [set(body) & {"max_tokens", "max_completion_tokens"} for _, body in server.asked] == [
+        {"max_tokens"},
+        {"max_completion_tokens"},
+        {"max_completion_tokens"},
+    ]
+
+
+@pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
+def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, monkeypatch):
+    lines = []
+    monkeypatch.setattr("distilmt.progress.say", lines.append)
+    names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
+    server.answer = refusing(*names, form=form)
+    extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
+    found = teacher(server, concurrent=1, extra=extra).hypotheses(["a", "b"], count=2, sampling=0.5)
+    assert [each[0].text for each in found] == ["A", "B"]
+    assert set(server.asked[-1][1]) == {"model", "messages"}
+    assert sorted(line.split("'")[1] for line in lines) == sorted(set(names) - {"max_tokens"})
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.sampled_from(["temperature", "seed", "n", "top_p", "max_tokens", "logprobs"])), st.integers(1, 8))
+def test_whatever_it_refuses_the_translation_comes(server, names, concurrent):
+    server.answer = refusing(*names)
+    speaker = teacher(server, concurrent=concurrent, extra={"seed": 1, "top_p": 0.5, "logprobs": True})
+    assert speaker.translate(["a", "b", "c"]) == ["A", "B", "C"]
+
+
+def test_a_text_that_is_too_long_takes_no_field_away(server):
+    def answer(path, body):
+        message = "'max_tokens' or 'max_completion_tokens' is too large: the maximum context length is 64"
+        return (400, {"error": {"message": message}}) if "long" in str(body) else upper(path, body)
+
+    server.answer = answer
+    assert teacher(server, concurrent=1).translate(["long", "b"]) == ["", "B"]
+    assert all("max_tokens" in body for _, body in server.asked)
+
+
+def test_the_first_sentence_may_be_the_refused_one(server):
+    server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
+    assert teacher(server, concurrent=1).translate(["bad", "fine"]) == ["", "FINE"]
+
+
+def test_further_fields_are_sent_and_are_part_of_who_is_asked(server, tmp_path):
+    server.answer = upper
+    about = {"reasoning_effort": "low", "temperature": None, "chat_template_kwargs": {"enable_thinking": False}}
+    teacher(server, extra=about).translate(["a"])
+    body = server.asked[0][1]
+    assert body["reasoning_effort"] == "low" and not body["chat_template_kwargs"]["enable_thinking"]
+    assert "temperature" not in body
+    with pytest.raises(UserError, match=r"extra has 'messages': set teacher\.endpoint\.prompt"):
+        TeacherConfig(url="http://x/v1", endpoint=EndpointConfig(model="m", extra={"messages": []}))
+
+
+def chunks(*texts, end=True):
+    events = [{"choices": [{"delta": {"content": text}}]} for text in texts]
+    events += [{"choices": [{"delta": {}, "finish_reason": "stop"}]}] if end else []
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode() + (
+        b"data: [DONE]\n\n" if end else b""
+    )
+
+
+def test_a_stream_of_events_is_put_together(server):
+    times = iter(range(9))
+    server.answer = lambda path, body: (200, chunks("ciao ", "mondo", end=bool(next(times))))  # first cut off
+    assert teacher(server).translate(["hello world"]) == ["ciao mondo"]
+    assert len(server.asked) == 2
+
+
+def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr("distilmt.progress.say", lines.append)
+    answers = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
+    server.answer = lambda path, body: says(answers[body["messages"][0]["content"][-1]])
+    speaker = teacher(server, tmp_path / "a.sqlite", concurrent=1)
+    assert speaker.translate(list("abcde")) == ["", "", "", "D", "E"]
+    spent = speaker.answers.spent()
+    assert {key: spent[key] for key in ("unfinished_thoughts", "declined", "empty", "cleaned")} == dict.fromkeys(
+        ("unfinished_thoughts", "declined", "empty", "cleaned"), 1
+    )
+    assert len(lines) == 4
+    assert teacher(server, tmp_path / "a.sqlite").translate(list("abcde")) == ["", "", "", "D", "E"]
+    assert len(server.asked) == 5
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        ((200, b"<html><title>Welcome</title></html>"), "answers with a web page, not with JSON"),
+        ((302, {}, {"Location": "http://elsewhere/v1"}), "redirects to http://elsewhere/v1"),
+        ((308, {}, {"Location": "http://elsewhere/v1"}), "redirects to"),
+        ((404, b"<html><title>Not Found</title>" + b"x" * 3000), "status 404: Not Found"),
+        ((429, {"error": {"message": "pay", "code": "insufficient_quota"}}), "status 429: pay"),
+        ((200, {"error": {"message": "no credits", "code": 402}}), "status 402: no credits"),
+        ((200, b"[]"), "answers otherwise than OpenAI"),
+        ((200, {"choices": [{"message": {"content": 5}}]}), "answers otherwise than OpenAI"),
+        ((200, b"[" * 100_000), "failed 2 times"),
+        ((200, b""), "an empty answer"),
+        ((200, b"\xff\xff"), "failed 2 times"),
+        ((500, b"\xff" * 100), "failed 2 times"),
+    ],
+)
+def test_odd_servers_end_in_one_line(server, answer, message):
+    server.answer = lambda path, body: answer
+    with pytest.raises(UserError, match=message) as error:
+        teacher(server, retries=1).translate(["a"])
+    assert "\n" not in str(error.value)
+
+
+def test_an_error_with_status_200_may_be_in_passing(server):
+    times = iter(range(9))
+    error = (200, {"error": {"message": "busy", "code": 503}})
+    server.answer = lambda *asked: upper(*asked) if next(times) else error
+    assert teacher(server).translate(["a"]) == ["A"]
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "file:///etc/passwd", "http://", "http://a b/v1", "http://x:y/v1"]
+)
+def test_addresses_that_are_none_are_told_at_once(url):
+    facts = {"kind": "openai", "name": "m", "url": url, "source": "en", "target": "it", "asked": {}}
+    with pytest.raises(UserError, match="is no address"):
+        Outside(facts | {"endpoint": asdict(EndpointConfig(model="m"))}).translate(["a"])
+
+
+@pytest.mark.parametrize("value, least, most", [("2.5", 2.5, 2.5), ("soon", 0, 1), ("nan", 0, 1), ("-3", 0, 0)])
+def test_retry_after_in_all_its_forms(value, least, most, monkeypatch):
+    monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.5)
+    waits = []
+    server = endpoint.Endpoint(asdict(EndpointConfig(model="m")))
+    monkeypatch.setattr(server.stop, "wait", lambda timeout: waits.append(timeout) and False)
+    server._rest(0, value)
+    assert least <= waits[0] <= most
+
+
+def test_retry_after_may_be_a_date(monkeypatch):
+    import email.utils
+    import time
+
+    assert 50 < endpoint._seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(400, 599),
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.text(max_size=9) | st.integers(),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(
+                st.sampled_from(["error", "detail", "message", "param", "loc", "msg", "code", "type"]), inner
+            )
+        ),
+        max_leaves=8,
+    ).map(lambda content: json.dumps(content).encode()),
+)
+def test_no_error_body_breaks_it(status, body):
+    found = rejection_of(status, body, "reason")
+    assert "\n" not in str(found)
+    assert found.unsupported(["temperature", "n"]) in (None, "temperature", "n")

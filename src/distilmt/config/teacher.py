@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.errors import UserError
+
+_OWN_KEYS = {"model": "model", "messages": "prompt", "max_tokens": "max_tokens"}
 
 
 @dataclass
@@ -24,6 +26,8 @@ class EndpointConfig:
     """What a language model is told; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
     max_tokens: int = bounded(512, 1, 1_000_000)
     """Most tokens of an answer; one that is cut off there is not used."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null leaves out one that is sent else."""
     key_variable: str | None = None
     """Environment variable that holds the API key; the key itself is written nowhere."""
     concurrent: int = bounded(8, 1, 1024)
@@ -74,6 +78,10 @@ class TeacherConfig:
             raise UserError(f"teacher.{named[0]} and teacher.{named[1]} are both set: name one teacher")
         if self.url and self.api == "openai" and not self.endpoint.model:
             raise UserError("teacher.url is set without teacher.endpoint.model: name the model the endpoint should use")
+        if reserved := sorted({"model", "messages", "max_tokens"} & self.endpoint.extra.keys()):
+            raise UserError(
+                f"teacher.endpoint.extra has {reserved[0]!r}: set teacher.endpoint.{_OWN_KEYS[reserved[0]]}"
+            )
         if self.url and "{text}" not in self.endpoint.prompt:
             raise UserError("teacher.endpoint.prompt has no {text}: say where the sentence goes")
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from typing import Any
 
+from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.machine import cores
 
 _WAIT, _PER_LINE = 120.0, 10.0
+_PROBE = ["Hello.", "Good morning, Zoë.", "Thank you very much."]
+_SHELL = re.compile(r"[|<>;&]+|\d>+\S*|>+[/.\w]\S*")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_REMEDY = "it must write one line for each line it reads, and nothing else"
 
 
 class Command:
@@ -20,44 +30,113 @@ class Command:
     batch = 1000
 
     def __init__(self, facts: dict[str, Any]) -> None:
-        """Take the command line from `command`; it is split as a shell would, and no shell runs it."""
+        """Take the command line from `command`; it is split as a shell would, and no shell runs it.
+
+        Raises:
+            UserError: it cannot be split, is empty or needs a shell.
+        """
         self.name = str(facts["command"])
         try:
             self.words = shlex.split(self.name)
         except ValueError as error:
             raise UserError(f"teacher.command {self.name!r} cannot be read ({error}): close its quotes") from None
+        if not self.words:
+            raise UserError(f"teacher.command {self.name!r} is empty: name a program")
+        if operator := next((word for word in self.words if _SHELL.fullmatch(word)), None):
+            raise UserError(f"teacher.command {self.name!r} has {operator!r}, and no shell runs it: write sh -c '…'")
+        self.issues: Counter[str] = Counter()
+        """Sentences without a usable translation, by kind."""
+        self._lock = threading.Lock()
 
     def ask(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """One translation of each text, whatever `count` is.
+        """One translation of each text, whatever `count` is; none of a text for which several lines come.
 
         Raises:
-            UserError: the program is missing, fails, or does not end.
+            UserError: the program is missing, fails, does not end, or writes something besides translations.
         """
-        wanted = list(batches)
+        pending = list(batches)
         with ThreadPoolExecutor(cores()) as pool:
             try:
-                yield from zip(wanted, pool.map(self._lines, wanted), strict=True)
+                yield from zip(pending, pool.map(self._translations, pending), strict=True)
             finally:
                 pool.shutdown(cancel_futures=True)
 
     def spent(self) -> dict[str, float]:
-        """Nothing is counted."""
-        return {}
+        """Sentences for which the program wrote more than one line."""
+        return dict(self.issues)
 
-    def _lines(self, lines: list[str]) -> list[list[str]]:
-        """A line for each; where there are more or fewer, halves are asked until it is clear which line did it."""
-        said = self._run(lines)
-        if len(said) == len(lines):
-            return [[line.strip()] for line in said]
+    def probe(self) -> None:
+        """See that the program writes a line for a line, as text, and nothing else.
+
+        Raises:
+            UserError: it does not; says what it does.
+        """
+        output = self._run(_PROBE)
+        if not any(line.strip() for line in output):
+            raise UserError(f"teacher {self.name!r} writes nothing for 'Hello.': see that it translates")
+        if len(output) != len(_PROBE):
+            self._stop(len(_PROBE), output, self._run(_PROBE[:1]), self._run(_PROBE[2:]))
+        if any("Zo\xc3\xab" in line or "ZoÃ«" in line for line in output):
+            raise UserError(
+                f"teacher.command {self.name!r} takes UTF-8 for another encoding ({output[1].strip()[:60]!r} for "
+                f"{_PROBE[1]!r}): set its encoding or locale to UTF-8"
+            )
+        prompt = _shared_start(*(line.lstrip() for line in output))
+        if re.search(r"[>:$#|=\]]", prompt):
+            raise UserError(f"teacher.command {self.name!r} begins every line with {prompt!r}: {_REMEDY}")
+
+    def _translations(self, lines: list[str]) -> list[list[str]]:
+        """Translations of a batch; where there are more or fewer lines, halves are sent to find the line that did it.
+
+        Raises:
+            UserError: the lines depend on how often the program is started, not on what it reads: a banner, a prompt.
+        """
+        output = self._run(lines)
+        if len(output) == len(lines):
+            return [[line.strip()] for line in output]
         if len(lines) == 1:
-            return [[" ".join(line.strip() for line in said if line.strip())]]
+            return [self._single(lines[0], output)]
         middle = len(lines) // 2
-        return self._lines(lines[:middle]) + self._lines(lines[middle:])
+        halves = lines[:middle], lines[middle:]
+        outputs = [self._run(half) for half in halves]
+        if sum(map(len, outputs)) != len(output):
+            self._stop(len(lines), output, *outputs)
+        return [row for half in halves for row in self._translations(half)]
+
+    def _single(self, line: str, output: list[str]) -> list[str]:
+        """None of a sentence for which there are several lines: nothing tells which of them translate it."""
+        written = [text for text in output if text.strip()]
+        if len(written) > 1:
+            with self._lock:
+                self.issues["several_lines"] += 1
+                first = self.issues["several_lines"] == 1
+            if first:
+                progress.say(
+                    f"{self.name}: several lines for one sentence, which gets no label (first {line[:60]!r}: "
+                    f"{' / '.join(written)[:100]!r})"
+                )
+            return [""]
+        return [text.strip() for text in written] or [""]
+
+    def _stop(self, count: int, output: list[str], *others: list[str]) -> None:
+        """Raise over a number of lines that does not fit, with the line that comes at every start, if one does.
+
+        Args:
+            count: of the lines that were read.
+            output: of them.
+            others: what was written for two batches of other lines.
+        """
+        lines = [line.strip() for line in output if line.strip()] or [""]
+        repeated = _shared_start(*others) or _shared_start(*(each[::-1] for each in others))
+        example = f"at every start {repeated[:60]!r}" if repeated else f"first {lines[0][:60]!r}"
+        raise UserError(
+            f"teacher.command {self.name!r} writes {len(output)} lines for {count} that it reads ({example}): {_REMEDY}"
+        )
 
     def _run(self, lines: list[str]) -> list[str]:
-        text = "".join(f"{line}\n" for line in lines).encode()
+        text = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         seconds = _WAIT + _PER_LINE * len(lines)
         try:
             done = subprocess.run(self.words, input=text, capture_output=True, timeout=seconds, check=False)
@@ -69,9 +148,62 @@ class Command:
             raise UserError(
                 f"teacher.command {self.name!r} did not end in {seconds:.0f} s: does it read to the end?"
             ) from None
+        except (OSError, ValueError) as error:  # no executable format, a zero byte in its name
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UserError(f"teacher.command {self.name!r} cannot be started ({reason}): try it by hand") from None
         if done.returncode:
-            told = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            message = done.stderr.decode(errors="replace").strip().splitlines() or ["without a message"]
             raise UserError(
-                f"teacher.command {self.name!r} failed with status {done.returncode} ({told[-1][:200]}): try it by hand"
+                f"teacher.command {self.name!r} failed {_status(done.returncode)} ({message[-1][:200]}): try it by hand"
             )
-        return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
+        return self._lines(done.stdout, text)
+
+    def _lines(self, output: bytes, text_read: bytes) -> list[str]:
+        """The lines a program wrote, which are UTF-8 and end at LF or CRLF.
+
+        Raises:
+            UserError: they are in another encoding, or hold what is for terminals.
+        """
+        content = output.removeprefix(b"\xef\xbb\xbf")
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            place = content[: error.start].count(b"\n") + 1
+            wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+            raise UserError(
+                f"teacher.command {self.name!r} writes {'UTF-16' if wide else 'another encoding than UTF-8'} (byte "
+                f"0x{content[error.start]:02x} in line {place}): have it write UTF-8, as with "
+                "sh -c 'COMMAND | iconv -f … -t UTF-8'"
+            ) from None
+        if not text:
+            return []
+        lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+        control = next((found.group() for line in lines if (found := _CONTROL.search(line))), "")
+        if control and control[0].encode() not in text_read:
+            raise UserError(
+                f"teacher.command {self.name!r} writes {_CONTROLS.get(control[0], 'control characters')} "
+                f"({control!r}): have it write plain lines that end in line feeds"
+            )
+        return lines
+
+
+_CONTROLS = {
+    "\r": "carriage returns within lines (a progress bar, or line ends of CR alone)",
+    "\x1b": "colors or other terminal sequences",
+    "\0": "zero bytes (UTF-16?)",
+}
+
+
+def _status(code: int) -> str:
+    """How a program ended."""
+    if code > 0:
+        return f"with status {code}"
+    names = {each.value: each.name for each in signal.Signals}
+    return f"with signal {names.get(-code, -code)}"
+
+
+def _shared_start(first: Sequence[str], *others: Sequence[str]) -> str:
+    """What several texts, or lists of lines, begin with: characters, or the first line that is not blank."""
+    same = takewhile(lambda column: len(set(column)) == 1, zip(first, *others, strict=False))
+    parts = [column[0] for column in same]
+    return "".join(parts) if isinstance(first, str) else next((part.strip() for part in parts if part.strip()), "")

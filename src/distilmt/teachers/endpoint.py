@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import email.utils
+import http.client
+import io
 import json
 import os
 import random
+import re
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,14 +20,32 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from distilmt.errors import UserError
+from distilmt.teachers.rejection import Rejection, rejection_of
 
 T = TypeVar("T")
-_IN_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_IN_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+_ERROR_BYTES = 20_000
+_MODERATED = re.compile(r"moderat|flagged|content.?(?:policy|filter)|safety", re.IGNORECASE)
 
 
 class Refused(Exception):
     """The server will not answer this request, whenever it is made."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(str(rejection))
+        self.rejection = rejection
+
+
+class _NotJSON(Exception):
+    """A server answers with something that is no JSON and will not be: a web page."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """urllib would repeat a POST as a GET, and send the key to whatever host it is sent to."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 class Endpoint:
@@ -32,16 +55,19 @@ class Endpoint:
         """Take the fields of `config.EndpointConfig`.
 
         Raises:
-            UserError: the key's variable is not set.
+            UserError: the key's variable is not set, or holds what no header can hold.
         """
         self.concurrent, self.retries = int(settings["concurrent"]), int(settings["retries"])
         self.timeout, self.pause = float(settings["timeout"]), 60.0 / (settings["per_minute"] or float("inf"))
         self.requests, self._slot, self._lock = 0, 0.0, threading.Lock()
         self.stop = threading.Event()
+        self._opener = urllib.request.build_opener(_NoRedirects)
         variable = settings["key_variable"]
-        self.key = os.environ.get(variable) if variable else None
+        self.key = os.environ.get(variable, "").strip() if variable else None
         if variable and not self.key:
             raise UserError(f"teacher.endpoint.key_variable is {variable}, which is not set: export {variable}=… first")
+        if self.key and not (self.key.isascii() and self.key.isprintable()):
+            raise UserError(f"{variable} holds characters that no API key has: copy the key again")
 
     def post(self, url: str, body: dict[str, Any]) -> Any:
         """Send JSON, give back what comes.
@@ -50,19 +76,24 @@ class Endpoint:
             Refused: the server says that the request is at fault.
             UserError: there is no such server, it wants a key, or it failed too often.
         """
-        reason = ""
+        reason, address = "", _checked(url)
         for number in range(self.retries + 1):
             self._take_turn()
             try:
-                return self._send(url, body)
+                return self._send(address, body)
             except urllib.error.HTTPError as error:
-                reason = f"status {error.code}: {_told(error)}"
-                if error.code in (401, 403, 404):
-                    raise UserError(f"{url} answers with {reason}: check teacher.url, the model and the key") from None
+                rejection = rejection_of(error.code, _body_of(error), str(error.reason))
+                _stop_if_hopeless(url, rejection, error.headers.get("Location"))
+                reason = str(rejection)
                 if error.code not in _IN_PASSING:
-                    raise Refused(reason) from None
+                    raise Refused(rejection) from None
                 self._rest(number, error.headers.get("Retry-After"))
-            except (OSError, ValueError) as error:  # no connection, a time-out, half an answer
+            except _NotJSON as error:
+                raise UserError(
+                    f"{url} answers with {error}, not with JSON: check teacher.url (most end in /v1)"
+                ) from None
+            except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+                # no connection, a time-out, half an answer
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
                 self._rest(number, None)
         raise UserError(
@@ -73,8 +104,15 @@ class Endpoint:
         headers = {"Content-Type": "application/json", "User-Agent": "distilmt"}
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-            return json.loads(answer.read())
+        with self._opener.open(request, timeout=self.timeout) as answer:
+            answer_bytes = answer.read()
+        content = _content_of(answer_bytes)
+        error = content.get("error") if isinstance(content, dict) and len(content) < 4 else None
+        if error and not content.keys() & {"choices", "translatedText"}:  # an error with status 200, as proxies send it
+            code = error.get("code") if isinstance(error, dict) else None
+            status = code if isinstance(code, int) and 400 <= code < 600 else 400
+            raise urllib.error.HTTPError(url, status, "", http.client.HTTPMessage(), io.BytesIO(answer_bytes))
+        return content
 
     def _take_turn(self) -> None:
         """Wait until another request may be made."""
@@ -86,12 +124,13 @@ class Endpoint:
         if self.stop.wait(mine - now):
             raise UserError("stopped")
 
-    def _rest(self, number: int, told: str | None) -> None:
+    def _rest(self, number: int, retry_after: str | None) -> None:
         """Wait before a request is made again: as long as the server asks for, else twice as long each time."""
         if number == self.retries:
             return
-        asked = float(told) if told and told.isdigit() else _FIRST_WAIT * 2**number * random.uniform(0.75, 1.25)
-        if self.stop.wait(min(asked, 10 * _LONGEST_WAIT if told else _LONGEST_WAIT)):
+        required = _seconds(retry_after)
+        backoff = min(_FIRST_WAIT * 2**number * random.uniform(0.75, 1.25), _LONGEST_WAIT)
+        if self.stop.wait(backoff if required is None else min(required, 10 * _LONGEST_WAIT)):
             raise UserError("stopped")
 
     def side_by_side(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
@@ -113,12 +152,75 @@ class Endpoint:
                 pool.shutdown(cancel_futures=True)
 
 
-def _told(error: urllib.error.HTTPError) -> str:
-    """What a server says of an error, in a line."""
-    text = error.read(2000).decode(errors="replace")
+def _checked(url: str) -> str:
+    """A URL that urllib can open: http alone, so that no file of this machine is read."""
     try:
-        found = json.loads(text)["error"]
-        text = found["message"] if isinstance(found, dict) else str(found)
-    except (ValueError, KeyError, TypeError):
+        parts = urllib.parse.urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    if not valid or any(character.isspace() for character in url):
+        raise UserError(f"teacher.url {url!r} is no address: write it as http://HOST:PORT/…")
+    return urllib.parse.quote(url, safe=":/?#[]@!$&'()*+,;=%~")
+
+
+def _stop_if_hopeless(url: str, rejection: Rejection, location: str | None) -> None:
+    """Raise where no other text and no later time will be answered."""
+    if 300 <= rejection.status < 400:
+        raise UserError(f"{url} redirects to {location or 'nowhere'}: set teacher.url to the address it redirects to")
+    of_this_text = rejection.status == 403 and _MODERATED.search(rejection.message)
+    if rejection.is_quota or (rejection.status in (401, 402, 403, 404, 405) and not of_this_text):
+        raise UserError(f"{url} answers with {rejection}: check teacher.url (most end in /v1), the model and the key")
+
+
+def _body_of(error: urllib.error.HTTPError) -> bytes:
+    try:
+        return error.read(_ERROR_BYTES)
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
+def _content_of(answer: bytes) -> Any:
+    """JSON, or the parts of a stream of events put together."""
+    text = answer.strip()
+    if text.startswith((b"data:", b"event:", b":", b"id:")):
+        return _assembled(text.decode(errors="replace"))
+    if text.startswith(b"<"):
+        raise _NotJSON("a web page")
+    if not text:
+        raise ValueError("an empty answer")
+    return json.loads(text)
+
+
+def _assembled(events: str) -> dict[str, Any]:
+    """One answer of the chunks of a server that streams whatever the request was."""
+    lines = [line[5:].strip() for line in events.splitlines() if line.startswith("data:")]
+    chunks = [json.loads(line) for line in lines if line and line != "[DONE]"]
+    message: dict[str, str] = {"content": "", "reasoning_content": ""}
+    reason, usage = None, None
+    for chunk in (chunk for chunk in chunks if isinstance(chunk, dict)):
+        usage = chunk.get("usage") or usage
+        if chunk.get("error"):
+            return {"error": chunk["error"]}
+        for choice in (chunk.get("choices") or [])[:1]:
+            delta = choice.get("delta") or choice.get("message") or {}
+            reason = choice.get("finish_reason") or reason
+            for key in message:
+                message[key] += str(delta.get(key) or "")
+    if reason is None and "[DONE]" not in lines:
+        raise ValueError("a stream of events that was cut off")
+    return {"choices": [{"message": message, "finish_reason": reason}], "usage": usage}
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After: seconds or a date."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
         pass
-    return " ".join(text.split())[:200] or str(error.reason)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

@@ -26,7 +26,7 @@ from distilmt.tokenizer import load as load_tokenizer
 
 POINTER = "teacher.json"
 ANSWERS = "answers.sqlite"
-_MUST_STAY = ("model", "prompt", "max_tokens")
+_MUST_STAY = ("model", "prompt", "max_tokens", "extra")
 
 
 def adopt(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def about(config: TeacherConfig) -> dict[str, Any]:
     if config.command:
         return {"kind": "command", "name": config.command, "family": "command", "command": config.command}
     if config.url:
-        asked = {key: value for key, value in asdict(config.endpoint).items() if key in _MUST_STAY}
+        asked = {key: value for key, value in asdict(config.endpoint).items() if key in _MUST_STAY and value != {}}
         name = config.endpoint.model or config.url
         return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "asked": asked}
     path = str(config.path)

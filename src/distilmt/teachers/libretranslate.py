@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.teachers.endpoint import Endpoint, Refused
 
@@ -19,6 +21,8 @@ class LibreTranslate:
         self.url = facts["url"].rstrip("/").removesuffix("/translate") + "/translate"
         self.server = Endpoint(facts["endpoint"])
         self.pair = {"source": facts["source"], "target": facts["target"]}
+        self.issues: Counter[str] = Counter()
+        self._answered, self._one_by_one = False, False
 
     def ask(
         self, batches: Iterable[list[str]], count: int, sampling: float
@@ -31,25 +35,60 @@ class LibreTranslate:
         yield from self.server.side_by_side(lambda texts: self._batch(texts, count), batches)
 
     def spent(self) -> dict[str, float]:
-        """Requests of this process so far."""
-        return {"requests": self.server.requests}
+        """Requests of this process so far, and sentences that the server refused."""
+        return {"requests": self.server.requests, "refused": 0, **self.issues}
 
     def _batch(self, texts: list[str], count: int) -> list[list[str]]:
-        body: dict[str, Any] = {"q": texts, "format": "text", **self.pair}
+        """Of a batch that is refused (too long, for one) halves are sent, until it is clear which text it was."""
+        if self._one_by_one and len(texts) > 1:
+            return [self._batch([text], count)[0] for text in texts]
+        try:
+            translations = self._request(texts, count)
+        except Refused as reason:
+            if len(texts) > 1:
+                middle = len(texts) // 2
+                return self._batch(texts[:middle], count) + self._batch(texts[middle:], count)
+            return [self._refused(texts[0], reason)]
+        if translations is None:
+            self._one_by_one = True
+            return [self._batch([text], count)[0] for text in texts]
+        self._answered = True
+        return translations
+
+    def _request(self, texts: list[str], count: int) -> list[list[str]] | None:
+        """Translations of each text; None where the server takes one text at a time."""
+        body: dict[str, Any] = {"q": texts[0] if self._one_by_one else texts, "format": "text", **self.pair}
         body |= {"alternatives": count - 1} if count > 1 else {}
         body |= {"api_key": self.server.key} if self.server.key else {}
+        answer = self.server.post(self.url, body)
         try:
-            answer = self.server.post(self.url, body)
-            best, others = answer["translatedText"], answer.get("alternatives") or [[]] * len(texts)
-            return [[" ".join(each.split()) for each in found] for found in _each(best, others, texts)]
-        except Refused as reason:
-            raise UserError(f"{self.url} refuses ({reason}): check teacher.url and the languages") from None
+            best, others = answer["translatedText"], answer.get("alternatives") or []
+            if isinstance(best, str):
+                if len(texts) > 1:
+                    return None
+                best, others = [best], [others] if not others or isinstance(others[0], str) else others
+            others = others or [[]] * len(texts)
+            return [
+                [" ".join(each.split()) for each in (first, *more)] for _, first, more in _rows(texts, best, others)
+            ]
         except (KeyError, TypeError, AttributeError, ValueError):
             raise UserError(f"{self.url} answers otherwise than LibreTranslate: check teacher.url") from None
 
+    def _refused(self, text: str, reason: Refused) -> list[str]:
+        """No translation, where others were answered.
 
-def _each(best: list[str], others: list[list[str]], texts: list[str]) -> Iterator[list[str]]:
-    if isinstance(best, str):
-        raise TypeError
-    for _, first, more in zip(texts, best, others, strict=True):
-        yield [first, *more]
+        Raises:
+            UserError: nothing was, nor is the plainest text: the request itself is wrong.
+        """
+        try:
+            self._answered = self._answered or self._request(["Hello."], 1) is not None
+        except Refused:
+            raise UserError(f"{self.url} refuses ({reason}): check teacher.url and the languages") from None
+        self.issues["refused"] += 1
+        if self.issues["refused"] == 1:
+            progress.say(f"{self.url} refuses some sentences: they get no label (first {text[:60]!r}, {reason})")
+        return []
+
+
+def _rows(texts: list[str], best: list[str], others: list[list[str]]) -> Iterator[tuple[str, str, list[str]]]:
+    return zip(texts, best, others, strict=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.languages import language_name
+from distilmt.teachers.completions import completion_of
 from distilmt.teachers.endpoint import Endpoint, Refused
 
-_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
+_REQUIRED = {"model", "messages"}
+_ISSUES = {
+    "refused": "the server refuses some sentences: they get no label",
+    "declined": "declines to translate some sentences: they get no label",
+    "cut_off": "some answers end at max_tokens: they are not used; raise teacher.endpoint.max_tokens if they are many",
+    "unfinished_thoughts": "some answers are thoughts alone: they are not used; raise teacher.endpoint.max_tokens, or "
+    "switch thinking off with teacher.endpoint.extra",
+    "empty": "some answers are empty: their sentences get no label",
+    "cleaned": "some answers hold more than a translation: thoughts, fences, labels and quotation marks are left out",
+}
 
 
 class OpenAI:
@@ -28,7 +39,11 @@ class OpenAI:
         self.names |= {f"{key}_name": language_name(facts[key]) for key in ("source", "target")}
         self.before = 0.0
         """Money that was spent by earlier processes."""
-        self._tokens, self._refused, self._lock = [0, 0], 0, threading.Lock()
+        self._tokens, self._lock = [0, 0], threading.Lock()
+        self.issues: Counter[str] = Counter()
+        """Answers that were no translation, or held more, by kind."""
+        self._renamed: dict[str, str] = {}
+        """Request fields that the server takes under another name, or (an empty one) not at all."""
 
     def ask(
         self, batches: Iterable[list[str]], count: int, sampling: float
@@ -41,10 +56,10 @@ class OpenAI:
         yield from self.server.side_by_side(lambda texts: [self._one(text, count, sampling) for text in texts], batches)
 
     def spent(self) -> dict[str, float]:
-        """Requests, tokens and money of this process so far."""
+        """Requests, tokens and money of this process so far, and how many answers were no translation, by kind."""
         prompts, answers = self._tokens
-        found = {"requests": self.server.requests, "prompt_tokens": prompts, "answer_tokens": answers}
-        return found | {"refused": self._refused, "money": self._money()}
+        totals = {"requests": self.server.requests, "prompt_tokens": prompts, "answer_tokens": answers}
+        return totals | {"refused": 0, **self.issues, "money": self._money()}
 
     def _money(self) -> float:
         prompts, answers = self._tokens
@@ -52,43 +67,92 @@ class OpenAI:
 
     def _one(self, text: str, count: int, sampling: float) -> list[str]:
         """Some servers give fewer choices than they are asked for: then they are asked again."""
-        found: list[str] = []
+        translations: list[str] = []
         for _ in range(count):
-            if len(found) >= count:
+            if len(translations) >= count:
                 break
             try:
-                found += self._choices(text, count - len(found), sampling)
+                translations += self._choices(text, count - len(translations), sampling)
             except Refused as reason:
-                if not self._tokens[1]:  # nothing ever went well: the request itself is wrong
-                    raise UserError(f"{self.url} refuses ({reason}): check teacher.endpoint") from None
-                self._refused += 1
+                if not self._tokens[1]:  # nothing ever went well: is it the text, or the request itself?
+                    self._check_request(reason)
+                self._count("refused", text, str(reason))
                 break
-        return found
+        return translations
+
+    def _check_request(self, reason: Refused) -> None:
+        """Raise where a server refuses the plainest text as well."""
+        try:
+            self._choices("Hello.", 1, 0.0)
+        except Refused:
+            raise UserError(f"{self.url} refuses ({reason}): check teacher.endpoint") from None
 
     def _choices(self, text: str, count: int, sampling: float) -> list[str]:
-        self._check_purse()
+        self._check_budget()
+        answer = self._post(self._body(text, count, sampling))
+        try:
+            completions = [completion_of(choice, text, self.names["target_name"]) for choice in answer["choices"]]
+            usage = answer.get("usage") or {}
+            prompt_tokens, answer_tokens = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 1
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{self.url} answers otherwise than OpenAI's API: check teacher.url") from None
+        with self._lock:
+            self._tokens[0] += prompt_tokens
+            self._tokens[1] += answer_tokens
+        for completion in completions:
+            if completion.issue:
+                self._count(completion.issue, text)
+        return [completion.text for completion in completions if completion.issue != "cut_off"]
+
+    def _body(self, text: str, count: int, sampling: float) -> dict[str, Any]:
         prompt = self.settings["prompt"]
         for name, value in {**self.names, "text": text}.items():  # a text may have braces: no str.format
             prompt = prompt.replace("{" + name + "}", value)
         body = {"model": self.settings["model"], "messages": [{"role": "user", "content": prompt}]}
         body |= {"max_tokens": self.settings["max_tokens"], "temperature": sampling or (1.0 if count > 1 else 0.0)}
-        answer = self.server.post(self.url, body | ({"n": count} if count > 1 else {}))
-        try:
-            choices = [c["message"]["content"] or "" for c in answer["choices"] if c.get("finish_reason") != "length"]
-            usage = answer.get("usage") or {}
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(f"{self.url} answers otherwise than OpenAI's API: check teacher.url") from None
-        with self._lock:
-            self._tokens[0] += usage.get("prompt_tokens") or 0
-            self._tokens[1] += usage.get("completion_tokens") or 1
-        return [_plain(choice) for choice in choices]
+        body |= ({"n": count} if count > 1 else {}) | (self.settings.get("extra") or {})
+        return {key: value for key, value in body.items() if value is not None}
 
-    def _check_purse(self) -> None:
+    def _post(self, body: dict[str, Any]) -> Any:
+        """Send a request without the fields that this server does not take; which ones they are, it says itself."""
+        for _ in range(len(body) + 1):
+            fields = self._supported(body)
+            try:
+                return self.server.post(self.url, fields)
+            except Refused as reason:
+                name = reason.rejection.unsupported(fields.keys() - _REQUIRED)
+                if name is None:
+                    raise
+                self._leave_out(name, reason)
+        return self.server.post(self.url, self._supported(body))
+
+    def _supported(self, body: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            names = dict(self._renamed)
+        fields = {names.get(key, key): value for key, value in body.items()}
+        return {key: value for key, value in fields.items() if key}
+
+    def _leave_out(self, name: str, reason: Refused) -> None:
+        """Remember that a field is sent under its newer name, or not at all."""
+        with self._lock:
+            newer = "max_completion_tokens" if name == "max_tokens" else ""
+            first = name not in self._renamed
+            older = next((key for key, value in self._renamed.items() if value == name), None)
+            self._renamed |= {name: newer} | ({older: ""} if older else {})
+        if first and not newer:
+            progress.say(f"{self.url} does not take {name!r} ({reason}): requests go on without it")
+
+    def _count(self, issue: str, text: str, reason: str = "") -> None:
+        """Count an answer that is no translation, or had more around it; the first of a kind is shown."""
+        with self._lock:
+            self.issues[issue] += 1
+            first = self.issues[issue] == 1
+        if first:
+            progress.say(
+                f"{self.settings['model']}: {_ISSUES[issue]} (first at {text[:60]!r}{reason and ', ' + reason})"
+            )
+
+    def _check_budget(self) -> None:
         limit = self.settings["spend"]
         if limit and self.before + self._money() >= limit:
             raise UserError(f"teacher.endpoint.spend, {limit:g}, is spent: raise it, and the same command goes on")
-
-
-def _plain(answer: str) -> str:
-    """An answer on one line, without what a model thought aloud."""
-    return " ".join(_THOUGHTS.sub("", answer).split())

@@ -133,5 +133,8 @@ def probe(facts: dict[str, Any]) -> None:
     Raises:
         UserError: it does not.
     """
-    if not Outside(facts).translate(["Hello."])[0]:
+    teacher = Outside(facts)
+    if isinstance(teacher.source, Command):
+        teacher.source.probe()
+    elif not teacher.translate(["Hello."])[0]:
         raise UserError(f"teacher {facts['name']!r} says nothing to 'Hello.': see that it translates")

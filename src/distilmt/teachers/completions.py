@@ -1,0 +1,230 @@
+"""The translation in what a language model generated: without thoughts, fences, labels, quotation marks and remarks.
+
+Sources are single lines, which is what tells a translation from the lines around it. Whatever a source has itself
+(a colon, quotation marks, a tag) is left in its translation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_NAMES = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|deliberation)"
+_OPEN = re.compile(rf"<{_NAMES}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
+_CLOSE = re.compile(rf"</{_NAMES}\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+).*?<\|message\|>", re.DOTALL)
+_PLAIN_CHANNEL = re.compile(r"^\s*analysis(?=[A-Z\s]).*?assistant\s*final(.*)$", re.DOTALL)
+_CONTROL = re.compile(
+    r"<\|[\w ]{2,40}\|>|<\|(?:start|end|return|message)\|>|</?(?:start|end)_of_turn>|</s>\s*$|<eos>\s*$|\[/INST\]"
+)
+_WRAPPER = re.compile(
+    r"<(answer|output|translation|translated_text|target|result|final)>\s*(.*?)\s*(?:</\1>|$)", re.I | re.S
+)
+_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:\n[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_ONE_LINE_FENCE = re.compile(r"^(`{1,3})([^`]+)\1$")
+_OPENER = re.compile(
+    r"^\W{0,3}(?:sure|certainly|of course|absolutely|okay|ok|gladly|great|no problem|yes|here(?:'s|’s| is| are| you go)"
+    r"|below is|the (?:\w+ ){0,3}translation|(?:\w+ )?translat(?:ion|ed)|this (?:translates|is)"
+    r"|i(?:'d| would) translate|my translation|output|answer|result|target|final|let me)\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"^(?:\*\*|__)?(?:(?:final|best|the|my|suggested|possible|target|output|[a-zà-ÿ]{4,12}) )?(?:translation"
+    r"|translated (?:text|sentence|version)|output|answer|result|traduzione|traduction|traducci[óo]n|tradu[çc][ãa]o"
+    r"|übersetzung|vertaling|t[łl]umaczenie|перевод|переклад|översättning|oversettelse|oversættelse|překlad|çeviri|ترجمة|תרגום"
+    r"|译文|翻译|翻譯|譯文|翻訳|訳文|訳|번역)(?: ?\([^()\n]{1,40}\)| (?:to|into|in|in die|en|in) [^:\n]{2,30})?"
+    r"(?:\*\*|__)?\s*[:：](?:\*\*|__)?\s*",
+    re.IGNORECASE,
+)
+_REMARK = re.compile(
+    r"^\W{0,3}(?:note|notes|explanation|literal(?:ly)?|alternative(?:ly)?|alternatives|breakdown|context|or[:,]|comment"
+    r"|please (?:note|let)|let me know|i hope|hope (?:this|that)|is there|feel free|if you|this translation|in this"
+    r"|the (?:word|phrase|sentence|term|translation)|pronunciation|transliteration|back.?translation)\b",
+    re.IGNORECASE,
+)
+_REFUSAL = re.compile(
+    r"^\W{0,3}(?:(?:i(?:'|’)?m|i am) (?:very |so )?(?:sorry|unable|not able|afraid)|(?:sorry|apologies)\b"
+    r"|i (?:can(?:no|'|’)|apologi[sz]e|won(?:'|’)t|will not|must decline)|as an ai\b"
+    r"|unfortunately\b|it (?:seems|looks|appears)\b"
+    r"|(?:please|could you) provide|you (?:have|did)n(?:o|'|’)?t)",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(
+    r"\btranslat|\b(?:this|that|your) (?:request|content|text|type of)|\bassist with\b|\bas an ai\b|language model"
+    r"|\bhelp (?:you )?with (?:this|that)|\bcomply\b|\bfulfil",
+    re.IGNORECASE,
+)
+_QUOTES = [*('""', "''", "“”", "„“", "„”", "‘’", "‚‘", "«»", "»«", "‹›", "「」", "『』", "《》", "``"), ("**", "**")]
+_MARKS = re.compile(r"[\"“”„«»‹›「『《`*]|(?<!\w)['‘’]|['‘’](?!\w)")
+_ASSENT = re.compile(r"^(?:sure(?: thing)?|certainly|of course|absolutely|okay|got it)[!,.]+\s*", re.IGNORECASE)
+_CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}
+_FILTERED = {"content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited_content", "error"}
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A choice of a language model."""
+
+    text: str
+    """The translation on one line; empty where there is none."""
+    issue: str = ""
+    """Why there is none: `cut_off`, `unfinished_thoughts`, `declined` or `empty`; `cleaned` where something was left
+    out around a translation."""
+
+
+def completion_of(choice: Mapping[str, Any], source: str, language: str = "") -> Completion:
+    """The translation in a choice of a chat completion.
+
+    Args:
+        choice: with `message` (or `text`) and `finish_reason`.
+        source: what was to be translated, one line.
+        language: English name of the target language. Into English less is taken for a remark or a refusal.
+
+    Raises:
+        TypeError, AttributeError, KeyError: it is none of OpenAI's API.
+    """
+    reason = str(choice.get("finish_reason") or "").lower()
+    message = choice["message"] if "message" in choice else {"content": choice["text"]}
+    if reason in _CUT:
+        return Completion("", "cut_off")
+    if reason in _FILTERED or message.get("refusal"):
+        return Completion("", "declined")
+    content = text_of(message.get("content"))
+    if not content.strip() and (message.get("reasoning_content") or message.get("reasoning")):
+        return Completion("", "unfinished_thoughts")
+    return cleaned(content, source, language)
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content: a string, null, or a list of parts of which some are thoughts.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        raise TypeError("content is neither text nor a list of parts")
+    return "".join(part if isinstance(part, str) else _text_of_part(part) for part in content)
+
+
+def _text_of_part(part: Any) -> str:
+    if part.get("type", "text") not in ("text", "output_text"):
+        return ""
+    text = part.get("text", "")
+    return str(text.get("value", "") if isinstance(text, dict) else text or "")
+
+
+def cleaned(answer: str, source: str, language: str = "") -> Completion:
+    """What of an answer translates the source, on one line; see `completion_of`."""
+    text = without_thoughts(answer, source)
+    if text is None:
+        return Completion("", "unfinished_thoughts")
+    text = _CONTROL.sub("", text) if _CONTROL.search(source) is None else text
+    if _is_refusal(text, source, language):
+        return Completion("", "declined")
+    text = _without_remarks(_unfenced(_unwrapped(text.strip(), source).strip(), source), source, language)
+    text = _without_label(_unquoted(_without_label(text, source, language), source), source, language)
+    line = " ".join(text.split())
+    return Completion(line, "empty" if not line else "cleaned" if line != " ".join(answer.split()) else "")
+
+
+def without_thoughts(answer: str, source: str) -> str | None:
+    """All behind the last thought; None where thoughts do not end. Their beginning may be missing."""
+    channels = list(_CHANNEL.finditer(answer)) if "<|channel|>" not in source else []
+    if channels:
+        return answer[channels[-1].end() :] if channels[-1].group(1).lower() == "final" else None
+    if "final" not in source and (plain := _PLAIN_CHANNEL.match(answer)):
+        return plain.group(1)
+    if _OPEN.search(source) or _CLOSE.search(source):
+        return answer
+    ends = [found.end() for found in _CLOSE.finditer(answer)]
+    rest = answer[ends[-1] :] if ends else answer
+    return None if _OPEN.search(rest) else rest
+
+
+def _is_refusal(text: str, source: str, language: str) -> bool:
+    """Whether a model declines, in English; a source that reads like one has a translation that does."""
+    if language == "English" or _REFUSED.search(source):
+        return bool(re.match(r"\W{0,3}as an ai\b", text, re.I)) and not re.search(r"\bIA\b|\bAI\b|\bKI\b", source)
+    return bool(_REFUSAL.match(text) and _REFUSED.search(text[:400]))
+
+
+def _unwrapped(text: str, source: str) -> str:
+    """The inside of `<translation>…</translation>`."""
+    found = _WRAPPER.search(text)
+    return found.group(2) if found and f"<{found.group(1)}" not in source else text
+
+
+def _unfenced(text: str, source: str) -> str:
+    """The inside of the only fenced block, whatever its info string."""
+    if "```" in source or "~~~" in source:
+        return text
+    blocks = _FENCE.findall(text)
+    if len(blocks) == 1:
+        return str(blocks[0][1])
+    inline = _ONE_LINE_FENCE.match(text)
+    return inline.group(2) if inline and "`" not in source else text
+
+
+def _without_remarks(text: str, source: str, language: str) -> str:
+    """Without the lines that repeat the source, introduce the translation or comment on it."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    labeled = [i for i, line in enumerate(lines) if _without_label(line, source, language) not in ("", line)]
+    if labeled and _colons(source) == 0:
+        lines = lines[labeled[0] :]
+    elif len(lines) > 1 and _introduces(lines[0], source):
+        lines = lines[1:]
+    end = next((i for i, line in enumerate(lines) if i and _is_remark(line, source)), len(lines))
+    return "\n".join(lines[:end])
+
+
+def _introduces(line: str, source: str) -> bool:
+    if line.rstrip("*_ ").endswith((":", "：")):
+        return not source.rstrip().endswith((":", "：")) and (
+            bool(_OPENER.match(line) or _LABEL.match(line)) or _colons(line) > _colons(source)
+        )
+    return bool(_ASSENT.match(line)) and not _ASSENT.match(source)
+
+
+def _is_remark(line: str, source: str) -> bool:
+    return bool(_REMARK.match(line)) and not _REMARK.match(source)
+
+
+def _colons(text: str) -> int:
+    return text.count(":") + text.count("：")
+
+
+def _without_label(text: str, source: str, language: str) -> str:
+    """Without `Translation:`, the language's name or `Sure! Here is the translation:` before it on the same line."""
+    text = text.strip()
+    if language != "English" and not _ASSENT.match(source):
+        text = text[found.end() :] if (found := _ASSENT.match(text)) and text[found.end() :] else text
+    if _colons(text) <= _colons(source):
+        return text
+    if label := _LABEL.match(text) or _named(language).match(text):
+        return text[label.end() :]
+    head, _, rest = text.replace("：", ":", 1).partition(":")
+    known = _OPENER.match(head) and re.search(r"translat|here|sure|version|\bin [A-Z]", head, re.IGNORECASE)
+    return rest.strip() if rest.strip() and known and len(head) < 120 else text
+
+
+def _named(language: str) -> re.Pattern[str]:
+    name = re.escape(language.split(" (")[0]) if language else "(?!)"
+    return re.compile(rf"^(?:\*\*|\[)?{name}(?: (?:translation|version|text))?(?:\*\*|\])?\s*[:：](?:\*\*)?\s*", re.I)
+
+
+def _unquoted(text: str, source: str) -> str:
+    """Without quotation marks or asterisks around everything, if the source has none."""
+    if _MARKS.search(source):
+        return text
+    for opening, closing in _QUOTES:
+        inner = text[len(opening) : -len(closing)]
+        surrounded = len(text) > len(opening) + len(closing) and text.startswith(opening) and text.endswith(closing)
+        if surrounded and opening not in inner and closing not in inner:
+            return inner.strip()
+    return text

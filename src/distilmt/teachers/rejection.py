@@ -1,0 +1,92 @@
+"""Error bodies of HTTP servers: the message, and the request field it is about."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_UNSUPPORTED = re.compile(
+    r"unsupported|not (?:be )?(?:support|permit|allow|accept|valid|available|recogni[sz]ed|implement|use|set)"
+    r"|n't support|unknown|unrecogni[sz]ed|unexpected|extra|invalid|only the default|must be|deprecated|cannot"
+    r"|no longer|removed|forbidden|illegal|does not exist|ignored|incompatible",
+    re.IGNORECASE,
+)
+_OF_THIS_TEXT = re.compile(r"context.{0,20}(?:length|window)|context_length|too (?:large|long)|maximum", re.IGNORECASE)
+_SPENT = re.compile(
+    r"insufficient[_ ](?:quota|credit|balance|funds)|billing|exceeded your current quota", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What a server wrote along with an error status."""
+
+    status: int
+    message: str
+    """One line, at most 200 characters."""
+    fields: tuple[str, ...] = ()
+    """Request fields that the body names in a place made for that (`error.param`, `detail[].loc`)."""
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"status {self.status}: {self.message}"
+
+    @property
+    def is_quota(self) -> bool:
+        """Whether waiting does not help: the account has nothing left to spend."""
+        return bool(_SPENT.search(f"{self.code} {self.message}"))
+
+    def unsupported(self, optional: Iterable[str]) -> str | None:
+        """The optional request field that the server does not take at all; None where it does not name one."""
+        optional = list(optional)
+        named = next((name for name in self.fields if name in optional), None)
+        if _OF_THIS_TEXT.search(f"{self.code} {self.message}") and not re.search("unsupported", self.code):
+            return None  # of a text that is too long: others of the same run are not
+        if named or not _UNSUPPORTED.search(f"{self.code} {self.message}"):
+            return named
+        places = {name: found.start() for name in optional if (found := _mention(name).search(self.message))}
+        return min(places, key=lambda name: places[name], default=None)
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    """A field's name as messages write it; a short one (`n`, `stop`) only between quotation marks."""
+    quoted = rf"[\"'`‘“]{re.escape(name)}[\"'`’”]"
+    return re.compile(quoted if len(name) < 5 else rf"{quoted}|(?<![\w.]){re.escape(name)}(?!\w)")
+
+
+def rejection_of(status: int, body: bytes, reason: str = "") -> Rejection:
+    """Read the body of an error answer: OpenAI's form, FastAPI's `detail`, plain text or a web page."""
+    text = body.decode(errors="replace").strip()
+    try:
+        content: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        page = text.startswith("<")
+        return Rejection(status, _line(title.group(1) if title else reason if page else text) or reason)
+    error = _error_object(content)
+    message = next((str(error[key]) for key in ("message", "msg", "error", "detail") if error.get(key)), text)
+    code = " ".join(str(error[key]) for key in ("code", "type") if error.get(key))
+    return Rejection(status, _line(message) or reason, tuple(_fields(error)), code)
+
+
+def _error_object(content: Any) -> dict[str, Any]:
+    """The innermost object that describes the error."""
+    for key in ("error", "detail", "errors", "message"):
+        inner = content.get(key) if isinstance(content, dict) else None
+        inner = inner[0] if isinstance(inner, list) and inner else inner
+        if isinstance(inner, dict):
+            return inner
+    return content if isinstance(content, dict) else {"message": content}
+
+
+def _fields(error: dict[str, Any]) -> Iterator[str]:
+    places = [error.get("param"), *(error["loc"] if isinstance(error.get("loc"), list) else [])]
+    for place in places:
+        yield from re.split(r"[.\[]", place)[:1] if isinstance(place, str) else ()
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]

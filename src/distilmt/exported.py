@@ -55,3 +55,12 @@ def facts_of(path: Path) -> dict[str, Any]:
     if missing:
         raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
     return dict(json.loads((path / "distilmt.json").read_text(encoding="utf-8")))
+
+
+def languages_of(path: Path) -> tuple[str, str]:
+    """Source and target language of a model as its card names them; empty where it has none."""
+    try:
+        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+        return str(card.get("source") or ""), str(card.get("target") or "")
+    except (OSError, ValueError, AttributeError):
+        return "", ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import accumulate, pairwise
+from collections.abc import Iterator
+from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from distilmt.exported import content, has_file
 from distilmt.speaker import Attended, Span
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class SentencePieces:
@@ -24,6 +26,7 @@ class SentencePieces:
         self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
         self._before = str(facts.get("prefix", ""))
         self._source = spm.SentencePieceProcessor(model_proto=content(path, "source.spm"))
+        self._known: dict[str, bool] = {}
         own = has_file(path, "target.spm")
         self._target = spm.SentencePieceProcessor(model_proto=content(path, "target.spm")) if own else self._source
 
@@ -35,7 +38,16 @@ class SentencePieces:
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        return str(self._target.decode(pieces[len(self.prefix) :]))
+        return str(self._target.decode(without_broken_bytes(pieces[len(self.prefix) :])))
+
+    def knows(self, character: str) -> bool:
+        """Whether there is a piece for a character, on the source's side."""
+        if character not in self._known:
+            found = self._source.encode(character, out_type=str)
+            ids = [self._source.piece_to_id(piece) for piece in found]
+            broken = self._source.unk_id() in ids or any(map(_BYTE.fullmatch, found))
+            self._known[character] = not broken
+        return self._known[character]
 
     def source_spans(self, text: str) -> list[Span]:
         """Where each piece stands in a text; none if SentencePiece writes it in other characters."""
@@ -59,6 +71,15 @@ class HuggingFacePieces:
             self._tokenizer.src_lang = facts["source_language"]
         self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
         self._before = str(facts.get("prefix", ""))
+        self._known: dict[str, bool] = {}
+
+    def knows(self, character: str) -> bool:
+        """Whether there is a piece for a character."""
+        if character not in self._known:
+            ids = self._tokenizer(character, add_special_tokens=False).input_ids
+            names = map(str, self._tokenizer.convert_ids_to_tokens(ids))
+            self._known[character] = self._tokenizer.unk_token_id not in ids and not any(map(_BYTE.fullmatch, names))
+        return self._known[character]
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Pieces of each text, as the model reads them; none of an empty one."""
@@ -67,8 +88,35 @@ class HuggingFacePieces:
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        ids = self._tokenizer.convert_tokens_to_ids(pieces[len(self.prefix) :])
+        ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(pieces[len(self.prefix) :]))
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def in_calls(rows: list[int], sources: list[list[str]], weights: list[int], most: int) -> Iterator[list[int]]:
+    """Rows of a length together, as CTranslate2 would sort them too, as many as weigh no more than `most`."""
+    call: list[int] = []
+    total = 0
+    for row in sorted(rows, key=lambda i: -len(sources[i])):
+        if call and total + weights[row] > most:
+            yield call
+            call, total = [], 0
+        call.append(row)
+        total += weights[row]
+    yield call
+
+
+def without_broken_bytes(pieces: list[str]) -> list[str]:
+    """Pieces without byte pieces that are no UTF-8 together or control characters: SentencePiece writes U+FFFD."""
+    if not any(piece.startswith("<0x") for piece in pieces):
+        return pieces
+    kept: list[str] = []
+    for is_byte, run in groupby(pieces, lambda piece: bool(_BYTE.fullmatch(piece))):
+        if not is_byte:
+            kept += run
+            continue
+        text = bytes(int(piece[3:5], 16) for piece in run).decode("utf-8", "ignore")
+        kept += [f"<0x{byte:02X}>" for byte in _CONTROL.sub("", text).encode()]
+    return kept
 
 
 def by_word(said: str, spans: list[Span], attention: list[list[float]], source: list[Span]) -> list[Attended]:

@@ -13,10 +13,14 @@ from distilmt import progress
 from distilmt.corpora.cleaning import normalise
 from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
-from distilmt.exported import facts_of, has_file, unpacked
+from distilmt.exported import facts_of, has_file, languages_of, unpacked
 from distilmt.machine import loads_cublas
-from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word
+from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word, in_calls
+from distilmt.reading import Reading, View
 from distilmt.speaker import Attended, Hypothesis
+
+# Batches of one call to CTranslate2, which no signal interrupts: the memory of a long list stays that of a few batches.
+_BATCHES = 4
 
 
 class Translator:
@@ -55,6 +59,9 @@ class Translator:
         self.shortlist = there if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
         self._pieces = SentencePieces(self.path, facts) if own else HuggingFacePieces(self.path, facts)
+        self._workers = workers
+        source, target = languages_of(self.path)
+        self._view = View(self._pieces.knows, self._count, source, target, facts.get("capitals"))
         self._model = ctranslate2.Translator(
             str(self.path),
             device=self.device,
@@ -81,8 +88,8 @@ class Translator:
             batch_size: sentences translated together.
         """
         portions = [self.portions(text) for text in texts]
-        hypotheses = self.hypotheses([p for found in portions for p in found], beam_size, batch_size=batch_size)
-        said = (found[0].text if found else "" for found in hypotheses)
+        ranked = self.ranked([p for found in portions for p in found], beam_size, batch_size=batch_size)
+        said = (found[0].text if found else "" for found in ranked)
         return [joined(list(islice(said, len(found)))) for found in portions]
 
     def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
@@ -92,9 +99,37 @@ class Translator:
         the best and so on; the score is the mean over all pieces.
         """
         portions = [self.portions(text) for text in texts]
-        parts = iter(self.hypotheses([p for found in portions for p in found], beam_size, count, scored=True))
+        parts = iter(self.ranked([p for found in portions for p in found], beam_size, count, scored=True))
         own = [[h for h in islice(parts, len(found)) if h] for found in portions]
         return [[_united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+
+    def ranked(
+        self,
+        texts: Sequence[str],
+        beam_size: int = 4,
+        count: int = 1,
+        batch_size: int = 64,
+        batch_type: str = "examples",
+        scored: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text as people are to get them, best first; none for an empty text.
+
+        Beyond `hypotheses`: a text without letters comes back as it is; symbols and emoji that the model has no piece
+        for keep their places; full-width letters are read as letters; sentences in capitals, and in title case where
+        the model copies it, are put to the model in lower case. A text needs no more than the model's positions
+        (`portions`).
+        """
+        readings = [Reading(text, self._view) for text in texts]
+        waiting = [reading for reading in readings if reading.result is None]
+        while waiting:
+            requests = [request for reading in waiting for request in reading.requests]
+            answers = iter(
+                self.hypotheses(requests, beam_size, count, batch_size=batch_size, batch_type=batch_type, scored=scored)
+            )
+            for reading in waiting:
+                reading.take(list(islice(answers, len(reading.requests))))
+            waiting = [reading for reading in waiting if reading.result is None]
+        return [reading.result or [] for reading in readings]
 
     def attention(self, texts: Sequence[str], said: Sequence[str]) -> list[list[Attended]]:
         """What of a text every word of a translation is made from.
@@ -117,6 +152,7 @@ class Translator:
         found: list[list[Attended]] = [[] for _ in texts]
         if not isinstance(pieces, SentencePieces):
             return found
+        texts, said = [self._in_lower_case(text) for text in texts], [self._in_lower_case(text) for text in said]
         sources, targets = [pieces.source_spans(text) for text in texts], [pieces.target(text) for text in said]
         cut = self.max_length - 1 - len(pieces.prefix)
         rows = [i for i, s in enumerate(sources) if 0 < len(s) <= cut and 0 < len(targets[i]) <= cut]
@@ -133,6 +169,11 @@ class Translator:
             found[row] = by_word(said[row], spans, weights, sources[row])
         return found
 
+    def _in_lower_case(self, text: str) -> str:
+        """A text in capitals as the model was given it, if no character changes its place by that."""
+        lower = text.lower() if text.isupper() and self._view.capitals is not True else text
+        return lower if len(lower) == len(text) else text
+
     def portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
@@ -144,10 +185,13 @@ class Translator:
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
         return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
 
+    def _count(self, text: str) -> int:
+        return len(self._pieces.encode([normalise(text)])[0])
+
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
             return True  # no piece is less than a byte
-        return len(self._pieces.encode([normalise(text)])[0]) <= self.max_length
+        return self._count(text) <= self.max_length
 
     def hypotheses(
         self,
@@ -170,25 +214,35 @@ class Translator:
         results: list[list[Hypothesis]] = [[] for _ in texts]
         if not rows:
             return results
-        found = self._model.translate_batch(
-            [sources[i] for i in rows],
-            beam_size=1 if sampling else max(beam_size, count),
-            num_hypotheses=count,
-            sampling_topk=0 if sampling else 1,
-            sampling_temperature=sampling or 1.0,
-            length_penalty=length_penalty,
-            max_batch_size=batch_size,
-            batch_type=batch_type,
-            max_decoding_length=self.max_length,
-            target_prefix=[self._pieces.prefix] * len(rows) if self._pieces.prefix else None,
-            return_scores=scored or count > 1 or beam_size > 1,
-            use_vmap=self.shortlist,
-        )
-        for row, result in zip(rows, found, strict=True):
-            scores = result.scores or [0.0] * len(result.hypotheses)
-            pairs = zip(result.hypotheses, scores, strict=True)
-            results[row] = [Hypothesis(self._pieces.decode(tokens), tokens, score) for tokens, score in pairs]
+        options = {
+            "beam_size": 1 if sampling else max(beam_size, count),
+            "num_hypotheses": count,
+            "sampling_topk": 0 if sampling else 1,
+            "sampling_temperature": sampling or 1.0,
+            "length_penalty": length_penalty,
+            "max_batch_size": batch_size,
+            "batch_type": batch_type,
+            "max_decoding_length": self.max_length,
+            "return_scores": scored or count > 1 or beam_size > 1,
+            "use_vmap": self.shortlist,
+        }
+        weights = [1 if batch_type == "examples" else len(source) for source in sources]
+        for call in in_calls(rows, sources, weights, batch_size * _BATCHES * self._workers):
+            prefix = [self._pieces.prefix] * len(call) if self._pieces.prefix else None
+            found = self._model.translate_batch([sources[i] for i in call], target_prefix=prefix, **options)
+            for row, result in zip(call, found, strict=True):
+                results[row] = self._decoded(texts[row], result)
         return results
+
+    def _decoded(self, source: str, result: Any) -> list[Hypothesis]:
+        scores = result.scores or [0.0] * len(result.hypotheses)
+        found = []
+        for tokens, score in zip(result.hypotheses, scores, strict=True):
+            text = self._pieces.decode(tokens)
+            # A vocabulary can have the replacement character as a piece, from broken training text.
+            text = text if "\ufffd" not in text or "\ufffd" in source else " ".join(text.replace("\ufffd", "").split())
+            found.append(Hypothesis(text, tokens, score))
+        return found
 
     def stream(self, lines: Iterator[str], beam_size: int = 4, batch_size: int = 64) -> Iterator[str]:
         """Translate lines as they come, a line for a line."""

@@ -128,7 +128,7 @@ def _load_translator(known: Known, workers: int) -> Translator:
 
 def _translating(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> Translate:
     def translate(texts: list[str], count: int) -> list[list[Hypothesis]]:
-        return translator.hypotheses(texts, beam, count, batch_size=tokens, batch_type="tokens", scored=True)
+        return translator.ranked(texts, beam, count, tokens, "tokens", scored=True)
 
     if not terms:
         return translate

@@ -1,0 +1,201 @@
+"""The texts of documents that people read, by parsers that are not distilmt's: what `real_documents.py` compares.
+
+`texts` returns two lists of the same document: texts that people read, and everything else that can be compared (tags,
+code, keys, times). A translation must change the first and leave the second.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import polib
+from lxml import etree
+from lxml import html as lxml_html
+from markdown_it import MarkdownIt
+from mdit_py_plugins.front_matter import front_matter_plugin
+
+Texts = tuple[list[str], list[str]]
+_CODE = frozenset(
+    [
+        "code",
+        "pre",
+        "kbd",
+        "samp",
+        "var",
+        "script",
+        "style",
+        "textarea",
+        "template",
+        "svg",
+        "math",
+        "object",
+        "iframe",
+        "noscript",
+    ]
+)
+_TIMES = re.compile(r"\d+:\d\d[.,:]\d+ *--> *\d+:?\d*:\d\d[.,:]\d+")
+_CUE_TAGS = re.compile(r"<[^<>\n]*>|\{\\[^{}\n]*\}")
+
+
+def decoded(data: bytes) -> str:
+    """Text by its mark, else UTF-8, else the Windows encoding of western Europe."""
+    for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
+        if data.startswith(mark):
+            return data.decode(name)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def plain(data: bytes) -> Texts:
+    """Lines."""
+    lines = decoded(data).split("\n")
+    return lines, [re.sub(r"\S.*\S|\S", "", line) for line in lines]
+
+
+def cues(data: bytes) -> Texts:
+    """What stands below each line of times, up to a blank line; the rest of the file."""
+    read: list[str] = []
+    rest: list[str] = []
+    inside = False
+    for line in decoded(data).splitlines():
+        inside = bool(_TIMES.search(line)) or (inside and bool(line.strip()))
+        if inside and not _TIMES.search(line):
+            read.append(_CUE_TAGS.sub(" ", line))
+            rest += _CUE_TAGS.findall(line)
+        else:
+            rest.append(line)
+    return read, rest
+
+
+def page(data: bytes) -> Texts:
+    """Text nodes of a page as lxml reads it, without those in code; its elements, and the text of code."""
+    root = lxml_html.document_fromstring(decoded(data).encode(), parser=lxml_html.HTMLParser(encoding="utf-8"))
+    read: list[str] = []
+    rest: list[str] = []
+    _walk(root, False, read, rest)
+    return read, rest
+
+
+def _walk(root: Any, is_code: bool, read: list[str], rest: list[str]) -> None:
+    waiting: list[tuple[Any, bool, bool]] = [(root, is_code, False)]
+    while waiting:
+        node, code, is_tail = waiting.pop()
+        if is_tail:
+            (rest if code else read).append(node.tail or "")
+            continue
+        if not isinstance(node.tag, str):
+            rest.append(str(node.text))
+            continue
+        own = code or node.tag in _CODE or node.get("translate") == "no" or "notranslate" in node.get("class", "")
+        rest.append(node.tag)
+        (rest if own else read).append(node.text or "")
+        for child in reversed(node):
+            waiting += [(child, own, True), (child, own, False)]
+
+
+def markdown(data: bytes) -> Texts:
+    """Texts of CommonMark with tables; the kinds of all tokens, code and targets."""
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(front_matter_plugin)
+    read: list[str] = []
+    rest: list[str] = []
+    for token in parser.parse(decoded(data)):
+        rest.append(token.type)
+        if token.type != "inline":
+            if token.type in ("fence", "code_block", "front_matter"):
+                rest.append(token.content)
+            continue
+        for child in token.children or []:
+            if child.type == "text":
+                read.append(child.content)
+            else:
+                target = child.attrs.get("href") or child.attrs.get("src") or ""
+                rest.append(f"{child.type} {target} {child.content if child.type == 'code_inline' else ''}")
+    return read, rest
+
+
+def catalogue(data: bytes) -> Texts:
+    """Of messages without a translation what they have now; all else of the file.
+
+    polib reads a string with `splitlines`, so that messages with U+2028 end early: those files are left out by it.
+    """
+    entries = list(polib.pofile(decoded(data)))
+    read: list[str] = []
+    rest: list[str] = []
+    for entry in entries:
+        empty = not entry.obsolete and not entry.fuzzy
+        said = [entry.msgstr_plural[n] for n in sorted(entry.msgstr_plural)] if entry.msgid_plural else [entry.msgstr]
+        (read if empty else rest).extend(said)
+        rest += [
+            entry.msgid,
+            entry.msgid_plural,
+            entry.comment,
+            entry.tcomment,
+            str(entry.flags),
+            str(entry.occurrences),
+        ]
+    return read, rest
+
+
+def strings(data: bytes) -> Texts:
+    """Strings that are values; keys and everything that is no string."""
+    read: list[str] = []
+    rest: list[str] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            rest.extend(value)
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+        else:
+            (read if isinstance(value, str) else rest).append(value if isinstance(value, str) else json.dumps(value))
+
+    walk(json.loads(decoded(data)))
+    return read, rest
+
+
+def word(data: bytes) -> Texts:
+    """Paragraphs of all parts by local names, in either namespace; every other part of the package."""
+    read: list[str] = []
+    rest: list[str] = []
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        for info in package.infolist():
+            content = package.read(info)
+            if re.fullmatch(
+                r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\d*\.xml", info.filename
+            ):
+                root = etree.fromstring(content)
+                rest += [node.tag for node in root.iter() if isinstance(node.tag, str)]
+                read += _paragraphs(root)
+            else:
+                rest.append(f"{info.filename} {hash(content)}")
+    return read, rest
+
+
+def _paragraphs(root: Any) -> Iterator[str]:
+    for paragraph in root.iterfind(".//{*}p"):
+        nodes = [n for n in paragraph.iterfind(".//{*}t") if next(n.iterancestors("{*}p")) is paragraph]
+        yield "".join(node.text or "" for node in nodes)
+
+
+READERS: dict[str, Callable[[bytes], Texts]] = {
+    ".txt": plain,
+    ".srt": cues,
+    ".vtt": cues,
+    ".html": page,
+    ".htm": page,
+    ".md": markdown,
+    ".markdown": markdown,
+    ".po": catalogue,
+    ".json": strings,
+    ".docx": word,
+}

@@ -1,0 +1,84 @@
+"""Letter case: sentences in capitals and in title case are put to a model in ordinary case, and their answers back."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Literal
+
+Style = Literal["capitals", "title", ""]
+
+# Placeholders, addresses, options and paths: their letters mean something as they are.
+_LITERAL = re.compile(r"[%$@\\{}<>=_/]|^--?\w|\w\.\w+[./]")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_ACRONYM = 5  # letters of a single word that may be one
+_MOST_LOWER = 0.1  # share of lower-case letters in what is still all in capitals ("McDONALD")
+_TURKIC = ("tr", "az")
+
+
+def style_of(text: str) -> Style:
+    """How a sentence is written. A short word alone may be an acronym; scripts without case have no style."""
+    words = [word for token in text.split() if not _LITERAL.search(token) for word in _WORD.findall(token)]
+    letters = "".join(words)
+    upper, lower = sum(map(str.isupper, letters)), sum(map(str.islower, letters))
+    if upper > 1 and lower <= _MOST_LOWER * (upper + lower):
+        longer = [word for word in words if len(word) > 1]
+        return "capitals" if len(longer) > 1 or len(longer[0] if longer else "") > _ACRONYM else ""
+    long = [word for word in words if len(word) > 3]
+    if len(words) > 2 and len(long) > 1 and all(word[:1].isupper() and word[1:].islower() for word in long):
+        return "title"
+    return ""
+
+
+def lowered(text: str, language: str) -> str:
+    """A sentence in lower case but for its first letter; what is no word stays."""
+    text = _each_word(text, lambda word: _lower(word, language))
+    first = next((i for i, c in enumerate(text) if c.isalpha()), len(text))
+    return text[:first] + _upper(text[first : first + 1], language) + text[first + 1 :]
+
+
+def raised(text: str, language: str) -> str:
+    """A text in capitals; what is no word stays."""
+    return _each_word(text, lambda word: _upper(word, language))
+
+
+def titled(text: str, source: str, language: str) -> str:
+    """A text with a capital at the start of each word, short ones only where the source has them so."""
+    every = all(word[:1].isupper() for word in _WORD.findall(source))
+    first = True
+
+    def initial(word: str) -> str:
+        nonlocal first
+        raise_it, first = first or every or len(word) > 3, False
+        return _upper(word[:1], language) + word[1:] if raise_it else word
+
+    return _each_word(text, lambda token: _WORD.sub(lambda match: initial(match[0]), token))
+
+
+def is_copy(source: str, answer: str) -> bool:
+    """Whether an answer holds most words of its source as they stand, beyond what lower-case words alone explain."""
+    words = {word for word in _WORD.findall(source) if len(word) > 1}
+    return 2 * len(words & set(_WORD.findall(answer))) > len(words) > 0
+
+
+def _each_word(text: str, change: Callable[[str], str]) -> str:
+    return "".join(part if not part.strip() or _LITERAL.search(part) else change(part) for part in _tokens(text))
+
+
+def _tokens(text: str) -> list[str]:
+    return re.split(r"(\s+)", text)
+
+
+def _lower(text: str, language: str) -> str:
+    if language.startswith(_TURKIC):
+        text = text.replace("I", "ı")
+    return text.replace("İ", "i").lower()
+
+
+def _upper(text: str, language: str) -> str:
+    if language.startswith(_TURKIC):
+        text = text.replace("i", "İ")
+    if language.startswith("el"):  # Greek capitals bear no accents, but the diaeresis.
+        text = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).replace("\u0301", ""))
+    return text.upper()

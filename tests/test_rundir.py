@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distilmt import rundir
+from distilmt import meter, rundir, stepdir
 from distilmt.errors import UserError
 
 PROGRAM = "import sys, time; from pathlib import Path; from distilmt.rundir import *\n"
@@ -52,11 +52,29 @@ def test_a_directory_is_written_whole_or_not_at_all(tmp_path):
         with rundir.atomic_directory(path) as temporary:
             assert names(temporary) == []
             (temporary / round_).write_text("")
-        assert names(tmp_path) == ["export"] and names(path) == [round_]
+            (temporary / "card.json").write_text("{}")
+        assert names(tmp_path) == ["export"] and names(path) == ["card.json", round_]
     with pytest.raises(Cut), rundir.atomic_directory(path) as temporary:
         (temporary / "third").write_text("")
         raise Cut
-    assert names(tmp_path) == ["export"] and names(path) == ["second"]
+    assert names(tmp_path) == ["export"] and names(path) == ["card.json", "second"]
+
+
+def test_a_directory_of_others_is_not_replaced(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="was not written by distilmt"), rundir.atomic_directory(tmp_path):
+        pass
+    assert names(tmp_path) == ["notes.txt"] and (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_link_takes_no_files_place(tmp_path):
+    (tmp_path / "corpus").write_text("mine")
+    with pytest.raises(UserError, match="in the way"):
+        rundir.link(tmp_path / "corpus", tmp_path / "other")
+    assert (tmp_path / "corpus").read_text() == "mine"
+    for target in ("one", "two"):
+        rundir.link(tmp_path / "teacher", tmp_path / target)
+        assert os.readlink(tmp_path / "teacher") == target
 
 
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
@@ -109,7 +127,7 @@ class Work:
 
 def test_a_step_is_done_once(tmp_path):
     work, directory = Work(), tmp_path / "corpus"
-    record = rundir.run_step(directory, {"text": "f"}, {"seed": 1}, work)
+    record = stepdir.run_step(directory, {"text": "f"}, {"seed": 1}, work)
     assert names(directory) == ["first", "second", "step.json"]
     assert (record.name, record.inputs, record.settings, record.result) == (
         "corpus",
@@ -119,29 +137,29 @@ def test_a_step_is_done_once(tmp_path):
     )
     assert record.peak_rss_bytes > 1 << 20 and "torch" in record.versions and record.seconds >= 0
     before = (directory / "step.json").stat().st_mtime_ns
-    assert rundir.run_step(directory, {"text": "f"}, {"seed": 1}, work) == record
+    assert stepdir.run_step(directory, {"text": "f"}, {"seed": 1}, work) == record
     assert work.calls == 1 and (directory / "step.json").stat().st_mtime_ns == before
     assert rundir.read_step(directory) == record
 
 
 @pytest.mark.parametrize(("inputs", "settings"), [({"text": "g"}, {"seed": 1}), ({"text": "f"}, {"seed": 2})])
 def test_a_changed_step_begins_anew(tmp_path, inputs, settings):
-    rundir.run_step(tmp_path / "s", {"text": "f"}, {"seed": 1}, Work())
+    stepdir.run_step(tmp_path / "s", {"text": "f"}, {"seed": 1}, Work())
     (tmp_path / "s" / "stray").write_text("")
-    rundir.run_step(tmp_path / "s", inputs, settings, Work())
+    stepdir.run_step(tmp_path / "s", inputs, settings, Work())
     assert names(tmp_path / "s") == ["first", "second", "step.json"]
 
 
 def test_a_step_cut_off_goes_on(tmp_path):
     directory = tmp_path / "s"
     with pytest.raises(Cut):
-        rundir.run_step(directory, {}, {"seed": 1}, Work(cut=True))
+        stepdir.run_step(directory, {}, {"seed": 1}, Work(cut=True))
     assert rundir.read_step(directory) is None
     assert names(directory) == ["first", "step.started.json"]
     started = json.loads((directory / "step.started.json").read_text())
     (directory / "step.started.json").write_text(json.dumps(started | {"seconds": 100.0, "peak_rss_bytes": 1 << 50}))
     (directory / "first").write_text("kept")
-    record = rundir.run_step(directory, {}, {"seed": 1}, Work())
+    record = stepdir.run_step(directory, {}, {"seed": 1}, Work())
     assert (directory / "first").read_text() == "kept"
     assert 100 <= record.seconds < 110 and record.peak_rss_bytes == 1 << 50
     assert names(directory) == ["first", "second", "step.json"]
@@ -149,39 +167,39 @@ def test_a_step_cut_off_goes_on(tmp_path):
 
 def test_a_step_cut_off_with_other_settings_begins_anew(tmp_path):
     with pytest.raises(Cut):
-        rundir.run_step(tmp_path / "s", {}, {"seed": 1}, Work(cut=True))
+        stepdir.run_step(tmp_path / "s", {}, {"seed": 1}, Work(cut=True))
     (tmp_path / "s" / "first").write_text("old")
-    rundir.run_step(tmp_path / "s", {}, {"seed": 2}, Work())
+    stepdir.run_step(tmp_path / "s", {}, {"seed": 2}, Work())
     assert (tmp_path / "s" / "first").read_text() == "1"
 
 
 def test_what_a_killed_writer_left_behind_is_removed(tmp_path):
     with pytest.raises(Cut):
-        rundir.run_step(tmp_path / "s", {}, {}, Work(cut=True))
+        stepdir.run_step(tmp_path / "s", {}, {}, Work(cut=True))
     (tmp_path / "s" / ".checkpoint.12345.tmp").write_text("half")
     (tmp_path / "s" / ".export.12345.tmp").mkdir()
     (tmp_path / "s" / ".export.12345.tmp" / "model.bin").write_text("half")
     (tmp_path / "s" / ".export.12345.old").mkdir()
     (tmp_path / "s" / ".tmpTUoVwO").write_text("half")  # as safetensors names what it is writing
-    rundir.run_step(tmp_path / "s", {}, {}, Work())
+    stepdir.run_step(tmp_path / "s", {}, {}, Work())
     assert names(tmp_path / "s") == ["first", "second", "step.json"]
 
 
 def test_heartbeat_keeps_the_clock_of_a_killed_step(tmp_path, monkeypatch):
-    monkeypatch.setattr(rundir, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(meter, "HEARTBEAT_SECONDS", 0.02)
 
     def work(directory):
         time.sleep(0.3)
         seen.append(json.loads((directory / "step.started.json").read_text())["seconds"])
 
     seen: list[float] = []
-    rundir.run_step(tmp_path / "s", {}, {}, work)
+    stepdir.run_step(tmp_path / "s", {}, {}, work)
     assert 0.05 < seen[0] < 5
     assert threading.active_count() < 20
 
 
 def test_a_damaged_record_is_told(tmp_path):
-    rundir.run_step(tmp_path / "s", {}, {}, Work())
+    stepdir.run_step(tmp_path / "s", {}, {}, Work())
     for text in ("{", "[]", '{"name": 1}'):
         (tmp_path / "s" / "step.json").write_text(text)
         with pytest.raises(UserError, match="damaged"):

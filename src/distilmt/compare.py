@@ -48,8 +48,7 @@ def run(config: CompareConfig) -> Path:
         if not pipeline.same_labels(config.run, method):
             raise UserError(f"method {name!r} wants other labels from the teacher: all methods share one set of labels")
     all_arms = list(arms(config))
-    with locked(root):
-        write_text(root / "config.yaml", pipeline.dump(config.run))
+    with pipeline.started(config.run):
         for step in (*_SHARED, "teacher-scores"):
             pipeline.do(step, config.run)
         for arm in all_arms:

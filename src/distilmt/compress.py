@@ -22,7 +22,8 @@ from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.card import Form, write_card
 from distilmt.report import budget
-from distilmt.rundir import atomic_directory, done_as, locked, read_json, read_step, run_step, write_json
+from distilmt.rundir import atomic_directory, done_as, locked, read_json, read_step, write_json
+from distilmt.stepdir import run_step
 from distilmt.steps import shrink, signature
 from distilmt.steps.examine import examine_shipped
 from distilmt.steps.export import PACKED, USE, card

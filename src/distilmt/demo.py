@@ -30,7 +30,7 @@ from distilmt.config import (
     TrainingConfig,
 )
 from distilmt.errors import UserError
-from distilmt.rundir import locked, read_json, read_step, write_json
+from distilmt.rundir import read_json, read_step, write_json
 
 PLAN = "plan.json"
 # Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A teacher that is little
@@ -70,9 +70,9 @@ def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
 
 def run(config: DemoConfig) -> Path:
     """Do the whole demo, or what is left of it."""
-    root = Path(config.run_dir or _default_directory(config))
+    root = Path(_default_directory(config) if config.run_dir is None else config.run_dir)
     first = first_plan(config, root)
-    with locked(root):
+    with pipeline.started(first, whole=False):
         pass  # a second demo in the same directory is refused before anything is measured
     for step in ("corpus", "tokenizer"):
         _do(step, first)
@@ -133,7 +133,7 @@ def _has_pieces(teacher: str | None) -> bool:
 
 
 def _do(step: str, config: RunConfig) -> None:
-    with locked(Path(config.run_dir)):
+    with pipeline.started(config, whole=False):
         pipeline.do(step, config)
 
 

@@ -7,6 +7,7 @@ inputs and settings is skipped, one that was cut off goes on from where it stood
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,9 @@ import yaml
 
 from distilmt import progress
 from distilmt.config import CorpusConfig, RunConfig
-from distilmt.rundir import (
-    STEP_FILE,
-    StepRecord,
-    done_as,
-    fingerprint_files,
-    finished,
-    locked,
-    read_step,
-    run_step,
-    write_text,
-)
+from distilmt.rundir import STEP_FILE, StepRecord, done_as, fingerprint_files, read_step
+from distilmt.runroot import begun, checked_root
+from distilmt.stepdir import finished, run_step
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 
@@ -70,8 +63,7 @@ def run(config: RunConfig, until: str = "report") -> Path:
         from distilmt.export.onnx import check_installed
 
         check_installed()  # now, and not when everything is trained
-    with locked(root):
-        write_text(root / "config.yaml", dump(config))
+    with started(config):
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:
                 continue
@@ -81,6 +73,33 @@ def run(config: RunConfig, until: str = "report") -> Path:
                 do("selection", config)
             do(name, config)
     return root
+
+
+def started(config: RunConfig, whole: bool = True) -> AbstractContextManager[None]:
+    """Hold a run's directory, after it was seen that nothing in it can be lost.
+
+    Args:
+        config: the run.
+        whole: whether it is all that the run will be: then it is written there as `config.yaml`.
+
+    Raises:
+        UserError: it holds files of others, or an input lies in it; another process holds it.
+    """
+    root = checked_root(config.run_dir, tuple(_READS), paths_read(config))
+    return begun(root, dump(config) if whole else None)
+
+
+def paths_read(config: RunConfig) -> dict[str, str]:
+    """What may be a path among the values that name inputs, by key."""
+    corpus, labels = config.corpus, config.labels
+    several = {f"corpus.{key}": getattr(corpus, key) for key in ("train", "valid", "test", "monolingual")}
+    several |= {f"corpus.sources[{n}].files": source.files for n, source in enumerate(corpus.sources)}
+    several |= {"labels.ensemble": labels.ensemble}
+    found = {f"{key}[{n}]": path for key, paths in several.items() for n, path in enumerate(paths)}
+    single = {"teacher.path": config.teacher.path, "tokenizer.path": config.tokenizer.path}
+    single |= {"labels.reverse": labels.reverse, "export.node_modules": config.export.node_modules}
+    single["corpus.name"] = (corpus.name or "").removeprefix("hf:")
+    return found | {key: path for key, path in single.items() if path}
 
 
 def dump(config: RunConfig) -> str:

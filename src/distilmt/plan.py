@@ -27,7 +27,7 @@ from distilmt.corpora import prepare
 from distilmt.cost.worth import METRICS, Point, Question, Rates, answer
 from distilmt.errors import UserError
 from distilmt.report.plan import write as write_plan
-from distilmt.rundir import done_as, fingerprint, link, locked, read_json, read_step, write_json
+from distilmt.rundir import done_as, fingerprint, link, read_json, read_step, write_json
 
 PLAN, SUBSET = "plan", "size-"
 _SHARED = ("corpus", "tokenizer", "teacher")
@@ -50,7 +50,7 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
     root = Path(run_config.run_dir)
     if _answered(config, run_config):
         return root / PLAN
-    with locked(root):
+    with pipeline.started(run_config, whole=False):
         for step in _SHARED:
             pipeline.do(step, run_config)
         decided = _decided(config, run_config)

@@ -1,7 +1,6 @@
-"""Run directories: steps that are done once, resumed when cut off, and never taken for whole when they are not.
+"""Files of run directories: written whole or not at all, locked, and with a record of what each step was done with.
 
-Every step reads directories and writes one directory. `step.json` is written last, atomically; a step whose
-`step.json` carries the fingerprint it would be run with now is skipped.
+Every step reads directories and writes one; `step.json`, its record, is written last. `stepdir` does the steps.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ import json
 import os
 import platform
 import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,8 @@ from distilmt.errors import UserError
 
 STEP_FILE = "step.json"
 STARTED_FILE = "step.started.json"
-HEARTBEAT_SECONDS = 5.0
+OWN_FILES = (STEP_FILE, "card.json", "distilmt.json", "corpus.json", "manifest.json", "model.json")
+"""Each whole directory that distilmt writes holds one of these; no other is ever replaced."""
 _VERSIONED = ("distilmt", "torch", "transformers", "ctranslate2", "sentencepiece", "sacrebleu")
 
 
@@ -45,7 +43,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Give an empty temporary directory; when the block succeeds it takes the place of `path`."""
+    """Give an empty temporary directory; when the block succeeds it takes the place of `path`.
+
+    Raises:
+        UserError: `path` holds files, but none of those by which distilmt knows its own directories.
+    """
+    if path.exists() and not replaceable(path):
+        raise UserError(f"{path} was not written by distilmt: move it elsewhere, or name another directory")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -61,6 +65,11 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replaceable(path: Path) -> bool:
+    """Whether a path is a directory that is empty or written by distilmt."""
+    return path.is_dir() and (not any(path.iterdir()) or any((path / name).is_file() for name in OWN_FILES))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -89,11 +98,19 @@ def read_json(path: Path) -> Any:
 
 
 def link(place: Path, target: Path) -> None:
-    """Make `place` a relative link to `target`; one that leads elsewhere is replaced."""
+    """Make `place` a relative link to `target`; a link that leads elsewhere is replaced.
+
+    Raises:
+        UserError: something else than a link is there.
+    """
     path = os.path.relpath(target, place.parent)
-    if not place.is_symlink() or os.readlink(place) != path:
-        place.unlink(missing_ok=True)
-        place.symlink_to(path)
+    if place.is_symlink():
+        if os.readlink(place) == path:
+            return
+        place.unlink()
+    elif place.exists():
+        raise UserError(f"{place} is in the way: distilmt puts a link there, so move it elsewhere")
+    place.symlink_to(path)
 
 
 def fingerprint(value: object) -> str:
@@ -141,129 +158,6 @@ def done_as(directory: Path) -> str:
     """The fingerprint a step was finished with, or `missing`: what a step that reads it depends on."""
     record = read_step(directory)
     return record.fingerprint if record else "missing"
-
-
-def run_step(
-    directory: Path,
-    inputs: Mapping[str, str],
-    settings: Mapping[str, Any],
-    work: Callable[[Path], dict[str, Any] | None],
-) -> StepRecord:
-    """Do `work(directory)` unless it was done with the same inputs and settings; go on if it was cut off.
-
-    Args:
-        directory: what the step writes; its name is the step's name.
-        inputs: name to fingerprint of everything the step reads.
-        settings: JSON-like settings the result depends on.
-        work: does the step; what it returns is kept as `result`. It is called on the directory as an earlier,
-            interrupted call with the same fingerprint left it, and must go on from there.
-
-    Returns:
-        The finished step's record, with seconds summed over all interrupted calls.
-    """
-    done = finished(directory, inputs, settings)
-    if done is not None:
-        return done
-    settings = json.loads(json.dumps(settings))
-    wanted = _fingerprint(inputs, settings)
-    before = _start(directory, wanted)
-    with _meter(directory, wanted, before) as meter:
-        result = work(directory) or {}
-    record = StepRecord(
-        directory.name,
-        wanted,
-        dict(inputs),
-        dict(settings),
-        round(meter.seconds, 3),
-        meter.peak_rss_bytes,
-        versions(),
-        result,
-    )
-    write_json(directory / STEP_FILE, asdict(record))
-    (directory / STARTED_FILE).unlink(missing_ok=True)
-    return record
-
-
-def finished(directory: Path, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> StepRecord | None:
-    """The record of a step if it was done with these inputs and settings."""
-    done = read_step(directory)
-    return done if done is not None and done.fingerprint == _fingerprint(inputs, settings) else None
-
-
-def _fingerprint(inputs: Mapping[str, str], settings: Mapping[str, Any]) -> str:
-    return fingerprint([dict(inputs), json.loads(json.dumps(settings))])
-
-
-def _start(directory: Path, wanted: str) -> dict[str, Any]:
-    """Make the directory ready: kept if an earlier call with the same fingerprint was cut off, else emptied."""
-    started = directory / STARTED_FILE
-    try:
-        before = json.loads(started.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        before = {}
-    if before.get("fingerprint") != wanted:
-        if directory.exists():
-            shutil.rmtree(directory)
-        directory.mkdir(parents=True)
-        before = {"fingerprint": wanted, "seconds": 0.0, "peak_rss_bytes": 0}
-        write_json(started, before)
-    _remove_strays(directory)
-    return before
-
-
-def _remove_strays(directory: Path) -> None:
-    """Remove what a killed process was writing: nothing of that name is ever read."""
-    for pattern in ("**/.*.tmp", "**/.*.old", "**/.tmp*"):  # the last are safetensors' own
-        for stray in sorted(directory.glob(pattern)):
-            if stray.is_dir():
-                shutil.rmtree(stray, ignore_errors=True)
-            else:
-                stray.unlink(missing_ok=True)
-
-
-class _Meter:
-    """Seconds and peak memory of a step, written down every few seconds so that a kill does not lose them."""
-
-    def __init__(self, directory: Path, wanted: str, before: Mapping[str, Any]) -> None:
-        self.directory, self.wanted = directory, wanted
-        self.seconds_before, self.rss_before = float(before["seconds"]), int(before["peak_rss_bytes"])
-        self.begin = time.monotonic()
-        self.stop = threading.Event()
-        reset_peak_rss()
-
-    @property
-    def seconds(self) -> float:
-        return self.seconds_before + time.monotonic() - self.begin
-
-    @property
-    def peak_rss_bytes(self) -> int:
-        return max(self.rss_before, peak_rss())
-
-    def write(self) -> None:
-        values = {"fingerprint": self.wanted, "seconds": self.seconds, "peak_rss_bytes": self.peak_rss_bytes}
-        write_json(self.directory / STARTED_FILE, values)
-
-    def beat(self) -> None:
-        while not self.stop.wait(HEARTBEAT_SECONDS):
-            try:
-                self.write()
-            except OSError:  # a full disk is reported by the work itself, not by its clock
-                continue
-
-
-@contextmanager
-def _meter(directory: Path, wanted: str, before: Mapping[str, Any]) -> Iterator[_Meter]:
-    meter = _Meter(directory, wanted, before)
-    thread = threading.Thread(target=meter.beat, daemon=True)
-    thread.start()
-    try:
-        yield meter
-    finally:
-        meter.stop.set()
-        thread.join()
-        # On a full disk this must not hide the error that ended the work.
-        with suppress(OSError):
-            meter.write()
 
 
 def reset_peak_rss() -> None:

@@ -10,7 +10,7 @@ from distilmt.evaluation.quality import Scores
 from distilmt.evaluation.speed import Speed
 from distilmt.report import build
 from distilmt.report.machine import machine
-from distilmt.rundir import run_step
+from distilmt.stepdir import run_step
 
 SOURCES = [f"sentence number {i}" for i in range(30)]
 REFERENCES = [f"frase numero {i} di prova" for i in range(30)]

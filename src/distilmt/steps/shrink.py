@@ -21,7 +21,8 @@ from distilmt.evaluation import quality
 from distilmt.export.pack import pack
 from distilmt.labels.store import LabelStore
 from distilmt.machine import cores
-from distilmt.rundir import done_as, link, read_json, read_step, run_step, write_json
+from distilmt.rundir import done_as, link, read_json, read_step, write_json
+from distilmt.stepdir import run_step
 from distilmt.steps.fit import fit, tidy
 from distilmt.steps.learn import student_job
 from distilmt.steps.score import export_model
@@ -85,7 +86,12 @@ def make(plan: Plan) -> None:
     inputs = {"parent": done_as(plan.parent), "labels": done_as(labels_of(run, plan.student.parent))}
     settings: dict[str, Any] = {"cut": plan.cut}
     if plan.cut == "vocabulary":
-        run_step(plan.student, inputs, settings | {"least_uses": plan.least_uses}, lambda _: _without_pieces(plan))
+        run_step(
+            plan.student,
+            inputs,
+            settings | {"least_uses": plan.least_uses},
+            lambda directory: _without_pieces(plan, directory),
+        )
         return
     if plan.cut == "ffn":
         settings["ffn"] = plan.ffn
@@ -143,7 +149,7 @@ def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
     return fit(model, job, tokenizer, config, directory) | told
 
 
-def _without_pieces(plan: Plan) -> dict[str, Any]:
+def _without_pieces(plan: Plan, directory: Path) -> dict[str, Any]:
     """Leave out the pieces that neither the training text nor what the teacher made of it uses."""
     root = plan.student.parent
     before = tokenizers.load(plan.parent.parent / "tokenizer")
@@ -153,8 +159,8 @@ def _without_pieces(plan: Plan) -> dict[str, Any]:
     kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
     tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
     model = vocabulary.prune_model(load_marian(plan.parent), kept)
-    model.save_pretrained(plan.student)
-    tokenizer.copy_to(plan.student)
+    model.save_pretrained(directory)
+    tokenizer.copy_to(directory)
     return {"pieces": [len(before.source.pieces), len(kept.source)], "parameters": parameter_count(model)}
 
 

@@ -12,7 +12,7 @@ from distilmt.commands import TranslateConfig
 from distilmt.errors import UserError
 from distilmt.formats import SUFFIXES, Attentive, Translate, translate_document
 from distilmt.formats.keep import Keep
-from distilmt.rundir import atomic_path
+from distilmt.rundir import atomic_path, read_json
 from distilmt.translator import Translator
 
 BATCH = 64
@@ -24,11 +24,19 @@ def translating(config: TranslateConfig, translator: Translator) -> Translate:
     keep = Keep.of(config.keep)
     if not config.glossary:
         batched = _in_batches(lambda texts: translator.translate(texts, beam, BATCH))
-        return Attentive(batched, translator.attention, keep=keep)
+        return Attentive(batched, translator.attention, keep=keep, languages=_languages(translator.path))
     from distilmt import glossary
 
     terms = glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam)
-    return Attentive(_in_batches(terms.translate), translator.attention, keep=keep)
+    return Attentive(
+        _in_batches(terms.translate), translator.attention, keep=keep, languages=_languages(translator.path)
+    )
+
+
+def _languages(model: Path) -> tuple[str, str] | None:
+    """Codes of source and target, if the model has a card that says them."""
+    card = read_json(model / "card.json") if (model / "card.json").exists() else {}
+    return (str(card["source"]), str(card["target"])) if card.get("source") and card.get("target") else None
 
 
 def _in_batches(translate: Translate) -> Translate:

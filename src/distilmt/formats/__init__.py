@@ -26,6 +26,8 @@ class Attentive:
     """What a format adds to while it translates; `dataclasses.replace` gives each document its own."""
     keep: Keep = field(default_factory=Keep)
     """What a text must hold as it stands, besides what is known for a placeholder or code (`--keep`)."""
+    languages: tuple[str, str] | None = None
+    """Codes of source and target, for what a page tells about its own language; None if they are not known."""
 
     def __call__(self, texts: list[str]) -> list[str]:
         """A translation of each text."""
@@ -40,6 +42,11 @@ def report_of(translate: Translate) -> Report:
 def keep_of(translate: Translate) -> Keep:
     """What somebody wants kept besides placeholders."""
     return translate.keep if isinstance(translate, Attentive) else Keep()
+
+
+def languages_of(translate: Translate) -> tuple[str, str] | None:
+    """Codes of the languages, where the caller gave them."""
+    return translate.languages if isinstance(translate, Attentive) else None
 
 
 def translate_document(data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = ()) -> bytes:

@@ -6,181 +6,197 @@ import html
 import re
 from dataclasses import dataclass, field
 
-from distilmt.formats import Translate
+from distilmt.formats import Translate, languages_of, report_of
+from distilmt.formats.attributes import in_language, is_icon, is_untranslated, readable, unquoted, with_values
 from distilmt.formats.inline import translate_units
+from distilmt.formats.markup import Piece, partners, pieces
+from distilmt.formats.templates import Masked, expressions, masked
 from distilmt.formats.units import Mark, Unit, gaps, text_of
+from distilmt.formats.words import whole_words
 
-_INLINE = re.compile(
-    r"a|abbr|acronym|b|bdi|bdo|big|cite|data|del|dfn|em|font|i|img|input|ins|mark|q|r[bpt]|ruby|s|small|span|strike"
-    r"|strong|su[bp]|time|tt|u|wbr"
-)
-_ALONE = re.compile(r"area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
-_CODE = re.compile(r"code|kbd|samp|var|math|svg|object")
-_SKIPPED = re.compile(r"script|style|pre|textarea|template|noscript|iframe")
-# What holds no tags.
-_RAW = re.compile(r"script|style|textarea|iframe|noscript")
-# Not html.parser: it takes quadratic time for tags that are not closed, and does not tell where an end tag ends.
-_TAG = re.compile(
-    r"""
-    <!--(?:-?>|.*?(?:-->|\Z))
-  | <[!?][^>]*(?:>|\Z)
-  | <(?P<end>/?)(?P<name>[A-Za-z][^\s/<>"']{0,99})(?P<attributes>(?:[^<>"']|"[^"]*"|'[^']*'){0,9999})>
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_READ = re.compile(
-    r"""(\s(?:alt|title|placeholder|aria-label|aria-description|label)\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE
-)
-_DESCRIBES = re.compile(r"""\s(?:name|property)\s*=\s*["']?(?:[a-z]{2,9}:)?(?:description|title)\b""", re.IGNORECASE)
-_CONTENT = re.compile(r"""(\scontent\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
-_UNTRANSLATED = re.compile(r"""\stranslate\s*=\s*["']?no\b|\sclass\s*=\s*["'][^"']*\bnotranslate\b""", re.IGNORECASE)
-
-
-@dataclass
-class Piece:
-    """A tag, a comment or a text of a page, as it stands."""
-
-    kind: str
-    raw: str
-    name: str = ""
-
-
-def _pieces(text: str) -> list[Piece]:
-    """A page cut into pieces that are, joined, the page. What is no whole tag is text, as far as can be told."""
-    found: list[Piece] = []
-    at = 0
-    while match := _TAG.search(text, at):
-        found.append(Piece("text", text[at : match.start()]))
-        at = match.end()
-        name = (match["name"] or "").lower()
-        kind = "start" if name else "comment" if match[0].startswith("<!--") else "declaration"
-        if name and (match["attributes"].endswith("/") or _ALONE.fullmatch(name)):
-            kind = "alone"
-        found.append(Piece("end" if match["end"] else kind, match[0], name))
-        if kind == "start" and not match["end"] and _RAW.fullmatch(name):
-            close = re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE).search(text, at)
-            found.append(Piece("raw", text[at : close.start() if close else len(text)]))
-            at += len(found[-1].raw)
-    return [piece for piece in [*found, Piece("text", text[at:])] if piece.raw]
+_INLINE_NAMES = """
+    a abbr acronym b bdi bdo big cite data del dfn em font i img input ins mark q rb rp rt rtc ruby s small span strike
+    strong sub sup time tt u wbr
+"""
+_INLINE = frozenset(_INLINE_NAMES.split())
+_CODE = frozenset(["code", "kbd", "samp", "var", "math", "svg", "object"])
+_ENTITY = re.compile(r"&#?\w{1,32};")
+_SKIPPED_NAMES = """
+    script style pre textarea iframe xmp listing plaintext noembed noframes
+"""
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
 
 
 def translate_html(text: str, translate: Translate) -> str:
     """Translate a page, or a piece of one.
 
     Args:
-        text: HTML as browsers take it, whole or broken; what is no tag is text.
+        text: HTML as browsers take it, whole or broken; what is no tag is text. Template expressions are kept.
         translate: as in `translate_document`.
 
     Returns:
-        The page with its text and the attributes `alt`, `title`, `placeholder`, `aria-label`, `label` and a
-        description's `content` translated. Nothing inside `code`, `pre`, `script`, `style` and the like is, nor
-        what is marked `translate="no"`.
+        The page with its text and the attributes that people read translated, such as `alt`, `title`, `placeholder`
+        and a description's `content`. Nothing inside `code`, `pre`, `script`, `style` and the like is, nor what is
+        marked `translate="no"`, nor the names of icons. Where the languages are known, `lang` says the new one.
     """
-    pieces = _pieces(text)
-    _translate_attributes(pieces, translate)
-    blocks = _blocks(pieces)
-    texts = [block for block in blocks if isinstance(block, Block)]
-    sources = [block.unit for block in texts]
-    for block, unit in zip(texts, translate_units(sources, translate), strict=True):
-        block.said = unit
-    return "".join(block if isinstance(block, str) else block.html() for block in blocks)
+    masks = masked(text, expressions(text))
+    return masks.restored(translated_pieces(masks, masks.text, translate))
 
 
-def _translate_attributes(pieces: list[Piece], translate: Translate) -> None:
-    tags = [p for p in pieces if p.kind in ("start", "alone") and not _UNTRANSLATED.search(p.raw)]
-    found = [(p, m) for p in tags for m in _attributes(p)]
-    units: list[Unit] = [[html.unescape(m[2][1:-1])] for _, m in found]
-    for (piece, match), source, unit in reversed(
-        list(zip(found, units, translate_units(units, translate), strict=True))
-    ):
-        if text_of(unit) != source[0]:
-            quote = match[2][0]
-            value = html.escape(text_of(unit), quote=False).replace(quote, "&quot;" if quote == '"' else "&#39;")
-            piece.raw = f"{piece.raw[: match.start(2)]}{quote}{value}{quote}{piece.raw[match.end(2) :]}"
+def translated_pieces(masks: Masked, text: str, translate: Translate) -> str:
+    """Translate HTML in which expressions are masks; the masks are still there in what is returned."""
+    found = pieces(text)
+    ends = partners(found)
+    kept = _kept(found, ends)
+    translate_attributes(
+        [p for i, p in enumerate(found) if p.kind in ("start", "void") and i not in kept], masks, translate
+    )
+    parts = _blocks(found, kept, masks)
+    blocks = [part for part in parts if isinstance(part, Block)]
+    for block, unit in zip(blocks, translate_units([block.unit for block in blocks], translate), strict=True):
+        block.translation = unit
+    report_of(translate).translated += sum(text_of(block.translation) != text_of(block.unit) for block in blocks)
+    return "".join(part if isinstance(part, str) else part.html() for part in parts)
 
 
-def _attributes(piece: Piece) -> list[re.Match[str]]:
-    found = list(_READ.finditer(piece.raw))
-    if piece.name == "meta" and _DESCRIBES.search(piece.raw):
-        found += _CONTENT.finditer(piece.raw)
-    return found
+def translate_attributes(tags: list[Piece], masks: Masked, translate: Translate) -> None:
+    """Translate what people read of the attributes of tags, and name the language there."""
+    found = [(piece, match) for piece in tags for match in readable(piece)]
+    units = [unit_of(unquoted(match[2]), masks) for _, match in found]
+    changes: dict[int, list[tuple[re.Match[str], str]]] = {}
+    for (piece, match), source, unit in zip(found, units, translate_units(units, translate), strict=True):
+        if text_of(unit) != text_of(source):
+            changes.setdefault(id(piece), []).append((match, text_of(unit)))
+    languages = languages_of(translate)
+    for piece in tags:
+        if id(piece) in changes:
+            piece.raw = with_values(piece, changes[id(piece)])
+        if languages and ("lang" in piece.raw.lower() or piece.name in ("html", "meta")):
+            piece.raw = in_language(piece, *languages)
+
+
+def unit_of(raw: str, masks: Masked) -> Unit:
+    """A text of HTML as a unit: entities are characters, and masks are marks."""
+    return [_mark(part, masks) if is_mask else html.unescape(part) for part, is_mask in masks.parts(raw) if part]
+
+
+def _mark(mask: str, masks: Masked) -> Mark:
+    return Mark("point", mask) if masks.is_statement(mask) else Mark("kept", mask, masks.shown(mask))
+
+
+def _kept(found: list[Piece], ends: dict[int, int]) -> dict[int, int]:
+    """Numbers of the start tags of what is left as it stands, and of its ends."""
+    kept: dict[int, int] = {}
+    for number, piece in enumerate(found):
+        if piece.kind != "start":
+            continue
+        end = ends.get(number, number)
+        inner = "".join(p.raw for p in found[number + 1 : end]) if end <= number + 2 else "<>"
+        if (
+            piece.name in _CODE
+            or piece.name in _SKIPPED
+            or is_untranslated(piece)
+            or (end > number and is_icon(piece, inner))
+        ):
+            kept[number] = end
+    return kept
 
 
 @dataclass
 class Block:
     """A text with tags in it, that belongs together."""
 
-    unit: Unit = field(default_factory=list)
-    raws: list[str] = field(default_factory=lambda: [""])
-    said: Unit = field(default_factory=list)
+    items: list[Mark | str] = field(default_factory=list)
+    """Tags, and texts as they stand."""
+    translation: Unit = field(default_factory=list)
 
-    def add(self, raw: str) -> None:
-        """Go on with a text."""
-        self.unit.append(html.unescape(raw))
-        self.raws[-1] += raw
+    def __post_init__(self) -> None:
+        self._words: list[Mark | str] = []
 
-    def mark(self, mark: Mark) -> None:
-        """Go on with a tag."""
-        self.unit.append(mark)
-        self.raws.append("")
+    @property
+    def unit(self) -> Unit:
+        """What is translated: words are whole, and entities are characters."""
+        self._words = whole_words(self.items)
+        return [item if isinstance(item, Mark) else html.unescape(item) for item in self._words]
 
     def html(self) -> str:
         """The block as HTML; texts that did not change are written as they stood."""
-        marks = [part for part in self.unit if isinstance(part, Mark)]
-        texts = []
-        for source, made, raw in zip(gaps(self.unit), gaps(self.said), self.raws, strict=True):
-            before, after = text_of(source), text_of(made)
-            texts.append(raw if before == after else html.escape(after, quote=False))
-        return texts[0] + "".join(mark.raw + text for mark, text in zip(marks, texts[1:], strict=True))
+        raws = [text_of(gap) for gap in gaps([*self._words])]
+        written, changed = [], False
+        for target, raw in zip(gaps(self.translation), raws, strict=True):
+            text = text_of(target)
+            same = text == html.unescape(raw)
+            changed = changed or not same
+            written.append(raw if same else _escaped(text, raw))
+        if not changed:
+            return text_of([*self.items])
+        marks = [item for item in self._words if isinstance(item, Mark)]
+        return written[0] + "".join(mark.raw + text for mark, text in zip(marks, written[1:], strict=True))
 
 
-def _blocks(pieces: list[Piece]) -> list[str | Block]:
-    found: list[str | Block] = []
-    block = Block()
-    number = 0
-    ends = _ends(pieces)
+def _escaped(text: str, raw: str) -> str:
+    """A text as HTML. Characters that the source writes as entities (`&nbsp;`, `&copy;`) are written so again."""
+    entities = {char: entity for entity in _ENTITY.findall(raw) if len(char := html.unescape(entity)) == 1}
+    return html.escape(text, quote=False).translate(
+        {ord(char): entity for char, entity in entities.items() if not char.isascii()}
+    )
 
-    def close() -> None:
-        nonlocal block
-        found.append(block)
-        block = Block()
 
-    while number < len(pieces):
-        piece = pieces[number]
-        code = _CODE.fullmatch(piece.name)
-        if piece.kind == "start" and (code or _SKIPPED.fullmatch(piece.name) or _UNTRANSLATED.search(piece.raw)):
-            end = ends.get(number, number)
-            raw = "".join(p.raw for p in pieces[number : end + 1])
-            if code or _INLINE.fullmatch(piece.name):
-                shown = html.unescape("".join(p.raw for p in pieces[number : end + 1] if p.kind == "text"))
-                block.mark(Mark("kept", raw, " ".join(shown.split()) or "X"))
+class _Blocks:
+    """The page in turn: texts, and what stands between them."""
+
+    def __init__(self, masks: Masked) -> None:
+        self.parts: list[str | Block] = []
+        self.block = Block()
+        self._masks = masks
+
+    def between(self, raw: str) -> None:
+        """What ends a text."""
+        self.parts += [self.block, raw]
+        self.block = Block()
+
+    def text(self, raw: str) -> None:
+        """A text. A statement of a template ends what is before: no text passes it."""
+        for part, is_mask in self._masks.parts(raw):
+            if not is_mask:
+                self.block.items.append(part)
+            elif self._masks.is_statement(part):
+                self.between(part)
             else:
-                close()
-                found.append(raw)
-            number = end + 1
-            continue
-        number += 1
-        if piece.kind == "text":
-            block.add(piece.raw)
-        elif piece.kind == "comment":
-            block.mark(Mark("point", piece.raw))
-        elif _INLINE.fullmatch(piece.name):
+                self.block.items.append(_mark(part, self._masks))
+
+    def tag(self, piece: Piece) -> None:
+        """A tag or a comment."""
+        if piece.kind == "comment":
+            self.block.items.append(Mark("point", piece.raw))
+        elif piece.name in _INLINE:
             kind = {"start": "open", "end": "close"}.get(piece.kind, "point")
-            block.mark(Mark(kind, piece.raw))  # type: ignore[arg-type]
+            self.block.items.append(Mark(kind, piece.raw))  # type: ignore[arg-type]
         else:
-            close()
-            found.append(piece.raw)
-    close()
-    return found
+            self.between(piece.raw)
+
+    def kept(self, found: list[Piece]) -> None:
+        """An element that is left as it stands: a word, if it is one of a text."""
+        first, raw = found[0], "".join(piece.raw for piece in found)
+        inner = html.unescape(self._masks.restored("".join(p.raw for p in found if p.kind == "text")))
+        if first.name in _SKIPPED or not (first.name in _INLINE | _CODE or is_icon(first, inner)):
+            self.between(raw)
+        elif is_icon(first, inner):
+            self.block.items.append(Mark("point", raw))
+        else:
+            self.block.items.append(Mark("kept", raw, " ".join(inner.split()) or "X"))
 
 
-def _ends(pieces: list[Piece]) -> dict[int, int]:
-    """For every start tag the number of its end tag, where tags of one name are nested rightly."""
-    opened: dict[str, list[int]] = {}
-    found: dict[int, int] = {}
-    for number, piece in enumerate(pieces):
-        if piece.kind == "start":
-            opened.setdefault(piece.name, []).append(number)
-        elif piece.kind == "end" and opened.get(piece.name):
-            found[opened[piece.name].pop()] = number
-    return found
+def _blocks(found: list[Piece], kept: dict[int, int], masks: Masked) -> list[str | Block]:
+    blocks = _Blocks(masks)
+    number = 0
+    while number < len(found):
+        piece, end = found[number], kept.get(number, number)
+        if number in kept:
+            blocks.kept(found[number : end + 1])
+        elif piece.kind == "text":
+            blocks.text(piece.raw)
+        else:
+            blocks.tag(piece)
+        number = end + 1
+    return [*blocks.parts, blocks.block]

@@ -252,6 +252,7 @@ class Service:
         return Attentive(
             lambda texts: asyncio.run_coroutine_threadsafe(ask(list(texts)), loop).result(),
             lambda texts, said: asyncio.run_coroutine_threadsafe(attend(texts, said), loop).result(),
+            languages=(pair.main.source, pair.main.target),
         )
 
 

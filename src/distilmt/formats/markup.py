@@ -1,0 +1,110 @@
+"""HTML cut into tags, comments and texts, in one pass, and the attributes of a tag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_VOID_NAMES = """
+    area base br col embed hr img input link meta param source track wbr
+"""
+_VOID = frozenset(_VOID_NAMES.split())
+# What holds no tags.
+_RAW = frozenset(["script", "style", "textarea", "iframe", "xmp", "noembed", "noframes"])
+_START = re.compile(r"<(?:(?P<end>/?)(?P<name>[A-Za-z][^\s/<>\"'=]*)|!--|!\[CDATA\[|[!?])")
+_STOP = re.compile(r"[<>]|=\s*([\"'])")
+_ATTRIBUTE = re.compile(
+    r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>`][^\s"'<>`]*?(?=[\s>]|/>|\Z)))?""", re.DOTALL
+)
+_SUBSET = re.compile(r"DOCTYPE[^<>\[]*\[[^\]]*\]\s*>", re.IGNORECASE)
+_HEAD = 1000  # A document type is declared at the start.
+_BROKEN = 100  # Of a tag that is not closed so much is looked at, once too many were not.
+
+
+@dataclass
+class Piece:
+    """A tag (`start`, `end`, `void`), a comment, a declaration, a text or the text of a script, as it stands."""
+
+    kind: str
+    raw: str
+    name: str = ""
+
+    @property
+    def attributes(self) -> Iterator[tuple[str, re.Match[str]]]:
+        """Names in lower case, and where name (group 1) and value (group 2, with its quotes) stand in `raw`."""
+        for match in _ATTRIBUTE.finditer(self.raw, len(self.name) + 1):
+            yield match[1].lower(), match
+
+
+class _Scan:
+    """Where tags end. Attributes are as many as there are, and time grows with the length of the text all the same."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._lost = 0  # characters of what turned out to be no tag
+        self._last = {quote: text.rfind(quote) for quote in "\"'"}
+
+    def tag_end(self, start: int, at: int) -> int:
+        """Where the tag that begins at `start` ends; -1 if it is none."""
+        limit = len(self.text) if self._lost <= 8 * len(self.text) else start + _BROKEN
+        while match := _STOP.search(self.text, at, limit):
+            if match[0] == ">":
+                return match.end()
+            if match[0] == "<" or self._last[match[1]] < match.end():
+                break
+            at = self.text.find(match[1], match.end()) + 1
+        self._lost += max(at, match.end() if match else limit) - start
+        return -1
+
+    def markup_end(self, match: re.Match[str]) -> int:
+        """Where a comment or a declaration ends: with the text, if it is not closed."""
+        at, opening = match.end(), match[0]
+        closing = {"<!--": "-->", "<![CDATA[": "]]>"}.get(opening, ">")
+        if opening == "<!--" and (short := re.compile("-?>").match(self.text, at)):
+            return short.end()
+        if match.start() < _HEAD and (subset := _SUBSET.match(self.text, at)):
+            return subset.end()
+        end = self.text.find(closing, at)
+        return end + len(closing) if end >= 0 else len(self.text)
+
+
+def pieces(text: str) -> list[Piece]:
+    """A page cut into pieces that are, joined, the page. What is no whole tag is text."""
+    result: list[Piece] = []
+    scan = _Scan(text)
+    at = begin = 0  # of the search, of the text that is not yet a piece
+    while match := _START.search(text, at):
+        name = (match["name"] or "").lower()
+        end = scan.tag_end(match.start(), match.end()) if name else scan.markup_end(match)
+        if end < 0:
+            at = match.end()
+            continue
+        result.append(Piece("text", text[begin : match.start()]))
+        result.append(_piece(match, text[match.start() : end], name))
+        at = begin = end
+        if result[-1].kind == "start" and name in _RAW:
+            close = re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE).search(text, at)
+            begin = at = close.start() if close else len(text)
+            result.append(Piece("raw", text[end:at]))
+    return [piece for piece in [*result, Piece("text", text[begin:])] if piece.raw]
+
+
+def _piece(match: re.Match[str], raw: str, name: str) -> Piece:
+    if not name:
+        return Piece("comment" if match[0] == "<!--" else "declaration", raw)
+    if match["end"]:
+        return Piece("end", raw, name)
+    return Piece("void" if name in _VOID or raw.endswith("/>") else "start", raw, name)
+
+
+def partners(found: list[Piece]) -> dict[int, int]:
+    """For every start tag the number of its end tag, where tags of one name are nested rightly."""
+    opened: dict[str, list[int]] = {}
+    pairs: dict[int, int] = {}
+    for number, piece in enumerate(found):
+        if piece.kind == "start":
+            opened.setdefault(piece.name, []).append(number)
+        elif piece.kind == "end" and opened.get(piece.name):
+            pairs[opened[piece.name].pop()] = number
+    return pairs

@@ -98,3 +98,12 @@ def test_configurations_load(path: Path) -> None:
     config = settings.load_comparison([str(path)]).run if comparison else settings.load([str(path)])
     assert config.run_dir == f"runs/{path.stem}"
     assert f"distilmt {'compare' if comparison else 'run'} configs/{path.name}" in text.partition("\n\n")[0]
+
+
+def test_no_package_of_this_name_is_installed_from_an_index() -> None:
+    """Nobody has published distilmt: `pip install distilmt` would fetch what somebody else put there."""
+    files = [*PAGES, *ROOT.glob("packaging/*"), *ROOT.glob("src/**/*.py"), *ROOT.glob("configs/*.yaml")]
+    for path in files:
+        if path.parent.name != "results" and path.name not in ("CHANGELOG.md", "extras.py"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"distilmt\[\w|pip install [^\n`]*?['\"]?\bdistilmt(?![\w./-])", text), path

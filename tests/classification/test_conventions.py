@@ -77,5 +77,6 @@ except Exception as error:
 def test_without_the_extra_there_is_one_clear_line(missing):
     found = subprocess.run([sys.executable, "-c", WITHOUT.format(missing=missing)], capture_output=True, text=True)
     assert found.stdout.strip() == (
-        "UserError distilling classifiers needs scikit-learn and skops: pip install 'distilmt[classify]'"
+        "UserError distilling classifiers needs scikit-learn and skops: "
+        "pip install '.[classify]' in a clone of distilmt"
     ), found.stderr

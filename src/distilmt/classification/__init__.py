@@ -8,10 +8,11 @@ Nothing else in distilmt imports this room, so that distilmt works without sciki
 from importlib.util import find_spec
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 
 for _name in ("sklearn", "skops"):
     if find_spec(_name) is None:
-        raise UserError("distilling classifiers needs scikit-learn and skops: pip install 'distilmt[classify]'")
+        raise UserError(f"distilling classifiers needs scikit-learn and skops: {install_command('classify')}")
 
 from distilmt.classification.baseline import baseline_of  # noqa: E402
 from distilmt.classification.distilled import Distilled  # noqa: E402

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 
 Pair = tuple[Sequence[int], Sequence[int]]
 """Ids of a sentence's source pieces and of a translation's target pieces."""
@@ -53,5 +54,5 @@ def _model() -> Any:
     try:
         from thot.alignment import Ibm1AlignmentModel
     except ImportError:
-        raise UserError("a shortlist needs a word aligner: pip install 'distilmt[shortlist]'") from None
+        raise UserError(f"a shortlist needs a word aligner: {install_command('shortlist')}") from None
     return Ibm1AlignmentModel()

@@ -11,6 +11,7 @@ from distilmt.config import CleaningConfig
 from distilmt.corpora import rules
 from distilmt.corpora.pairs import Pair
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 
 EXAMPLES = 5
 EXAMPLE_CHARS = 200
@@ -260,7 +261,7 @@ def _identifier(languages: tuple[str, str]) -> Callable[[str], dict[str, float]]
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
         raise UserError(
-            "cleaning.language_id needs py3langid: run pip install 'distilmt[langid]', or set it to false"
+            f"cleaning.language_id needs py3langid: {install_command('langid')}, or set it to false"
         ) from None
     # The loader was renamed in 0.3.
     load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model

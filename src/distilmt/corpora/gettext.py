@@ -11,6 +11,7 @@ from typing import Any
 
 from distilmt.corpora.pairs import Pair, language, match
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 
 _CODE = re.compile(r"[a-z]{2,3}([-_@][a-z0-9]+)*", re.IGNORECASE)
 _ENDINGS = (".po", ".mo")
@@ -106,7 +107,7 @@ def _library() -> ModuleType:
     try:
         import polib
     except ImportError:
-        raise UserError("gettext catalogues need polib: run pip install 'distilmt[gettext]'") from None
+        raise UserError(f"gettext catalogues need polib: {install_command('gettext')}") from None
     return polib
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from distilmt.corpora.columns import score_of, sides
 from distilmt.corpora.pairs import Pair, Splits
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.rundir import fingerprint, read_json
 
 _VALID = ("validation", "valid", "dev")
@@ -63,7 +64,7 @@ def _library() -> ModuleType:
         import datasets
     except ImportError:
         raise UserError(
-            "Hugging Face data sets need datasets: run pip install 'distilmt[huggingface]', or name files instead"
+            f"Hugging Face data sets need datasets: {install_command('huggingface')}, or name files instead"
         ) from None
     # A data set's own code is never run, whatever the environment allows.
     datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False

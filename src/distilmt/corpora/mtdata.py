@@ -17,6 +17,7 @@ from distilmt import progress
 from distilmt.corpora.fetched import Fetched, cache
 from distilmt.corpora.pairs import match
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.rundir import atomic_directory
 
 
@@ -50,9 +51,7 @@ def _run(name: str, arguments: list[str], directory: Path) -> None:
     places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     command = shutil.which("mtdata", path=os.pathsep.join(places))
     if command is None:
-        raise UserError(
-            f"{name} needs mtdata: run pip install 'distilmt[mtdata]' or pipx install mtdata, or name files"
-        )
+        raise UserError(f"{name} needs mtdata: {install_command('mtdata')} or pipx install mtdata, or name files")
     with progress.task(f"fetch {name}", None, "files"):
         done = subprocess.run(
             [command, "--no-pbar", *arguments], cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

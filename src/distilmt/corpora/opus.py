@@ -14,6 +14,7 @@ from typing import Any
 from distilmt import progress
 from distilmt.corpora.fetched import Fetched, cache
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.rundir import atomic_directory, read_json, write_json
 
 API = "https://opus.nlpl.eu/opusapi"
@@ -58,7 +59,7 @@ def _look_up(name: str, corpus: str, version: str | None, source: str, target: s
     try:
         from opustools import OpusGet
     except ImportError:
-        raise UserError(f"{name} needs opustools: run pip install 'distilmt[opus]', or name files instead") from None
+        raise UserError(f"{name} needs opustools: {install_command('opus')}, or name files instead") from None
     folder = cache("opus")
     folder.mkdir(parents=True, exist_ok=True)
     getter = OpusGet(source, target, corpus, version or "latest", "moses", download_dir=str(folder))

@@ -16,6 +16,7 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 _WITHOUT_SPACES = {"th": "char", "lo": "char", "km": "char", "my": "char", "bo": "char"}
@@ -72,7 +73,7 @@ def bleu_metric(target: str) -> BLEU:
     except RuntimeError:
         code = language(target)
         raise UserError(
-            f"BLEU for {target!r} needs the {tokenizer_for(target)} tokenizer: pip install 'distilmt[{code}]'"
+            f"BLEU for {target!r} needs the {tokenizer_for(target)} tokenizer: {install_command(code)}"
         ) from None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.rundir import atomic_path
 from distilmt.tokenizer import EOS, PAD_PIECE, UNK, Side
 
@@ -47,7 +48,7 @@ def _proto(side: Side) -> Any:
     try:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError:
-        raise UserError("tokenizer.json needs protobuf: pip install 'distilmt[onnx]'") from None
+        raise UserError(f"tokenizer.json needs protobuf: {install_command('onnx')}") from None
     return sentencepiece_model_pb2.ModelProto.FromString(  # type: ignore[attr-defined]
         side.processor.serialized_model_proto()
     )

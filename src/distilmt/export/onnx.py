@@ -29,6 +29,7 @@ from distilmt.export.fast_tokenizer import write_fast_tokenizer
 from distilmt.export.graphs import Decoder, Encoder
 from distilmt.export.quantise import quantise
 from distilmt.export.transformers import generation_config, write_tokenizer
+from distilmt.extras import install_command
 from distilmt.rundir import atomic_directory
 from distilmt.tokenizer import Tokenizer
 
@@ -89,7 +90,7 @@ def check_installed() -> None:
     """Raise a UserError where what writes ONNX is not there."""
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f"ONNX exports need {', '.join(missing)}: pip install 'distilmt[onnx]'")
+        raise UserError(f"ONNX exports need {', '.join(missing)}: {install_command('onnx')}")
 
 
 def _write_tokenizers(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:

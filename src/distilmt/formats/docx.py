@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.formats import Translate
 from distilmt.formats.inline import translate_units
 from distilmt.formats.units import Mark, Unit, gaps, text_of
@@ -83,7 +84,7 @@ def _root(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
     try:
         from lxml import etree
     except ImportError:
-        raise UserError("reading .docx files needs lxml: pip install 'distilmt[documents]'") from None
+        raise UserError(f"reading .docx files needs lxml: {install_command('documents')}") from None
     content = package.read(info)
     if b"<!DOCTYPE" in content:
         raise UserError(f"{info.filename} in it has a document type, as no .docx file does: save it again as .docx")

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any, Literal
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.formats import Translate
 from distilmt.formats.inline import translate_units
 from distilmt.formats.pages import translate_html
@@ -93,7 +94,7 @@ def _parser() -> Any:
     try:
         from markdown_it import MarkdownIt
     except ImportError:
-        raise UserError("reading .md files needs markdown-it-py: pip install 'distilmt[documents]'") from None
+        raise UserError(f"reading .md files needs markdown-it-py: {install_command('documents')}") from None
     return MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.formats import Translate
 from distilmt.formats.inline import translate_units
 from distilmt.formats.tags import tagged
@@ -83,7 +84,7 @@ def _parsed(text: str) -> Any:
     try:
         import polib
     except ImportError:
-        raise UserError("reading .po files needs polib: pip install 'distilmt[documents]'") from None
+        raise UserError(f"reading .po files needs polib: {install_command('documents')}") from None
     # polib takes a text without an entry in it for the name of a file to open.
     if not re.search(r'^\s*(?:msgctxt|msgid)\s+"', text, re.MULTILINE):
         raise UserError("not a PO file: it has no line that starts with msgid")

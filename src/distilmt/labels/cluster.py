@@ -26,6 +26,7 @@ import torch
 from distilmt import tokenizer as tokenizers
 from distilmt.config import LabelConfig
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.labels.ask import Asker
 from distilmt.labels.rows import Shard
 from distilmt.labels.speakers import NARROW, LabelJob, Speakers
@@ -95,7 +96,7 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise UserError("labels.engine is ray, which is not installed: pip install 'distilmt[ray]'") from None
+        raise UserError(f"labels.engine is ray, which is not installed: {install_command('ray')}") from None
     if ray.is_initialized():
         yield ray
         return

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
+from distilmt.extras import install_command
 from distilmt.serving.codes import MACROLANGUAGES, base, shown
 from distilmt.serving.errors import Refused
 
@@ -104,7 +105,7 @@ def _identifier() -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
-        raise Refused(501, 'Languages are not detected here: pip install "distilmt[serve]"') from None
+        raise Refused(501, f"Languages are not detected here: {install_command('serve')}") from None
     # The loader was renamed in 0.3.
     load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model
     return load(MODEL_FILE, norm_probs=True)

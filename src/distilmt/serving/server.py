@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from distilmt import progress
 from distilmt.commands import ServeConfig
 from distilmt.errors import UserError
+from distilmt.extras import install_command
 from distilmt.machine import cores
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def build(config: ServeConfig) -> FastAPI:
         from distilmt.serving.limits import Keys, Rates
         from distilmt.serving.service import Service
     except ImportError as error:
-        raise UserError(f'serve needs {error.name}: pip install "distilmt[serve]"') from None
+        raise UserError(f"serve needs {error.name}: {install_command('serve')}") from None
     service = Service(config, config.threads or cores())
     return make_app(service, Keys(config.api_keys), Rates(config.req_limit))
 

@@ -1,0 +1,62 @@
+"""Optional packages: which extra brings them, and how it is installed."""
+
+from __future__ import annotations
+
+# No package index has distilmt: an extra is installed from a clone. `pip install distilmt[...]` would fetch whatever
+# somebody else had put there under this name.
+_EXTRAS = {
+    "datasets": "huggingface",
+    "fastapi": "serve",
+    "google": "onnx",
+    "httptools": "serve",
+    "huggingface_hub": "huggingface",
+    "markdown_it": "documents",
+    "mdit_py_plugins": "documents",
+    "mtdata": "mtdata",
+    "multipart": "serve",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "opustools": "opus",
+    "polib": "gettext",
+    "prometheus_client": "serve",
+    "py3langid": "langid",
+    "python_multipart": "serve",
+    "ray": "ray",
+    "skops": "classify",
+    "sklearn": "classify",
+    "thot": "shortlist",
+    "uvicorn": "serve",
+    "uvloop": "serve",
+}
+_CORE = {
+    "ctranslate2",
+    "jsonargparse",
+    "lxml",
+    "lz4",
+    "numpy",
+    "pyarrow",
+    "rich",
+    "sacrebleu",
+    "safetensors",
+    "sentencepiece",
+    "torch",
+    "transformers",
+    "yaml",
+}
+"""What distilmt itself depends on; a serve-only installation (`packaging/serve.txt`) lacks some of it."""
+
+
+def install_command(extra: str = "") -> str:
+    """How to install distilmt with an extra, in words that stand behind a colon."""
+    return f"pip install '.[{extra}]' in a clone of distilmt" if extra else "pip install . in a clone of distilmt"
+
+
+def missing_package(error: ModuleNotFoundError) -> str | None:
+    """What to install for a module that is not there; None where it is no package that distilmt knows of."""
+    module = (error.name or "").split(".")[0]
+    if module in _CORE:
+        return f"this command needs {module}, which is not installed: {install_command()}"
+    if module in _EXTRAS:
+        return f"this command needs {module}, which is not installed: {install_command(_EXTRAS[module])}"
+    return None

@@ -5,12 +5,12 @@ Heavy modules are imported inside functions, so that help and mistakes are told 
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from distilmt.cli import failures
+from distilmt.cli.interrupts import STOPPED, interruptible, leave
 from distilmt.errors import UserError
 from distilmt.machine import rank, ranks
 
@@ -57,6 +57,7 @@ _TRAINING = [name for name in _UNTIL if name != "prepare"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status (2: something the user can mend)."""
+    own_process = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(HELP)
@@ -66,22 +67,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"distilmt {__version__}")
         return 0
+    interrupts = None
     try:
-        return _command(arguments[0], arguments[1:])
+        with interruptible() as interrupts:
+            return _command(arguments[0], arguments[1:])
     except UserError as error:
         return _fail(str(error))
     except BrokenPipeError:
         # Whoever read our output has had enough (`| head`): not an error, nor may flushing at the end make it one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
-            raise
-        where = f" ({error.filename})" if error.filename else ""
-        return _fail(f"{error.strerror}{where}: make room or permit writing, then the same command goes on")
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        print(STOPPED, file=sys.stderr)
+        status = interrupts.status if interrupts else 130
+        if own_process:
+            leave(status)
+        return status
+    except Exception as error:
+        message = failures.message(error)
+        if message is None:
+            raise
+        return _fail(message)
 
 
 def _fail(message: str) -> int:
@@ -90,8 +96,6 @@ def _fail(message: str) -> int:
 
 
 def _command(name: str, arguments: list[str]) -> int:
-    # A terminated process leaves as an interrupted one does: through the clean-up of files half-written.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     from distilmt.cli import finished, runs, translating
 
     commands: dict[str, Callable[[list[str]], int]] = {

@@ -1,0 +1,80 @@
+"""Ctrl-C and SIGTERM, sent to real processes."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import toy
+
+# Each runs a command of the command line whose work is one of the places where a signal is easily lost.
+PLACES = {
+    "python": "while True: time.sleep(0.01)",
+    "callback": """
+class Bad:
+    def __del__(self):
+        for _ in range(100): time.sleep(0.01)
+Bad()
+while True: time.sleep(0.01)
+""",
+    "library": "ctypes.CDLL(None).sleep(60)",
+}
+PROGRAM = """
+import ctypes, os, sys, time
+from distilmt import cli
+def work(name, arguments):
+    try:
+        print("begun", flush=True)
+        exec(place)
+    finally:
+        print("cleaned", flush=True)
+place, cli._command = sys.argv.pop(1), work
+sys.exit(cli.main())
+"""
+
+
+def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str, str, float]:
+    command = [sys.executable, "-c", PROGRAM, PLACES[place], "run"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=toy.environment()
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.5)
+        begin = time.monotonic()
+        process.send_signal(number)
+        if again:
+            time.sleep(0.2)
+            process.send_signal(again)
+        out, err = process.communicate(timeout=50)
+        return process.returncode, out, err, time.monotonic() - begin
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", ["python", "callback"])
+def test_a_signal_unwinds_even_where_python_ignores_exceptions(place, number):
+    status, out, err, _ = stopped(place, number)
+    assert (status, out) == (128 + number, "cleaned\n")
+    assert err == "\nstopped; the same command goes on from here\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_process_that_is_inside_a_library(number):
+    status, _, err, seconds = stopped("library", number)
+    assert (status, err) == (128 + number, "\nstopped; the same command goes on from here\n")
+    assert seconds < 40, "the library would have taken a minute"
+
+
+def test_a_second_signal_ends_it_at_once():
+    status, _, err, _ = stopped("callback", signal.SIGINT, signal.SIGINT)
+    assert status == 130 and err.count("stopped") == 1
+
+
+def test_handlers_are_put_back():
+    from distilmt.cli.interrupts import interruptible
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(10)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

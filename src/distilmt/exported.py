@@ -49,12 +49,19 @@ def facts_of(path: Path) -> dict[str, Any]:
     """What `distilmt.json` says of a model.
 
     Raises:
-        UserError: the directory is no exported model.
+        UserError: the directory is no exported model, or `distilmt.json` is broken.
     """
     missing = [name for name in ("model.bin", "distilmt.json") if not has_file(path, name)]
     if missing:
         raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
-    return dict(json.loads((path / "distilmt.json").read_text(encoding="utf-8")))
+    try:
+        facts = json.loads((path / "distilmt.json").read_text(encoding="utf-8"))
+        if isinstance(facts, dict) and int(facts.get("max_positions", 0)) > 1 and int(facts.get("beam_size", 1)) > 0:
+            return facts
+        reason = "max_positions, beam_size or more is not what it should be"
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = str(error)
+    raise UserError(f"{path / 'distilmt.json'} is damaged ({reason}): copy or export the model again")
 
 
 def languages_of(path: Path) -> tuple[str, str]:

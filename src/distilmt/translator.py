@@ -9,7 +9,7 @@ from typing import Any
 
 import ctranslate2
 
-from distilmt import progress
+from distilmt import integrity, progress
 from distilmt.corpora.cleaning import normalise
 from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
@@ -46,9 +46,11 @@ class Translator:
                 the sentences it shares a batch with; `batch_size=1` rules that out.
 
         Raises:
-            UserError: the directory is not such a model, or has no shortlist where one is asked for.
+            UserError: the directory is not such a model, a file of it is missing or damaged, or it has no shortlist
+                where one is asked for.
         """
         self.path = Path(path)
+        integrity.check(self.path)
         facts = facts_of(self.path)
         self.max_length = int(facts["max_positions"]) - 1
         self.beam_size = int(facts.get("beam_size", 4))
@@ -58,18 +60,20 @@ class Translator:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
-        self._pieces = SentencePieces(self.path, facts) if own else HuggingFacePieces(self.path, facts)
+        with integrity.readable(self.path, "source.spm or target.spm" if own else "tokenizer"):
+            self._pieces = SentencePieces(self.path, facts) if own else HuggingFacePieces(self.path, facts)
         self._workers = workers
         source, target = languages_of(self.path)
         self._view = View(self._pieces.knows, self._count, source, target, facts.get("capitals"))
-        self._model = ctranslate2.Translator(
-            str(self.path),
-            device=self.device,
-            compute_type=_computed_in(facts, self.device),
-            inter_threads=workers,
-            intra_threads=threads,
-            files=unpacked(self.path),
-        )
+        with integrity.readable(self.path, "model.bin, config.json or a vocabulary"):
+            self._model = ctranslate2.Translator(
+                str(self.path),
+                device=self.device,
+                compute_type=_computed_in(facts, self.device),
+                inter_threads=workers,
+                intra_threads=threads,
+                files=unpacked(self.path),
+            )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
         """Pieces of each text, cut to the model's positions; empty texts give no pieces."""

@@ -93,12 +93,14 @@ def _model(path: Path, system: str) -> Path:
     """The exported model of a run directory, or the directory itself if it is one."""
     from distilmt.exported import is_model
 
-    if is_model(path):
-        return path
+    if is_model(path) or (path / "distilmt.json").exists():
+        return path  # what is missing is told as it is loaded
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     place = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
     if not is_model(place):
+        if (place / "distilmt.json").exists():
+            return place
         there = sorted(p.name for p in path.glob("exports/*") if is_model(p))
         hint = f"it has {', '.join(there)}: name one with --system" if there else "finish the run first"
         raise UserError(f"{path} has no exported {system!r}: {hint}")

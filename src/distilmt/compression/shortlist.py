@@ -21,6 +21,7 @@ import numpy as np
 from distilmt.compression.alignment import Alignment, Pair
 from distilmt.config import ShortlistConfig
 from distilmt.errors import UserError
+from distilmt.export.card import renew_files
 from distilmt.labels.store import LabelStore
 from distilmt.rundir import read_json, write_json, write_text
 from distilmt.tokenizer import EOS, Side, Tokenizer
@@ -70,6 +71,7 @@ class Shortlist:
         facts = read_json(model_directory / "distilmt.json")
         kept = asdict(self.settings) | ({"coverage": asdict(covered)} if covered else {})
         write_json(model_directory / "distilmt.json", facts | {"shortlist": kept})
+        renew_files(model_directory)
 
     def _require(self, directory: Path) -> None:
         """CTranslate2 takes a piece that it does not know for `<unk>` without a word."""

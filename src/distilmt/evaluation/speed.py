@@ -22,6 +22,7 @@ from typing import Any
 from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.evaluation.energy import EnergyMeter
+from distilmt.integrity import json_object
 from distilmt.machine import cores, use_cores
 from distilmt.rundir import peak_rss
 from distilmt.speaker import Speaker
@@ -193,7 +194,7 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
 def _load(model: Path) -> tuple[Speaker, float]:
     """The model, and the seconds it takes to be ready for work."""
     # Some releases of CTranslate2 import it if it is there; who deploys a model does not have it.
-    outside = json.loads((model / "distilmt.json").read_text(encoding="utf-8")).get("outside", {}).get("kind")
+    outside = json_object(model / "distilmt.json").get("outside", {}).get("kind")
     if outside != "transformers":
         sys.modules["torch"] = None  # type: ignore[assignment]
     if outside:

@@ -6,7 +6,6 @@ know is said to be unknown.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
+from distilmt.integrity import CARD, sha256
 from distilmt.rundir import read_json, write_json, write_text
 
-README, FACTS = "README.md", "card.json"
+README, FACTS = "README.md", CARD
 NOT_STATED = "not stated"
 _NON_COMMERCIAL = re.compile(r"\bNC\b|non.?commercial|research.only", re.IGNORECASE)
 
@@ -79,13 +79,29 @@ def add_scores(directory: Path, scores: Mapping[str, float]) -> None:
     write_text(directory / README, readme(facts, facts["use"]))
 
 
-def _facts(directory: Path, card: Card, form: Form) -> dict[str, Any]:
+def renew_files(directory: Path) -> None:
+    """List the files of an export anew that was changed after its card was written; nothing where it has none."""
+    if not (directory / FACTS).exists():
+        return
+    facts = read_json(directory / FACTS)
+    listed = _files(directory)
+    facts |= {"files": listed, "bytes": sum(about["bytes"] for about in listed.values())}
+    write_json(directory / FACTS, facts)
+    write_text(directory / README, readme(facts, facts["use"]))
+
+
+def _files(directory: Path) -> dict[str, dict[str, Any]]:
+    """Size and checksum of every file but the card's own."""
     files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
-    listed = {
+    return {
         name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for name, path in files.items()
         if name not in (README, FACTS)
     }
+
+
+def _facts(directory: Path, card: Card, form: Form) -> dict[str, Any]:
+    listed = _files(directory)
     return {
         "form": form.name,
         "library": form.library,
@@ -102,15 +118,6 @@ def _facts(directory: Path, card: Card, form: Form) -> dict[str, Any]:
         "use": form.use,
         "files": listed,
     }
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, as `sha256sum` prints it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def readme(facts: Mapping[str, Any], use: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from distilmt import integrity
 from distilmt.errors import UserError
-from distilmt.exported import is_model
-from distilmt.rundir import read_json
+from distilmt.exported import facts_of, is_model
 from distilmt.serving.codes import shown
 
 _UNPACKED_PER_PACKED = 4  # of a packed model's bytes in memory, before anybody has unpacked it
@@ -116,7 +115,7 @@ def _named(argument: str, system: str) -> list[Known]:
     path = Path(rest if told else argument)
     if told and len(told) != 2:
         raise UserError(f"{argument}: write the languages before the = like en-it")
-    if is_model(path):
+    if is_model(path) or (path / "distilmt.json").exists():
         return [_known(path, path.resolve().name, told)]
     if not path.is_dir():
         raise UserError(f"{path} is no directory: name that of a run (runs/demo) or of an exported model")
@@ -130,6 +129,8 @@ def _of_run(run: Path, system: str) -> list[Known]:
         places.append(run / "compressed" / "model")
     named = {_export_name(place): place for place in places}
     if system not in named:
+        if (run / "exports" / system / "distilmt.json").exists():
+            facts_of(run / "exports" / system)
         hint = f"it has {', '.join(named)}: name one with --system" if named else "finish the run first"
         raise UserError(f"{run} has no exported {system!r}: {hint}")
     first = named.pop(system)
@@ -154,13 +155,16 @@ def _languages(run: Path) -> tuple[str, ...]:
 
 
 def _known(path: Path, name: str, languages: tuple[str, ...], report: Path | None = None) -> Known:
-    card: dict[str, Any] = read_json(path / "card.json") if (path / "card.json").exists() else {}
+    integrity.check(path)
+    facts_of(path)
+    card = integrity.json_object(path / integrity.CARD) if (path / integrity.CARD).exists() else {}
     if not languages and card.get("source") and card.get("target"):
         languages = (shown(card["source"]), shown(card["target"]))
     if not languages:
         raise UserError(f"{path} does not say which languages it translates: write it like en-it={path}")
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    scores = {str(k): float(v) for k, v in card.get("scores", {}).items()}
+    with integrity.readable(path, integrity.CARD):
+        scores = {str(k): float(v) for k, v in card.get("scores", {}).items()}
     role = card.get("role") or name.split("/")[-1].split("-")[0]
     source, target = languages
     return Known(name, path, source, target, role, size, scores, card.get("parameters"), report)

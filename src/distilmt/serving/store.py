@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.serving.batcher import Batcher, Limits, Translate
+from distilmt.serving.errors import Refused
 from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known
 from distilmt.speaker import Hypothesis
@@ -96,7 +98,11 @@ class Store:
             if known.name in self._loaded:
                 return self._loaded[known.name]
             await self._make_room(known.memory)
-            translator = await asyncio.to_thread(_load_translator, known, self._limits.side_by_side)
+            try:
+                translator = await asyncio.to_thread(_load_translator, known, self._limits.side_by_side)
+            except UserError as error:  # its files changed since the start, or it has no checksums
+                progress.say(str(error))
+                raise Refused(503, f"{known.name} cannot be loaded: tell the server's operator") from None
             beam = self._beam_size or translator.beam_size
             terms = self._terms.get((known.source, known.target), {})
             translate = _translating(translator, beam, self._limits.tokens, terms)

@@ -85,13 +85,13 @@ class CorpusConfig:
     target: str = "it"
     """Target language code."""
     train: list[str] = field(default_factory=list)
-    """Two parallel text files; one .tsv, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
+    """Two text files; one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
     valid: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
     test: list[str] = field(default_factory=list)
     """Like train; when empty, pairs are split off the training text."""
     monolingual: list[str] = field(default_factory=list)
-    """Text files in the source language, a sentence a line, which the teacher translates; each may end in .gz."""
+    """Text files in the source language, a sentence a line, which the teacher translates; each may be compressed."""
     name: str | None = None
     """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
     licence: str | None = None

@@ -133,6 +133,11 @@ class Report:
         if len(examples) < EXAMPLES:
             examples.append(pair._replace(source=pair.source[:EXAMPLE_CHARS], target=pair.target[:EXAMPLE_CHARS]))
 
+    def leave_out(self, reason: str) -> None:
+        """Count a row that could not be read, with the reason as an example."""
+        self.read += 1
+        self.drop("unreadable", Pair(0, reason, ""))
+
     def count(self, reason: str, amount: int) -> None:
         """Count pairs that were read as dropped, without examples."""
         self.dropped[reason] = self.dropped.get(reason, 0) + amount

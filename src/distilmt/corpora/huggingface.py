@@ -8,8 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from distilmt.corpora.columns import score_of, sides
+from distilmt.corpora.codes import columns
 from distilmt.corpora.pairs import Pair, Splits
+from distilmt.corpora.records import score_of, sides
+from distilmt.corpora.unreadable import Report, sound
 from distilmt.errors import UserError
 from distilmt.extras import install_command
 from distilmt.rundir import fingerprint, read_json
@@ -17,7 +19,7 @@ from distilmt.rundir import fingerprint, read_json
 _VALID = ("validation", "valid", "dev")
 
 
-def read(name: str, source: str, target: str, score: str | None = None) -> Splits:
+def read(name: str, source: str, target: str, score: str | None = None, report: Report | None = None) -> Splits:
     """Open a data set, with its own validation and test splits where it has them.
 
     Args:
@@ -25,6 +27,7 @@ def read(name: str, source: str, target: str, score: str | None = None) -> Split
         source: language code, which may name a column (or a key of the column `translation`).
         target: language code likewise.
         score: column that says how good a pair is.
+        report: is called with the reason for every training row that cannot be read and is left out.
 
     Raises:
         UserError: the data set cannot be had, or holds no such columns.
@@ -34,7 +37,14 @@ def read(name: str, source: str, target: str, score: str | None = None) -> Split
     parts: Mapping[str, Any] = opened if isinstance(opened, Mapping) else {"train": opened}
     if "train" not in parts:
         raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
-    rows = {split: _rows(part, source, target, score, f"{name}, {split}") for split, part in parts.items()}
+    rows = {
+        split: sound(
+            _rows(part, source, target, score, f"{name}, {split}"),
+            f"{name}, {split}",
+            report if split == "train" else None,
+        )
+        for split, part in parts.items()
+    }
     valid = next((rows[split] for split in _VALID if split in rows), None)
     test = rows.get("test")
     licence = getattr(parts["train"].info, "license", None) or None
@@ -84,12 +94,15 @@ def _open(place: str, config: str | None) -> Any:
         raise UserError(f"cannot open the data set {place} ({reason}): {remedy}") from None
 
 
-def _rows(part: Any, source: str, target: str, score: str | None, where: str) -> Iterator[Pair]:
+def _rows(part: Any, source: str, target: str, score: str | None, where: str) -> Iterator[Pair | UserError]:
     names = part.column_names
     if score and score not in names:
         raise UserError(f"{where}: no column {score!r} (it has {', '.join(names[:12])}): name another one with score")
-    known = (source, target, "source", "target", "translation", score)
-    wanted = [column for column in dict.fromkeys(known) if column in names]
+    known = (*(columns(names, source, target) or ("source", "target", "translation")), score)
+    wanted = [column for column in names if column in known]
     for line, record in enumerate(part.select_columns(wanted or names), 1):
         place = f"{where}, row {line}"
-        yield Pair(line, *sides(record, source, target, place), score_of(record[score], place) if score else None)
+        try:
+            yield Pair(line, *sides(record, source, target, place), score_of(record[score], place) if score else None)
+        except UserError as error:
+            yield error

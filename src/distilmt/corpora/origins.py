@@ -10,6 +10,7 @@ from pathlib import Path
 from distilmt.config import CorpusConfig, SourceConfig
 from distilmt.corpora import apt, debian, huggingface, mtdata, opus, splitting
 from distilmt.corpora.cleaning import Report
+from distilmt.corpora.packed import plain_name
 from distilmt.corpora.pairs import Pair, Splits
 from distilmt.corpora.readers import files_of, read_lines, read_pairs
 from distilmt.errors import UserError
@@ -45,16 +46,19 @@ def open_all(config: CorpusConfig) -> tuple[list[Origin], Splits]:
     check(config)
     origins, splits = [], Splits((), None, None)
     if config.name or config.train:
-        splits = _open_first(config)
+        report = Report()
+        splits = _open_first(config, report)
         places = [config.name] if config.name else config.train
-        origins.append(Origin("train", splits.train, places, config.licence or splits.licence))
+        origins.append(Origin("train", splits.train, places, config.licence or splits.licence, report=report))
     taken = set(_RESERVED)
     for source in config.sources:
         origins.append(_open_source(source, config, _id(source, taken)))
     several = len(config.monolingual) > 1
     for number, path in enumerate(config.monolingual, 1):
         name = f"mono-{number}" if several else "mono"
-        origins.append(Origin(name, read_lines(path), [path], monolingual=True))
+        report = Report()
+        pairs = read_lines(path, report.leave_out)
+        origins.append(Origin(name, pairs, [path], monolingual=True, report=report))
     return origins, splits
 
 
@@ -106,21 +110,22 @@ def _name_fingerprint(name: str, source: str, target: str) -> str:
     return fingerprint_files(*map(Path, fetched.files))
 
 
-def _open_first(config: CorpusConfig) -> Splits:
+def _open_first(config: CorpusConfig, report: Report) -> Splits:
     if config.name != "debian":
-        return _open(config.name, config.train, config.source, config.target)
+        return _open(config.name, config.train, (config.source, config.target), None, report)
     indices = apt.fetch([config.source, config.target], apt.default_cache())
     records = list(debian.pairs(indices, config.source, config.target))
     valid_size = 0 if config.valid else config.valid_size
     return splitting.split(records, valid_size, 0 if config.test else config.test_size)
 
 
-def _open(name: str | None, files: list[str], source: str, target: str, score: str | None = None) -> Splits:
+def _open(name: str | None, files: list[str], languages: tuple[str, str], score: str | None, report: Report) -> Splits:
     """What files or a name hold; scores are read from files and Hugging Face data sets."""
+    source, target = languages
     if not name:
-        return Splits(read_pairs(files, source, target, score), None, None)
+        return Splits(read_pairs(files, source, target, score, report.leave_out), None, None)
     if name.startswith("hf:"):
-        return huggingface.read(name, source, target, score)
+        return huggingface.read(name, source, target, score, report.leave_out)
     if score:
         raise UserError(f"{name} has no columns: leave out score {score!r}")
     if name == "debian":
@@ -128,11 +133,13 @@ def _open(name: str | None, files: list[str], source: str, target: str, score: s
         records = debian.pairs(indices, source, target)
         return Splits((Pair(line, row.source, row.target) for line, row in enumerate(records, 1)), None, None)
     fetched = opus.fetch(name, source, target) if name.startswith("opus:") else mtdata.fetch(name, source, target)
-    return Splits(read_pairs(fetched.files, source, target), None, None, fetched.licence)
+    pairs = read_pairs(fetched.files, source, target, report=report.leave_out)
+    return Splits(pairs, None, None, fetched.licence)
 
 
 def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Origin:
-    opened = _open(source.name, source.files, config.source, config.target, source.score)
+    report = Report()
+    opened = _open(source.name, source.files, (config.source, config.target), source.score, report)
     return Origin(
         name,
         opened.train,
@@ -140,12 +147,13 @@ def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Origi
         source.licence or opened.licence,
         weight=source.weight,
         min_score=source.min_score,
+        report=report,
     )
 
 
 def _id(source: SourceConfig, taken: set[str]) -> str:
     """How ids of a source start: as it says, else after its name or file; nothing that another one has."""
-    told = source.name or Path(source.files[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
+    told = source.name or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
     name = source.id or re.sub(r"[^A-Za-z0-9_.]+", "_", told.split(":", 1)[-1]).strip("_.")[:40] or "source"
     unique, number = name, 1
     while unique in taken:

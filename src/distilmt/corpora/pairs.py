@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from distilmt.corpora.codes import language
 from distilmt.errors import UserError
 
 _T = TypeVar("_T")
@@ -62,11 +63,6 @@ def match(code: str, known: Mapping[str, _T]) -> _T | None:
         return plain[_plain(code)]
     near = [value for name, value in plain.items() if language(name) == language(code)]
     return near[0] if len(near) == 1 else None
-
-
-def language(code: str) -> str:
-    """A language code without region, script and variant: `pt_BR` is `pt`."""
-    return re.split("[-_@.]", code.strip().lower())[0]
 
 
 def _plain(code: str) -> str:

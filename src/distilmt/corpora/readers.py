@@ -7,14 +7,23 @@ from itertools import zip_longest
 from pathlib import Path
 
 from distilmt.corpora import gettext, xmlfiles
-from distilmt.corpora.columns import read_jsonl, read_parquet, read_tsv
+from distilmt.corpora.columns import read_parquet
+from distilmt.corpora.jsonfiles import read_json
+from distilmt.corpora.packed import plain_name
 from distilmt.corpora.pairs import Pair, check_file
+from distilmt.corpora.tables import read_csv, read_tsv
 from distilmt.corpora.textlines import text_lines
+from distilmt.corpora.unreadable import Report, sound
 from distilmt.errors import UserError
 
-_WITH_COLUMNS: dict[str, Callable[[Path, str, str, str | None], Iterator[Pair]]] = {
+_Rows = Iterator[Pair | UserError]
+_WITH_COLUMNS: dict[str, Callable[[Path, str, str, str | None], _Rows]] = {
     ".tsv": read_tsv,
-    ".jsonl": read_jsonl,
+    ".tab": read_tsv,
+    ".csv": read_csv,
+    ".json": read_json,
+    ".jsonl": read_json,
+    ".ndjson": read_json,
     ".parquet": read_parquet,
 }
 _READERS: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
@@ -27,31 +36,38 @@ _READERS: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
 }
 
 
-def read_pairs(paths: list[str], source: str, target: str, score: str | None = None) -> Iterator[Pair]:
+def read_pairs(
+    paths: list[str], source: str, target: str, score: str | None = None, report: Report | None = None
+) -> Iterator[Pair]:
     """Read pairs one by one from two parallel text files, one file of pairs, or a directory of gettext catalogues.
 
     Args:
-        paths: the source's and the target's text file; or one .tsv, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or
-            a directory. Text and XML may be gzipped (.gz).
+        paths: the source's and the target's text file; or one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or
+            .mo file; or a directory. Text and XML may be compressed (.gz, .bz2, .xz, .zst).
         source: language code, which may name a column.
         target: language code, which may name a column.
-        score: column that says how good a pair is: its name, in a .tsv file its number from 1.
+        score: column that says how good a pair is: its name, in a table without a head its number from 1.
+        report: is called with the reason for every row that cannot be read and is left out.
 
     Raises:
-        UserError: a file cannot be read as what its name says; the message names file, line and remedy.
+        UserError: a file, or more than a twentieth of its rows, cannot be read as what its name says; the message names
+            file, line and remedy.
     """
     check_files(paths)
     files = [Path(path) for path in paths]
     formats = [_format(file) for file in files]
     if len(files) == 1 and formats[0] in _WITH_COLUMNS:
-        return _not_empty(_WITH_COLUMNS[formats[0]](files[0], source, target, score), files[0])
+        rows = _WITH_COLUMNS[formats[0]](files[0], source, target, score)
+        return _not_empty(sound(rows, str(files[0]), report), files[0])
     if score is not None:
-        raise UserError(f"{' '.join(paths)}: has no column {score!r}: scores are read from .tsv, .jsonl and .parquet")
+        raise UserError(
+            f"{' '.join(paths)}: has no column {score!r}: scores are read from .tsv, .csv, .jsonl and .parquet"
+        )
     if len(files) == 1 and formats[0] in _READERS:
         return _READERS[formats[0]](files[0], source, target)
     if len(files) == 2 and not set(formats) & {*_READERS, *_WITH_COLUMNS}:
         _check_order(files, source, target)
-        return _read_moses(files[0], files[1])
+        return sound(_read_moses(files[0], files[1]), " and ".join(paths), report)
     raise _wrong_paths(paths)
 
 
@@ -68,11 +84,12 @@ def files_of(paths: list[str], target: str) -> list[Path]:
     return found
 
 
-def read_lines(path: str) -> Iterator[Pair]:
+def read_lines(path: str, report: Report | None = None) -> Iterator[Pair]:
     """Read a text file of one language as pairs whose target is empty.
 
     Args:
-        path: a text file, a sentence a line; it may be gzipped (.gz).
+        path: a text file, a sentence a line; it may be compressed.
+        report: as in `read_pairs`.
 
     Raises:
         UserError: it is a file of another kind, empty, or not UTF-8.
@@ -81,7 +98,10 @@ def read_lines(path: str) -> Iterator[Pair]:
     file = Path(path)
     if _format(file) in {*_READERS, *_WITH_COLUMNS}:
         raise UserError(f"{path} is no text of one language: name a text file with a sentence on every line")
-    return _not_empty((Pair(line, text, "") for line, text in enumerate(text_lines(file), 1)), file)
+    rows = (
+        text if isinstance(text, UserError) else Pair(line, text, "") for line, text in enumerate(text_lines(file), 1)
+    )
+    return _not_empty(sound(rows, path, report), file)
 
 
 def check_files(paths: list[str]) -> None:
@@ -98,8 +118,7 @@ def check_files(paths: list[str]) -> None:
 def _format(path: Path) -> str:
     if path.is_dir():
         return "directory"
-    name = path.name.lower()
-    return Path(name.removesuffix(".gz")).suffix
+    return Path(plain_name(path)).suffix.lower()
 
 
 def _check_order(files: list[Path], source: str, target: str) -> None:
@@ -110,7 +129,8 @@ def _check_order(files: list[Path], source: str, target: str) -> None:
 
 
 def _wrong_paths(paths: list[str]) -> UserError:
-    remedy = "name two parallel text files, one .tsv, .jsonl, .parquet, .tmx, .xlf, .po or .mo file, or a directory"
+    remedy = "name two parallel text files, one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or .mo file, or a"
+    remedy += " directory"
     if not paths:
         return UserError(f"no corpus file is named: {remedy}")
     return UserError(f"{' '.join(paths)}: cannot read {len(paths)} file(s) of these names as pairs: {remedy}")
@@ -125,7 +145,7 @@ def _not_empty(pairs: Iterator[Pair], path: Path) -> Iterator[Pair]:
         raise UserError(f"{path} is empty: name a file with sentences in it")
 
 
-def _read_moses(left: Path, right: Path) -> Iterator[Pair]:
+def _read_moses(left: Path, right: Path) -> _Rows:
     sources, targets = text_lines(left), text_lines(right)
     count = 0
     for line, (source, target) in enumerate(zip_longest(sources, targets), 1):
@@ -137,6 +157,9 @@ def _read_moses(left: Path, right: Path) -> Iterator[Pair]:
                 " so align them again"
             )
         count = line
-        yield Pair(line, source, target)
+        if isinstance(source, UserError) or isinstance(target, UserError):
+            yield source if isinstance(source, UserError) else UserError(str(target))
+        else:
+            yield Pair(line, source, target)
     if not count:
         raise UserError(f"{left} and {right} are empty: name files with sentences")

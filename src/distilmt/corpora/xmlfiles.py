@@ -6,30 +6,31 @@ refused. libxml2 bounds how deep elements may lie and how long one text may be.
 
 from __future__ import annotations
 
-import gzip
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
+from distilmt import progress
+from distilmt.corpora.packed import byte_chunks
 from distilmt.corpora.pairs import Pair, match
 from distilmt.errors import UserError
 
 if TYPE_CHECKING:
     from lxml import etree
 
-_CHUNK = 1 << 16
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 # Inline elements that hold codes of the original format, not text (TMX 1.4b and XLIFF 1.2).
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec"})
-_UNTRANSLATED = frozenset({"new", "needs-translation"})
+# States of a target (1.2) or a segment (2.x) that say that nobody has translated it yet, or vouches for it.
+_UNTRANSLATED = frozenset({"new", "initial"})
 
 
 def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair]:
     """The units of a translation memory that are there in both languages; `line` is the unit's number.
 
     Args:
-        path: a .tmx file, which may be gzipped.
+        path: a .tmx file, which may be compressed.
         source: language code, matched leniently.
         target: language code likewise.
 
@@ -59,28 +60,59 @@ def _variants(unit: etree._Element) -> Iterator[tuple[str, str]]:
 def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair]:
     """The translated segments of an XLIFF file, of version 1 or 2; `line` is the segment's number.
 
+    Left out, and counted, is what its state calls new, initial or in need of something, what is not approved, and what
+    is not to be translated.
+
     Files in it that are in other languages are passed over; those in the other direction are turned round.
 
     Args:
-        path: a .xlf or .xliff file, which may be gzipped.
+        path: a .xlf or .xliff file, which may be compressed.
         source: language code, matched leniently.
         target: language code likewise.
 
     Raises:
         UserError: as `read_tmx`.
     """
-    number, found, languages = 0, False, set[str]()
+    number, found, languages, left_out = 0, False, set[str](), Counter[str]()
     for element in _elements(path, "xliff", ("trans-unit", "segment")):
         pair = _languages(element)
         languages.update(filter(None, pair))
         turned = _direction(pair, source, target)
+        if turned is not None and (reason := _unfit(element)):
+            left_out[reason] += 1
+            number += 1
+            continue
         for left, right in _segments(element):
             number += 1
             if turned is not None and left.strip() and right.strip():
                 found = True
                 yield Pair(number, *((right, left) if turned else (left, right)))
+    if left_out:
+        progress.say(f"{path}: left out {_counted(left_out)}")
     if not found:
         raise _no_pairs(path, source, target, languages)
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count:,} segments ({reason})" for reason, count in reasons.most_common())
+
+
+def _unfit(element: etree._Element) -> str | None:
+    """Why a unit or segment that has a target is no translation to learn from, by its attributes; else None."""
+    target = next(element.iterchildren("{*}target"), None)
+    if target is None:
+        return None
+    for each in (element, *element.iterancestors()):
+        if each.get("translate"):
+            if each.get("translate") == "no":
+                return "translate=no"
+            break
+    if element.get("approved") == "no":
+        return "approved=no"
+    state = str(target.get("state") or element.get("state") or "")
+    if state in _UNTRANSLATED or state.startswith("needs-"):
+        return f"state={state}"
+    return "state-qualifier" if str(target.get("state-qualifier")).startswith("rejected-") else None
 
 
 def _languages(element: etree._Element) -> tuple[str, str]:
@@ -104,7 +136,7 @@ def _segments(unit: etree._Element) -> Iterator[tuple[str, str]]:
     """The texts of a unit: its marked segments if both sides have the same, else the whole of it."""
     sides = {name: next(unit.iterchildren(f"{{*}}{name}"), None) for name in ("source", "seg-source", "target")}
     right = sides["target"]
-    if right is None or str(right.get("state")) in _UNTRANSLATED or sides["source"] is None:
+    if right is None or sides["source"] is None:
         yield "", ""
         return
     parts = [_marked(side) for side in (sides["seg-source"], right) if side is not None]
@@ -143,7 +175,7 @@ def _elements(path: Path, root: str, names: tuple[str, ...]) -> Iterator[etree._
     )  # fmt: skip
     checked = False
     try:
-        for chunk in _chunks(path):
+        for chunk in byte_chunks(path):
             parser.feed(chunk)
             for event, element in parser.read_events():
                 if not checked:
@@ -184,16 +216,6 @@ def _empty(element: etree._Element) -> None:
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:
         del parent[0]
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    zipped = path.name.lower().endswith(".gz")
-    with cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb") as file:
-        try:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise UserError(f"{path} is a damaged or cut-off gzip file: get it again") from None
 
 
 def _no_pairs(path: Path, source: str, target: str, languages: Mapping[str, object] | set[str]) -> UserError:

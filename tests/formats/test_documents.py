@@ -289,7 +289,7 @@ def test_numbers_of_any_size_stay():
 def test_missing_packages_are_named(monkeypatch, module, suffix):
     path = next(path for path in FILES if path.suffix == suffix)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UserError, match=r"pip install 'distilmt\[documents\]'"):
+    with pytest.raises(UserError, match=r"pip install .*\[documents\]"):
         translate_document(path.read_bytes(), path.name, upper)
 
 

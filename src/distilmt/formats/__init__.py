@@ -12,7 +12,21 @@ from distilmt.formats.report import Report
 from distilmt.speaker import Attended
 
 Translate = Callable[[list[str]], list[str]]
-SUFFIXES = (".txt", ".srt", ".vtt", ".ass", ".ssa", ".html", ".htm", ".md", ".markdown", ".po", ".docx", ".json")
+SUFFIXES = (
+    ".txt",
+    ".srt",
+    ".vtt",
+    ".ass",
+    ".ssa",
+    ".html",
+    ".htm",
+    ".md",
+    ".markdown",
+    ".po",
+    ".docx",
+    ".json",
+    ".arb",
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +113,7 @@ def _translate_text(text: str, suffix: str, translate: Translate, json_keys: tup
         from distilmt.formats import po
 
         return po.translate_po(text, translate)
-    if suffix == ".json":
+    if suffix in (".json", ".arb"):
         from distilmt.formats import json_strings
 
         return json_strings.translate_json(text, translate, json_keys)

@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
+import gettext
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from distilmt.errors import UserError
 from distilmt.extras import install_command
 from distilmt.formats import Translate
-from distilmt.formats.inline import translate_units
-from distilmt.formats.tags import tagged
-from distilmt.formats.units import Unit, text_of
+from distilmt.formats.protect import PROGRAM, Grammar, directives
+from distilmt.formats.strings import String, translate_strings
 
-# A line that starts so, or follows one that ends so, is no continuation of the line above.
-_NEW_LINE = re.compile(r"((?<=[.:;!?>\n])\n|\n(?=\W|$))")
 # Not that of a head without a line in it.
 _EMPTY = re.compile(
-    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d\])?)[ \t]+""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
+    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d{1,2}\])?)[ \t]+""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
     re.MULTILINE,
 )
+_PLURALS = re.compile(r"plural=([^;\n]{1,500})")
+_MANY = 1000  # numbers that a plural formula is tried with
+# Format flags of gettext whose directives begin with a percent sign and end with a letter.
+_PERCENT = frozenset(
+    {"c", "objc", "python", "php", "perl", "ruby", "lua", "tcl", "awk", "elisp", "librep", "javascript"}
+)
+_PERCENT |= {"java-printf", "object-pascal", "go", "gcc-internal", "gfc-internal", "d", "modula2"}
+_NUMBERED = frozenset({"qt", "qt-plural", "kde", "kde-kuit", "boost", "smalltalk", "ycp"})
+_TILDE = frozenset({"lisp", "scheme"})
+
+
+class _Lines(str):
+    """A text whose lines end as gettext's do. polib takes U+0085, U+2028, form feeds and the like for ends too."""
+
+    def splitlines(self, keepends: bool = False) -> list[str]:
+        """Lines that end at LF or CRLF alone."""
+        return re.findall(r"[^\n]*\n|[^\n]+", self) if keepends else re.split(r"\r?\n", self)
 
 
 def translate_po(text: str, translate: Translate) -> str:
     """Fill the empty translations of a PO file; those that are there, fuzzy and obsolete ones stay.
 
-    polib reads the file. It would write it anew in an order of its own, so the lines go into the text as it stands.
+    polib reads the file. It would write it anew in an order of its own, so the lines go into the text as it stands. A
+    translation without the directives of its message stays empty: programs would crash, and msgfmt refuses it.
 
     Raises:
         UserError: polib is missing, or it is not a PO file.
     """
-    wanted = _wanted(_parsed(text))
+    catalogue = _parsed(text)
+    wanted = list(_wanted(catalogue))
     places = list(_EMPTY.finditer(text))
     if len(places) != len(wanted):
         raise UserError("an entry of it is written in a way that is not known: run it through msgcat first")
     sources = list(dict.fromkeys(source for source in wanted if source))
-    pieces = {source: [p for p in _NEW_LINE.split(source) if p] for source in sources}
-    units: list[Unit] = [tagged(piece) for source in sources for piece in pieces[source]]
-    said = iter(translate_units(units, translate))
-    known = {source: "".join(text_of(next(said)) for _ in pieces[source]) for source in sources}
-    made, end = [], 0
+    translations = dict(zip(sources, translate_strings(sources, translate), strict=True))
+    parts, end = [], 0
     for place, source in zip(places, wanted, strict=True):
-        if source:
-            made += [text[end : place.start()], _line(place[1], known[source], text)]
+        translation = translations[source] if source else None
+        if translation:
+            parts += [text[end : place.start()], _line(place[1], translation, text)]
             end = place.end()
-    return _in_utf8("".join([*made, text[end:]]))
+    return _in_utf8("".join([*parts, text[end:]]))
 
 
 def _in_utf8(text: str) -> str:
@@ -53,31 +69,60 @@ def _in_utf8(text: str) -> str:
     return re.sub(r'^("Content-Type: [^"\n]{0,99}charset=)[\w.-]+', r"\1UTF-8", text, count=1, flags=re.MULTILINE)
 
 
-def _wanted(catalogue: Any) -> list[str | None]:
+def grammar_of(flags: list[str]) -> Grammar:
+    """Which placeholders an entry has by its format flags, such as `c-format`; those of any program if it has none."""
+    formats = {flag.removesuffix("-format") for flag in flags if flag.endswith("-format")}
+    if formats & _PERCENT:
+        return Grammar(program=bool(formats & {"php", "ruby"}), printf="full")
+    if formats & _NUMBERED:
+        return Grammar(printf="none", qt=True)
+    if formats & _TILDE:
+        return Grammar(printf="none", tilde=True)
+    return Grammar(program=True, printf="none", qt=False) if "no-c" in formats else PROGRAM
+
+
+def _wanted(catalogue: Any) -> Iterator[String | None]:
     """For every empty translation, in the order of the file, what is to be translated; None to leave it empty."""
-    found: list[str | None] = []
+    form_of = _plural_form(catalogue.metadata.get("Plural-Forms", ""))
     for entry in catalogue:
-        left = entry.obsolete or "fuzzy" in entry.flags
         if entry.obsolete:
             continue
+        left = "fuzzy" in entry.flags
+        grammar, place = grammar_of(entry.flags), f"line {entry.linenum}"
         if not entry.msgid_plural:
-            found += [None if left else entry.msgid] if not entry.msgstr else []
+            yield from [None if left else String(entry.msgid, grammar, place)] if not entry.msgstr else []
             continue
         forms = sorted(entry.msgstr_plural)
+        same = directives(entry.msgid, grammar) == directives(entry.msgid_plural, grammar)
         for form in forms:
-            if not entry.msgstr_plural[form]:
-                found.append(None if left else entry.msgid if form == 0 and len(forms) > 1 else entry.msgid_plural)
-    return found
+            single = len(forms) > 1 and form_of(1) == form and (same or _is_for_one(form_of))
+            source = String(entry.msgid if single else entry.msgid_plural, grammar, place)
+            yield from [None if left else source] if not entry.msgstr_plural[form] else []
 
 
-def _line(name: str, said: str, text: str) -> str:
+def _plural_form(header: str) -> Callable[[int], int]:
+    """The form of a number by the head of the catalogue; that of English if it tells none that can be read."""
+    match = _PLURALS.search(header)
+    try:
+        form_of = gettext.c2py(match[1].strip()) if match else None  # type: ignore[attr-defined]
+        return form_of if form_of and form_of(1) is not None else lambda n: int(n != 1)
+    except (ValueError, ZeroDivisionError, RecursionError):
+        return lambda n: int(n != 1)
+
+
+def _is_for_one(form_of: Callable[[int], int]) -> bool:
+    """Whether 1 has a form of its own, whose text may leave the number out."""
+    return all(form_of(n) != form_of(1) for n in range(_MANY) if n != 1)
+
+
+def _line(name: str, translation: str, text: str) -> str:
     """A translation as gettext writes it, folded if the file is."""
     import polib
 
     folded = re.search(r'^msg(?:id|str)(?:_plural)? ""\r?\n"(?!.*\\n"\r?$)', text, re.MULTILINE)
-    whole = polib.POEntry(msgid="x", msgstr=said).__unicode__(78 if folded else 10**9)
-    made = name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
-    return made.replace("\n", "\r\n") if "\r\n" in text else made
+    whole = polib.POEntry(msgid="x", msgstr=translation).__unicode__(78 if folded else 10**9)
+    line = name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
+    return line.replace("\n", "\r\n") if "\r\n" in text else line
 
 
 def _parsed(text: str) -> Any:
@@ -89,6 +134,6 @@ def _parsed(text: str) -> Any:
     if not re.search(r'^\s*(?:msgctxt|msgid)\s+"', text, re.MULTILINE):
         raise UserError("not a PO file: it has no line that starts with msgid")
     try:
-        return polib.pofile(f"{text}\n")
+        return polib.pofile(_Lines(f"{text}\n"))
     except (OSError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
         raise UserError(f"not a PO file that polib can read ({' '.join(str(error).split())[:200]}): mend it") from None

@@ -21,8 +21,10 @@ from distilmt.formats.units import Mark, Unit, text_of
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _ARROW = r"(?:[-–—−=]{1,3}[ \t]?(?:>|&gt;)|[→⟶➔])"
 # Hours and fractions may be missing, and frames or hundredths stand for milliseconds.
-_STAMP = r"[-−]?[ \t]*(?:\d{1,4}[ \t]*:[ \t]*)?\d{1,3}[ \t]*:[ \t]*\d{1,2}(?:[ \t]*[.,:;][ \t]*\d{1,9})?"
-_TIMES = re.compile(rf"^[ \t]*{_STAMP}[ \t]*{_ARROW}[ \t]*{_STAMP}(?![\w.,:])")
+_GAP = r"[ \t]{0,9}"
+_COLON, _POINT = f"{_GAP}:{_GAP}", f"{_GAP}[.,:;]{_GAP}"
+_STAMP = rf"[-−]?{_GAP}(?:\d{{1,4}}{_COLON})?\d{{1,3}}{_COLON}\d{{1,2}}(?:{_POINT}\d{{1,9}})?"
+_TIMES = re.compile(rf"^{_GAP}{_STAMP}{_GAP}{_ARROW}{_GAP}{_STAMP}(?![\w.,:])")
 # Times that cannot be read: an arrow behind numbers, or the one of SubRip and any number.
 _DAMAGED = re.compile(
     rf"^[-−]?[\s\d:.,;]{{0,40}}\d[\s\d:.,;hms]{{0,40}}{_ARROW}|^(?=[^\r\n]{{0,200}}\d)[^\r\n]{{0,100}}-->"
@@ -34,7 +36,7 @@ _OPENING = r"(?:\s*(?:<[^<>\n]{0,200}>|\{[^{}\n]{0,200}\}))*"
 _SIGN = r"(?:[-–—―−‒‐]{1,3}(?!\d)|>{1,3}|[•●○▪■◦‣·*♪♫♬♩]+|#(?=\s))"
 _TURN = re.compile(rf"^{_OPENING}\s*{_SIGN}")
 _LEADING = re.compile(rf"^\s*(?:{_SIGN}\s*)+")
-_TRAILING = re.compile(r"\s*[♪♫♬♩]+\s*$|\s+#\s*$")
+_TRAILING = re.compile(r"(?<![\s♪♫♬♩])\s*[♪♫♬♩]+\s*$|(?<!\s)\s+#\s*$")
 _ASS_BREAK = re.compile(r"\\[Nnh]")
 
 

@@ -1,17 +1,34 @@
 """Corpora, classifiers and floors as people bring them: tries T50 to T56, T79 to T82, and adversary C1, S4."""
 
+import ast
 import bz2
 import json
 import lzma
+import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import has_fit_parameter
 
 from distilmt import progress
+from distilmt.classification import Distilled
+from distilmt.classification.teachers import crossfitted
 from distilmt.corpora.readers import read_pairs
 from distilmt.errors import UserError
+from distilmt.sandbox import check_model_files
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "packaging"))
+from lowest import lowest  # noqa: E402
 
 
 @pytest.fixture
@@ -94,3 +111,81 @@ def test_t56_moses_and_parquet_as_before(tmp_path):
         read(tmp_path / "a.en", tmp_path / "b.it")
     pq.write_table(pa.table({"translation": [{"en_US": "a", "it_IT": "b"}]}), tmp_path / "a.parquet")
     assert read(tmp_path / "a.parquet") == [("a", "b")]
+
+
+def test_t79_a_class_that_a_fold_has_not_seen():
+    X, y = load_iris(return_X_y=True)  # sorted by class: without shuffling each fold lacks one
+    learner = Distilled(RandomForestClassifier(20, random_state=0), DecisionTreeClassifier(random_state=0), cv=KFold(3))
+    with pytest.warns(UserWarning, match="saw no row of 0, 1, 2: 150 rows"):
+        assert learner.fit(X, y).score(X, y) > 0.9
+
+
+def test_t79_only_the_rows_of_the_missing_class_take_their_labels():
+    X, y = load_iris(return_X_y=True)
+    folds = [
+        (np.arange(100), np.arange(100, 150)),
+        (np.arange(50, 150), np.arange(50)),
+        (np.r_[0:50, 75:150], np.r_[50:75]),
+    ]
+    folds.append((np.r_[0:75, 100:150], np.r_[75:100]))
+    with pytest.warns(UserWarning, match="saw no row of 0, 2: 100 rows"):
+        found, classes = crossfitted(GaussianNB(), X, y, folds)
+    assert (found[np.r_[0:50, 100:150]].max(axis=1) == 1).all() and (found.argmax(axis=1) == y).mean() > 0.95
+    assert found[50:100].max(axis=1).min() < 1 and classes.tolist() == [0, 1, 2]
+
+
+def test_t79_no_warning_where_every_fold_has_all_classes():
+    X, y = load_iris(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        Distilled(GaussianNB(), DecisionTreeClassifier(random_state=0), cv=3, random_state=0).fit(X, y)
+
+
+def test_t80_sample_weight_is_refused_by_name():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(TypeError, match="takes no sample_weight: all rows weigh the same"):
+        Distilled(GaussianNB(), DecisionTreeClassifier()).fit(X, y, sample_weight=np.ones(len(y)))
+    assert not has_fit_parameter(Distilled(GaussianNB(), DecisionTreeClassifier()), "sample_weight")
+
+
+def test_c1_lower_bounds_are_the_versions_without_known_holes():
+    bounds = lowest(["serve", "classify", "onnx", "ray", "huggingface"])
+    wanted = {
+        "ctranslate2": (4, 8, 2), "lxml": (6, 1), "onnx": (1, 21), "pyarrow": (23, 0, 1),
+        "python-multipart": (0, 0, 31),
+        "ray": (2, 54),
+        "sentencepiece": (0, 2, 1), "skops": (0, 13), "starlette": (1, 3, 1), "transformers": (5, 10, 1),
+    }  # fmt: skip
+    for name, version in wanted.items():
+        assert tuple(map(int, bounds[name].split("."))) >= version, name
+    assert "lz4" not in bounds
+
+
+def test_c1_what_is_imported_is_named():
+    """Every package that src imports is a dependency, of distilmt or of an extra."""
+    imported = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).split(".")[0])
+    names = {"yaml": "pyyaml", "sklearn": "scikit-learn", "thot": "sil-thot", "markdown_it": "markdown-it-py"}
+    named = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    missing = {
+        module
+        for module in imported - sys.stdlib_module_names - {"distilmt", "tomli"}
+        if f'"{names.get(module, module).replace("_", "-")}' not in named
+    }
+    assert missing <= {"pandas"}  # of a data frame, which somebody brings
+
+
+def test_s4_a_model_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "model").mkdir()
+    with lzma.open(tmp_path / "model" / "model.bin.xz", "wb") as file:
+        for _ in range(96):
+            file.write(bytes(1 << 20))
+    assert (tmp_path / "model" / "model.bin.xz").stat().st_size < 1 << 20
+    with pytest.raises(UserError, match=r"unpacks to more than 64 MiB"):
+        check_model_files(tmp_path / "model")

@@ -89,17 +89,24 @@ class Distilled(ClassifierMixin, BaseEstimator):
         self.keep = keep
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Distilled:
+    def fit(self, X: Any, y: Any = None, **unsupported: Any) -> Distilled:
         """Ask the teacher, and fit a clone of the student.
 
         Args:
             X: [n] rows: an array, sparse matrix, data frame, or list of texts, as teacher and student take them.
             y: [n] labels; None only where alpha is 0 and the teacher is fitted.
+            unsupported: nothing; `sample_weight` and the like are refused by name.
 
         Raises:
+            TypeError: there is a further argument.
             ValueError: a parameter, or X and y, are not as described.
             UserError: a Hugging Face directory cannot be opened.
         """
+        if unsupported:
+            raise TypeError(
+                f"Distilled.fit takes no {', '.join(unsupported)}: all rows weigh the same; repeat rows that should "
+                "weigh more, or fit the teacher with weights first and give it fitted"
+            )
         self._check_settings()
         X = as_rows(X)
         validate_data(self, X=X, skip_check_array=True)

@@ -6,6 +6,7 @@ list of such, whose probabilities are averaged.
 
 from __future__ import annotations
 
+import warnings
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,9 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
 
     A teacher is too sure of the rows it was fitted on, and all that its soft targets say there is the label again.
 
+    A clone that was fitted on no row of a class gives it probability zero, to that class's own rows too. Such rows take
+    their label as soft target, and a warning counts them.
+
     Args:
         teacher: an estimator, fitted or not, or a list of these.
         X: rows.
@@ -178,11 +182,24 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
     if isinstance(cv, int):
         cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
     classes, seen = np.unique(y), np.zeros(len(y), dtype=int)
-    found = np.zeros((len(y), len(classes)))
+    found, untaught = np.zeros((len(y), len(classes))), np.zeros(len(y), dtype=bool)
     for train, held in check_cv(cv, y, classifier=True).split(X, y):
         answer, names = probabilities(fresh(teacher, random_state).fit(take(X, train), y[train]), take(X, held))
         found[held] = aligned(answer, names, classes)
+        untaught[held] = ~np.isin(y[held], names)
         seen[held] += 1
     if (seen != 1).any():
         raise ValueError("cv must hold out each row once: name a splitter like StratifiedKFold, or a number of folds")
+    if untaught.any():
+        found[untaught] = np.equal.outer(y[untaught], classes)
+        _warn(y[untaught])
     return found, classes
+
+
+def _warn(labels: np.ndarray) -> None:
+    warnings.warn(
+        f"the teacher of a fold saw no row of {_some(np.unique(labels))}: {len(labels)} rows of these classes are "
+        "learnt from their labels alone; give a number of folds, or StratifiedKFold, so that every fold has all classes",
+        UserWarning,
+        stacklevel=2,
+    )

@@ -199,7 +199,7 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
 def _warn(labels: np.ndarray) -> None:
     warnings.warn(
         f"the teacher of a fold saw no row of {_some(np.unique(labels))}: {len(labels)} rows of these classes are "
-        "learnt from their labels alone; give a number of folds, or StratifiedKFold, so that every fold has all classes",
+        "learnt from their labels alone; give a number, or StratifiedKFold, so that all folds have all classes",
         UserWarning,
         stacklevel=2,
     )

@@ -248,6 +248,8 @@ class TranslateConfig:
     """A text to translate instead."""
     format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None
     """What comes in: lines for the model as they stand (standard input), or a document (`text`: txt)."""
+    encoding: str | None = None
+    """Encoding of lines and documents without a byte order mark (cp1252, shift_jis); null: declared, or UTF-8."""
     json_keys: list[str] = field(default_factory=list)
     """Translate of a .json file only what is below these keys (`title,text`); empty translates all strings."""
     glossary: str | None = None

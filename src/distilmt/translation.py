@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 from distilmt import progress
 from distilmt.commands import TranslateConfig
 from distilmt.errors import UserError
-from distilmt.formats import SUFFIXES, Attentive, Translate, translate_document
+from distilmt.formats import SUFFIXES, Attentive, Translate, report_of, translate_document
+from distilmt.formats.encoding import python_encoding
 from distilmt.formats.keep import Keep
+from distilmt.formats.report import Report
 from distilmt.rundir import atomic_path, read_json
+from distilmt.symbols import has_letters
 from distilmt.translator import Translator
 
 BATCH = 64
@@ -63,6 +67,8 @@ def targets(config: TranslateConfig) -> dict[Path, Path | None]:
             pattern of `--keep` is none.
     """
     Keep.of(config.keep)
+    if config.encoding:
+        python_encoding(config.encoding)
     files = [Path(name) for name in config.files]
     for file in files:
         if not file.is_file():
@@ -88,14 +94,37 @@ def targets(config: TranslateConfig) -> dict[Path, Path | None]:
     return found
 
 
-def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[tuple[Path | None, bytes]]:
+@dataclass(frozen=True)
+class Document:
+    """A translated file."""
+
+    source: Path
+    target: Path | None
+    """Where it was written; None if it goes to standard output."""
+    content: bytes
+    notes: list[str]
+    """What was not translated and why, a line each."""
+
+
+def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[Document]:
     """Translate the files one after the other; each is written whole, or given back if it goes to standard output."""
     for file, target in targets(config).items():
-        made = translate_document(file.read_bytes(), str(file), translate, tuple(config.json_keys))
+        asked = 0
+
+        def count(texts: list[str]) -> list[str]:
+            nonlocal asked
+            asked += len(texts)
+            return translate(texts)
+
+        own: Translate = count
+        if isinstance(translate, Attentive):
+            own = replace(translate, translate=count, report=Report())
+        made = translate_document(file.read_bytes(), str(file), own, tuple(config.json_keys), config.encoding)
         if target is not None:
             with atomic_path(target) as temporary:
                 temporary.write_bytes(made)
-        yield target, made
+        notes = report_of(own).lines()
+        yield Document(file, target, made, notes if asked or notes else ["no text to translate in it"])
 
 
 def lines(
@@ -118,4 +147,5 @@ def stream(translate: Callable[[list[str]], list[str]], incoming: Iterable[str],
     """A translation for every line, as soon as its batch is full."""
     some = iter(incoming)
     while texts := list(islice(some, batch)):
-        yield from map(_one_line, translate(texts))
+        for text, said in zip(texts, translate(texts), strict=True):
+            yield _one_line(said) if has_letters(text) else text

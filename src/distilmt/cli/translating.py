@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,54 +40,88 @@ def translate(arguments: list[str]) -> int:
     kind = chosen.format or ("txt" if chosen.text is not None and not (chosen.scores or chosen.n_best > 1) else "lines")
     if kind == "lines":
         return _translate_lines(chosen, translator, flags)
-    from distilmt.formats import translate_document
+    from distilmt.formats import report_of, translate_document
 
     data = sys.stdin.buffer.read() if chosen.text is None else f"{chosen.text}\n".encode("utf-8", "replace")
     name = f"standard input.{kind}" if chosen.text is None else f"--text.{kind}"
-    whole = translate_document(data, name, translation.translating(chosen, translator), tuple(chosen.json_keys))
+    translate = translation.translating(chosen, translator)
+    encoding = chosen.encoding if chosen.text is None else None
+    whole = translate_document(data, name, translate, tuple(chosen.json_keys), encoding)
     sys.stdout.buffer.write(whole)
+    _print_left(name, report_of(translate).lines())
     return 0
 
 
 def _translate_files(chosen: Any, translator: Any, flags: set[str]) -> int:
     from distilmt import translation
 
-    for target, made in translation.translate_files(chosen, translation.translating(chosen, translator)):
-        if target is None:
-            sys.stdout.buffer.write(made)
+    for document in translation.translate_files(chosen, translation.translating(chosen, translator)):
+        if document.target is None:
+            sys.stdout.buffer.write(document.content)
         elif "--json" in flags:
-            print(json.dumps({"file": str(target)}, ensure_ascii=False), flush=True)
+            print(json.dumps({"file": str(document.target)}, ensure_ascii=False), flush=True)
         elif "--quiet" not in flags:
-            print(target, flush=True)
+            print(document.target, flush=True)
+        _print_left(str(document.source), document.notes)
     return 0
+
+
+def _print_left(name: str, notes: list[str]) -> None:
+    """What was not translated, and why: beside the result, so that a pipe does not take it for text."""
+    for note in notes:
+        print(f"distilmt: {name}: {note}", file=sys.stderr, flush=True)
 
 
 def _translate_lines(chosen: Any, translator: Any, flags: set[str]) -> int:
     from distilmt import translation
+    from distilmt.formats.encoding import python_encoding
 
     batch = 1 if sys.stdin.isatty() else translation.BATCH
-    incoming = _lines() if chosen.text is None else iter(chosen.text.splitlines())
+    encoding = python_encoding(chosen.encoding) if chosen.encoding else "utf-8"
+    incoming = _lines(encoding) if chosen.text is None else iter(chosen.text.splitlines())
     if "--json" in flags or chosen.scores or chosen.n_best > 1:
         for text, found in translation.lines(chosen, translator, incoming, batch):
             if "--json" in flags:
                 print(json.dumps({"source": text, "translations": found}, ensure_ascii=False), flush=True)
-            else:
-                for one in found:
-                    print(*([f"{one['score']:.4f}"] if chosen.scores else []), one["translation"], sep="\t", flush=True)
+                continue
+            for one in found:
+                score = f"{one['score']:.4f}\t" if chosen.scores else ""
+                _write_line(f"{score}{one['translation']}", encoding)
         return 0
     for line in translation.stream(translation.translating(chosen, translator), incoming, batch):
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        _write_line(line, encoding)
     return 0
 
 
-def _lines() -> Any:
+def _write_line(line: str, encoding: str) -> None:
+    try:
+        raw = f"{line}\n".encode(encoding)
+    except UnicodeEncodeError as error:
+        lost = line[error.start]
+        raise UserError(
+            f"a translation has {lost!r} (U+{ord(lost):04X}), which {encoding} lacks: convert the text to UTF-8"
+        ) from None
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()
+
+
+def _lines(encoding: str) -> Iterator[str]:
+    """Lines of standard input, without their ends."""
+    if encoding.startswith(("utf-16", "utf-32")):  # a line feed is more than a byte there
+        try:
+            text = codecs.getreader(encoding)(sys.stdin.buffer).read()
+            yield from (line.rstrip("\r") for line in text.removesuffix("\n").split("\n") if text)
+        except UnicodeDecodeError as error:
+            raise UserError(f"standard input: not {encoding} at byte {error.start}: name another --encoding") from None
+        return
+    shown = "UTF-8" if encoding == "utf-8" else encoding
     for number, raw in enumerate(sys.stdin.buffer, 1):
         try:
-            yield raw.decode("utf-8").rstrip("\r\n")
+            yield raw.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise UserError(
-                f"standard input, line {number}: not UTF-8 at byte {error.start}: convert it, e.g. with iconv"
+                f"standard input, line {number}: not {shown} at byte {error.start}: name its encoding with --encoding, "
+                "such as --encoding cp1252, or convert it"
             ) from None
 
 

@@ -63,7 +63,9 @@ def languages_of(translate: Translate) -> tuple[str, str] | None:
     return translate.languages if isinstance(translate, Attentive) else None
 
 
-def translate_document(data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = ()) -> bytes:
+def translate_document(
+    data: bytes, name: str, translate: Translate, json_keys: tuple[str, ...] = (), encoding: str | None = None
+) -> bytes:
     """Translate a document.
 
     Args:
@@ -72,6 +74,8 @@ def translate_document(data: bytes, name: str, translate: Translate, json_keys: 
         translate: sentences in, as many translations out. It is called a few times, with all there is to ask at once.
             If it is `Attentive`, fewer sentences with tags inside are translated in parts.
         json_keys: of a JSON file, only strings below these keys are translated; all of them if there are none.
+        encoding: of a document without a byte order mark; None takes what it declares itself, else UTF-8. The
+            translation is in the same encoding.
 
     Returns:
         The file's content with its text translated.
@@ -87,8 +91,10 @@ def translate_document(data: bytes, name: str, translate: Translate, json_keys: 
             from distilmt.formats import docx
 
             return docx.translate_docx(data, translate)
-        text, encode = _decoded(data)
-        return encode(_translate_text(text, suffix, translate, json_keys))
+        from distilmt.formats.encoding import decoded
+
+        document = decoded(data, suffix, encoding)
+        return document.encode(_translate_text(document.text, suffix, translate, json_keys))
     except UserError as error:
         raise UserError(f"{name}: {error}") from None
     except RecursionError:
@@ -126,18 +132,3 @@ def _translate_text(text: str, suffix: str, translate: Translate, json_keys: tup
     if suffix in (".ass", ".ssa"):
         return subtitles.translate_ass(text, translate)
     return subtitles.translate_cues(text, translate, entities=suffix == ".vtt")
-
-
-def _decoded(data: bytes) -> tuple[str, Callable[[str], bytes]]:
-    """A text and how to write it as it was: UTF-8, or UTF-16 with a byte order mark."""
-    encoding, mark = "utf-8", b""
-    for start, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
-        if data.startswith(start):
-            encoding, mark = name, start
-            break
-    try:
-        text = data[len(mark) :].decode(encoding)
-    except UnicodeDecodeError as error:
-        place = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"not UTF-8 at byte {error.start} (line {place}): convert it, e.g. with iconv") from None
-    return text, lambda made: mark + made.encode(encoding, "replace")

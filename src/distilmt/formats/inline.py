@@ -27,7 +27,8 @@ Job = Generator[Asked, Any, Unit]
 _Item = TypeVar("_Item")
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_HYPHEN = re.compile(r"^[-–—/'’](?=\w{2})|(?<=\w)[-–—/'’]$")
+# What joins a part to the word beside it, at the part's start and at its end.
+_JOINT_BEFORE, _JOINT_BEHIND = re.compile(r"^[-–—/'’](?=\w{2})"), re.compile(r"(?<=\w)[-–—/'’]$")
 _MANY = 200  # Sentences with more marks are translated in parts at once.
 # So are longer ones with marks in them: placing a mark looks at all of the sentence.
 _LONG = 5000
@@ -244,9 +245,9 @@ def _loose(group: Unit) -> tuple[Unit, Unit, Unit]:
     core = list(group[first : last + 1])
     before, behind = "", ""
     if isinstance(text := core[0], str):
-        bare = _HYPHEN.sub("", text.lstrip(_BEFORE))
+        bare = _JOINT_BEFORE.sub("", text.lstrip(_BEFORE))
         core[0], before = bare, text[: len(text) - len(bare)]
     if isinstance(text := core[-1], str):
-        bare = _HYPHEN.sub("", text.rstrip(_BEHIND))
+        bare = _JOINT_BEHIND.sub("", text.rstrip(_BEHIND))
         core[-1], behind = bare, text[len(bare) :]
     return [*group[:first], before], [p for p in core if p != ""], [behind, *group[last + 1 :]]

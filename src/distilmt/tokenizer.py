@@ -104,8 +104,8 @@ def load(directory: Path) -> Tokenizer:
 def _side(model: Path, vocabulary: Path) -> Side:
     try:
         processor = spm.SentencePieceProcessor(model_file=str(model))
-        ids: dict[str, int] = json.loads(vocabulary.read_text(encoding="utf-8"))
-    except (RuntimeError, ValueError):
+        ids: dict[str, int] = _ids(vocabulary)
+    except (OSError, RecursionError, RuntimeError, ValueError):
         raise UserError(f"{model} or {vocabulary.name} is damaged: delete {model.parent} and make it again") from None
     pieces = [piece for piece, _ in sorted(ids.items(), key=lambda item: item[1])]
     if pieces[0] != "</s>" or pieces[1] != "<unk>" or pieces[-1] != PAD_PIECE:
@@ -115,6 +115,18 @@ def _side(model: Path, vocabulary: Path) -> Side:
     by_name = {name: i for i, name in enumerate(names)}
     to_spm = np.array([by_name.get(piece, processor.unk_id()) for piece in pieces], dtype=np.int64)
     return Side(processor, pieces, to_model, to_spm)
+
+
+def _ids(vocabulary: Path) -> dict[str, int]:
+    """Pieces and their ids.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    content = json.loads(vocabulary.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or len(content) < 3 or not all(type(number) is int for number in content.values()):
+        raise ValueError("no pieces with ids")
+    return content
 
 
 def train(

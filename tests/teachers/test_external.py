@@ -57,7 +57,7 @@ def test_a_command_is_tried_before_anything_depends_on_it(tmp_path, shared_token
     assert facts == {"name": "tr a-z A-Z", "family": "command"}
     with pytest.raises(UserError, match="'nonesuch' is no program"):
         external.adopt(TeacherConfig(command="nonesuch"), PAIR, shared_tokenizer, tmp_path / "b")
-    with pytest.raises(UserError, match=r"says nothing to 'Hello\."):
+    with pytest.raises(UserError, match=r"writes nothing for 'Hello\."):
         external.adopt(TeacherConfig(command="sh -c 'cat > /dev/null'"), PAIR, shared_tokenizer, tmp_path / "c")
     assert not (tmp_path / "b" / "teacher.json").exists()
 

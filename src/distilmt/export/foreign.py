@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from distilmt import progress
 from distilmt.errors import UserError
@@ -48,7 +48,8 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
 def _for_transformers(facts: dict[str, Any], source: str, target: str) -> dict[str, Any]:
     tokenizer = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
     prefix = prefix_of(facts["path"], tokenizer, source, target, facts.get("prefix"))
-    about = {"kind": "transformers", "max_positions": positions(tokenizer), "prefix": prefix}
+    config = AutoConfig.from_pretrained(facts["path"], trust_remote_code=False)
+    about = {"kind": "transformers", "max_positions": positions(tokenizer, config), "prefix": prefix}
     return about | languages(tokenizer, source, target, facts["path"])
 
 

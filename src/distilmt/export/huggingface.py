@@ -13,9 +13,20 @@ from transformers import AutoConfig, AutoTokenizer
 
 from distilmt.errors import UserError
 from distilmt.rundir import atomic_directory, write_json
+from distilmt.untrusted import check_configuration
 
 # What transformers and the converter raise over models that they cannot read or do not know.
-_UNCONVERTIBLE = (AttributeError, KeyError, NotImplementedError, OSError, SafetensorError, TypeError, ValueError)
+_UNCONVERTIBLE = (
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 # ISO 639-1 codes and the codes that NLLB has instead, which may begin like another language's.
 _CODES = """
     af:afr am:amh ar:arb as:asm az:azj ba:bak be:bel bg:bul bm:bam bn:ben bo:bod bs:bos ca:cat cs:ces
@@ -89,10 +100,11 @@ def export_huggingface(
         Unconverted: CTranslate2 has no conversion for models of its family.
         UserError: the model cannot be loaded or converted, or does not know a language.
     """
+    check_configuration(path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         converter = _SafetensorsConverter(path)
-        facts = {"format": 1, "compute_type": compute_type, "max_positions": positions(tokenizer)}
+        facts = {"format": 1, "compute_type": compute_type, "max_positions": positions(tokenizer, _config(path))}
         facts |= {"tokenizer": "huggingface"} | languages(tokenizer, source, target, path)
         facts |= {"prefix": found} if (found := prefix_of(path, tokenizer, source, target, prefix)) else {}
         with atomic_directory(directory) as temporary:
@@ -108,9 +120,14 @@ def export_huggingface(
         raise UserError(f"teacher {path!r} cannot be converted for CTranslate2: {reason}") from None
 
 
-def positions(tokenizer: Any) -> int:
-    """Longest sequence a teacher is asked for, in its pieces."""
-    return int(min(tokenizer.model_max_length, 512))
+def positions(tokenizer: Any, config: Any = None) -> int:
+    """Longest sequence a teacher is given, in its pieces: no more than its tokenizer and its positions allow."""
+    own = getattr(config, "max_position_embeddings", None)
+    return int(min(tokenizer.model_max_length, own if isinstance(own, int) and own > 0 else 512, 512))
+
+
+def _config(path: str) -> Any:
+    return AutoConfig.from_pretrained(path, trust_remote_code=False)
 
 
 def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, str]:
@@ -134,7 +151,7 @@ def prefix_of(path: str, tokenizer: Any, source: str, target: str, wanted: str |
     base = re.split("[-_@]", target)[0]
     if f"<2{base}>" in tokenizer.get_vocab():
         return f"<2{base}> "
-    tasks = getattr(AutoConfig.from_pretrained(path, trust_remote_code=False), "task_specific_params", None) or {}
+    tasks = getattr(_config(path), "task_specific_params", None) or {}
     return str((tasks.get(f"translation_{source}_to_{target}") or {}).get("prefix", ""))
 
 

@@ -45,6 +45,13 @@ def export_transformers(
         write_card(temporary, card, Form(f"transformers, {precision}", "transformers", _USE))
 
 
+def save_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path) -> None:
+    """Write a model and its tokenizer as they lie in a run, so that transformers' `generate` decodes as exports do."""
+    model.generation_config = generation_config(model, beams=4)
+    model.save_pretrained(directory)
+    write_tokenizer(tokenizer, directory, int(model.config.max_position_embeddings))
+
+
 def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:
     """Put a tokenizer beside a model, with what makes `AutoTokenizer` read it, and the model's own longest text."""
     tokenizer.copy_to(directory)

@@ -12,6 +12,7 @@ from distilmt.config import RunConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
+from distilmt.export.transformers import save_marian
 from distilmt.machine import cores
 from distilmt.rundir import read_json, write_json
 from distilmt.students.presets import parameter_count
@@ -39,9 +40,8 @@ def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig,
         return dict(read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
     best, result = train(model, job, _validator(config, tokenizer, job, directory), directory)
-    best.save_pretrained(directory)
+    save_marian(best, tokenizer, directory)
     (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
-    tokenizer.copy_to(directory)
     write_json(directory / "log.json", result.pop("log"))
     result |= {"parameters": parameter_count(best)}
     write_json(directory / RESULT, result)

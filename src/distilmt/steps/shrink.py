@@ -19,6 +19,7 @@ from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
 from distilmt.corpora import prepare
 from distilmt.evaluation import quality
 from distilmt.export.pack import pack
+from distilmt.export.transformers import save_marian
 from distilmt.labels.store import LabelStore
 from distilmt.machine import cores
 from distilmt.rundir import done_as, link, read_json, read_step, write_json
@@ -159,8 +160,7 @@ def _without_pieces(plan: Plan, directory: Path) -> dict[str, Any]:
     kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
     tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
     model = vocabulary.prune_model(load_marian(plan.parent), kept)
-    model.save_pretrained(directory)
-    tokenizer.copy_to(directory)
+    save_marian(model, tokenizer, directory)
     return {"pieces": [len(before.source.pieces), len(kept.source)], "parameters": parameter_count(model)}
 
 

@@ -10,19 +10,20 @@ from typing import Any
 
 import ctranslate2
 from huggingface_hub import ModelCard
-from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, MarianMTModel
 
 from distilmt import progress
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.errors import UserError
+from distilmt.export.transformers import save_marian
 from distilmt.rundir import read_json, write_json
 from distilmt.sandbox import check_model_files
 from distilmt.students.presets import parameter_count
-from distilmt.teachers.local import family, first_line, load_marian
+from distilmt.teachers.local import family, load_marian
 from distilmt.teachers.outside import probe
 from distilmt.tokenizer import Tokenizer
 from distilmt.tokenizer import load as load_tokenizer
+from distilmt.untrusted import check_configuration, loading
 
 POINTER = "teacher.json"
 ANSWERS = "answers.sqlite"
@@ -52,8 +53,7 @@ def adopt(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, di
         _check_there(path)
     if path and not is_ctranslate2(path) and family(path) == "marian" and _same_pieces(path, tokenizer):
         model = load_marian(path)
-        model.save_pretrained(directory)
-        tokenizer.copy_to(directory)
+        save_marian(model, tokenizer, directory)
         return {"name": path, "family": "marian", "parameters": _size(model)} | _licence(path)
     facts = point(config, pair, directory)
     return {key: facts[key] for key in ("name", "family", "parameters", "licence") if facts.get(key)}
@@ -94,6 +94,7 @@ def _check_there(path: str) -> None:
     """A path that is no name on the hub must exist, and hold files that can be opened without harm."""
     if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):
         raise UserError(f"teacher {path!r} does not exist: check teacher.path")
+    check_configuration(path)
     check_model_files(path)
 
 
@@ -137,9 +138,10 @@ def _same_pieces(path: str, tokenizer: Tokenizer) -> bool:
 
 def _load(path: str) -> Any:
     try:
-        return AutoModelForSeq2SeqLM.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"teacher {path!r} cannot be loaded from safetensors: {first_line(error)}") from None
+        with loading(path):
+            return AutoModelForSeq2SeqLM.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
+    except UserError as error:
+        raise UserError(str(error).replace("cannot be loaded:", "cannot be loaded from safetensors:")) from None
 
 
 def _size(model: MarianMTModel | Any) -> int:

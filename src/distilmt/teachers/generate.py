@@ -7,6 +7,7 @@ from typing import Any
 
 from distilmt.corpora.cleaning import normalise
 from distilmt.speaker import Hypothesis
+from distilmt.untrusted import check_configuration, loading
 
 _TOKENS = 4096
 
@@ -22,7 +23,9 @@ class Generator:
         self._torch, self._prefix = torch, facts.get("prefix", "")
         device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        model: Any = AutoModelForSeq2SeqLM.from_pretrained(facts["path"], use_safetensors=True, dtype=dtype)
+        check_configuration(facts["path"])
+        with loading(facts["path"]):
+            model: Any = AutoModelForSeq2SeqLM.from_pretrained(facts["path"], use_safetensors=True, dtype=dtype)
         self._model = model.eval().requires_grad_(False).to(device)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
         if "source_language" in facts:

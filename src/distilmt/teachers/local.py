@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, MarianMTModel
 
@@ -17,6 +16,7 @@ from distilmt.students.presets import zero_pad
 from distilmt.tokenizer import Tokenizer
 from distilmt.training.device import pick_device, pick_dtype, use_threads
 from distilmt.training.forward import Batch, decoder_states
+from distilmt.untrusted import check_configuration, loading
 
 _CHUNK = 512
 
@@ -27,17 +27,15 @@ def load_marian(directory: str | Path) -> MarianMTModel:
     Raises:
         UserError: nothing loadable is there, or it is not a Marian model.
     """
+    check_configuration(directory)
     try:
-        model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"{directory} is not a Marian model in safetensors: {first_line(error)}") from None
+        with loading(directory):
+            model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
+    except UserError as error:
+        reason = str(error).partition("cannot be loaded: ")[2]
+        raise UserError(f"{directory} is not a Marian model in safetensors: {reason}") from None
     zero_pad(model)
     return model.eval().requires_grad_(False)
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without the rest of it."""
-    return str(error).strip().split("\n")[0]
 
 
 def family(path: str) -> str:
@@ -46,10 +44,9 @@ def family(path: str) -> str:
     Raises:
         UserError: there is no model of that name.
     """
-    try:
+    check_configuration(path)
+    with loading(path):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"teacher {path!r} cannot be loaded: {first_line(error)}") from None
     if not config.is_encoder_decoder:
         raise UserError(f"teacher {path!r} is a {config.model_type} model: name a sequence-to-sequence model")
     return str(config.model_type)

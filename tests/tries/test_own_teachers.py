@@ -36,9 +36,7 @@ def language_model(server):
 def test_t61_models_that_take_no_max_tokens(endpoint):
     def newer(path, body):
         if "max_tokens" in body:
-            message = (
-                "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens'."
-            )
+            message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens'."
             return 400, {"error": {"message": message, "param": "max_tokens", "code": "unsupported_parameter"}}
         return 200, {"choices": [{"message": {"content": "ciao"}, "finish_reason": "stop"}]}
 

@@ -1,6 +1,7 @@
-"""Word documents: the text of paragraphs in the body, tables, headers, footers, notes and comments.
+"""Word documents: the text of paragraphs in the body, tables, headers, footers, notes, comments and charts.
 
-Only the text nodes of those parts are changed; every other part of the package is copied byte for byte.
+Elements go by their local names, in either namespace of Office Open XML (transitional and strict). Only parts whose
+text changes are written anew; every other part of the package is copied byte for byte.
 """
 
 from __future__ import annotations
@@ -8,33 +9,27 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from distilmt.errors import UserError
-from distilmt.extras import install_command
 from distilmt.formats import Translate
 from distilmt.formats.inline import translate_units
+from distilmt.formats.package import opened, root_of, text_parts
 from distilmt.formats.units import Mark, Unit, gaps, text_of
 
-_PARTS = re.compile(r"word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments)\.xml")
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-_BREAKS = frozenset(f"{_W}{name}" for name in ("br", "cr", "tab", "ptab"))
-_NO_TEXT = frozenset(
-    f"{_W}{name}" for name in ("pPr", "rPr", "del", "moveFrom", "instrText", "delText", "sdtPr", "tblPr")
-)
+_BREAKS = frozenset({"br", "cr", "tab", "ptab"})
+_NO_TEXT = frozenset(["pPr", "rPr", "del", "moveFrom", "instrText", "delText", "sdtPr", "tblPr", "endParaRPr"])
 _INSIDE = frozenset(
-    f"{_W}{name}"
-    for name in ("r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml")
+    ["r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml", "dir", "bdo"]
 )
+_MERGE = re.compile(r"\s*(?:MERGEFIELD|DOCPROPERTY|DOCVARIABLE)\b", re.IGNORECASE)
 # Names of styles for code, as Word, LibreOffice and pandoc have them.
 _CODE = re.compile(r"(?i)verbatim|code|source|preformatted|teletype")
-# Word itself writes far less; a file made to fill the memory has more.
-_MOST_BYTES, _MOST_FILES = 64 << 20, 5000
+_MANY, _TINY = 200, 4  # More changes of look than that, after fewer characters each, are the scanner's, not a writer's.
 
 
 def translate_docx(data: bytes, translate: Translate) -> bytes:
@@ -47,52 +42,23 @@ def translate_docx(data: bytes, translate: Translate) -> bytes:
     Raises:
         UserError: lxml is missing, or it is not a .docx file, or bigger unpacked than 64 MiB.
     """
-    package = _opened(data)
+    package = opened(data)
     infos = package.infolist()
-    roots = {info.filename: _root(package, info) for info in infos if _PARTS.fullmatch(info.filename)}
-    if "word/document.xml" not in roots:
+    main, names = text_parts(package)
+    roots = {info.filename: root_of(package, info) for info in infos if info.filename in names}
+    if main not in roots:
         raise UserError("not a Word document (word/document.xml is missing): save it as .docx")
-    texts = [text for root in roots.values() for text in _texts(root)]
-    for text, unit in zip(texts, translate_units([t.unit for t in texts], translate, strict=True), strict=True):
-        text.write(unit)
+    texts = [(name, text) for name, root in roots.items() for text in _texts(root)]
+    said = translate_units([text.unit for _, text in texts], translate, strict=True)
+    changed = {name for (name, text), unit in zip(texts, said, strict=True) if text.write(unit)}
+    if not changed:
+        return data
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as target:
         for info in infos:
-            content = _written(roots[info.filename]) if info.filename in roots else package.read(info)
+            content = _written(roots[info.filename]) if info.filename in changed else package.read(info)
             target.writestr(info, content, info.compress_type)
     return made.getvalue()
-
-
-def _opened(data: bytes) -> zipfile.ZipFile:
-    try:
-        package = zipfile.ZipFile(io.BytesIO(data))
-        infos = package.infolist()
-        if len(infos) > _MOST_FILES or sum(info.file_size for info in infos) > _MOST_BYTES:
-            raise UserError(f"bigger than {_MOST_BYTES >> 20} MiB when unpacked: take big pictures out of it")
-        read = 0
-        for info in infos:  # what a package says of its sizes need not be true
-            with package.open(info) as part:
-                read += len(part.read(_MOST_BYTES + 1 - read))
-            if read > _MOST_BYTES:
-                raise UserError(f"bigger than {_MOST_BYTES >> 20} MiB when unpacked: take big pictures out of it")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error) as error:
-        raise UserError(f"not a .docx file ({str(error)[:100]}): save it again as .docx") from None
-    return package
-
-
-def _root(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
-    try:
-        from lxml import etree
-    except ImportError:
-        raise UserError(f"reading .docx files needs lxml: {install_command('documents')}") from None
-    content = package.read(info)
-    if b"<!DOCTYPE" in content:
-        raise UserError(f"{info.filename} in it has a document type, as no .docx file does: save it again as .docx")
-    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
-    try:
-        return etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        raise UserError(f"{info.filename} in it is broken ({error.msg}): save it again as .docx") from None
 
 
 def _written(root: Any) -> bytes:
@@ -113,21 +79,51 @@ class _Text:
         self.unit.append(Mark(kind, "", shown))
         self.nodes.append([])
 
-    def write(self, said: Unit) -> None:
+    def write(self, said: Unit) -> bool:
+        """Put a translation into the nodes; returns whether there is any change."""
+        changed = False
         for before, after, nodes in zip(gaps(self.unit), gaps(said), self.nodes, strict=True):
             text = text_of(after)
             if not nodes or text == text_of(before):
                 continue
+            changed = True
+            texts = [node for node in nodes if _local(node) == "t"]
+            hyphens = [node for node in nodes if _local(node) == "noBreakHyphen"]
+            kept = bool(hyphens) and text_of(before).count("-") == len(hyphens)
             for node in nodes:
+                if _local(node) != "t":
+                    _removed(node)
                 node.text = ""
-            nodes[0].text = text
-            if text != text.strip():
-                nodes[0].set(_SPACE, "preserve")
+            texts[0].text = ""
+            _fill(texts[0], text.split("-") if kept else [text])
+        return changed
+
+
+def _removed(node: Any) -> None:
+    node.getparent().remove(node)
+
+
+def _fill(node: Any, parts: Sequence[str]) -> None:
+    """Put a text into a node; between its parts stand hyphens at which no line breaks."""
+    for part in parts:
+        if part is not parts[0]:
+            parent, at = node.getparent(), node.getparent().index(node) + 1
+            parent.insert(at, node.makeelement(node.tag.replace("}t", "}noBreakHyphen")))
+            node = node.makeelement(node.tag)
+            parent.insert(at + 1, node)
+        node.text = part
+        if part != part.strip():
+            node.set(_SPACE, "preserve")
+
+
+def _local(node: Any) -> str:
+    """An element's name without its namespace; empty for a comment."""
+    return str(node.tag).rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
 def _texts(root: Any) -> list[_Text]:
     found: list[_Text] = []
-    for paragraph in root.iter(f"{_W}p"):
+    for paragraph in root.iter("{*}p"):
         if _is_code(paragraph, "p"):
             continue
         items = _items(paragraph)
@@ -138,50 +134,87 @@ def _texts(root: Any) -> list[_Text]:
 
 
 def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
-    """What stands in a paragraph, in order: `text` with its node and look, `break`, or `point` (a note, a field …)."""
+    """What stands in a paragraph, in order.
+
+    `text` with its node and look, `code`, `field` (a name that is filled in), `symbol`, `break`, or `point` (a note, a
+    picture …).
+    """
     waiting: list[tuple[Any, tuple[Any, ...]]] = [(child, ()) for child in reversed(paragraph)]
+    fields: list[str] = []  # Instructions of the fields that are open; those of a shown result end with "|".
     while waiting:
         node, above = waiting.pop()
-        if node.tag in _NO_TEXT or not isinstance(node.tag, str):
+        name = _local(node)
+        if name == "fldChar":
+            _follow(fields, next((v for k, v in node.attrib.items() if k.endswith("fldCharType")), ""))
+        elif name == "instrText" and fields:
+            fields[-1] += node.text or ""
+        if name in _NO_TEXT or not name:
             continue
-        if node.tag == f"{_W}t":
-            yield ("code" if _is_code(node.getparent(), "r") else "text"), node, above
-        elif node.tag in _BREAKS:
+        if name in ("t", "noBreakHyphen", "softHyphen"):
+            merged = any(_MERGE.match(field) for field in fields)
+            yield "field" if merged else "code" if _is_code(node.getparent(), "r") else "text", node, above
+        elif name in _BREAKS:
             yield "break", node, None
-        elif node.tag in _INSIDE:
-            look = (*above, _look(node)) if node.tag == f"{_W}r" else (*above, id(node))
+        elif name == "sym":
+            yield "symbol", node, None
+        elif name == "fldSimple" and _MERGE.match(next((v for k, v in node.attrib.items() if k.endswith("instr")), "")):
+            yield "field", node, above
+        elif name in _INSIDE:
+            look = (*above, _look(node)) if name == "r" else (*above, id(node))
             waiting += [(child, look) for child in reversed(node)]
-        elif not _unseen(node.tag):
+        elif not _unseen(name):
             yield "point", node, None
+
+
+def _follow(fields: list[str], kind: str) -> None:
+    if kind == "begin":
+        fields.append("")
+    elif kind == "end" and fields:
+        fields.pop()
 
 
 def _is_code(node: Any, kind: str) -> bool:
     """Whether a run (`r`) or a paragraph (`p`) has a style for code."""
-    style = node.find(f"{_W}{kind}Pr/{_W}{kind}Style")
-    return style is not None and bool(_CODE.search(style.get(f"{_W}val", "")))
+    style = node.find(f"{{*}}{kind}Pr/{{*}}{kind}Style")
+    return style is not None and any(_CODE.search(value) for key, value in style.attrib.items() if key.endswith("val"))
 
 
 def _look(run: Any) -> Any:
     """What tells how a run looks; the languages and ids that Word notes for itself are no part of it."""
-    properties = run.find(f"{_W}rPr")
+    properties = run.find("{*}rPr")
     if properties is None:
         return ()
-    ignored = (f"{_W}lang", f"{_W}noProof")
-    return tuple((n.tag, *sorted(n.attrib.items())) for n in properties if n.tag not in ignored)
+    own = [node for node in properties if _local(node) not in ("lang", "noProof", "")]
+    return tuple((node.tag, *sorted(node.attrib.items())) for node in own)
 
 
-def _unseen(tag: str) -> bool:
+def _unseen(name: str) -> bool:
     """Bookmarks and the like: they may stand between any words, and split none."""
-    name = tag.rpartition("}")[2]
-    return name in ("proofErr", "lastRenderedPageBreak", "softHyphen") or name.startswith("permS")
+    return name in ("proofErr", "lastRenderedPageBreak") or name.startswith("permS")
+
+
+def _string(node: Any) -> str:
+    """What a text node, or the element of a hyphen, adds to the text."""
+    name = _local(node)
+    return "-" if name == "noBreakHyphen" else (node.text or "") if name == "t" else ""
+
+
+def _same_looks(items: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+    """Texts of one look, where it changes every few characters and no more can be made of that."""
+    looks = [(len(_string(node)), look) for kind, node, look in items if kind == "text"]
+    changes = sum(a[1] != b[1] for a, b in pairwise(looks))
+    if changes <= _MANY or sum(length for length, _ in looks) > _TINY * changes:
+        return list(items)
+    return [(kind, node, () if kind == "text" else look) for kind, node, look in items]
 
 
 def _text(items: Sequence[tuple[str, Any, Any]]) -> _Text:
     """Runs of the look that most of the text has are plain; others become a text between two marks."""
     weights: dict[Any, int] = {}
+    items = _same_looks(items)
     for kind, node, look in items:
         if kind == "text":
-            weights[look] = weights.get(look, 0) + len(node.text or "")
+            weights[look] = weights.get(look, 0) + len(_string(node))
     common = max(weights, key=lambda look: weights[look], default=None)
     text = _Text()
     for (kind, look), run in groupby(items, lambda item: (item[0], item[2])):
@@ -190,12 +223,15 @@ def _text(items: Sequence[tuple[str, Any, Any]]) -> _Text:
             for _ in nodes:
                 text.mark("point")
             continue
-        if kind == "code":
-            text.mark("kept", "".join(node.text or "" for node in nodes).strip() or "X")
+        if kind == "symbol" or (kind in ("code", "field")):
+            text.mark("kept", "".join("".join(node.itertext()) for node in nodes).strip() or "X")
+            continue
+        if not any(_local(node) == "t" for node in nodes):  # a hyphen alone between two looks
+            text.mark("point")
             continue
         if look != common:
             text.mark("open")
-        text.unit.append("".join(node.text or "" for node in nodes))
+        text.unit.append("".join(map(_string, nodes)))
         text.nodes[-1] += nodes
         if look != common:
             text.mark("close")

@@ -208,6 +208,10 @@ class ServeConfig:
     """Alternatives at most."""
     body_limit: str = "10MB"
     """Bytes of a request at most, files included."""
+    document_chars: int = bounded(1_000_000, 1, MAX_COUNT)
+    """Characters to translate of a document at most."""
+    document_seconds: float = bounded(120.0, 0.1, 86400)
+    """Seconds a document may take, reading and translating."""
     queue: int = bounded(20000, 1, 10_000_000)
     """Sentences that wait at most; more are refused with 503."""
     timeout: float = bounded(30.0, 0.1, 3600)

@@ -19,6 +19,8 @@ from starlette.middleware.cors import CORSMiddleware
 from distilmt import __version__
 from distilmt.serving import asked, codes, documents, spec
 from distilmt.serving.detection import Candidate, text_of_markup, unidentified, warm_up
+from distilmt.serving.document_model import DocumentModel
+from distilmt.serving.document_process import Job
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import Refused
 from distilmt.serving.gate import Gate
@@ -36,7 +38,7 @@ class Api:
     def __init__(self, service: Service, keys: Keys, rates: Rates) -> None:
         """Answer with `service` whom `keys` and `rates` let in."""
         self.service, self.keys, self.rates = service, keys, rates
-        self.documents = Documents()
+        self.documents = Documents(service.config.document_seconds)
         self.config = service.config
 
     async def translate(self, request: Request) -> Response:
@@ -67,11 +69,20 @@ class Api:
         return await asyncio.to_thread(lambda: [route(text) for text in question.texts])
 
     async def _said(self, question: asked.Question, texts: list[str], pair: Pair) -> list[Translated]:
-        if not question.html:
-            return await self.service.translate(texts, pair, question.alternatives)
-        ask = self.service.from_thread(pair, asyncio.get_running_loop())
-        pages = await self.documents.run(lambda: [documents.translate_html(text, ask) for text in texts])
-        return [Translated([(page, 0, "")]) for page in pages]
+        rows = [row for row, text in enumerate(texts) if question.html or documents.protects(text)]
+        plain = [text for row, text in enumerate(texts) if row not in set(rows)]
+        said = iter(await self.service.translate(plain, pair, question.alternatives))
+        formatted = {row: await self._formatted(texts[row], "html" if question.html else "text", pair) for row in rows}
+        return [formatted[row] if row in formatted else next(said) for row in range(len(texts))]
+
+    async def _formatted(self, text: str, kind: str, pair: Pair) -> Translated:
+        """A text with markup, placeholders or code, which stay; it has no alternatives."""
+        model = DocumentModel(self.service, pair.main.source, pair.main.target)
+        if kind == "html":
+            (page,) = await self.documents.run(Job(kind, [text]), model)
+        else:
+            page = await self.documents.run_text(text, model)
+        return Translated([(page, 0, "")], model.said)
 
     async def detect(self, request: Request) -> Response:
         """Tell the language of a text."""
@@ -102,15 +113,8 @@ class Api:
         source, target = asked.word(values, "source"), asked.word(values, "target")
         data = await file.read()
         self._spend(request, values, max(1, len(data) // self.config.char_limit))
-        if source == "auto":
-            text = await self.documents.run(lambda: documents.text_of(data, kind))
-            pair = self.service.route(text, source, target).pair
-        else:
-            pair = self.service.pair(source, target)
-        done = data
-        if pair is not None:
-            ask = self.service.from_thread(pair, asyncio.get_running_loop())
-            done = await self.documents.run(lambda: documents.translate(data, kind, ask))
+        model = DocumentModel(self.service, source, target)
+        done = await self.documents.run(Job(kind, data), model)
         token = self.documents.keep(documents.safe_name(name, self.service.language(target)), done)
         return JSONResponse({"translatedFileUrl": self._base(request) + f"/download_file/{quote(token)}"})
 

@@ -11,48 +11,108 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from distilmt.errors import UserError
+from distilmt.formats import Attentive
+from distilmt.serving.document_process import Job, translated
 from distilmt.serving.errors import Refused
+from distilmt.serving.processes import Broken, DocumentProcess
 
 _AT_A_TIME = 2
+_TEXTS_AT_A_TIME = 16
 _KEPT_SECONDS = 600.0
 _KEPT_BYTES = 100_000_000
 _NAME = 48  # characters of a name: 192 bytes at most
-_READ = 4000  # characters that are enough to identify a document's language
-
-Translate = Callable[[list[str]], list[str]]
-T = TypeVar("T")
 
 
 class Documents:
     """Translated documents. Nothing a client sends names a file here: what is kept is kept in memory."""
 
-    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
+    def __init__(self, seconds: float = 120.0, kept_bytes: int = _KEPT_BYTES) -> None:
+        """Start without a process.
+
+        Args:
+            seconds: that a document may take.
+            kept_bytes: of translated documents, at most.
+        """
         self._threads = ThreadPoolExecutor(_AT_A_TIME, "document")
+        self._text_threads = ThreadPoolExecutor(_TEXTS_AT_A_TIME, "text")
+        self._processes: list[DocumentProcess] = []
         self._under_way = 0
         self._kept: OrderedDict[str, tuple[float, str, bytes]] = OrderedDict()
-        self._kept_bytes = kept_bytes
+        self._seconds, self._kept_bytes = seconds, kept_bytes
+        self._stop = float("inf")
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do what takes a while, on a thread.
+    async def run(self, job: Job, model: Callable[[Callable[[], None]], Attentive]) -> Any:
+        """Do what takes a while, in a process of its own.
+
+        Args:
+            job: the work.
+            model: called with a function that raises once the work is to end; translates.
 
         Raises:
-            Refused: the document is broken (400), or too many are under way (503).
+            Refused: the document is broken (400) or takes too long (413), too many are under way or the server stops
+                (503).
         """
         if self._under_way >= 4 * _AT_A_TIME:
             raise Refused(503, "The server is busy with documents: try again later", 10.0)
         self._under_way += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except UserError as error:
-            raise Refused(400, f"Invalid request: {error}") from None
-        except (ValueError, RecursionError):
-            raise Refused(400, "Invalid request: the document is broken") from None
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, model)
         finally:
             self._under_way -= 1
+
+    async def run_text(self, text: str, model: Callable[[Callable[[], None]], Attentive]) -> str:
+        """Translate a short text around its placeholders and code, beside whatever documents are under way.
+
+        Raises:
+            Refused: as `run`.
+        """
+        job = Job("text", [text])
+        work = self._text_threads.submit(lambda: translated(job, model(self._checking())))
+        try:
+            return str((await asyncio.wrap_future(work))[0])
+        except (UserError, ValueError) as error:
+            raise Refused(400, f"Invalid request: {error}") from None
+
+    def _checking(self) -> Callable[[], None]:
+        """What raises once the time of a document that begins now is up."""
+        deadline = time.monotonic() + self._seconds
+
+        def check() -> None:
+            if time.monotonic() > self._stop:
+                raise Refused(503, "The server is stopping: send the document again", 5.0)
+            if time.monotonic() > deadline:
+                raise Refused(
+                    413, f"Invalid request: the document takes longer than {self._seconds:g} seconds: send it in parts"
+                )
+
+        check()
+        return check
+
+    def _run(self, job: Job, model: Callable[[Callable[[], None]], Attentive]) -> Any:
+        """On a thread."""
+        check = self._checking()
+        process = self._processes.pop() if self._processes else DocumentProcess()
+        is_usable = False
+        try:
+            result = process.run(job, model(check), check)
+            is_usable = True
+            return result
+        except Broken:
+            is_usable = True
+            raise
+        finally:
+            if is_usable:
+                self._processes.append(process)
+            else:
+                process.close()
+
+    def stop(self, grace: float) -> None:
+        """Let no document take longer than `grace` seconds from now."""
+        self._stop = min(self._stop, time.monotonic() + grace)
 
     def keep(self, name: str, data: bytes) -> str:
         """Keep a document for a while; returns the last part of its address."""
@@ -75,8 +135,12 @@ class Documents:
         return name, data
 
     def close(self) -> None:
-        """Let the threads go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let the threads and processes go."""
+        self.stop(0.0)
+        for threads in (self._threads, self._text_threads):
+            threads.shutdown(wait=True, cancel_futures=True)
+        while self._processes:
+            self._processes.pop().close()
 
     def _is_old(self, now: float) -> bool:
         return now - next(iter(self._kept.values()))[0] > _KEPT_SECONDS
@@ -124,42 +188,8 @@ def disposition(name: str) -> str:
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name)}"
 
 
-def text_of(data: bytes, kind: str) -> str:
-    """The beginning of what people read in a document; runs on a thread.
+def protects(text: str) -> bool:
+    """Whether a text has placeholders or code that must be kept as they stand."""
+    from distilmt.formats import protect
 
-    Raises:
-        UserError: as `translate`.
-    """
-    texts: list[str] = []
-
-    def copy(some: list[str]) -> list[str]:
-        if sum(map(len, texts)) < _READ:
-            texts.extend(some)
-        return some
-
-    translate(data, kind, copy)
-    return " ".join(texts)
-
-
-def translate(data: bytes, kind: str, translate: Translate) -> bytes:
-    """A translated document; runs on a thread.
-
-    Raises:
-        UserError: it is broken, or bigger inside than it may be.
-    """
-    from distilmt import formats
-
-    return bytes(formats.translate_document(data, f"document{kind}", translate))
-
-
-def translate_html(text: str, translate: Translate) -> str:
-    """Translated markup; runs on a thread.
-
-    Raises:
-        Refused: the reader is not installed (400).
-    """
-    try:
-        from distilmt import formats
-    except ImportError:
-        raise Refused(400, "html format is not supported") from None
-    return str(formats.translate_html(text, translate))
+    return any(not isinstance(part, str) for part in protect.split(text))

@@ -19,6 +19,7 @@ _HEADER_BYTES = 65536
 _BACKLOG = 2048
 _IDLE_SECONDS = 30  # of a connection between two requests
 _LAST_CALL_SECONDS = 1.0  # after SIGTERM: requests that are on their way still come through
+_DOCUMENT_SECONDS = 3.0  # after SIGTERM: documents that take longer are to be sent again
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -121,10 +122,12 @@ class _Server(uvicorn.Server):
     """Stops in three steps: no new connections; a last call, answered with `Connection: close`; then the end."""
 
     gate: Any = None
+    documents: Any = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what was taken."""
         self.gate.closing = True
+        self.documents.stop(_DOCUMENT_SECONDS)
         for server in self.servers:
             server.close()
         end = self.loop_time() + _LAST_CALL_SECONDS
@@ -171,7 +174,7 @@ def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
         timeout_graceful_shutdown=int(2 * config.timeout) + 1,
     )
     server = _Server(settings)
-    server.gate = app.state.gate
+    server.gate, server.documents = app.state.gate, app.state.api.documents
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped; we end well
         server.run([listener])
 

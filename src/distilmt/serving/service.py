@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from distilmt.commands import ServeConfig
 from distilmt.errors import UserError
-from distilmt.formats import Attentive
 from distilmt.serving import codes
 from distilmt.serving.batcher import Limits
 from distilmt.serving.detection import Candidate, identify, unidentified
@@ -20,10 +17,7 @@ from distilmt.serving.metrics import Metrics
 from distilmt.serving.models import Known, Pair, pairs
 from distilmt.serving.store import Store
 from distilmt.serving.texts import Frame, put_together, take_apart
-from distilmt.speaker import Attended, Hypothesis
-
-_DOCUMENT_TURN = 256  # sentences of a document that are asked at a time
-_ATTENTION_TURN = 32  # and whose attention is: meanwhile a thread translates nothing
+from distilmt.speaker import Hypothesis
 
 
 @dataclass
@@ -231,29 +225,6 @@ class Service:
         for one, hypotheses in zip(unsure, answers, strict=True):
             if hypotheses:
                 one.hypotheses, one.model = hypotheses, teacher.name
-
-    def from_thread(self, pair: Pair, loop: asyncio.AbstractEventLoop) -> Attentive:
-        """`translate` for code that runs on a thread of its own, such as documents; long lists go in turns."""
-
-        async def ask(texts: list[str]) -> list[str]:
-            found: list[Translated] = []
-            for start in range(0, len(texts), _DOCUMENT_TURN):
-                found += await self.translate(texts[start : start + _DOCUMENT_TURN], pair)
-            return [one.text for one in found]
-
-        async def attend(texts: list[str], said: list[str]) -> list[list[Attended]]:
-            found: list[list[Attended]] = []
-            for start in range(0, len(texts), _ATTENTION_TURN):
-                some, told = texts[start : start + _ATTENTION_TURN], said[start : start + _ATTENTION_TURN]
-                async with self.store.use(pair.main) as loaded:
-                    found += await loaded.batcher.aside(partial(loaded.translator.attention, some, told))
-            return found
-
-        return Attentive(
-            lambda texts: asyncio.run_coroutine_threadsafe(ask(list(texts)), loop).result(),
-            lambda texts, said: asyncio.run_coroutine_threadsafe(attend(texts, said), loop).result(),
-            languages=(pair.main.source, pair.main.target),
-        )
 
 
 def _by_text(taken: list[tuple[list[str], Frame]], said: list[Said]) -> list[Translated]:

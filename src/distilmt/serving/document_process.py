@@ -1,0 +1,86 @@
+"""A process that reads and writes documents for the server, in between lets the server translate, and can be ended.
+
+`python -m distilmt.serving.document_process` answers jobs on its standard input until that is closed. Here a document
+that is made to take long slows nobody else, and what it takes of memory is bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from distilmt.errors import UserError
+from distilmt.formats import Attentive, translate_document, translate_html
+
+_MEMORY = 2_000_000_000
+_NICENESS = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be translated."""
+
+    kind: str
+    """Ending of a document's name, such as `.docx`; `html` and `text` are texts of a request."""
+    content: bytes | list[str]
+    """A document, or texts."""
+
+
+def translated(job: Job, model: Attentive) -> bytes | list[str]:
+    """A document's or texts' translation.
+
+    Raises:
+        UserError: the document is broken, or bigger inside than it may be.
+    """
+    if isinstance(job.content, bytes):
+        return translate_document(job.content, f"document{job.kind}", model)
+    if job.kind == "html":
+        return [translate_html(text, model) for text in job.content]
+    return [translate_document(text.encode(), "text.txt", model).decode() for text in job.content]
+
+
+def main() -> int:
+    """Answer jobs until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, for the server; it closes our input
+    incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
+    os.dup2(2, 1)  # whatever prints must not get between the answers
+    with suppress(OSError, ValueError):
+        os.nice(_NICENESS)
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+    def call(*message: Any) -> Any:
+        outgoing.send(message)
+        return incoming.recv()
+
+    model = Attentive(lambda texts: call("translate", texts), lambda texts, said: call("attention", texts, said))
+    with suppress(EOFError, OSError):
+        while True:
+            job = incoming.recv()
+            outgoing.send(_answer(lambda job=job: translated(job, model)))  # type: ignore[misc]
+    return 0
+
+
+def _answer(work: Callable[[], bytes | list[str]]) -> tuple[str, Any]:
+    try:
+        return "done", work()
+    except (EOFError, OSError):
+        raise
+    except UserError as error:
+        return "refused", str(error)
+    except (ValueError, RecursionError):
+        return "refused", "the document is broken"
+    except MemoryError:
+        return "refused", "the document takes too much memory: send it in parts"
+    except Exception as error:  # a fault of ours, which the server's log names
+        return "failed", f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

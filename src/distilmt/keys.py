@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import functools
 import inspect
 import typing
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from distilmt.config.bounds import BOUNDS, Bounds
 
 def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
     """`: did you mean …?` with the nearest known word, or which there are."""
-    close = difflib.get_close_matches(word, known, 1, 0.5) or [k for k in known if k.split(".")[-1] == word][:1]
+    close = difflib.get_close_matches(word, known, 1, 0.6) or [k for k in known if k.split(".")[-1] == word][:1]
     if close:
         return f": did you mean {prefix + close[0]!r}?"
     return f" (known: {', '.join(sorted({k.split('.')[0] for k in known}))})"
@@ -49,6 +50,7 @@ def bounds_of(kind: type, prefix: str = "") -> dict[str, Bounds]:
     return bounds
 
 
+@functools.cache
 def _docstrings(kind: type) -> dict[str, str]:
     """The string under every field of a dataclass."""
     body = ast.parse(inspect.getsource(kind)).body[0]

@@ -199,8 +199,7 @@ def _learn(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary
                 minloglevel=2,
             )
     except RuntimeError as error:
-        reason = re.sub(r".*\] ", "", str(error).strip())
-        raise UserError(f"tokenizer.vocab_size {config.vocab_size} does not suit the text: {reason}") from None
+        raise UserError(_refusal(str(error), config)) from None
     processor = spm.SentencePieceProcessor(model_file=str(model))
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
@@ -235,3 +234,18 @@ def _script(text: Sequence[str]) -> str:
             script = "CJK" if script in {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"} else script
             counts[script] = counts.get(script, 0) + 1
     return max(counts, key=lambda name: counts[name]) if counts else "?"
+
+
+def _refusal(message: str, config: TokenizerConfig) -> str:
+    """SentencePiece's message, which names its own source lines and options, in terms of ours."""
+    if few := re.search(r"required_chars\D+(\d+) vs (\d+)", message):
+        return (
+            f"tokenizer.vocab_size is {config.vocab_size}: the characters of the text alone need "
+            f"{int(few[2]) + config.vocab_size - int(few[1])}: raise it, or lower tokenizer.character_coverage"
+        )
+    if "sentences_.empty" in message:
+        return "the tokenizer has no text to learn from: raise tokenizer.sample, or look at the corpus"
+    reason = " ".join(re.sub(r"\S*\.cc\(\d+\)|INTERNAL:|INVALID_ARGUMENT:", "", message).split())
+    return (
+        f"SentencePiece cannot learn {config.vocab_size} pieces (tokenizer.vocab_size) from this text: {reason[:200]}"
+    )

@@ -15,7 +15,7 @@ from distilmt.keys import nearest
 from distilmt.settings.flags import integers, own_parser, take_own
 from distilmt.settings.jobs import check_jobs
 from distilmt.settings.runs import of_values
-from distilmt.settings.values import read_yaml
+from distilmt.settings.yamlfile import read_yaml
 
 _COMPARISON = ("methods", "seeds", "baseline")
 _OF_METHODS = ("student", "labels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 
 import yaml
@@ -49,20 +50,35 @@ def underscored(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def joined_lists(kind: type, arguments: list[str]) -> list[str]:
-    """`--train a.en a.it` as jsonargparse wants it: `--train=["a.en", "a.it"]`."""
-    lists = {name for name, annotation, *_ in fields(kind) if str(annotation).startswith("list")}
-    joined: list[str] = []
+# argparse takes what begins with a dash for an option, unless it is a short decimal number.
+_NEGATIVE = re.compile(r"-[\d.].*|-(inf|nan)\w*", re.IGNORECASE)
+
+
+def joined(kind: type, arguments: list[str]) -> list[str]:
+    """Flags with their values, as jsonargparse wants them: `--train a.en a.it` as `--train=["a.en", "a.it"]`.
+
+    Args:
+        kind: the dataclass whose keys the flags are.
+        arguments: as people write them; emptied.
+    """
+    hints = {name: hint for name, hint, *_ in fields(kind)}
+    flags: list[str] = []
     while arguments:
         argument = arguments.pop(0)
-        if argument.startswith("--") and argument[2:] in lists:
-            items = []
-            while arguments and not arguments[0].startswith("--"):
-                items.append(arguments.pop(0))
-            if len(items) == 1 and items[0].startswith("["):
-                joined.append(f"{argument}={items[0]}")
-            else:
-                joined.append(f"{argument}={yaml.safe_dump(items, default_flow_style=True).strip()}")
+        if argument.startswith("--") and "list" in str(hints.get(argument[2:])):
+            flags.append(f"{argument}={_list_text(arguments)}")
+        elif argument[2:] in hints and arguments and (not arguments[0] or _NEGATIVE.fullmatch(arguments[0])):
+            flags.append(f"{argument}={arguments.pop(0)}")
         else:
-            joined.append(argument)
-    return joined
+            flags.append(argument)
+    return flags
+
+
+def _list_text(arguments: list[str]) -> str:
+    """The values at the head of the arguments, which are taken away, as a YAML list."""
+    items = []
+    while arguments and not arguments[0].startswith("--"):
+        items.append(arguments.pop(0))
+    if len(items) == 1 and items[0].startswith("["):
+        return items[0]
+    return yaml.safe_dump(items, default_flow_style=True, width=10**9).strip()

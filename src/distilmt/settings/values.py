@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.errors import UserError
 from distilmt.keys import fields, nearest
-from distilmt.settings.flags import joined_lists
+from distilmt.settings.flags import joined
+from distilmt.settings.yamlfile import read_yaml
 
 T = TypeVar("T")
 
@@ -43,12 +42,13 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
     """
     import jsonargparse
 
-    rest = joined_lists(kind, list(arguments))
+    rest = joined(kind, list(arguments))
     known = [name for name, *_ in fields(kind)]
     for argument in rest:
         name = argument.removeprefix("--").split("=")[0]
         if argument.startswith("--") and name not in known:
             raise UserError(f"unknown option --{name}{nearest(name, known)}")
+    _check_empty(kind, rest)
     parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
     parser.add_class_arguments(kind, None, fail_untyped=True)
     try:
@@ -62,6 +62,21 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
     return config
 
 
+def _check_empty(kind: type, flags: Sequence[str]) -> None:
+    """Refuse `--seed=` and `--seed ''`, which a shell makes of a variable that is not set."""
+    hints = {name: hint for name, hint, *_ in fields(kind)}
+    for flag in flags:
+        name, sign, value = flag.removeprefix("--").partition("=")
+        if sign and not value.strip():
+            members = (hints[name], *typing.get_args(hints[name])) if name in hints else ()
+            numbers = [words for member, words in _SCALARS.items() if member in members]
+            if numbers:
+                raise UserError(f"{name} is empty: it must be {' or '.join(numbers)}")
+            if any(typing.get_origin(member) is typing.Literal for member in members):
+                raise UserError(f"{name} is empty: name one of its values")
+
+
+_SCALARS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 _KINDS = {
     "Literal": "one of {}",
     "[Ll]ist|dot import path": "a list",
@@ -72,25 +87,6 @@ _KINDS = {
     "NoneType": "null",
 }
 """By what jsonargparse calls a type, what people do."""
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Keys and values of a file.
-
-    Raises:
-        UserError: it is not there, or holds something else.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: name a YAML file, such as those in configs/") from None
-    except (IsADirectoryError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is not a YAML file ({' '.join(str(error).split())[:150]})") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values, such as `seed: 1`")
-    return values
 
 
 def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> None:
@@ -116,10 +112,10 @@ def _plain(message: str) -> str:
     line = re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
     names = re.findall(r'Parser key "([\w.]+)":', line)
     wrong = re.search(r"(?:Expected an? |Subtypes: \[)(.*?)(?:\] Errors|\. Got value|$)", line)
-    given = re.search(r"(?:Got value|Given value|path string): (.*)$", line)
+    given = re.search(r"(?:Got value|Given value|path string): ?(.*)$", line)
     kinds = [words for pattern, words in _KINDS.items() if wrong and re.search(pattern, wrong[1])]
     if not (names and wrong and given and kinds):
         return line
     choices = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[(.*?)\]", wrong[1])))
     allowed = [words.format(", ".join(choices)) for words in kinds]
-    return f"{'.'.join(names)} is {given[1]}: it must be {' or '.join(allowed)}"
+    return f"{'.'.join(names)} is {given[1] or 'empty'}: it must be {' or '.join(allowed)}"

@@ -50,10 +50,11 @@ def shape(config: ModelConfig) -> Shape:
     if missing:
         raise UserError(f"model: {', '.join(missing)} not set: set them or name a preset ({', '.join(PRESETS)})")
     found = Shape(**values)
-    if min(values.values()) < 1 or found.d_model % found.heads or found.d_model % 2:
-        raise UserError(
-            f"model: d_model {found.d_model} must be even and a multiple of heads {found.heads}, all above 0"
-        )
+    for key, value in values.items():
+        if value < 1:
+            raise UserError(f"model: {key} is {value}: it must be 1 at least")
+    if found.d_model % found.heads or found.d_model % 2:
+        raise UserError(f"model: d_model is {found.d_model}: it must be even and a multiple of heads, {found.heads}")
     return found
 
 

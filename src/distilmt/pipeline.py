@@ -117,6 +117,8 @@ def do(name: str, config: RunConfig) -> StepRecord:
         (root / name / STEP_FILE).unlink(missing_ok=True)
     before = read_step(root / name)
     record = run_step(root / name, inputs, settings, work)
+    if name == "labels":
+        _mend_labels(root / name, work)
     if name in ("teacher", "student", "baseline"):
         from distilmt.steps import tidy
 
@@ -124,6 +126,20 @@ def do(name: str, config: RunConfig) -> StepRecord:
     skipped = before is not None and before.fingerprint == record.fingerprint
     progress.say(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
+
+
+def _mend_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
+    """Label the sentences of damaged shards of a finished store again; what is whole stays as it is."""
+    from distilmt.labels.store import MANIFEST, LabelStore
+
+    if not (directory / MANIFEST).exists():
+        return
+    store = LabelStore(directory, unfinished=True)
+    damaged = store.damaged()
+    if damaged:
+        progress.say(f"labels: {', '.join(damaged)} missing or damaged: their sentences alone are labeled again")
+    if damaged or not store.complete:
+        work(directory)
 
 
 def is_done(name: str, config: RunConfig) -> bool:

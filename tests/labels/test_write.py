@@ -177,7 +177,7 @@ def test_a_store_of_another_teacher_is_refused(tmp_path, learnt):
     label(sentences(12), job(learnt), tmp_path)
     with pytest.raises(UserError, match="decoding"):
         label(sentences(12), job(learnt, replace(CONFIG, beam_size=2)), tmp_path)
-    with pytest.raises(UserError, match="k: delete it"):
+    with pytest.raises(UserError, match="k: name another directory"):
         label(sentences(12), job(learnt, replace(CONFIG, top_k=2)), tmp_path)
 
 

@@ -141,3 +141,11 @@ def test_chinese_headline(italian):
 def test_unknown_systems_keep_their_names():
     assert named("student-pruned", ENGLISH) == "the pruned student"
     assert named("marian", ENGLISH) == "marian"
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_a_teacher_whose_translations_were_dropped_is_no_test_of_distillation(italian, words):
+    italian["labels"] = {"sentences": 3701, "hypotheses_dropped": 3701}
+    told = " ".join(headline.findings(italian, words))
+    assert words["dropped_labels"].format(dropped="3,701", sentences="3,701") in told
+    assert words["no_effect"][:12] not in told and words["helped"][:8] not in told

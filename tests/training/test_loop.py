@@ -223,3 +223,21 @@ def test_torch_keeps_its_threads_after_a_validation(tmp_path, shared_tokenizer):
     train(model(shared_tokenizer), job(shared_tokenizer, config), validate, tmp_path)
     torch.set_num_threads(before)
     assert seen == [2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
+def test_a_training_that_diverges_stops_and_keeps_nothing(tmp_path, shared_tokenizer, name):
+    config = replace(CONFIG, learning_rate=1e30, updates=40, warmup=0, save_seconds=0.0)
+    task = replace(job(shared_tokenizer, config), name=name)
+    with pytest.raises(UserError, match=rf"{name}: the .* is not finite at update \d+: lower {name}.training.learning"):
+        train(model(shared_tokenizer), task, improving(), tmp_path)
+    assert not (tmp_path / loop.BEST).exists()
+    if (tmp_path / loop.CHECKPOINT).exists():
+        tensors = loop._read_checkpoint(tmp_path / loop.CHECKPOINT)[1]
+        assert all(torch.isfinite(torch.from_numpy(t)).all() for t in tensors.values())
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path, shared_tokenizer):
+    (tmp_path / loop.CHECKPOINT).write_bytes(b"\xff" * 100)
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors is damaged: delete it"):
+        train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path)

@@ -42,7 +42,7 @@ def arrays_of(table: pa.Table, kind: str, k: int, vocabulary: int, directory: Pa
     wrong = asked & (id_lengths != lengths * k)
     if wrong.any() or len(values) != len(ids):
         row = table["id"][int(np.flatnonzero(wrong)[0]) if wrong.any() else 0]
-        raise UserError(f"{directory}: id {str(row)!r} has other positions than tokens: delete it and label again")
+        raise UserError(f"{directory}: id {str(row)!r} has other positions than tokens: label into another run_dir")
     top_ids, top_logprobs = np.empty((len(tokens), k), ids.dtype), np.empty((len(tokens), k), np.float16)
     at = np.repeat(asked, lengths)
     top_ids[at], top_logprobs[at] = ids.reshape(-1, k), values.reshape(-1, k)

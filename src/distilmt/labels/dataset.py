@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distilmt import progress
 from distilmt.config import LabelConfig
+from distilmt.errors import UserError
 from distilmt.labels.arrays import LabelArrays
 from distilmt.labels.selection import Texts, usable
 from distilmt.labels.store import LabelStore
@@ -40,6 +42,29 @@ def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_l
     keep, dropped = usable(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
     # Where no translations were asked for, none is missing.
     return Labelled(source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {})
+
+
+_LOUD_SHARE, _MOST_SHARE = 0.3, 0.99
+
+
+def check_dropped(labels: Labelled, reference_share: float) -> None:
+    """Tell how many of the teacher's hypotheses are of no use to a student.
+
+    Args:
+        labels: what was read of the store.
+        reference_share: share of updates' sentences whose target is the reference.
+
+    Raises:
+        UserError: nearly all are dropped, though some are to be trained on.
+    """
+    total, dropped = len(labels.hypothesis.usable), sum(labels.dropped.values())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(labels.dropped.items()))
+    text = f"{dropped:,} of {total:,} hypotheses of the teacher are dropped ({reasons})"
+    remedy = "look at its translations, or loosen labels.max_length_ratio, max_repetition, max_ter or drop_copies"
+    if total and dropped > _MOST_SHARE * total and reference_share < 1:
+        raise UserError(f"{text}, so the student would learn nothing from it: {remedy}")
+    if total and dropped > _LOUD_SHARE * total:
+        progress.say(f"warning: {text}: {remedy}")
 
 
 def _reference(store: LabelStore, tokenizer: Tokenizer) -> Side:

@@ -53,7 +53,7 @@ class LabelWriter:
             if different:
                 raise UserError(
                     f"{directory} holds labels made with another {', '.join(different)}: "
-                    "delete it or name another directory (run_dir)"
+                    "name another directory (run_dir)"
                 )
             self.manifest = old
             self._forget_damaged()
@@ -123,7 +123,7 @@ class LabelStore:
             raise UserError(f"{directory} holds no labels: run `distilmt label` first")
         self.manifest = read_json(directory / MANIFEST)
         if self.manifest.get("format") != FORMAT:
-            raise UserError(f"{directory} was written by another version of distilmt: delete it and label again")
+            raise UserError(f"{directory} was written by another version of distilmt: label into another run_dir")
         self.complete = bool(self.manifest.get("complete"))
         if not (self.complete or unfinished):
             raise UserError(f"{directory}: the labels are not finished: run `distilmt label` again, it goes on")
@@ -195,7 +195,7 @@ class LabelStore:
             raise self._damaged(MANIFEST)
         found = twice(lambda: self.shards(["id"]))
         if found is not None:
-            raise UserError(f"{self.directory}: id {found!r} is there more than once: delete it and label again")
+            raise UserError(f"{self.directory}: id {found!r} is there more than once: label into another run_dir")
 
     def _check_shard(self, entry: dict[str, Any], shard: Shard) -> None:
         try:
@@ -239,5 +239,27 @@ class LabelStore:
             np.concatenate([p.top_logprobs for p in parts if p.top_logprobs is not None]) if asked and self.k else None,
         )
 
+    def damaged(self) -> list[str]:
+        """Names of shards that are missing, cut off, or were changed after the manifest was written.
+
+        Cheap: checksums are computed of what is newer than the manifest; `check` computes all of them.
+        """
+        written = (self.directory / MANIFEST).stat().st_mtime_ns
+        return [shard["name"] for shard in self.manifest["shards"] if not self._seems_whole(shard, written)]
+
+    def _seems_whole(self, shard: dict[str, Any], written: int) -> bool:
+        path = self.directory / shard["name"]
+        try:
+            if path.stat().st_mtime_ns > written:
+                return fingerprint_files(path) == shard["checksum"]
+            return bool(pq.read_metadata(path).num_rows == shard["rows"])
+        except (OSError, pa.ArrowException):
+            return False
+
     def _damaged(self, name: str) -> UserError:
-        return UserError(f"{self.directory / name} is missing or damaged: delete {self.directory} and label again")
+        if name == MANIFEST:
+            return UserError(f"{self.directory / name} does not fit its shards: label into another directory (run_dir)")
+        return UserError(
+            f"{self.directory / name} is missing or damaged: run `distilmt label` again: it labels this shard anew and "
+            "keeps the others"
+        )

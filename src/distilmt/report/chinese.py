@@ -33,6 +33,8 @@ CHINESE: Mapping[str, str] = {
     "chrf_gained": "chrF 与 BLEU 结论相反：按 chrF，{student}比{teacher}高 {points}{evidence}。",
     "helped": "蒸馏有效：{student}比不用教师、训练同样久的同一模型高 {points} BLEU{evidence}。",
     "hurt": "蒸馏有害：{student}比不用教师、训练同样久的同一模型低 {points} BLEU{evidence}。",
+    "dropped_labels": "教师的 {sentences} 条译文中有 {dropped} 条被剔除，"
+    "学生模型与基线模型所学大体相同：两者之差不能衡量蒸馏的效果。",
     "no_effect": "蒸馏没有可测出的效果：{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",
     "unknown_effect": "{student}与不用教师、训练同样久的同一模型相差 {difference} BLEU{evidence}。",
     "head_start": "其中一部分差异来自起点：学生模型从教师模型的层开始训练，而基线模型从随机权重开始。",

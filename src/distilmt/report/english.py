@@ -35,6 +35,8 @@ ENGLISH: Mapping[str, str] = {
     "without the teacher{evidence}.",
     "hurt": "Distillation did harm: {student} scores {points} BLEU less than the same model trained as long "
     "without the teacher{evidence}.",
+    "dropped_labels": "{dropped} of the teacher's {sentences} translations were dropped, so student and baseline "
+    "learnt mostly the same: their difference is no measure of distillation.",
     "no_effect": "Distillation made no measurable difference: {student} against the same model trained as long "
     "without the teacher is {difference} BLEU{evidence}.",
     "unknown_effect": "{student} against the same model trained as long without the teacher is {difference} BLEU"

@@ -9,6 +9,8 @@ from distilmt.report.text import number, number_or_none, p_value, signed
 from distilmt.report.words import Words, named
 
 SIGNIFICANT = 0.05
+MANY_DROPPED = 0.3
+"""Share of dropped hypotheses above which a report tells nothing about distillation."""
 
 
 def by_name(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -146,6 +148,10 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     if pair is None or row is None:
         return words["no_baseline"]
     change, student = row["difference"], named(pair[0], words)
+    sentences, dropped = (_label_count(report, key) for key in ("sentences", "hypotheses_dropped"))
+    if dropped > MANY_DROPPED * sentences:
+        # Student and baseline then learnt the same: their difference says nothing of distillation.
+        return words["dropped_labels"].format(dropped=number(dropped, 0), sentences=number(sentences, 0))
     certain = is_significant(row)
     key = "helped" if change > 0 else "hurt"
     if not certain:
@@ -157,6 +163,10 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     config = report.get("config") or {}
     begun = (config.get("student") or {}).get("initialise", "random") != "random"
     return text[0].upper() + text[1:] + (words["head_start"] if begun else "")
+
+
+def _label_count(report: Mapping[str, Any], key: str) -> float:
+    return number_or_none((report.get("labels") or {}).get(key)) or 0.0
 
 
 def _same_kind(report: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from distilmt.corpora import prepare
 from distilmt.errors import UserError
 from distilmt.evaluation.quality import tokenizer_for
 from distilmt.labels.choose import choose, utility
-from distilmt.labels.dataset import labelled
+from distilmt.labels.dataset import check_dropped, labelled
 from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import drawn, label
@@ -114,6 +114,7 @@ def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Jo
         )
     teacher = _asked_again(config, root)
     labels = labelled(store, tokenizer, config.labels, student.model.max_positions)
+    check_dropped(labels, student.objective.reference_share)
     data = TrainingSet(
         source=labels.source,
         reference=labels.reference,

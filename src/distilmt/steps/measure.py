@@ -83,13 +83,19 @@ def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         curves={name: read_json(root / name / "log.json") for name in MODELS if (root / name / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
-        labels=_result(root / "labels"),
+        labels=_result(root / "labels") | _dropped(root / "student"),
         examination=verdicts(names, root / "evaluation"),
         config=asdict(config),
     )
     html.write_report(report, root, config.language)
     smallest = [name for name in names if name.startswith("student")][-1:]
     return {"html": str(root / "report.html")} | {n: found[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
+
+
+def _dropped(student: Path) -> dict[str, Any]:
+    """How many of the teacher's hypotheses were of no use, by reason."""
+    reasons = _result(student).get("hypotheses_dropped") or {}
+    return {"hypotheses_dropped": sum(reasons.values()), **{f"dropped_{k}": v for k, v in reasons.items()}}
 
 
 _SHOWN = ("teacher", "student-int8", "baseline-int8")

@@ -31,6 +31,9 @@ from distilmt.training.stepper import Stepper
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
+# Reading a sum waits for the GPU.
+_CHECK_EVERY = 10
+
 Validate = Callable[[MarianMTModel], dict[str, float]]
 
 
@@ -118,7 +121,8 @@ def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -
         A model with the best averaged weights, float32, on the CPU; and the log and the best update.
 
     Raises:
-        UserError: no sentence can be trained on; or batches are too small to be shared out to all ranks.
+        UserError: no sentence can be trained on; batches are too small to be shared out to all ranks; or the loss or
+            the weights become NaN or infinite.
     """
     ranks = current()
     if ranks.size > 1:
@@ -211,8 +215,13 @@ class _Run:
         config, state = self.job.config, self.state
         old = time.monotonic() - self.saved
         state.seconds, old = self.ranks.decided(state.seconds, old)  # clocks differ
-        if state.position(config) >= config.updates or state.update % config.validate_every == 0:
+        validates = state.position(config) >= config.updates or state.update % config.validate_every == 0
+        if validates or old > config.save_seconds or state.update % _CHECK_EVERY == 0:
+            # The sums are of all ranks, so that all of them stop here.
+            self._check_finite(self.running.nll, "loss")
+        if validates:
             average = self.optimizer.whole_average()
+            self._check_finite(average.sum() if self.ranks.leads else 0.0, "average of the weights")
             if self.ranks.leads:
                 self._validate(average)
             vars(state).update(self.ranks.told(vars(state)))
@@ -220,6 +229,19 @@ class _Run:
             self.save()
         elif old > config.save_seconds:
             self.save()
+
+    def _check_finite(self, total: Tensor | float, name: str) -> None:
+        """Stop a training that has diverged before anything of it is kept.
+
+        Raises:
+            UserError: the number is NaN or infinite.
+        """
+        if not math.isfinite(float(total)):
+            key = f"{'teacher' if self.job.name == 'teacher' else 'student'}.training"
+            raise UserError(
+                f"{self.job.name}: the {name} is not finite at update {self.state.update}: lower "
+                f"{key}.learning_rate ({self.job.config.learning_rate:g}), or raise {key}.warmup; nothing of it is kept"
+            )
 
     def _validate(self, average: Tensor) -> None:
         state, config = self.state, self.job.config
@@ -289,9 +311,12 @@ def clear(directory: Path) -> None:
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    with safetensors.safe_open(path, "np") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return json.loads(file.metadata()["state"]), tensors
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return json.loads(file.metadata()["state"]), tensors
+    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError, TypeError):
+        raise UserError(f"{path} is damaged: delete it, and the training begins anew") from None
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -1,0 +1,121 @@
+"""Tries of subtitles, messages and strings, each by its number: what people complained of, and what is right."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from distilmt.errors import UserError
+from distilmt.formats import Attentive, translate_document
+from distilmt.formats.protect import PROGRAM, directives
+
+HEAD = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+
+
+class Model:
+    """Translates into capitals, and keeps what it was given."""
+
+    def __init__(self):
+        self.texts = []
+        self.translate = Attentive(self, lambda texts, translations: [[] for _ in texts])
+
+    def __call__(self, texts):
+        self.texts += texts
+        return [text.upper() for text in texts]
+
+    def document(self, text, name):
+        return translate_document(text.encode("utf-8", "surrogatepass"), name, self.translate).decode()
+
+
+def test_t01_a_cue_right_behind_another():
+    model = Model()
+    text = "1\n00:00:01,000 --> 00:00:02,500\nThe door.\n2\n00:00:03,000 --> 00:00:04,000\nThe window.\n"
+    assert model.document(text, "a.srt") == text.replace("The door", "THE DOOR").replace("The window", "THE WINDOW")
+    assert model.texts == ["The door.", "The window."]
+
+
+def test_t03_a_blank_line_inside_a_cue():
+    text = "1\n00:00:01,000 --> 00:00:02,500\na\n\nb\n\n2\n00:00:03,000 --> 00:00:04,000\n\nc\n"
+    assert Model().document(text, "a.srt") == text.replace("\na", "\nA").replace("\nb", "\nB").replace("\nc", "\nC")
+
+
+def test_t05_times_written_a_little_otherwise():
+    times = ["00:00:01,000-->00:00:02,500", "00:00:03:000 --> 00:00:04:000", "0:0:5,5 --> 0:0:6,5", "00:07 -> 00:08"]
+    times += ["-00:00:01,000 --> 00:00:09,000", "00:00:10,000 --> 00:00:11,000  X1:100 X2:600", "00:00:12 —> 00:00:13"]
+    text = "\n".join(f"{n}\n{time}\nwords\n" for n, time in enumerate(times, 1))
+    model = Model()
+    assert model.document(text, "a.srt") == text.replace("words", "WORDS") and model.translate.report.left == 0
+    model.document("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:0x --> 00:00:04\nb\n", "a.srt")
+    assert "line 6" in model.translate.report.lines()[0]
+
+
+def test_t06_the_dash_of_a_speaker():
+    model = Model()
+    text = "1\n00:00:01,000 --> 00:00:02,500\n- Where is it?\n– <b>Here</b>!\n-There.\n"
+    assert model.document(text, "a.srt") == text.split("- W")[0] + "- WHERE IS IT?\n– <b>HERE</b>!\n-THERE.\n"
+    assert model.texts == ["Where is it?", "Here", "There."] or all(t[:1].isalpha() for t in model.texts)
+
+
+def test_t13_webvtt_with_everything():
+    text = "WEBVTT - A film\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:9\n\nNOTE a note\nof two lines\n\nSTYLE\n::cue(b) {}\n\n"
+    text += "intro\n00:01.000 --> 00:03.000 line:90%\n<v Anna Smith>Where &amp; <b.loud>how</b>?</v>\n"
+    made = Model().document(text, "a.vtt")
+    assert made == text.replace("Where", "WHERE").replace("how<", "HOW<")
+
+
+@pytest.mark.parametrize("separator", ["\x85", "\u2028", "\x0b", "\x0c"])
+def test_t14_a_line_separator_inside_a_message(separator):
+    made = Model().document(f'{HEAD}msgid "One.{separator}Two."\nmsgstr ""\n\nmsgid "Save."\nmsgstr ""\n', "a.po")
+    assert 'msgstr "SAVE."' in made and "TWO." in made
+
+
+@pytest.mark.skipif(not shutil.which("msgfmt"), reason="needs gettext")
+def test_t16_printf_directives(tmp_path):
+    text = '#, c-format\nmsgid "Press %-*.*s or % d, %\'d, %I64d and %<PRIu64>."\nmsgstr ""\n'
+    made = Model().document(HEAD + text, "a.po")
+    assert "PRESS %-*.*s OR % d, %'d, %I64d AND %<PRIu64>." in made
+    (tmp_path / "a.po").write_text(made)
+    assert subprocess.run(["msgfmt", "-c", "-o", "/dev/null", tmp_path / "a.po"], check=False).returncode == 0
+    hostile = translate_document((HEAD + text).encode(), "a.po", lambda texts: [f"{t} 5% d" for t in texts])
+    assert hostile.decode() == HEAD + text
+
+
+def test_t19_an_expression_of_any_length():
+    long = "{{ _h('" + "Due to abuse, it is limited. Please log in! " * 5 + "') }}"
+    assert json.loads(Model().document(json.dumps({"a": f"Note: {long} here"}), "a.json")) == {
+        "a": f"NOTE: {long} HERE"
+    }
+    assert Model().document(f"Note: {long} here\n", "a.txt") == f"NOTE: {long} HERE\n"
+
+
+def test_t21_branches_of_icu():
+    made = Model().document('{"a": "You have {count, plural, one {# file} other {# files}} now"}', "a.json")
+    assert json.loads(made) == {"a": "YOU HAVE {count, plural, one {# FILE} other {# FILES}} NOW"}
+
+
+def test_t22_br_ends_a_sentence():
+    model = Model()
+    made = model.document('{"a": "Delete <b>__count__</b> people?<br>This cannot be undone"}', "a.json")
+    assert json.loads(made) == {"a": "DELETE <b>__count__</b> PEOPLE?<br>THIS CANNOT BE UNDONE"}
+    assert "This cannot be undone" in model.texts
+    assert "DELETE IT?<br>THIS" in Model().document(f'{HEAD}msgid "Delete it?<br>This"\nmsgstr ""\n', "a.po")
+
+
+def test_t23_odd_json():
+    text = '\ufeff{"a": "Half \\ud83d here", "b": NaN, "n": 1e400, "a": " padded "}'
+    assert Model().document(text, "a.json") == text.replace("Half", "HALF").replace("here", "HERE").replace(
+        "padded", "PADDED"
+    )
+    with pytest.raises(UserError, match="comment"):
+        Model().document('{\n  // a comment\n  "a": "b"}', "a.json")
+
+
+def test_placeholders_of_many_tools():
+    text = (
+        ":count of :name by #{user} and @{host}, $1, %{n}, %<x>s, {{name}}, $t(a.b), @:c.d, __e__, ${F}, <0>it</0> %1"
+    )
+    made = json.loads(Model().document(json.dumps({"a": text}), "a.json"))["a"]
+    assert directives(made, PROGRAM) == directives(text, PROGRAM) and made == text.replace(" of ", " OF ").replace(
+        " by ", " BY "
+    ).replace(" and ", " AND ").replace(">it<", ">IT<")

@@ -10,7 +10,8 @@ from distilmt.errors import UserError
 from distilmt.formats import Attentive, translate_document
 from distilmt.formats.protect import PROGRAM, directives
 
-HEAD = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
+HEAD = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n'
+HEAD += '"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
 
 
 class Model:
@@ -54,11 +55,12 @@ def test_t06_the_dash_of_a_speaker():
     model = Model()
     text = "1\n00:00:01,000 --> 00:00:02,500\n- Where is it?\n– <b>Here</b>!\n-There.\n"
     assert model.document(text, "a.srt") == text.split("- W")[0] + "- WHERE IS IT?\n– <b>HERE</b>!\n-THERE.\n"
-    assert model.texts == ["Where is it?", "Here", "There."] or all(t[:1].isalpha() for t in model.texts)
+    assert all(text[:1].isalpha() for text in model.texts)
 
 
 def test_t13_webvtt_with_everything():
-    text = "WEBVTT - A film\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:9\n\nNOTE a note\nof two lines\n\nSTYLE\n::cue(b) {}\n\n"
+    text = "WEBVTT - A film\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:9\n\nNOTE a note\nof two lines\n\n"
+    text += "STYLE\n::cue(b) {}\n\n"
     text += "intro\n00:01.000 --> 00:03.000 line:90%\n<v Anna Smith>Where &amp; <b.loud>how</b>?</v>\n"
     made = Model().document(text, "a.vtt")
     assert made == text.replace("Where", "WHERE").replace("how<", "HOW<")

@@ -244,3 +244,11 @@ def test_time_grows_with_length(piece):
 
     short, long = min(seconds(500) for _ in range(2)), min(seconds(4000) for _ in range(2))
     assert long < 24 * short + 0.05
+
+
+def test_a_template_gets_the_language():
+    model = Attentive(upper, lambda texts, translations: [[] for _ in texts], languages=("en", "it"))
+    text = f'{TWO[:-1]}"Language: \\n"\n\nmsgid "One."\nmsgstr ""\n'
+    assert '"Language: it\\n"' in translate_document(text.encode(), "a.po", model).decode()
+    named = text.replace("Language: ", "Language: it_CH")
+    assert '"Language: it_CH\\n"' in translate_document(named.encode(), "a.po", model).decode()

@@ -9,7 +9,7 @@ from typing import Any
 
 from distilmt.errors import UserError
 from distilmt.extras import install_command
-from distilmt.formats import Translate
+from distilmt.formats import Translate, languages_of
 from distilmt.formats.protect import PROGRAM, Grammar, directives
 from distilmt.formats.strings import String, translate_strings
 
@@ -59,7 +59,15 @@ def translate_po(text: str, translate: Translate) -> str:
         if translation:
             parts += [text[end : place.start()], _line(place[1], translation, text)]
             end = place.end()
-    return _in_utf8("".join([*parts, text[end:]]))
+    languages = languages_of(translate)
+    return _in_utf8(_in_language("".join([*parts, text[end:]]), languages[1] if languages else ""))
+
+
+def _in_language(text: str, target: str) -> str:
+    """The head of a template leaves the language empty; one that is there stays."""
+    return (
+        re.sub(r'^("Language:) ?(?=\\n"\r?$)', rf"\1 {target}", text, count=1, flags=re.MULTILINE) if target else text
+    )
 
 
 def _in_utf8(text: str) -> str:

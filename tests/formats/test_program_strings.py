@@ -193,7 +193,7 @@ def catalogues(draw):
             text = f"entry {number} " + " ".join(dict.fromkeys(words))
         seen.add(text)
         plural = draw(st.booleans())
-        more = f'msgid_plural "{text}s"\nmsgstr[0] ""\nmsgstr[1] ""\n' if plural else 'msgstr ""\n'
+        more = f'msgid_plural "{text} all"\nmsgstr[0] ""\nmsgstr[1] ""\n' if plural else 'msgstr ""\n'
         entries.append(f'#, {kind}-format\nmsgid "{text}"\n{more}')
     return TWO + "\n".join(entries)
 

@@ -101,9 +101,10 @@ def _wanted(catalogue: Any) -> Iterator[String | None]:
             yield from [None if left else String(entry.msgid, grammar, place)] if not entry.msgstr else []
             continue
         forms = sorted(entry.msgstr_plural)
-        same = directives(entry.msgid, grammar) == directives(entry.msgid_plural, grammar)
+        one, many = directives(entry.msgid, grammar), directives(entry.msgid_plural, grammar)
+        may_differ = one == many or (not one - many and _is_for_one(form_of))
         for form in forms:
-            single = len(forms) > 1 and form_of(1) == form and (same or _is_for_one(form_of))
+            single = len(forms) > 1 and form_of(1) == form and may_differ
             source = String(entry.msgid if single else entry.msgid_plural, grammar, place)
             yield from [None if left else source] if not entry.msgstr_plural[form] else []
 

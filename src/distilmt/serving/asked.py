@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from distilmt.commands import ServeConfig
 from distilmt.serving.errors import Refused
 
 Values = Mapping[str, Any]
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs the mistakes of clients, who are told
 # Python knows many more, some of which (IDNA) take long to read.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
 _FIELDS = 1000  # of a form or a query; more than anybody's parameters, few enough to read at once

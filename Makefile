@@ -10,13 +10,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: help install demo test test-all lint bench clean
+.PHONY: help install demo test test-all test-lowest lint bench clean
 
 help:
 	@echo "make install    a virtual environment in $(VENV) with distilmt in it"
 	@echo "make demo       distil a translator: PAIR=$(PAIR) MINUTES=$(MINUTES) DEMO_FLAGS='--language zh'"
 	@echo "make test       lint, and the tests that are quick"
 	@echo "make test-all   lint, and all tests"
+	@echo "make test-lowest  quick tests with the lowest versions that are allowed"
 	@echo "make lint       ruff, mypy, import-linter"
 	@echo "make bench      what was measured, and how"
 	@echo "make clean      remove caches; runs/ and $(VENV) stay"
@@ -37,6 +38,20 @@ test: lint
 
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+# The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
+LOWEST := $(VENV)-lowest
+LOWEST_EXTRAS := huggingface documents serve classify langid onnx
+LOWEST_TESTS := tests/test_translator.py tests/test_translation.py tests/labels tests/export tests/serving tests/sandbox
+
+test-lowest: $(VENV)/.made
+	@[ -x $(LOWEST)/bin/python ] || $(PYTHON) -m venv $(LOWEST)
+	@$(BIN)/python packaging/lowest.py $(LOWEST_EXTRAS) > $(LOWEST)/constraints.txt
+	@cat constraints.txt >> $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt $(PIP_FLAGS) \
+	  -e ".[huggingface,documents,serve,classify,langid,onnx]" pytest hypothesis httpx deep-translator libretranslatepy \
+	  opustools sil-thot
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m "not slow" $(LOWEST_TESTS)
 
 bench:
 	@if [ -f benchmarks/run.py ]; then \

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from lxml import html as lxml_html
 from markdown_it import MarkdownIt
+from mdit_py_plugins.footnote import footnote_plugin
 
 from distilmt.errors import UserError
 from distilmt.formats import SUFFIXES, translate_document, translate_html
@@ -66,7 +67,7 @@ def html_skeleton(data: bytes):
 
 
 def md_skeleton(data: bytes):
-    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(data.decode())
+    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(footnote_plugin).render(data.decode())
     return tree(lxml_html.document_fromstring(f"<div>{rendered}</div>"))
 
 

@@ -1,4 +1,4 @@
-"""Markdown (CommonMark with tables): the text of paragraphs, headings, lists and tables.
+"""Markdown (CommonMark with tables, footnotes, definition lists, boxes): paragraphs, headings, lists and tables.
 
 markdown-it-py tells where text is and, afterwards, whether the translation reads as the same structure. What would not
 is escaped, and left as it was if that does not help.
@@ -6,43 +6,25 @@ is escaped, and left as it was if that does not help.
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
-from distilmt.errors import UserError
-from distilmt.extras import install_command
-from distilmt.formats import Translate
+from distilmt.formats import Translate, report_of
 from distilmt.formats.inline import translate_units
-from distilmt.formats.pages import translate_html
-from distilmt.formats.units import Mark, Unit, gaps, text_of
+from distilmt.formats.markdown_blocks import head_end, mask_blocks
+from distilmt.formats.markdown_inline import Inline, read_inline, written
+from distilmt.formats.markup import Piece, pieces
+from distilmt.formats.pages import translate_attributes, translated_pieces
+from distilmt.formats.structure import Structure
+from distilmt.formats.templates import Masked
+from distilmt.formats.units import Unit, text_of
 
-_FRONT = re.compile(r"\A---[ \t]*\r?\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*\r?(?:\n|\Z)")
-_INLINE = re.compile(
-    r"""
-    (?P<kept>
-        (?<!`)(?P<ticks>`{1,9})(?!`).{1,2000}?(?<!`)(?P=ticks)(?!`)
-      | <(?:[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[^\s<>@]{1,64}@[^\s<>@]{1,255})>
-      | \[\^[^\]\s]{1,64}\]
-      | \[[ xX]\](?=\s)
-      | \$\$[^$]{1,500}\$\$
-      | \$(?=\S)[^$\n]{1,500}(?<=\S)\$(?!\d)
-    )
-  | (?P<point> <!--.{0,5000}?--> | </?[A-Za-z][^<>]{0,2000}> )
-  | (?P<break> [ \t]{0,99}\\?\r?\n[ \t>]* )
-  | (?P<escape> \\[!-/:-@\[-`{-~] )
-  | (?P<open> !?\[ )
-  | (?P<close> \](?:\((?:[^()\\]|\\.|\((?:[^()\\]|\\.){0,999}\)){0,2000}\)|\[[^\[\]]{0,999}\])? )
-  | (?P<run> \*{1,3} | _{1,3} | ~~ )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_TRIES, _UNCLOSED = 64, 300
-_SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
-_LINE_START = re.compile(r"^([ \t]*)([-+*#>=~`|:]|\d{1,9}(?=[.)]))")
+# A longer paragraph is cut: markdown-it's time grows with the square of the length of some.
+_LONGEST = 5000
+_TRIED = 2_000_000  # characters that are parsed in all to find the texts that would change the structure
 
 
 @dataclass
@@ -52,79 +34,71 @@ class _Text:
     start: int
     end: int
     raw: str
-    kind: Literal["text", "cell", "html"] = "text"
+    kind: str
+    """`text`, `cell`, `quoted` (the title of a box) or `html`."""
 
 
-@dataclass
-class _Inline:
-    """A text as unit, and each of its gaps as the file has it."""
-
-    unit: Unit
-    raws: list[str]
-
-
-def translate_markdown(text: str, translate: Translate) -> str:
+def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) -> str:
     """Translate a Markdown file.
 
     Args:
-        text: the file; a YAML head, code, HTML tags and link targets stay as they are.
+        text: the file; its head (YAML, TOML or JSON), code, HTML tags, link targets, shortcodes and the like stay as
+            they are.
         translate: as in `translate_document`.
+        is_mdx: the file is MDX: expressions in braces, imports and exports are a program's.
 
     Raises:
         UserError: markdown-it-py is missing.
     """
-    parser = _parser()
-    head = match.end() if (match := _FRONT.match(text)) else 0
-    body = text[head:]
-    if body.count("](") - body.count(")") > _UNCLOSED:
-        raise UserError("links in it are not closed: mend it")  # markdown-it takes quadratic time for them
-    references: dict[str, Any] = {}
-    tokens = parser.parse(body, references)
-    found = _texts(tokens, body)
-    sources = [_inline(t.raw, references.get("references", {})) if t.kind != "html" else None for t in found]
-    said = iter(translate_units([source.unit for source in sources if source], translate))
-    made = [
-        _written(parser, references, t, source, next(said)) if source else translate_html(t.raw, translate)
-        for t, source in zip(found, sources, strict=True)
-    ]
-    return text[:head] + _settled(parser, body, found, made)
+    structure = Structure()
+    head = head_end(text)
+    masks = mask_blocks(text[head:], is_mdx)
+    body = masks.text
+    texts = list(_texts(structure, body))
+    inlines = {i: read_inline(t.raw, structure.references, masks) for i, t in enumerate(texts) if t.kind != "html"}
+    _translate_tags(list(inlines.values()), masks, translate)
+    units = dict(zip(inlines, translate_units([inline.unit for inline in inlines.values()], translate), strict=True))
+    made: list[str] = []
+    for number, source in enumerate(texts):
+        if source.kind == "html":
+            made.append(translated_pieces(masks, source.raw, translate))
+        else:
+            made.append(_written(structure, source, inlines[number], units[number], translate))
+    return text[:head] + masks.restored(_settled(structure, body, texts, made, translate))
 
 
-def _parser() -> Any:
-    try:
-        from markdown_it import MarkdownIt
-    except ImportError:
-        raise UserError(f"reading .md files needs markdown-it-py: {install_command('documents')}") from None
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
-
-
-def _texts(tokens: Sequence[Any], body: str) -> list[_Text]:
+def _texts(structure: Structure, body: str) -> Iterator[_Text]:
     """Where the file has text: from the first to the last line of every paragraph, heading and cell."""
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", body)
     starts = [0, *accumulate(map(len, lines))]
-    found: list[_Text] = []
-    in_table = False
-    for token in tokens:
-        in_table = (in_table or token.type == "table_open") and token.type != "table_close"
-        last = found[-1].end if found else 0
+    last, inside = 0, ""
+    for token in structure.blocks(body):
+        if token.type in ("table_open", "admonition_title_open"):
+            inside = token.type
+        elif token.type in ("table_close", "admonition_title_close"):
+            inside = ""
+        kind = {"table_open": "cell", "admonition_title_open": "quoted"}.get(inside, "text")
         span = None
         if token.type == "inline" and token.map and token.content.strip():
-            span = _cell(token, lines, starts, last) if in_table else _span(token, lines, starts)
+            if kind == "text":
+                span = _span(token, lines, starts)
+            else:
+                content = token.content if kind == "cell" else f'"{token.content}"'
+                span = _in_line(content, lines[token.map[0]], starts[token.map[0]], last)
+                span = (span[0] + 1, span[1] - 1) if span and kind == "quoted" else span
         elif token.type == "html_block" and token.map:
+            kind = "html"
             span = starts[token.map[0]], starts[min(token.map[1], len(lines))]
         if span and span[0] >= last:
-            kind: Any = "html" if token.type == "html_block" else "cell" if in_table else "text"
-            found.append(_Text(*span, body[span[0] : span[1]], kind))
-    return found
+            last = span[1]
+            yield from _cut(_Text(*span, body[span[0] : span[1]], kind))
 
 
-def _cell(token: Any, lines: list[str], starts: list[int], last: int) -> tuple[int, int] | None:
+def _in_line(content: str, line: str, start: int, last: int) -> tuple[int, int] | None:
     """A cell stands behind the one before it; a bar in it is escaped."""
-    top = token.map[0]
-    begin = max(0, last - starts[top])
-    for content in (token.content, token.content.replace("|", "\\|")):
-        if (at := lines[top].find(content, begin)) >= 0:
-            return starts[top] + at, starts[top] + at + len(content)
+    for written_as in (content, content.replace("|", "\\|")):
+        if (at := line.find(written_as, max(0, last - start))) >= 0:
+            return start + at, start + at + len(written_as)
     return None
 
 
@@ -139,165 +113,84 @@ def _span(token: Any, lines: list[str], starts: list[int]) -> tuple[int, int] | 
     return starts[top] + at, starts[bottom] + closed + len(contents[-1])
 
 
-def _inline(raw: str, references: dict[str, Any]) -> _Inline:
-    """Cut a text at its markup."""
-    parts: list[str | Mark] = []
-    opened: list[tuple[str, int]] = []  # what may be closed, and where it stands in `parts`
-    end = 0
-    for match in _INLINE.finditer(raw):
-        parts.append(raw[end : match.start()])
-        end = match.end()
-        kind, found = match.lastgroup, match[0]
-        if kind == "open":
-            opened.append(("[", len(parts)))
-        elif kind == "close":
-            _close_bracket(parts, opened, found, references)
-            continue
-        elif kind == "run":
-            _run(parts, opened, raw, match.span())
-            continue
-        parts.append(_mark(kind or "kept", found))
-    parts.append(raw[end:])
-    return _gathered(parts)
-
-
-def _mark(kind: str, found: str) -> str | Mark:
-    if kind in ("point", "break"):
-        if kind == "point" and (tag := re.match(r"<(/?)[A-Za-z]", found)) and not found.endswith("/>"):
-            return Mark("close" if tag[1] else "open", found)
-        return Mark(kind, found)  # type: ignore[arg-type]
-    if kind in ("escape", "open"):
-        return found
-    return Mark("kept", found, found.strip("`<>$ ") or "X")
-
-
-def _close_bracket(parts: list[str | Mark], opened: list[tuple[str, int]], found: str, references: Any) -> None:
-    at = next((i for i in range(len(opened) - 1, -1, -1) if opened[i][0] == "["), None)
-    if at is None:
-        parts.append(found)
+def _cut(text: _Text) -> Iterator[_Text]:
+    """A text in pieces of a length that markdown-it takes in good time: at line ends, else at spaces."""
+    if text.kind == "html" or len(text.raw) <= _LONGEST:
+        yield text
         return
-    start = opened[at][1]
-    del opened[at:]
-    if found not in ("]", "][]"):
-        opening = parts[start]
-        parts[start] = Mark("open", opening if isinstance(opening, str) else opening.raw)
-        parts.append(Mark("close", found))
-        return
-    from markdown_it.common.utils import normalizeReference
-
-    label = "".join(p if isinstance(p, str) else p.raw for p in parts[start + 1 :])
-    if references and normalizeReference(label) in references:
-        # Its text is the name of what it refers to.
-        opening = parts[start]
-        whole = (opening if isinstance(opening, str) else opening.raw) + label + found
-        parts[start:] = [Mark("kept", whole, " ".join(label.split()) or "X")]
-    else:
-        parts.append(found)
+    at = 0
+    while at < len(text.raw):
+        end = min(len(text.raw), at + _LONGEST)
+        if end < len(text.raw):
+            middle = at + _LONGEST // 2
+            cuts = [text.raw.rfind(sign, middle, end) for sign in ("\n", ". ", " ")]
+            end = next((cut + 1 for cut in cuts if cut >= 0), end)
+        raw = text.raw[at:end]
+        core = raw.strip(" \t\r\n>")
+        begin = text.start + at + (raw.find(core) if core else 0)
+        yield _Text(begin, begin + len(core), core, text.kind)
+        at = end
 
 
-def _run(parts: list[str | Mark], opened: list[tuple[str, int]], raw: str, span: tuple[int, int]) -> None:
-    """Asterisks, underlines or tildes: markup if they touch a word on one side."""
-    found = raw[span[0] : span[1]]
-    before, behind = raw[span[0] - 1 : span[0]] or " ", raw[span[1] : span[1] + 1] or " "
-    in_word = found[0] == "_" and before.isalnum() and behind.isalnum()
-    at = next((i for i in range(len(opened) - 1, -1, -1) if opened[i][0] == found), None)
-    if at is not None and not before.isspace() and not in_word:
-        parts[opened[at][1]] = Mark("open", found)
-        parts.append(Mark("close", found))
-        del opened[at:]
-        return
-    if not behind.isspace() and not in_word:
-        opened.append((found, len(parts)))
-    parts.append(found)
+def _translate_tags(inlines: Sequence[Inline], masks: Masked, translate: Translate) -> None:
+    """Translate what people read of the attributes of tags in texts."""
+    found: list[tuple[Inline, int, Piece]] = []
+    for inline in inlines:
+        for number, mark in enumerate(inline.marks):
+            if mark.raw.startswith("<") and "=" in mark.raw and mark.kind in ("open", "point"):
+                parts = pieces(mark.raw)
+                if len(parts) == 1 and parts[0].kind in ("start", "void"):
+                    found.append((inline, number, parts[0]))
+    translate_attributes([piece for _, _, piece in found], masks, translate)
+    for inline, number, piece in found:
+        inline.tags[number] = piece.raw
 
 
-def _gathered(parts: list[str | Mark]) -> _Inline:
-    unit: Unit = []
-    raws = [""]
-    for part in parts:
-        if isinstance(part, str):
-            unit.append(html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", part)))
-            raws[-1] += part
-        else:
-            unit.append(part)
-            if part.kind == "break":
-                raws[-1] += part.raw
-            else:
-                raws.append("")
-    return _Inline([part for part in unit if part != ""], raws)
-
-
-def _written(parser: Any, references: dict[str, Any], text: _Text, source: _Inline, said: Unit) -> str:
+def _written(structure: Structure, text: _Text, source: Inline, unit: Unit, translate: Translate) -> str:
     """A translation as Markdown: as it is, or escaped if it would read as something else, or the source at worst."""
-    wanted = _skeleton(parser.parseInline(text.raw, dict(references)))
-    for escaped in (False, True):
-        made = _joined(source, said, escaped, text.kind == "cell")
-        if made == text.raw or _skeleton(parser.parseInline(made, dict(references))) == wanted:
+    made = written(source, unit, False, text.kind)
+    if made == text.raw:
+        return made
+    report = report_of(translate)
+    wanted = structure.inline(text.raw)
+    for is_escaped in (False, True):
+        made = written(source, unit, is_escaped, text.kind)
+        if structure.inline(made) == wanted:
+            report.translated += text_of(unit) != text_of(source.unit)
             return made
+    report.skip("the translation would read as other markup")
     return text.raw
 
 
-def _joined(source: _Inline, said: Unit, escaped: bool, in_cell: bool) -> str:
-    marks = [part for part in source.unit if isinstance(part, Mark) and part.kind != "break"]
-    made = ""
-    for number, (before, after) in enumerate(zip(gaps(source.unit), gaps(said), strict=True)):
-        if text_of(before) == text_of(after):
-            made += source.raws[number]
-        else:
-            for part in after:
-                line_start = not made or made.endswith(("\n", "\n> ", "\n "))
-                made += part.raw if isinstance(part, Mark) else _plain(part, escaped, in_cell, line_start)
-        made += marks[number].raw if number < len(marks) else ""
-    return made
-
-
-def _plain(text: str, escaped: bool, in_cell: bool, line_start: bool) -> str:
-    if escaped:
-        text = _SPECIAL.sub(r"\\\1", text)
-    elif in_cell:
-        text = text.replace("|", "\\|")
-    if line_start and not in_cell and (match := _LINE_START.match(text)):
-        at = match.end() if match[2].isdigit() else match.start(2)
-        text = f"{text[:at]}\\{text[at:]}"
-    return text
-
-
-def _skeleton(tokens: Sequence[Any] | None) -> list[Any]:
-    """All of a file's structure but its text."""
-    found: list[Any] = []
-    for token in tokens or ():
-        if token.type in ("text", "text_special"):
-            continue
-        content = token.content if token.type in ("fence", "code_block", "code_inline", "html_inline") else ""
-        attributes = sorted((k, v) for k, v in token.attrs.items() if k != "alt")
-        found.append((token.type, token.tag, token.markup, token.info, token.hidden, content, attributes))
-        found += _skeleton(token.children) if token.type != "image" else []
-    return found
-
-
-def _settled(parser: Any, body: str, texts: Sequence[_Text], made: Sequence[str]) -> str:
+def _settled(structure: Structure, body: str, texts: Sequence[_Text], made: Sequence[str], translate: Translate) -> str:
     """The file with its translations, without those that would change its structure."""
-    wanted = _skeleton(parser.parse(body))
     chosen = [text.raw for text in texts]
-    tries = iter(range(_TRIES))
-
-    def take(low: int, high: int) -> None:
+    if chosen == list(made):
+        return body
+    wanted = structure.outline(body)
+    tries = max(8, min(64, _TRIED // max(1, len(body))))
+    spans = [(0, len(texts))]
+    while spans:
+        low, high = spans.pop()
         trial = [*chosen[:low], *made[low:high], *chosen[high:]]
-        if trial == chosen or next(tries, None) is None:
-            return
-        if _skeleton(parser.parse(_filled(body, texts, trial))) == wanted:
-            chosen[:] = trial
-        elif high - low > 1:
-            take(low, (low + high) // 2)
-            take((low + high) // 2, high)
-
-    take(0, len(texts))
+        if trial == chosen:
+            continue
+        tries -= 1
+        if tries >= 0 and structure.outline(_filled(body, texts, trial)) == wanted:
+            chosen = trial
+        elif tries > 0 and high - low > 1:
+            middle = (low + high) // 2
+            spans += [(middle, high), (low, middle)]
+    left = sum(a != b for a, b in zip(chosen, made, strict=True))
+    if left:
+        report_of(translate).skip("the translation would change the blocks of the file", count=left)
+        report_of(translate).translated -= left
     return _filled(body, texts, chosen)
 
 
 def _filled(body: str, texts: Sequence[_Text], made: Sequence[str]) -> str:
-    found, at = [], 0
+    parts, at = [], 0
     for text, translation in zip(texts, made, strict=True):
-        found += [body[at : text.start], translation]
+        parts += [body[at : text.start], translation]
         at = text.end
-    return "".join([*found, body[at:]])
+    return "".join([*parts, body[at:]])

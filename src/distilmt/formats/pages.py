@@ -19,7 +19,7 @@ _INLINE_NAMES = """
     strong sub sup time tt u wbr
 """
 _INLINE = frozenset(_INLINE_NAMES.split())
-_CODE = frozenset(["code", "kbd", "samp", "var", "math", "svg", "object"])
+CODE = frozenset(["code", "kbd", "samp", "var", "math", "svg", "object"])
 _ENTITY = re.compile(r"&#?\w{1,32};")
 _SKIPPED_NAMES = """
     script style pre textarea iframe xmp listing plaintext noembed noframes
@@ -93,7 +93,7 @@ def _kept(found: list[Piece], ends: dict[int, int]) -> dict[int, int]:
         end = ends.get(number, number)
         inner = "".join(p.raw for p in found[number + 1 : end]) if end <= number + 2 else "<>"
         if (
-            piece.name in _CODE
+            piece.name in CODE
             or piece.name in _SKIPPED
             or is_untranslated(piece)
             or (end > number and is_icon(piece, inner))
@@ -179,7 +179,7 @@ class _Blocks:
         """An element that is left as it stands: a word, if it is one of a text."""
         first, raw = found[0], "".join(piece.raw for piece in found)
         inner = html.unescape(self._masks.restored("".join(p.raw for p in found if p.kind == "text")))
-        if first.name in _SKIPPED or not (first.name in _INLINE | _CODE or is_icon(first, inner)):
+        if first.name in _SKIPPED or not (first.name in _INLINE | CODE or is_icon(first, inner)):
             self.between(raw)
         elif is_icon(first, inner):
             self.block.items.append(Mark("point", raw))

@@ -93,7 +93,7 @@ class Masked:
         begin, line, end = (chr(self.base + i) for i in (10, 11, 12))
         self._edges = begin, line, end
         self._any = re.compile(f"[{begin}{line}][^{end}]*{end}")
-        self._line = re.compile(f"(?:<\\?|# ){line}([{digits}]+){end}(?:\\?>)?|{begin}([{digits}]+){end}")
+        self._line = re.compile(f"(?:<\\?|# |!!! ){line}([{digits}]+){end}(?:\\?>)?|{begin}([{digits}]+){end}")
 
     def mask(self, original: str) -> str:
         """A mask for something that stands in a line."""
@@ -110,6 +110,15 @@ class Masked:
         self.originals.append(original)
         return f"# {self._edges[1]}{self._number()}{self._edges[2]}"
 
+    def admonition(self, original: str) -> str:
+        """A mask behind which Markdown takes what is indented for the content of a box."""
+        self.originals.append(original)
+        return f"!!! {self._edges[1]}{self._number()}{self._edges[2]}"
+
+    def has_masks(self, text: str) -> bool:
+        """Whether there are masks in a text."""
+        return self._edges[2] in text
+
     def _number(self) -> str:
         return str(len(self.originals) - 1).translate(self._digits)
 
@@ -121,8 +130,8 @@ class Masked:
         """A text without masks: what they stand for is there again."""
         return self._line.sub(self._original, text) if self.originals else text
 
-    def is_block_mask(self, text: str) -> bool:
-        """Whether a text is masks of blocks alone."""
+    def is_masks(self, text: str) -> bool:
+        """Whether a text is masks and white space alone."""
         return not self._line.sub("", text).strip()
 
     def parts(self, text: str) -> Iterator[tuple[str, bool]]:

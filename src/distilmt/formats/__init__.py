@@ -22,6 +22,7 @@ SUFFIXES = (
     ".htm",
     ".md",
     ".markdown",
+    ".mdx",
     ".po",
     ".docx",
     ".json",
@@ -111,10 +112,10 @@ def translate_html(text: str, translate: Translate) -> str:
 def _translate_text(text: str, suffix: str, translate: Translate, json_keys: tuple[str, ...]) -> str:
     if suffix in (".html", ".htm"):
         return translate_html(text, translate)
-    if suffix in (".md", ".markdown"):
+    if suffix in (".md", ".markdown", ".mdx"):
         from distilmt.formats import markdown
 
-        return markdown.translate_markdown(text, translate)
+        return markdown.translate_markdown(text, translate, is_mdx=suffix == ".mdx")
     if suffix == ".po":
         from distilmt.formats import po
 

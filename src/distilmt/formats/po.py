@@ -18,6 +18,7 @@ _EMPTY = re.compile(
     r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d{1,2}\])?)[ \t]+""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
     re.MULTILINE,
 )
+_FOLDED = re.compile(r'^msg(?:id|str)(?:_plural)? ""\r?\n"(?!.*\\n"\r?$)', re.MULTILINE)
 _PLURALS = re.compile(r"plural=([^;\n]{1,500})")
 _MANY = 1000  # numbers that a plural formula is tried with
 # Format flags of gettext whose directives begin with a percent sign and end with a letter.
@@ -53,11 +54,12 @@ def translate_po(text: str, translate: Translate) -> str:
         raise UserError("an entry of it is written in a way that is not known: run it through msgcat first")
     sources = list(dict.fromkeys(source for source in wanted if source))
     translations = dict(zip(sources, translate_strings(sources, translate), strict=True))
+    folded = _FOLDED.search(text) is not None
     parts, end = [], 0
     for place, source in zip(places, wanted, strict=True):
         translation = translations[source] if source else None
         if translation:
-            parts += [text[end : place.start()], _line(place[1], translation, text)]
+            parts += [text[end : place.start()], _line(place[1], translation, folded, "\r\n" in text[:1000])]
             end = place.end()
     languages = languages_of(translate)
     return _in_utf8(_in_language("".join([*parts, text[end:]]), languages[1] if languages else ""))
@@ -124,14 +126,13 @@ def _is_for_one(form_of: Callable[[int], int]) -> bool:
     return all(form_of(n) != form_of(1) for n in range(_MANY) if n != 1)
 
 
-def _line(name: str, translation: str, text: str) -> str:
+def _line(name: str, translation: str, folded: bool, crlf: bool) -> str:
     """A translation as gettext writes it, folded if the file is."""
     import polib
 
-    folded = re.search(r'^msg(?:id|str)(?:_plural)? ""\r?\n"(?!.*\\n"\r?$)', text, re.MULTILINE)
     whole = polib.POEntry(msgid="x", msgstr=translation).__unicode__(78 if folded else 10**9)
     line = name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
-    return line.replace("\n", "\r\n") if "\r\n" in text else line
+    return line.replace("\n", "\r\n") if crlf else line
 
 
 def _parsed(text: str) -> Any:

@@ -160,3 +160,16 @@ def test_another_tokenizer_tells_no_attention(exported, monkeypatch):
     translator = Translator(exported, threads=1)
     monkeypatch.setattr(translator, "_pieces", None)
     assert translator.attention(["ban"], ["nota"]) == [[]]
+
+
+@pytest.mark.parametrize("call", ["translate", "candidates"])
+def test_what_is_no_list_of_texts_is_refused(exported, call):
+    translate = getattr(Translator(exported, threads=10_000), call)
+    with pytest.raises(TypeError, match=r"put it into a list"):
+        translate("ban.")
+    with pytest.raises(TypeError, match=r"holds None, which is no str"):
+        translate([None])
+    for beam_size in (0, -1):
+        with pytest.raises(ValueError, match=r"must be 1 at least"):
+            translate(["ban."], beam_size)
+    assert len(translate(["ban."], 1)) == 1

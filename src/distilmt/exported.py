@@ -53,7 +53,9 @@ def facts_of(path: Path) -> dict[str, Any]:
     """
     missing = [name for name in ("model.bin", "distilmt.json") if not has_file(path, name)]
     if missing:
-        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): run `distilmt export` first")
+        models = sorted(str(place) for place in path.glob("exports/*") if is_model(place))
+        remedy = f"name one of its exports, {', '.join(models)}" if models else "run `distilmt export` first"
+        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): {remedy}")
     try:
         facts = json.loads((path / "distilmt.json").read_text(encoding="utf-8"))
         if isinstance(facts, dict) and int(facts.get("max_positions", 0)) > 1 and int(facts.get("beam_size", 1)) > 0:

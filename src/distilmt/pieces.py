@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,19 @@ def _placed(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str,
     widths = (sum(byte & 0xC0 != 0x80 for byte in piece) for piece in encoded)
     ends = [max(0, end - extra) for end in accumulate(widths, initial=0)]
     return list(zip(pieces, pairwise(ends), strict=True))
+
+
+def check_request(texts: Sequence[str], number: int) -> None:
+    """Refuse what is no list of texts: a string is a sequence of strings too, and would be translated letter by letter.
+
+    Raises:
+        TypeError: `texts` is one text, or holds something else than texts.
+        ValueError: `number`, a beam or a count, is below 1.
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts is one text: put it into a list, as in translate([text])")
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"texts holds {text!r}, which is no str: leave it out, or put an empty text in its place")
+    if number < 1:
+        raise ValueError(f"beam_size or count is {number}: it must be 1 at least")

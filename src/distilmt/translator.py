@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
 from distilmt.exported import facts_of, has_file, languages_of, unpacked
 from distilmt.machine import loads_cublas
-from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word, in_calls
+from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word, check_request, in_calls
 from distilmt.reading import Reading, View
 from distilmt.speaker import Attended, Hypothesis
 
@@ -71,7 +72,7 @@ class Translator:
                 device=self.device,
                 compute_type=_computed_in(facts, self.device),
                 inter_threads=workers,
-                intra_threads=threads,
+                intra_threads=min(threads, os.cpu_count() or 1),
                 files=unpacked(self.path),
             )
 
@@ -90,7 +91,11 @@ class Translator:
             texts: one sentence each, or more.
             beam_size: 1 is greedy.
             batch_size: sentences translated together.
+
+        Raises:
+            TypeError, ValueError: as `check_request`.
         """
+        check_request(texts, beam_size)
         portions = [self.portions(text) for text in texts]
         ranked = self.ranked([p for found in portions for p in found], beam_size, batch_size=batch_size)
         said = (found[0].text if found else "" for found in ranked)
@@ -102,6 +107,7 @@ class Translator:
         Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
         the best and so on; the score is the mean over all pieces.
         """
+        check_request(texts, min(beam_size, count))
         portions = [self.portions(text) for text in texts]
         parts = iter(self.ranked([p for found in portions for p in found], beam_size, count, scored=True))
         own = [[h for h in islice(parts, len(found)) if h] for found in portions]

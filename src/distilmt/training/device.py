@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,12 +48,15 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def use_threads(count: int = 0) -> None:
-    """Let torch compute with `count` CPU threads (0: one per core); to be said again whenever CTranslate2 was used.
+    """Let torch compute with `count` CPU threads (0: OMP_NUM_THREADS, else one per core).
+
+    To be called again whenever CTranslate2 was used.
 
     CTranslate2 sets the number of OpenMP threads of the thread that calls it to its own `intra_threads`, and torch
     obeys: without this, training goes on with one thread after the first validation.
     """
-    torch.set_num_threads(count or cores())
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(min(count or int(given if given.isdecimal() else 0) or cores(), os.cpu_count() or 1))
 
 
 def keep_memory() -> None:

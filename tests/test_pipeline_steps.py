@@ -15,42 +15,6 @@ from distilmt.steps.export import system_name, wanted
 CONFIG = RunConfig()
 
 
-def depends(change):
-    """Steps whose settings differ between the defaults and a changed configuration."""
-    changed = change(CONFIG)
-    return {name for name in pipeline.STEPS if pipeline._step(name, CONFIG)[0] != pipeline._step(name, changed)[0]}
-
-
-@pytest.mark.parametrize(
-    ("change", "steps"),
-    [
-        (lambda c: replace(c, language="zh"), {"report"}),
-        (lambda c: replace(c, evaluation=replace(c.evaluation, bootstrap=7)), {"evaluation", "report"}),
-        (lambda c: replace(c, export=replace(c.export, student=["int8"])), {"exports", "report"}),
-        (lambda c: replace(c, export=replace(c.export, formats=["onnx"])), {"exports", "report"}),
-        (lambda c: replace(c, student=replace(c.student, initialise="evenly")), {"student", "report"}),
-        (
-            lambda c: replace(c, student=replace(c.student, training=replace(c.student.training, dropout=0.3))),
-            {"student", "baseline", "report"},
-        ),
-        (
-            lambda c: replace(c, student=replace(c.student, training=replace(c.student.training, save_seconds=1.0))),
-            set(),
-        ),
-        (lambda c: replace(c, labels=replace(c.labels, max_repetition=3)), {"student", "report"}),
-        (lambda c: replace(c, labels=replace(c.labels, beam_size=3)), {"labels", "report"}),
-        (lambda c: replace(c, teacher=replace(c.teacher, path="x")), {"teacher", "report"}),
-        (lambda c: replace(c, tokenizer=replace(c.tokenizer, vocab_size=99)), {"tokenizer", "report"}),
-    ],
-)
-def test_settings_reach_the_steps_they_concern(change, steps):
-    assert depends(change) == steps
-
-
-def test_the_seed_reaches_every_step_that_draws():
-    assert depends(lambda c: replace(c, seed=2)) == set(pipeline.STEPS) - {"exports"}
-
-
 def test_steps_read_only_what_stands_before_them():
     for i, name in enumerate(pipeline.STEPS):
         assert set(pipeline._READS[name]) <= set(pipeline.STEPS[:i])
@@ -129,21 +93,3 @@ def test_a_damaged_record_is_told(finished, tmp_path):
     config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     with pytest.raises(UserError, match=r"labels/step\.json is damaged"):
         pipeline.run(config)
-
-
-def test_runs_of_before_a_key_came_stay_done():
-    """Settings of the first release, written out: whoever has trained for a day must not do so again."""
-    cleaning = {"min_words": 1, "max_words": 150, "max_chars": 1500, "max_ratio": 3.0, "drop_identical": True}
-    cleaning |= {"drop_duplicates": True, "language_id": False}
-    corpus = {"source": "en", "target": "it", "train": [], "valid": [], "test": [], "name": None, "valid_size": 1500}
-    corpus |= {"test_size": 2000, "max_train": None, "cleaning": cleaning, "seed": 1}
-    assert pipeline._settings("corpus", CONFIG) == corpus
-    teacher = pipeline._settings("teacher", CONFIG)
-    assert set(teacher) == {"path", "model", "training", "source", "target", "seed"}
-    labels = pipeline._settings("labels", CONFIG)
-    assert set(labels) == {
-        *("beam_size", "hypotheses", "sampling", "length_penalty", "compute_type", "top_k", "score_on", "ensemble"),
-        *("max_sentences", "shard_size", "source", "target", "seed"),
-    }
-    changed = replace(CONFIG, corpus=replace(CONFIG.corpus, monolingual=["a.en"]))
-    assert pipeline._settings("corpus", changed)["monolingual"] == ["a.en"]

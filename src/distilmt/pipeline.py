@@ -6,6 +6,7 @@ inputs and settings is skipped, one that was cut off goes on from where it stood
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
@@ -14,13 +15,15 @@ from typing import Any
 
 import yaml
 
-from distilmt import progress
-from distilmt.config import CorpusConfig, RunConfig
-from distilmt.rundir import STEP_FILE, StepRecord, done_as, fingerprint_files, read_step
+from distilmt import preflight, progress
+from distilmt.config import RunConfig
+from distilmt.dependence import NAMES, Rules, named_inputs, settings_of
+from distilmt.rundir import StepRecord, done_as, read_step
 from distilmt.runroot import begun, checked_root
-from distilmt.stepdir import finished, run_step
+from distilmt.stepdir import StepRules, finished, run_step
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
+REPORT = ("report.json", "report.html")
 
 # What each step reads. The baseline reads the labels only for the list of their sentences: same data, no teacher.
 _READS = {
@@ -59,10 +62,7 @@ def run(config: RunConfig, until: str = "report") -> Path:
     if config.corpus.monolingual and not config.corpus.bilingual and config.student.baseline:
         progress.say("without pairs no student can be trained without the teacher: there will be no baseline")
         config = replace(config, student=replace(config.student, baseline=False))
-    if "onnx" in config.export.formats and STEPS.index(until) >= STEPS.index("exports"):
-        from distilmt.export.onnx import check_installed
-
-        check_installed()  # now, and not when everything is trained
+    preflight.check(config, exporting=STEPS.index(until) >= STEPS.index("exports"))
     with started(config):
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:
@@ -110,22 +110,28 @@ def dump(config: RunConfig) -> str:
 def do(name: str, config: RunConfig) -> StepRecord:
     """Do one step, unless it is done; the steps it reads must be."""
     root = Path(config.run_dir)
-    settings, work = _step(name, config)
-    inputs = _inputs(name, config)
-    if name == "report" and not all((root / file).exists() for file in ("report.json", "report.html")):
-        # The report alone writes beside its directory: what was deleted there must be written again.
-        (root / name / STEP_FILE).unlink(missing_ok=True)
-    before = read_step(root / name)
-    record = run_step(root / name, inputs, settings, work)
+    work, before = _work(name, config), read_step(root / name)
+    if name == "report" and before is not None:
+        _keep_report(root, config)
+    record = run_step(root / name, _inputs(name, config), _settings(name, config), work, _rules(name, config))
     if name == "labels":
-        _mend_labels(root / name, work)
+        _mend_labels(root / name, _work(name, _shards_as(record, config)))
     if name in ("teacher", "student", "baseline"):
         from distilmt.steps import tidy
 
         tidy(root / name)
-    skipped = before is not None and before.fingerprint == record.fingerprint
+    if name == "report" and not all((root / file).exists() for file in REPORT):
+        work(root / name)  # the report alone writes beside its directory: what was deleted there is written again
+    skipped = before is not None and before == record
     progress.say(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
+
+
+def _shards_as(record: StepRecord, config: RunConfig) -> RunConfig:
+    """The configuration with the shards that a store has: another size does not redo it, but must not mend it."""
+    settings = record.settings
+    size = settings.get("labels.shard_size") or settings.get("shard_size") or config.labels.shard_size
+    return replace(config, labels=replace(config.labels, shard_size=size))
 
 
 def _mend_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
@@ -142,9 +148,32 @@ def _mend_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> Non
         work(directory)
 
 
+def _keep_report(root: Path, config: RunConfig) -> None:
+    """Lay what was reported into the step's directory before it is moved aside."""
+    if not is_done("report", config):
+        for path in (root / file for file in REPORT):
+            if path.exists() and not (root / "report" / path.name).exists():
+                shutil.copy2(path, root / "report" / path.name)
+
+
 def is_done(name: str, config: RunConfig) -> bool:
     """Whether `do` would find a step done; the steps it reads must be."""
-    return finished(Path(config.run_dir) / name, _inputs(name, config), _settings(name, config)) is not None
+    directory = Path(config.run_dir) / name
+    return finished(directory, _inputs(name, config), _settings(name, config), _rules(name, config)) is not None
+
+
+def is_reported(config: RunConfig) -> bool:
+    """Whether the report in a run's directory is of the steps that are there, and of this configuration."""
+    return all((Path(config.run_dir) / file).exists() for file in REPORT) and is_done("report", config)
+
+
+def _rules(name: str, config: RunConfig) -> StepRules:
+    """How a step is compared with what was done; bounds above what the corpus holds are none."""
+    record = read_step(Path(config.run_dir) / "corpus")
+    counts: dict[str, int] = {}
+    if record is not None:
+        counts = {split: record.result[split] for split in ("train", "valid") if split in record.result}
+    return Rules(name, config, counts if name != "corpus" else {}).step_rules()
 
 
 def _inputs(name: str, config: RunConfig) -> dict[str, str]:
@@ -153,14 +182,12 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
     if name == "corpus":
         from distilmt.corpora.prepare import inputs as corpus_inputs
 
-        return corpus_inputs(config.corpus)
+        return named_inputs(corpus_inputs(config.corpus))
     inputs = {read: done_as(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline}
     if name == "student" and config.labels.selects:
         inputs["selection"] = done_as(root / "selection")
     if not config.corpus.bilingual and name in _USES_REFERENCES:
         inputs["references"] = done_as(root / "references")
-    if name == "exports" and config.export.formats:
-        inputs["corpus"] = done_as(root / "corpus")  # sentences on which the exports are compared
     return inputs
 
 
@@ -169,8 +196,8 @@ def _summary(record: StepRecord) -> str:
     return "".join(f", {key} {round(v, 2) if isinstance(v, float) else v}" for key, v in shown.items())
 
 
-def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path], dict[str, Any]]]:
-    """The settings a step depends on, and what does it. Imports wait until a step is due: torch is slow to import."""
+def _work(name: str, config: RunConfig) -> Callable[[Path], dict[str, Any]]:
+    """What does a step. Imports wait until a step is due: torch is slow to import."""
     from distilmt import steps
 
     work: dict[str, Callable[[RunConfig, Path], dict[str, Any]]] = {
@@ -189,89 +216,30 @@ def _step(name: str, config: RunConfig) -> tuple[dict[str, Any], Callable[[Path]
         "scores": lambda config, directory: steps.score_model(config, directory, "student"),
         "validation": steps.validate_student,
     }
-    return _settings(name, config), lambda directory: work[name](config, directory)
+    return lambda directory: work[name](config, directory)
 
 
-# What changes how a step is done but not what comes of it, or is used by a later step only.
-_WITHOUT_EFFECT = {"node_modules", "save_seconds", "threads"}
-_USED_BY_STUDENT = {"max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep"}
-_CHOICE = ("choose", "utility", "keep", "reverse")
 _USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores", "validation"}
-_BY_WHOM = ("engine", "address", "workers", "worker_cores", "worker_gpus")
-_UNSEEDED = ("selection", "exports", "report", "teacher-scores", "scores", "validation")
 
 
 def same_labels(a: RunConfig, b: RunConfig) -> bool:
     """Whether two runs in one directory would make the same corpus, tokenizer, teacher and labels."""
-    return all(_settings(name, a) == _settings(name, b) for name in STEPS[: STEPS.index("labels") + 1])
+    named = STEPS[: STEPS.index("labels") + 1]
+    effective = [{name: _rules(name, run).effective(settings_of(name, run)) for name in named} for run in (a, b)]
+    return effective[0] == effective[1]
 
 
 def _settings(name: str, config: RunConfig) -> dict[str, Any]:
-    """Everything a step's outcome depends on, beside what it reads: changing anything else does not redo it."""
-    pair = {"source": config.corpus.source, "target": config.corpus.target}
-    labels, student = asdict(config.labels), asdict(config.student)
-    baseline = {key: student[key] for key in ("model", "training")}
-    found: dict[str, dict[str, Any]] = {
-        "corpus": _older(asdict(config.corpus), asdict(CorpusConfig())),
-        "references": _teacher(config) | pair | _outside(config.teacher.path) | _best(config),
-        "tokenizer": asdict(config.tokenizer),
-        "teacher": _teacher(config) | pair | _outside(config.teacher.path),
-        "labels": {key: value for key, value in labels.items() if key not in (*_USED_BY_STUDENT, *_CHOICE, *_BY_WHOM)}
-        | pair
-        | _outside(*config.labels.ensemble),
-        "selection": {key: labels[key] for key in _CHOICE} | pair | _outside(config.labels.reverse),
-        "student": {key: value for key, value in student.items() if key != "baseline"}
-        | {key: labels[key] for key in sorted(_USED_BY_STUDENT)},
-        "baseline": baseline | {"updates": _updates(config)},
-        "exports": asdict(config.export) | pair,
-        "evaluation": asdict(config.evaluation) | pair,
-        "report": {"language": config.language, "config": asdict(config)},
-        "teacher-scores": {"beam_size": config.evaluation.beam_size} | pair,
-        "scores": {"beam_size": config.evaluation.beam_size} | pair,
-        "validation": {"beam_size": config.evaluation.beam_size} | pair,
-    }
-    settings: dict[str, Any] = _without(found[name], _WITHOUT_EFFECT)
-    return settings if name in _UNSEEDED else settings | {"seed": config.seed}
+    """All values that may have an effect on a step."""
+    found = settings_of(name, config)
+    if name == "baseline":
+        found["updates"] = _updates(config)
+    if name in ("exports", "evaluation"):
+        from distilmt.steps.export import format_name, system_name, wanted
 
-
-_LATER = {"monolingual", "sources", "licence", "max_word_chars", "keep_best", "markup", "min_letters"}
-_LATER |= {"drop_number_mismatch", "drop_url_mismatch", "max_repetition"}
-
-
-def _older(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    """Settings without the keys that came later and are as usual: runs of before stay done."""
-    kept = {key: value for key, value in values.items() if key not in _LATER or value != usual[key]}
-    return {key: _older(v, usual[key]) if isinstance(v, dict) else v for key, v in kept.items()}
-
-
-def _best(config: RunConfig) -> dict[str, Any]:
-    """How the teacher's best translation is searched for, and of which sentences."""
-    keys = ("beam_size", "length_penalty", "compute_type", "max_sentences")
-    return {key: getattr(config.labels, key) for key in keys} | {"sample": config.tokenizer.sample}
-
-
-def _teacher(config: RunConfig) -> dict[str, Any]:
-    """A teacher's settings; how another is reached matters to that one alone."""
-    settings = asdict(config.teacher)
-    endpoint = settings.pop("endpoint")
-    asked = {key: endpoint[key] for key in ("model", "prompt", "max_tokens")} if config.teacher.url else {}
-    outside = {key: settings.pop(key) for key in ("command", "url", "api", "prefix")}
-    if not config.teacher.url:
-        del outside["api"]
-    return settings | {key: value for key, value in outside.items() if value is not None} | asked
-
-
-def _without(value: Any, keys: set[str]) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {key: _without(item, keys) for key, item in value.items() if key not in keys}
-
-
-def _outside(*names: str | None) -> dict[str, str]:
-    """Stands for the weights of teachers that were named by directories."""
-    paths = [Path(name) for name in names if name and Path(name).is_dir()]
-    weights = [file for path in paths for file in sorted(path.glob("*.safetensors"))]
-    return {"weights": fingerprint_files(*weights)} if weights else {}
+        systems = [system_name(*each) for each in wanted(config)]
+        found[NAMES] = systems + [format_name(each) for each in config.export.formats if name == "exports"]
+    return found
 
 
 def _updates(config: RunConfig) -> int | None:

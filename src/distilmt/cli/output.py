@@ -30,6 +30,14 @@ def show_table(path: Path, flags: set[str]) -> None:
         print(path.with_suffix(".md").read_text(encoding="utf-8"), end="")
 
 
+def show_done(root: Path, step: str, flags: set[str]) -> None:
+    """Show how far a run has come that has no report of its steps yet."""
+    if "--json" in flags:
+        print(json.dumps({"run_dir": str(root), "done": step}))
+    elif "--quiet" not in flags:
+        print(f"{root}: done up to {step}; `distilmt run` goes on to the report")
+
+
 def show_run(root: Path, flags: set[str]) -> None:
     """Show what a run came to."""
     path = root / "report.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from distilmt.cli.output import listen, show_run, show_table, take_flags
+from distilmt.cli.output import listen, show_done, show_run, show_table, take_flags
 
 
 def run(arguments: list[str], command: str, until: str) -> int:
@@ -21,7 +21,10 @@ def run(arguments: list[str], command: str, until: str) -> int:
     from distilmt import pipeline
 
     root = pipeline.run(config, until)
-    show_run(root, flags)
+    if until == "report" or pipeline.is_reported(config):
+        show_run(root, flags)
+    else:
+        show_done(root, until, flags)  # a report that is there is of other steps
     return 0
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_COUNT, bounded
+from distilmt.config.effects import affects, no_effect, plain
 from distilmt.errors import UserError
 
 # Codes become parts of file names and of prompts.
@@ -59,7 +61,7 @@ class SourceConfig:
     """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
     weight: float = bounded(1.0, 0.001, 100)
     """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
-    licence: str | None = None
+    licence: str | None = plain(None, no_effect())
     """What it may be used for, for the corpus card."""
     score: str | None = None
     """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
@@ -76,13 +78,19 @@ class SourceConfig:
             raise UserError(f"corpus.sources, {told}: id is {self.id!r}: use letters, digits, _ and . alone")
 
 
+_LANGUAGES = affects(
+    *("corpus", "references", "teacher", "labels", "selection", "exports", "evaluation", "report"),
+    *("teacher-scores", "scores", "validation"),
+)
+
+
 @dataclass
 class CorpusConfig:
     """Where sentence pairs come from."""
 
-    source: str = "en"
+    source: str = plain("en", _LANGUAGES)
     """Source language code (`en`, `zh`, `pt_BR`)."""
-    target: str = "it"
+    target: str = plain("it", _LANGUAGES)
     """Target language code."""
     train: list[str] = field(default_factory=list)
     """Two text files; one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
@@ -94,7 +102,7 @@ class CorpusConfig:
     """Text files in the source language, a sentence a line, which the teacher translates; each may be compressed."""
     name: str | None = None
     """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
-    licence: str | None = None
+    licence: str | None = plain(None, no_effect())
     """What `train` or `name` may be used for, for the corpus card; null takes what the data set itself says."""
     sources: list[SourceConfig] = field(default_factory=list)
     """More sources of pairs beside it, each with files or a name, and a weight."""
@@ -119,21 +127,25 @@ class CorpusConfig:
         return bool(self.train or self.name or self.sources)
 
 
+def _learnt(tokenizer: Mapping[str, Any]) -> bool:
+    return tokenizer["path"] is None
+
+
 @dataclass
 class TokenizerConfig:
     """SentencePiece subwords in Marian's convention (eos 0, unk 1, pad last)."""
 
     path: str | None = None
     """A Marian or OPUS-MT directory whose pieces are taken instead of learning new ones."""
-    vocab_size: int = bounded(8000, 4, 1_000_000)
+    vocab_size: int = bounded(8000, 4, 1_000_000, affects(when=_learnt))
     """Pieces per vocabulary, pad included."""
-    sharing: Literal["auto", "shared", "split"] = "auto"
+    sharing: Literal["auto", "shared", "split"] = plain("auto", affects(when=_learnt))
     """One vocabulary for both sides, or one each; `auto` splits when the scripts differ (English and Chinese)."""
-    model_type: Literal["unigram", "bpe"] = "unigram"
+    model_type: Literal["unigram", "bpe"] = plain("unigram", affects(when=_learnt))
     """SentencePiece algorithm."""
-    character_coverage: float = bounded(0.9995, 0.98, 1)
+    character_coverage: float = bounded(0.9995, 0.98, 1, affects(when=_learnt))
     """Share of characters that get pieces of their own; the others are spelt in bytes."""
-    byte_fallback: bool = True
+    byte_fallback: bool = plain(True, affects(when=_learnt))
     """Spell unknown characters in UTF-8 bytes, so that nothing is ever unknown."""
-    sample: int = bounded(500_000, 1, MAX_COUNT)
+    sample: int = bounded(500_000, 1, MAX_COUNT, affects("tokenizer", "references", when=_learnt))
     """Most sentences a side the pieces are learnt from."""

@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
+from distilmt.config.effects import affects, no_effect, plain
 from distilmt.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
 ExportFormat = Literal["huggingface", "onnx", "argos", "marian", "web"]
+
+
+_SYSTEMS = affects("exports", "evaluation", "report")
 
 
 @dataclass
@@ -26,15 +30,17 @@ class LicenceConfig:
 class ExportConfig:
     """What is written for deployment."""
 
-    teacher: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
+    teacher: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"], metadata=_SYSTEMS)
     """CTranslate2 types of the teacher."""
-    student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"])
+    student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"], metadata=_SYSTEMS)
     """CTranslate2 types of student and baseline."""
     formats: list[ExportFormat] = field(default_factory=list)
     """More forms of the student: `huggingface`, `onnx` and `web` (need the extra `onnx`), `argos`, `marian`."""
-    huggingface_type: Literal["float32", "float16", "bfloat16"] = "float32"
+    huggingface_type: Literal["float32", "float16", "bfloat16"] = plain(
+        "float32", affects(when=lambda own: "huggingface" in own["formats"])
+    )
     """Type of the weights in the form `huggingface`."""
-    node_modules: str | None = None
+    node_modules: str | None = plain(None, no_effect())
     """Where the JavaScript of the form `web` is installed; null has npm fetch it."""
     licences: LicenceConfig = field(default_factory=LicenceConfig)
     """What the cards of all exports say."""
@@ -63,13 +69,13 @@ class ShortlistConfig:
 class EvaluationConfig:
     """How quality, speed and memory are measured."""
 
-    beam_size: int = bounded(4, 1, MAX_BEAM)
+    beam_size: int = bounded(4, 1, MAX_BEAM, affects("evaluation", "teacher-scores", "scores", "validation"))
     """Beam of every system, in quality and speed alike."""
     speed_sentences: int = bounded(200, 1, 1_000_000)
     """Test sentences the speed is measured on."""
-    bootstrap: int = bounded(1000, 1, 100_000)
+    bootstrap: int = bounded(1000, 1, 100_000, affects("report"))
     """Resamples of the paired bootstrap."""
-    examples: int = bounded(20, 0, 1_000_000)
+    examples: int = bounded(20, 0, 1_000_000, affects("report"))
     """Translations shown side by side."""
     health_cases: int = bounded(40, 0, 1_000_000)
     """Most inputs of each challenge that student and teacher are examined with; 0 leaves them out."""

@@ -7,27 +7,31 @@ from typing import Literal
 
 from distilmt.config.bounds import MAX_SEED, bounded
 from distilmt.config.corpus import CorpusConfig, TokenizerConfig
+from distilmt.config.effects import affects, no_effect, plain
 from distilmt.config.export import EvaluationConfig, ExportConfig
 from distilmt.config.student import StudentConfig
 from distilmt.config.teacher import LabelConfig, TeacherConfig
 from distilmt.errors import UserError
+
+_DRAWN = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
+"""Steps in which something is drawn at random."""
 
 
 @dataclass
 class RunConfig:
     """A whole run: `distilmt run CONFIG.yaml`."""
 
-    run_dir: str = "runs/run"
+    run_dir: str = plain("runs/run", no_effect())
     """Directory of the run; made if missing, resumed if there."""
-    seed: int = bounded(1, 0, MAX_SEED)
+    seed: int = bounded(1, 0, MAX_SEED, affects(*_DRAWN))
     """Seed of everything random."""
-    language: Literal["en", "zh"] = "en"
+    language: Literal["en", "zh"] = plain("en", affects("report"))
     """Language of the report."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Sentence pairs."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     """Subwords."""
-    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig, metadata=affects("teacher", "references"))
     """The big model."""
     labels: LabelConfig = field(default_factory=LabelConfig)
     """What the teacher says."""

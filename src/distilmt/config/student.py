@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
+from distilmt.config.effects import affects, plain
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.errors import UserError
+
+_BOTH = affects("student", "baseline")
+
+
+def _skewed(objective: Mapping[str, Any]) -> bool:
+    return "js" in objective["divergence"] or "skewed" in objective["divergence"]
 
 
 @dataclass
@@ -30,15 +38,22 @@ class ObjectiveConfig:
     """Mass outside the top k: a bucket, one spread evenly over all other words, spread over the top k, or left out."""
     divergence: Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"] = "kl"
     """How the student's distribution is compared with the teacher's; all but `kl` need the tail `bucket`."""
-    skew: float = bounded(0.1, 0.001, 0.999)
+    skew: float = bounded(
+        0.1,
+        0.001,
+        0.999,
+        affects(when=_skewed),
+    )
     """β of `js` (0.5 is symmetric), α of the skewed divergences."""
     entropy: Literal["none", "penalty", "weight_high", "weight_low", "temperature"] = "none"
     """Reward the student's entropy; weigh positions by the teacher's, high or low; or soften certain positions most."""
-    entropy_weight: float = bounded(0.01, -100, 100)
+    entropy_weight: float = bounded(0.01, -100, 100, affects(when=lambda own: own["entropy"] == "penalty"))
     """Of the reward under `entropy: penalty`; below zero it is the reverse, a penalty of uncertainty."""
     selection: Literal["all", "batch", "queue", "hard_gate", "teacher_better"] = "all"
     """Positions the teacher's words are learnt at: all, the hardest, where the student is surer, or the teacher is."""
-    selection_share: float = bounded(0.5, 0.001, 0.999)
+    selection_share: float = bounded(
+        0.5, 0.001, 0.999, affects(when=lambda own: own["selection"] in ("batch", "queue"))
+    )
     """Share of positions that count as the hardest under `batch` and `queue`."""
     ranking: float = bounded(0.0, 0, 1000)
     """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
@@ -46,7 +61,7 @@ class ObjectiveConfig:
     """Weight of the distance between student's and teacher's hidden states; the teacher is then kept in memory."""
     attention: float = bounded(0.0, 0, 1000)
     """Weight of the divergence of the student's attention from the teacher's; the teacher is then kept in memory."""
-    attention_heads: Literal["learnt", "same"] = "learnt"
+    attention_heads: Literal["learnt", "same"] = plain("learnt", affects(when=lambda own: own["attention"] > 0))
     """Learn which heads are to be compared (Align-to-Distill), or compare heads one by one in the layers as far up."""
     consistency: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
@@ -61,21 +76,25 @@ class ObjectiveConfig:
             raise UserError(f"objective.tail is {self.tail!r}, but divergence {self.divergence!r} needs tail: bucket")
 
 
+def _on(policy: Mapping[str, Any]) -> bool:
+    return bool(policy["updates"] > 0)
+
+
 @dataclass
 class OnPolicyConfig:
     """A last stretch in which the teacher says how it would go on from what the student itself has said."""
 
     updates: int = bounded(0, 0, MAX_COUNT)
     """Updates of every round; 0 leaves it out."""
-    rounds: int = bounded(1, 1, 1000)
+    rounds: int = bounded(1, 1, 1000, affects(when=_on))
     """How often the student translates anew and is trained on what the teacher says of it."""
-    share: float = bounded(0.5, 0.001, 1)
+    share: float = bounded(0.5, 0.001, 1, affects(when=_on))
     """Share of sentences that are read after the student's own words; the others after the reference's."""
-    sampling: float = bounded(1.0, 0, 100)
+    sampling: float = bounded(1.0, 0, 100, affects(when=_on))
     """Temperature at which the student's words are drawn; 0 takes its best by beam search."""
-    sentences: int | None = bounded(None, 1, MAX_COUNT)
+    sentences: int | None = bounded(None, 1, MAX_COUNT, affects(when=_on))
     """Most sentences of a round, drawn at random; null takes all."""
-    learning_rate: float = bounded(5e-4, 0, 10)
+    learning_rate: float = bounded(5e-4, 0, 10, affects(when=_on))
     """Peak learning rate of a round."""
 
 
@@ -83,17 +102,17 @@ class OnPolicyConfig:
 class StudentConfig:
     """The small model."""
 
-    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"))
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"), metadata=_BOTH)
     """Shape of the student."""
     initialise: Literal["random", "first", "evenly"] = "random"
     """`first` copies the teacher's first layers, `evenly` some spaced evenly; both need its width and vocabulary."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """What is minimised."""
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_BOTH)
     """How it is trained; the baseline is trained the same way, without the teacher."""
     on_policy: OnPolicyConfig = field(default_factory=OnPolicyConfig)
     """A last stretch on the student's own words."""
-    baseline: bool = True
+    baseline: bool = plain(True, affects("baseline", "exports", "evaluation", "report"))
     """Train the same student without the teacher as well."""
 
     @property

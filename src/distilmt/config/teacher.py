@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
+from distilmt.config.effects import affects, no_effect, plain
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.errors import UserError
@@ -28,22 +30,33 @@ class EndpointConfig:
     """Most tokens of an answer; one that is cut off there is not used."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null leaves out one that is sent else."""
-    key_variable: str | None = None
+    key_variable: str | None = plain(None, no_effect())
     """Environment variable that holds the API key; the key itself is written nowhere."""
-    concurrent: int = bounded(8, 1, 1024)
+    concurrent: int = bounded(8, 1, 1024, no_effect())
     """Requests under way at once."""
-    per_minute: float = bounded(0.0, 0, 1e9)
+    per_minute: float = bounded(0.0, 0, 1e9, no_effect())
     """Most requests a minute; 0 sets no limit."""
-    retries: int = bounded(8, 0, 1000)
+    retries: int = bounded(8, 0, 1000, no_effect())
     """How often a request that failed in passing is made again, each time after a longer wait."""
-    timeout: float = bounded(120.0, 0.1, 86_400)
+    timeout: float = bounded(120.0, 0.1, 86_400, no_effect())
     """Seconds an answer is waited for."""
-    price_in: float = bounded(0.0, 0, 1e9)
+    price_in: float = bounded(0.0, 0, 1e9, no_effect())
     """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
-    price_out: float = bounded(0.0, 0, 1e9)
+    price_out: float = bounded(0.0, 0, 1e9, no_effect())
     """Price of a million tokens of answers."""
-    spend: float = bounded(0.0, 0, 1e12)
+    spend: float = bounded(0.0, 0, 1e12, no_effect())
     """Stop when so much was spent; 0 sets no limit."""
+
+
+def _served(teacher: Mapping[str, Any]) -> bool:
+    return bool(teacher["url"])
+
+
+def _trained(teacher: Mapping[str, Any]) -> bool:
+    return not (teacher["path"] or teacher["command"] or teacher["url"])
+
+
+_TRAINED = affects("teacher", when=_trained)
 
 
 @dataclass
@@ -56,15 +69,15 @@ class TeacherConfig:
     """A program that reads lines and writes a translation of each, to use instead (`apertium -u eng-spa`)."""
     url: str | None = None
     """A server to ask instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
-    api: Literal["openai", "libretranslate"] = "openai"
+    api: Literal["openai", "libretranslate"] = plain("openai", affects(when=_served))
     """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
-    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig, metadata=affects(when=_served))
     """How it is asked."""
-    prefix: str | None = None
+    prefix: str | None = plain(None, affects(when=lambda teacher: bool(teacher["path"])))
     """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
-    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"))
+    model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"), metadata=_TRAINED)
     """Shape of a teacher trained here."""
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_TRAINED)
     """How a teacher is trained here."""
 
     @property
@@ -90,54 +103,56 @@ class TeacherConfig:
 class LabelConfig:
     """What the teacher is asked, and what is kept of its answers."""
 
-    beam_size: int = bounded(4, 1, MAX_BEAM)
+    beam_size: int = bounded(4, 1, MAX_BEAM, affects("labels", "references"))
     """Beam of the teacher's translations."""
     hypotheses: int = bounded(1, 0, MAX_BEAM)
     """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
     sampling: float = bounded(0.0, 0, 100)
     """Draw the translations from the teacher's distribution at this temperature; 0 searches with the beam."""
-    length_penalty: float = bounded(1.0, -10, 10)
+    length_penalty: float = bounded(1.0, -10, 10, affects("labels", "references"))
     """CTranslate2's exponent of the length by which scores are divided."""
-    compute_type: ComputeType = "int8"
+    compute_type: ComputeType = field(default="int8", metadata=affects("labels", "references"))
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = bounded(8, 0, MAX_TOP_K)
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
-    score_on: Literal["hypothesis", "reference", "both"] = "hypothesis"
+    score_on: Literal["hypothesis", "reference", "both"] = plain(
+        "hypothesis", affects(when=lambda own: own["top_k"] > 0)
+    )
     """Whose prefixes the teacher's distributions are computed on."""
     ensemble: list[str] = field(default_factory=list)
     """More teachers, Marian directories with the same pieces: distributions are averaged, translations pooled."""
-    max_sentences: int | None = bounded(None, 1, 10**12)
+    max_sentences: int | None = bounded(None, 1, 10**12, affects("labels", "references"))
     """Most training sentences labelled, drawn at random; null labels all."""
-    shard_size: int = bounded(4000, 1, 10_000_000)
+    shard_size: int = bounded(4000, 1, 10_000_000, no_effect(resumed=True))
     """Sentences per shard: a kill loses at most one shard."""
-    max_length_ratio: float = bounded(3.0, 1, 1_000_000)
+    max_length_ratio: float = bounded(3.0, 1, 1_000_000, affects("student"))
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
-    max_repetition: int = bounded(8, 1, MAX_COUNT)
+    max_repetition: int = bounded(8, 1, MAX_COUNT, affects("student"))
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
-    drop_copies: bool = True
+    drop_copies: bool = plain(True, affects("student"))
     """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
-    max_ter: float | None = bounded(None, 0, 1_000_000)
+    max_ter: float | None = bounded(None, 0, 1_000_000, affects("student"))
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
-    choose: Literal["best", "nearest", "mbr"] = "best"
+    choose: Literal["best", "nearest", "mbr"] = plain("best", affects("selection"))
     """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
-    utility: Literal["chrf", "bleu"] = "chrf"
+    utility: Literal["chrf", "bleu"] = plain("chrf", affects("selection", when=lambda own: own["choose"] != "best"))
     """Sentence score by which `nearest` and `mbr` choose."""
-    keep: int = bounded(1, 1, MAX_BEAM)
+    keep: int = bounded(1, 1, MAX_BEAM, affects("selection"))
     """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
 
-    reverse: str | None = None
+    reverse: str | None = plain(None, affects("selection"))
     """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
-    reverse_keep: float = bounded(0.95, 0.001, 1)
+    reverse_keep: float = bounded(0.95, 0.001, 1, affects("student", when=lambda labels: labels["reverse"] is not None))
     """Share of the hypotheses that is trained on, those that `reverse` likes best."""
-    engine: Literal["local", "ray"] = "local"
+    engine: Literal["local", "ray"] = plain("local", no_effect())
     """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
-    address: str = "local"
+    address: str = plain("local", no_effect())
     """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
-    workers: int = bounded(0, 0, 100_000)
+    workers: int = bounded(0, 0, 100_000, no_effect())
     """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
-    worker_cores: int = bounded(1, 1, MAX_THREADS)
+    worker_cores: int = bounded(1, 1, MAX_THREADS, no_effect())
     """Cores of each worker on Ray."""
-    worker_gpus: float | None = bounded(None, 0, 64)
+    worker_gpus: float | None = bounded(None, 0, 64, no_effect())
     """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_THREADS, bounded
+from distilmt.config.effects import no_effect
 
 
 @dataclass
@@ -64,9 +65,9 @@ class TrainingConfig:
     """What the best checkpoint is chosen by."""
     patience: int = bounded(10, 0, MAX_COUNT)
     """Validations without a better score before training stops early; 0 never stops early."""
-    save_seconds: float = bounded(45.0, 0, 1e9)
+    save_seconds: float = bounded(45.0, 0, 1e9, no_effect())
     """Seconds between checkpoints to resume from: a kill loses at most so much work."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` takes bf16 where the processor or GPU computes it natively."""
-    threads: int = bounded(0, 0, MAX_THREADS)
+    threads: int = bounded(0, 0, MAX_THREADS, no_effect())
     """CPU threads; 0 takes one per core."""

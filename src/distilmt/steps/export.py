@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import MarianMTModel
 from distilmt.config import ExportFormat, RunConfig
 from distilmt.evaluation import speed
 from distilmt.export.argos import export_argos
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import FACTS, Card, Form, write_card
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.marian import export_marian
@@ -19,7 +20,7 @@ from distilmt.export.onnx import export_onnx
 from distilmt.export.transformers import export_transformers
 from distilmt.export.web import export_web
 from distilmt.progress import say
-from distilmt.rundir import read_step, write_json
+from distilmt.rundir import read_json, read_step, write_json
 from distilmt.steps.agreement import agreement, sentences, summary
 from distilmt.steps.signatures import signature
 from distilmt.teachers import external
@@ -71,18 +72,29 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     for model, compute_type in wanted(config):
         path = directory / system_name(model, compute_type)
         outside = external.pointer(root / model)
-        if outside:
+        scores = _test_scores(path)
+        if path.exists():
+            pass  # whole, of an earlier call or of exports that were done before with other forms
+        elif outside:
             facts = external.reached(outside, config.teacher.endpoint)
             export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
         else:
             export(load_marian(root / model), tokenizer, path, compute_type)
-        write_card(path, card(config, model), Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
-    for name in config.export.formats:
+        about = card(config, model)
+        about = replace(about, scores={**about.scores, **scores})
+        write_card(path, about, Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
+    for name in (name for name in config.export.formats if not (directory / format_name(name)).exists()):
         export_format(name, load_marian(root / "student"), tokenizer, directory / format_name(name), config)
     if config.export.formats:
         _compare(config, directory, tokenizer)
     names = [*(system_name(*found) for found in wanted(config)), *map(format_name, config.export.formats)]
     return {name: _bytes(directory / name) for name in names}
+
+
+def _test_scores(path: Path) -> dict[str, float]:
+    """What the evaluation wrote into the card of an export; it does so once."""
+    scores = read_json(path / FACTS)["scores"] if (path / FACTS).exists() else {}
+    return {name: score for name, score in scores.items() if name.startswith("test ")}
 
 
 def export_format(

@@ -20,6 +20,7 @@ from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.labels.write import drawn, label
 from distilmt.rundir import read_step
+from distilmt.stepdir import former_directories
 from distilmt.steps import on_policy
 from distilmt.steps.fit import fit
 from distilmt.students.initialise import copy_layers, evenly, first
@@ -78,7 +79,7 @@ def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     root, size = directory.parent, config.labels.shard_size
     flags = drawn(prepare.count(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
     shards = prepare.chosen(root / "corpus", "train", flags, size)
-    return label(shards, int(flags.sum()), label_job(config, root), directory, _made_before(root))
+    return label(shards, int(flags.sum()), label_job(config, root), directory, _made_before(root, directory))
 
 
 PLAN = "plan"
@@ -86,10 +87,11 @@ PLAN = "plan"
 SUBSET = "size-"
 
 
-def _made_before(root: Path) -> list[Path]:
-    """Other labels of the same run: its own, and those of its plan's subsets."""
+def _made_before(root: Path, directory: Path) -> list[Path]:
+    """Other labels of the same run: its own, those that were moved aside, and those of its plan's subsets."""
     run = root.parent.parent if root.parent.name == PLAN else root
-    return [place / "labels" for place in (run, *sorted((run / PLAN).glob(f"{SUBSET}*"))) if place != root]
+    places = [place / "labels" for place in (run, *sorted((run / PLAN).glob(f"{SUBSET}*")))]
+    return [place for place in (*places, *former_directories(root / "labels")) if place != directory]
 
 
 def choose_labels(config: RunConfig, directory: Path) -> dict[str, Any]:

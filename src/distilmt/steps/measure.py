@@ -37,8 +37,9 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
             bar.advance(1, bleu=round(scores["bleu"], 2))
     sample = [s for s in sources if s.strip()][: config.evaluation.speed_sentences]
     paths = {name: root / "exports" / name for name in names}
-    speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
-    write_json(directory / "speed.json", {name: asdict(found) for name, found in speeds.items()})
+    if not (directory / "speed.json").exists():
+        speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
+        write_json(directory / "speed.json", {name: asdict(found) for name, found in speeds.items()})
     examine_models(config, root, names, directory)
     return {f"bleu {name}": results[name]["scores"]["bleu"] for name in names}
 

@@ -67,6 +67,8 @@ class HuggingFacePieces:
         from transformers import AutoTokenizer
 
         self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
+        # What CTranslate2 adds itself is not given to it.
+        self._ends = None if facts.get("source_end", True) else self._tokenizer.eos_token
         if "source_language" in facts:
             self._tokenizer.src_lang = facts["source_language"]
         self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
@@ -84,7 +86,8 @@ class HuggingFacePieces:
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Pieces of each text, as the model reads them; none of an empty one."""
         to_pieces = self._tokenizer.convert_ids_to_tokens
-        return [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
+        rows = [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
+        return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""

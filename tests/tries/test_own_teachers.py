@@ -14,7 +14,8 @@ from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
-from distilmt.export.transformers import save_marian
+from distilmt.export.sentencepiece_files import sentencepiece_files
+from distilmt.export.transformers import save_marian, write_tokenizer
 from distilmt.teachers.local import load_marian
 from distilmt.teachers.outside import Outside, probe
 from distilmt.translator import Translator
@@ -98,3 +99,73 @@ def test_s2_keys_that_name_code(learnt, shared_tokenizer, tmp_path):
         (tmp_path / "model" / "config.json").write_text(json.dumps(config | {key: "kernels-community/evil"}))
         with pytest.raises(UserError, match=f"config.json sets '{key}' to \"kernels-community/evil\""):
             external.about(TeacherConfig(path=str(tmp_path / "model")))
+
+
+def laid_down(learnt, tokenizer, directory, names, **config):
+    """An export as other tools lay it down: no distilmt.json, and SentencePiece under other names."""
+    export(load_marian(learnt), tokenizer, directory, "float32")
+    (directory / "distilmt.json").unlink()
+    spm = (directory / "source.spm").read_bytes()
+    for file in directory.glob("*.spm"):
+        file.unlink()
+    for name in names:
+        (directory / name).write_bytes(spm)
+    about = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(about | config))
+    return {"kind": "ctranslate2", "path": str(directory)}
+
+
+def test_t69_an_end_that_ctranslate2_adds_is_not_added_twice(learnt, shared_tokenizer, tmp_path):
+    for adds in (True, False):
+        names = ["source.spm", "target.spm"]
+        facts = laid_down(learnt, shared_tokenizer, tmp_path / f"opus-{adds}", names, add_source_eos=adds)
+        export_foreign(facts, tmp_path / "teacher", "float32", "en", "it")
+        about = json.loads((tmp_path / "teacher" / "distilmt.json").read_text())
+        assert about["source_end"] is not adds
+        sources = toy.pairs(5, seed=3)[0]
+        export(load_marian(learnt), shared_tokenizer, tmp_path / "own", "float32")
+        assert Translator(tmp_path / "teacher").translate(sources) == Translator(tmp_path / "own").translate(sources)
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["spm.de.model", "spm.en.model"], ("spm.en.model", "spm.de.model")),
+        (["src.spm.model", "tgt.spm.model"], ("src.spm.model", "tgt.spm.model")),
+        (["source.spm", "target.spm"], ("source.spm", "target.spm")),
+        (["joint.spm.model"], ("joint.spm.model", "joint.spm.model")),
+        (["joint.spm.model", "src.spm.model", "tgt.spm.model"], ("src.spm.model", "tgt.spm.model")),
+        (["sentencepiece.bpe.model"], ("sentencepiece.bpe.model", "sentencepiece.bpe.model")),
+        (["sentencepiece.model", "other.model"], ("sentencepiece.model", "sentencepiece.model")),
+        (["en-de.source.model", "en-de.target.model"], ("en-de.source.model", "en-de.target.model")),
+        (["a.model", "b.model"], None),
+        (["spm.en.model", "spm.fr.model"], None),
+    ],
+)
+def test_t71_which_sentencepiece_model_is_whose(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / name).write_bytes(b"\n\x0e\n\x05<unk>")
+    if expected is None:
+        with pytest.raises(UserError, match=r"several SentencePiece models.*name them source\.spm and target\.spm"):
+            sentencepiece_files(tmp_path, "en", "de")
+    else:
+        assert tuple(file.name for file in sentencepiece_files(tmp_path, "en", "de")) == expected
+
+
+def test_t72_argos_packages_with_bpe_end_in_one_line(learnt, shared_tokenizer, tmp_path):
+    laid_down(learnt, shared_tokenizer, tmp_path / "pack" / "model", [])
+    (tmp_path / "pack" / "metadata.json").write_text("{}")
+    (tmp_path / "pack" / "bpe.model").write_text("#version: 0.2\nt h\nth e</w>\n")
+    facts = {"kind": "ctranslate2", "path": str(tmp_path / "pack")}
+    with pytest.raises(UserError, match=r"bpe\.model holds merges of subword-nmt, which are not read"):
+        export_foreign(facts, tmp_path / "teacher", "int8", "en", "it")
+
+
+@pytest.mark.parametrize("text", ["a </s> b", "</s>", "<unk> a", "<pad> a </s>", "a<pad>"])
+def test_t48_control_pieces_in_a_text_are_text(shared_tokenizer, tmp_path, text):
+    from transformers import AutoTokenizer
+
+    write_tokenizer(shared_tokenizer, tmp_path, 64)
+    ids = AutoTokenizer.from_pretrained(tmp_path)(text).input_ids
+    assert ids == shared_tokenizer.source.encode([text])[0]
+    assert ids.count(0) == 1 and shared_tokenizer.pad not in ids

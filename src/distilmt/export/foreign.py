@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer
 from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.export.huggingface import Unconverted, export_huggingface, languages, positions, prefix_of
+from distilmt.export.sentencepiece_files import sentencepiece_files
 from distilmt.rundir import atomic_directory, read_json, write_json
 from distilmt.unpacking import unzip
 
@@ -78,26 +79,44 @@ def copy_ctranslate2(facts: dict[str, Any], directory: Path, compute_type: str, 
 def _pieces(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
     """Copy whatever tokenizer lies there; what distilmt.json then says."""
     about: dict[str, Any] = {"format": 1, "max_positions": _ARGOS_POSITIONS}
-    beside = next((p for p in (model, place) if list(p.glob("*.spm")) + list(p.glob("*.model"))), None)
+    # CTranslate2 then adds </s> itself (ct2-opus-mt-converter writes that down, ct2-transformers-converter does not).
+    adds_end = bool(_config(model).get("add_source_eos", False))
     if any((model / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")):
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         tokenizer.save_pretrained(directory / "tokenizer")
         about |= {"tokenizer": "huggingface", "max_positions": positions(tokenizer)}
+        about |= {"source_end": False} if adds_end else {}
         return about | languages(tokenizer, source, target, str(place))
-    if beside is None:
+    files = sentencepiece_files(model, source, target) or sentencepiece_files(place, source, target)
+    if files is None:
         raise UserError(
             f"teacher {str(place)!r} has no tokenizer beside model.bin: put its source.spm and target.spm, "
             "sentencepiece.model or tokenizer.json there"
         )
-    own = sorted([*beside.glob("*.spm"), *beside.glob("*.model")])
-    marian = (beside / "source.spm").exists()
-    shutil.copyfile(beside / "source.spm" if marian else own[0], directory / "source.spm")
-    if (beside / "target.spm").exists():
-        shutil.copyfile(beside / "target.spm", directory / "target.spm")
+    shutil.copyfile(files[0], directory / "source.spm")
+    if files[1] != files[0]:
+        shutil.copyfile(files[1], directory / "target.spm")
     package = read_json(place / "metadata.json") if (place / "metadata.json").exists() else {}
     prefix = package.get("target_prefix")
     # Marian's models read </s> at the end of a source; those that OpenNMT makes for Argos do not.
-    return about | {"source_end": marian} | ({"target_prefix": prefix} if prefix else {})
+    marian = files[0].name == "source.spm"
+    return about | {"source_end": marian and not adds_end} | ({"target_prefix": prefix} if prefix else {})
+
+
+def _config(model: Path) -> dict[str, Any]:
+    """CTranslate2's own configuration of a model; older ones have none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    file = model / "config.json"
+    try:
+        content = read_json(file) if file.exists() else {}
+        if isinstance(content, dict):
+            return content
+    except (ValueError, RecursionError):
+        pass
+    raise UserError(f"{file} is no JSON object: convert or download the model again")
 
 
 def _unzipped(path: Path, place: Path) -> Path:

@@ -64,6 +64,7 @@ def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -
         "pad_token": "<pad>",
         **(read_json(path) if path.exists() else {}),
         "model_max_length": max_positions,
+        "split_special_tokens": True,  # `</s>` in a text is text, not its end
     }
     write_json(path, config)
 

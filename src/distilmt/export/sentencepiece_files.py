@@ -1,0 +1,83 @@
+"""Which SentencePiece model beside a CTranslate2 model cuts the source, and which joins the target.
+
+Every toolkit has names of its own for them; a wrong guess would cut one language into the other's pieces in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from distilmt.errors import UserError
+
+_SOURCE, _TARGET = {"src", "source"}, {"tgt", "trg", "target"}
+_JOINT = {"joint", "shared", "common", "joined"}
+_SINGLE = (
+    "sentencepiece.model",
+    "sentencepiece.bpe.model",
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.spm",
+    "spm.spm",
+)
+_WANTED = "source.spm and target.spm, src.spm.model and tgt.spm.model, joint.spm.model, or one sentencepiece.model"
+
+
+def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path, Path] | None:
+    """The models of source and target, which may be one; None where there is none.
+
+    Args:
+        directory: where they lie.
+        source: source language code.
+        target: target language code.
+
+    Raises:
+        UserError: there are several, and their names do not tell which is whose; or pieces of subword-nmt alone.
+    """
+    files = sorted([*directory.glob("*.spm"), *directory.glob("*.model")])
+    texts = [file for file in files if _is_subword_nmt(file)]
+    files = [file for file in files if file not in texts]
+    if texts and not files:
+        raise UserError(
+            f"{texts[0]} holds merges of subword-nmt, which are not read: take a package with sentencepiece.model, or "
+            "name a program as teacher.command that translates with this one (argos-translate)"
+        )
+    if len(files) < 2:
+        return (files[0], files[0]) if files else None
+    sources = _named(files, _SOURCE, source, target)
+    targets = _named(files, _TARGET, target, source)
+    joint = [file for file in files if _words(file) & _JOINT]
+    if len(joint) == 1 and any(directory.glob("shared_vocabulary.*")):
+        return joint[0], joint[0]
+    if len(sources) == 1 and len(targets) == 1:
+        return sources[0], targets[0]
+    single = joint or [file for file in files if file.name in _SINGLE]
+    if len(single) == 1:
+        return single[0], single[0]
+    raise UserError(
+        f"{directory} has several SentencePiece models ({', '.join(file.name for file in files)}), and their names do "
+        f"not tell which is of {source} and which of {target}: name them {_WANTED}"
+    )
+
+
+def _named(files: list[Path], words: set[str], language: str, other: str) -> list[Path]:
+    """The files that are named for a side, else those that are for its language."""
+    by_side = [file for file in files if _words(file) & words]
+    own, foreign = _codes(language), _codes(other)
+    return by_side or [file for file in files if _words(file) & own and not _words(file) & (foreign - own)]
+
+
+def _words(file: Path) -> set[str]:
+    return set(re.split(r"[._-]+", file.name.lower())[:-1])
+
+
+def _codes(language: str) -> set[str]:
+    plain = language.lower().replace("-", "_")
+    return {plain, plain.split("_")[0]}
+
+
+def _is_subword_nmt(file: Path) -> bool:
+    """Whether a file is text: `#version: 0.2` and pairs of pieces, instead of SentencePiece's binary."""
+    with file.open("rb") as opened:
+        head = opened.read(200)
+    return head.startswith(b"#version") or (file.name.startswith("bpe") and head.isascii() and b"\0" not in head[:100])

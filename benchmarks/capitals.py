@@ -1,6 +1,6 @@
 """Sentences in capitals: given to the model as they stand, and in lower case.
 
-    python benchmarks/capitals.py MODEL --corpus RUN/corpus [--sentences 400]
+    python benchmarks/capitals.py MODEL --corpus RUN/corpus [--sentences 200]
 
 Sources and references of the test set are upper-cased; scores are of upper-cased translations.
 """
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="an exported model")
     parser.add_argument("--corpus", type=Path, required=True, help="the corpus directory of its run")
-    parser.add_argument("--sentences", type=int, default=400)
+    parser.add_argument("--sentences", type=int, default=200)
     parser.add_argument("--name", default="capitals", help="of the files in results/")
     chosen = parser.parse_args()
     test = pq.read_table(chosen.corpus / "test.parquet").to_pydict()

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt import lettercase, symbols
-from distilmt.pieces import without_broken_bytes
+from distilmt.pieces import is_broken, without_broken_bytes
 from distilmt.reading import Reading, View
 from distilmt.speaker import Hypothesis
 
@@ -60,6 +60,37 @@ def test_broken_bytes_are_dropped_and_whole_characters_stay(tokens):
     assert "\ufffd" not in raw.decode() and b"\n" not in raw
     assert [t for t in made if not t.startswith("<0x")] == [t for t in tokens if not t.startswith("<0x")]
     assert without_broken_bytes(["<0xE2>", "<0x82>", "<0xAC>"]) == ["<0xE2>", "<0x82>", "<0xAC>"]
+
+
+FOREIGN = ["Антонин", "Dvořák", "ħouse", "हिन्दी", "漢字", "e\u0301t"]
+
+
+@given(st.lists(st.one_of(words, st.sampled_from([*FOREIGN, "™", "ab™"])), min_size=1, max_size=8).map(" ".join))
+def test_words_that_a_model_cannot_write_stay(text):
+    reading = Reading(text, ASCII)
+    while reading.result is None:
+        broken = [not request.isascii() for request in reading.requests]
+        tokens = [["▁nota", "<0xE6>"] if each else ["▁nota"] for each in broken]
+        reading.take([[Hypothesis("nota", written, -1.0)] for written in tokens])
+    translation = reading.result[0].text
+    assert all(translation.count(word) == text.count(word) for word in FOREIGN)
+    assert symbols.counts(translation) == symbols.counts(text)
+
+
+@given(st.lists(st.sampled_from(FOREIGN[:1] + FOREIGN[3:5]), min_size=1, max_size=4).map(" ".join))
+def test_a_text_in_letters_that_a_model_lacks_comes_back_and_is_never_given_to_it(text):
+    assert through(text, ASCII, lambda request: "rubbish") == (text, [])
+
+
+def test_letters_that_a_model_lacks():
+    assert [run.text for run in symbols.unknown_words("my Dvořák, हिन्दी and é", str.isascii)] == [
+        "Dvořák",
+        "हिन्दी",
+        "é",
+    ]
+    rare = symbols.unknown_words("我叫王喆。", lambda c: c != "喆")
+    assert [(run.start, run.text) for run in rare] == [(3, "喆")]
+    assert is_broken(["a", "<unk>"]) and is_broken(["<0xFF>"]) and not is_broken(["<0xC3>", "<0xA9>", "a"])
 
 
 @given(st.text(max_size=30))

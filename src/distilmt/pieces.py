@@ -15,6 +15,7 @@ from distilmt.exported import content, has_file
 from distilmt.speaker import Attended, Span
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
+_UNKNOWN = "<unk>"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -38,7 +39,8 @@ class SentencePieces:
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        return str(self._target.decode(without_broken_bytes(pieces[len(self.prefix) :])))
+        written = [piece for piece in pieces[len(self.prefix) :] if piece != _UNKNOWN]
+        return str(self._target.decode(without_broken_bytes(written)))
 
     def knows(self, character: str) -> bool:
         """Whether there is a piece for a character, on the source's side."""
@@ -120,6 +122,11 @@ def without_broken_bytes(pieces: list[str]) -> list[str]:
         text = bytes(int(piece[3:5], 16) for piece in run).decode("utf-8", "ignore")
         kept += [f"<0x{byte:02X}>" for byte in _CONTROL.sub("", text).encode()]
     return kept
+
+
+def is_broken(pieces: Sequence[str]) -> bool:
+    """Whether a model wrote something that is no text: the unknown piece, or bytes that are no UTF-8 together."""
+    return _UNKNOWN in pieces or without_broken_bytes(list(pieces)) != list(pieces)
 
 
 def by_word(said: str, spans: list[Span], attention: list[list[float]], source: list[Span]) -> list[Attended]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from distilmt import lettercase, symbols
+from distilmt.corpora.cleaning import unspaced
+from distilmt.pieces import is_broken
 from distilmt.speaker import Hypothesis
 from distilmt.symbols import Run
 
@@ -41,6 +43,9 @@ class Reading:
         self.requests: list[str] = []
         if not symbols.has_letters(text):
             self.result = [Hypothesis(text, [], 0.0)] if text.strip("\ufeff\u200b \t\r\n\f\v") else []
+            return
+        if not symbols.has_known_letters(text, view.knows):  # of it the model could only make something up
+            self.result = [Hypothesis(text, [], 0.0)]
             return
         start, end = self._core()
         self._before, core, self._behind = text[:start], text[start:end], text[end:]
@@ -92,7 +97,8 @@ class Reading:
                 self._marked[_trimmed(bare)] = _trimmed(core[slice(*token)], run.text)
                 at = run.end
                 continue
-            a, b = token if _is_inside_word(core, run) and token[0] >= at else (run.start, run.end)
+            whole = _is_inside_word(core, run) and token[0] >= at and not unspaced(run.text)
+            a, b = token if whole else (run.start, run.end)
             parts[-1] += core[at:a]
             parts += [core[a:b], ""]
             at = b
@@ -103,12 +109,13 @@ class Reading:
     def take(self, answers: Sequence[list[Hypothesis]]) -> None:
         """Go on with the answers to `requests`: there is a `result`, or there are other requests."""
         made = self._assembled(answers)
-        if not self._retried and (reason := self._flaw(made[0].text if made else "")):
+        broken = any(is_broken(ranked[0].tokens) for ranked in answers if ranked)
+        if not self._retried and (reason := self._flaw(made[0].text if made else "", broken)):
             self._retried, self._first = reason, made
             if reason == "title":
                 self._plan(lettercase.lowered(self._asked, self._view.source), self._unknown(), glued=True)
             else:
-                self._plan(self._asked, symbols.runs(self._asked), glued=False)
+                self._plan(self._asked, self._kept(broken), glued=False)
             if self.requests:
                 return
             made = [self._joined([None] * len(self._parts[::2]))]
@@ -119,10 +126,17 @@ class Reading:
     def _unknown(self) -> list[Run]:
         return [run for run in symbols.runs(self._asked) if not symbols.is_known(run, self._view.knows)]
 
-    def _flaw(self, answer: str) -> str:
+    def _kept(self, broken: bool) -> list[Run]:
+        """Symbols, and with a `broken` answer the words that the model cannot write."""
+        words = symbols.unknown_words(self._asked, self._view.knows) if broken else []
+        return sorted([*symbols.runs(self._asked), *words], key=lambda run: run.start)
+
+    def _flaw(self, answer: str, broken: bool) -> str:
         """What is wrong with an answer, if another way may do better."""
         if symbols.counts(self._asked) - symbols.counts(answer):
             return "symbols"
+        if broken and symbols.unknown_words(self._asked, self._view.knows):
+            return "letters"
         return "title" if self._style == "title" and lettercase.is_copy(self._asked, answer) else ""
 
     def _titled(self, made: list[Hypothesis]) -> list[Hypothesis]:

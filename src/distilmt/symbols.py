@@ -71,6 +71,18 @@ def _class_of(character: str) -> str:
 _CLASSES = _Classes()
 
 
+class _LetterClasses(dict[int, str]):
+    """Table for `str.translate`: `l` a letter or a mark on one, `o` all else."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = "l" if unicodedata.category(chr(code))[0] in "LM" else "o"
+        return self[code]
+
+
+_LETTER_CLASSES = _LetterClasses()
+_LETTERS = re.compile("l+")
+
+
 def runs(text: str) -> list[Run]:
     """Where symbols stand in a text: Unicode's S* beyond ASCII, emoji with their joiners, flags and keycaps."""
     if text.isascii():
@@ -90,6 +102,20 @@ def is_mathematical(run: Run) -> bool:
     )
 
 
+def unknown_words(text: str, knows: Knows) -> list[Run]:
+    """Words with a letter that a model has no piece for; of scripts without spaces, those letters alone."""
+    if text.isascii():
+        return []
+    words: list[Run] = []
+    for match in _LETTERS.finditer(text.translate(_LETTER_CLASSES)):
+        start, word = match.start(), text[slice(*match.span())]
+        if unspaced(word):
+            words += [Run(start + i, start + i + 1, c) for i, c in enumerate(word) if not knows(c)]
+        elif not all(map(knows, unicodedata.normalize("NFC", word))):
+            words.append(Run(start, match.end(), word))
+    return words
+
+
 def counts(text: str) -> Counter[str]:
     """How often each symbol stands in a text."""
     return Counter(c for run in runs(text) for c in run.text if c not in _JOINERS)
@@ -98,6 +124,11 @@ def counts(text: str) -> Counter[str]:
 def has_letters(text: str) -> bool:
     """Whether there is anything to translate in a text."""
     return any(map(str.isalpha, text))
+
+
+def has_known_letters(text: str, knows: Knows) -> bool:
+    """Whether a model has a piece for a letter of a text, in either case or in plain form."""
+    return any(c.isalpha() and (knows(c) or knows(c.lower()[0])) for c in folded(text, knows))
 
 
 def folded(text: str, knows: Knows) -> str:

@@ -29,6 +29,7 @@ _Item = TypeVar("_Item")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # What joins a part to the word beside it, at the part's start and at its end.
 _JOINT_BEFORE, _JOINT_BEHIND = re.compile(r"^[-–—/'’](?=\w{2})"), re.compile(r"(?<=\w)[-–—/'’]$")
+_SPACED_STOP = re.compile("[。！？] ")
 _MANY = 200  # Sentences with more marks are translated in parts at once.
 # So are longer ones with marks in them: placing a mark looks at all of the sentence.
 _LONG = 5000
@@ -132,11 +133,12 @@ def _edged(parts: Unit, strict: bool) -> Job:
 def _respaced(unit: Unit, made: Unit) -> Unit:
     """Behind a full stop of Chinese or Japanese there is no space, behind a western one there is."""
     east = {p[-1:] for p in unit if isinstance(p, str)} & set("。！？")
+    spaced = any(_SPACED_STOP.search(p) for p in unit if isinstance(p, str))  # as its writer wants it
     found: Unit = []
     for part in made:
         before = found[-1] if found else None
         if isinstance(part, str) and isinstance(before, str):
-            if part == " " and before.endswith(("。", "！", "？")) and not east:
+            if part == " " and before.endswith(("。", "！", "？")) and not (east or spaced):
                 continue
             part = f" {part}" if east and before.endswith((".", "!", "?")) and part[:1].isalnum() else part
         found.append(part)

@@ -43,6 +43,8 @@ class LabelJob:
     """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
     cores: int | None = None
     """Batches translated side by side by a worker of a cluster; None takes one per core of this machine."""
+    trains_on_hypotheses: bool = True
+    """Whether a student learns from the translations, so that a teacher without any of use is of no use."""
 
 
 class Speakers:

@@ -19,8 +19,10 @@ from distilmt.labels.reuse import Kept
 from distilmt.labels.rows import Shard
 from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelWriter
+from distilmt.labels.trial import Trial
 from distilmt.rundir import fingerprint_files
 from distilmt.teachers import external
+from distilmt.teachers.answers import totals
 from distilmt.teachers.local import weights_fingerprint
 
 
@@ -41,7 +43,8 @@ def label(
         Counts, for the step's record; `seconds_per_sentence` of those that were asked by this call, None without any.
 
     Raises:
-        UserError: word distributions are wanted of a teacher that has another vocabulary; or `cluster.ask`'s.
+        UserError: word distributions are wanted of a teacher that has another vocabulary; its first hypotheses are of
+            no use; or `cluster.ask`'s.
     """
     outside = external.pointer(job.teacher)
     if outside and job.wants_words:
@@ -55,19 +58,32 @@ def label(
     asked, again, seconds = 0, 0, 0.0
     begun = int(writer.manifest["rows"])
     waiting: dict[int, pa.Table] = {}
-    ask = cluster.ask if job.config.engine == "ray" else _ask
+    trial = Trial(job)
     with progress.task("labelling", total, "sentences", begun) as bar:
         rest = _unknown(shards, writer, kept, waiting)
-        for number, shard in ask(rest, job, directory):
+        on_cluster = job.config.engine == "ray"
+        for number, shard in cluster.ask(rest, job, directory) if on_cluster else _ask(rest, job, directory, trial):
             sentences = waiting.pop(number)
             asked, again, seconds = asked + shard.rows, again + shard.decoded_again, seconds + shard.seconds
             writer.add(kept.completed(sentences, shard), number)
             bar.advance(sentences.num_rows)
+            trial.after(shard)
     writer.finish()
     told: dict[str, Any] = {"reused": writer.manifest["rows"] - begun - asked}
     told |= {"seconds_per_sentence": seconds / asked if asked else None}
     told |= {"decoded_again": again} if again else {}
+    told |= {"answers": answers} if (answers := _answer_totals(outside)) else {}
     return {"sentences": total, "shards": len(writer.done())} | told
+
+
+def _answer_totals(outside: dict[str, Any] | None) -> dict[str, float]:
+    """What a program's or server's answers to this run came to, all calls together; it is shown as well."""
+    path = (outside or {}).get("answers")
+    counts = {what: much for what, much in totals(Path(path)).items() if much} if path else {}
+    if outside and counts:
+        amounts = ", ".join(f"{what.replace('_', ' ')} {much:,.10g}" for what, much in counts.items())
+        progress.say(f"answers of {outside['name']} in this run: {amounts}")
+    return counts
 
 
 def _unknown(
@@ -86,11 +102,14 @@ def _unknown(
             writer.add(kept.completed(sentences, None), number)
 
 
-def _ask(shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path) -> Iterator[tuple[int, Shard]]:
+def _ask(
+    shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path, trial: Trial
+) -> Iterator[tuple[int, Shard]]:
     """Label in this process, one shard after another; the teacher is loaded when there is one to be labelled."""
     asker = None
     for number, sentences in shards:
         asker = asker or Asker(job, directory)
+        trial.before(asker.speakers, sentences)
         yield number, asker.shard(sentences)
 
 

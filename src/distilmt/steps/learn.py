@@ -71,6 +71,7 @@ def label_job(config: RunConfig, root: Path) -> LabelJob:
         target_language=config.corpus.target,
         wants_words=config.labels.top_k > 0,
         endpoint=config.teacher.endpoint,
+        trains_on_hypotheses=config.student.objective.reference_share < 1,
     )
 
 

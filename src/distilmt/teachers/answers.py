@@ -57,8 +57,7 @@ class Answers:
 
     def spent(self) -> dict[str, float]:
         """What all processes together spent."""
-        with closing(self._open()) as file:
-            return dict(file.execute("SELECT what, much FROM spent ORDER BY what"))
+        return totals(self._path)
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=60)
@@ -66,6 +65,14 @@ class Answers:
     def _key(self, text: str, count: int, sampling: float) -> bytes:
         asked = json.dumps([self._teacher, text, count, sampling])
         return blake2b(asked.encode(), digest_size=16).digest()
+
+
+def totals(path: Path) -> dict[str, float]:
+    """Requests, tokens, money and answers that were no translation, by kind, of all processes that wrote a file."""
+    if not path.exists():
+        return {}
+    with closing(sqlite3.connect(path, timeout=60)) as file:
+        return dict(file.execute("SELECT what, much FROM spent ORDER BY what"))
 
 
 def _parts(keys: list[bytes]) -> list[list[bytes]]:

@@ -1,0 +1,113 @@
+"""Whether a teacher translates at all: its first hypotheses are judged before thousands are made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distilmt import progress
+from distilmt.errors import UserError
+from distilmt.labels.rows import Shard
+from distilmt.labels.selection import Texts, usable
+from distilmt.labels.speakers import LabelJob, Speakers
+from distilmt.teachers import external
+
+SIZE = 100
+"""Sentences that are judged."""
+_LEAST = 50
+"""Fewer than these are not judged: the check before training tells of all together."""
+_LOUD_SHARE = 0.1
+_MOST_SHARE, _MOST_SHARE_OWN = 0.9, 0.99
+"""More is a teacher of no use. One that this run trained may be a small experiment, so as `dataset.check_dropped`."""
+_EXAMPLE = 80
+
+
+class Trial:
+    """Judges the first hypotheses of a teacher, once."""
+
+    def __init__(self, job: LabelJob) -> None:
+        self._job = job
+        self._outside = external.pointer(job.teacher) is not None
+        self._done = not job.config.hypotheses
+        self._sources: list[str] = []
+        self._references: list[str | None] = []
+        self._hypotheses: list[str] = []
+
+    def before(self, speakers: Speakers | None, sentences: pa.Table) -> None:
+        """Judge the beginning of a shard that is large enough for its whole to take long.
+
+        The hypotheses are made again with the shard, so that its bytes do not depend on this: what a server has
+        answered is remembered, and for a model a hundred sentences are little.
+
+        Raises:
+            UserError: nearly all are of no use.
+        """
+        if self._done or speakers is None or sentences.num_rows < 5 * SIZE:
+            return
+        first = sentences.slice(0, SIZE)
+        sources = first["source"].to_pylist()
+        hypotheses = [found[0].text if found else "" for found in speakers.translate(sources)]
+        self._add(sources, first["target"].to_pylist(), hypotheses)
+
+    def after(self, shard: Shard) -> None:
+        """Judge the rows of a shard, together with those before where they are few.
+
+        Raises:
+            UserError: nearly all are of no use.
+        """
+        if self._done:
+            return
+        columns = ["source", "reference", "hypotheses"]
+        rows = pq.read_table(pa.BufferReader(shard.content), columns=columns).slice(0, SIZE)
+        hypotheses = [found[0]["text"] if found else "" for found in rows["hypotheses"].to_pylist()]
+        self._add(rows["source"].to_pylist(), rows["reference"].to_pylist(), hypotheses)
+
+    def _add(self, sources: Sequence[str], references: Sequence[str | None], hypotheses: Sequence[str]) -> None:
+        self._sources += sources
+        self._references += references
+        self._hypotheses += hypotheses
+        if len(self._sources) >= _LEAST:
+            self._done = True
+            self._judge()
+
+    def _judge(self) -> None:
+        tokenizer = self._job.tokenizer
+        tokens = tokenizer.target.encode(self._hypotheses)
+        lengths = np.array([len(ids) for ids in tokenizer.source.encode(self._sources)])
+        good, dropped = usable(
+            np.array([i for ids in tokens for i in ids], dtype=np.int64),
+            np.cumsum([0, *map(len, tokens)]),
+            lengths,
+            replace(self._job.config, max_ter=None),
+            sys.maxsize,  # positions are the student's, and say nothing of the teacher
+            Texts(self._sources, self._references, self._hypotheses),
+        )
+        share = 1 - float(good.mean())
+        if share < _LOUD_SHARE:
+            return
+        text = self._message(int(np.argmin(good)), dropped)
+        if share >= _MOST_SHARE if self._outside else share > _MOST_SHARE_OWN and self._job.trains_on_hypotheses:
+            raise UserError(f"{text}: {self._remedy()}")
+        progress.say(f"warning: {text}: {self._remedy()}")
+
+    def _message(self, row: int, dropped: dict[str, int]) -> str:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))
+        example = f"{_short(self._sources[row])} becomes {_short(self._hypotheses[row])}"
+        total = len(self._sources)
+        return (
+            f"{sum(dropped.values()):,} of the teacher's first {total:,} hypotheses are useless ({reasons}; {example})"
+        )
+
+    def _remedy(self) -> str:
+        cause = "check teacher.path, teacher.command or teacher.url, the languages and teacher.prefix"
+        cause = cause if self._outside else "train the teacher longer or on more text"
+        return f"{cause}, or loosen labels.max_repetition, max_length_ratio or drop_copies"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _EXAMPLE else text[: _EXAMPLE - 1] + "…")

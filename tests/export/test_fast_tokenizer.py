@@ -3,7 +3,7 @@ import json
 import pytest
 import tokenizers as library
 import toy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distilmt import tokenizer as tokenizers
@@ -27,6 +27,63 @@ def both(tmp_path_factory):
         write_fast_tokenizer(tokenizer.source, directory / "tokenizer.json")
         found[kind] = tokenizer, library.Tokenizer.from_file(str(directory / "tokenizer.json"))
     return found
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory):
+    """For either algorithm, with bytes to fall back on and without, a tokenizer that knows the characters of `</s>`."""
+    texts, targets = toy.pairs(300)
+    texts = [f"{text} <p> 0x4{i % 10} A/B </a> und </s {text}" for i, text in enumerate(texts)]
+    found = []
+    for kind in KINDS:
+        for fallback in (True, False):
+            directory = tmp_path_factory.mktemp(kind)
+            tokenizers.train(texts, targets, TokenizerConfig(vocab_size=450, model_type=kind), directory, seed=1)
+            if not fallback:
+                without_bytes(directory, "/" if kind == "unigram" else "")
+            tokenizer = tokenizers.load(directory)
+            write_fast_tokenizer(tokenizer.source, directory / "tokenizer.json")
+            found.append((tokenizer, library.Tokenizer.from_file(str(directory / "tokenizer.json"))))
+    return found
+
+
+def without_bytes(directory, unknown):
+    """Change SentencePiece's models as those are that know no bytes, nor some characters."""
+    from sentencepiece import sentencepiece_model_pb2 as model
+
+    for file in directory.glob("*.spm"):
+        proto = model.ModelProto.FromString(file.read_bytes())
+        proto.trainer_spec.byte_fallback = False
+        for piece in proto.pieces:
+            if piece.type == piece.BYTE or (piece.type == piece.NORMAL and unknown and unknown in piece.piece):
+                piece.type = piece.UNUSED
+        file.write_bytes(proto.SerializeToString())
+
+
+SPELLED = st.lists(
+    st.sampled_from(["</s>", "<unk>", "<pad>", "<s>", "<0x41>", "<0x", "<", "/", "s>", " ", "ba", "pad", "unk", "é"]),
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=SPELLED)
+@example("</s>")
+@example("<unk>")
+@example("<pad>")
+@example("ba </s> ri")
+@example("a<pad>b</s>")
+@example("<0x41>")
+def test_special_pieces_in_a_text_are_text(both, reading, text):
+    text = normalise(text)
+    for tokenizer, fast in [*both.values(), *reading]:
+        ids, expected = fast.encode(text).ids, tokenizer.source.encode([text])[0]
+        assert ids.count(0) == 1 and ids[-1] == 0 and tokenizer.pad not in ids
+        if "<0x41>" not in text:  # a piece of SentencePiece's may reach over the place where it is cut
+            assert ids == expected
+        if tokenizers.UNK not in expected:
+            assert fast.decode(ids) == tokenizer.source.decode([expected])[0]
+            assert fast.decode([tokenizer.pad, *ids, tokenizer.pad]) == fast.decode(ids)
 
 
 WORDS = st.lists(st.sampled_from([*toy.SOURCE_WORDS, *toy.LATIN_WORDS]), max_size=12).map(" ".join)

@@ -56,7 +56,7 @@ def by_transformers_js(project, export, texts, dtype, kind="shared"):
 @pytest.mark.parametrize("dtype", ["fp32", "q8"])
 def test_it_says_what_onnx_runtime_says(tmp_path, node_project, learnt, shared_tokenizer, card, dtype):
     export_onnx(load_marian(learnt), shared_tokenizer, tmp_path / "student-onnx", card)
-    texts = [*toy.pairs(40, seed=99)[0], "Zürich 12 (a)", "ban " * 12]
+    texts = [*toy.pairs(40, seed=99)[0], "Zürich 12 (a)", "ban " * 12, "ba </s> ri", "<pad> ban <unk>", "<0x41> ban"]
     ours = by_onnxruntime(tmp_path / "student-onnx", texts, quantized=dtype == "q8")
     theirs = by_transformers_js(node_project, tmp_path / "student-onnx", texts, dtype)
     assert all(map(_alike, theirs, ours)) and len(set(ours)) > 20

@@ -2,6 +2,9 @@
 
 transformers.js looks for one such file and uses it for both languages. Its ids are the model's, so that a vocabulary
 of both languages needs one file; split vocabularies need two.
+
+`</s>`, `<unk>` and `<pad>` are no added tokens there: these are looked for in every text, and `</s>` in one would end it.
+The post-processor writes the end by its id, the decoder leaves all three out.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from distilmt.errors import UserError
 from distilmt.extras import install_command
@@ -18,6 +21,12 @@ from distilmt.tokenizer import EOS, PAD_PIECE, UNK, Side
 
 _FOREIGN = 100.0
 """How much less likely than the least likely piece one is that only the other language has: it is there to be read."""
+_UNREACHABLE = 1000.0
+"""How much less likely than the least likely piece one is that no text is cut into: spelling it costs less."""
+_SPECIAL = ("</s>", "<unk>", PAD_PIECE)
+_BYTE_NAME = Regex("<(?=0x[0-9A-F]{2}>)")
+_CUT = "\uf8ff"
+"""A private character between the `<` and the rest of a byte's name that stands in a text: it is cut there."""
 _COMMON = [*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2027), 0x20AC]
 """Characters that the normaliser spells in bytes where no piece has them: transformers.js's Unigram cannot do so."""
 
@@ -31,15 +40,17 @@ def write_fast_tokenizer(side: Side, path: Path) -> None:
     proto = _proto(side)
     bpe = proto.trainer_spec.model_type == proto.trainer_spec.BPE
     tokenizer = Tokenizer(_bpe(side, proto) if bpe else _unigram(side, proto))
-    tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *([] if bpe else _spelling(proto))])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme="always", split=True)
+    spelling = [] if bpe else [normalizers.Replace(_BYTE_NAME, f"<{_CUT}"), *_apart(proto), *_spelling(proto)]
+    tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *spelling])
+    words = pre_tokenizers.Metaspace("▁", prepend_scheme="always", split=True)
+    tokenizer.pre_tokenizer = words if bpe else pre_tokenizers.Sequence([words, pre_tokenizers.Split(_CUT, "removed")])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", EOS)]
     )
+    unread = [decoders.Replace(piece, "") for piece in _SPECIAL]  # of a piece at a time: a spelled one stays
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        [*unread, decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    tokenizer.add_special_tokens([AddedToken(p, special=True, normalized=False) for p in ("</s>", "<unk>", PAD_PIECE)])
     with atomic_path(path) as temporary:
         tokenizer.save(str(temporary))
 
@@ -64,6 +75,20 @@ def _normalizers(proto: Any) -> list[Any]:
     return found
 
 
+def _apart(proto: Any) -> list[Any]:
+    """Replacements that keep a text which spells a special piece from being cut into that piece.
+
+    A character of its name that is in no piece is `<unk>` to SentencePiece, and so is the private one in its place.
+    Where there are bytes to fall back on, it is spelled by them.
+    """
+    missing = [] if proto.trainer_spec.byte_fallback else sorted(set("".join(_SPECIAL)) - _characters(proto))
+    return [normalizers.Replace(character, chr(0xE000 + ord(character))) for character in missing]
+
+
+def _characters(proto: Any) -> set[str]:
+    return set("".join(piece.piece for piece in proto.pieces if piece.type == piece.NORMAL))
+
+
 def _spelling(proto: Any) -> list[Any]:
     """Replacements of characters that are in no piece by the names of their bytes, which are pieces.
 
@@ -71,7 +96,7 @@ def _spelling(proto: Any) -> list[Any]:
     """
     if not proto.trainer_spec.byte_fallback:
         return []
-    known = set("".join(piece.piece for piece in proto.pieces if piece.type == piece.NORMAL))
+    known = _characters(proto)
     missing = [chr(code) for code in _COMMON if chr(code) not in known]
     aside = {c: chr(0xE000 + ord(c)) for c in missing if c in "<>x0123456789ABCDEF"}
     first = [normalizers.Replace(c, private) for c, private in aside.items()]
@@ -86,8 +111,8 @@ def _unigram(side: Side, proto: Any) -> Any:
     """Pieces in the model's order with their log-probabilities."""
     own = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
     least = min(own.values())
-    named = {piece.piece: 0.0 if piece.type == piece.BYTE else least for piece in proto.pieces} | {PAD_PIECE: least}
-    known = named | own
+    named = {piece.piece: 0.0 if piece.type == piece.BYTE else least for piece in proto.pieces}
+    known = named | own | dict.fromkeys(_SPECIAL, least - _UNREACHABLE)
     scores = [known.get(piece, least - _FOREIGN) for piece in side.pieces]
     byte_fallback = bool(proto.trainer_spec.byte_fallback)
     return models.Unigram(list(zip(side.pieces, scores, strict=True)), UNK, byte_fallback)

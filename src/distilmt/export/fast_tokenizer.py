@@ -43,7 +43,9 @@ def write_fast_tokenizer(side: Side, path: Path) -> None:
     spelling = [] if bpe else [normalizers.Replace(_BYTE_NAME, f"<{_CUT}"), *_apart(proto), *_spelling(proto)]
     tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *spelling])
     words = pre_tokenizers.Metaspace("▁", prepend_scheme="always", split=True)
-    tokenizer.pre_tokenizer = words if bpe else pre_tokenizers.Sequence([words, pre_tokenizers.Split(_CUT, "removed")])
+    tokenizer.pre_tokenizer = (
+        words if bpe else pre_tokenizers.Sequence([words, pre_tokenizers.Split(Regex(_CUT), "removed")])
+    )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", EOS)]
     )

@@ -66,7 +66,7 @@ SPELLED = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=SPELLED)
 @example("</s>")
 @example("<unk>")

@@ -3,7 +3,7 @@
 transformers.js looks for one such file and uses it for both languages. Its ids are the model's, so that a vocabulary
 of both languages needs one file; split vocabularies need two.
 
-`</s>`, `<unk>` and `<pad>` are no added tokens there: these are looked for in every text, and `</s>` in one would end it.
+`</s>`, `<unk>` and `<pad>` are no added tokens there: these are looked for in every text, whose end `</s>` would be.
 The post-processor writes the end by its id, the decoder leaves all three out.
 """
 

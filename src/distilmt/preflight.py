@@ -30,6 +30,7 @@ def check(config: RunConfig, exporting: bool) -> None:
         _check_shape("teacher", config.teacher.model)
     _check_shape("student", config.student.model)
     _check_layers(config)
+    _check_top_k(config)
 
 
 def _check_files(config: RunConfig) -> None:
@@ -87,6 +88,16 @@ def _check_layers(config: RunConfig) -> None:
             f"student.initialise is {config.student.initialise}, but the student's d_model {student.d_model}, ffn "
             f"{student.ffn} and heads {student.heads} are not the teacher's ({teacher.d_model}, {teacher.ffn}, "
             f"{teacher.heads}): make them equal, or set it to random"
+        )
+
+
+def _check_top_k(config: RunConfig) -> None:
+    """Of a vocabulary of the run's own: `<pad>`, its last piece, is no word's answer."""
+    words, pieces = config.labels.top_k, config.tokenizer.vocab_size
+    if not config.tokenizer.path and words >= pieces:
+        raise UserError(
+            f"labels.top_k is {words}, but a vocabulary of {pieces} pieces (tokenizer.vocab_size) has only "
+            f"{pieces - 1} words to choose from: set it to {pieces - 1} at most"
         )
 
 

@@ -57,3 +57,18 @@ class Speaker(Protocol):
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """The best translation of each text, in order; an empty text gives an empty one."""
+
+
+def joined(portions: Sequence[str]) -> str:
+    """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
+    text = portions[0] if portions else ""
+    for portion in portions[1:]:
+        text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
+    return text
+
+
+def united(parts: Sequence[Hypothesis]) -> Hypothesis:
+    """Translations of consecutive sentences as one, with the mean score of their pieces."""
+    pieces = max(1, sum(len(part.tokens) for part in parts))
+    score = sum(part.score * len(part.tokens) for part in parts) / pieces
+    return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)

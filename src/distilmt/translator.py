@@ -18,7 +18,7 @@ from distilmt.exported import facts_of, has_file, languages_of, unpacked
 from distilmt.machine import loads_cublas
 from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word, check_request, in_calls
 from distilmt.reading import Reading, View
-from distilmt.speaker import Attended, Hypothesis
+from distilmt.speaker import Attended, Hypothesis, joined, united
 
 # Batches of one call to CTranslate2, which no signal interrupts: the memory of a long list stays that of a few batches.
 _BATCHES = 4
@@ -111,7 +111,7 @@ class Translator:
         portions = [self.portions(text) for text in texts]
         parts = iter(self.ranked([p for found in portions for p in found], beam_size, count, scored=True))
         own = [[h for h in islice(parts, len(found)) if h] for found in portions]
-        return [[_united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+        return [[united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
 
     def ranked(
         self,
@@ -285,17 +285,3 @@ def _computed_in(facts: dict[str, Any], device: str) -> str:
     if device != "cpu" or wanted in ctranslate2.get_supported_compute_types("cpu"):
         return wanted if "compute_in" in facts else "default"
     return "int8_float32" if wanted.startswith("int") else "float32"
-
-
-def joined(portions: Sequence[str]) -> str:
-    """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
-    text = portions[0] if portions else ""
-    for portion in portions[1:]:
-        text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
-    return text
-
-
-def _united(parts: Sequence[Hypothesis]) -> Hypothesis:
-    pieces = max(1, sum(len(part.tokens) for part in parts))
-    score = sum(part.score * len(part.tokens) for part in parts) / pieces
-    return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)

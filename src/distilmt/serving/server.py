@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from distilmt import progress
@@ -26,7 +27,7 @@ def build(config: ServeConfig) -> FastAPI:
         from distilmt.serving.service import Service
     except ImportError as error:
         raise UserError(f"serve needs {error.name}: {install_command('serve')}") from None
-    service = Service(config, config.threads or cores())
+    service = Service(config, min(config.threads or cores(), os.cpu_count() or 1))
     return make_app(service, Keys(config.api_keys), Rates(config.req_limit))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from distilmt.corpora.sentences import sentences
-from distilmt.translator import joined
+from distilmt.speaker import joined
 
 Frame = list[tuple[str, int, str]]
 """For every line the space before it, how many sentences it has, and what comes behind it."""

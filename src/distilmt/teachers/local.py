@@ -65,6 +65,9 @@ class WordScorer:
     """Asks Marian teachers how likely every word was: top-k log-probabilities with teacher forcing.
 
     Of several teachers with the same pieces the probabilities are averaged (an ensemble, Freitag et al. 2017).
+
+    Raises:
+        UserError: more words are wanted than the teachers have.
     """
 
     models: list[MarianMTModel]
@@ -72,6 +75,9 @@ class WordScorer:
     top_k: int
 
     def __post_init__(self) -> None:
+        words = min(len(model.lm_head.weight) - 1 for model in self.models)
+        if self.top_k > words:
+            raise UserError(f"labels.top_k is {self.top_k}, but the teacher has only {words} words: set it to {words}")
         # Both are invariants of every answer: dropout or gradients here would silently spoil all labels.
         self.device = pick_device()
         for model in self.models:

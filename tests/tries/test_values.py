@@ -1,0 +1,193 @@
+"""Tries of values and of `serve`'s numbers, a test for each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from toy import MICRO_KEYS, write_corpus
+
+from distilmt import cli, settings
+from distilmt.errors import UserError
+from distilmt.labels.store import LabelStore
+from distilmt.translator import Translator
+
+# What `packaging/serve.txt` does not install, as if it were not there.
+_WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "transformers", "pyarrow", "sacrebleu", "safetensors"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from distilmt.cli import main
+sys.exit(main())
+"""
+
+
+def refused(*arguments: str) -> str:
+    """The one line in which a configuration is refused."""
+    with pytest.raises(UserError) as refusal:
+        settings.load(list(arguments))
+    text = str(refusal.value)
+    assert "\n" not in text and len(text) < 300
+    return text
+
+
+def config_of(directory: Path, **more: object) -> Path:
+    """A run on a small corpus, as a file."""
+    keys = {"run_dir": str(directory / "run"), "corpus": {"train": write_corpus(directory / "corpus", 60)}}
+    path = directory / "run.yaml"
+    path.write_text(yaml.safe_dump(keys | more))
+    return path
+
+
+@pytest.mark.parametrize("command", ["run", "cost", "labels", "plan", "evaluate", "export", "compress"])
+def test_c5_without_torch_a_command_that_needs_it_is_refused_in_a_line(tmp_path, command):
+    given = {"labels": ["check", str(tmp_path)], "compress": [str(tmp_path)]}.get(command, [str(config_of(tmp_path))])
+    if command == "compress":
+        (tmp_path / "config.yaml").write_text("{}")
+    ended = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, command, *given, "--quiet"], capture_output=True, text=True, check=False
+    )
+    lines = ended.stderr.splitlines()
+    assert ended.returncode == 2 and len(lines) == 1 and lines[0].startswith("distilmt: error: "), ended.stderr
+    assert "pip install" in lines[0] or command in ("labels", "compress"), lines
+
+
+def test_c7_a_run_directory_that_cannot_be_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "loop"):
+        assert cli.main(["prepare", str(config_of(tmp_path)), "--run_dir", str(place), "--quiet"]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "-1"),
+        ("seed", "1000000000000000000000"),
+        ("evaluation.bootstrap", str(10**21)),
+        ("labels.beam_size", str(10**21)),
+        ("labels.top_k", "1000000"),
+        ("student.training.learning_rate", "1e308"),
+        ("student.training.weight_decay", "-5"),
+    ],
+)
+def test_c8_and_w11_a_number_out_of_bounds_is_refused_with_its_key(key, value):
+    assert key in refused(f"--{key}={value}")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "cleaning.max_words",
+        "cleaning.max_ratio",
+        "tokenizer.character_coverage",
+        "labels.max_length_ratio",
+        "student.training.seconds",
+        "evaluation.examples",
+        "student.model.ffn",
+    ],
+)
+def test_w11_below_zero_is_refused(key):
+    from distilmt import keys
+    from distilmt.config import RunConfig
+
+    name = next(known for known in keys.bounds_of(RunConfig) if known.endswith(key))
+    assert name in refused(f"--{name}=-1")
+
+
+def test_k4_the_key_that_is_wrong_is_named():
+    assert refused("--teacher.model.encoder_layers", "-1").startswith("teacher.model.encoder_layers is -1")
+    assert refused("--seed=").startswith("seed is empty")
+    assert "seed" not in refused("--nonsense").split("(")[0]
+
+
+def test_w8_a_block_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "run.yaml").write_text("corpus: {source: en}\nseed: 1\ncorpus: {target: de}\n")
+    assert "'corpus' stands twice, in lines 1 and 3" in refused(str(tmp_path / "run.yaml"))
+
+
+def test_top_k_above_the_vocabulary_is_known_before_work(tmp_path, capsys):
+    path = config_of(tmp_path, tokenizer={"vocab_size": 100})
+    assert cli.main(["prepare", str(path), "--labels.top_k", "100", "--quiet"]) == 2
+    line = capsys.readouterr().err
+    assert "labels.top_k is 100" in line and "tokenizer.vocab_size" in line and line.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [10**4, 10**12])
+def test_no_number_of_threads_outnumbers_the_cores(number):
+    from distilmt.training.device import use_threads
+
+    before = torch.get_num_threads()
+    try:
+        use_threads(number)
+        assert torch.get_num_threads() <= (os.cpu_count() or 1)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_of_a_server_never_outnumber_the_cores(monkeypatch):
+    from distilmt.commands import ServeConfig
+    from distilmt.serving import server, service
+
+    class Built(Exception):
+        pass
+
+    def record(_config: ServeConfig, threads: int) -> None:
+        raise Built(threads)
+
+    monkeypatch.setattr(service, "Service", record)
+    with pytest.raises(Built) as built:
+        server.build(ServeConfig(["model"], threads=1000))
+    assert built.value.args == (os.cpu_count() or 1,)
+
+
+@pytest.mark.slow
+def test_w4_a_training_that_diverges_ends_in_a_line_and_leaves_no_model(tmp_path, capsys):
+    training = {"updates": 40, "validate_every": 20, "batch_tokens": 256, "learning_rate": 1e30, "warmup": 0}
+    teacher = {"model": MICRO_KEYS, "training": training}
+    path = config_of(tmp_path, tokenizer={"vocab_size": 80, "sharing": "shared"}, teacher=teacher)
+    assert cli.main(["train-teacher", str(path), "--quiet"]) == 2
+    line = capsys.readouterr().err
+    assert "is not finite" in line and "teacher.training.learning_rate" in line and line.count("\n") == 1
+    assert not (tmp_path / "run" / "teacher" / "step.json").exists()
+
+
+def test_w5_one_text_in_place_of_a_list_is_a_type_error(exported):
+    translator = Translator(exported, threads=1)
+    with pytest.raises(TypeError, match="list"):
+        translator.translate("A small editor.")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="None"):
+        translator.translate([None])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="beam_size"):
+        translator.translate(["ban."], 0)
+
+
+def test_w1_a_teacher_whose_hypotheses_are_all_dropped_is_refused(finished, tmp_path, capsys):
+    """Its labels are whole, but no student of them would be more than the baseline."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    flags = ["--run_dir", str(run), "--labels.max_length_ratio", "0.01"]
+    assert cli.main(["train-student", str(finished.parent / "run.yaml"), *flags, "--quiet"]) == 2
+    line = capsys.readouterr().err
+    assert "hypotheses of the teacher are dropped" in line and "length_ratio" in line and line.count("\n") == 1
+
+
+def test_d4_a_missing_shard_costs_itself(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    lost, *others = sorted((run / "labels").glob("shard-*.parquet"))
+    times = [path.stat().st_mtime_ns for path in others]
+    lost.unlink()
+    assert cli.main(["label", str(finished.parent / "run.yaml"), "--run_dir", str(run), "--quiet"]) == 0
+    assert lost.exists() and times == [path.stat().st_mtime_ns for path in others]
+    assert LabelStore(run / "labels").damaged() == []

@@ -50,3 +50,28 @@ class TestBestDevice:
         monkeypatch.setattr(progress, "say", said.append)
         assert translator.best_device() == wanted
         assert bool(said) == (gpus > 0 and not cublas)
+
+
+@pytest.mark.skipif(not machine.Path("/proc/stat").exists(), reason="nothing tells what others use")
+def test_free_cores_lie_between_none_and_all():
+    assert 0 <= machine.free_cores(0.05) <= machine.cores()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "free"),
+    [
+        ([(100, 200), (100, 200)], [(120, 220), (120, 220)], 2.0),
+        ([(100, 200), (100, 200)], [(100, 220), (120, 220)], 1.0),
+        ([(100, 200), (100, 200)], [(110, 220), (105, 220)], 0.75),
+        ([(100, 200)], [(100, 220)], 0.0),
+    ],
+)
+def test_free_cores_are_what_others_leave(monkeypatch, before, after, free):
+    ticks = iter([before, after])
+    monkeypatch.setattr(machine, "_idle_ticks", lambda: next(ticks))
+    assert machine.free_cores(0) == free
+
+
+def test_all_cores_are_free_where_the_system_does_not_tell(monkeypatch):
+    monkeypatch.setattr(machine, "_idle_ticks", list)
+    assert machine.free_cores(0) == machine.cores()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import site
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,29 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS, where threads can be counted but not kept to cores
         return min(os.cpu_count() or 1, int(os.environ.get("OMP_NUM_THREADS") or 1_000))
+
+
+def free_cores(seconds: float = 0.2) -> float:
+    """How many of the cores this process may use others leave free, measured while this one sleeps.
+
+    Where the system does not tell (no /proc), all are.
+    """
+    before = _idle_ticks()
+    time.sleep(seconds)
+    after = _idle_ticks()
+    known = [(b, a) for b, a in zip(before, after, strict=False) if a[1] > b[1]]
+    return sum((a[0] - b[0]) / (a[1] - b[1]) for b, a in known) if known else float(cores())
+
+
+def _idle_ticks() -> list[tuple[int, int]]:
+    """Ticks without work, and all ticks, of each core that this process may use."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+        mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    except (OSError, AttributeError):
+        return []
+    counted = [[int(ticks) for ticks in line.split()[1:9]] for line in lines if line.split(" ", 1)[0] in mine]
+    return [(ticks[3] + ticks[4], sum(ticks)) for ticks in counted]
 
 
 def ranks() -> int:

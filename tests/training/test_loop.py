@@ -225,6 +225,19 @@ def test_torch_keeps_its_threads_after_a_validation(tmp_path, shared_tokenizer):
     assert seen == [2, 2, 2]
 
 
+def test_who_goes_on_does_so_with_the_threads_of_the_checkpoint(tmp_path, shared_tokenizer, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    seen: list[int] = []
+    monkeypatch.setattr("distilmt.training.stepper.training_threads", lambda _: 2)
+    monkeypatch.setattr("distilmt.training.stepper.use_threads", seen.append)
+    monkeypatch.setattr("distilmt.training.stepper.pick_device", lambda: torch.device("cpu"))
+    train(model(shared_tokenizer), job(shared_tokenizer, replace(CONFIG, updates=2)), improving(), tmp_path)
+    monkeypatch.setattr("distilmt.training.stepper.training_threads", lambda _: 1)
+    config = replace(CONFIG, updates=4, validate_every=4)
+    train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
+    assert seen == [2, 2, 2, 2]
+
+
 @pytest.mark.parametrize("name", ["teacher", "student"])
 def test_a_training_that_diverges_stops_and_keeps_nothing(tmp_path, shared_tokenizer, name):
     config = replace(CONFIG, learning_rate=1e30, updates=40, warmup=0, save_seconds=0.0)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -15,7 +16,9 @@ from toy import MICRO_KEYS, write_corpus
 
 from distilmt import cli, settings
 from distilmt.errors import UserError
+from distilmt.labels.dataset import Labelled, check_dropped
 from distilmt.labels.store import LabelStore
+from distilmt.training.batching import Ragged, Side
 from distilmt.translator import Translator
 
 # What `packaging/serve.txt` does not install, as if it were not there.
@@ -137,6 +140,27 @@ def test_no_number_of_threads_outnumbers_the_cores(number):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(("free", "threads"), [(8.0, 8), (7.4, 7), (1.2, 1), (0.0, 1)])
+def test_k1_a_training_leaves_the_cores_that_others_use(monkeypatch, free, threads):
+    from distilmt.training import device
+
+    monkeypatch.setattr(device, "cores", lambda: 8)
+    monkeypatch.setattr(device, "free_cores", lambda: free)
+    assert device.training_threads(1_000_000) == threads
+    assert device.training_threads(32 * 1024) == 1
+
+
+@pytest.mark.parametrize(("variable", "count", "given"), [(None, 0, 0), ("1", 0, 1), ("1", 2, 2), ("x", 0, 0)])
+def test_k1_a_number_that_somebody_chose_is_obeyed(monkeypatch, variable, count, given):
+    from distilmt.training.device import given_threads
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert given_threads(count) == given
+
+
 def test_threads_of_a_server_never_outnumber_the_cores(monkeypatch):
     from distilmt.commands import ServeConfig
     from distilmt.serving import server, service
@@ -174,13 +198,13 @@ def test_w5_one_text_in_place_of_a_list_is_a_type_error(exported):
         translator.translate(["ban."], 0)
 
 
-def test_w1_a_teacher_whose_hypotheses_are_all_dropped_is_refused(finished, tmp_path, capsys):
-    """Its labels are whole, but no student of them would be more than the baseline."""
-    run = shutil.copytree(finished, tmp_path / "run")
-    flags = ["--run_dir", str(run), "--labels.max_length_ratio", "0.01"]
-    assert cli.main(["train-student", str(finished.parent / "run.yaml"), *flags, "--quiet"]) == 2
-    line = capsys.readouterr().err
-    assert "hypotheses of the teacher are dropped" in line and "length_ratio" in line and line.count("\n") == 1
+def test_w1_a_teacher_whose_hypotheses_are_all_dropped_is_refused():
+    """No student of them would be more than the baseline."""
+    ragged = Ragged(np.zeros(3701, np.int32), np.arange(3702))
+    side = Side(ragged, np.zeros(3701, dtype=bool))
+    dropped = Labelled(ragged, side, side, {"length_ratio": 953, "repetition": 2748})
+    with pytest.raises(UserError, match="3,701 of 3,701 hypotheses of the teacher are dropped"):
+        check_dropped(dropped, 0.5)
 
 
 def test_d4_a_missing_shard_costs_itself(finished, tmp_path):

@@ -70,4 +70,4 @@ class TrainingConfig:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` takes bf16 where the processor or GPU computes it natively."""
     threads: int = bounded(0, 0, MAX_THREADS, no_effect())
-    """CPU threads; 0 takes one per core."""
+    """CPU threads; 0 takes one per core that is free, for small models one."""

@@ -10,7 +10,10 @@ from pathlib import Path
 import torch
 
 from distilmt.errors import UserError
-from distilmt.machine import cores
+from distilmt.machine import cores, free_cores
+
+# Of a batch's states: below it an operation is over before a second thread has begun.
+_SHARED_VALUES = 150_000
 
 
 def pick_device() -> torch.device:
@@ -47,6 +50,12 @@ def has_bf16(device: torch.device) -> bool:
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
+def given_threads(count: int = 0) -> int:
+    """CPU threads that somebody chose: `count`, else OMP_NUM_THREADS; 0 if nobody did. Never more than cores."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(count or int(given if given.isdecimal() else 0), os.cpu_count() or 1)
+
+
 def use_threads(count: int = 0) -> None:
     """Let torch compute with `count` CPU threads (0: OMP_NUM_THREADS, else one per core).
 
@@ -55,8 +64,23 @@ def use_threads(count: int = 0) -> None:
     CTranslate2 sets the number of OpenMP threads of the thread that calls it to its own `intra_threads`, and torch
     obeys: without this, training goes on with one thread after the first validation.
     """
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(min(count or int(given if given.isdecimal() else 0) or cores(), os.cpu_count() or 1))
+    torch.set_num_threads(given_threads(count) or cores())
+
+
+def training_threads(values: int) -> int:
+    """CPU threads for a training where nobody chose them.
+
+    OpenMP's threads wait for each other after every operation, and by spinning: where another program has one of the
+    cores, two threads are several times slower than one (`benchmarks/threads.py`). Sleeping instead costs more than it
+    saves where the cores are free, so there are as many threads as free cores. A small model gains nothing by a second
+    thread: it gets one, whatever others do, and so the same weights.
+
+    Args:
+        values: of the states of a batch, its tokens times the model's width.
+    """
+    if values < _SHARED_VALUES or cores() == 1:
+        return 1
+    return max(1, min(cores(), int(free_cores() + 0.5)))
 
 
 def keep_memory() -> None:

@@ -50,6 +50,8 @@ class TrainState:
     best_update: int = 0
     stalls: int = 0
     stopped: bool = False
+    threads: int = 0
+    """CPU threads: sums of others round otherwise, so that who goes on does so with these."""
     log: list[dict[str, float]] = field(default_factory=list)
 
     def position(self, config: TrainingConfig) -> float:
@@ -182,7 +184,7 @@ class _Run:
         # the leader fills it.
         self.averaged = MarianMTModel(model.config)
         self.averaged.final_logits_bias.copy_(model.final_logits_bias)
-        self.state, self.running = TrainState(), Running()
+        self.state, self.running = TrainState(threads=self.stepper.threads), Running()
         self.saved = time.monotonic()
 
     def batches(self) -> Iterator[tuple[Batch, Targets, Place]]:
@@ -224,6 +226,8 @@ class _Run:
             self._check_finite(average.sum() if self.ranks.leads else 0.0, "average of the weights")
             if self.ranks.leads:
                 self._validate(average)
+            self.stepper.choose_threads()
+            state.threads = self.stepper.threads
             vars(state).update(self.ranks.told(vars(state)))
             self.running = Running()
             self.save()
@@ -283,6 +287,7 @@ class _Run:
         if found is None:
             return
         self.state = TrainState(**found[0])
+        self.stepper.choose_threads(self.state.threads)
         self.stepper.load_state({name: torch.from_numpy(value) for name, value in found[1].items()}, self.state.update)
         progress.say(f"{self.job.name}: going on from update {self.state.update}")
 

@@ -12,7 +12,7 @@ from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.objectives.consistency import consistency
 from distilmt.objectives.loss import LossSettings, Statistics, Targets, annealed, chunked_loss, weights_by_entropy
 from distilmt.training.batching import Place
-from distilmt.training.device import keep_memory, pick_device, pick_dtype, use_threads
+from distilmt.training.device import given_threads, keep_memory, pick_device, pick_dtype, training_threads, use_threads
 from distilmt.training.forward import Batch, DropoutPool, decoder_rows, words
 from distilmt.training.guide import Guide
 from distilmt.training.hardest import LossQueue
@@ -40,7 +40,7 @@ class Stepper:
         """
         keep_memory()
         self.config, self.objective, self.ranks = config, objective, ranks
-        self.threads = config.threads or ranks.threads
+        self.threads = 0
         # Ranks drop different units.
         self.seed = hash((seed, ranks.rank)) if ranks.rank else seed
         self.device = pick_device()
@@ -56,7 +56,14 @@ class Stepper:
             if teacher is None:
                 raise ValueError("objective.states and objective.attention need a teacher")
             self.guide = Guide(teacher, self.model, objective, config, dtype, self.device, ranks)
-        self.dropout = DropoutPool(config.dropout, config.batch_tokens * model.config.d_model, dtype, self.device)
+        self.values = config.batch_tokens * model.config.d_model
+        self.dropout = DropoutPool(config.dropout, self.values, dtype, self.device)
+        self.choose_threads()
+
+    def choose_threads(self, before: int = 0) -> None:
+        """Set the number of CPU threads: as somebody chose it, as it was `before`, or as the machine is free."""
+        chosen = given_threads(self.config.threads or self.ranks.threads) or before
+        self.threads = chosen or (training_threads(self.values) if self.device.type == "cpu" else 0)
 
     def update(
         self,

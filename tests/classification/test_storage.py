@@ -1,6 +1,8 @@
 """What is saved comes back the same, the student alone, and nothing strange is opened."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -167,3 +169,41 @@ def test_what_is_damaged_or_foreign_is_one_line(data, tmp_path):
     (tmp_path / "other" / "estimator.skops").write_bytes(b"PK nothing")
     with pytest.raises(UserError, match="cannot be opened"):
         load(tmp_path / "other")
+
+
+_LAZY = """
+import sys
+from types import ModuleType
+
+def part(name):
+    raise AttributeError(name) if name.startswith("__") else ERROR(f"no part {name}")
+
+class Lazy(ModuleType):
+    def __getattr__(self, name):
+        return part(name)
+
+# Loaded before all that skops seeks, as transformers is: its image processors want torchvision.
+for module in (Lazy("alone"), ModuleType("alone.inner")):
+    sys.modules[module.__name__] = module
+module.__getattr__ = part
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from distilmt.classification import load, save
+
+X, y = np.arange(1.0, 21).reshape(10, 2), np.arange(10) % 2
+student = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(X, y)
+save(student, sys.argv[1])
+assert (load(sys.argv[1]).predict(X) == student.predict(X)).all()
+assert sys.modules["alone.inner"] is module
+"""
+
+
+@pytest.mark.parametrize("error", ["ModuleNotFoundError", "NameError", "RuntimeError"])
+def test_loaded_modules_that_cannot_load_their_parts_do_no_harm(tmp_path, error):
+    """skops seeks functions in all loaded modules, in the order of loading."""
+    program = _LAZY.replace("ERROR", error)
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "saved"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -7,6 +7,7 @@ import pytest
 
 from distilmt import settings
 from distilmt.config import CleaningConfig, CorpusConfig, SourceConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.corpora.prepare import inputs, load, prepare
 from distilmt.errors import UserError
 
@@ -130,7 +131,6 @@ def test_bad_scores(tmp_path: Path, name: str, line: str, score: str, told: str)
     [
         ({}, "set either files or name"),
         ({"name": "hf:a", "files": ["a"]}, "set either files or name"),
-        ({"name": "hf:a", "weight": 0.0}, "weight is 0"),
         ({"name": "hf:a", "min_score": 0.5}, "name the column"),
         ({"name": "hf:a", "id": "a-b"}, "id is 'a-b'"),
     ],
@@ -138,6 +138,12 @@ def test_bad_scores(tmp_path: Path, name: str, line: str, score: str, told: str)
 def test_bad_sources(keys: dict[str, object], told: str) -> None:
     with pytest.raises(UserError, match=told):
         SourceConfig(**keys)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, 101.0, float("nan"), float("inf")])
+def test_weights_have_bounds(weight: float) -> None:
+    with pytest.raises(UserError, match=r"^corpus\.sources\.weight is .*: it must be 0\.001 at least and 100 at most$"):
+        check_bounds(CorpusConfig(sources=[SourceConfig(name="hf:a", weight=weight)]), "corpus.")
 
 
 def test_ids_are_unique(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distilmt.config import CleaningConfig
+from distilmt.config import CleaningConfig, CorpusConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.corpora import rules
 from distilmt.corpora.cleaning import Cleaner, Report
 from distilmt.corpora.pairs import Pair
@@ -62,9 +63,10 @@ def test_rules_of_one_side_hold_for_text_of_one_language() -> None:
     assert judge(("in 1981", ""), True, drop_number_mismatch=True, drop_url_mismatch=True)[0] == {}
 
 
-def test_min_letters_is_a_share() -> None:
-    with pytest.raises(UserError, match="between 0 and 1"):
-        CleaningConfig(min_letters=50)
+@pytest.mark.parametrize("share", [50, -0.1, 1.01, float("nan")])
+def test_min_letters_is_a_share(share: float) -> None:
+    with pytest.raises(UserError, match=r"cleaning\.min_letters is .*: it must be 0 at least and 1 at most"):
+        check_bounds(CorpusConfig(cleaning=CleaningConfig(min_letters=share)), "corpus.")
 
 
 @given(st.text())

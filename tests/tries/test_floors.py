@@ -38,6 +38,36 @@ def said(monkeypatch):
     return messages
 
 
+PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "thot": "sil-thot", "markdown_it": "markdown-it-py"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules, and what might be modules, that a file imports anywhere."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def imports_under(*modules: str) -> set[str]:
+    """Names that some modules of distilmt import, and those that they import, and so on."""
+    source, todo, names = ROOT / "src", set(modules), set()
+    while todo:
+        path = source / todo.pop().replace(".", "/")
+        files = [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()]
+        new = {name for file in files for name in imports_of(file)} - names
+        names |= new
+        todo |= {name for name in new if name.startswith("distilmt.")}
+    return names
+
+
+def packages(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"distilmt"}
+
+
 def read(*paths: Path) -> list[tuple[str, str]]:
     return [(pair.source, pair.target) for pair in read_pairs([str(path) for path in paths], "en", "it")]
 
@@ -163,21 +193,27 @@ def test_c1_lower_bounds_are_the_versions_without_known_holes():
 
 def test_c1_what_is_imported_is_named():
     """Every package that src imports is a dependency, of distilmt or of an extra."""
-    imported = set()
-    for path in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                imported.add(str(node.module).split(".")[0])
-    names = {"yaml": "pyyaml", "sklearn": "scikit-learn", "thot": "sil-thot", "markdown_it": "markdown-it-py"}
+    imported = {name for path in (ROOT / "src").rglob("*.py") for name in imports_of(path)}
     named = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     missing = {
         module
-        for module in imported - sys.stdlib_module_names - {"distilmt", "tomli"}
-        if f'"{names.get(module, module).replace("_", "-")}' not in named
+        for module in packages(imported) - {"tomli"}
+        if f'"{PACKAGES.get(module, module).replace("_", "-")}' not in named
     }
     assert missing <= {"pandas"}  # of a data frame, which somebody brings
+
+
+def test_c1_serving_without_torch_names_what_it_imports():
+    """packaging/serve.txt holds all that `translate` and `serve` import, with the bounds of pyproject.toml."""
+    lines = (ROOT / "packaging" / "serve.txt").read_text(encoding="utf-8").splitlines()
+    listed = dict(line.partition(";")[0].split(">=") for line in lines if line and not line.startswith("#"))
+    modules = ("distilmt.translation", "distilmt.serving", "distilmt.serving.server", "distilmt.settings")
+    imported = packages(imports_under(*modules, "distilmt.terminal"))
+    assert {"ctranslate2", "fastapi", "jsonargparse", "lxml", "regex", "rich"} <= imported
+    wanted = {PACKAGES.get(module, module).replace("_", "-") for module in imported}
+    assert wanted - set(listed) == {"transformers"}  # for the pieces of a teacher alone
+    bounds = lowest(["serve", "documents", "langid", "gettext"])
+    assert listed == {name: bounds[name] for name in listed}
 
 
 def test_s4_a_model_bomb_is_refused(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ before its network) and `network.safetensors`.
 from __future__ import annotations
 
 import inspect
+import sys
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from skops import io
 
 from distilmt.classification.network import NetworkClassifier
 from distilmt.errors import UserError
@@ -25,6 +25,23 @@ from distilmt.rundir import atomic_directory, read_json, write_json
 
 _FORMAT = 1
 _ROOTS = ("distilmt.classification.", "sklearn.", "numpy.", "scipy.")
+
+
+def _move_lazy_modules_last() -> None:
+    """Put modules that load their parts when these are wanted behind all others in `sys.modules`.
+
+    skops seeks the home of every NumPy and SciPy function in all loaded modules, in the order of loading. One that
+    cannot load a part on the way (transformers' image processors want torchvision) would end that with its error.
+    """
+    for name, module in list(sys.modules.items()):
+        lazy = "__getattr__" in getattr(module, "__dict__", {}) or hasattr(type(module), "__getattr__")
+        if lazy and not f"{name}.".startswith(_ROOTS):
+            sys.modules[name] = sys.modules.pop(name)
+
+
+_move_lazy_modules_last()
+from skops import io  # noqa: E402
+
 _MODEL, _ESTIMATOR, _NETWORK = "model.json", "estimator.skops", "network.safetensors"
 
 

@@ -42,7 +42,8 @@ test-all: lint
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest
 LOWEST_EXTRAS := huggingface documents serve classify langid onnx
-LOWEST_TESTS := tests/test_translator.py tests/test_translation.py tests/labels tests/export tests/serving tests/sandbox
+LOWEST_TESTS := tests/test_translator.py tests/test_translation.py tests/labels tests/export tests/serving tests/sandbox \
+  tests/classification/test_storage.py
 
 test-lowest: $(VENV)/.made
 	@[ -x $(LOWEST)/bin/python ] || $(PYTHON) -m venv $(LOWEST)

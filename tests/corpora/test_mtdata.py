@@ -32,7 +32,7 @@ with open(mtdata.cached_index_file, "wb") as file:
 def test_without_mtdata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    with pytest.raises(UserError, match="pip install 'distilmt\\[mtdata\\]'"):
+    with pytest.raises(UserError, match="pip install '\\.\\[mtdata\\]'"):
         mtdata.fetch("mtdata:Test-made_up-1-ita-eng", "en", "it")
     with pytest.raises(UserError, match="write mtdata:ID"):
         mtdata.fetch("mtdata:Test", "en", "it")

@@ -23,7 +23,7 @@ ON_RAY = replace(CONFIG, compute_type="int8", engine="ray")
 
 def test_without_ray_the_extra_is_named(tmp_path, learnt, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"pip install 'distilmt\[ray\]'"):
+    with pytest.raises(UserError, match=r"pip install '\.\[ray\]'"):
         label(sentences(12), job(learnt, ON_RAY), tmp_path)
 
 

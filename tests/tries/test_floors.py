@@ -6,12 +6,14 @@ import json
 import lzma
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import toy
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import KFold
@@ -20,10 +22,15 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import has_fit_parameter
 
 from distilmt import progress
+from distilmt import tokenizer as tokenizers
 from distilmt.classification import Distilled
 from distilmt.classification.teachers import crossfitted
+from distilmt.config import LabelConfig, TokenizerConfig
 from distilmt.corpora.readers import read_pairs
 from distilmt.errors import UserError
+from distilmt.labels import write
+from distilmt.labels.speakers import LabelJob
+from distilmt.labels.store import LabelStore
 from distilmt.sandbox import check_model_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +183,42 @@ def test_t80_sample_weight_is_refused_by_name():
     with pytest.raises(TypeError, match="takes no sample_weight: all rows weigh the same"):
         Distilled(GaussianNB(), DecisionTreeClassifier()).fit(X, y, sample_weight=np.ones(len(y)))
     assert not has_fit_parameter(Distilled(GaussianNB(), DecisionTreeClassifier()), "sample_weight")
+
+
+@pytest.mark.slow
+def test_t81_ray_labels_as_one_process_does(tmp_path, learnt):
+    pytest.importorskip("ray")
+    config = LabelConfig(score_on="hypothesis", beam_size=2, compute_type="int8", shard_size=5)
+    sources = toy.pairs(48, seed=7)[0]
+    table = pa.table({"id": [f"s{n}" for n in range(48)], "source": sources, "target": pa.nulls(48, pa.string())})
+    stores = []
+    for engine in ("local", "ray"):
+        job = LabelJob(learnt, tokenizers.load(learnt), replace(config, engine=engine), "en", "it", False)
+        write.label((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
+        stores.append([row for shard in LabelStore(tmp_path / engine).shards() for row in shard.to_pylist()])
+    assert stores[0] == stores[1] and [row["id"] for row in stores[0]] == table["id"].to_pylist()
+
+
+def test_t82_more_pieces_than_a_text_has(tmp_path):
+    """A small text gets fewer pieces than its configuration allows, and each of its words comes back."""
+    sides = toy.pairs(48)
+    tokenizers.train(*sides, TokenizerConfig(vocab_size=8000), tmp_path, 1)
+    tokenizer = tokenizers.load(tmp_path)
+    assert 258 < tokenizer.pad < 7999
+    assert tokenizer.source.decode(tokenizer.source.encode(sides[0])) == sides[0]
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_t82_too_few_pieces_for_the_characters(tmp_path, model_type):
+    """The line says how many pieces the characters need: that many are enough, one less is not."""
+    sides = toy.pairs(48)
+    config = TokenizerConfig(vocab_size=120, model_type=model_type)
+    with pytest.raises(UserError, match=r"^tokenizer\.vocab_size is 120: .* need \d+: raise it, or [^\n]*$") as refusal:
+        tokenizers.train(*sides, config, tmp_path / "few", 1)
+    needed = int(str(refusal.value).partition(" need ")[2].partition(":")[0])
+    tokenizers.train(*sides, replace(config, vocab_size=needed), tmp_path / "enough", 1)
+    with pytest.raises(UserError, match="vocab_size"):
+        tokenizers.train(*sides, replace(config, vocab_size=needed - 1), tmp_path / "less", 1)
 
 
 def test_c1_lower_bounds_are_the_versions_without_known_holes():

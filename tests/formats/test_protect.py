@@ -1,6 +1,7 @@
 """Placeholders of every kind are kept whole, plain prose is not, and time grows with length."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -237,3 +238,14 @@ def test_a_bad_pattern_is_one_line(pattern):
 def test_a_pattern_that_would_take_for_ever_is_stopped():
     with pytest.raises(UserError, match="nested repeats"):
         Keep.of([r"(?:a|aa|a+)+$|x"]).spans("a" * 200 + "b")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*SIGNS, *ANYWHERE, *PROGRAMS, "a", " "]), max_size=6).map("".join))
+def test_a_text_that_is_not_looked_through_has_no_placeholders(text):
+    for grammar in (PLAIN, PROGRAM, FULL, Grammar(tilde=True, qt=True)):
+        # The pattern of somebody who wants no more kept: with one, every text is looked through.
+        thorough = replace(grammar, keep=Keep(("\N{SNOWMAN}",)))
+        assert [str(part) for part in split(text, grammar) if isinstance(part, str)] == [
+            str(part) for part in split(text, thorough) if isinstance(part, str)
+        ]

@@ -160,6 +160,8 @@ def _sentence(parts: Unit, strict: bool) -> Job:
 
 def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
     """A sentence's translation with its marks; None if one of them cannot be placed."""
+    if len(parts) == 1 and isinstance(text := parts[0], str):
+        return list((yield [text]))
     flat = _flat(parts)
     if len(flat) > _MANY or (len(flat) > 1 and sum(len(p) for p in flat if isinstance(p, str)) > _LONG):
         return None

@@ -13,7 +13,7 @@ from distilmt.formats.attributes import is_icon, is_untranslated
 from distilmt.formats.markup import pieces
 from distilmt.formats.pages import CODE
 from distilmt.formats.templates import Masked
-from distilmt.formats.units import Mark, Unit, gaps, text_of
+from distilmt.formats.units import Mark, Unit, gaps, merged, text_of
 
 _DESTINATION = r"""
     \(\s*
@@ -49,7 +49,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
-_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|(&#?\w{1,32};)")
 _LINE_START = re.compile(r"^([ \t]*)([-+*#<>=~`|:!?]|\d{1,9}(?=[.)]))")
 _LABEL = 60  # The name of a reference has no more parts than that.
 
@@ -224,9 +224,9 @@ def read_inline(raw: str, references: dict[str, Any], masks: Masked) -> Inline:
     """
     unit: Unit = []
     raws = [""]
-    for part in _masks_apart(_Reader(raw, references, masks).read(), masks):
+    for part in _masks_apart(merged(_Reader(raw, references, masks).read()), masks):
         if isinstance(part, str):
-            unit.append(html.unescape(_ESCAPED.sub(r"\1", part)))
+            unit.append(_ESCAPED.sub(lambda match: match[1] or html.unescape(match[2]), part))
             raws[-1] += part
         elif part.kind == "break":
             unit.append(part)

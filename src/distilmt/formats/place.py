@@ -146,6 +146,8 @@ def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Spa
         stops: the marks, in order.
         blocked: what may not be cut.
     """
+    if not stops:
+        return []
     known = [(0, 0), *((s.target) for s in stops if s.target), (len(target), len(target))]
     if any(a[1] > b[0] for a, b in pairwise(known)):
         return None

@@ -62,7 +62,8 @@ _PROGRAM = r"""
 _TILDE = r"~[\d,v#:@]{0,8}[^\s\d]"
 _OPEN = r"\$t\(|<%|<\?(?:php|=)|[$#@%!]?\{|\[\["
 _CLOSE = r"\}\}|(?<!\d)%\}|%>"
-_STRAY = re.compile(_CLOSE)
+# Every placeholder has one of these: most texts have none, and need not be looked through form by form.
+_ANY = re.compile(r"[%$@{}\[<`/:_~-]|www\.")
 _PROSE = re.compile(r"\s*(?:[^\W\d_]+[,.;:!?'’]?\s+){3}[^\W\d_]")
 _NO_PROSE = re.compile(r"[{}=()<>|&\"$\\\[\]]")
 _FENCE = re.compile(r"\{%|\{#|\{\{\{?\s*(?:[#/^!<%]|else\b)|<%(?!=|-=)|<\?php")
@@ -102,6 +103,8 @@ class Kept:
 
 def split(text: str, grammar: Grammar = PLAIN) -> list[str | Kept]:
     """A text as what is translated and what is kept, in turn."""
+    if not grammar.keep.patterns and not _ANY.search(text):
+        return [text] if text else []
     parts: list[str | Kept] = []
     end = 0
     for start, stop, group in _spans(text, grammar):

@@ -263,3 +263,24 @@ def test_work_grows_with_length_and_no_faster(bomb):
     small, big = (calls(lambda n=n: translate_markdown(bomb * n, same)) for n in (count, 2 * count))
     assert big < 2.8 * small + 2000
     assert translate_markdown(bomb * count, same) == bomb * count
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text("abc ", min_size=1, max_size=12).filter(lambda text: text == " ".join(text.split())),
+    st.sampled_from(["", "[]"]),
+)
+def test_the_text_of_a_reference_is_translated_and_its_name_stays(name, end):
+    text = f"See [{name}]{end} here.\n\n[{name}]: target\n"
+    assert translate_markdown(text, upper) == f"SEE [{name.upper()}][{name}] HERE.\n\n[{name}]: target\n"
+    assert translate_markdown(text, same) == text
+
+
+@pytest.mark.parametrize("name", ["v1.0", "`code`", "NPM", "fooBar", "@user", "#12"])
+def test_a_name_in_code_is_no_text(name):
+    text = f"See [{name}] here.\n\n[{name}]: target\n"
+    assert translate_markdown(text, upper) == f"SEE [{name}] HERE.\n\n[{name}]: target\n"
+
+
+def test_an_escaped_entity_is_no_entity():
+    assert translate_markdown("One \\&amp; two &amp; three\n", upper) == "ONE \\&AMP; TWO & THREE\n"

@@ -50,7 +50,10 @@ _TOKEN = re.compile(
 )
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|(&#?\w{1,32};)")
+_ENTITY = re.compile(r"&(?=#?\w{1,32};)")  # in what was a text without entities: it is none
 _LINE_START = re.compile(r"^([ \t]*)([-+*#<>=~`|:!?]|\d{1,9}(?=[.)]))")
+# A name that is no text: in code, with digits or signs in it, a brand's or an abbreviation's capitals.
+_CODE_NAME = re.compile(r"`.*`|\S*[\d_./@:#+~]\S*|\w*[a-z][A-Z]\w*|[A-Z]{2,}", re.DOTALL)
 _LABEL = 60  # The name of a reference has no more parts than that.
 
 
@@ -62,6 +65,8 @@ class Inline:
     raws: list[str]
     tags: dict[int, str] = field(default_factory=dict)
     """Tags that are written otherwise, by the number of their mark."""
+    labels: dict[Mark, tuple[Mark, str]] = field(default_factory=dict)
+    """Ends of links whose text names their target: the mark at their start, and the name."""
 
     @property
     def marks(self) -> list[Mark]:
@@ -100,6 +105,7 @@ class _Reader:
         self.parts: list[str | Mark] = []
         self.opened = _Opened()
         self._unclosed: set[str] = set()
+        self.labels: dict[Mark, tuple[Mark, str]] = {}
         self.runs: dict[int, list[int]] = {}
         for match in re.finditer("`+", raw):
             self.runs.setdefault(len(match[0]), []).append(match.start())
@@ -185,7 +191,13 @@ class _Reader:
             label = "".join(p if isinstance(p, str) else p.raw for p in self.parts[start + 1 :])
             if normalizeReference(label) in self.references:
                 # Its text is the name of what it refers to.
-                self.parts[start:] = [Mark("kept", first + label + sign, " ".join(label.split()) or "X")]
+                if _CODE_NAME.fullmatch(label) or not any(c.isalpha() for c in label):
+                    self.parts[start:] = [Mark("kept", first + label + sign, " ".join(label.split()) or "X")]
+                else:
+                    begin, end = Mark("open", first), Mark("close", sign)
+                    self.parts[start] = begin
+                    self.parts.append(end)
+                    self.labels[end] = begin, label
                 return
         self.parts.append(sign)
 
@@ -224,7 +236,8 @@ def read_inline(raw: str, references: dict[str, Any], masks: Masked) -> Inline:
     """
     unit: Unit = []
     raws = [""]
-    for part in _masks_apart(merged(_Reader(raw, references, masks).read()), masks):
+    reader = _Reader(raw, references, masks)
+    for part in _masks_apart(merged(reader.read()), masks):
         if isinstance(part, str):
             unit.append(_ESCAPED.sub(lambda match: match[1] or html.unescape(match[2]), part))
             raws[-1] += part
@@ -234,7 +247,7 @@ def read_inline(raw: str, references: dict[str, Any], masks: Masked) -> Inline:
         else:
             unit.append(part)
             raws.append("")
-    return Inline([part for part in unit if part != ""], raws)
+    return Inline([part for part in unit if part != ""], raws, labels=reader.labels)
 
 
 def _masks_apart(parts: list[str | Mark], masks: Masked) -> Iterator[str | Mark]:
@@ -262,6 +275,7 @@ def written(source: Inline, translation: Unit, is_escaped: bool, kind: str) -> s
     """
     marks = source.marks
     parts: list[str] = []
+    starts: dict[Mark, int] = {}  # how many parts there are behind a mark
     for number, (before, after) in enumerate(zip(gaps(source.unit), gaps(translation), strict=True)):
         if text_of(before) == text_of(after):
             parts.append(source.raws[number])
@@ -270,11 +284,23 @@ def written(source: Inline, translation: Unit, is_escaped: bool, kind: str) -> s
                 last = next((p for p in reversed(parts) if p), "")
                 line_start = not last or last.endswith(("\n", "\n> ", "\n "))
                 parts.append(part.raw if isinstance(part, Mark) else _plain(part, is_escaped, kind, line_start))
-        parts.append(source.tags.get(number, marks[number].raw) if number < len(marks) else "")
+        if number < len(marks):
+            parts.append(_mark_written(source, number, parts, starts))
+            starts[marks[number]] = len(parts)
     return "".join(parts)
 
 
+def _mark_written(source: Inline, number: int, parts: list[str], starts: dict[Mark, int]) -> str:
+    """A mark as Markdown: the end of a link whose text was its target's name says the name where the text changed."""
+    mark = source.marks[number]
+    if mark in source.labels:
+        start, label = source.labels[mark]
+        return mark.raw if "".join(parts[starts[start] :]) == label else f"][{label}]"
+    return source.tags.get(number, mark.raw)
+
+
 def _plain(text: str, is_escaped: bool, kind: str, line_start: bool) -> str:
+    text = _ENTITY.sub(r"\\&", text)
     if is_escaped:
         text = _SPECIAL.sub(r"\\\1", text)
     elif kind == "cell":

@@ -183,6 +183,16 @@ def named(kinds: dict[str, Kind]) -> str:
     return "\n".join(lines)
 
 
+def _earlier(details: Path | None) -> dict[str, Kind]:
+    """Formats that an earlier call has come to the end of: the same command goes on behind them."""
+    if details is None or not details.exists():
+        return {}
+    kinds = {suffix: Kind(**counts) for suffix, counts in json.loads(details.read_text(encoding="utf-8")).items()}
+    for kind in kinds.values():
+        kind.refused, kind.reasons = Counter(kind.refused), Counter(kind.reasons)
+    return kinds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
@@ -190,24 +200,26 @@ def main() -> None:
     parser.add_argument("--most_bytes", type=int, default=100_000, help="of a file")
     parser.add_argument("--only", nargs="*", help="endings")
     parser.add_argument("--name", default="real-documents", help="of the files in results/")
-    parser.add_argument("--details", type=Path, help="where names of files and examples go")
+    parser.add_argument(
+        "--details", type=Path, help="where names of files and examples go; an earlier call's are gone on from"
+    )
     chosen = parser.parse_args()
 
     def stop(*_: object) -> None:
         raise TooLongError(f"over {_SECONDS} s")
 
     signal.signal(signal.SIGALRM, stop)
-    kinds: dict[str, Kind] = {}
+    kinds = _earlier(chosen.details)
     for suffix, paths in collect(chosen.folders, chosen.most, chosen.most_bytes).items():
-        if chosen.only and suffix not in chosen.only:
+        if suffix in kinds or (chosen.only and suffix not in chosen.only):
             continue
         kind = kinds[suffix] = Kind()
         for path in paths:
             look_at(path, kind)
         print(table({suffix: kind}), flush=True)
-    if chosen.details:
-        details = {s: {**vars(k), "refused": dict(k.refused), "reasons": dict(k.reasons)} for s, k in kinds.items()}
-        chosen.details.write_text(json.dumps(details, ensure_ascii=False, indent=1), encoding="utf-8")
+        if chosen.details:
+            whole = json.dumps({s: vars(k) for s, k in kinds.items()}, ensure_ascii=False, indent=1)
+            chosen.details.write_text(whole, encoding="utf-8")
     data = {s: {n: v for n, v in vars(k).items() if isinstance(v, int | float)} for s, k in kinds.items()}
     command = f"python benchmarks/real_documents.py FOLDERS --most {chosen.most} --most_bytes {chosen.most_bytes}"
     write(chosen.name, command, [table(kinds), named(kinds)], data)

@@ -43,6 +43,11 @@ def test_a_text_without_letters_comes_back_and_is_never_given_to_a_model(text):
     assert made == text or not text.strip("\ufeff\u200b \t\r\n\f\v")
 
 
+def test_a_symbol_goes_to_one_of_two_equal_words():
+    made, _ = through("a☃ b ★ a", ASCII, str)
+    assert made == "a☃ b ★ a"
+
+
 def test_symbols_at_the_ends_stay_outside_and_those_inside_keep_their_words():
     assert through("🎉 a file ✓", ASCII, str.upper) == ("🎉 A FILE ✓", ["a file"])
     assert through("nice 👍!", ASCII, str.upper) == ("NICE 👍!", ["nice"])

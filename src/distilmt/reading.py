@@ -84,7 +84,7 @@ class Reading:
     def _plan(self, core: str, kept: list[Run], glued: bool) -> None:
         """Cut the sentence at symbols that stand alone; of words with one, the word is given without it if `glued`."""
         self._asked = core
-        self._marked: dict[str, str] = {}
+        self._marked: dict[str, tuple[int, str]] = {}  # by the word without its symbol: number of its part, the word
         parts, at = [""], 0
         for run in kept:
             if run.end <= at:
@@ -94,7 +94,7 @@ class Reading:
             alone = len(symbols.runs(core[slice(*token)])) == 1 and _trimmed(bare) not in self._marked
             if glued and alone and any(map(str.isalnum, bare)):
                 parts[-1] += core[at : run.start]
-                self._marked[_trimmed(bare)] = _trimmed(core[slice(*token)], run.text)
+                self._marked[_trimmed(bare)] = len(parts) // 2, _trimmed(core[slice(*token)], run.text)
                 at = run.end
                 continue
             whole = _is_inside_word(core, run) and token[0] >= at and not unspaced(run.text)
@@ -154,8 +154,8 @@ class Reading:
 
     def _joined(self, chosen: Sequence[Hypothesis | None]) -> Hypothesis:
         texts = [
-            self._put(part, answer.text.strip()) if answer else part
-            for part, answer in zip(self._parts[::2], chosen, strict=True)
+            self._put(2 * number, answer.text.strip()) if answer else self._parts[2 * number]
+            for number, answer in enumerate(chosen)
         ]
         marks = self._parts[1::2]
         text = "".join(t + m for t, m in zip(texts, [*marks, ""], strict=True))
@@ -166,11 +166,14 @@ class Reading:
         score = sum(answer.score * len(answer.tokens) for answer in own) / pieces
         return Hypothesis(text, [t for answer in own for t in answer.tokens], score)
 
-    def _put(self, part: str, answer: str) -> str:
+    def _put(self, number: int, answer: str) -> str:
         """An answer with the space around its part; a full stop that only the model has does not split a sentence."""
-        if part is not self._parts[-1] and part.rstrip()[-1:].isalnum():
+        part = self._parts[number]
+        if number < len(self._parts) - 1 and part.rstrip()[-1:].isalnum():
             answer = answer.rstrip(".;")
-        for bare, whole in self._marked.items():
+        for bare, (home, whole) in self._marked.items():
+            if home != number // 2:
+                continue
             answer = re.sub(rf"(?<!\w){re.escape(bare)}(?!\w)", lambda _, w=whole: w, answer, count=1)  # type: ignore[misc]
         return part[: len(part) - len(part.lstrip())] + answer + part[len(part.rstrip()) :]
 

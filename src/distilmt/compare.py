@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distilmt import parallel, pipeline, progress
+from distilmt import parallel, pipeline, preflight, progress
 from distilmt.commands import CompareConfig
 from distilmt.config import RunConfig
 from distilmt.corpora import prepare
@@ -44,7 +44,9 @@ def run(config: CompareConfig) -> Path:
         UserError: a method wants other labels than the others.
     """
     root = Path(config.run.run_dir)
+    preflight.check(config.run, exporting=False)
     for name, method in config.methods.items():
+        preflight.check_models(method)
         if not pipeline.same_labels(config.run, method):
             raise UserError(f"method {name!r} wants other labels from the teacher: all methods share one set of labels")
     all_arms = list(arms(config))

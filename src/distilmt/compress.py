@@ -15,7 +15,7 @@ from typing import Any
 
 from distilmt import parallel, progress
 from distilmt.commands import CompressConfig
-from distilmt.compression import search
+from distilmt.compression import alignment, search
 from distilmt.compression.search import Point, Variant
 from distilmt.config import RunConfig
 from distilmt.errors import UserError
@@ -46,6 +46,8 @@ def run(config: CompressConfig, run_config: RunConfig) -> Path:
     root = Path(run_config.run_dir)
     if read_step(root / "student") is None:
         raise UserError(f"{root} has no trained student: finish `distilmt train-student` or `distilmt run` first")
+    if config.shortlist:
+        alignment.check_installed()
     with locked(root / PLACE):
         budget.write(_Search(config, run_config, root).go(), root / PLACE)
     return root / PLACE

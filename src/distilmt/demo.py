@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from distilmt import pipeline, progress
+from distilmt import pipeline, preflight, progress
 from distilmt.commands import DemoConfig
 from distilmt.config import (
     CorpusConfig,
@@ -29,6 +29,7 @@ from distilmt.config import (
     TokenizerConfig,
     TrainingConfig,
 )
+from distilmt.dependence import non_default
 from distilmt.errors import UserError
 from distilmt.rundir import read_json, read_step, write_json
 
@@ -72,14 +73,15 @@ def run(config: DemoConfig) -> Path:
     """Do the whole demo, or what is left of it."""
     root = Path(_default_directory(config) if config.run_dir is None else config.run_dir)
     first = first_plan(config, root)
+    preflight.check(first, exporting=True)
     with pipeline.started(first, whole=False):
         pass  # a second demo in the same directory is refused before anything is measured
     for step in ("corpus", "tokenizer"):
         _do(step, first)
-    plan = _kept(root, "teacher", _settings(config), lambda: _plan_teacher(config, first, root))
+    plan = _kept(root, "teacher", config, lambda: _plan_teacher(config, first, root))
     second = _with_teacher(first, plan)
     _do("teacher", second)
-    plan = _kept(root, "student", _settings(second), lambda: _plan_student(config, second, root))
+    plan = _kept(root, "student", second, lambda: _plan_student(config, second, root))
     return pipeline.run(_with_student(second, plan))
 
 
@@ -139,14 +141,20 @@ def _do(step: str, config: RunConfig) -> None:
 
 def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
     """What a plan depends on: not the report's language, nor where the run lies."""
-    return {key: value for key, value in asdict(config).items() if key not in ("language", "run_dir")}
+    values = {key: value for key, value in asdict(config).items() if key not in ("language", "run_dir")}
+    return non_default(values, asdict(type(config)()))
 
 
-def _kept(root: Path, part: str, settings: dict[str, Any], make: Any) -> dict[str, Any]:
+def _same(old: dict[str, Any], new: dict[str, Any], default: DemoConfig | RunConfig) -> bool:
+    """Whether two plans depend on the same; those of before held defaults as well."""
+    return non_default(old, asdict(default)) == new
+
+
+def _kept(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
     """A part of the plan as it was decided before with the same settings, or decided now."""
-    path = root / PLAN
+    path, settings = root / PLAN, _settings(config)
     plans = read_json(path) if path.exists() else {}
-    if plans.get(part, {}).get("settings") != settings:
+    if part not in plans or not _same(plans[part]["settings"], settings, type(config)()):
         plans[part] = {"settings": settings, "plan": make()}
         write_json(path, plans)
     return dict(plans[part]["plan"])

@@ -56,6 +56,19 @@ def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return found
 
 
+def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that differ from the defaults, as deep as they are nested: a key that came later makes no difference."""
+    own: dict[str, Any] = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if isinstance(value, dict) and isinstance(default, dict):
+            inner = non_default(value, default)
+            own |= {name: inner} if inner else {}
+        elif name not in defaults or value != default:
+            own[name] = value
+    return own
+
+
 def settings_of(step: str, config: RunConfig) -> dict[str, Any]:
     """All values that may have an effect on a step; and weights of the models that are named to it."""
     values = flat(config)
@@ -96,7 +109,7 @@ class Rules:
     def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings as they are compared: complete, without what cannot change anything, paths and bounds alike."""
         given = old_layout(self.step, settings)
-        own = {name: key for name, key in keys().items() if self.step in key.steps and name not in _BY_NAMES}
+        own = {n: key for n, key in keys().items() if self.step in key.steps and n not in _BY_NAMES and not key.resumed}
         if self.step == "report":
             own |= {name: keys()[name] for name in _BY_NAMES if self.step in keys()[name].steps}
         whole = {name: given.get(name, key.default) for name, key in own.items()}

@@ -20,11 +20,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from distilmt import __version__, pipeline, progress
+from distilmt import __version__, pipeline, preflight, progress
 from distilmt.commands import PlanConfig
 from distilmt.config import RunConfig
 from distilmt.corpora import prepare
 from distilmt.cost.worth import METRICS, Point, Question, Rates, answer
+from distilmt.dependence import non_default
 from distilmt.errors import UserError
 from distilmt.report.plan import write as write_plan
 from distilmt.rundir import done_as, fingerprint, link, read_json, read_step, write_json
@@ -48,6 +49,7 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
         UserError: there is too little text to plan with, or fewer sentences than a subset was to have.
     """
     root = Path(run_config.run_dir)
+    preflight.check(run_config, exporting=False)
     if _answered(config, run_config):
         return root / PLAN
     with pipeline.started(run_config, whole=False):
@@ -72,7 +74,9 @@ def _seeds(config: PlanConfig, run: RunConfig) -> list[int]:
 def _asked(config: PlanConfig, run: RunConfig) -> str:
     """Stands for all that an answer depends on."""
     made = [done_as(Path(run.run_dir) / step) for step in _SHARED]
-    return fingerprint([asdict(config), asdict(replace(run, run_dir="")), made, __version__])
+    own = [non_default(asdict(config), asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))]
+    own[1].pop("run_dir", None)
+    return fingerprint([own, made, __version__])
 
 
 def _answered(config: PlanConfig, run: RunConfig) -> bool:
@@ -159,8 +163,9 @@ def _decided(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
     """Sizes and updates: as before with the same settings, or decided now."""
     path = Path(run.run_dir) / PLAN / "decided.json"
     asked = {key: value for key, value in asdict(config).items() if key not in ("worth", "metric", "price")}
+    asked, own = non_default(asked, asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))
     made = [done_as(Path(run.run_dir) / step) for step in _SHARED]
-    wanted = fingerprint([asked, made, asdict(run.labels), asdict(run.student), run.seed])
+    wanted = fingerprint([asked, made, own.get("labels"), own.get("student"), run.seed])
     found = read_json(path) if path.exists() else {}
     if found.get("settings") != wanted:
         total = prepare.count(Path(run.run_dir) / "corpus", "train")

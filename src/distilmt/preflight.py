@@ -6,9 +6,11 @@ import shlex
 import shutil
 from pathlib import Path
 
-from distilmt.config import ModelConfig, RunConfig
+from distilmt.config import CorpusConfig, ModelConfig, RunConfig
 from distilmt.corpora.origins import check as check_origins
+from distilmt.corpora.readers import check_parallel
 from distilmt.errors import UserError
+from distilmt.rundir import STEP_FILE, read_step
 
 
 def check(config: RunConfig, exporting: bool) -> None:
@@ -25,7 +27,18 @@ def check(config: RunConfig, exporting: bool) -> None:
         _check_exports(config)
     check_origins(config.corpus)
     _check_files(config)
+    _check_lines(config.corpus, Path(config.run_dir))
+    check_models(config)
+
+
+def check_models(config: RunConfig) -> None:
+    """See that models that are named can be used, and that those that are trained have a shape.
+
+    Raises:
+        UserError: as `check`.
+    """
     _check_teacher(config)
+    _check_labels(config)
     if not config.teacher.named:
         _check_shape("teacher", config.teacher.model)
     _check_shape("student", config.student.model)
@@ -45,6 +58,17 @@ def _check_files(config: RunConfig) -> None:
         raise UserError(f"tokenizer.path {config.tokenizer.path} is no directory: name one with a Marian tokenizer")
 
 
+def _check_lines(corpus: CorpusConfig, run: Path) -> None:
+    """Two text files are parallel line by line; those that a finished corpus was read from were counted then."""
+    several = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
+    several |= {f"sources[{number}].files": source.files for number, source in enumerate(corpus.sources)}
+    record = read_step(run / "corpus")
+    done = record.settings if record else {}
+    for key, paths in several.items():
+        if len(paths) == 2 and done.get(f"corpus.{key}") != paths:
+            check_parallel(paths)
+
+
 def _check_teacher(config: RunConfig) -> None:
     teacher = config.teacher
     path = teacher.path
@@ -56,6 +80,78 @@ def _check_teacher(config: RunConfig) -> None:
         _check_command(teacher.command)
     if teacher.url and not teacher.url.startswith(("http://", "https://")):
         raise UserError(f"teacher.url {teacher.url!r} must begin with http:// or https://")
+    if path and Path(path).exists() and not _is_adopted(config):
+        _check_model(path)
+        _check_pieces(config, Path(path))
+
+
+def _is_adopted(config: RunConfig) -> bool:
+    """Whether a run has taken its teacher over already."""
+    record = read_step(Path(config.run_dir) / "teacher")
+    return record is not None and record.settings.get("teacher.path") == config.teacher.path
+
+
+def _check_model(path: str) -> str:
+    """The architecture of a teacher on this disk, `ctranslate2` of one in that form; its weights are not read.
+
+    Raises:
+        UserError: it is no translation model, or lacks weights that can be read safely.
+    """
+    from distilmt.teachers import external
+    from distilmt.teachers.local import family
+
+    if external.is_ctranslate2(path):
+        return "ctranslate2"
+    if not (Path(path) / "config.json").is_file():
+        raise UserError(
+            f"teacher {path!r} has no config.json: name a model's directory, as `save_pretrained` writes it"
+        )
+    name = family(path)
+    if not any(Path(path).glob("*.safetensors")):
+        raise UserError(f"teacher {path!r} has no .safetensors weights: convert it with `save_pretrained` first")
+    return name
+
+
+def _check_pieces(config: RunConfig, teacher: Path) -> None:
+    """Distributions over words are of use to a student with the teacher's pieces alone."""
+    if config.labels.top_k == 0:
+        return
+    from distilmt import tokenizer
+
+    own = config.tokenizer.path
+    if (teacher / "vocab.json").exists() and (teacher / "source.spm").exists():
+        if own is None and (teacher.parent / "tokenizer" / STEP_FILE).exists():
+            return  # of another run: whose pieces may be those that this one learns
+        pieces = tokenizer.load(teacher).fingerprint
+        if own is not None and tokenizer.load(Path(own)).fingerprint == pieces:
+            return
+        remedy = f"set tokenizer.path to {teacher}, or labels.top_k and student.objective.word to 0"
+    else:
+        remedy = "set labels.top_k and student.objective.word to 0"
+    raise UserError(
+        f"labels.top_k is {config.labels.top_k}, but teacher {str(teacher)!r} has other pieces than the student, so it "
+        f"gives no distributions over them: {remedy}"
+    )
+
+
+def _check_labels(config: RunConfig) -> None:
+    """Models beside the teacher; and whether there are as many pieces as probabilities are wanted of."""
+    labels, path = config.labels, config.tokenizer.path
+    for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
+        for model in paths:
+            try:
+                name = _check_model(model)
+            except UserError as error:
+                raise UserError(f"labels.{key}: {str(error).removeprefix('teacher ')}") from None
+            if name != "marian":
+                raise UserError(f"labels.{key} names {model}, which is no Marian model: name a Marian directory")
+    from distilmt import tokenizer
+
+    pieces = len(tokenizer.load(Path(path)).target.pieces) if path else config.tokenizer.vocab_size
+    if labels.top_k >= pieces:
+        raise UserError(
+            f"labels.top_k is {labels.top_k}, but there are {pieces} pieces: set it to {pieces - 1} or less"
+        )
 
 
 def _check_command(command: str) -> None:
@@ -102,17 +198,13 @@ def _check_top_k(config: RunConfig) -> None:
 
 
 def _check_exports(config: RunConfig) -> None:
+    """Marian and Argos need nothing beside distilmt, of a student that a run trains."""
     formats = config.export.formats
-    if {"onnx", "web"} & set(formats):
-        from distilmt.export.onnx import check_installed
+    if "onnx" in formats:
+        from distilmt.export import onnx
 
-        check_installed()
+        onnx.check_installed()
     if "web" in formats:
-        _check_runtime(config.export.node_modules)
+        from distilmt.export import web
 
-
-def _check_runtime(node_modules: str | None) -> None:
-    if node_modules is None and shutil.which("npm") is None:
-        raise UserError("the form 'web' needs npm once, to fetch its runtime: install Node.js, or name node_modules")
-    if node_modules is not None and not (Path(node_modules) / "onnxruntime-web").is_dir():
-        raise UserError(f"export.node_modules {node_modules} has no onnxruntime-web: install it there with npm")
+        web.check_installed(config.export.node_modules)

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -180,13 +181,17 @@ def peak_rss() -> int:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """The same, read once: every step's record has them."""
+    versions_ = {"python": platform.python_version()}
     for name in _VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        with suppress(metadata.PackageNotFoundError):
+            versions_[name] = metadata.version(name)
+    return versions_
 
 
 @contextmanager

@@ -76,11 +76,11 @@ def _check_empty(root: Path, steps: tuple[str, ...]) -> None:
 def _own_config(path: Path) -> bool:
     try:
         text = path.read_text(encoding="utf-8")
+        if text.startswith(MARK):
+            return True
         values = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError):
         return False
-    if text.startswith(MARK):
-        return True
     if not isinstance(values, dict) or list(values)[: len(_OLD_KEYS)] != _OLD_KEYS:
         return False
     return text == yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

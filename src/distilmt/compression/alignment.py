@@ -50,6 +50,11 @@ class Alignment:
         return [int(self._model.get_trg_word(index)) for index, _ in likeliest]
 
 
+def check_installed() -> None:
+    """Raise a UserError where the word aligner is not there."""
+    _model()
+
+
 def _model() -> Any:
     try:
         from thot.alignment import Ibm1AlignmentModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from distilmt.corpora.jsonfiles import read_json
 from distilmt.corpora.packed import plain_name
 from distilmt.corpora.pairs import Pair, check_file
 from distilmt.corpora.tables import read_csv, read_tsv
-from distilmt.corpora.textlines import text_lines
+from distilmt.corpora.textlines import raw_lines, text_lines
 from distilmt.corpora.unreadable import Report, sound
 from distilmt.errors import UserError
 
@@ -115,6 +115,26 @@ def check_files(paths: list[str]) -> None:
             check_file(path)
 
 
+def check_parallel(paths: list[str]) -> None:
+    """See that two text files have as many lines; those of other kinds are passed over.
+
+    Raises:
+        UserError: they do not, or cannot be read.
+    """
+    left, right = (Path(path) for path in paths)
+    if {_format(left), _format(right)} & {*_READERS, *_WITH_COLUMNS, "directory"}:
+        return
+    counts = [sum(1 for _ in raw_lines(path)) for path in (left, right)]
+    if counts[0] != counts[1]:
+        raise _not_parallel(left, right, counts)
+
+
+def _not_parallel(left: Path, right: Path, counts: Sequence[int]) -> UserError:
+    return UserError(
+        f"{left} has {counts[0]} lines but {right} has {counts[1]}: they must match line by line, so align them again"
+    )
+
+
 def _format(path: Path) -> str:
     if path.is_dir():
         return "directory"
@@ -151,11 +171,7 @@ def _read_moses(left: Path, right: Path) -> _Rows:
     for line, (source, target) in enumerate(zip_longest(sources, targets), 1):
         if source is None or target is None:
             longer = line + sum(1 for _ in (targets if source is None else sources))
-            counts = (count, longer) if source is None else (longer, count)
-            raise UserError(
-                f"{left} has {counts[0]} lines but {right} has {counts[1]}: they must match line by line,"
-                " so align them again"
-            )
+            raise _not_parallel(left, right, (count, longer) if source is None else (longer, count))
         count = line
         if isinstance(source, UserError) or isinstance(target, UserError):
             yield source if isinstance(source, UserError) else UserError(str(target))

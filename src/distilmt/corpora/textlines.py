@@ -28,7 +28,7 @@ def text_lines(path: Path) -> Iterator[str | UserError]:
         UserError: the file is damaged, or compressed in a way that is not known here.
     """
     offset = 0
-    for number, raw in enumerate(_raw_lines(path), 1):
+    for number, raw in enumerate(raw_lines(path), 1):
         where = f"{path}, line {number}"
         if len(raw) > MAX_LINE_BYTES:
             yield UserError(f"{where}: is longer than {MAX_LINE_BYTES >> 20} MiB: put one sentence on a line")
@@ -47,7 +47,7 @@ def text_lines(path: Path) -> Iterator[str | UserError]:
         offset += len(raw)
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def raw_lines(path: Path) -> Iterator[bytes]:
     """Lines with their ends; of one that is too long, a little more than is allowed."""
     file = io.BufferedReader(_Stream(_with_line_feeds(utf8_chunks(path))), _BUFFER)
     while raw := file.readline(MAX_LINE_BYTES + 1):

@@ -27,6 +27,25 @@ _INSTALL = "npm install --ignore-scripts " + " ".join(f"{name}@{version}" for na
 _SECONDS = 600
 
 
+def check_installed(node_modules: str | None) -> None:
+    """See that the runtime can be had; nothing is fetched.
+
+    Args:
+        node_modules: as in `runtime_files`.
+
+    Raises:
+        UserError: npm is missing, or the directory lacks a package.
+    """
+    if node_modules is None and shutil.which("npm") is None:
+        raise UserError(
+            f"the form 'web' needs npm once, to fetch its runtime: install Node.js, or run `{_INSTALL}` elsewhere and "
+            "name its node_modules with --export.node_modules"
+        )
+    for name in PACKAGES if node_modules is not None else ():
+        if not (Path(str(node_modules)) / name).is_dir():
+            raise UserError(f"export.node_modules {node_modules} has no {name}: run `{_INSTALL}` there")
+
+
 def runtime_files(node_modules: str | None = None) -> dict[str, bytes]:
     """The files' contents by our names.
 
@@ -39,11 +58,7 @@ def runtime_files(node_modules: str | None = None) -> dict[str, bytes]:
     """
     if node_modules is not None:
         return _read(Path(node_modules))
-    if shutil.which("npm") is None:
-        raise UserError(
-            f"the form 'web' needs npm once, to fetch its runtime: install Node.js, or run `{_INSTALL}` elsewhere and "
-            "name its node_modules with --export.node_modules"
-        )
+    check_installed(None)
     with tempfile.TemporaryDirectory(prefix="distilmt-npm-") as temporary:
         _fetch(Path(temporary))
         return _read(Path(temporary))

@@ -23,9 +23,10 @@ from transformers import MarianMTModel
 
 import distilmt
 from distilmt.corpora.sentences import ABBREVIATIONS
+from distilmt.export import npm, onnx
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.npm import PACKAGES, runtime_files
-from distilmt.export.onnx import check_installed, export_onnx
+from distilmt.export.onnx import export_onnx
 from distilmt.export.quantise import quantise_weights
 from distilmt.rundir import atomic_directory
 from distilmt.tokenizer import Tokenizer
@@ -57,7 +58,7 @@ def export_web(
     Raises:
         UserError: the extra `onnx` is not installed, or the runtime cannot be had.
     """
-    check_installed()
+    check_installed(node_modules)
     runtime = runtime_files(node_modules)
     with atomic_directory(directory) as temporary:
         shutil.copytree(PAGES / "browser", temporary, dirs_exist_ok=True)
@@ -67,6 +68,12 @@ def export_web(
             _write(temporary / "runtime" / name, content)
         _write(temporary / "student.gz", _student(model, tokenizer, card))
         write_card(temporary, card, Form("web page", "distilmt", _USE))
+
+
+def check_installed(node_modules: str | None) -> None:
+    """Raise a UserError where what writes a page is not there."""
+    onnx.check_installed()
+    npm.check_installed(node_modules)
 
 
 def _write(path: Path, content: bytes) -> None:

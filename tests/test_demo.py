@@ -58,7 +58,7 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
     made = iter(range(10))
 
     def plan(config):
-        return demo._kept(tmp_path, "teacher", demo._settings(config), lambda: {"updates": next(made)})
+        return demo._kept(tmp_path, "teacher", config, lambda: {"updates": next(made)})
 
     config = DemoConfig(run_dir=str(tmp_path))
     assert plan(config) == plan(config) == {"updates": 0}

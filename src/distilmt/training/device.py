@@ -12,7 +12,7 @@ import torch
 from distilmt.errors import UserError
 from distilmt.machine import cores, free_cores
 
-# Of a batch's states: below it an operation is over before a second thread has begun.
+# Of a batch's states: below it a second thread saves a tenth at most (`benchmarks/threads.py`).
 _SHARED_VALUES = 150_000
 
 
@@ -72,7 +72,7 @@ def training_threads(values: int) -> int:
 
     OpenMP's threads wait for each other after every operation, and by spinning: where another program has one of the
     cores, two threads are several times slower than one (`benchmarks/threads.py`). Sleeping instead costs more than it
-    saves where the cores are free, so there are as many threads as free cores. A small model gains nothing by a second
+    saves where the cores are free, so there are as many threads as free cores. A small model gains little by a second
     thread: it gets one, whatever others do, and so the same weights.
 
     Args:

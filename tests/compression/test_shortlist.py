@@ -243,5 +243,5 @@ def test_bad_input_is_told_in_one_line(tmp_path, built, model, tokenizer, shared
 
 def test_without_the_aligner_it_says_what_to_install(monkeypatch, shared_tokenizer):
     monkeypatch.setitem(sys.modules, "thot.alignment", None)
-    with pytest.raises(UserError, match=r"pip install 'distilmt\[shortlist\]'"):
+    with pytest.raises(UserError, match=r"pip install '\.\[shortlist\]'"):
         shortlist.build(pairs(shared_tokenizer), shared_tokenizer, CONFIG)

@@ -126,7 +126,7 @@ def test_missing_py3langid_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         return real_import(name, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UserError, match=r"distilmt\[langid\]"):
+    with pytest.raises(UserError, match=r"\.\[langid\]"):
         Cleaner(CleaningConfig(language_id=True), "en", "it")
 
 

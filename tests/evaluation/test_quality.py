@@ -64,7 +64,7 @@ def test_missing_tokenizer_names_the_package_to_install(code, monkeypatch):
         raise RuntimeError("Japanese tokenization requires extra dependencies")
 
     monkeypatch.setattr(quality, "BLEU", missing)
-    with pytest.raises(UserError, match=rf"pip install 'distilmt\[{code}\]'"):
+    with pytest.raises(UserError, match=rf"pip install .\.\[{code}\]. in a clone"):
         quality.score(["a"], ["a"], code)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from distilmt.config import ObjectiveConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.errors import UserError
 from distilmt.objectives.loss import LossSettings, Targets, objective
 from distilmt.objectives.rows import Terms, ranking, teacher_side
@@ -111,4 +112,4 @@ def test_the_gate_leaves_rows_without_a_teacher_to_their_label():
 @pytest.mark.parametrize("wrong", [{"divergence": "js", "tail": "zero"}, {"skew": 1.0}, {"selection_share": 0.0}])
 def test_what_does_not_go_together_is_said(wrong):
     with pytest.raises(UserError, match="objective"):
-        ObjectiveConfig(**wrong)
+        check_bounds(ObjectiveConfig(**wrong), "student.objective.")

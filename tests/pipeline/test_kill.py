@@ -11,9 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 import toy
 
-from distilmt import pipeline
+from distilmt import pipeline, settings
+from distilmt.errors import UserError
 from distilmt.labels.store import LabelStore
 from distilmt.rundir import read_step
+from distilmt.stepdir import Wanted
+
+
+def copied(finished, tmp_path, step):
+    """The configuration of a copy of a finished run in which a step's record is missing."""
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / step / "step.json").unlink()
+    return settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
 
 
 def killed(config, seconds):
@@ -86,15 +95,28 @@ def test_killed_many_times(finished, tmp_path, seed):
 
 
 @pytest.mark.parametrize("step", pipeline.STEPS)
-def test_a_step_whose_record_is_missing_is_done_again(finished, tmp_path, step):
+def test_a_step_killed_before_its_record_is_done_again(finished, tmp_path, step):
     """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
-    shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run" / step / "step.json").unlink()
-    from distilmt import settings
-
-    config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    config = copied(finished, tmp_path, step)
+    wanted = Wanted(
+        tmp_path / "run" / step,
+        pipeline._inputs(step, config),
+        pipeline._settings(step, config),
+        pipeline._rules(step, config),
+    )
+    started = {"fingerprint": wanted.resumed_as, "seconds": 1.0, "peak_rss_bytes": 1}
+    (tmp_path / "run" / step / "step.started.json").write_text(json.dumps(started))
     again = pipeline.do(step, config)
     # Only the report knows where it lies.
     assert again.fingerprint == read_step(finished / step).fingerprint or step == "report"
     names = {path.name for path in (tmp_path / "run" / step).iterdir()}
     assert names == {path.name for path in (finished / step).iterdir()}
+
+
+def test_a_step_without_any_record_is_refused_and_left(finished, tmp_path):
+    """Nothing says that distilmt wrote it: it may be the user's own."""
+    config = copied(finished, tmp_path, "student")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="student holds files that distilmt did not write"):
+        pipeline.do("student", config)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before

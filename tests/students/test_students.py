@@ -25,10 +25,10 @@ def test_keys_beside_a_preset_win():
     [
         (ModelConfig(), "d_model, ffn, heads, encoder_layers, decoder_layers not set.*preset.*micro"),
         (ModelConfig(d_model=32, ffn=64, heads=2, encoder_layers=1), "decoder_layers not set"),
-        (ModelConfig(preset="micro", d_model=130, heads=4), "d_model 130 must be even and a multiple of heads 4"),
-        (ModelConfig(preset="micro", d_model=33, heads=3), "must be even"),
-        (ModelConfig(preset="micro", decoder_layers=0), "all above 0"),
-        (ModelConfig(preset="micro", heads=0), "all above 0"),
+        (ModelConfig(preset="micro", d_model=130, heads=4), "d_model is 130: .* multiple of heads, 4"),
+        (ModelConfig(preset="micro", d_model=33, heads=3), "d_model is 33: it must be even"),
+        (ModelConfig(preset="micro", decoder_layers=0), "decoder_layers is 0: it must be 1 at least"),
+        (ModelConfig(preset="micro", heads=0), "heads is 0: it must be 1 at least"),
     ],
 )
 def test_impossible_shapes_are_refused(config, told):

@@ -221,7 +221,7 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
     told = toy.refused(toy.distilmt("run", config, "--quiet"))
     assert "set labels.top_k and student.objective.word to 0" in told
     # Random weights loop and write long; a teacher of which nearly all is dropped would be refused.
-    loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 0, "drop_copies": False}
+    loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 1000, "drop_copies": False}
     changes = toy.merged(words, {"labels": loose, "student": {"objective": {"word": 0.0, "label": 1.0}}})
     report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, 150, **changes)))
     run = tmp_path / "run"

@@ -168,7 +168,8 @@ def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
     kept = [k for part in flat if (k := as_kept(part))]
     for stand_ins in protect.masks(kept):
         sentence = Sentence(flat, stand_ins)
-        if protect.positions(sentence.text, stand_ins, kept) is None:
+        source_at = protect.positions(sentence.text, stand_ins, kept)
+        if source_at is None:
             continue
         contents = sentence.contents()
         if sum(map(len, contents)) > _NESTED * len(sentence.text) + _LONG:
@@ -176,7 +177,8 @@ def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
         asked = list(dict.fromkeys(c for c in contents if protect.has_words(c)))
         said, *answers = yield [sentence.text, *asked]
         kept_at = protect.positions(said, stand_ins, kept)
-        if kept_at is None:
+        # A model that is shown a placeholder may repeat a part of it: a lone `{{` would break a template.
+        if kept_at is None or protect.added(_outside(sentence.text, source_at), _outside(said, kept_at)):
             continue
         spans = sentence.found(said, dict(zip(asked, answers, strict=True)))
         made = _marked(sentence, said, spans, kept_at, parts if strict else None)
@@ -188,6 +190,15 @@ def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
             made = made or _marked(sentence, said, told, kept_at, parts if strict else None)
         return made
     return None
+
+
+def _outside(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A text without some spans."""
+    rest, at = [], 0
+    for start, end in sorted(spans):
+        rest.append(text[at:start])
+        at = end
+    return "\n".join([*rest, text[at:]])
 
 
 def _marked(

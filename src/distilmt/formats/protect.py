@@ -138,6 +138,11 @@ def directives(text: str, grammar: Grammar = PLAIN) -> Counter[str]:
     return Counter(part.shown for part in split(text, grammar) if isinstance(part, Kept))
 
 
+def added(source: str, translation: str) -> bool:
+    """Whether a translation has placeholders that its source lacks."""
+    return bool(directives(translation) - directives(source))
+
+
 @cache
 def _pattern(program: bool, printf: Printf, qt: bool, tilde: bool) -> re.Pattern[str]:
     groups = [

@@ -178,7 +178,7 @@ def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
         said, *answers = yield [sentence.text, *asked]
         kept_at = protect.positions(said, stand_ins, kept)
         # A model that is shown a placeholder may repeat a part of it: a lone `{{` would break a template.
-        if kept_at is None or protect.added(_outside(sentence.text, source_at), _outside(said, kept_at)):
+        if kept_at is None or protect.differ(_restored(sentence.text, source_at, kept), _restored(said, kept_at, kept)):
             continue
         spans = sentence.found(said, dict(zip(asked, answers, strict=True)))
         made = _marked(sentence, said, spans, kept_at, parts if strict else None)
@@ -192,13 +192,13 @@ def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
     return None
 
 
-def _outside(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """A text without some spans."""
-    rest, at = [], 0
-    for start, end in sorted(spans):
-        rest.append(text[at:start])
+def _restored(text: str, spans: Sequence[tuple[int, int]], kept: Sequence[Kept]) -> str:
+    """A text with the placeholders themselves where their stand-ins are."""
+    pieces, at = [], 0
+    for (start, end), part in sorted(zip(spans, kept, strict=True), key=lambda item: item[0]):
+        pieces += [text[at:start], part.shown]
         at = end
-    return "\n".join([*rest, text[at:]])
+    return "".join([*pieces, text[at:]])
 
 
 def _marked(

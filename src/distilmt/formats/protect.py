@@ -138,9 +138,9 @@ def directives(text: str, grammar: Grammar = PLAIN) -> Counter[str]:
     return Counter(part.shown for part in split(text, grammar) if isinstance(part, Kept))
 
 
-def added(source: str, translation: str) -> bool:
-    """Whether a translation has placeholders that its source lacks."""
-    return bool(directives(translation) - directives(source))
+def differ(source: str, translation: str) -> bool:
+    """Whether a translation has lost placeholders of its source, or has others beside."""
+    return directives(source) != directives(translation)
 
 
 @cache

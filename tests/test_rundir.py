@@ -193,9 +193,10 @@ def test_heartbeat_keeps_the_clock_of_a_killed_step(tmp_path, monkeypatch):
         seen.append(json.loads((directory / "step.started.json").read_text())["seconds"])
 
     seen: list[float] = []
+    threads = threading.active_count()
     stepdir.run_step(tmp_path / "s", {}, {}, work)
-    assert 0.05 < seen[0] < 5
-    assert threading.active_count() < 20
+    assert seen[0] > 0.05
+    assert threading.active_count() <= threads
 
 
 def test_a_damaged_record_is_told(tmp_path):
@@ -221,8 +222,13 @@ def test_the_lock_keeps_a_second_process_out(tmp_path):
 
 
 def test_peak_memory_is_this_steps_own():
-    block = bytearray(os.urandom(1 << 20)) * 200
-    with_block = rundir.peak_rss()
-    del block
-    rundir.reset_peak_rss()
-    assert with_block - rundir.peak_rss() > 100 << 20
+    """In a process of its own: what other tests have left in memory counts too."""
+    lines = (
+        "block = bytearray(200 << 20); block[:: 1 << 12] = b'x' * len(block[:: 1 << 12])",
+        "peak = rundir.peak_rss()",
+        "del block",
+        "rundir.reset_peak_rss()",
+        "print(peak - rundir.peak_rss())",
+    )
+    command = [sys.executable, "-c", "\n".join(["from distilmt import rundir", *lines])]
+    assert int(subprocess.run(command, capture_output=True, check=True).stdout) > 100 << 20

@@ -150,7 +150,8 @@ def _check_labels(config: RunConfig) -> None:
     pieces = len(tokenizer.load(Path(path)).target.pieces) if path else config.tokenizer.vocab_size
     if labels.top_k >= pieces:
         raise UserError(
-            f"labels.top_k is {labels.top_k}, but there are {pieces} pieces: set it to {pieces - 1} or less"
+            f"labels.top_k is {labels.top_k}, but there are {pieces} pieces: set it to {pieces - 1} or less, "
+            "or learn more (tokenizer.vocab_size)"
         )
 
 

@@ -37,7 +37,13 @@ sys.exit(cli.main())
 def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str, str, float]:
     command = [sys.executable, "-c", PROGRAM, PLACES[place], "run"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=toy.environment()
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=toy.environment(),
+        # Tests that run in the background of a shell ignore SIGINT, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout.readline() == "begun\n"
         time.sleep(0.5)
@@ -46,7 +52,10 @@ def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str
         if again:
             time.sleep(0.2)
             process.send_signal(again)
-        out, err = process.communicate(timeout=50)
+        try:
+            out, err = process.communicate(timeout=50)
+        finally:
+            process.kill()
         return process.returncode, out, err, time.monotonic() - begin
 
 

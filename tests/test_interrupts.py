@@ -79,6 +79,15 @@ def test_a_second_signal_ends_it_at_once():
     assert status == 130 and err.count("stopped") == 1
 
 
+@pytest.fixture
+def default_interrupt():
+    """As in a shell's foreground."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("default_interrupt")
 def test_handlers_are_put_back():
     from distilmt.cli.interrupts import interruptible
 

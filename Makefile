@@ -41,7 +41,9 @@ test-all: lint
 
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest
-LOWEST_EXTRAS := huggingface documents serve classify langid onnx
+LOWEST_EXTRAS := huggingface documents serve classify langid onnx opus shortlist
+COMMA := ,
+SPACE := $(subst ,, )
 LOWEST_TESTS := tests/test_translator.py tests/test_translation.py tests/labels tests/export tests/serving tests/sandbox \
   tests/classification/test_storage.py
 
@@ -50,8 +52,7 @@ test-lowest: $(VENV)/.made
 	@$(BIN)/python packaging/lowest.py $(LOWEST_EXTRAS) > $(LOWEST)/constraints.txt
 	@cat constraints.txt >> $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt $(PIP_FLAGS) \
-	  -e ".[huggingface,documents,serve,classify,langid,onnx]" pytest hypothesis httpx deep-translator libretranslatepy \
-	  opustools sil-thot
+	  -e ".[$(subst $(SPACE),$(COMMA),$(LOWEST_EXTRAS))]" pytest hypothesis httpx deep-translator libretranslatepy
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -m "not slow" $(LOWEST_TESTS)
 
 bench:

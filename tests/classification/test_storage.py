@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from zipfile import ZipFile
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from distilmt.classification import Distilled, NetworkClassifier, load, save
-from distilmt.classification.storage import io
+from distilmt.classification.storage import _is_allowed, io
 from distilmt.errors import UserError
 
 NETWORK = NetworkClassifier((np.int64(16), 8), epochs=3, random_state=0)
@@ -142,6 +143,36 @@ def test_types_of_others_are_refused_when_opened(data, tmp_path):
         io.dump(stranger, tmp_path / "saved" / "estimator.skops")
         with pytest.raises(UserError, match=r"estimator.skops has the type"):
             load(tmp_path / "saved")
+
+
+def test_a_bare_name_is_scikit_learns_only_if_it_is_the_very_module(monkeypatch):
+    """Compiled modules of scikit-learn before 1.8 call themselves `_loss`; anybody may have a file of that name."""
+    import sklearn._loss._loss as compiled
+
+    forged = type("CyHalfMultinomialLoss", (), {"__module__": "sklearn._loss._loss"})
+    stranger = ModuleType("_loss")
+    stranger.CyHalfMultinomialLoss = forged
+    for module, allowed in ((compiled, True), (stranger, False), (None, False)):
+        monkeypatch.setitem(sys.modules, "_loss", module)
+        assert _is_allowed("_loss.CyHalfMultinomialLoss") is allowed
+    monkeypatch.setitem(sys.modules, "_loss", compiled)
+    monkeypatch.setattr(compiled, "run", Path.unlink, raising=False)
+    monkeypatch.setattr(compiled, "Path", Path, raising=False)
+    assert not _is_allowed("_loss.run") and not _is_allowed("_loss.Path")
+
+
+def test_a_boosted_student_opens_in_another_process(data, tmp_path):
+    X, y, X_test, _ = data
+    student = HistGradientBoostingClassifier(max_iter=3).fit(X, y)
+    save(student, tmp_path / "saved")
+    np.save(tmp_path / "x.npy", X_test)
+    program = (
+        "import sys, numpy; from distilmt.classification import load; "
+        "print(*load(sys.argv[1]).predict(numpy.load(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", program, tmp_path / "saved", tmp_path / "x.npy"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.split() == student.predict(X_test).tolist(), done.stderr[-2000:]
 
 
 def test_what_is_damaged_or_foreign_is_one_line(data, tmp_path):

@@ -169,14 +169,27 @@ def _trusted(file: Path) -> list[str]:
 
 
 def _is_allowed(name: str) -> bool:
-    if not name.startswith(_ROOTS):
-        return False
     module, _, attribute = name.rpartition(".")
+    if not _home(module).startswith(_ROOTS):
+        return False
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError):
         return False
-    return inspect.isclass(found) and f"{found.__module__}.".startswith(_ROOTS)
+    return inspect.isclass(found) and _home(found.__module__).startswith(_ROOTS)
+
+
+def _home(module: str) -> str:
+    """A module's whole name, and a dot.
+
+    Compiled modules of scikit-learn before 1.8 call themselves by their last name (`_loss`) and stand under both names
+    in `sys.modules`. A bare name counts as theirs only if it is the very module: skops takes it from there too.
+    """
+    own = sys.modules.get(module)
+    if own is None or "." in module:
+        return f"{module}."
+    names = (name for name, each in list(sys.modules.items()) if each is own and name.startswith(_ROOTS))
+    return f"{next(names, module)}."
 
 
 def _versions() -> dict[str, str]:

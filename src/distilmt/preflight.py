@@ -97,10 +97,12 @@ def _check_model(path: str) -> str:
     Raises:
         UserError: it is no translation model, or lacks weights that can be read safely.
     """
+    from distilmt.export.foreign import check_packages
     from distilmt.teachers import external
     from distilmt.teachers.local import family
 
     if external.is_ctranslate2(path):
+        check_packages(Path(path))
         return "ctranslate2"
     if not (Path(path) / "config.json").is_file():
         raise UserError(

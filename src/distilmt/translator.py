@@ -16,12 +16,19 @@ from distilmt.corpora.sentences import sentences
 from distilmt.errors import UserError
 from distilmt.exported import facts_of, has_file, languages_of, unpacked
 from distilmt.machine import loads_cublas
+from distilmt.moses import MosesPieces
 from distilmt.pieces import HuggingFacePieces, SentencePieces, by_word, check_request, in_calls
 from distilmt.reading import Reading, View
 from distilmt.speaker import Attended, Hypothesis, joined, united
 
 # Batches of one call to CTranslate2, which no signal interrupts: the memory of a long list stays that of a few batches.
 _BATCHES = 4
+_PIECES: dict[str, tuple[type[SentencePieces | HuggingFacePieces | MosesPieces], str]] = {
+    "": (SentencePieces, "source.spm or target.spm"),
+    "huggingface": (HuggingFacePieces, "tokenizer"),
+    "subword-nmt": (MosesPieces, "bpe.codes or a vocabulary"),
+}
+"""How `tokenizer` of distilmt.json names them, and the files that they are in."""
 
 
 class Translator:
@@ -55,14 +62,14 @@ class Translator:
         facts = facts_of(self.path)
         self.max_length = int(facts["max_positions"]) - 1
         self.beam_size = int(facts.get("beam_size", 4))
-        own = facts.get("tokenizer") != "huggingface"
         there = has_file(self.path, "vmap.txt")
         if shortlist and not there:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
         self.shortlist = there if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
-        with integrity.readable(self.path, "source.spm or target.spm" if own else "tokenizer"):
-            self._pieces = SentencePieces(self.path, facts) if own else HuggingFacePieces(self.path, facts)
+        kind, files = _PIECES.get(str(facts.get("tokenizer", "")), _PIECES[""])
+        with integrity.readable(self.path, files):
+            self._pieces = kind(self.path, facts)
         self._workers = workers
         source, target = languages_of(self.path)
         self._view = View(self._pieces.knows, self._count, source, target, facts.get("capitals"))

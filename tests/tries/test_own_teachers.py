@@ -152,13 +152,13 @@ def test_t71_which_sentencepiece_model_is_whose(tmp_path, names, expected):
         assert tuple(file.name for file in sentencepiece_files(tmp_path, "en", "de")) == expected
 
 
-def test_t72_argos_packages_with_bpe_end_in_one_line(learnt, shared_tokenizer, tmp_path):
+def test_t72_argos_packages_with_bpe_are_read(learnt, shared_tokenizer, tmp_path):
     laid_down(learnt, shared_tokenizer, tmp_path / "pack" / "model", [])
     (tmp_path / "pack" / "metadata.json").write_text("{}")
     (tmp_path / "pack" / "bpe.model").write_text("#version: 0.2\nt h\nth e</w>\n")
     facts = {"kind": "ctranslate2", "path": str(tmp_path / "pack")}
-    with pytest.raises(UserError, match=r"bpe\.model holds merges of subword-nmt, which are not read"):
-        export_foreign(facts, tmp_path / "teacher", "int8", "en", "it")
+    export_foreign(facts, tmp_path / "teacher", "int8", "en", "it")
+    assert Translator(tmp_path / "teacher").tokenize(["the bath"]) == [["the", "b@@", "a@@", "t@@", "h"]]
 
 
 @pytest.mark.parametrize("text", ["a </s> b", "</s>", "<unk> a", "<pad> a </s>", "a<pad>"])

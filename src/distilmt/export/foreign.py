@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+import zipfile
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
@@ -11,7 +14,9 @@ from transformers import AutoConfig, AutoTokenizer
 from distilmt import progress
 from distilmt.errors import UserError
 from distilmt.export.huggingface import Unconverted, export_huggingface, languages, positions, prefix_of
-from distilmt.export.sentencepiece_files import sentencepiece_files
+from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
+from distilmt.integrity import readable
+from distilmt.moses import CODES, MosesPieces
 from distilmt.rundir import atomic_directory, read_json, write_json
 from distilmt.unpacking import unzip
 
@@ -44,6 +49,21 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
             outside |= _for_transformers(facts, source, target)
     with atomic_directory(directory) as temporary:
         write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})
+
+
+def check_packages(path: Path) -> None:
+    """See that the Python packages are installed which a CTranslate2 directory or an `.argosmodel` needs.
+
+    Raises:
+        ModuleNotFoundError: one is not.
+    """
+    names = [file.name for folder in (path, path / "model") for file in folder.glob("*")]
+    if path.is_file():
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as package:
+            names = [PurePosixPath(name).name for name in package.namelist()]
+    if "bpe.model" in names and not {"sentencepiece.model", "tokenizer.json", "distilmt.json"} & set(names):
+        for name in ("sacremoses", "subword_nmt"):
+            import_module(name)
 
 
 def _for_transformers(facts: dict[str, Any], source: str, target: str) -> dict[str, Any]:
@@ -87,20 +107,34 @@ def _pieces(place: Path, model: Path, directory: Path, source: str, target: str)
         about |= {"tokenizer": "huggingface", "max_positions": positions(tokenizer)}
         about |= {"source_end": False} if adds_end else {}
         return about | languages(tokenizer, source, target, str(place))
+    package = read_json(place / "metadata.json") if (place / "metadata.json").exists() else {}
+    prefix = package.get("target_prefix")
+    about |= {"target_prefix": prefix} if prefix else {}
     files = sentencepiece_files(model, source, target) or sentencepiece_files(place, source, target)
     if files is None:
-        raise UserError(
-            f"teacher {str(place)!r} has no tokenizer beside model.bin: put its source.spm and target.spm, "
-            "sentencepiece.model or tokenizer.json there"
-        )
+        languages_of_rules = package.get("from_code", source), package.get("to_code", target)
+        return about | _merges(place, model, directory, *languages_of_rules)
     shutil.copyfile(files[0], directory / "source.spm")
     if files[1] != files[0]:
         shutil.copyfile(files[1], directory / "target.spm")
-    package = read_json(place / "metadata.json") if (place / "metadata.json").exists() else {}
-    prefix = package.get("target_prefix")
     # Marian's models read </s> at the end of a source; those that OpenNMT makes for Argos do not.
     marian = files[0].name == "source.spm"
-    return about | {"source_end": marian and not adds_end} | ({"target_prefix": prefix} if prefix else {})
+    return about | {"source_end": marian and not adds_end}
+
+
+def _merges(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
+    """Copy the merges of a package that has no SentencePiece; what distilmt.json then says."""
+    codes = subword_nmt_file(model) or subword_nmt_file(place)
+    if codes is None:
+        raise UserError(
+            f"teacher {str(place)!r} has no tokenizer beside model.bin: put its source.spm and target.spm, "
+            "sentencepiece.model, bpe.model or tokenizer.json there"
+        )
+    shutil.copyfile(codes, directory / CODES)
+    about = {"tokenizer": "subword-nmt", "source_end": False, "source_language": source, "target_language": target}
+    with readable(place, codes.name):
+        MosesPieces(directory, about)
+    return about
 
 
 def _config(model: Path) -> dict[str, Any]:

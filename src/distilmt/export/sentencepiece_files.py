@@ -32,16 +32,10 @@ def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path
         target: target language code.
 
     Raises:
-        UserError: there are several, and their names do not tell which is whose; or pieces of subword-nmt alone.
+        UserError: there are several, and their names do not tell which is whose.
     """
     files = sorted([*directory.glob("*.spm"), *directory.glob("*.model")])
-    texts = [file for file in files if _is_subword_nmt(file)]
-    files = [file for file in files if file not in texts]
-    if texts and not files:
-        raise UserError(
-            f"{texts[0]} holds merges of subword-nmt, which are not read: take a package with sentencepiece.model, or "
-            "name a program as teacher.command that translates with this one (argos-translate)"
-        )
+    files = [file for file in files if not _is_subword_nmt(file)]
     if len(files) < 2:
         return (files[0], files[0]) if files else None
     sources = _named(files, _SOURCE, source, target)
@@ -58,6 +52,19 @@ def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path
         f"{directory} has several SentencePiece models ({', '.join(file.name for file in files)}), and their names do "
         f"not tell which is of {source} and which of {target}: name them {_WANTED}"
     )
+
+
+def subword_nmt_file(directory: Path) -> Path | None:
+    """The merges of subword-nmt in a directory (`bpe.model` of Argos Translate); None where there are none.
+
+    Raises:
+        UserError: there are several.
+    """
+    files = [file for file in sorted(directory.glob("*.model")) if _is_subword_nmt(file)]
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise UserError(f"{directory} has several files of merges ({names}): keep the one the model was trained with")
+    return files[0] if files else None
 
 
 def _named(files: list[Path], words: set[str], language: str, other: str) -> list[Path]:

@@ -196,6 +196,8 @@ class ServeConfig:
     """Ask the run's teacher where the student's score (log-probability per piece) is below this; null never does."""
     glossary: list[str] = field(default_factory=list)
     """Files of terms whose translation is prescribed, as for `distilmt translate`; of several pairs `en-it=FILE`."""
+    keep: list[str] = field(default_factory=list)
+    """Regular expressions of what documents and texts keep as it stands, besides placeholders and code."""
     window_ms: float = bounded(3.0, 0, 1000)
     """How long a sentence may wait for others to share its batch, while others come."""
     batch_tokens: int = bounded(1024, 1, 1_000_000)

@@ -51,7 +51,7 @@ class Keep:
                 matches += [match.span() for match in _compiled(pattern).finditer(text, timeout=_SECONDS)]
             except TimeoutError:
                 raise UserError(
-                    f"--keep {pattern!r} takes over {_SECONDS:.0f} s on one text: write it without nested repeats"
+                    f"keep {pattern!r} takes over {_SECONDS:.0f} s on one text: write it without nested repeats"
                 ) from None
         spans: list[tuple[int, int]] = []
         for start, end in sorted(matches, key=lambda span: (span[0], -span[1])):

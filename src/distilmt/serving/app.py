@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from distilmt import __version__
+from distilmt.formats.keep import Keep
 from distilmt.serving import asked, codes, documents, spec
 from distilmt.serving.detection import Candidate, text_of_markup, unidentified, warm_up
 from distilmt.serving.document_model import DocumentModel
@@ -38,7 +39,7 @@ class Api:
     def __init__(self, service: Service, keys: Keys, rates: Rates) -> None:
         """Answer with `service` whom `keys` and `rates` let in."""
         self.service, self.keys, self.rates = service, keys, rates
-        self.documents = Documents(service.config.document_seconds)
+        self.documents = Documents(service.config.document_seconds, keep=Keep.of(service.config.keep))
         self.config = service.config
 
     async def translate(self, request: Request) -> Response:
@@ -69,17 +70,18 @@ class Api:
         return await asyncio.to_thread(lambda: [route(text) for text in question.texts])
 
     async def _said(self, question: asked.Question, texts: list[str], pair: Pair) -> list[Translated]:
-        rows = [row for row, text in enumerate(texts) if question.html or documents.protects(text)]
+        rows = [row for row, text in enumerate(texts) if question.is_formatted or self.documents.protects(text)]
         plain = [text for row, text in enumerate(texts) if row not in set(rows)]
         said = iter(await self.service.translate(plain, pair, question.alternatives))
-        formatted = {row: await self._formatted(texts[row], "html" if question.html else "text", pair) for row in rows}
+        formatted = {row: await self._formatted(question, texts[row], pair) for row in rows}
         return [formatted[row] if row in formatted else next(said) for row in range(len(texts))]
 
-    async def _formatted(self, text: str, kind: str, pair: Pair) -> Translated:
-        """A text with markup, placeholders or code, which stay; it has no alternatives."""
-        model = DocumentModel(self.service, pair.main.source, pair.main.target)
-        if kind == "html":
-            (page,) = await self.documents.run(Job(kind, [text]), model)
+    async def _formatted(self, question: asked.Question, text: str, pair: Pair) -> Translated:
+        """A text with markup, placeholders, code or else what is kept; it has no alternatives."""
+        model = DocumentModel(self.service, pair)
+        if question.is_formatted:  # patterns of clients may take long too
+            kind = "html" if question.html else "text"
+            (page,) = await self.documents.run(Job(kind, [text], question.keep), model)
         else:
             page = await self.documents.run_text(text, model)
         return Translated([(page, 0, "")], model.said)
@@ -113,8 +115,10 @@ class Api:
         source, target = asked.word(values, "source"), asked.word(values, "target")
         data = await file.read()
         self._spend(request, values, max(1, len(data) // self.config.char_limit))
-        model = DocumentModel(self.service, source, target)
-        done = await self.documents.run(Job(kind, data), model)
+        job, begun = Job(kind, data, asked.patterns(values)), time.monotonic()
+        text = await self.documents.sample(job, begun) if source == "auto" else ""
+        route = await asyncio.to_thread(self.service.route, text, source, target)
+        done = await self.documents.run(job, DocumentModel(self.service, route.pair), begun)
         token = self.documents.keep(documents.safe_name(name, self.service.language(target)), done)
         return JSONResponse({"translatedFileUrl": self._base(request) + f"/download_file/{quote(token)}"})
 

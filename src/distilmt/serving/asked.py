@@ -24,6 +24,7 @@ Values = Mapping[str, Any]
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs the mistakes of clients, who are told
 # Python knows many more, some of which (IDNA) take long to read.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
+_PATTERNS, _PATTERN = 16, 200
 _FIELDS = 1000  # of a form or a query; more than anybody's parameters, few enough to read at once
 
 
@@ -39,6 +40,13 @@ class Question:
     alternatives: int = 0
     details: bool = False
     """Whether sentences with their scores are wanted: distilmt's own, LibreTranslate has no such thing."""
+    keep: tuple[str, ...] = ()
+    """Regular expressions of what stays as it stands; distilmt's own too."""
+
+    @property
+    def is_formatted(self) -> bool:
+        """Whether the texts are read as documents are: they have markup, or the client names what they keep."""
+        return self.html or bool(self.keep)
 
 
 async def values(request: Request, body_limit: int) -> Values:
@@ -138,7 +146,23 @@ def question(asked: Values, limits: ServeConfig) -> Question:
         form == "html",
         _number(asked, "alternatives", limits.alternatives_limit),
         _yes(asked, "details"),
+        patterns(asked),
     )
+
+
+def patterns(asked: Values) -> tuple[str, ...]:
+    """The regular expressions of `keep`, one or a list; whether they are any is seen where a loop harms nobody.
+
+    Raises:
+        Refused: they are no texts, too many or too long (400).
+    """
+    value = asked.get("keep") or []
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(pattern, str) for pattern in listed):
+        raise Refused(400, "Invalid request: keep parameter is neither a text nor a list of texts")
+    if len(listed) > _PATTERNS or max(map(len, listed), default=0) > _PATTERN:
+        raise Refused(400, f"Invalid request: keep parameter exceeds {_PATTERNS} patterns of {_PATTERN} characters")
+    return tuple(whole(pattern) for pattern in listed if pattern)
 
 
 def texts(asked: Values, limits: ServeConfig) -> list[str]:

@@ -13,6 +13,7 @@ from distilmt.serving.codes import MACROLANGUAGES, base, shown
 from distilmt.serving.errors import Refused
 
 _READ = 2000  # characters of a text that are enough to identify its language
+_PARTS = 10
 _RESULTS = 3
 _TAG = re.compile(r"<[^<>]*>")
 # Of 20,996 sentences in languages that a server translates these bounds refuse 9, package names mostly; of the same
@@ -30,7 +31,7 @@ def identify(text: str, served: Collection[str], sources: Collection[str]) -> li
     Served languages come into question alone, unless the text is certainly in another one: then that stands first.
 
     Args:
-        text: as people write it; its first 2,000 characters are read.
+        text: as people write it; of a long one, 2,000 characters from all over it are read.
         served: codes as LibreTranslate writes them of all languages that are translated from or into.
         sources: those of them that win unless another served one is twice as likely: a short text in the target
             language by mistake left alone is worse than one translated by mistake.
@@ -41,7 +42,7 @@ def identify(text: str, served: Collection[str], sources: Collection[str]) -> li
     Raises:
         Refused: py3langid is not installed (501).
     """
-    text = text[:_READ]
+    text = sample(text)
     if not any(c.isalpha() for c in text):
         return []
     shares = _shares(text, served, sources)
@@ -51,6 +52,17 @@ def identify(text: str, served: Collection[str], sources: Collection[str]) -> li
     if not inside or (outside and shares[inside[0]] < _NEGLIGIBLE):
         inside = ranked
     return [{"confidence": round(100 * shares[code], 1), "language": code} for code in inside[:_RESULTS]]
+
+
+def sample(text: str) -> str:
+    """Enough of a text to identify its language: all of a short one, else parts from its beginning to its end."""
+    if len(text) <= _READ:
+        return text
+    length = _READ // _PARTS - 1
+    starts = [(len(text) - length) * number // (_PARTS - 1) for number in range(_PARTS)]
+    parts = (text[start : start + length] for start in starts)
+    # A word that is cut looks like another language's, where there are spaces between words.
+    return " ".join(part.split(" ", 1)[-1].rsplit(" ", 1)[0] for part in parts)
 
 
 def unidentified(served: Collection[str]) -> Candidate:

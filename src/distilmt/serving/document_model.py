@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from distilmt.formats import Attentive
 from distilmt.serving.errors import Refused
+from distilmt.serving.models import Pair
 from distilmt.serving.processes import POLL
-from distilmt.serving.service import Route, Said, Service
+from distilmt.serving.service import Said, Service
 from distilmt.speaker import Attended
 
 _TURN = 256  # sentences that are translated at a time
@@ -22,10 +23,9 @@ T = TypeVar("T")
 class DocumentModel:
     """Translates what one document holds. Made on the event loop, called on a thread."""
 
-    def __init__(self, service: Service, source: str, target: str) -> None:
-        """Translate from `source`, a code or `auto`: then the first texts that are asked for tell the language."""
-        self.service, self.source, self.target = service, source, target
-        self.route: Route | None = None if source == "auto" else service.route("", source, target)
+    def __init__(self, service: Service, pair: Pair | None) -> None:
+        """Translate by the models of `pair`; None leaves all as it is."""
+        self.service, self.pair = service, pair
         self.said: list[Said] = []
         """Every sentence, in order."""
         self._loop = asyncio.get_running_loop()
@@ -41,20 +41,17 @@ class DocumentModel:
         """A translation of each text.
 
         Raises:
-            Refused: the document has too many characters (413), or as `Service.route` and `Service.translate`.
+            Refused: the document has too many characters (413), or as `Service.translate`.
         """
         self._characters += sum(map(len, texts))
         most = self.service.config.document_chars
         if self._characters > most:
             raise Refused(413, f"Invalid request: more than {most} characters to translate: send the document in parts")
-        if self.route is None:
-            self.route = self.service.route(" ".join(texts), self.source, self.target)
-        pair = self.route.pair
-        if pair is None:
+        if self.pair is None:
             return texts
         translations: list[str] = []
         for start in range(0, len(texts), _TURN):
-            translated = self._wait(self.service.translate(texts[start : start + _TURN], pair))
+            translated = self._wait(self.service.translate(texts[start : start + _TURN], self.pair))
             self.said += [said for one in translated for said in one.said]
             translations += [one.text for one in translated]
         return translations
@@ -68,10 +65,9 @@ class DocumentModel:
         return attended
 
     async def _attention(self, texts: list[str], translations: list[str]) -> list[list[Attended]]:
-        pair = self.route.pair if self.route else None
-        if pair is None:
+        if self.pair is None:
             return [[] for _ in texts]
-        async with self.service.store.use(pair.main) as loaded:
+        async with self.service.store.use(self.pair.main) as loaded:
             return await loaded.batcher.aside(partial(loaded.translator.attention, texts, translations))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:

@@ -1,7 +1,7 @@
 """A process that reads and writes documents for the server, in between lets the server translate, and can be ended.
 
-`python -m distilmt.serving.document_process` answers jobs on its standard input until that is closed. Here a document
-that is made to take long slows nobody else, and what it takes of memory is bounded.
+`python -m distilmt.serving.document_process PATTERN…` (of `--keep`) answers jobs on its standard input until that is
+closed. Here a document that is made to take long slows nobody else, and what it takes of memory is bounded.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from distilmt.errors import UserError
 from distilmt.formats import Attentive, translate_document, translate_html
+from distilmt.formats.keep import Keep
+from distilmt.serving.detection import sample
 
 _MEMORY = 2_000_000_000
 _NICENESS = 10
@@ -31,19 +33,38 @@ class Job:
     """Ending of a document's name, such as `.docx`; `html` and `text` are texts of a request."""
     content: bytes | list[str]
     """A document, or texts."""
+    keep: tuple[str, ...] = ()
+    """Regular expressions of what the client wants kept."""
+    is_sampled: bool = False
+    """Whether a sample of the document's texts is wanted, to detect its language, instead of a translation."""
 
 
 def translated(job: Job, model: Attentive) -> bytes | list[str]:
-    """A document's or texts' translation.
+    """A document's or texts' translation; or the sample that is wanted of a document, as one text.
 
     Raises:
-        UserError: the document is broken, or bigger inside than it may be.
+        UserError: the document is broken, or bigger inside than it may be; or the client's patterns are not usable.
     """
+    if job.is_sampled:
+        return [_sampled(job)]
+    if job.keep:
+        model = replace(model, keep=Keep.of((*model.keep.patterns, *job.keep), "keep"))
     if isinstance(job.content, bytes):
         return translate_document(job.content, f"document{job.kind}", model)
     if job.kind == "html":
         return [translate_html(text, model) for text in job.content]
     return [translate_document(text.encode(), "text.txt", model).decode() for text in job.content]
+
+
+def _sampled(job: Job) -> str:
+    texts: list[str] = []
+
+    def collect(batch: list[str]) -> list[str]:
+        texts.extend(batch)
+        return batch
+
+    translated(replace(job, keep=(), is_sampled=False), Attentive(collect, lambda sources, _: [[] for _ in sources]))
+    return sample(" ".join(texts))
 
 
 def main() -> int:
@@ -59,7 +80,10 @@ def main() -> int:
         outgoing.send(message)
         return incoming.recv()
 
-    model = Attentive(lambda texts: call("translate", texts), lambda texts, said: call("attention", texts, said))
+    keep = Keep(tuple(sys.argv[1:]))
+    model = Attentive(
+        lambda texts: call("translate", texts), lambda texts, said: call("attention", texts, said), keep=keep
+    )
     with suppress(EOFError, OSError):
         while True:
             job = incoming.recv()

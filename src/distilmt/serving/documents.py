@@ -10,12 +10,14 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from distilmt.errors import UserError
-from distilmt.formats import Attentive
+from distilmt.formats import Attentive, protect
+from distilmt.formats.keep import Keep
 from distilmt.serving.document_process import Job, translated
 from distilmt.serving.errors import Refused
 from distilmt.serving.processes import Broken, DocumentProcess
@@ -30,13 +32,15 @@ _NAME = 48  # characters of a name: 192 bytes at most
 class Documents:
     """Translated documents. Nothing a client sends names a file here: what is kept is kept in memory."""
 
-    def __init__(self, seconds: float = 120.0, kept_bytes: int = _KEPT_BYTES) -> None:
+    def __init__(self, seconds: float = 120.0, kept_bytes: int = _KEPT_BYTES, keep: Keep | None = None) -> None:
         """Start without a process.
 
         Args:
             seconds: that a document may take.
             kept_bytes: of translated documents, at most.
+            keep: what all documents and texts keep, besides placeholders and code.
         """
+        self._keep_in_all = keep or Keep()
         self._threads = ThreadPoolExecutor(_AT_A_TIME, "document")
         self._text_threads = ThreadPoolExecutor(_TEXTS_AT_A_TIME, "text")
         self._processes: list[DocumentProcess] = []
@@ -45,12 +49,13 @@ class Documents:
         self._seconds, self._kept_bytes = seconds, kept_bytes
         self._stop = float("inf")
 
-    async def run(self, job: Job, model: Callable[[Callable[[], None]], Attentive]) -> Any:
+    async def run(self, job: Job, model: Callable[[Callable[[], None]], Attentive], begun: float | None = None) -> Any:
         """Do what takes a while, in a process of its own.
 
         Args:
             job: the work.
             model: called with a function that raises once the work is to end; translates.
+            begun: when (`time.monotonic`) the document's time began, if not now.
 
         Raises:
             Refused: the document is broken (400) or takes too long (413), too many are under way or the server stops
@@ -60,7 +65,7 @@ class Documents:
             raise Refused(503, "The server is busy with documents: try again later", 10.0)
         self._under_way += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, model)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, model, begun)
         finally:
             self._under_way -= 1
 
@@ -71,15 +76,40 @@ class Documents:
             Refused: as `run`.
         """
         job = Job("text", [text])
-        work = self._text_threads.submit(lambda: translated(job, model(self._checking())))
+        work = self._text_threads.submit(lambda: translated(job, self._keeping(model(self._checking()))))
         try:
             return str((await asyncio.wrap_future(work))[0])
         except (UserError, ValueError) as error:
             raise Refused(400, f"Invalid request: {error}") from None
 
-    def _checking(self) -> Callable[[], None]:
-        """What raises once the time of a document that begins now is up."""
-        deadline = time.monotonic() + self._seconds
+    async def sample(self, job: Job, begun: float) -> str:
+        """Texts from all over a document, as many as its language is detected from.
+
+        Raises:
+            Refused: as `run`.
+        """
+        untranslated = Attentive(lambda texts: texts, lambda texts, _: [[] for _ in texts])
+        (text,) = await self.run(replace(job, is_sampled=True), lambda _: untranslated, begun)
+        return str(text)
+
+    def protects(self, text: str) -> bool:
+        """Whether a text has placeholders, code or else what must be kept as it stands.
+
+        Raises:
+            Refused: a pattern of what is kept takes too long on it (400).
+        """
+        grammar = protect.Grammar(keep=self._keep_in_all)
+        try:
+            return any(not isinstance(part, str) for part in protect.split(text, grammar))
+        except UserError as error:
+            raise Refused(400, f"Invalid request: {error}") from None
+
+    def _keeping(self, model: Attentive) -> Attentive:
+        return replace(model, keep=self._keep_in_all)
+
+    def _checking(self, begun: float | None = None) -> Callable[[], None]:
+        """What raises once the time of a document that begins now, or began then, is up."""
+        deadline = (time.monotonic() if begun is None else begun) + self._seconds
 
         def check() -> None:
             if time.monotonic() > self._stop:
@@ -92,10 +122,10 @@ class Documents:
         check()
         return check
 
-    def _run(self, job: Job, model: Callable[[Callable[[], None]], Attentive]) -> Any:
+    def _run(self, job: Job, model: Callable[[Callable[[], None]], Attentive], begun: float | None) -> Any:
         """On a thread."""
-        check = self._checking()
-        process = self._processes.pop() if self._processes else DocumentProcess()
+        check = self._checking(begun)
+        process = self._processes.pop() if self._processes else DocumentProcess(self._keep_in_all.patterns)
         is_usable = False
         try:
             result = process.run(job, model(check), check)
@@ -186,10 +216,3 @@ def disposition(name: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", unicodedata.normalize("NFKD", name)).lstrip("_.")
     header = f'attachment; filename="{plain}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name)}"
-
-
-def protects(text: str) -> bool:
-    """Whether a text has placeholders or code that must be kept as they stand."""
-    from distilmt.formats import protect
-
-    return any(not isinstance(part, str) for part in protect.split(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,9 +21,9 @@ _WAIT = 5.0
 class DocumentProcess:
     """One process. Its methods are called on one thread at a time."""
 
-    def __init__(self) -> None:
-        """Start it."""
-        command = [sys.executable, "-m", "distilmt.serving.document_process"]
+    def __init__(self, keep: Sequence[str] = ()) -> None:
+        """Start it; `keep` has the patterns of what all documents keep."""
+        command = [sys.executable, "-m", "distilmt.serving.document_process", *keep]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin and self._process.stdout
         self._outgoing = Connection(os.dup(self._process.stdin.fileno()), readable=False)

@@ -11,6 +11,10 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _SAID: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 _KEY: Schema = {"api_key": {"type": "string", "description": "API key, where the server asks for one"}}
+_KEEP_IN_FORM: Schema = {
+    "keep": {"type": "string", "maxLength": 200, "description": "Regular expression of what stays (distilmt's own)"}
+}
+_KEEP: Schema = {"keep": {"oneOf": [_KEEP_IN_FORM["keep"], {"type": "array", "items": _TEXT, "maxItems": 16}]}}
 _ERROR: Schema = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
 _DETECTED: Schema = {"type": "object", "properties": {"confidence": {"type": "number"}, "language": _TEXT}}
 _ANSWER: Schema = {
@@ -46,7 +50,9 @@ def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, 
     question = _question(targets, config)
     whole = _both(_object(question, ["q", "source", "target"]))
     named = {name: question[name] for name in ("source", "target")}
-    file = _object({"file": {"type": "string", "format": "binary"}, **named, **_KEY}, ["file", "source", "target"])
+    file = _object(
+        {"file": {"type": "string", "format": "binary"}, **named, **_KEEP_IN_FORM, **_KEY}, ["file", "source", "target"]
+    )
     link = _object({"translatedFileUrl": _TEXT}, ["translatedFileUrl"])
     return {
         "/translate": _asking(whole, _ANSWER),
@@ -75,6 +81,7 @@ def _question(targets: dict[str, list[str]], config: ServeConfig) -> Schema:
             "default": False,
             "description": "Sentences with score and model (distilmt's own)",
         },
+        **_KEEP,
         **_KEY,
     }
 
@@ -89,8 +96,8 @@ def _json(schema: Schema) -> Schema:
 
 def _both(schema: Schema) -> Schema:
     """As JSON, or as a form, which has one text."""
-    q = schema["properties"]["q"]["oneOf"][0]
-    form = schema | {"properties": schema["properties"] | {"q": q}}
+    one = {name: schema["properties"][name]["oneOf"][0] for name in ("q", "keep") if name in schema["properties"]}
+    form = schema | {"properties": schema["properties"] | one}
     return _json(schema) | {"application/x-www-form-urlencoded": {"schema": form}}
 
 

@@ -94,7 +94,23 @@ def load_serve(arguments: Sequence[str]) -> ServeConfig:
     first = next((i for i, a in enumerate(arguments) if a.startswith("--")), len(arguments))
     if first == 0:
         raise UserError("name what to serve: an exported model, or a run directory such as runs/demo")
-    return parse_values(ServeConfig, {"models": list(arguments[:first])}, underscored(arguments[first:]))
+    keep, flags = _patterns(arguments[first:])
+    return parse_values(ServeConfig, {"models": list(arguments[:first]), "keep": keep}, underscored(flags))
+
+
+def _patterns(flags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The values of every `--keep`, as they stand (a parser would read `[a-z]` as a list), and the other flags."""
+    patterns, others, rest = [], [], list(flags)
+    while rest:
+        flag = rest.pop(0)
+        name, sign, value = flag.partition("=")
+        if name != "--keep":
+            others.append(flag)
+        elif not sign and not rest:
+            raise UserError("--keep needs a value behind it")
+        else:
+            patterns.append(value if sign else rest.pop(0))
+    return patterns, others
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:

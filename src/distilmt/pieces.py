@@ -17,6 +17,7 @@ from distilmt.speaker import Attended, Span
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _UNKNOWN = "<unk>"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_RESERVED = frozenset({"<s>", "</s>", "<pad>"})
 
 
 class SentencePieces:
@@ -35,7 +36,7 @@ class SentencePieces:
         """Pieces of each text, as the model reads them; none of an empty one."""
         # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
         found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
-        return [[*pieces, *self._end] if pieces else [] for pieces in found]
+        return [[*map(_unreserved, pieces), *self._end] if pieces else [] for pieces in found]
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
@@ -95,6 +96,14 @@ class HuggingFacePieces:
         """The text of pieces that the model wrote, which begin with `prefix`."""
         ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(pieces[len(self.prefix) :]))
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def _unreserved(piece: str) -> str:
+    """The unknown piece in place of a reserved name.
+
+    Of characters without a piece SentencePiece gives the text itself: `</s>` in a text would be read as the end.
+    """
+    return _UNKNOWN if piece in _RESERVED else piece
 
 
 def in_calls(rows: list[int], sources: list[list[str]], weights: list[int], most: int) -> Iterator[list[int]]:

@@ -25,6 +25,9 @@ from distilmt.tokenizer import Tokenizer
 
 VERSION = "1.0"
 _POSITIONS = 1024  # as many as CTranslate2 reads at most
+# Argos hands pieces over by name, and of characters without a piece SentencePiece gives the text itself: a `</s>` that
+# somebody typed would be the end. It writes no space, so that no text is cut into this.
+_END = "</s> "
 _USE = """
 ```bash
 python -c 'from argostranslate import package; package.install_from_path("student.argosmodel")'
@@ -59,7 +62,7 @@ def export_argos(
     _check_bytes(tokenizer)
     source, target = _code(card.source), _code(card.target)
     name = f"translate-{source}_{target}-{VERSION.replace('.', '_')}"
-    spec = specification(_with_positions(model), tokenizer)
+    spec = specification(_with_positions(model), tokenizer, _END)
     spec.config.add_source_eos = True
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary) / name

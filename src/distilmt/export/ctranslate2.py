@@ -61,8 +61,8 @@ def save(spec: Any, directory: Path, compute_type: str) -> None:
     spec.save(str(directory))
 
 
-def specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
-    """CTranslate2's description of the model, with both vocabularies.
+def specification(model: MarianMTModel, tokenizer: Tokenizer, end: str = "</s>") -> Any:
+    """CTranslate2's description of the model, with both vocabularies; `end` is the name of its `</s>`.
 
     CTranslate2's own converter takes one vocabulary for both sides; here each side registers its own. `<pad>` is
     removed: Marian's decoder starts from a zero vector, for which CTranslate2 has an option.
@@ -70,12 +70,12 @@ def specification(model: MarianMTModel, tokenizer: Tokenizer) -> Any:
     loader = MarianMTLoader()
     model = copy.deepcopy(model)  # the loader writes into the configuration, quantisation into the weights
     spec = loader.get_model_spec(model)
-    spec.register_source_vocabulary(tokenizer.source.pieces[:-1])
-    spec.register_target_vocabulary(tokenizer.target.pieces[:-1])
-    spec.config.eos_token = "</s>"
+    spec.register_source_vocabulary([end, *tokenizer.source.pieces[1:-1]])
+    spec.register_target_vocabulary([end, *tokenizer.target.pieces[1:-1]])
+    spec.config.eos_token = end
     spec.config.unk_token = "<unk>"
-    spec.config.bos_token = "</s>"
-    spec.config.decoder_start_token = "</s>"
+    spec.config.bos_token = end
+    spec.config.decoder_start_token = end
     spec.config.add_source_eos = False
     spec.decoder.alignment_heads = np.int16(0)  # the attention that is told is of all heads, not of the first alone
     return spec

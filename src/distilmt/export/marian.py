@@ -46,11 +46,11 @@ translations differ from those of the other exports.
 """
 _PIECES = """
 SentencePiece and the model do not number pieces alike: texts go in and come out in pieces, of `source.spm` and
-`target.spm`.
+`target.spm`. `sed` keeps a `</s>` that stands in a text from being its end.
 
 ```bash
-spm_encode --model DIRECTORY/source.spm < source.txt | marian-decoder --config DIRECTORY/decoder.yml \\
-  | spm_decode --model DIRECTORY/target.spm
+spm_encode --model DIRECTORY/source.spm < source.txt | sed 's,</s>,<unk>,g' \\
+  | marian-decoder --config DIRECTORY/decoder.yml | spm_decode --model DIRECTORY/target.spm
 ```
 """
 

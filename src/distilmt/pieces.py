@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _UNKNOWN = "<unk>"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _RESERVED = frozenset({"<s>", "</s>", "<pad>"})
+# What fills a vocabulary up to a round size (fairseq and CTranslate2's converters, OpenNMT, distilmt).
+_FILLER = re.compile(r"madeupword\d+|averyunlikelytoken\d+|<unused\d+>|<blank>")
 
 
 class SentencePieces:
@@ -40,7 +42,7 @@ class SentencePieces:
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        written = [piece for piece in pieces[len(self.prefix) :] if piece != _UNKNOWN]
+        written = [piece for piece in pieces[len(self.prefix) :] if piece != _UNKNOWN and not _FILLER.fullmatch(piece)]
         return str(self._target.decode(without_broken_bytes(written)))
 
     def knows(self, character: str) -> bool:
@@ -76,6 +78,7 @@ class HuggingFacePieces:
             self._tokenizer.src_lang = facts["source_language"]
         self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
         self._before = str(facts.get("prefix", ""))
+        self._as_text = names_as_text(self._tokenizer)
         self._known: dict[str, bool] = {}
 
     def knows(self, character: str) -> bool:
@@ -89,13 +92,28 @@ class HuggingFacePieces:
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Pieces of each text, as the model reads them; none of an empty one."""
         to_pieces = self._tokenizer.convert_ids_to_tokens
-        rows = [to_pieces(self._tokenizer(self._before + text).input_ids) if text else [] for text in texts]
+        texts = [self._before + self._as_text(text) if text else "" for text in texts]
+        rows = [to_pieces(self._tokenizer(text).input_ids) if text else [] for text in texts]
         return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
 
     def decode(self, pieces: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(pieces[len(self.prefix) :]))
+        written = [piece for piece in pieces[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
+        ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def names_as_text(tokenizer: Any) -> Callable[[str], str]:
+    """What makes text of the names of a Hugging Face tokenizer's special pieces that stand in a text.
+
+    A space behind the first character is the one way that holds for all of them: many have these names among the pieces
+    that any text is cut into, whatever they are told (`split_special_tokens`).
+    """
+    names = sorted((name for name in tokenizer.all_special_tokens if len(name) > 1), key=len, reverse=True)
+    if not names:
+        return str
+    pattern = re.compile("|".join(map(re.escape, names)))
+    return lambda text: pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
 
 def _unreserved(piece: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from contextlib import suppress
@@ -9,6 +10,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import ctranslate2
 from transformers import AutoConfig, AutoTokenizer
 
 from distilmt import progress
@@ -91,6 +93,7 @@ def copy_ctranslate2(facts: dict[str, Any], directory: Path, compute_type: str, 
                 if file.name in ("model.bin", "config.json") or file.stem in _VOCABULARIES:
                     shutil.copyfile(file, temporary / file.name)
             about = _pieces(place, model, temporary, source, target)
+            about["max_positions"] = min(about["max_positions"], _positions(temporary, str(place)))
         shutil.rmtree(temporary / ".package", ignore_errors=True)
         about |= {"compute_in": compute_type, "prefix": facts.get("prefix") or ""}
         write_json(temporary / "distilmt.json", about)
@@ -135,6 +138,19 @@ def _merges(place: Path, model: Path, directory: Path, source: str, target: str)
     with readable(place, codes.name):
         MosesPieces(directory, about)
     return about
+
+
+def _positions(model: Path, name: str) -> int:
+    """How many pieces a model reads, up to 1,024: no file says so, but CTranslate2's refusal of more does."""
+    translator = ctranslate2.Translator(str(model), device="cpu", inter_threads=1)
+    try:
+        translator.translate_batch([["</s>"] * _ARGOS_POSITIONS], beam_size=1, max_decoding_length=1)
+        return _ARGOS_POSITIONS
+    except RuntimeError as error:
+        limit = re.search(r"positions >= (\d+)", str(error))
+        if limit is None:
+            raise UserError(f"teacher {name!r} cannot translate ({error}): convert it again") from None
+        return int(limit[1])
 
 
 def _config(model: Path) -> dict[str, Any]:

@@ -44,6 +44,10 @@ _NLLB = dict(pair.split(":") for pair in _CODES.split())
 _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
+# Of these the converter does not fill the vocabulary up itself.
+_UNFILLED = ("bart", "mbart", "pegasus")
+
+
 class _SafetensorsConverter(TransformersConverter):
     """CTranslate2's converter, held to safetensors: pickles from outside are never opened."""
 
@@ -55,14 +59,23 @@ class _SafetensorsConverter(TransformersConverter):
         found = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
         # By this alone the converter tells mBART-50 from mBART-25, whose decoders begin otherwise.
         self._model.config.tokenizer_class = type(found).__name__
-        return _WithLanguages(found)
+        config = self._model.config
+        return _WithLanguages(found, config.vocab_size if config.model_type in _UNFILLED else 0)
 
 
 class _WithLanguages:
-    """A tokenizer that names its language tokens where the converter looks for them (transformers 5 does not)."""
+    """A tokenizer that names its language tokens where the converter looks for them (transformers 5 does not).
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+    Its vocabulary has as many pieces as the embedding has rows, which some people pad to a multiple of 8 or more.
+    """
+
+    def __init__(self, tokenizer: Any, rows: int) -> None:
+        self._tokenizer, self._rows = tokenizer, rows
+
+    def get_vocab(self) -> dict[str, int]:
+        """Pieces and their ids."""
+        ids: dict[str, int] = self._tokenizer.get_vocab()
+        return ids | {f"madeupword{row:04d}": row for row in range(max(ids.values()) + 1, self._rows)}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tokenizer, name)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from distilmt.corpora.cleaning import normalise
+from distilmt.pieces import names_as_text
 from distilmt.speaker import Hypothesis
 from distilmt.untrusted import check_configuration, loading
 
@@ -28,6 +29,7 @@ class Generator:
             model: Any = AutoModelForSeq2SeqLM.from_pretrained(facts["path"], use_safetensors=True, dtype=dtype)
         self._model = model.eval().requires_grad_(False).to(device)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
+        self._as_text = names_as_text(self._tokenizer)
         if "source_language" in facts:
             self._tokenizer.src_lang = facts["source_language"]
         self._first = (
@@ -66,7 +68,7 @@ class Generator:
 
     def _generate(self, texts: list[str], count: int, settings: dict[str, Any]) -> list[list[Hypothesis]]:
         words = self._tokenizer(
-            [self._prefix + text for text in texts],
+            [self._prefix + self._as_text(text) for text in texts],
             return_tensors="pt",
             padding=True,
             truncation=True,

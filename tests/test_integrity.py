@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from distilmt.errors import UserError
 from distilmt.export.card import Card, Form, renew_files, write_card
-from distilmt.integrity import check, json_object
+from distilmt.integrity import check, check_step, checksums, json_object
 from distilmt.serving.models import pairs
 from distilmt.translator import Translator
 
@@ -133,3 +133,26 @@ def test_a_card_reads_nothing_elsewhere(model, tmp_path):
         (place / "card.json").write_text(json.dumps({"files": {name: {"bytes": 1, "sha256": ""}}}))
         with pytest.raises(UserError, match=r"card\.json cannot be read"):
             check(place)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["model.safetensors", "vocab.json"]), st.data())
+def test_any_damage_of_a_steps_file_is_noticed(tmp_path, name, data):
+    """A bit, an end that is cut off or added, another file of the same size, or none."""
+    contents = {"model.safetensors": bytes(range(256)), "vocab.json": b'{"a": 0}', "log.json": b"[]"}
+    for each, content in contents.items():
+        (tmp_path / each).write_bytes(content)
+    listed = checksums(tmp_path, ("*.safetensors", "vocab.json"))
+    record = {"name": "student", "fingerprint": "", "inputs": {}, "settings": {}, "seconds": 0, "peak_rss_bytes": 0}
+    (tmp_path / "step.json").write_text(json.dumps(record | {"versions": {}, "files": listed}))
+    (tmp_path / "log.json").write_bytes(b"[1]")  # is listed nowhere
+    check_step(tmp_path)
+    whole = contents[name]
+    damage = data.draw(st.none() | st.binary(max_size=300).filter(lambda other: other != whole))
+    if damage is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(damage)
+    with pytest.raises(UserError, match=r"is missing|is damaged") as error:
+        check_step(tmp_path)
+    assert str(tmp_path / name) in str(error.value) and "\n" not in str(error.value)

@@ -32,9 +32,13 @@ _OUTCOMES = {
     "corpus": ("*.parquet",),
     "references": ("*.parquet", "teacher.json"),
     "tokenizer": ("*",),
-    **dict.fromkeys(("teacher", "student", "baseline"), ("*.safetensors", "config.json", "*.spm", "teacher.json")),
+    **dict.fromkeys(("teacher", "student", "baseline"), ("model*.safetensors", "config.json", "*.spm", "teacher.json")),
     **dict.fromkeys(("labels", "selection"), ("shard-*.parquet",)),
 }
+
+_TOKENIZER = ("*.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json")
+_MODEL = (*_TOKENIZER, "model*.safetensors", "config.json", "generation_config.json", "teacher.json")
+_SEALED = {"tokenizer": _TOKENIZER} | dict.fromkeys(("teacher", "student", "baseline"), _MODEL)
 
 
 @lru_cache
@@ -104,7 +108,8 @@ class Rules:
         """The rules as `run_step` takes them."""
         unread = _UNREAD if self.step == "exports" else frozenset()
         outcome = _OUTCOMES.get(self.step, ())
-        return StepRules(self.differences, self.effective, self.resumed, self.reusable, unread, outcome)
+        sealed = _SEALED.get(self.step, ())
+        return StepRules(self.differences, self.effective, self.resumed, self.reusable, unread, sealed, outcome)
 
     def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings as they are compared: complete, without what cannot change anything, paths and bounds alike."""

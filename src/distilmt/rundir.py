@@ -143,6 +143,8 @@ class StepRecord:
     peak_rss_bytes: int
     versions: dict[str, str]
     result: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """`bytes` and `sha256` by name of files whose damage would go unnoticed; empty in records of older versions."""
 
 
 def read_step(directory: Path) -> StepRecord | None:

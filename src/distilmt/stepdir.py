@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from distilmt import progress
+from distilmt import integrity, progress
 from distilmt.errors import UserError
 from distilmt.meter import metered
 from distilmt.rundir import (
@@ -71,6 +71,8 @@ class StepRules:
     """Patterns of files that need not be made again, linked into the new directory; None if there are none."""
     unread: frozenset[str] = frozenset()
     """Keys of no concern to the steps that read this one."""
+    sealed: tuple[str, ...] = ()
+    """Patterns of the files whose checksums the record holds; where one differs later, the step is not used."""
     outcome: tuple[str, ...] = ()
     """Patterns of the files in which the outcome lies: where all are as before, no step that reads them is redone."""
 
@@ -124,11 +126,12 @@ def run_step(
         The finished step's record, with seconds summed over all interrupted calls.
 
     Raises:
-        UserError: the directory holds files that distilmt did not write.
+        UserError: the directory holds files that distilmt did not write, or its own are damaged.
     """
     wanted = Wanted(directory, dict(inputs), json.loads(json.dumps(settings)), rules)
     done = wanted.fits(directory) or _brought_back(wanted)
     if done is not None:
+        integrity.check_step(directory)
         return done
     former = read_step(directory)
     if former is None:
@@ -215,6 +218,7 @@ def _done(wanted: Wanted, place: Path, former: StepRecord | None, work: Work) ->
         meter.peak_rss_bytes,
         versions(),
         result,
+        integrity.checksums(place, wanted.rules.sealed),
     )
     if former is not None and _same_to_readers(wanted, place, former):
         record = replace(record, fingerprint=former.fingerprint)

@@ -20,7 +20,8 @@ import sentencepiece as spm
 
 from distilmt.config import TokenizerConfig
 from distilmt.errors import UserError
-from distilmt.rundir import atomic_path, fingerprint_files, write_json
+from distilmt.integrity import check_step, remedy
+from distilmt.rundir import atomic_path, fingerprint_files, read_step, write_json
 
 EOS, UNK = 0, 1
 PAD_PIECE = "<pad>"
@@ -85,11 +86,14 @@ def load(directory: Path) -> Tokenizer:
     """The tokenizer in a directory.
 
     Raises:
-        UserError: files are missing, the ids do not follow Marian's convention, or the sides' sizes differ.
+        UserError: files are missing or not as a run wrote them, the ids do not follow Marian's convention, or the
+            sides' sizes differ.
     """
+    check_step(directory)
     for name in ("source.spm", "target.spm", "vocab.json"):
         if not (directory / name).exists():
-            raise UserError(f"{directory} has no {name}: name a directory with a Marian tokenizer")
+            advice = remedy(directory) if read_step(directory) else "name a directory with a Marian tokenizer"
+            raise UserError(f"{directory} has no {name}: {advice}")
     shared = not (directory / "target_vocab.json").exists()
     source = _side(directory / "source.spm", directory / "vocab.json")
     target = _side(directory / "target.spm", directory / ("vocab.json" if shared else "target_vocab.json"))
@@ -106,7 +110,7 @@ def _side(model: Path, vocabulary: Path) -> Side:
         processor = spm.SentencePieceProcessor(model_file=str(model))
         ids: dict[str, int] = _ids(vocabulary)
     except (OSError, RecursionError, RuntimeError, ValueError):
-        raise UserError(f"{model} or {vocabulary.name} is damaged: delete {model.parent} and make it again") from None
+        raise UserError(f"{model} or {vocabulary.name} is damaged: {remedy(model.parent)}") from None
     pieces = [piece for piece, _ in sorted(ids.items(), key=lambda item: item[1])]
     if pieces[0] != "</s>" or pieces[1] != "<unk>" or pieces[-1] != PAD_PIECE:
         raise UserError(f"{vocabulary} does not follow Marian's convention (</s> 0, <unk> 1, <pad> last)")

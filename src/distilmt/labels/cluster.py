@@ -31,7 +31,7 @@ from distilmt.labels.ask import Asker
 from distilmt.labels.rows import Shard
 from distilmt.labels.speakers import NARROW, LabelJob, Speakers
 from distilmt.machine import cores
-from distilmt.rundir import versions
+from distilmt.rundir import STEP_FILE, versions
 
 RETRIES = 20
 _MUST_AGREE = ("distilmt", "ctranslate2", "sentencepiece")
@@ -174,6 +174,7 @@ def _packed(ray: Any, job: LabelJob, directory: Path) -> Parcel:
     places = {"teacher": job.teacher, "tokenizer": job.tokenizer.directory}
     places |= {f"ensemble/{i}": Path(path) for i, path in enumerate(job.config.ensemble)}
     files = {f"{name}/{path.name}": path for name, place in places.items() for path in place.iterdir()}
+    files = {name: path for name, path in files.items() if path.name != STEP_FILE}  # it lists files that stay here
     exported = [path for place in directory.glob("teacher-*") for path in place.rglob("*")]
     files |= {f"store/{path.relative_to(directory)}": path for path in exported}
     kept = {name: p for name, p in files.items() if p.is_file() and (job.wants_words or p.suffix != ".safetensors")}

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import AutoConfig, MarianMTModel
 
 from distilmt.errors import UserError
+from distilmt.integrity import check_step, remedy
 from distilmt.rundir import fingerprint_files
 from distilmt.students.presets import zero_pad
 from distilmt.tokenizer import Tokenizer
@@ -25,15 +26,21 @@ def load_marian(directory: str | Path) -> MarianMTModel:
     """A Marian model from safetensors, in eval mode and without gradients.
 
     Raises:
-        UserError: nothing loadable is there, or it is not a Marian model.
+        UserError: nothing loadable is there, it is not a Marian model, or files are not as a run wrote them.
     """
+    check_step(Path(directory))
     check_configuration(directory)
+    if Path(directory).is_dir() and not (Path(directory) / "config.json").is_file():
+        # transformers would build a model of its default size first
+        raise UserError(f"{Path(directory) / 'config.json'} is missing: {remedy(Path(directory))}")
     try:
         with loading(directory):
             model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
     except UserError as error:
         reason = str(error).partition("cannot be loaded: ")[2]
-        raise UserError(f"{directory} is not a Marian model in safetensors: {reason}") from None
+        raise UserError(
+            f"{directory} is not a Marian model in safetensors: {reason.rstrip('.')}: {remedy(Path(directory))}"
+        ) from None
     zero_pad(model)
     return model.eval().requires_grad_(False)
 

@@ -82,7 +82,7 @@ def test_any_text_comes_out_of_any_forms(translation, source, thoughts, around):
 
 
 @settings(deadline=None, max_examples=300)
-@given(words)
+@given(words.filter(lambda text: not text.startswith("1. ")))  # which is a list's
 def test_plain_translations_are_left_as_they_are(text):
     found = cleaned(text, "a source", "Italian")
     assert found.text == text and found.issue == ("" if text else "empty")

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from distilmt.teachers.enclosed import first_item, from_json, without_source
+
 _NAMES = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|deliberation)"
 _OPEN = re.compile(rf"<{_NAMES}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
 _CLOSE = re.compile(rf"</{_NAMES}\s*>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
@@ -59,6 +61,7 @@ _REFUSED = re.compile(
 _QUOTES = [*('""', "''", "“”", "„“", "„”", "‘’", "‚‘", "«»", "»«", "‹›", "「」", "『』", "《》", "``"), ("**", "**")]
 _MARKS = re.compile(r"[\"“”„«»‹›「『《`*]|(?<!\w)['‘’]|['‘’](?!\w)")
 _ASSENT = re.compile(r"^(?:sure(?: thing)?|certainly|of course|absolutely|okay|got it)[!,.]+\s*", re.IGNORECASE)
+_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # halves of characters, which no file can hold
 _CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}
 _FILTERED = {"content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited_content", "error"}
 
@@ -83,12 +86,15 @@ def completion_of(choice: Mapping[str, Any], source: str, language: str = "") ->
         language: English name of the target language. Into English less is taken for a remark or a refusal.
 
     Raises:
-        TypeError, AttributeError, KeyError: it is none of OpenAI's API.
+        TypeError, AttributeError, LookupError: it is none of OpenAI's API.
     """
     reason = str(choice.get("finish_reason") or "").lower()
-    message = choice["message"] if "message" in choice else {"content": choice["text"]}
+    names = [name for name in ("message", "delta", "text", "finish_reason") if name in choice]
+    message = {"content": choice["text"]} if names[0] == "text" else choice.get(names[0]) or {}
     if reason in _CUT:
         return Completion("", "cut_off")
+    if names[0] == "finish_reason":  # a choice without a message: filters leave it out
+        return Completion("", "declined" if reason in _FILTERED else "empty")
     if reason in _FILTERED or message.get("refusal"):
         return Completion("", "declined")
     content = text_of(message.get("content"))
@@ -127,7 +133,9 @@ def cleaned(answer: str, source: str, language: str = "") -> Completion:
     text = _CONTROL.sub("", text) if _CONTROL.search(source) is None else text
     if _is_refusal(text, source, language):
         return Completion("", "declined")
-    text = _without_remarks(_unfenced(_unwrapped(text.strip(), source).strip(), source), source, language)
+    text = _unfenced(_unwrapped(text.strip(), source).strip(), source).strip()
+    text = _UNWRITABLE.sub("", from_json(text, source, language))
+    text = first_item(without_source(_without_remarks(text, source, language), source), source)
     text = _without_label(_unquoted(_without_label(text, source, language), source), source, language)
     line = " ".join(text.split())
     return Completion(line, "empty" if not line else "cleaned" if line != " ".join(answer.split()) else "")

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -25,7 +26,7 @@ from distilmt.teachers.rejection import Rejection, rejection_of
 T = TypeVar("T")
 _IN_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
-_ERROR_BYTES = 20_000
+_ERROR_BYTES, _ANSWER_BYTES = 20_000, 32 << 20
 _MODERATED = re.compile(r"moderat|flagged|content.?(?:policy|filter)|safety", re.IGNORECASE)
 
 
@@ -105,7 +106,7 @@ class Endpoint:
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         with self._opener.open(request, timeout=self.timeout) as answer:
-            answer_bytes = answer.read()
+            answer_bytes = _unpacked(answer.read(_ANSWER_BYTES + 1), answer.headers.get("Content-Encoding"))
         content = _content_of(answer_bytes)
         error = content.get("error") if isinstance(content, dict) and len(content) < 4 else None
         if error and not content.keys() & {"choices", "translatedText"}:  # an error with status 200, as proxies send it
@@ -175,9 +176,31 @@ def _stop_if_hopeless(url: str, rejection: Rejection, location: str | None) -> N
 
 def _body_of(error: urllib.error.HTTPError) -> bytes:
     try:
-        return error.read(_ERROR_BYTES)
-    except (OSError, http.client.HTTPException):
+        return _unpacked(error.read(_ERROR_BYTES), error.headers.get("Content-Encoding"))
+    except (OSError, ValueError, http.client.HTTPException):
         return b""
+
+
+def _unpacked(body: bytes, encoding: str | None) -> bytes:
+    """A body without the packing that some proxies use though nobody wants it.
+
+    Raises:
+        ValueError: it is longer than any answer, or its packing is another one.
+    """
+    if encoding in (None, "", "identity") or not body:
+        unpacked = body
+    elif encoding in ("gzip", "x-gzip", "deflate"):
+        try:
+            unpacked = zlib.decompressobj(47 if body[:1] in (b"\x1f", b"\x78") else -15).decompress(
+                body, _ANSWER_BYTES + 1
+            )
+        except zlib.error as error:
+            raise ValueError(f"{encoding} is damaged: {error}") from None
+    else:
+        raise ValueError(f"packed as {encoding}")
+    if len(unpacked) > _ANSWER_BYTES:
+        raise ValueError(f"over {_ANSWER_BYTES >> 20} MiB")
+    return unpacked
 
 
 def _content_of(answer: bytes) -> Any:
@@ -194,7 +217,8 @@ def _content_of(answer: bytes) -> Any:
 
 def _assembled(events: str) -> dict[str, Any]:
     """One answer of the chunks of a server that streams whatever the request was."""
-    lines = [line[5:].strip() for line in events.splitlines() if line.startswith("data:")]
+    # Not `splitlines`: JSON may hold U+2028 and others as they stand.
+    lines = [line[5:].strip() for line in re.split(r"\r\n|\n|\r", events) if line.startswith("data:")]
     chunks = [json.loads(line) for line in lines if line and line != "[DONE]"]
     message: dict[str, str] = {"content": "", "reasoning_content": ""}
     reason, usage = None, None

@@ -91,10 +91,10 @@ class OpenAI:
         self._check_budget()
         answer = self._post(self._body(text, count, sampling))
         try:
-            completions = [completion_of(choice, text, self.names["target_name"]) for choice in answer["choices"]]
-            usage = answer.get("usage") or {}
-            prompt_tokens, answer_tokens = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 1
-        except (KeyError, TypeError, AttributeError):
+            choices = answer["choices"] or [{"finish_reason": ""}]  # filters leave out all of them
+            completions = [completion_of(choice, text, self.names["target_name"]) for choice in choices]
+            prompt_tokens, answer_tokens = _usage(answer.get("usage"))
+        except (LookupError, TypeError, AttributeError):
             raise UserError(f"{self.url} answers otherwise than OpenAI's API: check teacher.url") from None
         with self._lock:
             self._tokens[0] += prompt_tokens
@@ -156,3 +156,10 @@ class OpenAI:
         limit = self.settings["spend"]
         if limit and self.before + self._money() >= limit:
             raise UserError(f"teacher.endpoint.spend, {limit:g}, is spent: raise it, and the same command goes on")
+
+
+def _usage(usage: Any) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer; 0 and 1 where a server does not count them."""
+    counts = usage if isinstance(usage, dict) else {}
+    prompt, answer = (counts.get(key) for key in ("prompt_tokens", "completion_tokens"))
+    return (prompt if isinstance(prompt, int) else 0), (answer if isinstance(answer, int) and answer else 1)

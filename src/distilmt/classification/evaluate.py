@@ -91,9 +91,7 @@ def compare(
     """
     X, y = as_rows(X), column_or_1d(y)
     check_consistent_length(X, y)
-    for name in [baseline, teacher] if isinstance(teacher, str) else [baseline]:
-        if name is not None and name not in systems:
-            raise UserError(f"{name!r} is none of the systems: {', '.join(systems)}")
+    _check_names(systems, baseline, teacher)
     if not len(y) or samples < 1:
         raise UserError(f"{len(y)} rows and {samples} samples: give at least one of each")
     known = np.unique(y)
@@ -117,6 +115,12 @@ def compare(
         )
         for name, system in systems.items()
     ]
+
+
+def _check_names(systems: Mapping[str, Any], baseline: str | None, teacher: Any) -> None:
+    for name in [baseline, teacher] if isinstance(teacher, str) else [baseline]:
+        if name is not None and name not in systems:
+            raise UserError(f"{name!r} is none of the systems: {', '.join(systems)}")
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,8 @@ def together(no_gpu, tmp_path_factory, shared_tokenizer):
     return directory
 
 
-def run_together(program, directory, tokenizer, processes=2):
+def run_together(program, directory, tokenizer, processes=2, status=0):
+    """Run a program as several ranks; returns what each wrote to standard error."""
     here = Path(__file__).parent
     paths = [str(here), str(here.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     text = textwrap.dedent(program).format(paths=paths, pieces=str(tokenizer.directory), directory=str(directory))
@@ -169,9 +170,14 @@ def run_together(program, directory, tokenizer, processes=2):
         environment = toy.environment() | place | {name: str(value) for name, value in names.items()}
         command = [sys.executable, "-c", text]
         started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
-    for process in started:
-        told = process.communicate(timeout=120)[1].decode()
-        assert process.returncode == 0, told[-3000:]
+    try:
+        errors = [process.communicate(timeout=120)[1].decode() for process in started]
+    finally:
+        for process in started:
+            process.kill()  # one that waits for the other for ever
+            process.wait()
+    assert [process.returncode for process in started] == [status] * processes, "".join(errors)[-3000:]
+    return errors
 
 
 NAMES = ("plain", "adam", "short", "weighted", "consistent", "guided", "pruned", "rounded")
@@ -193,6 +199,49 @@ def test_two_processes_train_what_one_does(tmp_path, shared_tokenizer, together,
     assert gap < 1e-3
     moved = (weights(best) - weights(prepared(name, shared_tokenizer))).norm() / weights(best).norm()
     assert moved > 20 * gap
+
+
+_DIVERGING = """
+    import sys
+    sys.path[:0] = {paths!r}
+    import torch
+    from pathlib import Path
+    from distilmt import tokenizer
+    from distilmt.errors import UserError
+    from distilmt.machine import rank
+    from distilmt.training import ranks
+    from distilmt.training.loop import help_train, train
+    from test_ranks import diverging, improving, model
+    torch.set_num_threads(1)
+    if rank():
+        sys.exit(ranks.follow(help_train))
+    pieces, directory = tokenizer.load(Path({pieces!r})), Path({directory!r})
+    try:
+        with ranks.lead():
+            train(model(pieces), diverging(pieces, directory.name), improving(), directory)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+"""
+
+
+def diverging(tokenizer, name):
+    """A job whose loss, or whose weights alone, are no numbers at the first validation."""
+    every = {"loss": 100, "average": 1}[name]
+    return job(tokenizer, replace(CONFIG, learning_rate=1e38, updates=100, warmup=0, validate_every=every))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [pytest.param("loss", "loss", marks=pytest.mark.slow), ("average", "average of the weights")],
+)
+def test_a_training_that_diverges_stops_on_all_ranks(tmp_path, no_gpu, shared_tokenizer, name, number):
+    (tmp_path / name).mkdir()
+    leader, follower = run_together(_DIVERGING, tmp_path / name, shared_tokenizer, status=2)
+    lines = [line for line in leader.splitlines() if "is not finite" in line]
+    assert len(lines) == 1 and f"the {number} is not finite" in lines[0] and "learning_rate" in lines[0]
+    assert "Traceback" not in leader + follower
+    assert not list((tmp_path / name).glob("*.safetensors"))
 
 
 def test_hardest_positions_of_all_shares(together):

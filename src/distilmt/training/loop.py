@@ -223,7 +223,9 @@ class _Run:
             self._check_finite(self.running.nll, "loss")
         if validates:
             average = self.optimizer.whole_average()
-            self._check_finite(average.sum() if self.ranks.leads else 0.0, "average of the weights")
+            # The leader alone has the whole average: the others must hear of it, or they would wait for a validation.
+            total = float(average.sum()) if self.ranks.leads else 0.0
+            self._check_finite(*self.ranks.decided(total), "average of the weights")
             if self.ranks.leads:
                 self._validate(average)
             self.stepper.choose_threads()

@@ -86,6 +86,8 @@ def test_a_model_of_transformers_passes(learnt):
         {"d_model": "32"},
         {"vocab_size": -1},
         {"encoder_layers": -1},
+        {"encoder_layers": 0},
+        {"decoder_layers": 2},
         {"decoder_layers": "2"},
         {"d_model": 64},
         {"model_type": 5},
@@ -105,7 +107,6 @@ def test_wrong_shapes_are_one_line(learnt, tmp_path, changes):
     (tmp_path / "model" / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(UserError) as error:
         load_marian(tmp_path / "model")
-        pytest.skip("transformers loads it")
     assert "\n" not in str(error.value) and "model" in str(error.value)
 
 

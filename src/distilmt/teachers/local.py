@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,21 +30,42 @@ def load_marian(directory: str | Path) -> MarianMTModel:
     Raises:
         UserError: nothing loadable is there, it is not a Marian model, or files are not as a run wrote them.
     """
-    check_step(Path(directory))
+    place = Path(directory)
+    check_step(place)
     check_configuration(directory)
-    if Path(directory).is_dir() and not (Path(directory) / "config.json").is_file():
-        # transformers would build a model of its default size first
-        raise UserError(f"{Path(directory) / 'config.json'} is missing: {remedy(Path(directory))}")
+    if place.is_dir():
+        _check_type(place)
     try:
         with loading(directory):
-            model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32)
+            loaded: Any = MarianMTModel.from_pretrained(
+                directory, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
     except UserError as error:
-        reason = str(error).partition("cannot be loaded: ")[2]
-        raise UserError(
-            f"{directory} is not a Marian model in safetensors: {reason.rstrip('.')}: {remedy(Path(directory))}"
-        ) from None
+        raise UserError(_refusal(place, str(error).partition("cannot be loaded: ")[2])) from None
+    model: MarianMTModel = loaded[0]
+    if any(".layers." in key for keys in ("missing_keys", "unexpected_keys") for key in loaded[1][keys]):
+        raise UserError(_refusal(place, "its weights have other layers than config.json says"))
     zero_pad(model)
     return model.eval().requires_grad_(False)
+
+
+def _check_type(directory: Path) -> None:
+    """transformers would take any type for Marian, and build a model of its default size where nothing is said."""
+    file = directory / "config.json"
+    if not file.is_file():
+        raise UserError(f"{file} is missing: {remedy(directory)}")
+    try:
+        kind = json.loads(file.read_bytes()).get("model_type", "marian")
+    except ValueError:
+        return  # transformers refuses it
+    if kind != "marian":
+        raise UserError(_refusal(directory, f"config.json has the model_type {kind!r}"))
+
+
+def _refusal(directory: Path, reason: str) -> str:
+    if "ignore_mismatched_sizes" in reason:
+        reason = "its weights have other shapes than config.json says"
+    return f"{directory} is not a Marian model in safetensors: {reason.rstrip('.')}: {remedy(directory)}"
 
 
 def family(path: str) -> str:

@@ -224,8 +224,8 @@ class _Run:
         if validates:
             average = self.optimizer.whole_average()
             # The leader alone has the whole average: the others must hear of it, or they would wait for a validation.
-            total = float(average.sum()) if self.ranks.leads else 0.0
-            self._check_finite(*self.ranks.decided(total), "average of the weights")
+            (total,) = self.ranks.decided(float(average.sum()) if self.ranks.leads else 0.0)
+            self._check_finite(total, "average of the weights")
             if self.ranks.leads:
                 self._validate(average)
             self.stepper.choose_threads()

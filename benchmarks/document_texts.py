@@ -30,12 +30,10 @@ _CODE = frozenset(
         "script",
         "style",
         "textarea",
-        "template",
         "svg",
         "math",
         "object",
         "iframe",
-        "noscript",
     ]
 )
 _TIMES = re.compile(r"\d+:\d\d[.,:]\d+ *--> *\d+:?\d*:\d\d[.,:]\d+")

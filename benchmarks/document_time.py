@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import math
+import random
 import time
 import zipfile
 from collections.abc import Callable
@@ -58,13 +59,24 @@ def _backticks(size: int) -> bytes:
 
 def _docx(size: int) -> bytes:
     """One paragraph of many runs of a letter each; the size is that of its XML."""
-    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     run = "<w:r><w:rPr><w:b/></w:rPr><w:t>a </w:t></w:r>"
+    return _word(run * (size // len(run)))
+
+
+def _words_docx(size: int) -> bytes:
+    """One paragraph in which each word is another one, and looks otherwise than its neighbors."""
+    letters, run = random.Random(1), '<w:r><w:rPr><w:{}/></w:rPr><w:t xml:space="preserve">{} </w:t></w:r>'
+    words = ("".join(letters.choices("abcdefghijklmnop", k=5)) for _ in range(size // 70))
+    return _word("".join(run.format("bi"[number % 2], word) for number, word in enumerate(words)))
+
+
+def _word(runs: str) -> bytes:
+    """A package with one paragraph."""
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     parts = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
         '<Default Extension="xml" ContentType="application/xml"/></Types>',
-        "word/document.xml": f'<w:document xmlns:w="{space}"><w:body><w:p>{run * (size // len(run))}</w:p></w:body>'
-        "</w:document>",
+        "word/document.xml": f'<w:document xmlns:w="{space}"><w:body><w:p>{runs}</w:p></w:body></w:document>',
     }
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as package:
@@ -122,6 +134,7 @@ CASES: dict[str, Callable[[int], bytes]] = {
     "placeholders.json": _repeated("{a} ", '{"key": "', '"}'),
     "braces.json": _repeated("{", '{"key": "a ', '"}'),
     "runs.docx": _docx,
+    "words.docx": _words_docx,
 }
 
 
@@ -173,6 +186,7 @@ def main() -> None:
     parser.add_argument("--most_bytes", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=float, default=20, help="a document that would take longer is not doubled")
     parser.add_argument("--name", default="document-time", help="of the files in results/; empty for none")
+    parser.add_argument("--note", default="", help="a sentence for the results file, such as who shared the machine")
     chosen = parser.parse_args()
     head = "| document | largest | seconds | MB/s | ratio | | outcome |\n|---|" + "---:|" * 4 + "---|---|"
     print(head)
@@ -186,6 +200,8 @@ def main() -> None:
         note = (
             f"Ratio: the factor of time at a doubling, the mean of the last {_LAST}; up to {_LINEAR} is called linear."
         )
+        if chosen.note:
+            note = f"{note} {chosen.note}"
         table = "\n".join([head, *(row(name, timings) for name, timings in results.items())])
         write(chosen.name, command, [table, note], {n: [asdict(t) for t in timings] for n, timings in results.items()})
 

@@ -75,6 +75,15 @@ def readable(piece: Piece) -> Iterator[re.Match[str]]:
     yield from (match for name, match in found if name in read and match[2])
 
 
+def is_sent(piece: Piece) -> bool:
+    """Whether a tag is a button whose caption a form sends: a program may compare it."""
+    if piece.name != "input" or "=" not in piece.raw:
+        return False
+    named = values(piece)
+    is_button = named.get("type", "").lower() in _BUTTONS and "name" in named
+    return is_button and any(c.isalpha() for c in named.get("value", ""))
+
+
 def with_values(piece: Piece, changes: list[tuple[re.Match[str], str]]) -> str:
     """A tag with other values, in order; those without quotes get some."""
     parts, end = [], 0

@@ -13,9 +13,12 @@ from itertools import accumulate
 from typing import Any
 
 from distilmt.formats import Translate, report_of
+from distilmt.formats.captions import PROSE, translate_captions
+from distilmt.formats.heads import skip_head
 from distilmt.formats.inline import translate_units
 from distilmt.formats.markdown_blocks import head_end, mask_blocks
 from distilmt.formats.markdown_inline import Inline, read_inline, written
+from distilmt.formats.markdown_titles import titles_of_references, translate_titles, translated_titles
 from distilmt.formats.markup import Piece, pieces
 from distilmt.formats.pages import translate_attributes, translated_pieces
 from distilmt.formats.structure import Structure
@@ -35,7 +38,7 @@ class _Text:
     end: int
     raw: str
     kind: str
-    """`text`, `cell`, `quoted` (the title of a box) or `html`."""
+    """`text`, `cell`, `quoted` (the title of a box), `title` (of a reference) or `html`."""
 
 
 def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) -> str:
@@ -54,23 +57,67 @@ def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) ->
     head = head_end(text)
     masks = mask_blocks(text[head:], is_mdx)
     body = masks.text
-    texts = list(_texts(structure, body))
-    inlines = {i: read_inline(t.raw, structure.references, masks) for i, t in enumerate(texts) if t.kind != "html"}
+    texts = _with_titles(structure, body, list(_texts(structure, body)))
+    inlines = {
+        i: read_inline(t.raw, structure.references, masks)
+        for i, t in enumerate(texts)
+        if t.kind not in ("html", "title")
+    }
+    skip_head(text[:head], translate)
+    _skip_pages(list(inlines.values()), translate)
     _translate_tags(list(inlines.values()), masks, translate)
+    translate_titles(list(inlines.values()), masks, translate)
+    translate_captions(_shown_masks(texts, list(inlines.values()), masks), masks, translate)
+    titles = iter(translated_titles([t.raw for t in texts if t.kind == "title"], masks, translate))
     units = dict(zip(inlines, translate_units([inline.unit for inline in inlines.values()], translate), strict=True))
     made: list[str] = []
     for number, source in enumerate(texts):
         if source.kind == "html":
             made.append(translated_pieces(masks, source.raw, translate))
+        elif source.kind == "title":
+            made.append(next(titles))
         else:
             made.append(_written(structure, source, inlines[number], units[number], translate))
     return text[:head] + masks.restored(_settled(structure, body, texts, made, translate))
 
 
+def _lines(body: str) -> tuple[list[str], list[int]]:
+    """Lines with their ends, and where each begins."""
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", body)
+    return lines, [0, *accumulate(map(len, lines))]
+
+
+def _with_titles(structure: Structure, body: str, texts: list[_Text]) -> list[_Text]:
+    """The texts of a file with the titles of its references between them."""
+    spans = titles_of_references(structure.definitions, *_lines(body))
+    result: list[_Text] = []
+    for text in sorted([*texts, *(_Text(a, b, body[a:b], "title") for a, b in spans)], key=lambda t: t.start):
+        if not result or text.start >= result[-1].end:
+            result.append(text)
+    return result
+
+
+def _shown_masks(texts: Sequence[_Text], inlines: Sequence[Inline], masks: Masked) -> Iterator[int]:
+    """Numbers of the masks that stand in texts: those in code are left out."""
+    for text in texts:
+        if text.kind == "html":
+            yield from masks.numbers(text.raw)
+    for inline in inlines:
+        for mark in inline.marks:
+            if masks.has_masks(mark.raw) and mark.kind in ("kept", "point") and not mark.raw.startswith("`"):
+                yield from masks.numbers(mark.raw)
+
+
+def _skip_pages(inlines: Sequence[Inline], translate: Translate) -> None:
+    """Count links whose text is the name of a page (`[[Page name]]`)."""
+    raws = [mark.raw for inline in inlines for mark in inline.marks if mark.raw.startswith("[[")]
+    if count := sum(PROSE.search(raw) is not None for raw in raws if raw.endswith("]]")):
+        report_of(translate).skip("it is the name of a page that a link leads to", count=count)
+
+
 def _texts(structure: Structure, body: str) -> Iterator[_Text]:
     """Where the file has text: from the first to the last line of every paragraph, heading and cell."""
-    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", body)
-    starts = [0, *accumulate(map(len, lines))]
+    lines, starts = _lines(body)
     last, inside = 0, ""
     for token in structure.blocks(body):
         if token.type in ("table_open", "admonition_title_open"):

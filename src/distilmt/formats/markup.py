@@ -12,7 +12,10 @@ _VOID_NAMES = """
 _VOID = frozenset(_VOID_NAMES.split())
 # What holds no tags.
 _RAW = frozenset(["script", "style", "textarea", "iframe", "xmp", "noembed", "noframes"])
-_START = re.compile(r"<(?:(?P<end>/?)(?P<name>[A-Za-z][^\s/<>\"'=]*)|!--|!\[CDATA\[|[!?])")
+# A mask, of characters for private use, may stand for the name of an element: `<{{ tag }} class="a">`.
+_START = re.compile(
+    r"<(?:(?P<end>/?)(?P<name>[A-Za-z\ue000-\uf8ff\U000f0000-\U000fffff][^\s/<>\"'=]*)|!--|!\[CDATA\[|[!?])"
+)
 _STOP = re.compile(r"[<>]|=\s*([\"'])")
 _ATTRIBUTE = re.compile(
     r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>`][^\s"'<>`]*?(?=[\s>]|/>|\Z)))?""", re.DOTALL

@@ -27,8 +27,12 @@ def opened(data: bytes) -> zipfile.ZipFile:
         infos = package.infolist()
         if len(infos) > _MOST_FILES or sum(info.file_size for info in infos) > _MOST_BYTES:
             raise UserError(f"bigger than {_MOST_BYTES >> 20} MiB when unpacked: take big pictures out of it")
-        if any(i.file_size > _SMALL and i.file_size > _MOST_RATIO * i.compress_size for i in infos if _is_xml(i)):
-            raise UserError("packed tighter than any text is: it is made to fill the memory")
+        tight = (i for i in infos if _is_xml(i) and i.file_size > max(_SMALL, _MOST_RATIO * i.compress_size))
+        if first := next(tight, None):
+            raise UserError(
+                f"{first.filename} in it is packed {_MOST_RATIO} to 1, as in files made to fill the memory: "
+                "take what repeats in it out in a word processor, or save it as .txt"
+            )
         read = 0
         for info in infos:  # what a package says of its sizes need not be true
             with package.open(info) as part:

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from distilmt.formats import Translate, languages_of, report_of
-from distilmt.formats.attributes import in_language, is_icon, is_untranslated, readable, unquoted, with_values
+from distilmt.formats.attributes import (
+    in_language,
+    is_icon,
+    is_sent,
+    is_untranslated,
+    readable,
+    unquoted,
+    values,
+    with_values,
+)
+from distilmt.formats.captions import PROSE, skip_literals
 from distilmt.formats.inline import translate_units
 from distilmt.formats.markup import Piece, partners, pieces
 from distilmt.formats.templates import Masked, expressions, masked
@@ -25,6 +36,9 @@ _SKIPPED_NAMES = """
     script style pre textarea iframe xmp listing plaintext noembed noframes
 """
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
+# What readers may see of what is skipped; all but code is counted.
+_SEEN = (_SKIPPED - {"script", "style"}) | {"svg", "object"}
+_CODE_CLASS = re.compile(r"(?i)code|source|highlight|lang|shell|terminal|console")
 
 
 def translate_html(text: str, translate: Translate) -> str:
@@ -40,17 +54,25 @@ def translate_html(text: str, translate: Translate) -> str:
         marked `translate="no"`, nor the names of icons. Where the languages are known, `lang` says the new one.
     """
     masks = masked(text, expressions(text))
-    return masks.restored(translated_pieces(masks, masks.text, translate))
+    return masks.restored(translated_pieces(masks, masks.text, translate, literals=True))
 
 
-def translated_pieces(masks: Masked, text: str, translate: Translate) -> str:
-    """Translate HTML in which expressions are masks; the masks are still there in what is returned."""
+def translated_pieces(masks: Masked, text: str, translate: Translate, literals: bool = False) -> str:
+    """Translate HTML in which expressions are masks; the masks are still there in what is returned.
+
+    Args:
+        literals: texts inside the expressions are counted as left.
+    """
     found = pieces(text)
     ends = partners(found)
     kept = _kept(found, ends)
     translate_attributes(
         [p for i, p in enumerate(found) if p.kind in ("start", "void") and i not in kept], masks, translate
     )
+    _skip_elements(found, kept, translate)
+    if literals:
+        raws = [piece.raw for piece in _outside(found, kept) if masks.has_masks(piece.raw)]
+        skip_literals([masks.originals[number] for raw in raws for number in masks.numbers(raw)], translate)
     parts = _blocks(found, kept, masks)
     blocks = [part for part in parts if isinstance(part, Block)]
     for block, unit in zip(blocks, translate_units([block.unit for block in blocks], translate), strict=True):
@@ -68,6 +90,9 @@ def translate_attributes(tags: list[Piece], masks: Masked, translate: Translate)
         if text_of(unit) != text_of(source):
             changes.setdefault(id(piece), []).append((match, text_of(unit)))
     languages = languages_of(translate)
+    sent = sum(map(is_sent, tags))
+    if sent:
+        report_of(translate).skip("it is a button's value that its form sends", count=sent)
     for piece in tags:
         if id(piece) in changes:
             piece.raw = with_values(piece, changes[id(piece)])
@@ -100,6 +125,37 @@ def _kept(found: list[Piece], ends: dict[int, int]) -> dict[int, int]:
         ):
             kept[number] = end
     return kept
+
+
+def _outside(found: list[Piece], kept: dict[int, int]) -> Iterator[Piece]:
+    """What is in no element that is left as it stands."""
+    number = 0
+    while number < len(found):
+        if number not in kept:
+            yield found[number]
+        number = kept.get(number, number) + 1
+
+
+def _skip_elements(found: list[Piece], kept: dict[int, int], translate: Translate) -> None:
+    """Count the texts of elements that are left, where readers may see them and they are no code."""
+    end = -1
+    for number, last in kept.items():
+        piece = found[number]
+        inner = found[number + 1 : last] if last > number else []
+        if number > end and piece.name in _SEEN and not _is_code(piece, inner) and not is_untranslated(piece):
+            texts = [p.raw for p in inner if p.kind in ("text", "raw") and PROSE.search(p.raw)]
+            if texts:
+                report_of(translate).skip(f"it stands inside <{piece.name}>", count=len(texts))
+        end = max(end, last)
+
+
+def _is_code(piece: Piece, inner: list[Piece]) -> bool:
+    """Whether preformatted text is a program's, by its class or by what highlights it."""
+    if piece.name != "pre":
+        return False
+    return bool(_CODE_CLASS.search(values(piece).get("class", ""))) or any(
+        p.kind == "start" and p.name in ("code", "span", "samp", "kbd") for p in inner[:3]
+    )
 
 
 @dataclass

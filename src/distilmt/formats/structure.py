@@ -37,6 +37,11 @@ class Structure:
         """What the file last read by `blocks` defines for links to refer to, by name."""
         return dict(self._environment.get("references", {}))
 
+    @property
+    def definitions(self) -> list[dict[str, Any]]:
+        """Where references are defined, with their titles; those of a name that is taken, too."""
+        return [*self.references.values(), *self._environment.get("duplicate_refs", [])]
+
     def blocks(self, text: str) -> Sequence[Any]:
         """A file's blocks as tokens of markdown-it; `inline` ones have text, and no children."""
         self._environment = {}
@@ -67,7 +72,7 @@ def _markup(tokens: Sequence[Any] | None) -> list[Any]:
 def _facts(token: Any) -> tuple[Any, ...]:
     is_code = token.type in ("fence", "code_block", "code_inline")
     content = token.content if is_code else _bare(token.content) if token.type == "html_inline" else ""
-    attributes = sorted((k, v) for k, v in token.attrs.items() if k != "alt")
+    attributes = sorted((k, "" if k == "title" else v) for k, v in token.attrs.items() if k != "alt")
     info = token.info if token.type == "fence" else ""
     return token.type, token.tag, token.markup, info, token.hidden, content, attributes
 

@@ -155,18 +155,18 @@ def _head(lines: list[str], start: int, is_vtt: bool) -> int:
 
 def _turns(lines: list[str], is_vtt: bool) -> Iterator[Piece]:
     """The text of a cue: a piece for each speaker, and for what stands between blank lines."""
-    piece = Piece("")
-    is_comment, behind_blank = False, False
+    raws: list[str] = []
+    of_text, is_comment, behind_blank = False, False, False
     for line in lines:
         blank = not line.strip()
         is_comment = not blank and (is_comment or (is_vtt and behind_blank and bool(_BLOCK.match(line))))
         is_text = not blank and not is_comment
-        if piece.is_text != is_text or (is_text and _TURN.match(line)):
-            yield piece
-            piece = Piece("", is_text)
-        piece.raw += line
+        if of_text != is_text or (is_text and _TURN.match(line)):
+            yield Piece("".join(raws), of_text)
+            raws, of_text = [], is_text
+        raws.append(line)
         behind_blank = blank
-    yield piece
+    yield Piece("".join(raws), of_text)
 
 
 def _dialogue(lines: list[str]) -> Iterator[Piece]:

@@ -33,6 +33,8 @@ _STATEMENT = re.compile(
 )
 _BLANK_LINE = re.compile(r"\n[ \t>]*\r?\n")
 _SHOWN = 40  # A longer expression is not shown to a model: it copies none of that length.
+# Code and comments between two statements: no reader sees them.
+_UNSEEN = re.compile(r"\{%-?\s*(comment|schema|javascript|stylesheet|style|doc)\b")
 _PRIVATE = (*range(0xE000, 0xF8F0, 16), *range(0xF0000, 0xFFFF0, 16))
 
 
@@ -44,6 +46,7 @@ def expressions(text: str, paragraphs: bool = False) -> list[tuple[int, int]]:
         paragraphs: a blank line ends an expression that was not closed, and a delimiter between backticks is code.
     """
     closers = dict.fromkeys(_CLOSERS.values(), -1)
+    lost: set[str] = set()  # names of statements that are not ended any more
     spans: list[tuple[int, int]] = []
     at = 0
     while match := _OPENER.search(text, at):
@@ -53,10 +56,20 @@ def expressions(text: str, paragraphs: bool = False) -> list[tuple[int, int]]:
         end = _end(text, match[0], at, closers)
         if end < 0 or (paragraphs and _BLANK_LINE.search(text, at, end)):
             continue
+        if match[0] == "{%" and (unseen := _UNSEEN.match(text, match.start())):
+            end = _unseen_end(text, unseen[1], end, lost)
         start = match.start() - (text[match.start() - 1 : match.start()] in ("$", "#") and match[0] == "{{")
         spans.append((start, end))
         at = end
     return spans
+
+
+def _unseen_end(text: str, name: str, end: int, lost: set[str]) -> int:
+    """Where a comment ends that begins with the statement that ends at `end`; that end, if it is not closed."""
+    closing = None if name in lost else re.compile(rf"\{{%-?\s{{0,99}}end{name}\s{{0,99}}-?%\}}").search(text, end)
+    if closing is None:
+        lost.add(name)
+    return closing.end() if closing else end
 
 
 def _end(text: str, opener: str, at: int, closers: dict[str, int]) -> int:
@@ -114,6 +127,13 @@ class Masked:
         """A mask behind which Markdown takes what is indented for the content of a box."""
         self.originals.append(original)
         return f"!!! {self._edges[1]}{self._number()}{self._edges[2]}"
+
+    def numbers(self, text: str) -> Iterator[int]:
+        """Numbers of the masks in a text, and of those in what they stand for."""
+        for match in self._any.finditer(text):
+            number = int(match[0][1:-1].translate(self._numbers))
+            yield number
+            yield from self.numbers(self.originals[number])
 
     def has_masks(self, text: str) -> bool:
         """Whether there are masks in a text."""

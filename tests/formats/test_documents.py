@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from format_models import backwards, nothing, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -27,22 +28,6 @@ DATA = Path(__file__).parent / "data"
 FILES = sorted(DATA.iterdir())
 TEXT = '{"title": "A guide", "n": 1.50, "list": ["See <b>this</b> {name}.", "x-y"], "big": 12345678901234567890}\n'
 HOSTILE = "* <b> | `x [y](z) --> & \n# {q} %s $a \\ 1. "
-
-
-def same(texts):
-    return list(texts)
-
-
-def upper(texts):
-    return [text.upper() for text in texts]
-
-
-def backwards(texts):
-    return [" ".join(reversed(text.split())) for text in texts]
-
-
-def nothing(texts):
-    return ["" for _ in texts]
 
 
 def hostile(texts):

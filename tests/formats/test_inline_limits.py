@@ -1,8 +1,7 @@
 """Sentences with very many marks: nothing is nested too deep, work grows with length, batches are bounded."""
 
-import sys
-
 import pytest
+from format_models import calls, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,26 +9,6 @@ from distilmt.formats import Attentive
 from distilmt.formats.inline import translate_units
 from distilmt.formats.place import Stop, place
 from distilmt.formats.units import Mark, text_of
-
-
-def same(texts):
-    return list(texts)
-
-
-def calls(work):
-    """How many functions are called while it works."""
-    count = 0
-
-    def profile(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 def tag(kind, raw):

@@ -1,23 +1,13 @@
 """Markdown: what people read is translated, and nothing else, whatever dialect a file is written in."""
 
-import sys
-
 import pytest
+from format_models import calls, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.formats import Attentive, translate_document
 from distilmt.formats.markdown import translate_markdown
 from distilmt.formats.report import Report
-
-
-def same(texts):
-    return list(texts)
-
-
-def upper(texts):
-    return [text.upper() for text in texts]
-
 
 # Blocks as they stand in a file, and in its translation by `upper`.
 BLOCKS = [
@@ -200,21 +190,6 @@ def test_what_is_left_is_counted():
     made = translate_markdown("[One two](a) three.\n\nFour five six.\n", changing)
     assert report.translated + report.left == 2
     assert (made.count("(x)") == 0) == (report.translated == 0)
-
-
-def calls(work):
-    count = 0
-
-    def profile(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 BOMBS = [

@@ -1,9 +1,9 @@
 """HTML: what people read is translated, and nothing else, however a page is written."""
 
 import re
-import sys
 
 import pytest
+from format_models import calls, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,14 +12,6 @@ from distilmt.formats.charsets import declared_encoding
 from distilmt.formats.markup import pieces
 from distilmt.formats.templates import expressions, masked
 from distilmt.formats.words import whole_words
-
-
-def same(texts):
-    return list(texts)
-
-
-def upper(texts):
-    return [text.upper() for text in texts]
 
 
 def into(source, target):
@@ -143,21 +135,6 @@ def test_whole_words_lose_nothing(parts):
 def test_a_tag_is_a_tag_however_many_attributes_it_has(count):
     tag = "<p " + " ".join(f'a{i}="x"' for i in range(count)) + ">"
     assert translate_html(f"{tag}a word</p>", upper) == f"{tag}A WORD</p>"
-
-
-def calls(work):
-    count = 0
-
-    def profile(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 BOMBS = [

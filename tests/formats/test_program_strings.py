@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from format_models import backwards, nothing, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,18 +18,6 @@ from distilmt.formats import Attentive, translate_document
 from distilmt.formats.choices import choices
 from distilmt.formats.protect import PROGRAM, directives
 from distilmt.formats.strings import String, translate_strings
-
-
-def upper(texts):
-    return [text.upper() for text in texts]
-
-
-def backwards(texts):
-    return [" ".join(reversed(text.split())) for text in texts]
-
-
-def nothing(texts):
-    return ["" for _ in texts]
 
 
 def percent(texts):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from format_models import backwards, nothing, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,18 +24,6 @@ TEXTS = [
 TEXTS += ["-Yes.", "• A point", "He ran\nhome", 'Hello, <b>you</b>\n<font color="red">there</font>', "no end"]
 SETTINGS = ["", " X1:100 X2:600", " align:start line:90%"]
 END = st.sampled_from(["\n", "\r\n", "\r"])
-
-
-def upper(texts):
-    return [text.upper() for text in texts]
-
-
-def backwards(texts):
-    return [" ".join(reversed(text.split())) for text in texts]
-
-
-def nothing(texts):
-    return ["" for _ in texts]
 
 
 def times(texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from pathlib import Path
@@ -29,6 +30,8 @@ def check(config: RunConfig, exporting: bool) -> None:
     _check_files(config)
     _check_lines(config.corpus, Path(config.run_dir))
     check_models(config)
+    _check_disk(config)
+    _check_hub(config)
 
 
 def check_models(config: RunConfig) -> None:
@@ -44,6 +47,38 @@ def check_models(config: RunConfig) -> None:
     _check_shape("student", config.student.model)
     _check_layers(config)
     _check_top_k(config)
+
+
+def _check_disk(config: RunConfig) -> None:
+    """The run's directory can be written, and has room for the embeddings of the models that are still to be trained.
+
+    What the corpus, labels and checkpoints take comes on top: only what certainly fails is refused.
+    """
+    from distilmt.students.presets import shape
+
+    root = Path(config.run_dir)
+    place = next((path for path in (root, *root.absolute().parents) if path.exists()), None)
+    if place is None or not place.is_dir():
+        return  # runroot.checked_root has a line for that
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"run_dir {root}: {place} cannot be written: permit writing there, or name another run_dir")
+    models = {"student": config.student.model} | ({} if config.teacher.named else {"teacher": config.teacher.model})
+    widths = [shape(model).d_model for name, model in models.items() if read_step(root / name) is None]
+    needed, free = 4 * config.tokenizer.vocab_size * sum(widths), shutil.disk_usage(place).free
+    if not config.tokenizer.path and free < needed:
+        raise UserError(
+            f"run_dir {root}: {free / 1e6:.1f} MB are free in {place}, and the models alone take over "
+            f"{needed / 1e6:.1f} MB: make room, or name another run_dir"
+        )
+
+
+def _check_hub(config: RunConfig) -> None:
+    """A teacher that is no path is a name on the hub, which must be reached before hours are spent on the corpus."""
+    path = config.teacher.path
+    if path and not Path(path).exists() and not _is_adopted(config):
+        from distilmt.teachers.local import family
+
+        family(path)
 
 
 def _check_files(config: RunConfig) -> None:

@@ -109,3 +109,47 @@ def test_w2_an_older_report_is_not_taken_for_todays(project):
     for name in pipeline.REPORT:
         write_json(project / "place" / name, {})
     assert not pipeline.is_reported(config)
+
+
+@pytest.mark.parametrize("name", ["nosuch/model", "no such name", "a--b"])
+def test_a_hub_name_that_cannot_be_reached_is_refused_before_anything_is_written(project, name):
+    assert name in refusal("--run_dir", "place", "--teacher.path", name)
+
+
+def test_a_disk_that_cannot_hold_the_models_is_refused(project, monkeypatch):
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1000))
+    assert "0.0 MB are free" in refusal("--run_dir", "place")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory that nobody may write to")
+def test_a_directory_that_cannot_be_written_is_refused(project):
+    assert "cannot be written" in refusal("--run_dir", "/proc/self/run")
+
+
+@pytest.mark.parametrize("flags", [["--teacher.path", "nosuch/model"], ["--student.model.d_model", "15"]])
+def test_d2_refused_values_leave_finished_steps(finished, tmp_path, flags):
+    run = shutil.copytree(finished, tmp_path / "run")
+    before = files(run)
+    with pytest.raises(UserError):
+        pipeline.run(settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags]))
+    assert files(run) == before
+
+
+def test_d3_what_changes_nothing_redoes_nothing(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    before = {path: path.read_bytes() for path in run.glob("*/step.json")}
+    flags = ["--corpus.licence", "CC0-1.0", "--corpus.max_train", "100000", "--tokenizer.sample", "400000"]
+    flags += [
+        "--teacher.training.patience",
+        "1000",
+        "--labels.max_sentences",
+        "100000",
+        "--student.on_policy.rounds",
+        "3",
+    ]
+    config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags])
+    pipeline.run(config, "student")
+    steps = ("corpus", "tokenizer", "teacher", "labels", "student")
+    assert all((run / step / "step.json").read_bytes() == before[run / step / "step.json"] for step in steps)
+    assert not list(run.glob("*.before-*"))

@@ -44,8 +44,8 @@ LOWEST := $(VENV)-lowest
 LOWEST_EXTRAS := huggingface documents serve classify langid onnx opus shortlist
 COMMA := ,
 SPACE := $(subst ,, )
-LOWEST_TESTS := tests/test_translator.py tests/test_translation.py tests/labels tests/export tests/serving tests/sandbox \
-  tests/classification/test_storage.py tests/corpora/test_opus.py tests/compression/test_shortlist.py
+LOWEST_TESTS := tests/documents/test_translate_documents.py tests/labels tests/export tests/serving tests/inference \
+  tests/classification/test_storage.py tests/data/test_opus.py tests/compression/test_shortlist.py
 
 test-lowest: $(VENV)/.made
 	@[ -x $(LOWEST)/bin/python ] || $(PYTHON) -m venv $(LOWEST)

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from turns import Results, table, write
 
-from distilmt.corpora import prepare
+from distilmt.data import prepare
 from distilmt.evaluation.quality import score
-from distilmt.machine import use_cores
-from distilmt.rundir import read_json
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.utils.hardware import use_cores
+from distilmt.utils.run_dir import read_json
 
 KEYS = {"sentences/s": ("rate", 1, 0), "ready, ms": ("ready", 1000, 0), "CPU s": ("cpu", 1, 2)}
 

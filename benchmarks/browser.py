@@ -22,21 +22,20 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 from turns import middle, write
 
-from distilmt import tokenizer
 from distilmt.config import ComputeType
-from distilmt.corpora import prepare
-from distilmt.corpora.cleaning import normalise
-from distilmt.corpora.sentences import sentences
+from distilmt.data import prepare, tokenizer
+from distilmt.data.cleaning import normalise
+from distilmt.data.sentence_splitter import sentences
 from distilmt.export.card import Card
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.ctranslate2 import export
 from distilmt.export.onnx import export_onnx
-from distilmt.export.quantise import quantise_weights
+from distilmt.export.quantize import quantise_weights
 from distilmt.export.web import export_web
-from distilmt.rundir import read_json
-from distilmt.students.presets import parameter_count
-from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import parameter_count
+from distilmt.utils.run_dir import read_json
 
 TYPES: tuple[ComputeType, ...] = ("float32", "int8")
 # Nothing but this machine can be reached.

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
 
 
 def ranks(values: list[float]) -> np.ndarray:

@@ -21,7 +21,6 @@ from typing import Any
 
 from turns import write
 
-from distilmt import estimate, pipeline
 from distilmt.config import (
     CorpusConfig,
     LabelConfig,
@@ -32,11 +31,13 @@ from distilmt.config import (
     TokenizerConfig,
     TrainingConfig,
 )
-from distilmt.cost import predict
-from distilmt.cost import text as texts
-from distilmt.cost.fit import Rates
-from distilmt.cost.table import error
-from distilmt.report.text import count, operations, signed, size
+from distilmt.pipeline import runner
+from distilmt.planning import corpus_statistics as texts
+from distilmt.planning import predict
+from distilmt.planning.calibration import Rates
+from distilmt.planning.table import error
+from distilmt.recipes import cost
+from distilmt.report.format import count, operations, signed, size
 
 DATA = Path("../shared/data/multi30k")
 LANGUAGES = ("en", "de")
@@ -94,7 +95,7 @@ def other(config: RunConfig, work: Path) -> RunConfig:
 def done(config: RunConfig) -> float:
     """Do a run up to its baseline, in a process of its own; the seconds."""
     path, begin = Path(config.run_dir).with_suffix(".yaml"), time.monotonic()
-    path.write_text(pipeline.dump(config), encoding="utf-8")
+    path.write_text(runner.dump(config), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "distilmt", "train-student", str(path), "--quiet"], check=True)
     return time.monotonic() - begin
 
@@ -163,7 +164,7 @@ def main() -> None:
 
 def measure(work: Path, given: argparse.Namespace) -> None:
     start = base(work)
-    rates = estimate.fit(start, texts.read(start), given.minutes)
+    rates = cost.fit(start, texts.read(start), given.minutes)
     same = longer(start, rates, given.times)
     runs = {"the same shapes": same, "other shapes": other(longer(start, rates, given.times / 4), work)}
     before = {name: predict.predicted(config, texts.read(config), rates) for name, config in runs.items()}

@@ -21,10 +21,10 @@ from turns import write
 
 from distilmt.compression.search import Variant
 from distilmt.config import RunConfig
-from distilmt.corpora import prepare
+from distilmt.config.loading import load_comparison
+from distilmt.data import prepare
 from distilmt.evaluation import quality, speed
-from distilmt.settings import load_comparison
-from distilmt.steps.shrink import export, scored
+from distilmt.recipes.compress_steps import export, scored
 
 CONFIG = Path(__file__).with_name("curve.yaml")
 TYPE, BEAMS = "int8_float16", (4, 1)

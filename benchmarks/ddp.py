@@ -25,7 +25,7 @@ from turns import HERE, Results, table, write
 from workload import SMALL, add_model, pairs_of, prepare
 
 from distilmt.config import ModelConfig
-from distilmt.training.device import has_bf16, pick_device
+from distilmt.models.device import has_bf16, pick_device
 
 UPDATES, SEEDS = 250, (1, 2, 3)
 TINY = ModelConfig(None, 128, 512, 4, 2, 2, max_positions=128)

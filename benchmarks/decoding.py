@@ -19,13 +19,12 @@ from typing import Any
 
 from turns import HERE, Results, environment, table, write
 
-from distilmt import tokenizer
 from distilmt.config import ComputeType
-from distilmt.corpora import prepare
+from distilmt.data import prepare, tokenizer
 from distilmt.export.card import Card
 from distilmt.export.ctranslate2 import export
 from distilmt.export.marian import export_marian
-from distilmt.teachers.local import load_marian
+from distilmt.models.checkpoint import load_marian
 
 TYPES: tuple[ComputeType, ...] = ("int8", "float32")
 BEAMS = (1, 4)

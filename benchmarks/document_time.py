@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 
 from turns import write
 
-from distilmt.errors import UserError
-from distilmt.formats import translate_document
+from distilmt.documents import translate_document
+from distilmt.utils.errors import UserError
 
 _FIRST = 50_000
 _FEWEST = 3  # sizes, however long they take

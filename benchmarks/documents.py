@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
-from distilmt.corpora.cleaning import normalise
-from distilmt.formats import Attentive, Translate, inline, translate_document
-from distilmt.formats.place import Span, attended, find
-from distilmt.formats.units import Mark, Unit, text_of
-from distilmt.translator import Translator
+from distilmt.data.cleaning import normalise
+from distilmt.documents import Attentive, Translate, inline, translate_document
+from distilmt.documents.segments import Mark, Unit, text_of
+from distilmt.documents.tag_alignment import Span, attended, find
+from distilmt.inference.translator import Translator
 
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
 WAYS = ("found", "attended", "no place", "not kept")

@@ -90,8 +90,8 @@ def _child(reader: str, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["polib", "distilmt.corpora"], enable_loader_override=False):
-        from distilmt.corpora.readers import read_pairs
-        from distilmt.errors import UserError
+        from distilmt.data.readers.files import read_pairs
+        from distilmt.utils.errors import UserError
 
         if reader in ("po", "mo"):
             import polib  # noqa: F401

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
-from distilmt.glossary import Glossary, occurrences
-from distilmt.translator import Translator
+from distilmt.documents.glossary import Glossary, occurrences
+from distilmt.inference.translator import Translator
 
 WORD = re.compile(r"[^\W\d_]{3,}")
 

@@ -13,7 +13,7 @@ from turns import Arm, Results, run, table, write
 from workload import add_model
 
 from distilmt.config import ModelConfig, TokenizerConfig
-from distilmt.tokenizer import Tokenizer, load, train
+from distilmt.data.tokenizer import Tokenizer, load, train
 
 LENGTHS = (100_000, 1_000_000)
 WORDS, PIECES, BLOCK = 5, 1000, 10_000

@@ -12,11 +12,11 @@ from turns import Arm, Results, run, table, write
 from workload import SMALL, add_model
 
 from distilmt.config import LabelConfig
-from distilmt.labels.speakers import DECODE_TOKENS, LabelJob
+from distilmt.data.tokenizer import Tokenizer, load
+from distilmt.labels.ensemble import DECODE_TOKENS, LabelJob
 from distilmt.labels.store import LabelStore
-from distilmt.labels.write import label
-from distilmt.machine import cores
-from distilmt.tokenizer import Tokenizer, load
+from distilmt.labels.writer import label
+from distilmt.utils.hardware import cores
 
 SENTENCES = 6000
 SIDES = ("source", "target")

@@ -18,8 +18,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from distilmt.config import CorpusConfig, ModelConfig, RunConfig, TeacherConfig, TrainingConfig
-from distilmt.report.machine import machine
-from distilmt.steps.learn import make_teacher
+from distilmt.pipeline.steps.train import make_teacher
+from distilmt.utils.machine_info import machine
 
 ARMS = [("adam", 0.001), ("adam", 0.002), ("muon", 0.003), ("muon", 0.006)]
 

@@ -26,10 +26,10 @@ from turns import write
 from workload import BIG, SMALL, add_model, pairs_of, prepare
 
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
-from distilmt.objectives.loss import LossSettings, chunked_loss
-from distilmt.training.device import use_threads
-from distilmt.training.forward import decoder_rows, words
-from distilmt.training.stepper import Stepper
+from distilmt.losses.distillation import LossSettings, chunked_loss
+from distilmt.models.device import use_threads
+from distilmt.models.marian_forward import decoder_rows, words
+from distilmt.training.train_step import Stepper
 
 WARM, UPDATES = 10, 60
 PHASES = ("forward", "loss", "backward", "optimizer")

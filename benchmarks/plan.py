@@ -23,12 +23,13 @@ from typing import Any
 
 from turns import write
 
-from distilmt import pipeline, plan
-from distilmt.commands import PlanConfig
 from distilmt.config import RunConfig
-from distilmt.corpora import prepare
-from distilmt.cost.worth import METRICS, Point, Question, Rates, answer
-from distilmt.settings import load_comparison
+from distilmt.config.commands import PlanConfig
+from distilmt.config.loading import load_comparison
+from distilmt.data import prepare
+from distilmt.pipeline import runner
+from distilmt.planning.recommendation import METRICS, Point, Question, Rates, answer
+from distilmt.recipes import plan
 
 CONFIG = Path(__file__).with_name("curve.yaml")
 SHARES = (64, 32, 16, 8, 4)
@@ -132,7 +133,7 @@ def main() -> None:
     flags += ["--student.training.threads", "1"]
     run = load_comparison([str(CONFIG), *flags]).run
     for step in ("corpus", "tokenizer", "teacher", "labels"):
-        pipeline.do(step, run)
+        runner.do(step, run)
     total = prepare.count(Path(run.run_dir) / "corpus", "train")
     sizes = [total // share for share in SHARES]
     asked = [total // int(part) for part in given.parts.split(",")]

@@ -15,8 +15,8 @@ from typing import Any
 
 from turns import write
 
-from distilmt.settings import load_compress
-from distilmt.steps.stages import Stage, measure_stages
+from distilmt.config.loading import load_compress
+from distilmt.recipes.ablation import Stage, measure_stages
 
 
 def line(row: dict[str, Any], teacher: dict[str, Any], validation: float | None) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from turns import Results, table, write
 
-from distilmt.rundir import atomic_directory, read_step
+from distilmt.utils.run_dir import atomic_directory, read_step
 
 LENGTHS = (1_000_000, 10_000_000)
 PHRASES, SYLLABLES, BLOCK = 20_000, 60, 100_000

@@ -23,17 +23,17 @@ from distilmt.compression import importance, vocabulary
 from distilmt.compression.importance import Sample
 from distilmt.compression.magnitude import magnitude, storage
 from distilmt.compression.pruning import drop_layers, least, mask_heads, narrow_ffn
-from distilmt.corpora import prepare
+from distilmt.data import prepare
+from distilmt.data.tokenizer import EOS, Tokenizer, load
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
-from distilmt.machine import cores
-from distilmt.report.machine import machine
-from distilmt.students.initialise import evenly
-from distilmt.students.presets import parameter_count
-from distilmt.teachers.local import load_marian
-from distilmt.teachers.probe import probe
-from distilmt.tokenizer import EOS, Tokenizer, load
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.initialization import evenly
+from distilmt.models.presets import parameter_count
+from distilmt.teachers.forced_decoding import probe
+from distilmt.utils.hardware import cores
+from distilmt.utils.machine_info import machine
 
 MEASURES = {
     "contributions": importance.contributions,

@@ -18,13 +18,13 @@ import sacrebleu
 from run import DATA
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
-from distilmt import tokenizer as tokenizers
+from distilmt.data import tokenizer as tokenizers
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
-from distilmt.machine import cores
-from distilmt.report.machine import machine
-from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.utils.hardware import cores
+from distilmt.utils.machine_info import machine
 
 BEAM = 5
 

@@ -27,9 +27,9 @@ from turns import write
 from workload import add_model
 
 from distilmt.config import CorpusConfig, LabelConfig, ModelConfig, RunConfig, TokenizerConfig
+from distilmt.data.tokenizer import load, train
 from distilmt.labels.store import LabelStore
-from distilmt.rundir import read_json
-from distilmt.tokenizer import load, train
+from distilmt.utils.run_dir import read_json
 
 WORK = Path("runs") / "benchmarks" / "ray-kill"
 TINY = ModelConfig(None, 64, 128, 2, 1, 1, max_positions=24)
@@ -88,7 +88,7 @@ def prepare(work: Path, count: int, shape: ModelConfig = TINY) -> None:
 
 def drive(engine: str) -> None:
     """The labels step; what the driver's process does."""
-    from distilmt.steps.learn import write_labels
+    from distilmt.pipeline.steps.train import write_labels
 
     labels = LabelConfig(beam_size=4, top_k=4, shard_size=SHARD, engine=engine)  # type: ignore[arg-type]
     root = WORK / engine

@@ -24,11 +24,11 @@ from ray_kill import prepare
 from turns import middle, write
 
 from distilmt.config import LabelConfig, ModelConfig
-from distilmt.corpora import prepare as corpora
-from distilmt.labels.speakers import LabelJob
-from distilmt.labels.write import label
-from distilmt.machine import use_cores
-from distilmt.tokenizer import load
+from distilmt.data import prepare as corpora
+from distilmt.data.tokenizer import load
+from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.writer import label
+from distilmt.utils.hardware import use_cores
 
 WORK = Path("runs") / "benchmarks" / "ray-throughput"
 WORKERS = 2
@@ -105,7 +105,7 @@ def work(half: Half, queue: Any) -> None:
     tokenizer = load(root / "tokenizer")
     job = LabelJob(root / "teacher", tokenizer, half.config, "en", "de", wants_words=False)
     tables = list(shards(root, half))
-    from distilmt import progress
+    from distilmt.utils import progress
 
     clock = Clock()
     progress.listen(clock)

@@ -23,8 +23,8 @@ from typing import Any
 from document_texts import READERS
 from turns import write
 
-from distilmt.errors import UserError
-from distilmt.formats import Attentive, translate_document
+from distilmt.documents import Attentive, translate_document
+from distilmt.utils.errors import UserError
 
 MARK = "ж"
 _STAND_IN = re.compile(r"X\d+|ABC|XYZ|DQF|KLM|RST|VWB|GHP|JNQ")

@@ -21,9 +21,9 @@ from arms.common import Spec
 from turns import Arm, run, table, turns, write
 from workload import BIG, SMALL, add_model, pairs_of, prepare, random_ids
 
-from distilmt.machine import cores
-from distilmt.tokenizer import Tokenizer
-from distilmt.training.device import has_bf16, pick_device
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.models.device import has_bf16, pick_device
+from distilmt.utils.hardware import cores
 
 DATA = "../shared/data/multi30k"
 SPEED = {"target tokens/s": ("tokens_per_second", 1, 0), "tokens/update": ("tokens_per_update", 1, 0)}

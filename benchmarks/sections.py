@@ -22,14 +22,14 @@ from scipy.stats import ttest_rel
 from turns import write
 
 from distilmt.classification.study import Row, study
-from distilmt.corpora import apt, debian, sections
-from distilmt.corpora.sections import Example
+from distilmt.data.readers import apt, debian, debian_sections
+from distilmt.data.readers.debian_sections import Example
 
 
 def found(tsv: Path | None) -> list[Example]:
     """All labelled texts."""
     if tsv is None:
-        return sections.examples(debian.descriptions(apt.fetch(["en"], apt.default_cache())))
+        return debian_sections.examples(debian.descriptions(apt.fetch(["en"], apt.default_cache())))
     rows = []
     for part in ("train", "test"):
         with (tsv / f"{part}.tsv").open(encoding="utf-8", newline="") as file:
@@ -39,7 +39,7 @@ def found(tsv: Path | None) -> list[Example]:
 
 def one_split(examples: list[Example], seed: int) -> list[Row]:
     rows = []
-    for row in study(*sections.split(examples, seed), seed):
+    for row in study(*debian_sections.split(examples, seed), seed):
         print(seed, row.teacher, row.student, f"{row.scores.accuracy.value:.4f}", file=sys.stderr, flush=True)
         rows.append(row)
     return rows

@@ -32,8 +32,8 @@ from turns import write
 from distilmt.classification import study
 from distilmt.classification.network import Mixture, mixture_loss
 from distilmt.classification.targets import softmax
-from distilmt.corpora import sections
-from distilmt.corpora.sections import Example
+from distilmt.data.readers import debian_sections
+from distilmt.data.readers.debian_sections import Example
 
 UNITS, EPOCHS, BATCH, ALPHA = 64, 15, 64, 0.3
 
@@ -192,7 +192,7 @@ def main() -> None:
     torch.set_num_threads(1)
     examples, results = found(given.tsv), defaultdict(list)
     for seed in range(2, 2 + given.splits):
-        data = hashed(*sections.split(examples, seed))
+        data = hashed(*debian_sections.split(examples, seed))
         for made in networks(data, seed):
             with tempfile.TemporaryDirectory() as place:
                 for ending, path in exported(made, Path(place)).items():

@@ -32,9 +32,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from distilmt.corpora.sentences import sentences as split
-from distilmt.machine import cores
-from distilmt.translator import Translator
+from distilmt.data.sentence_splitter import sentences as split
+from distilmt.inference.translator import Translator
+from distilmt.utils.hardware import cores
 
 _BATCH_TOKENS = 1024  # of `distilmt serve`, by default
 # LibreTranslate as it comes (CTranslate2 has all cores for one batch), and with a batch for each core, as ours.

@@ -25,13 +25,13 @@ from turns import middle
 
 from distilmt.compression import shortlist
 from distilmt.config import ShortlistConfig
-from distilmt.corpora import prepare
+from distilmt.data import prepare
+from distilmt.data.tokenizer import Tokenizer, load
 from distilmt.evaluation import quality
+from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
-from distilmt.report.machine import machine
-from distilmt.rundir import read_json
-from distilmt.tokenizer import Tokenizer, load
-from distilmt.translator import Translator
+from distilmt.utils.machine_info import machine
+from distilmt.utils.run_dir import read_json
 
 BEAMS, BATCHES = (1, 4), (1, 32)
 WARM_UP = 32

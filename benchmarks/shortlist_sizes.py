@@ -23,9 +23,9 @@ from workload import pairs_of
 
 from distilmt.compression import shortlist
 from distilmt.config import ModelConfig, ShortlistConfig, TokenizerConfig
+from distilmt.data.tokenizer import Tokenizer, load, train
 from distilmt.export.ctranslate2 import export
-from distilmt.students.presets import new_model
-from distilmt.tokenizer import Tokenizer, load, train
+from distilmt.models.presets import new_model
 
 SHAPE = ModelConfig(None, 256, 1536, 8, 6, 2, max_positions=256)
 BEAMS, BATCHES = (1, 4), (1, 32)

@@ -61,7 +61,7 @@ def main() -> None:
 def drive(root: Path) -> None:
     """The labels step."""
     from distilmt.config import CorpusConfig, LabelConfig, RunConfig
-    from distilmt.steps.learn import write_labels
+    from distilmt.pipeline.steps.train import write_labels
 
     labels = LabelConfig(beam_size=1, top_k=0)
     write_labels(RunConfig(run_dir=str(root), corpus=CorpusConfig("en", "de"), labels=labels), root / "labels")

@@ -64,7 +64,7 @@ def _training(name: str) -> Iterator[None]:
 
     from distilmt.config import ObjectiveConfig, TrainingConfig
     from distilmt.training.batching import Ragged, Side, TrainingSet
-    from distilmt.training.stepper import Stepper
+    from distilmt.training.train_step import Stepper
 
     width, ffn, heads, layers, tokens, _ = SHAPES[name]
     random = np.random.default_rng(1)

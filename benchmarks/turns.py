@@ -15,7 +15,7 @@ from typing import Any
 
 from arms.common import Spec
 
-from distilmt.report.machine import machine
+from distilmt.utils.machine_info import machine
 
 HERE = Path(__file__).parent
 PEERS = ["accelerate>=1.2", "pymarian>=1.12.42"]

@@ -11,9 +11,9 @@ import yaml
 from transformers import MarianMTModel
 
 from distilmt.config import ModelConfig, TokenizerConfig
-from distilmt.corpora.readers import read_pairs
-from distilmt.students.presets import marian_config, new_model
-from distilmt.tokenizer import Tokenizer, load, train
+from distilmt.data.readers.files import read_pairs
+from distilmt.data.tokenizer import Tokenizer, load, train
+from distilmt.models.presets import marian_config, new_model
 from distilmt.training.batching import Ragged
 
 PIECES = 8000

@@ -6,9 +6,9 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from distilmt.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
 from distilmt.config import RunConfig
-from distilmt.keys import describe
+from distilmt.config.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
+from distilmt.config.fields import describe
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
 ENTRY = re.compile(r"  --(\S+) \((.*), default .*\)\n      (.*)")

@@ -11,10 +11,10 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 
 from distilmt.classification import Distilled, NetworkClassifier, baseline_of, compare, load, markdown
-from distilmt.corpora import apt, debian, sections
+from distilmt.data.readers import apt, debian, debian_sections
 
 indices = apt.fetch(["en"], apt.default_cache())
-train, test = sections.split(sections.examples(debian.descriptions(indices)), seed=1)
+train, test = debian_sections.split(debian_sections.examples(debian.descriptions(indices)), seed=1)
 X, y = [example.text for example in train], [example.label for example in train]
 X_test, y_test = [example.text for example in test], [example.label for example in test]
 

@@ -65,8 +65,8 @@ def tokenizer(request, shared_tokenizer, split_tokenizer):
 
 
 def _tokenizer(directory: Path, chinese: bool):
-    from distilmt import tokenizer
     from distilmt.config import TokenizerConfig
+    from distilmt.data import tokenizer
 
     tokenizer.train(*toy.pairs(300, chinese=chinese), TokenizerConfig(vocab_size=420), directory, seed=1)
     return tokenizer.load(directory)
@@ -76,9 +76,9 @@ def _tokenizer(directory: Path, chinese: bool):
 def learnt(tmp_path_factory, shared_tokenizer) -> Path:
     """A Marian directory that has learnt the toy pair a little."""
     from distilmt.config import ObjectiveConfig, TrainingConfig
-    from distilmt.students.presets import new_model
+    from distilmt.models.presets import new_model
     from distilmt.training.batching import Ragged, Side, TrainingSet
-    from distilmt.training.loop import Job, train
+    from distilmt.training.trainer import Job, train
 
     directory = tmp_path_factory.mktemp("learnt")
     sources, targets = toy.pairs(800, seed=3)
@@ -106,7 +106,7 @@ def learnt(tmp_path_factory, shared_tokenizer) -> Path:
 def exported(learnt, shared_tokenizer) -> Path:
     """The learnt model as CTranslate2, float32."""
     from distilmt.export.ctranslate2 import export
-    from distilmt.teachers.local import load_marian
+    from distilmt.models.checkpoint import load_marian
 
     export(load_marian(learnt), shared_tokenizer, learnt / "ct2", "float32")
     return learnt / "ct2"

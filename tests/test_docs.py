@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from distilmt import cli, keys, settings
-from distilmt.config import RunConfig
+from distilmt import cli
+from distilmt.config import RunConfig, fields, loading
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/results/*.md")])
@@ -87,7 +87,7 @@ def test_the_reference_of_keys_is_up_to_date() -> None:
 
 def test_every_key_is_in_the_reference() -> None:
     text = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    for name, *_ in keys.fields(RunConfig):
+    for name, *_ in fields.fields(RunConfig):
         assert f"`{name}`" in text
 
 
@@ -95,7 +95,7 @@ def test_every_key_is_in_the_reference() -> None:
 def test_configurations_load(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     comparison = path.stem.startswith("compare-")
-    config = settings.load_comparison([str(path)]).run if comparison else settings.load([str(path)])
+    config = loading.load_comparison([str(path)]).run if comparison else loading.load([str(path)])
     assert config.run_dir == f"runs/{path.stem}"
     assert f"distilmt {'compare' if comparison else 'run'} configs/{path.name}" in text.partition("\n\n")[0]
 

@@ -14,7 +14,7 @@ import yaml
 from torch.nn.utils.rnn import pad_sequence
 
 from distilmt.config import ModelConfig
-from distilmt.training.forward import Batch
+from distilmt.models.marian_forward import Batch
 
 _SYLLABLES = ("ba", "de", "fi", "go", "lu", "ma", "ne", "po", "ri", "su")
 _ENDINGS = ("n", "r", "th")

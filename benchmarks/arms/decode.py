@@ -14,7 +14,7 @@ Translate = Callable[[list[str], int], list[str]]
 
 
 def ours(model: Path, beam: int) -> Translate:
-    from distilmt.translator import Translator
+    from distilmt.inference.translator import Translator
 
     translator = Translator(model, threads=1)
     return lambda texts, size: translator.translate(texts, beam, size)

@@ -11,7 +11,7 @@ from pathlib import Path
 from common import Spec, given
 
 from distilmt.config import CorpusConfig, LabelConfig, RunConfig
-from distilmt.steps.learn import write_labels
+from distilmt.pipeline.steps.train import write_labels
 
 
 def main(spec: Spec) -> None:

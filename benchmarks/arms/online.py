@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import MarianMTModel
 
-from distilmt.training.device import pick_device
-from distilmt.training.packing import Words
+from distilmt.models.device import pick_device
+from distilmt.models.packing import Words
 
 
 def objective(

@@ -10,12 +10,12 @@ from common import Clock, Spec, begun, given, sequences
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.objectives.loss import Targets
+from distilmt.losses.distillation import Targets
+from distilmt.models.marian_forward import Batch
 from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
-from distilmt.training.forward import Batch
+from distilmt.training.distributed import ALONE, Ranks
 from distilmt.training.optimizer import load_flat
-from distilmt.training.ranks import ALONE, Ranks
-from distilmt.training.stepper import Stepper
+from distilmt.training.train_step import Stepper
 
 
 def training_set(spec: Spec, model: MarianMTModel) -> TrainingSet:

@@ -12,9 +12,9 @@ from itertools import count
 from common import Clock, Spec, begun, given
 from own import begin, training_set
 
-from distilmt.machine import rank, ranks
 from distilmt.training.batching import collate, epoch_batches, share
-from distilmt.training.ranks import Ranks, current, follow, lead
+from distilmt.training.distributed import Ranks, current, follow, lead
+from distilmt.utils.hardware import rank, ranks
 
 _PARTS = 25
 

@@ -9,9 +9,9 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from distilmt.calibration import expected_calibration_error
 from distilmt.classification import Distilled, NetworkClassifier, baseline_of, compare, markdown, probabilities, save
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
+from distilmt.utils.statistics import expected_calibration_error
 
 
 @pytest.fixture(scope="module")

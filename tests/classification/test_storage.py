@@ -22,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from distilmt.classification import Distilled, NetworkClassifier, load, save
 from distilmt.classification.storage import _is_allowed, io
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 NETWORK = NetworkClassifier((np.int64(16), 8), epochs=3, random_state=0)
 STUDENTS = [

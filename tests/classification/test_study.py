@@ -8,7 +8,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("skops")
 
 from distilmt.classification import study
-from distilmt.corpora.sections import Example
+from distilmt.data.readers.debian_sections import Example
 
 WORDS = {
     "games": ["puzzle", "arcade", "player", "level", "board", "cards", "dice", "maze", "shooter", "joystick"],

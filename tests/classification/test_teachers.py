@@ -21,7 +21,7 @@ from transformers import (
 
 from distilmt.classification import HuggingFaceTeacher, TorchTeacher, probabilities
 from distilmt.classification.teachers import as_teacher, crossfitted, fitted, is_ready
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 
 def test_probabilities_are_taken_as_they_are(data):

@@ -7,7 +7,7 @@ import pytest
 import toy
 
 from distilmt.compression.importance import Sample, pairs, sample
-from distilmt.students.presets import new_model
+from distilmt.models.presets import new_model
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ from distilmt.compression.importance import (
 )
 from distilmt.compression.pruning import attentions, drop_layers, layers, least, mask_heads, narrow_ffn
 from distilmt.config import ObjectiveConfig
-from distilmt.objectives.loss import Targets
-from distilmt.teachers.local import load_marian
+from distilmt.losses.distillation import Targets
+from distilmt.models.checkpoint import load_marian
 
 
 def one_by_one(measured, pad):

@@ -11,14 +11,14 @@ from distilmt.compression.importance import KINDS, Sample, cross_entropy, norms,
 from distilmt.compression.magnitude import magnitude, matrices, storage
 from distilmt.compression.pruning import attentions, drop_layers, friendly, layers, least, mask_heads, narrow_ffn
 from distilmt.config import CorpusConfig, ObjectiveConfig, RunConfig, TrainingConfig
-from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
-from distilmt.steps.fit import fit
-from distilmt.steps.learn import prepare_corpus, reference_set
-from distilmt.students.presets import new_model, parameter_count
-from distilmt.teachers.local import load_marian
-from distilmt.training.loop import Job, train
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model, parameter_count
+from distilmt.pipeline.steps.fit_model import fit
+from distilmt.pipeline.steps.train import prepare_corpus, reference_set
+from distilmt.training.trainer import Job, train
+from distilmt.utils.errors import UserError
 
 REFERENCES = ObjectiveConfig(word=0, label=1, reference_share=1)
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from distilmt.compression import shortlist
 from distilmt.compression.shortlist import Shortlist
 from distilmt.config import ShortlistConfig
-from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
+from distilmt.inference.translator import Translator
 from distilmt.labels.rows import LabelRow
 from distilmt.labels.store import LabelStore, LabelWriter
-from distilmt.students.presets import new_model
-from distilmt.translator import Translator
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
 
 CONFIG = ShortlistConfig(best=5, frequent=10)
 

@@ -8,17 +8,17 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt import tokenizer as tokenizers
-from distilmt.compression.pieces import NORMAL, is_bpe, pieces, without
 from distilmt.compression.vocabulary import changed, prune_model, prune_tokenizer, used
 from distilmt.config import TokenizerConfig
-from distilmt.corpora.cleaning import normalise
-from distilmt.errors import UserError
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.cleaning import normalise
+from distilmt.data.sentencepiece_model import NORMAL, is_bpe, pieces, without
+from distilmt.data.tokenizer import EOS, UNK
 from distilmt.export.ctranslate2 import export
-from distilmt.students.presets import new_model
-from distilmt.teachers.local import load_marian
-from distilmt.tokenizer import EOS, UNK
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\u2581"), max_size=60)
 

@@ -9,8 +9,8 @@ import pytest
 def tiny_model(tmp_path_factory) -> Path:
     from transformers import MarianConfig, MarianMTModel
 
-    from distilmt import tokenizer
     from distilmt.config import TokenizerConfig
+    from distilmt.data import tokenizer
     from distilmt.export.ctranslate2 import export
 
     directory = tmp_path_factory.mktemp("marian")

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from distilmt.errors import UserError
 from distilmt.evaluation import quality
+from distilmt.utils.errors import UserError
 
 REFERENCES = [f"the small house number {i} stands near the old bridge" + " again" * (i % 5) for i in range(40)]
 

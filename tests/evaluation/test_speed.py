@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.errors import UserError
 from distilmt.evaluation import speed
-from distilmt.speaker import Hypothesis
+from distilmt.inference.base import Hypothesis
+from distilmt.utils.errors import UserError
 
 
 class Slow:

@@ -1,7 +1,7 @@
 import pytest
 
-from distilmt import tokenizer as tokenizers
 from distilmt.config import TokenizerConfig
+from distilmt.data import tokenizer as tokenizers
 from distilmt.export.card import Card
 
 
@@ -36,7 +36,7 @@ def outspoken():
     """Makes models of random weights whose answers are far apart and hold no bytes, which programs join differently."""
     import toy
 
-    from distilmt.students.presets import new_model
+    from distilmt.models.presets import new_model
 
     def make(tokenizer, shape=toy.MICRO, seed=4):
         model = new_model(shape, tokenizer, 0.0, seed).eval()

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import toy
 
-from distilmt.errors import UserError
 from distilmt.export.argos import export_argos
 from distilmt.export.card import Card
-from distilmt.students.presets import new_model
-from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
 
 PACKAGES = ("argostranslate==1.11.0", "minisbd==0.9.5", "stanza==1.10.1", "emoji", "requests", "urllib3", "idna")
 PACKAGES += ("certifi", "charset-normalizer", "protobuf", "flatbuffers", "onnxruntime")

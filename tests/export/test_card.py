@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from distilmt.errors import UserError
 from distilmt.export.card import Card, Form, add_scores, write_card
+from distilmt.utils.errors import UserError
 
 FORM = Form("ONNX", "transformers.js", "Run DIRECTORY.")
 

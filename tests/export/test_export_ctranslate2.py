@@ -3,12 +3,12 @@ import pytest
 import torch
 import toy
 
-from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import TYPES, export
-from distilmt.students.presets import new_model
-from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
 
 
 def sentences(tokenizer, count=60):

@@ -10,9 +10,9 @@ import torch
 import toy
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
-from distilmt.errors import UserError
 from distilmt.export.huggingface import _NLLB, export_huggingface, languages
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.utils.errors import UserError
 
 TEXT = [line for side in toy.pairs(200) for line in side]
 SIZES = {
@@ -158,9 +158,9 @@ def marian(directory):
     """A Marian model whose pieces are not the run's."""
     from transformers import MarianTokenizer
 
-    from distilmt import tokenizer as tokenizers
     from distilmt.config import TokenizerConfig
-    from distilmt.students.presets import new_model
+    from distilmt.data import tokenizer as tokenizers
+    from distilmt.models.presets import new_model
 
     directory.mkdir(parents=True)
     tokenizers.train(*toy.pairs(300, seed=9), TokenizerConfig(vocab_size=300), directory, seed=1)

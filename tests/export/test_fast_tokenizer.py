@@ -6,9 +6,9 @@ import toy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distilmt import tokenizer as tokenizers
 from distilmt.config import TokenizerConfig
-from distilmt.corpora.cleaning import normalise
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.cleaning import normalise
 
 pytest.importorskip("google.protobuf")
 from distilmt.export.fast_tokenizer import write_fast_tokenizer

@@ -9,15 +9,15 @@ import pytest
 import torch
 import toy
 
-from distilmt import progress
-from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
-from distilmt.rundir import read_json
-from distilmt.teachers.generate import Generator
-from distilmt.teachers.local import load_marian
-from distilmt.teachers.outside import open_speaker
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.teachers.hf_generate import Generator
+from distilmt.teachers.remote import open_speaker
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_json
 
 TEXTS = toy.pairs(12, seed=5)[0]
 

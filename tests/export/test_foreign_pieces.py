@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from test_external_export import MAKERS
 from transformers import AutoTokenizer
 
-from distilmt import tokenizer as tokenizers
+from distilmt.data import tokenizer as tokenizers
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.huggingface import export_huggingface
-from distilmt.pieces import HuggingFacePieces
-from distilmt.students.presets import new_model
-from distilmt.translator import Translator
+from distilmt.inference.tokenization import HuggingFacePieces
+from distilmt.inference.translator import Translator
+from distilmt.models.presets import new_model
 
 TEXTS = toy.pairs(12, seed=5)[0]
 FACTS = {"m2m100": {"source_language": "en"}, "nllb": {"source_language": "eng_Latn"}}

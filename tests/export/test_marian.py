@@ -11,11 +11,11 @@ import toy
 import yaml
 from transformers import AutoTokenizer
 
-from distilmt.errors import UserError
 from distilmt.export.consumers import generated
 from distilmt.export.marian import export_marian
-from distilmt.students.presets import new_model
-from distilmt.teachers.local import load_marian
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
 
 SHAPE = replace(toy.MICRO, encoder_layers=2, decoder_layers=2, ffn=48)
 

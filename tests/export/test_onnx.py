@@ -6,10 +6,10 @@ import pytest
 import torch
 import toy
 
-from distilmt.errors import UserError
-from distilmt.students.presets import new_model
-from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -10,14 +10,14 @@ import toy
 
 from distilmt.compression import shortlist
 from distilmt.config import ShortlistConfig
-from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import export
 from distilmt.export.pack import pack
-from distilmt.exported import is_model
-from distilmt.teachers.local import load_marian
-from distilmt.training.rounding import rounded, with_rounded_weights
-from distilmt.translator import Translator
+from distilmt.inference.manifest import is_model
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.training.fake_quantize import rounded, with_rounded_weights
+from distilmt.utils.errors import UserError
 
 TEXTS = [*toy.pairs(20, seed=9)[0], "Zürich 12 (a)", ""]
 

@@ -13,14 +13,14 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distilmt import tokenizer as tokenizers
 from distilmt.config import TokenizerConfig
-from distilmt.corpora.cleaning import normalise
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.cleaning import normalise
 from distilmt.export.argos import export_argos
 from distilmt.export.ctranslate2 import export
 from distilmt.export.marian import export_marian
-from distilmt.students.presets import new_model
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.presets import new_model
 
 TEXTS = st.lists(
     st.sampled_from(["</s>", "<unk>", "<pad>", "<s>", "<0x41>", "</s> ", "<", "/", "s>", " ", "ba", "é", "山"]),
@@ -101,7 +101,7 @@ def test_reserved_names_in_a_text_are_text(read, text):
 
 def test_argos_packages_end_as_before(tmp_path, learnt, shared_tokenizer, card, exported):
     """The end has another name, and is found: sources get it, and translations stop at it."""
-    from distilmt.teachers.local import load_marian
+    from distilmt.models.checkpoint import load_marian
 
     export_argos(load_marian(learnt), shared_tokenizer, tmp_path / "m.argosmodel", card, "float32")
     with zipfile.ZipFile(tmp_path / "m.argosmodel") as package:

@@ -12,13 +12,13 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt import moses
 from distilmt.config import TeacherConfig
-from distilmt.errors import UserError
 from distilmt.export.foreign import check_packages, export_foreign
-from distilmt.moses import MosesPieces
-from distilmt.teachers import external
-from distilmt.translator import Translator
+from distilmt.inference import moses_bpe
+from distilmt.inference.moses_bpe import MosesPieces
+from distilmt.inference.translator import Translator
+from distilmt.teachers import existing
+from distilmt.utils.errors import UserError
 
 MosesDetokenizer = pytest.importorskip("sacremoses").MosesDetokenizer
 learn_bpe = pytest.importorskip("subword_nmt.learn_bpe").learn_bpe
@@ -60,7 +60,7 @@ def as_teacher(package, directory):
 
 
 def test_a_package_translates_as_the_same_model_with_other_pieces(package, exported, tmp_path):
-    external.about(TeacherConfig(path=str(package)))
+    existing.about(TeacherConfig(path=str(package)))
     teacher = as_teacher(package, tmp_path / "teacher")
     own = Translator(exported).hypotheses(TEXTS)
     words = [" ".join(map(renamed, row[0].tokens)).replace("@@ ", "").removesuffix("@@") for row in own]
@@ -74,7 +74,7 @@ def test_a_zipped_package_too(package, tmp_path):
         for each in package.rglob("*"):
             file.write(each, each.relative_to(package.parent))
     check_packages(tmp_path / "x.argosmodel")
-    external.about(TeacherConfig(path=str(tmp_path / "x.argosmodel")))
+    existing.about(TeacherConfig(path=str(tmp_path / "x.argosmodel")))
     zipped = as_teacher(tmp_path / "x.argosmodel", tmp_path / "zipped")
     assert zipped.translate(TEXTS) == as_teacher(package, tmp_path / "plain").translate(TEXTS)
 
@@ -103,7 +103,7 @@ def test_missing_packages_are_named_before_anything_is_read(package):
     program = (
         "import sys; sys.modules['sacremoses'] = None\n"
         "from pathlib import Path\nfrom distilmt.export.foreign import check_packages\n"
-        "from distilmt.extras import missing_package\n"
+        "from distilmt.utils.extras import missing_package\n"
         "try: check_packages(Path(sys.argv[1]))\n"
         "except ModuleNotFoundError as error: print(missing_package(error))\n"
     )
@@ -119,7 +119,7 @@ def test_missing_packages_are_named_before_anything_is_read(package):
 @pytest.fixture(scope="module")
 def pieces(codes, tmp_path_factory):
     directory = tmp_path_factory.mktemp("pieces")
-    (directory / moses.CODES).write_text(codes)
+    (directory / moses_bpe.CODES).write_text(codes)
     (directory / "shared_vocabulary.json").write_text(json.dumps([*toy.SOURCE_WORDS, "z", "<unk>", "</s>"]))
     return MosesPieces(directory, {"source_language": "en", "target_language": "en"})
 
@@ -147,7 +147,7 @@ def test_characters_without_a_piece_are_known_as_such(pieces):
 
 
 def test_words_are_not_remembered_without_end(pieces, monkeypatch):
-    monkeypatch.setattr(moses, "_MOST_WORDS", 3)
+    monkeypatch.setattr(moses_bpe, "_MOST_WORDS", 3)
     for number in range(20):
         pieces.encode([f"word{number}"])
     assert len(pieces._merges.cache) <= 4

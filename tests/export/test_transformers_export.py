@@ -5,9 +5,9 @@ from transformers import AutoTokenizer, MarianMTModel
 
 from distilmt.export.consumers import by_transformers
 from distilmt.export.transformers import export_transformers
-from distilmt.students.presets import new_model
-from distilmt.teachers.local import load_marian
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.models.presets import new_model
 
 TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)", ""]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from distilmt.teachers.local import load_marian
+from distilmt.models.checkpoint import load_marian
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

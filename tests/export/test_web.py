@@ -12,14 +12,14 @@ from browser import barriers, chromium, served, watched
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilmt.corpora.cleaning import normalise
-from distilmt.corpora.sentences import ABBREVIATIONS, sentences
-from distilmt.errors import UserError
+from distilmt.data.cleaning import normalise
+from distilmt.data.sentence_splitter import ABBREVIATIONS, sentences
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
-from distilmt.export.quantise import quantise_weights
+from distilmt.export.quantize import quantise_weights
 from distilmt.export.web import PAGES, export_web
+from distilmt.utils.errors import UserError
 
 needs_onnx = pytest.mark.skipif(
     any(__import__("importlib.util").util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")),

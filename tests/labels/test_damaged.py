@@ -5,11 +5,12 @@ import shutil
 import numpy as np
 import pytest
 
-from distilmt import cli, progress
-from distilmt.errors import UserError
+from distilmt import cli
 from distilmt.labels.dataset import Labelled, check_dropped
 from distilmt.labels.store import LabelStore
 from distilmt.training.batching import Ragged, Side
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 
 def labels(total: int, dropped: int) -> Labelled:

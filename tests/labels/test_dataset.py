@@ -71,8 +71,8 @@ def test_a_store_becomes_a_training_set(tmp_path, shared_tokenizer, hypotheses, 
 @pytest.mark.parametrize("scored", ["both", "hypothesis", "reference"])
 def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypotheses, scored):
     """Where the teacher was asked of one kind of target only, the other has words all the same: its own."""
-    from distilmt.students.presets import new_model
-    from distilmt.training.stepper import Stepper
+    from distilmt.models.presets import new_model
+    from distilmt.training.train_step import Stepper
 
     found = labelled(written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64)
     pad = shared_tokenizer.pad

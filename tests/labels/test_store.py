@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.errors import UserError
 from distilmt.labels.rows import LabelRow
 from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.utils.errors import UserError
 
 HEADER = {"teacher": "t", "tokenizer": "abc", "decoding": {"beam_size": 4}, "target_vocab_size": 100}
 K = 3

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from teachers.conftest import Server
 
-from distilmt import progress
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
-from distilmt.errors import UserError
-from distilmt.labels import write
+from distilmt.labels import writer
+from distilmt.labels.ensemble import LabelJob
 from distilmt.labels.rows import LabelRow, schema_of, shard_of
-from distilmt.labels.speakers import LabelJob
 from distilmt.labels.store import LabelStore
 from distilmt.labels.trial import Trial
-from distilmt.teachers import external
+from distilmt.teachers import existing
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 PROGRAM = """
 import sys
@@ -42,14 +42,14 @@ def sentences(count):
 
 def job_of(directory, shared_tokenizer, config, teacher):
     directory.mkdir(parents=True)
-    external.point(teacher, ("en", "it"), directory)
+    existing.point(teacher, ("en", "it"), directory)
     shared_tokenizer.copy_to(directory)
     return LabelJob(directory, shared_tokenizer, config, "en", "it", False, endpoint=teacher.endpoint)
 
 
 def label(job, directory, count):
     table, size = sentences(count), job.config.shard_size
-    return write.label((table.slice(i, size) for i in range(0, count, size)), count, job, directory)
+    return writer.label((table.slice(i, size) for i in range(0, count, size)), count, job, directory)
 
 
 def program(expression):
@@ -122,7 +122,7 @@ def test_any_share_of_loops(tmp_path_factory, shared_tokenizer, total, share, si
     """Teachers of others stop at 90 %, one that the run trained beyond 99 % if its hypotheses are trained on."""
     directory = tmp_path_factory.mktemp("teacher")
     if outside:
-        external.point(program("line[::-1]"), ("en", "it"), directory)
+        existing.point(program("line[::-1]"), ("en", "it"), directory)
     job = LabelJob(directory, shared_tokenizer, SMALL, "en", "it", False)
     loops = [i < round(share * total) for i in range(total)]
     texts = ["ba " * 12 if loop else toy.pairs(1, seed=i)[1][0] for i, loop in enumerate(loops)]

@@ -11,18 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 import toy
 
-from distilmt import pipeline, settings
-from distilmt.errors import UserError
+from distilmt.config import loading
 from distilmt.labels.store import LabelStore
-from distilmt.rundir import read_step
-from distilmt.stepdir import Wanted
+from distilmt.pipeline import runner
+from distilmt.pipeline.step_directory import Wanted
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_step
 
 
 def copied(finished, tmp_path, step):
     """The configuration of a copy of a finished run in which a step's record is missing."""
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run" / step / "step.json").unlink()
-    return settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    return loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
 
 
 def killed(config, seconds):
@@ -51,7 +52,7 @@ def check_end(config, run, finished=None):
     assert sorted(store.ids()) == sorted(ids) and len(set(ids)) == len(ids)
     report = json.loads((run / "report.json").read_text())
     assert len(report["systems"]) == 3 and (run / "report.html").exists()
-    assert all(read_step(run / name) for name in pipeline.STEPS)
+    assert all(read_step(run / name) for name in runner.STEPS)
     strays = [path for path in run.rglob("*") if path.name.startswith(".") or "checkpoint" in path.name]
     assert [path.name for path in strays] == [".lock"]
     if finished:  # what a run makes does not depend on how often it was killed
@@ -94,19 +95,19 @@ def test_killed_many_times(finished, tmp_path, seed):
         assert (tmp_path / "run" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes(), name
 
 
-@pytest.mark.parametrize("step", pipeline.STEPS)
+@pytest.mark.parametrize("step", runner.STEPS)
 def test_a_step_killed_before_its_record_is_done_again(finished, tmp_path, step):
     """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
     config = copied(finished, tmp_path, step)
     wanted = Wanted(
         tmp_path / "run" / step,
-        pipeline._inputs(step, config),
-        pipeline._settings(step, config),
-        pipeline._rules(step, config),
+        runner._inputs(step, config),
+        runner._settings(step, config),
+        runner._rules(step, config),
     )
     started = {"fingerprint": wanted.resumed_as, "seconds": 1.0, "peak_rss_bytes": 1}
     (tmp_path / "run" / step / "step.started.json").write_text(json.dumps(started))
-    again = pipeline.do(step, config)
+    again = runner.do(step, config)
     # Only the report knows where it lies.
     assert again.fingerprint == read_step(finished / step).fingerprint or step == "report"
     names = {path.name for path in (tmp_path / "run" / step).iterdir()}
@@ -118,5 +119,5 @@ def test_a_step_without_any_record_is_refused_and_left(finished, tmp_path):
     config = copied(finished, tmp_path, "student")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="student holds files that distilmt did not write"):
-        pipeline.do("student", config)
+        runner.do("student", config)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before

@@ -7,7 +7,7 @@ import pytest
 import toy
 
 from distilmt.labels.store import LabelStore
-from distilmt.rundir import read_step
+from distilmt.utils.run_dir import read_step
 
 
 def config(directory, **changes):

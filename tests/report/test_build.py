@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.evaluation.health import Health
+from distilmt.evaluation.output_checks import Health
 from distilmt.evaluation.quality import Scores
 from distilmt.evaluation.speed import Speed
+from distilmt.pipeline.step_directory import run_step
 from distilmt.report import build
-from distilmt.report.machine import machine
-from distilmt.stepdir import run_step
+from distilmt.utils.machine_info import machine
 
 SOURCES = [f"sentence number {i}" for i in range(30)]
 REFERENCES = [f"frase numero {i} di prova" for i in range(30)]

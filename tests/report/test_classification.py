@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from distilmt.errors import UserError
 from distilmt.report import classification
+from distilmt.utils.errors import UserError
 
 
 def scores(name: str, accuracy: float, against: float | None) -> dict:

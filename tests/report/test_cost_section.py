@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from distilmt.report import text
+from distilmt.report import format
 from distilmt.report.html import render
 
 
@@ -39,4 +39,4 @@ def test_whatever_is_missing_is_left_out(italian, costs):
     ("value", "written"), [(950, "950"), (4.2e9, "4.2 G"), (7.845e14, "784.5 T"), (2e15, "2.0 P"), (None, "–")]
 )
 def test_operations_as_written(value, written):
-    assert text.operations(value) == written
+    assert format.operations(value) == written

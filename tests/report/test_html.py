@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.errors import UserError
-from distilmt.evaluation.challenges import CHALLENGES
-from distilmt.evaluation.examination import ALONE
+from distilmt.evaluation.challenge_runner import ALONE
+from distilmt.evaluation.challenge_sets import CHALLENGES
 from distilmt.report.chinese import CHINESE
 from distilmt.report.english import ENGLISH
 from distilmt.report.html import render, write_report
+from distilmt.utils.errors import UserError
 
 VOID = {"meta", "br", "input", "circle", "line", "polyline"}
 

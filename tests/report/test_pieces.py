@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distilmt.report import axes, plots, text
+from distilmt.report import axes, format, plots
 from distilmt.report.chinese import CHINESE
 from distilmt.report.diff import differing, marked, tokens
 from distilmt.report.english import ENGLISH
@@ -46,7 +46,7 @@ def test_marks_escape_the_text():
 
 @given(st.text(), st.text(), st.sampled_from(["en", "zh"]))
 def test_marking_keeps_every_character(one, other, target):
-    assert re.sub("<[^>]*>", "", marked(one, other, other, target)) == text.escape(one)
+    assert re.sub("<[^>]*>", "", marked(one, other, other, target)) == format.escape(one)
     assert "".join(tokens(one, target)) == one
     assert not any(differing(tokens(one, target), tokens(one, target)).changed)
 
@@ -54,24 +54,24 @@ def test_marking_keeps_every_character(one, other, target):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (text.size(4_550_000), "4.55 MB"),
-        (text.size(181e6), "181 MB"),
-        (text.size(12), "12 B"),
-        (text.duration(4.24), "4.2 s"),
-        (text.duration(185), "3 min 05 s"),
-        (text.duration(7500), "2 h 05 min"),
-        (text.count(7_700_000), "7.7 M"),
-        (text.number(-1234.56), "−1,234.6"),
-        (text.signed(0.44), "+0.4"),
-        (text.signed(-0.012), "−0.01"),
-        (text.p_value(0.000999), "p < 0.001"),
-        (text.p_value(0.0496), "p = 0.050"),
-        (text.p_value(0.31), "p = 0.31"),
-        (text.rate(74.93), "74.9"),
-        (text.rate(271.4), "271"),
-        (text.number(float("nan")), "–"),
-        (text.size(None), "–"),
-        (text.number(True), "–"),
+        (format.size(4_550_000), "4.55 MB"),
+        (format.size(181e6), "181 MB"),
+        (format.size(12), "12 B"),
+        (format.duration(4.24), "4.2 s"),
+        (format.duration(185), "3 min 05 s"),
+        (format.duration(7500), "2 h 05 min"),
+        (format.count(7_700_000), "7.7 M"),
+        (format.number(-1234.56), "−1,234.6"),
+        (format.signed(0.44), "+0.4"),
+        (format.signed(-0.012), "−0.01"),
+        (format.p_value(0.000999), "p < 0.001"),
+        (format.p_value(0.0496), "p = 0.050"),
+        (format.p_value(0.31), "p = 0.31"),
+        (format.rate(74.93), "74.9"),
+        (format.rate(271.4), "271"),
+        (format.number(float("nan")), "–"),
+        (format.size(None), "–"),
+        (format.number(True), "–"),
     ],
 )
 def test_numbers_as_written(written, expected):
@@ -79,7 +79,7 @@ def test_numbers_as_written(written, expected):
 
 
 def test_escape_replaces_what_html_forbids():
-    assert text.escape("a\x00<\x1b'\n") == "a\ufffd&lt;\ufffd&#x27;\n"
+    assert format.escape("a\x00<\x1b'\n") == "a\ufffd&lt;\ufffd&#x27;\n"
 
 
 def test_even_ticks_are_round():

@@ -10,13 +10,13 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.commands import ServeConfig
-from distilmt.errors import UserError
-from distilmt.formats import Attentive, translate_html
+from distilmt.config.commands import ServeConfig
+from distilmt.documents import Attentive, translate_html
+from distilmt.inference.translator import Translator
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import Refused
 from distilmt.serving.server import build
-from distilmt.translator import Translator
+from distilmt.utils.errors import UserError
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distilmt.inference.base import Hypothesis
 from distilmt.serving.batcher import Batcher, Limits
 from distilmt.serving.errors import Refused
-from distilmt.speaker import Hypothesis
 
 FOREVER = float("inf")
 

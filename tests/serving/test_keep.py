@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_api import Client
 
-from distilmt.errors import UserError
-from distilmt.settings import load_serve
+from distilmt.config.loading import load_serve
+from distilmt.utils.errors import UserError
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
 PAIR = {"source": "en", "target": "it"}

@@ -10,7 +10,7 @@ import toy
 from served import serving
 from test_api import Client
 
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import toy
 
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
 
 ROOT = Path(__file__).parents[2]
 _PROGRAM = """
@@ -22,7 +22,7 @@ _PROGRAM = """
     sys.meta_path.insert(0, Absent())
     import asyncio, httpx, pathlib
     from distilmt.cli import main
-    from distilmt.commands import ServeConfig
+    from distilmt.config.commands import ServeConfig
     from distilmt.serving.server import build
 
     app, model, text = build(ServeConfig(["en-it={model}"], threads=1)), {model!r}, {text!r}

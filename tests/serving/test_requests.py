@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_api import Client
 
-from distilmt.errors import UserError
-from distilmt.serving import codes
+from distilmt.serving import language_codes
 from distilmt.serving.detection import identify
 from distilmt.serving.documents import disposition, safe_name
+from distilmt.utils.errors import UserError
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -252,7 +252,7 @@ def test_detect_and_translate_say_the_same(client, text):
     ],
 )
 def test_region_codes(code, known, expected):
-    assert codes.closest(code, known) == expected
+    assert language_codes.closest(code, known) == expected
 
 
 def test_regions_and_scripts_are_detected():

@@ -16,7 +16,7 @@ import toy
 from libretranslatepy import LibreTranslateAPI
 from served import serving
 
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.errors import UserError
-from distilmt.teachers.outside import Outside, probe
+from distilmt.teachers.remote import Outside, probe
+from distilmt.utils.errors import UserError
 
 
 def teacher(*words, answers=None):

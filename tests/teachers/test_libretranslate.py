@@ -5,8 +5,8 @@ from dataclasses import asdict
 import pytest
 
 from distilmt.config import EndpointConfig
-from distilmt.errors import UserError
-from distilmt.teachers.outside import Outside
+from distilmt.teachers.remote import Outside
+from distilmt.utils.errors import UserError
 
 
 def teacher(server, **settings):

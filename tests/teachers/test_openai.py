@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distilmt.config import EndpointConfig, TeacherConfig
-from distilmt.errors import UserError
 from distilmt.teachers import endpoint
-from distilmt.teachers.outside import Outside
 from distilmt.teachers.rejection import rejection_of
+from distilmt.teachers.remote import Outside
+from distilmt.utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +200,7 @@ def test_max_tokens_has_a_newer_name(server, form):
 @pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
 def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, monkeypatch):
     lines = []
-    monkeypatch.setattr("distilmt.progress.say", lines.append)
+    monkeypatch.setattr("distilmt.utils.progress.say", lines.append)
     names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
     server.answer = refusing(*names, form=form)
     extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
@@ -261,7 +261,7 @@ def test_a_stream_of_events_is_put_together(server):
 
 def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, monkeypatch):
     lines = []
-    monkeypatch.setattr("distilmt.progress.say", lines.append)
+    monkeypatch.setattr("distilmt.utils.progress.say", lines.append)
     answers = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
     server.answer = lambda path, body: says(answers[body["messages"][0]["content"][-1]])
     speaker = teacher(server, tmp_path / "a.sqlite", concurrent=1)

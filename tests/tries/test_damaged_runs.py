@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from distilmt import cli
-from distilmt.rundir import STEP_FILE
+from distilmt.utils.run_dir import STEP_FILE
 
 
 def flip(path):

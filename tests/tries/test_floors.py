@@ -21,17 +21,17 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import has_fit_parameter
 
-from distilmt import progress
-from distilmt import tokenizer as tokenizers
 from distilmt.classification import Distilled
 from distilmt.classification.teachers import crossfitted
 from distilmt.config import LabelConfig, TokenizerConfig
-from distilmt.corpora.readers import read_pairs
-from distilmt.errors import UserError
-from distilmt.labels import write
-from distilmt.labels.speakers import LabelJob
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.readers.files import read_pairs
+from distilmt.inference.sandbox import check_model_files
+from distilmt.labels import writer
+from distilmt.labels.ensemble import LabelJob
 from distilmt.labels.store import LabelStore
-from distilmt.sandbox import check_model_files
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
@@ -195,7 +195,7 @@ def test_t81_ray_labels_as_one_process_does(tmp_path, learnt):
     stores = []
     for engine in ("local", "ray"):
         job = LabelJob(learnt, tokenizers.load(learnt), replace(config, engine=engine), "en", "it", False)
-        write.label((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
+        writer.label((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
         stores.append([row for shard in LabelStore(tmp_path / engine).shards() for row in shard.to_pylist()])
     assert stores[0] == stores[1] and [row["id"] for row in stores[0]] == table["id"].to_pylist()
 
@@ -251,8 +251,8 @@ def test_c1_serving_without_torch_names_what_it_imports():
     """packaging/serve.txt holds all that `translate` and `serve` import, with the bounds of pyproject.toml."""
     lines = (ROOT / "packaging" / "serve.txt").read_text(encoding="utf-8").splitlines()
     listed = dict(line.partition(";")[0].split(">=") for line in lines if line and not line.startswith("#"))
-    modules = ("distilmt.translation", "distilmt.serving", "distilmt.serving.server", "distilmt.settings")
-    imported = packages(imports_under(*modules, "distilmt.terminal"))
+    modules = ("distilmt.documents.translate", "distilmt.serving", "distilmt.serving.server", "distilmt.config.loading")
+    imported = packages(imports_under(*modules, "distilmt.cli.terminal"))
     assert {"ctranslate2", "fastapi", "jsonargparse", "lxml", "regex", "rich"} <= imported
     wanted = {PACKAGES.get(module, module).replace("_", "-") for module in imported}
     assert wanted - set(listed) == {"transformers"}  # for the pieces of a teacher alone

@@ -7,9 +7,9 @@ import zipfile
 import pytest
 
 from distilmt import cli
-from distilmt.errors import UserError
-from distilmt.formats import translate_document
-from distilmt.translator import Translator
+from distilmt.documents import translate_document
+from distilmt.inference.translator import Translator
+from distilmt.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """Each public complaint about HTML and Markdown gives what is right."""
 
-from distilmt.formats import Attentive, translate_html
-from distilmt.formats.charsets import declared_encoding
-from distilmt.formats.markdown import translate_markdown
+from distilmt.documents import Attentive, translate_html
+from distilmt.documents.html_charset import declared_encoding
+from distilmt.documents.markdown import translate_markdown
 
 
 def upper(texts):

@@ -11,14 +11,13 @@ import toy
 from teachers.conftest import Server
 
 from distilmt.config import EndpointConfig, TeacherConfig
-from distilmt.errors import UserError
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.sentencepiece_files import sentencepiece_files
-from distilmt.export.transformers import save_marian, write_tokenizer
-from distilmt.teachers.local import load_marian
-from distilmt.teachers.outside import Outside, probe
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian, save_marian, write_tokenizer
+from distilmt.teachers.remote import Outside, probe
+from distilmt.utils.errors import UserError
 
 
 @pytest.fixture
@@ -91,14 +90,14 @@ def test_c2_a_student_of_64_positions_teaches_other_pieces(learnt, shared_tokeni
 
 
 def test_s2_keys_that_name_code(learnt, shared_tokenizer, tmp_path):
-    from distilmt.teachers import external
+    from distilmt.teachers import existing
 
     save_marian(load_marian(learnt), shared_tokenizer, tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     for key in ("_attn_implementation", "attn_implementation"):
         (tmp_path / "model" / "config.json").write_text(json.dumps(config | {key: "kernels-community/evil"}))
         with pytest.raises(UserError, match=f"config.json sets '{key}' to \"kernels-community/evil\""):
-            external.about(TeacherConfig(path=str(tmp_path / "model")))
+            existing.about(TeacherConfig(path=str(tmp_path / "model")))
 
 
 def laid_down(learnt, tokenizer, directory, names, **config):

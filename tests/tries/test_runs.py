@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import toy
 
-from distilmt import pipeline, preflight, settings
-from distilmt.errors import UserError
-from distilmt.rundir import write_json
+from distilmt.config import loading
+from distilmt.pipeline import preflight, runner
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import write_json
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def refusal(*flags: str) -> str:
     """Why a run is refused; all files are as they were."""
     before = files(Path())
     with pytest.raises(UserError) as refused:
-        pipeline.run(settings.load([*TEXTS, *flags]), "corpus")
+        runner.run(loading.load([*TEXTS, *flags]), "corpus")
     assert files(Path()) == before and "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -93,22 +94,20 @@ def test_k2_a_teacher_of_other_pieces_is_refused_at_once(project, learnt):
     told = refusal("--run_dir", "place", "--labels.top_k", "8", "--teacher.path", str(learnt))
     assert "labels.top_k is 8" in told and f"set tokenizer.path to {learnt}" in told
     own = ["--teacher.path", str(learnt), "--tokenizer.path", str(learnt)]
-    preflight.check(settings.load([*TEXTS, *own, "--student.initialise", "random"]), exporting=False)
+    preflight.check(loading.load([*TEXTS, *own, "--student.initialise", "random"]), exporting=False)
 
 
 def test_a_page_without_its_runtime_is_refused_before_a_model_is_trained(project):
     with pytest.raises(UserError, match=r"export\.node_modules elsewhere has no onnxruntime-web: run `npm install"):
-        pipeline.run(
-            settings.load([*TEXTS, "--export.formats", "[web]", "--export.node_modules", "elsewhere"]), "report"
-        )
+        runner.run(loading.load([*TEXTS, "--export.formats", "[web]", "--export.node_modules", "elsewhere"]), "report")
     assert not (project / "runs").exists()
 
 
 def test_w2_an_older_report_is_not_taken_for_todays(project):
-    config = settings.load([*TEXTS, "--run_dir", "place"])
-    for name in pipeline.REPORT:
+    config = loading.load([*TEXTS, "--run_dir", "place"])
+    for name in runner.REPORT:
         write_json(project / "place" / name, {})
-    assert not pipeline.is_reported(config)
+    assert not runner.is_reported(config)
 
 
 @pytest.mark.parametrize("name", ["nosuch/model", "no such name", "a--b"])
@@ -132,7 +131,7 @@ def test_d2_refused_values_leave_finished_steps(finished, tmp_path, flags):
     run = shutil.copytree(finished, tmp_path / "run")
     before = files(run)
     with pytest.raises(UserError):
-        pipeline.run(settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags]))
+        runner.run(loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags]))
     assert files(run) == before
 
 
@@ -148,8 +147,8 @@ def test_d3_what_changes_nothing_redoes_nothing(finished, tmp_path):
         "--student.on_policy.rounds",
         "3",
     ]
-    config = settings.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags])
-    pipeline.run(config, "student")
+    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags])
+    runner.run(config, "student")
     steps = ("corpus", "tokenizer", "teacher", "labels", "student")
     assert all((run / step / "step.json").read_bytes() == before[run / step / "step.json"] for step in steps)
     assert not list(run.glob("*.before-*"))

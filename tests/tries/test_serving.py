@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import toy
 
-from distilmt.errors import UserError
 from distilmt.export.card import Card, Form, write_card
-from distilmt.translator import Translator
+from distilmt.inference.translator import Translator
+from distilmt.utils.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
 from test_api import Client

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from distilmt.errors import UserError
-from distilmt.formats import Attentive, translate_document
-from distilmt.formats.protect import PROGRAM, directives
+from distilmt.documents import Attentive, translate_document
+from distilmt.documents.placeholders import PROGRAM, directives
+from distilmt.utils.errors import UserError
 
 HEAD = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n'
 HEAD += '"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'

@@ -14,12 +14,13 @@ import torch
 import yaml
 from toy import MICRO_KEYS, write_corpus
 
-from distilmt import cli, settings
-from distilmt.errors import UserError
+from distilmt import cli
+from distilmt.config import loading
+from distilmt.inference.translator import Translator
 from distilmt.labels.dataset import Labelled, check_dropped
 from distilmt.labels.store import LabelStore
 from distilmt.training.batching import Ragged, Side
-from distilmt.translator import Translator
+from distilmt.utils.errors import UserError
 
 # What `packaging/serve.txt` does not install, as if it were not there.
 _WITHOUT = """
@@ -37,7 +38,7 @@ sys.exit(main())
 def refused(*arguments: str) -> str:
     """The one line in which a configuration is refused."""
     with pytest.raises(UserError) as refusal:
-        settings.load(list(arguments))
+        loading.load(list(arguments))
     text = str(refusal.value)
     assert "\n" not in text and len(text) < 300
     return text
@@ -45,9 +46,9 @@ def refused(*arguments: str) -> str:
 
 def config_of(directory: Path, **more: object) -> Path:
     """A run on a small corpus, as a file."""
-    keys = {"run_dir": str(directory / "run"), "corpus": {"train": write_corpus(directory / "corpus", 60)}}
+    fields = {"run_dir": str(directory / "run"), "corpus": {"train": write_corpus(directory / "corpus", 60)}}
     path = directory / "run.yaml"
-    path.write_text(yaml.safe_dump(keys | more))
+    path.write_text(yaml.safe_dump(fields | more))
     return path
 
 
@@ -102,10 +103,9 @@ def test_c8_and_w11_a_number_out_of_bounds_is_refused_with_its_key(key, value):
     ],
 )
 def test_w11_below_zero_is_refused(key):
-    from distilmt import keys
-    from distilmt.config import RunConfig
+    from distilmt.config import RunConfig, fields
 
-    name = next(known for known in keys.bounds_of(RunConfig) if known.endswith(key))
+    name = next(known for known in fields.bounds_of(RunConfig) if known.endswith(key))
     assert name in refused(f"--{name}=-1")
 
 
@@ -130,7 +130,7 @@ def test_top_k_above_the_vocabulary_is_known_before_work(tmp_path, capsys):
 
 @pytest.mark.parametrize("number", [10**4, 10**12])
 def test_no_number_of_threads_outnumbers_the_cores(number):
-    from distilmt.training.device import use_threads
+    from distilmt.models.device import use_threads
 
     before = torch.get_num_threads()
     try:
@@ -142,7 +142,7 @@ def test_no_number_of_threads_outnumbers_the_cores(number):
 
 @pytest.mark.parametrize(("free", "threads"), [(8.0, 8), (7.4, 7), (1.2, 1), (0.0, 1)])
 def test_k1_a_training_leaves_the_cores_that_others_use(monkeypatch, free, threads):
-    from distilmt.training import device
+    from distilmt.models import device
 
     monkeypatch.setattr(device, "cores", lambda: 8)
     monkeypatch.setattr(device, "free_cores", lambda: free)
@@ -152,7 +152,7 @@ def test_k1_a_training_leaves_the_cores_that_others_use(monkeypatch, free, threa
 
 @pytest.mark.parametrize(("variable", "count", "given"), [(None, 0, 0), ("1", 0, 1), ("1", 2, 2), ("x", 0, 0)])
 def test_k1_a_number_that_somebody_chose_is_obeyed(monkeypatch, variable, count, given):
-    from distilmt.training.device import given_threads
+    from distilmt.models.device import given_threads
 
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -162,7 +162,7 @@ def test_k1_a_number_that_somebody_chose_is_obeyed(monkeypatch, variable, count,
 
 
 def test_threads_of_a_server_never_outnumber_the_cores(monkeypatch):
-    from distilmt.commands import ServeConfig
+    from distilmt.config.commands import ServeConfig
     from distilmt.serving import server, service
 
     class Built(Exception):
@@ -179,7 +179,7 @@ def test_threads_of_a_server_never_outnumber_the_cores(monkeypatch):
 
 @pytest.mark.slow
 def test_w4_a_learning_rate_that_diverges_is_refused_and_leaves_no_model(tmp_path, capsys):
-    """A loss that is not finite for other reasons stops the training: tests/training/test_loop.py."""
+    """A loss that is not finite for other reasons stops the training: tests/training/test_trainer.py."""
     training = {"updates": 40, "validate_every": 20, "batch_tokens": 256, "learning_rate": 1e30, "warmup": 0}
     teacher = {"model": MICRO_KEYS, "training": training}
     path = config_of(tmp_path, tokenizer={"vocab_size": 80, "sharing": "shared"}, teacher=teacher)

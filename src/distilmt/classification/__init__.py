@@ -7,8 +7,8 @@ Nothing else in distilmt imports this room, so that distilmt works without sciki
 
 from importlib.util import find_spec
 
-from distilmt.errors import UserError
-from distilmt.extras import install_command
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
 
 for _name in ("sklearn", "skops"):
     if find_spec(_name) is None:

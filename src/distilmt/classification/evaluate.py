@@ -10,11 +10,11 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from distilmt.calibration import expected_calibration_error
 from distilmt.classification.footprint import size_of, speeds
 from distilmt.classification.rows import as_rows
 from distilmt.classification.teachers import answered, opened, probabilities
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
+from distilmt.utils.statistics import expected_calibration_error
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher
 from distilmt.classification.rows import take
 from distilmt.classification.storage import save
 from distilmt.classification.teachers import answered, opened
-from distilmt.errors import UserError
 from distilmt.evaluation.speed import file_bytes
+from distilmt.utils.errors import UserError
 
 _ROUNDS, _SINGLE = 3, 30
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from distilmt.classification.neural import dense
 from distilmt.classification.targets import NO_LABEL, Targets, of_labels, softmax
-from distilmt.objectives.divergences import Divergence, cross_entropy_soft, divergence, soften, widened
-from distilmt.objectives.hard import label_cross_entropy
-from distilmt.training.device import pick_device
+from distilmt.losses.cross_entropy import label_cross_entropy
+from distilmt.losses.divergences import Divergence, cross_entropy_soft, divergence, soften, widened
+from distilmt.models.device import pick_device
 
 _READ = 1 << 24
 """Values of rows that are made dense at once."""
@@ -99,7 +99,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             momentum: of `sgd`.
             weight_decay: decoupled for `adam` (AdamW), an L2 penalty for `sgd`.
             dropout: share of a hidden layer's units that are silent in an update.
-            divergence: between teacher and student, one of `distilmt.objectives.divergences`; `js`, `skewed_kl` and
+            divergence: between teacher and student, one of `distilmt.losses.divergences`; `js`, `skewed_kl` and
                 `skewed_reverse_kl` mix the two half and half.
             random_state: of the weights, the order of rows and dropout.
         """

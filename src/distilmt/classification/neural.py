@@ -14,8 +14,8 @@ from scipy.sparse import issparse
 from torch import Tensor, nn
 
 from distilmt.classification.targets import softmax
-from distilmt.errors import UserError
-from distilmt.training.device import pick_device
+from distilmt.models.device import pick_device
+from distilmt.utils.errors import UserError
 
 _LONGEST = 1 << 20
 

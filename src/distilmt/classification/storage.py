@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from distilmt.classification.network import NetworkClassifier
-from distilmt.errors import UserError
-from distilmt.rundir import atomic_directory, read_json, write_json
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory, read_json, write_json
 
 _FORMAT = 1
 _ROOTS = ("distilmt.classification.", "sklearn.", "numpy.", "scipy.")

@@ -26,7 +26,7 @@ from distilmt.classification.network import NetworkClassifier
 from distilmt.classification.students import Manner, as_classifier, learn
 from distilmt.classification.targets import Targets
 from distilmt.classification.teachers import crossfitted
-from distilmt.corpora.sections import Example
+from distilmt.data.readers.debian_sections import Example
 
 FEATURES, FOLDS = 1024, 5
 

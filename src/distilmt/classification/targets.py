@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from distilmt.objectives.divergences import soften
+from distilmt.losses.divergences import soften
 
 NO_LABEL = -1
 _FLOOR = 1e-4

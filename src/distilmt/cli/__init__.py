@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from distilmt.cli import failures
+from distilmt.cli import errors
 from distilmt.cli.interrupts import STOPPED, interruptible, leave
-from distilmt.errors import UserError
-from distilmt.machine import rank, ranks
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import rank, ranks
 
 HELP = """distilmt turns a big translation model into a small fast one, and tells what was lost.
 
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             leave(status)
         return status
     except Exception as error:
-        message = failures.message(error)
+        message = errors.message(error)
         if message is None:
             raise
         return _fail(message)
@@ -96,17 +96,17 @@ def _fail(message: str) -> int:
 
 
 def _command(name: str, arguments: list[str]) -> int:
-    from distilmt.cli import finished, runs, translating
+    from distilmt.cli import models, runs, translate
 
     commands: dict[str, Callable[[list[str]], int]] = {
         "demo": runs.demo,
         "compare": runs.compare,
         "cost": runs.cost,
         "plan": runs.plan,
-        "compress": finished.compress,
-        "translate": translating.translate,
-        "serve": finished.serve,
-        "labels": finished.labels,
+        "compress": models.compress,
+        "translate": translate.translate,
+        "serve": models.serve,
+        "labels": models.labels,
     }
     if ranks() > 1:
         return _together(name, arguments)
@@ -114,7 +114,7 @@ def _command(name: str, arguments: list[str]) -> int:
         return runs.run(arguments, name, _UNTIL[name])
     if name in commands:
         return commands[name](arguments)
-    from distilmt.keys import nearest
+    from distilmt.config.fields import nearest
 
     raise UserError(f"unknown command {name!r}{nearest(name, [*commands, *_UNTIL])}; see `distilmt --help`")
 
@@ -125,8 +125,8 @@ def _together(name: str, arguments: list[str]) -> int:
         alone = f"{name!r} is for one process, but torchrun started {ranks()}: start it without torchrun (together "
         return 2 if rank() else _fail(f"{alone}processes do {', '.join(_TRAINING)})")
     from distilmt.cli import runs
-    from distilmt.training import ranks as training
-    from distilmt.training.loop import help_train
+    from distilmt.training import distributed as training
+    from distilmt.training.trainer import help_train
 
     if rank():
         return training.follow(help_train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from distilmt import progress
+from distilmt.utils import progress
 
 
 def take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
@@ -17,7 +17,7 @@ def take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
 def listen(flags: set[str]) -> None:
     """Let the terminal show progress, unless a flag is against it."""
     if not flags & {"--quiet", "--json"}:
-        from distilmt.terminal import Terminal
+        from distilmt.cli.terminal import Terminal
 
         progress.listen(Terminal())
 
@@ -47,7 +47,7 @@ def show_run(root: Path, flags: set[str]) -> None:
     if "--json" in flags:
         print(json.dumps(report, ensure_ascii=False))
     elif "--quiet" not in flags:
-        from distilmt.terminal import show_examination, show_report
+        from distilmt.cli.terminal import show_examination, show_report
 
         show_report(report, root)
         if "--health" in flags:

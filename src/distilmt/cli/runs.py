@@ -9,19 +9,19 @@ from distilmt.cli.output import listen, show_done, show_run, show_table, take_fl
 
 def run(arguments: list[str], command: str, until: str) -> int:
     """`distilmt run CONFIG.yaml [--KEY VALUE …]`, and its parts: every step that is not done yet, up to `until`."""
-    from distilmt import keys, settings
+    from distilmt.config import fields, loading
 
     usage = f"Usage: distilmt {command} CONFIG.yaml [--KEY VALUE ...]"
     if not arguments or {"-h", "--help"} & set(arguments):
-        print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}")
+        print(f"{usage}\n\nKeys (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}")
         return 0
     arguments, flags = take_flags(arguments)
-    config = settings.load(settings.of_labels(arguments) if command == "label" else arguments)
+    config = loading.load(loading.of_labels(arguments) if command == "label" else arguments)
     listen(flags)
-    from distilmt import pipeline
+    from distilmt.pipeline import runner
 
-    root = pipeline.run(config, until)
-    if until == "report" or pipeline.is_reported(config):
+    root = runner.run(config, until)
+    if until == "report" or runner.is_reported(config):
         show_run(root, flags)
     else:
         show_done(root, until, flags)  # a report that is there is of other steps
@@ -30,21 +30,21 @@ def run(arguments: list[str], command: str, until: str) -> int:
 
 def demo(arguments: list[str]) -> int:
     """`distilmt demo`: the main job on real text, sized to the minutes given."""
-    from distilmt import keys, settings
-    from distilmt.commands import DemoConfig
+    from distilmt.config import fields, loading
+    from distilmt.config.commands import DemoConfig
 
     if {"-h", "--help"} & set(arguments):
-        print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{keys.describe(DemoConfig)}")
+        print(f"Usage: distilmt demo [--KEY VALUE ...]\n\n{fields.describe(DemoConfig)}")
         return 0
     arguments, flags = take_flags(arguments)
-    config = settings.load_demo(arguments)
+    config = loading.load_demo(arguments)
     listen(flags)
     if config.task == "classify":
-        from distilmt import classify
+        from distilmt.recipes import classify
 
         show_table(classify.run(config) / "report", flags)
         return 0
-    from distilmt import demo as demos
+    from distilmt.recipes import demo as demos
 
     root = demos.run(config)
     show_run(root, flags)
@@ -53,7 +53,7 @@ def demo(arguments: list[str]) -> int:
 
 def compare(arguments: list[str]) -> int:
     """`distilmt compare CONFIG.yaml`: methods side by side on the same labels, at equal updates."""
-    from distilmt import settings
+    from distilmt.config import loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
@@ -69,9 +69,9 @@ def compare(arguments: list[str]) -> int:
         )
         return 0
     arguments, flags = take_flags(arguments)
-    config = settings.load_comparison(arguments)
+    config = loading.load_comparison(arguments)
     listen(flags)
-    from distilmt import compare as comparisons
+    from distilmt.recipes import compare as comparisons
 
     show_table(comparisons.run(config) / "comparison", flags)
     return 0
@@ -79,7 +79,7 @@ def compare(arguments: list[str]) -> int:
 
 def cost(arguments: list[str]) -> int:
     """`distilmt cost CONFIG.yaml`: what a run will cost; `distilmt cost RUN_DIR`: what it did cost, beside that."""
-    from distilmt import keys, settings
+    from distilmt.config import fields, loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
@@ -91,16 +91,16 @@ def cost(arguments: list[str]) -> int:
             "  --minutes 3      how long that may take, about\n"
             "  --like RUN_DIR   take the records of a run that was done instead\n\n"
             "Of a run directory, what was measured stands beside what was predicted, with the error.\n\n"
-            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}"
         )
         return 0
     arguments, flags = take_flags(arguments)
-    config, run_config, like = settings.load_cost(arguments)
+    config, run_config, like = loading.load_cost(arguments)
     listen(flags)
-    from distilmt import estimate
-    from distilmt.cost.table import table
+    from distilmt.planning.table import table
+    from distilmt.recipes import cost
 
-    answer = estimate.run(config, run_config, like)
+    answer = cost.run(config, run_config, like)
     if "--json" in flags:
         print(json.dumps(answer, ensure_ascii=False))
     elif "--quiet" not in flags:
@@ -110,7 +110,7 @@ def cost(arguments: list[str]) -> int:
 
 def plan(arguments: list[str]) -> int:
     """`distilmt plan CONFIG.yaml`: how much text is worth labelling, and what it will cost."""
-    from distilmt import keys, settings
+    from distilmt.config import fields, loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
@@ -127,13 +127,13 @@ def plan(arguments: list[str]) -> int:
             "  --updates 2000        of every training (default: what the minutes allow, at most the run's)\n"
             "  --seeds 1,2,3         every part is trained on once with each: narrower intervals, longer\n\n"
             "The table is in plan/plan.md, .html (with the curve) and .json of the run directory.\n\n"
-            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{keys.describe()}"
+            f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}"
         )
         return 0
     arguments, flags = take_flags(arguments)
-    config, run_config = settings.load_plan(arguments)
+    config, run_config = loading.load_plan(arguments)
     listen(flags)
-    from distilmt import plan as plans
+    from distilmt.recipes import plan as plans
 
     show_table(plans.run(config, run_config) / "plan", flags)
     return 0

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from distilmt.errors import UserError
-from distilmt.extras import install_command
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
 
 Pair = tuple[Sequence[int], Sequence[int]]
 """Ids of a sentence's source pieces and of a translation's target pieces."""

@@ -14,12 +14,12 @@ from transformers import MarianMTModel
 
 from distilmt.compression.pruning import KINDS, STACKS, Units, attentions, drop_layers, layers
 from distilmt.config import ObjectiveConfig
-from distilmt.objectives.loss import LossSettings, Statistics, Targets, chunked_loss
-from distilmt.students.initialise import unit_norms
-from distilmt.tokenizer import Tokenizer
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.losses.distillation import LossSettings, Statistics, Targets, chunked_loss
+from distilmt.models.initialization import unit_norms
+from distilmt.models.marian_forward import Batch, decoder_rows, words
 from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
-from distilmt.training.forward import Batch, decoder_rows, words
-from distilmt.training.stepper import targets_to
+from distilmt.training.train_step import targets_to
 
 
 @dataclass

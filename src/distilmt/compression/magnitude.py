@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import MarianMTModel
 
 from distilmt.compression.pruning import remade
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 _INDEX_BYTES, _ROW_BYTES = 2, 4
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import MarianMTModel
 
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 STACKS = ("encoder", "decoder")
 KINDS = ("encoder", "decoder", "across")

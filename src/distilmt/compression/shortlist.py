@@ -20,11 +20,11 @@ import numpy as np
 
 from distilmt.compression.alignment import Alignment, Pair
 from distilmt.config import ShortlistConfig
-from distilmt.errors import UserError
+from distilmt.data.tokenizer import EOS, Side, Tokenizer
 from distilmt.export.card import renew_files
 from distilmt.labels.store import LabelStore
-from distilmt.rundir import read_json, write_json, write_text
-from distilmt.tokenizer import EOS, Side, Tokenizer
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_json, write_json, write_text
 
 FILE = "vmap.txt"
 _SPACE = "▁"

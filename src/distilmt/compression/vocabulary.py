@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from transformers import MarianMTModel
 
-from distilmt.compression.pieces import NORMAL, is_bpe, pieces, without
 from distilmt.compression.pruning import remade
-from distilmt.errors import UserError
-from distilmt.rundir import atomic_path, write_json, write_text
-from distilmt.tokenizer import EOS, UNK, Side, Tokenizer, load
+from distilmt.data.sentencepiece_model import NORMAL, is_bpe, pieces, without
+from distilmt.data.tokenizer import EOS, UNK, Side, Tokenizer, load
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_path, write_json, write_text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 T = TypeVar("T")
 

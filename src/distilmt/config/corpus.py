@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_COUNT, bounded
 from distilmt.config.effects import affects, no_effect, plain
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 # Codes become parts of file names and of prompts.
 _LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}([-_@][A-Za-z0-9]{1,8})*")

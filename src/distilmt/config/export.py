@@ -7,7 +7,7 @@ from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
 from distilmt.config.effects import affects, no_effect, plain
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
 ExportFormat = Literal["huggingface", "onnx", "argos", "marian", "web"]

@@ -11,7 +11,7 @@ from distilmt.config.effects import affects, no_effect, plain
 from distilmt.config.export import EvaluationConfig, ExportConfig
 from distilmt.config.student import StudentConfig
 from distilmt.config.teacher import LabelConfig, TeacherConfig
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 _DRAWN = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
 """Steps in which something is drawn at random."""

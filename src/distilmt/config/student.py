@@ -9,7 +9,7 @@ from typing import Any, Literal
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.effects import affects, plain
 from distilmt.config.training import ModelConfig, TrainingConfig
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 _BOTH = affects("student", "baseline")
 

@@ -10,7 +10,7 @@ from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, 
 from distilmt.config.effects import affects, no_effect, plain
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 _OWN_KEYS = {"model": "model", "messages": "prompt", "max_tokens": "max_tokens"}
 

@@ -14,7 +14,7 @@ class ModelConfig:
     """Shape of a Marian transformer."""
 
     preset: Literal["micro", "tiny", "small", "base", "teacher", "teacher-big"] | None = None
-    """Named shape; keys set beside it override it. See `distilmt.students.presets`."""
+    """Named shape; keys set beside it override it. See `distilmt.models.presets`."""
     d_model: int | None = bounded(None, 2, 65_536)
     """Width of the embeddings and of every layer."""
     ffn: int | None = bounded(None, 1, 1_000_000)

@@ -15,8 +15,8 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest
 
-from distilmt.errors import UserError
-from distilmt.extras import install_command
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 _WITHOUT_SPACES = {"th": "char", "lo": "char", "km": "char", "my": "char", "bo": "char"}

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distilmt import progress
-from distilmt.errors import UserError
 from distilmt.evaluation.energy import EnergyMeter
-from distilmt.integrity import json_object
-from distilmt.machine import cores, use_cores
-from distilmt.rundir import peak_rss
-from distilmt.speaker import Speaker
+from distilmt.inference.base import Speaker
+from distilmt.utils import progress
+from distilmt.utils.checksums import json_object
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import cores, use_cores
+from distilmt.utils.run_dir import peak_rss
 
 BATCH_SIZES = (1, 64)
 LEAST_SENTENCES = 20
@@ -200,7 +200,7 @@ def _load(model: Path) -> tuple[Speaker, float]:
     if outside:
         use_cores(0, cores())  # a program may start as many processes as it likes
     begin = time.perf_counter()
-    from distilmt.teachers.outside import open_speaker
+    from distilmt.teachers.remote import open_speaker
 
     translator = open_speaker(model, threads=1, remember=False)
     return translator, time.perf_counter() - begin

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from transformers import MarianMTModel
 
-from distilmt.errors import UserError
+from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.ctranslate2 import save, specification
-from distilmt.languages import language_name
-from distilmt.rundir import atomic_path, write_json
-from distilmt.tokenizer import Tokenizer
+from distilmt.utils.errors import UserError
+from distilmt.utils.languages import language_name
+from distilmt.utils.run_dir import atomic_path, write_json
 
 VERSION = "1.0"
 _POSITIONS = 1024  # as many as CTranslate2 reads at most

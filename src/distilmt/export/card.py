@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.integrity import CARD, sha256
-from distilmt.rundir import read_json, write_json, write_text
+from distilmt.utils.checksums import CARD, sha256
+from distilmt.utils.run_dir import read_json, write_json, write_text
 
 README, FACTS = "README.md", CARD
 NOT_STATED = "not stated"

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoTokenizer, MarianMTModel
 
 from distilmt.export.onnx import cache_names
-from distilmt.rundir import read_json
+from distilmt.utils.run_dir import read_json
 
 _BATCH = 32
 

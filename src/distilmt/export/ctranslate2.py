@@ -11,10 +11,10 @@ from ctranslate2.converters.transformers import MarianMTLoader
 from transformers import MarianMTModel
 
 from distilmt.config import ComputeType
-from distilmt.errors import UserError
-from distilmt.rundir import atomic_directory, write_json
-from distilmt.tokenizer import Tokenizer
-from distilmt.training.rounding import with_rounded_weights
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.training.fake_quantize import with_rounded_weights
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory, write_json
 
 TYPES: tuple[str, ...] = get_args(ComputeType)
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from distilmt.errors import UserError
-from distilmt.extras import install_command
-from distilmt.rundir import atomic_path
-from distilmt.tokenizer import EOS, PAD_PIECE, UNK, Side
+from distilmt.data.tokenizer import EOS, PAD_PIECE, UNK, Side
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+from distilmt.utils.run_dir import atomic_path
 
 _FOREIGN = 100.0
 """How much less likely than the least likely piece one is that only the other language has: it is there to be read."""

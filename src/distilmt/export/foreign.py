@@ -13,14 +13,14 @@ from typing import Any
 import ctranslate2
 from transformers import AutoConfig, AutoTokenizer
 
-from distilmt import progress
-from distilmt.errors import UserError
 from distilmt.export.huggingface import Unconverted, export_huggingface, languages, positions, prefix_of
 from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
-from distilmt.integrity import readable
-from distilmt.moses import CODES, MosesPieces
-from distilmt.rundir import atomic_directory, read_json, write_json
-from distilmt.unpacking import unzip
+from distilmt.inference.moses_bpe import CODES, MosesPieces
+from distilmt.utils import progress
+from distilmt.utils.checksums import readable
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory, read_json, write_json
+from distilmt.utils.unpacking import unzip
 
 _VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
 _ARGOS_POSITIONS = 1024  # as many as CTranslate2 reads at most

@@ -11,9 +11,9 @@ from ctranslate2.converters import TransformersConverter
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 
-from distilmt.errors import UserError
-from distilmt.rundir import atomic_directory, write_json
-from distilmt.untrusted import check_configuration
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory, write_json
+from distilmt.utils.untrusted import check_configuration
 
 # What transformers and the converter raise over models that they cannot read or do not know.
 _UNCONVERTIBLE = (

@@ -21,10 +21,10 @@ import numpy as np
 import yaml
 from transformers import MarianMTModel
 
-from distilmt.errors import UserError
+from distilmt.data.tokenizer import Side, Tokenizer
 from distilmt.export.card import Card, Form, write_card
-from distilmt.rundir import atomic_directory
-from distilmt.tokenizer import Side, Tokenizer
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory
 
 _SELF = {"q_proj": "q", "k_proj": "k", "v_proj": "v", "out_proj": "o"}
 _ACTIVATIONS = {"relu": "relu", "swish": "swish", "silu": "swish", "gelu": "gelu"}

@@ -12,8 +12,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from distilmt.errors import UserError
-from distilmt.rundir import read_json
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_json
 
 PACKAGES = {"onnxruntime-web": "1.30.0", "@huggingface/tokenizers": "0.2.0"}
 """Versions by package."""

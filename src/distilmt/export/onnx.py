@@ -23,15 +23,15 @@ import torch
 from torch import nn
 from transformers import MarianMTModel
 
-from distilmt.errors import UserError
+from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
 from distilmt.export.graphs import Decoder, Encoder
-from distilmt.export.quantise import quantise
-from distilmt.export.transformers import generation_config, write_tokenizer
-from distilmt.extras import install_command
-from distilmt.rundir import atomic_directory
-from distilmt.tokenizer import Tokenizer
+from distilmt.export.quantize import quantise
+from distilmt.models.checkpoint import generation_config, write_tokenizer
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+from distilmt.utils.run_dir import atomic_directory
 
 NEEDS = ("onnx", "onnxruntime", "onnxscript")
 _SHARED = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from distilmt.errors import UserError
+from distilmt.utils.errors import UserError
 
 _SOURCE, _TARGET = {"src", "source"}, {"tgt", "trg", "target"}
 _JOINT = {"joint", "shared", "common", "joined"}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from transformers import GenerationConfig, MarianMTModel
+from transformers import MarianMTModel
 
+from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.card import Card, Form, write_card
-from distilmt.rundir import atomic_directory, read_json, write_json
-from distilmt.tokenizer import EOS, Tokenizer
+from distilmt.models.checkpoint import generation_config, write_tokenizer
+from distilmt.utils.run_dir import atomic_directory
 
 Precision = Literal["float32", "float16", "bfloat16"]
 _USE = """
@@ -43,43 +44,3 @@ def export_transformers(
         model.save_pretrained(temporary)
         write_tokenizer(tokenizer, temporary, int(model.config.max_position_embeddings))
         write_card(temporary, card, Form(f"transformers, {precision}", "transformers", _USE))
-
-
-def save_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path) -> None:
-    """Write a model and its tokenizer as they lie in a run, so that transformers' `generate` decodes as exports do."""
-    model.generation_config = generation_config(model, beams=4)
-    model.save_pretrained(directory)
-    write_tokenizer(tokenizer, directory, int(model.config.max_position_embeddings))
-
-
-def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:
-    """Put a tokenizer beside a model, with what makes `AutoTokenizer` read it, and the model's own longest text."""
-    tokenizer.copy_to(directory)
-    path = directory / "tokenizer_config.json"
-    config = {
-        "tokenizer_class": "MarianTokenizer",
-        "separate_vocabs": not tokenizer.shared,
-        "eos_token": "</s>",
-        "unk_token": "<unk>",
-        "pad_token": "<pad>",
-        **(read_json(path) if path.exists() else {}),
-        "model_max_length": max_positions,
-        "split_special_tokens": True,  # `</s>` in a text is text, not its end
-    }
-    write_json(path, config)
-
-
-def generation_config(model: MarianMTModel, beams: int) -> GenerationConfig:
-    """How the model is to be decoded, for programs that read it from a file: `<pad>` is never a word."""
-    pad: Any = model.config.pad_token_id
-    settings: dict[str, Any] = {
-        "bad_words_ids": [[pad]],
-        "bos_token_id": EOS,
-        "decoder_start_token_id": pad,
-        "eos_token_id": EOS,
-        "forced_eos_token_id": EOS,
-        "max_length": int(model.config.max_position_embeddings),
-        "num_beams": beams,
-        "pad_token_id": pad,
-    }
-    return GenerationConfig(**settings)

@@ -22,14 +22,14 @@ from safetensors.numpy import save
 from transformers import MarianMTModel
 
 import distilmt
-from distilmt.corpora.sentences import ABBREVIATIONS
+from distilmt.data.sentence_splitter import ABBREVIATIONS
+from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import npm, onnx
 from distilmt.export.card import Card, Form, write_card
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
-from distilmt.export.quantise import quantise_weights
-from distilmt.rundir import atomic_directory
-from distilmt.tokenizer import Tokenizer
+from distilmt.export.quantize import quantise_weights
+from distilmt.utils.run_dir import atomic_directory
 
 PAGES = Path(distilmt.__file__).parent / "web"
 _USE = f"""

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from distilmt.errors import UserError
 from distilmt.labels.rows import Top
+from distilmt.utils.errors import UserError
 
 COLUMNS = {
     "hypothesis": ["id", "hypotheses", "top_ids", "top_logprobs"],

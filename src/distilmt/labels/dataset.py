@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distilmt import progress
 from distilmt.config import LabelConfig
-from distilmt.errors import UserError
+from distilmt.data.tokenizer import Tokenizer
 from distilmt.labels.arrays import LabelArrays
 from distilmt.labels.selection import Texts, usable
 from distilmt.labels.store import LabelStore
-from distilmt.tokenizer import Tokenizer
 from distilmt.training.batching import Ragged, Side
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from distilmt.corpora.cleaning import hash64
+from distilmt.data.cleaning import hash64
 
 _BUCKETS = 256
 _SUSPECTS = 1000

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from sacrebleu.metrics.ter import TER
 
-from distilmt import progress
 from distilmt.config import LabelConfig
+from distilmt.utils import progress
 
 _LONGEST_PHRASE = 5
 

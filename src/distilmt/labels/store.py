@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from distilmt import progress
-from distilmt.errors import UserError
 from distilmt.labels.arrays import COLUMNS, LabelArrays, arrays_of, first_field
 from distilmt.labels.ids import twice
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
-from distilmt.rundir import atomic_path, fingerprint_files, read_json, write_json
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_json, write_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from distilmt import progress
-from distilmt.errors import UserError
+from distilmt.labels.ensemble import LabelJob, Speakers
 from distilmt.labels.rows import Shard
 from distilmt.labels.selection import Texts, usable
-from distilmt.labels.speakers import LabelJob, Speakers
-from distilmt.teachers import external
+from distilmt.teachers import existing
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 SIZE = 100
 """Sentences that are judged."""
@@ -32,7 +32,7 @@ class Trial:
 
     def __init__(self, job: LabelJob) -> None:
         self._job = job
-        self._outside = external.pointer(job.teacher) is not None
+        self._outside = existing.pointer(job.teacher) is not None
         self._done = not job.config.hypotheses
         self._sources: list[str] = []
         self._references: list[str | None] = []

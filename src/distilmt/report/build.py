@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.evaluation.examination import Verdict
-from distilmt.evaluation.health import Health
+from distilmt.evaluation.challenge_runner import Verdict
+from distilmt.evaluation.output_checks import Health
 from distilmt.evaluation.quality import Comparison, Scores, compare, sentence_chrf
 from distilmt.evaluation.speed import Speed
-from distilmt.report.machine import machine
 from distilmt.report.schema import Cost, CurvePoint, Example, Pair, Report, Step, System, Test
-from distilmt.rundir import read_step
+from distilmt.utils.machine_info import machine
+from distilmt.utils.run_dir import read_step
 
 _PAIRS = (
     ("student-int8", "teacher"),

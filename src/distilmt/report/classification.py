@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distilmt.report.frame import Page, frame, in_language, made, note, plain_table, sections, tile
+from distilmt.report.format import escape, number, signed, size
+from distilmt.report.layout import Page, frame, in_language, made, note, plain_table, sections, tile
 from distilmt.report.plots import Bubble, scatter
-from distilmt.report.text import escape, number, signed, size
-from distilmt.rundir import write_json, write_text
+from distilmt.utils.run_dir import write_json, write_text
 
 _WORDS = {
     "en": {
@@ -65,7 +65,8 @@ def write(found: Mapping[str, Any], directory: Path) -> None:
     """Write report.json, report.md and report.html, each whole or not at all.
 
     Args:
-        found: `rows` of `distilmt.classification.study` as dictionaries, and what `distilmt.classify` says of them.
+        found: `rows` of `distilmt.classification.study` as dictionaries, and what
+            `distilmt.recipes.classify` says of them.
         directory: that is there.
 
     Raises:

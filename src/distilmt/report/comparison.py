@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.evaluation import breakdown, quality
+from distilmt.evaluation import quality, slices
 from distilmt.report.build import plain
 from distilmt.report.comparison_page import render
-from distilmt.report.machine import machine
-from distilmt.report.text import number, p_value, signed
-from distilmt.rundir import write_json, write_text
+from distilmt.report.format import number, p_value, signed
+from distilmt.utils.machine_info import machine
+from distilmt.utils.run_dir import write_json, write_text
 
 _SEEDLESS = ("translations", "curve", "method")
 
@@ -38,8 +38,8 @@ def build(
     """
     target = about["pair"]["target"]
     names = [name for name in about["signatures"] if any(s["method"] == name for s in students)]
-    known = breakdown.frequencies(training_targets, target)
-    length_names, bins = breakdown.length_bins(test[0])
+    known = slices.frequencies(training_targets, target)
+    length_names, bins = slices.length_bins(test[0])
     by = {name: [s for s in students if s["method"] == name] for name in names}
     best = max(names, key=lambda name: statistics.mean(s["validation"] for s in by[name])) if names else None
     return {
@@ -49,7 +49,7 @@ def build(
         "machine": machine(),
         "sentences": len(test[1]),
         "best": best,
-        "bins": {"length": length_names, "frequency": breakdown.frequency_names()},
+        "bins": {"length": length_names, "frequency": slices.frequency_names()},
         "teacher": _without(teacher) | _breakdown(teacher, test[1], bins, known, target),
         "methods": [
             {
@@ -77,8 +77,8 @@ def _without(row: Mapping[str, Any]) -> dict[str, Any]:
 def _breakdown(row: Mapping[str, Any], references: Sequence[str], bins: Any, known: Any, target: str) -> dict[str, Any]:
     lines = row["translations"]["beam"]
     return {
-        "by_length": breakdown.by_length(lines, references, bins),
-        "by_frequency": breakdown.by_frequency(lines, references, known, target),
+        "by_length": slices.by_length(lines, references, bins),
+        "by_frequency": slices.by_frequency(lines, references, known, target),
     }
 
 

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distilmt.report.frame import Page, frame, in_language, made, plain_table, sections, titled
-from distilmt.report.frame import note as remark
+from distilmt.report.format import escape, number
+from distilmt.report.layout import Page, frame, in_language, made, plain_table, sections, titled
+from distilmt.report.layout import note as remark
 from distilmt.report.plots import Line, lines
-from distilmt.report.text import escape, number
 
 _COLOURS = (
     "#4453c4",

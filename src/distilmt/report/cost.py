@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from distilmt.report.format import count, duration, number_or_none, operations, size
+from distilmt.report.languages import Words
 from distilmt.report.tables import Column, numbers_table, steps_table
-from distilmt.report.text import count, duration, number_or_none, operations, size
-from distilmt.report.words import Words
 
 
 def cost_section(report: Mapping[str, Any], words: Words) -> str:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 
 from distilmt.evaluation.quality import language
-from distilmt.report.text import escape
+from distilmt.report.format import escape
 
 _WITHOUT_SPACES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from distilmt.report.diff import marked
-from distilmt.report.headline import deployed, the_teacher
+from distilmt.report.format import escape, language_tag, number
+from distilmt.report.languages import Words
 from distilmt.report.plots import series
-from distilmt.report.text import escape, language_tag, number
-from distilmt.report.words import Words
+from distilmt.report.summary import deployed, the_teacher
 
 _MARKS = ("reference", "teacher", "nothing")
 

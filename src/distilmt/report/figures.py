@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distilmt.report.headline import speed
+from distilmt.report.format import escape, number, number_or_none, rate, size
+from distilmt.report.languages import Words
 from distilmt.report.plots import Bubble, Line, lines, scatter, series
-from distilmt.report.text import escape, number, number_or_none, rate, size
-from distilmt.report.words import Words
+from distilmt.report.summary import speed
 
 _METRICS = (("bleu", "BLEU"), ("chrf", "chrF"))
 

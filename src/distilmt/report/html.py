@@ -9,31 +9,16 @@ from typing import Any
 import yaml
 
 from distilmt.report.build import plain
+from distilmt.report.challenge_section import examination_table
 from distilmt.report.cost import cost_section
-from distilmt.report.examination import examination_table
 from distilmt.report.examples import examples_section
 from distilmt.report.figures import curves_figure, scatter_figure
-from distilmt.report.frame import Page, frame, tile
-from distilmt.report.headline import (
-    by_name,
-    deployed,
-    difference,
-    findings,
-    headline,
-    ratio,
-    speed,
-    the_teacher,
-)
-from distilmt.report.tables import (
-    comparisons_table,
-    corpus_table,
-    definitions,
-    health_table,
-    systems_table,
-)
-from distilmt.report.text import escape, number, number_or_none, rate, signed, size
-from distilmt.report.words import Words, named, words_for
-from distilmt.rundir import write_json, write_text
+from distilmt.report.format import escape, number, number_or_none, rate, signed, size
+from distilmt.report.languages import Words, named, words_for
+from distilmt.report.layout import Page, frame, tile
+from distilmt.report.summary import by_name, deployed, difference, findings, headline, ratio, speed, the_teacher
+from distilmt.report.tables import comparisons_table, corpus_table, definitions, health_table, systems_table
+from distilmt.utils.run_dir import write_json, write_text
 
 
 def write_report(report: Mapping[str, Any], directory: Path, language: str) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 from distilmt import __version__
 from distilmt.report.build import plain
-from distilmt.report.machine import machine
+from distilmt.report.format import duration, number, size
 from distilmt.report.plan_page import render
 from distilmt.report.plan_words import WORDS, Words, bounds, findings, gained, headline, law, metric, notes, price
-from distilmt.report.text import duration, number, size
-from distilmt.rundir import write_json, write_text
+from distilmt.utils.machine_info import machine
+from distilmt.utils.run_dir import write_json, write_text
 
 
 def heads(found: Mapping[str, Any], words: Words) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distilmt.report.frame import Page, frame, in_language, made, note, plain_table, sections, titled
+from distilmt.report.format import escape, number
+from distilmt.report.layout import Page, frame, in_language, made, note, plain_table, sections, titled
 from distilmt.report.plan_words import WORDS, findings, headline, law, metric, notes
 from distilmt.report.plots import Fitted, fitted_curve
-from distilmt.report.text import escape, number
 
 _STYLE = (
     ".plot .band { fill: var(--c); fill-opacity: .15; } .plot .upright { stroke: var(--quiet); stroke-dasharray: 4 4; }"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from distilmt.report.text import MISSING, number, signed
+from distilmt.report.format import MISSING, number, signed
 
 NAMES = {"bleu": "BLEU", "chrf": "chrF"}
 

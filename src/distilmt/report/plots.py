@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from distilmt.report.axes import Axis, even_axis, log_axis, tick_label
-from distilmt.report.text import escape
+from distilmt.report.format import escape
 
 _MOST_POINTS = 250
 _KNOWN = ("teacher", "student", "baseline")

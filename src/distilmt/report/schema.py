@@ -94,7 +94,7 @@ class Report(TypedDict, total=False):
     """The whole report.
 
     `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`, `examination` by system those of
-    `distilmt.evaluation.examination.Verdict`.
+    `distilmt.evaluation.challenge_runner.Verdict`.
     """
 
     signature: str

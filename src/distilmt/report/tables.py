@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from distilmt.report.headline import is_significant
-from distilmt.report.plots import series
-from distilmt.report.text import (
+from distilmt.report.format import (
     MISSING,
     count,
     duration,
@@ -21,7 +19,9 @@ from distilmt.report.text import (
     signed,
     size,
 )
-from distilmt.report.words import Words
+from distilmt.report.languages import Words
+from distilmt.report.plots import series
+from distilmt.report.summary import is_significant
 
 
 @dataclass(frozen=True)

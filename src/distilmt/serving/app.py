@@ -17,18 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from distilmt import __version__
-from distilmt.formats.keep import Keep
-from distilmt.serving import asked, codes, documents, spec
+from distilmt.documents.keep_patterns import Keep
+from distilmt.serving import documents, language_codes, schemas, spec
+from distilmt.serving.catalog import Known, Pair
 from distilmt.serving.detection import Candidate, text_of_markup, unidentified, warm_up
 from distilmt.serving.document_model import DocumentModel
 from distilmt.serving.document_process import Job
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import Refused
-from distilmt.serving.gate import Gate
 from distilmt.serving.limits import Keys, Rates
-from distilmt.serving.models import Known, Pair
-from distilmt.serving.pages import add_pages
+from distilmt.serving.middleware import Gate
 from distilmt.serving.service import Route, Service, Translated
+from distilmt.serving.static_pages import add_pages
 
 _NO_JSON = ("/download_file/{filename}", "/metrics")
 
@@ -45,7 +45,7 @@ class Api:
     async def translate(self, request: Request) -> Response:
         """Translate a text, or several."""
         values = await self._let_in(request)
-        question = asked.question(values, self.config)
+        question = schemas.question(values, self.config)
         self._spend(request, values, len(question.texts))
         begun = time.perf_counter()
         routes = await self._routes(question)
@@ -58,7 +58,7 @@ class Api:
         detected = [route.detected for route in routes]
         return JSONResponse(_answer(question, said, detected, time.perf_counter() - begun))
 
-    async def _routes(self, question: asked.Question) -> list[Route]:
+    async def _routes(self, question: schemas.Question) -> list[Route]:
         """The models for each text; every text's language is detected by itself."""
 
         def route(text: str) -> Route:
@@ -69,14 +69,14 @@ class Api:
             return [route("")] * len(question.texts)
         return await asyncio.to_thread(lambda: [route(text) for text in question.texts])
 
-    async def _said(self, question: asked.Question, texts: list[str], pair: Pair) -> list[Translated]:
+    async def _said(self, question: schemas.Question, texts: list[str], pair: Pair) -> list[Translated]:
         rows = [row for row, text in enumerate(texts) if question.is_formatted or self.documents.protects(text)]
         plain = [text for row, text in enumerate(texts) if row not in set(rows)]
         said = iter(await self.service.translate(plain, pair, question.alternatives))
         formatted = {row: await self._formatted(question, texts[row], pair) for row in rows}
         return [formatted[row] if row in formatted else next(said) for row in range(len(texts))]
 
-    async def _formatted(self, question: asked.Question, text: str, pair: Pair) -> Translated:
+    async def _formatted(self, question: schemas.Question, text: str, pair: Pair) -> Translated:
         """A text with markup, placeholders, code or else what is kept; it has no alternatives."""
         model = DocumentModel(self.service, pair)
         if question.is_formatted:  # patterns of clients may take long too
@@ -89,7 +89,7 @@ class Api:
     async def detect(self, request: Request) -> Response:
         """Tell the language of a text."""
         values = await self._let_in(request)
-        texts = asked.texts(values, self.config)
+        texts = schemas.texts(values, self.config)
         self._spend(request, values, len(texts))
         candidates = await asyncio.to_thread(self.service.identify, " ".join(texts))
         return JSONResponse(candidates or [unidentified(self.service.languages)])
@@ -99,7 +99,7 @@ class Api:
         targets = self.service.targets
         every = sorted({*targets, *(target for found in targets.values() for target in found)})
         return JSONResponse(
-            [{"code": code, "name": codes.name(code), "targets": targets.get(code, [])} for code in every]
+            [{"code": code, "name": language_codes.name(code), "targets": targets.get(code, [])} for code in every]
         )
 
     async def translate_file(self, request: Request) -> Response:
@@ -110,12 +110,12 @@ class Api:
         file = values.get("file")
         if not isinstance(file, UploadFile):
             raise Refused(400, "Invalid request: missing file parameter")
-        name = asked.whole(file.filename or "")
+        name = schemas.whole(file.filename or "")
         kind = documents.suffix(name)
-        source, target = asked.word(values, "source"), asked.word(values, "target")
+        source, target = schemas.word(values, "source"), schemas.word(values, "target")
         data = await file.read()
         self._spend(request, values, max(1, len(data) // self.config.char_limit))
-        job, begun = Job(kind, data, asked.patterns(values)), time.monotonic()
+        job, begun = Job(kind, data, schemas.patterns(values)), time.monotonic()
         text = await self.documents.sample(job, begun) if source == "auto" else ""
         route = await asyncio.to_thread(self.service.route, text, source, target)
         done = await self.documents.run(job, DocumentModel(self.service, route.pair), begun)
@@ -151,8 +151,8 @@ class Api:
                 "filesTranslation": self.config.files,
                 "supportedFilesFormat": documents.suffixes() if self.config.files else [],
                 "language": {
-                    "source": {"code": pair.source, "name": codes.name(pair.source)},
-                    "target": {"code": pair.target, "name": codes.name(pair.target)},
+                    "source": {"code": pair.source, "name": language_codes.name(pair.source)},
+                    "target": {"code": pair.target, "name": language_codes.name(pair.target)},
                 },
             }
         )
@@ -185,7 +185,7 @@ class Api:
     async def compare(self, request: Request) -> Response:
         """Translate by every model of a pair, one after another so that their times can be compared."""
         values = await self._let_in(request)
-        question = asked.question(values, self.config)
+        question = schemas.question(values, self.config)
         route = await asyncio.to_thread(self.service.route, " ".join(question.texts), question.source, question.target)
         pair = route.pair
         if pair is None:
@@ -222,18 +222,18 @@ class Api:
         """Refuse who has no key where keys are asked for, of a request without a body."""
         self.keys.check(_key(request, request.query_params))
 
-    async def _let_in(self, request: Request) -> asked.Values:
+    async def _let_in(self, request: Request) -> schemas.Values:
         """All that was sent, by somebody with a key where keys are asked for."""
-        values = await asked.values(request, self.config.body_bytes)
+        values = await schemas.values(request, self.config.body_bytes)
         self.keys.check(_key(request, values))
         return values
 
-    def _spend(self, request: Request, values: asked.Values, texts: int) -> None:
+    def _spend(self, request: Request, values: schemas.Values, texts: int) -> None:
         client = _key(request, values) if self.keys else None
         self.rates.spend(client or (request.client.host if request.client else ""), texts)
 
 
-def _key(request: Request, values: asked.Values) -> str | None:
+def _key(request: Request, values: schemas.Values) -> str | None:
     bearer = request.headers.get("authorization", "")
     found = values.get("api_key") or bearer.removeprefix("Bearer ").strip()
     return found if isinstance(found, str) else None
@@ -252,7 +252,7 @@ def _host(request: Request) -> str | None:
 
 
 def _answer(
-    question: asked.Question, said: list[Translated], detected: Sequence[Candidate | None], seconds: float
+    question: schemas.Question, said: list[Translated], detected: Sequence[Candidate | None], seconds: float
 ) -> dict[str, Any]:
     """What LibreTranslate would say; lists for a list."""
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from distilmt.inference.base import Hypothesis
 from distilmt.serving.errors import Refused
-from distilmt.speaker import Hypothesis
 
 Translate = Callable[[list[str], int], list[list[Hypothesis]]]
 T = TypeVar("T")

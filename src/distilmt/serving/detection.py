@@ -8,9 +8,9 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from distilmt.extras import install_command
-from distilmt.serving.codes import MACROLANGUAGES, base, shown
 from distilmt.serving.errors import Refused
+from distilmt.serving.language_codes import MACROLANGUAGES, base, shown
+from distilmt.utils.extras import install_command
 
 _READ = 2000  # characters of a text that are enough to identify its language
 _PARTS = 10

@@ -8,12 +8,12 @@ from concurrent.futures import TimeoutError as NotYet
 from functools import partial
 from typing import Any, TypeVar
 
-from distilmt.formats import Attentive
+from distilmt.documents import Attentive
+from distilmt.inference.base import Attended
+from distilmt.serving.catalog import Pair
 from distilmt.serving.errors import Refused
-from distilmt.serving.models import Pair
 from distilmt.serving.processes import POLL
 from distilmt.serving.service import Said, Service
-from distilmt.speaker import Attended
 
 _TURN = 256  # sentences that are translated at a time
 _ATTENTION_TURN = 32  # and whose attention is computed: meanwhile a thread translates nothing

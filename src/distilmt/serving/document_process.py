@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from distilmt.errors import UserError
-from distilmt.formats import Attentive, translate_document, translate_html
-from distilmt.formats.keep import Keep
+from distilmt.documents import Attentive, translate_document, translate_html
+from distilmt.documents.keep_patterns import Keep
 from distilmt.serving.detection import sample
+from distilmt.utils.errors import UserError
 
 _MEMORY = 2_000_000_000
 _NICENESS = 10

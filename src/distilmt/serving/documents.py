@@ -15,12 +15,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from distilmt.errors import UserError
-from distilmt.formats import Attentive, protect
-from distilmt.formats.keep import Keep
+from distilmt.documents import Attentive, placeholders
+from distilmt.documents.keep_patterns import Keep
 from distilmt.serving.document_process import Job, translated
 from distilmt.serving.errors import Refused
 from distilmt.serving.processes import Broken, DocumentProcess
+from distilmt.utils.errors import UserError
 
 _AT_A_TIME = 2
 _TEXTS_AT_A_TIME = 16
@@ -98,9 +98,9 @@ class Documents:
         Raises:
             Refused: a pattern of what is kept takes too long on it (400).
         """
-        grammar = protect.Grammar(keep=self._keep_in_all)
+        grammar = placeholders.Grammar(keep=self._keep_in_all)
         try:
-            return any(not isinstance(part, str) for part in protect.split(text, grammar))
+            return any(not isinstance(part, str) for part in placeholders.split(text, grammar))
         except UserError as error:
             raise Refused(400, f"Invalid request: {error}") from None
 
@@ -182,10 +182,10 @@ class Documents:
 def suffixes() -> list[str]:
     """Kinds of documents that are translated, such as `.docx`; none where the reader is not installed."""
     try:
-        from distilmt import formats
+        from distilmt import documents
     except ImportError:
         return []
-    return sorted(formats.SUFFIXES)
+    return sorted(documents.SUFFIXES)
 
 
 def suffix(name: str) -> str:

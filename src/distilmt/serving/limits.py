@@ -9,8 +9,8 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-from distilmt.errors import UserError
 from distilmt.serving.errors import Refused
+from distilmt.utils.errors import UserError
 
 _VARIABLE = "DISTILMT_API_KEYS"
 _CLIENTS = 10_000  # remembered at most; who was forgotten starts afresh

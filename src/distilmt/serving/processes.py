@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from distilmt import progress
-from distilmt.formats import Attentive
+from distilmt.documents import Attentive
 from distilmt.serving.document_process import Job
 from distilmt.serving.errors import Refused
+from distilmt.utils import progress
 
 POLL = 0.1  # seconds between two looks at whether the time is up
 _WAIT = 5.0

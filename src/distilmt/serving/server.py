@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from distilmt import progress
-from distilmt.commands import ServeConfig
-from distilmt.errors import UserError
-from distilmt.extras import install_command
-from distilmt.machine import cores
+from distilmt.config.commands import ServeConfig
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+from distilmt.utils.hardware import cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,7 +38,7 @@ def run(config: ServeConfig) -> None:
         UserError: as `build`; or the address cannot be listened on.
     """
     app = build(config)
-    from distilmt.serving.protocol import listening, serve
+    from distilmt.serving.uvicorn_protocol import listening, serve
 
     listener = listening(config.host, config.port)
     host, port = listener.getsockname()[:2]

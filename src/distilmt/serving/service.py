@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from distilmt.commands import ServeConfig
-from distilmt.errors import UserError
-from distilmt.serving import codes
+from distilmt.config.commands import ServeConfig
+from distilmt.inference.base import Hypothesis
+from distilmt.serving import language_codes
 from distilmt.serving.batcher import Limits
+from distilmt.serving.catalog import Known, Pair, pairs
 from distilmt.serving.detection import Candidate, identify, unidentified
 from distilmt.serving.errors import Refused
 from distilmt.serving.metrics import Metrics
-from distilmt.serving.models import Known, Pair, pairs
-from distilmt.serving.store import Store
-from distilmt.serving.texts import Frame, put_together, take_apart
-from distilmt.speaker import Hypothesis
+from distilmt.serving.model_pool import Store
+from distilmt.serving.segmentation import Frame, put_together, take_apart
+from distilmt.utils.errors import UserError
 
 
 @dataclass
@@ -104,13 +104,13 @@ class Service:
         for argument in self.config.glossary:
             languages, sign, name = argument.partition("=")
             named = sign and not Path(argument).exists()
-            told = tuple(codes.shown(code) for code in languages.split("-", 1)) if named else ()
+            told = tuple(language_codes.shown(code) for code in languages.split("-", 1)) if named else ()
             if not told and len(self.pairs) == 1:
                 told, name = next(iter(self.pairs)), argument
             if len(told) != 2 or (told[0], told[1]) not in self.pairs:
                 known = ", ".join("-".join(pair) for pair in sorted(self.pairs))
                 raise UserError(f"--glossary {argument}: write the languages before it (en-it=FILE); here: {known}")
-            from distilmt import glossary
+            from distilmt.documents import glossary
 
             found.setdefault((told[0], told[1]), {}).update(glossary.read(Path(name)))
         return found
@@ -126,7 +126,7 @@ class Service:
         Raises:
             Refused: there is none (400).
         """
-        known = codes.closest(code, self.languages)
+        known = language_codes.closest(code, self.languages)
         if known is None:
             raise Refused(400, f"{code} is not supported")
         return known
@@ -139,7 +139,7 @@ class Service:
         """
         pair = self.pairs.get((self.language(source), self.language(target)))
         if pair is None and self.language(source) != self.language(target):
-            (target_name, source_name) = (codes.name(codes.shown(code)) for code in (target, source))
+            (target_name, source_name) = (language_codes.name(language_codes.shown(code)) for code in (target, source))
             raise Refused(
                 400, f"{target_name} ({target}) is not available as a target language from {source_name} ({source})"
             )
@@ -177,7 +177,7 @@ class Service:
         if detected in self.languages:
             return Route(self.pair(detected, known_target), candidates[0])
         if alone:
-            raise Refused(400, f"{codes.name(detected)} ({detected}) is not supported")
+            raise Refused(400, f"{language_codes.name(detected)} ({detected}) is not supported")
         return Route(None, candidates[0])
 
     async def translate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from distilmt.commands import ServeConfig
+from distilmt.config.commands import ServeConfig
 
 Schema = dict[str, Any]
 

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from typing import Any
 
-from distilmt import progress
-from distilmt.errors import UserError
-from distilmt.machine import cores
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import cores
 
 _WAIT, _PER_LINE = 120.0, 10.0
 _PROBE = ["Hello.", "Good morning, Zoë.", "Thank you very much."]

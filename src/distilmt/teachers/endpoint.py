@@ -20,8 +20,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any, TypeVar
 
-from distilmt.errors import UserError
 from distilmt.teachers.rejection import Rejection, rejection_of
+from distilmt.utils.errors import UserError
 
 T = TypeVar("T")
 _IN_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}

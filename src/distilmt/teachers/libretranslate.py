@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from distilmt import progress
-from distilmt.errors import UserError
 from distilmt.teachers.endpoint import Endpoint, Refused
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
 
 
 class LibreTranslate:

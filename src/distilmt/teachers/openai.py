@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from distilmt import progress
-from distilmt.errors import UserError
-from distilmt.languages import language_name
 from distilmt.teachers.completions import completion_of
 from distilmt.teachers.endpoint import Endpoint, Refused
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.languages import language_name
 
 _REQUIRED = {"model", "messages"}
 _ISSUES = {

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from distilmt.objectives.loss import Targets
-from distilmt.training.forward import Batch
-from distilmt.training.packing import Words, fill_bins
+from distilmt.losses.distillation import Targets
+from distilmt.models.marian_forward import Batch
+from distilmt.models.packing import Words, fill_bins
 
 
 @dataclass

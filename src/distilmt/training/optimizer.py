@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from distilmt.config import TrainingConfig
+from distilmt.training.distributed import ALONE, Ranks
+from distilmt.training.fake_quantize import rounded
 from distilmt.training.muon import Stack, muon_step
-from distilmt.training.ranks import ALONE, Ranks
-from distilmt.training.rounding import rounded
-from distilmt.training.shards import Shards
+from distilmt.training.zero import Shards
 
 _OFTEN, _AVERAGE_EVERY = 96, 8
 

@@ -1,0 +1,49 @@
+"""What went wrong outside of distilmt - disks, paths, missing packages, memory - in one line each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+from distilmt.utils.extras import missing_package
+
+_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EPERM)
+_PATH = (
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EINVAL,
+    errno.ENAMETOOLONG,
+    errno.ENODEV,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.ENXIO,
+)
+# As Rust writes an error of the system, at the end of its own words.
+_RUST = re.compile(r"\(os error (\d+)\)")
+
+
+def message(error: Exception) -> str | None:
+    """One line for people, with a remedy; None where the fault may be distilmt's, whose traceback is wanted."""
+    if isinstance(error, ModuleNotFoundError):
+        return missing_package(error)
+    if isinstance(error, OSError):
+        return _of_system(error)
+    if isinstance(error, MemoryError):
+        return "no memory is left: take a smaller model or smaller batches, or end other programs"
+    if number := _RUST.search(str(error)):  # safetensors and tokenizers
+        return _of_system(OSError(int(number[1]), os.strerror(int(number[1]))))
+    return None
+
+
+def _of_system(error: OSError) -> str:
+    text = error.strerror or str(error)
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    where = f" ({' → '.join(names)})" if names else ""
+    if error.errno in _ROOM:
+        return f"{text}{where}: make room or permit writing, then the same command goes on"
+    if error.errno in _PATH:
+        return f"{text}{where}: check the path, or name another one"
+    return f"{text[:400]}{where}: the same command goes on when that is mended"

@@ -1,0 +1,158 @@
+"""Progress bars and tables in a terminal; plain lines where the output is not one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from distilmt.utils.progress import Task
+
+_LINE_SECONDS = 30.0
+
+
+class _Bar:
+    """One task: a bar in a terminal, a line twice a minute elsewhere. Shows the rate and the time that is left."""
+
+    def __init__(
+        self, name: str, total: float | None, unit: str, console: Console, bars: Progress | None, done: float = 0
+    ) -> None:
+        self.name, self.total, self.unit, self.console, self.bars = name, total, unit, console, bars
+        self.done, self.begin, self.first = done, time.monotonic(), done
+        self.said, self.status = time.monotonic(), ""
+        self.bar = bars.add_task(name, total=total, status="") if bars else None
+
+    def advance(self, amount: float = 1, **status: object) -> None:
+        self.done += amount
+        if status:
+            self.status = "  ".join(f"{key} {value}" for key, value in status.items())
+        if self.bars is not None and self.bar is not None:
+            self.bars.update(self.bar, completed=self.done, status=f"{self._rate()}  {self.status}")
+        elif time.monotonic() - self.said > _LINE_SECONDS:
+            self.said = time.monotonic()
+            self.console.print(self._line(), highlight=False)
+
+    def _speed(self) -> float:
+        return (self.done - self.first) / max(1e-9, time.monotonic() - self.begin)
+
+    def _rate(self) -> str:
+        return rate(self._speed(), self.unit)
+
+    def _line(self) -> str:
+        if not self.total:
+            return f"  {self.name}: {self.done:,.0f} {self.unit}, {self._rate()}"
+        left = (self.total - self.done) / max(1e-9, self._speed())
+        share = f"{self.done:,.0f}/{self.total:,.0f} {self.unit}"
+        return f"  {self.name}: {share}, {self._rate()}, {left / 60:.1f} min left  {self.status}"
+
+
+def rate(speed: float, unit: str) -> str:
+    """So many units a second; of what is slow, a minute or an hour."""
+    for every, name in ((1, "s"), (60, "min"), (3600, "h")):
+        if speed * every >= 1 or name == "h":
+            break
+    return f"{speed * every:,.1f} {unit}/{name}"
+
+
+class Terminal:
+    """Shows progress on standard error, so that standard output stays clean."""
+
+    def __init__(self) -> None:
+        """Use bars if standard error is a terminal."""
+        self.console = Console(stderr=True, soft_wrap=True)
+        self.begin = time.monotonic()
+        self.bars: Progress | None = None
+
+    def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
+        """Show a new task."""
+        if self.console.is_terminal and self.bars is None:
+            self.bars = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[status]}"),
+                console=self.console,
+                transient=True,
+            )
+            self.bars.start()
+        return _Bar(name, total, unit, self.console, self.bars, done)
+
+    def finish(self, task: Task) -> None:
+        """Take a task away; the terminal is given back with the last one."""
+        if self.bars is not None and isinstance(task, _Bar) and task.bar is not None:
+            self.bars.remove_task(task.bar)
+            if not self.bars.tasks:
+                self.bars.stop()
+                self.bars = None
+
+    def say(self, message: str) -> None:
+        """Show a line with the time since the start."""
+        seconds = int(time.monotonic() - self.begin)
+        self.console.print(f"[{seconds // 60:3d}:{seconds % 60:02d}] {message}", markup=False, highlight=False)
+
+
+def show_report(report: dict[str, Any], root: Path) -> None:
+    """Print the table of systems and where the report lies."""
+    table = Table(
+        title=f"{report['pair']['source']} → {report['pair']['target']}, {report['test']['sentences']} sentences",
+        box=SIMPLE_HEAD,  # without lines between the columns all of it fits into 80
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column == "system" else "right", no_wrap=True, vertical="bottom")
+    for system in report["systems"]:
+        table.add_row(*[_cell(system, get) for get in _COLUMNS.values()])
+    console = Console()
+    console.print(table)
+    for row in report["comparisons"]:
+        if row["metric"] == "bleu" and row["a"] == "student-int8" and row["b"] in ("teacher", "baseline-int8"):
+            line = f"student-int8 − {row['b']}: {row['difference']:+.2f} BLEU (p = {row['p_value']:.4f})"
+            console.print(line, highlight=False)
+    console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def show_examination(report: dict[str, Any]) -> None:
+    """Print how student and baseline did in the challenges, beside the teacher, with an example of each failure."""
+    for name, rows in (report.get("examination") or {}).items():
+        table = Table(title=name, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+        for column in ("challenge", "inputs", "goes wrong", "teacher", "p", "verdict"):
+            table.add_column(column, justify="left" if column in ("challenge", "verdict") else "right")
+        for row in rows:
+            counts = [str(row[key]) for key in ("cases", "student", "teacher")]
+            table.add_row(row["name"], *counts, f"{row['p_value']:.3f}", "passed" if row["passed"] else "FAILED")
+        console = Console()
+        console.print(table)
+        for row in rows:
+            if not row["passed"] and row["examples"]:
+                example = row["examples"][0]
+                line = f"{row['name']}: {example['source'][:200]} → {example['translation'][:200]}"
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+_COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "system": lambda s: str(s["name"]),
+    "BLEU": lambda s: f"{s['bleu']:.2f}",
+    "chrF": lambda s: f"{s['chrf']:.2f}",
+    "MB": lambda s: "–" if s["file_bytes"] is None else f"{s['file_bytes'] / 1e6:.1f}",
+    "params": lambda s: f"{s['parameters'] / 1e6:.1f}M",
+    "sent/s\nbatch 1": lambda s: f"{s['sentences_per_second']['batch_1']:.1f}",
+    "sent/s\nbatch 64": lambda s: f"{s['sentences_per_second']['batch_64']:.1f}",
+    "p50\nms": lambda s: f"{s['latency_ms']['p50']:.1f}",
+    "memory\nMB": lambda s: f"{s['peak_rss_bytes'] / 1e6:.0f}",
+}
+
+
+def _cell(system: dict[str, Any], get: Callable[[dict[str, Any]], str]) -> str:
+    try:
+        return get(system)
+    except (KeyError, TypeError):
+        return "–"

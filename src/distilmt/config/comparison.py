@@ -1,0 +1,94 @@
+"""A comparison: a run's configuration, and the methods that differ from it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distilmt.config.bounds import check_bounds
+from distilmt.config.commands import CompareConfig
+from distilmt.config.fields import nearest
+from distilmt.config.flags import integers, own_parser, take_own
+from distilmt.config.jobs import check_jobs
+from distilmt.config.run_loading import of_values
+from distilmt.config.yaml_file import read_yaml
+from distilmt.utils.errors import UserError
+
+_COMPARISON = ("methods", "seeds", "baseline")
+_OF_METHODS = ("student", "labels")
+
+
+def load_comparison(arguments: Sequence[str]) -> CompareConfig:
+    """A comparison: `CONFIG.yaml [--only NAMES] [--seeds NUMBERS] [--jobs N] [--KEY VALUE …]`.
+
+    The file has a run's keys and beside them `methods`, `seeds` and `baseline`; NAMES and NUMBERS stand between commas.
+
+    Raises:
+        UserError: as `load`; or methods that differ in more than how a student is made, or in how long it is trained.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("name a YAML file, such as configs/compare-multi30k.yaml")
+    path, (chosen, flags) = Path(arguments[0]), _chosen(arguments[1:])
+    values = read_yaml(path)
+    methods, seeds, baseline = (values.pop(key, None) for key in _COMPARISON)
+    _check_methods(path, methods, seeds)
+    baseline = str(baseline or next(iter(methods)))
+    for name in [baseline, *(chosen.only or [])]:
+        if name not in map(str, methods):
+            raise UserError(f"{path}: {name!r} is no method{nearest(name, list(map(str, methods)))}")
+    wanted = {baseline, *(chosen.only or map(str, methods))}
+    run = of_values(values, path, flags)
+    made = {
+        str(name): of_values(_merged(values, changes or {}), path, flags)
+        for name, changes in methods.items()
+        if str(name) in wanted
+    }
+    config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
+    _check_budgets(config, path)
+    check_bounds(config)
+    check_jobs(config.jobs)
+    return config
+
+
+def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What is chosen on the command line beside a run's own keys, and the other flags."""
+    parser = own_parser()
+    parser.add_argument("--only", type=lambda text: [name.strip() for name in text.split(",")])
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seeds", type=integers)
+    return take_own(parser, flags, "--only word,sequence, --seeds 1,2,3 and --jobs 2")
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with some keys replaced, as deep as `changes` is nested."""
+    whole = dict(values)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(whole.get(key), dict)
+        whole[key] = _merged(whole[key], value) if both else value
+    return whole
+
+
+def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
+    if not isinstance(methods, dict) or len(methods) < 2:
+        raise UserError(f"{path}: methods must name two methods at least, each with what differs from the others")
+    for name, changes in methods.items():
+        if not re.fullmatch(r"[\w.+-]+", str(name)) or str(name).startswith("."):
+            raise UserError(f"{path}: method {name!r}: use letters, digits and - _ + . in its name")
+        if not isinstance(changes or {}, dict) or set(changes or {}) - set(_OF_METHODS):
+            raise UserError(f"{path}: method {name!r} may have keys of {' and '.join(_OF_METHODS)} alone")
+    if seeds is not None and not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
+        raise UserError(f"{path}: seeds must be a list of whole numbers, such as [1, 2, 3]")
+
+
+def _check_budgets(config: CompareConfig, path: Path) -> None:
+    """Methods are compared at equal updates: whoever trained longer would win for that alone."""
+    wanted = config.run.student
+    for name, run in config.methods.items():
+        student, training = run.student, run.student.training
+        if (student.all_updates, training.batch_tokens) != (wanted.all_updates, wanted.training.batch_tokens):
+            raise UserError(f"{path}: method {name!r} is trained for longer or shorter: give all the same updates")
+        if training.seconds is not None:
+            raise UserError(f"{path}: student.training.seconds must be null: methods are compared at equal updates")

@@ -1,0 +1,67 @@
+"""What `distilmt cost` and `distilmt plan` are told: a run, and flags of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from distilmt.config import RunConfig
+from distilmt.config.bounds import check_bounds
+from distilmt.config.commands import CostConfig, PlanConfig
+from distilmt.config.flags import integers, own_parser, take_own
+from distilmt.config.run_loading import load, run_in
+from distilmt.utils.errors import UserError
+
+
+def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfig | None]:
+    """`CONFIG.yaml|RUN_DIR [--fit] [--minutes M] [--like RUN_DIR] [--KEY VALUE …]`.
+
+    Returns:
+        What is asked; the run; and the run whose records may tell how fast this machine is: the one named with
+        `--like`, else the one that lies in the run directory.
+
+    Raises:
+        UserError: as `load`; or a directory is not a run's.
+    """
+    _check_named(arguments)
+    parser = own_parser()
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--minutes", type=float, default=CostConfig.minutes)
+    parser.add_argument("--like")
+    chosen, flags = take_own(parser, arguments[1:], "--fit, --minutes 3 and --like runs/demo")
+    path = Path(arguments[0])
+    run = _run_of(path, flags)
+    like = Path(chosen.like or run.run_dir)
+    other = run_in(like, []) if chosen.like or (like / "config.yaml").exists() else None
+    config = CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir())
+    check_bounds(config)
+    return config, run, other
+
+
+def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
+    """`CONFIG.yaml|RUN_DIR [--minutes M] [--worth W] [--metric bleu|chrf] … [--KEY VALUE …]`.
+
+    Raises:
+        UserError: as `load`; or what is asked cannot be planned.
+    """
+    _check_named(arguments)
+    parser = own_parser()
+    for name, kind in (("minutes", float), ("worth", float), ("metric", str), ("updates", int), ("price", float)):
+        parser.add_argument(f"--{name}", type=kind, default=getattr(PlanConfig, name))
+    for name in ("sizes", "seeds"):
+        parser.add_argument(f"--{name}", type=integers)
+    chosen, flags = take_own(parser, arguments[1:], "--minutes 20, --sizes 500,2000,8000 and --seeds 1,2")
+    if chosen.metric not in ("bleu", "chrf"):
+        raise UserError(f"--metric {chosen.metric!r} is unknown: use bleu or chrf")
+    config = PlanConfig(**vars(chosen))
+    check_bounds(config)
+    return config, _run_of(Path(arguments[0]), flags)
+
+
+def _check_named(arguments: Sequence[str]) -> None:
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("name a YAML file, such as configs/multi30k-en-de.yaml, or a run directory, such as runs/demo")
+
+
+def _run_of(path: Path, flags: Sequence[str]) -> RunConfig:
+    return run_in(path, flags) if path.is_dir() else load([str(path), *flags])

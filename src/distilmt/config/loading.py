@@ -1,0 +1,19 @@
+"""Configuration from YAML files and flags: what every command is told, checked before anything is begun."""
+
+from distilmt.config.command_loading import load_compress, load_demo, load_labels, load_serve, load_translate
+from distilmt.config.comparison import load_comparison
+from distilmt.config.forecast import load_cost, load_plan
+from distilmt.config.run_loading import load, of_labels
+
+__all__ = [
+    "load",
+    "load_comparison",
+    "load_compress",
+    "load_cost",
+    "load_demo",
+    "load_labels",
+    "load_plan",
+    "load_serve",
+    "load_translate",
+    "of_labels",
+]

@@ -1,0 +1,121 @@
+"""Values of keys from YAML files and flags, by way of jsonargparse."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from distilmt.config import RunConfig
+from distilmt.config.bounds import check_bounds
+from distilmt.config.fields import fields, nearest
+from distilmt.config.flags import joined
+from distilmt.config.yaml_file import read_yaml
+from distilmt.utils.errors import UserError
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], arguments: Sequence[str]) -> T:
+    """A dataclass from `[FILE.yaml] [--KEY VALUE …]`.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, a value does not fit.
+    """
+    values: dict[str, Any] = {}
+    rest = list(arguments)
+    if rest and not rest[0].startswith("-"):
+        path = Path(rest.pop(0))
+        values = read_yaml(path)
+        check_keys(values, kind, str(path), "")
+    return parse_values(kind, values, rest)
+
+
+def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]) -> T:
+    """A dataclass from the values of its keys, nested as they stand in YAML, and flags, which win.
+
+    Raises:
+        UserError: a flag is unknown, a value does not fit.
+    """
+    import jsonargparse
+
+    rest = joined(kind, list(arguments))
+    known = [name for name, *_ in fields(kind)]
+    for argument in rest:
+        name = argument.removeprefix("--").split("=")[0]
+        if argument.startswith("--") and name not in known:
+            raise UserError(f"unknown option --{name}{nearest(name, known)}")
+    _check_empty(kind, rest)
+    parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
+    parser.add_class_arguments(kind, None, fail_untyped=True)
+    try:
+        found = parser.parse_object(values) if values else parser.get_defaults()
+        found = parser.parse_args(rest, namespace=found)
+        made = parser.instantiate_classes(found)
+        config = kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+    except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
+        raise UserError(_plain(str(error))) from None
+    check_bounds(config)
+    return config
+
+
+def _check_empty(kind: type, flags: Sequence[str]) -> None:
+    """Refuse `--seed=` and `--seed ''`, which a shell makes of a variable that is not set."""
+    hints = {name: hint for name, hint, *_ in fields(kind)}
+    for flag in flags:
+        name, sign, value = flag.removeprefix("--").partition("=")
+        if sign and not value.strip():
+            members = (hints[name], *typing.get_args(hints[name])) if name in hints else ()
+            numbers = [words for member, words in _SCALARS.items() if member in members]
+            if numbers:
+                raise UserError(f"{name} is empty: it must be {' or '.join(numbers)}")
+            if any(typing.get_origin(member) is typing.Literal for member in members):
+                raise UserError(f"{name} is empty: name one of its values")
+
+
+_SCALARS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+_KINDS = {
+    "Literal": "one of {}",
+    "[Ll]ist|dot import path": "a list",
+    "<class 'int'>": "a whole number",
+    "<class 'float'>": "a number",
+    "<class 'bool'>": "true or false",
+    "<class 'str'>": "a text",
+    "NoneType": "null",
+}
+"""By what jsonargparse calls a type, what people do."""
+
+
+def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> None:
+    """See that a dataclass has the keys of a file, whose `path` is named if not; `prefix` is what stands before them.
+
+    Raises:
+        UserError: it has not.
+    """
+    hints = typing.get_type_hints(kind)
+    for key, value in values.items():
+        if key not in hints:
+            known = [name for name, *_ in fields(RunConfig)] if prefix == "" else list(hints)
+            raise UserError(f"{path}: unknown key {prefix + str(key)!r}{nearest(str(key), [*hints, *known], prefix)}")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, dict):
+                raise UserError(f"{path}: {prefix}{key} must hold keys: {', '.join(typing.get_type_hints(hints[key]))}")
+            check_keys(value, typing.cast(type, hints[key]), path, f"{prefix}{key}.")
+
+
+def _plain(message: str) -> str:
+    """jsonargparse's message in one line, in words and without its hints for programmers."""
+    line = re.sub(r"Problem with given class_path 'distilmt\.config\.[\w.]+': ", "", " ".join(message.split()))
+    line = re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
+    names = re.findall(r'Parser key "([\w.]+)":', line)
+    wrong = re.search(r"(?:Expected an? |Subtypes: \[)(.*?)(?:\] Errors|\. Got value|$)", line)
+    given = re.search(r"(?:Got value|Given value|path string): ?(.*)$", line)
+    kinds = [words for pattern, words in _KINDS.items() if wrong and re.search(pattern, wrong[1])]
+    if not (names and wrong and given and kinds):
+        return line
+    choices = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[(.*?)\]", wrong[1])))
+    allowed = [words.format(", ".join(choices)) for words in kinds]
+    return f"{'.'.join(names)} is {given[1] or 'empty'}: it must be {' or '.join(allowed)}"

@@ -1,0 +1,107 @@
+"""A run's configuration, and whether its parts go together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import LabelConfig, RunConfig
+from distilmt.config.parsing import check_keys, parse, parse_values
+from distilmt.utils.errors import UserError
+
+
+def load(arguments: Sequence[str]) -> RunConfig:
+    """A run's configuration: `[CONFIG.yaml] [--KEY VALUE …]`, keys given as flags win.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, a value does not fit.
+    """
+    return _checked(parse(RunConfig, arguments))
+
+
+def of_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
+    """As `load`, of the keys and values that were read from `path`."""
+    check_keys(values, RunConfig, str(path), "")
+    return _checked(parse_values(RunConfig, values, flags))
+
+
+def run_in(path: Path, flags: Sequence[str]) -> RunConfig:
+    """A run as `config.yaml` in its directory tells."""
+    if not (path / "config.yaml").exists():
+        raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
+    return parse(RunConfig, [str(path / "config.yaml"), "--run_dir", str(path), *flags])
+
+
+def of_labels(arguments: Sequence[str]) -> list[str]:
+    """`distilmt label` takes keys of `labels` without that in front: `--engine ray` is `--labels.engine ray`."""
+    own = {field.name for field in dataclasses.fields(LabelConfig)}
+    return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
+
+
+def _checked(config: RunConfig) -> RunConfig:
+    """What does not go together is known now, not when the teacher has been trained."""
+    _check_outside(config)
+    _check_choice(config.labels)
+    _check_silent(config)
+    _check_initialise(config)
+    return config
+
+
+def _check_outside(config: RunConfig) -> None:
+    """What a program or a server can be asked."""
+    labels = config.labels
+    outside = config.teacher.command or config.teacher.url
+    if outside and (labels.top_k or config.student.objective.word):
+        raise UserError(
+            f"teacher {outside!r} tells translations alone, no probabilities of words: set labels.top_k and "
+            "student.objective.word to 0"
+        )
+    if outside and not config.corpus.bilingual and not labels.hypotheses:
+        raise UserError("labels.hypotheses is 0, but the corpus has no references either: set it to 1 or more")
+
+
+def _check_choice(labels: LabelConfig) -> None:
+    """Whether the models named are there, and translations enough to choose from."""
+    for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
+        for path in paths:
+            if not Path(path).is_dir():
+                raise UserError(f"labels.{key} names {path}, which is no directory: name one with a Marian model in it")
+    candidates = labels.hypotheses * (1 + len(labels.ensemble))
+    if labels.choose != "best" and candidates < 2:
+        raise UserError(
+            f"labels.choose is {labels.choose}, but labels.hypotheses is {labels.hypotheses}: set it to 2 or more, or "
+            "labels.choose to best"
+        )
+    if labels.keep > max(1, candidates):
+        raise UserError(
+            f"labels.keep is {labels.keep}, but a sentence has only {candidates} translations of a teacher: set "
+            f"labels.hypotheses to {labels.keep} or more"
+        )
+
+
+def _check_silent(config: RunConfig) -> None:
+    """What a teacher that translates nothing can be asked."""
+    labels, share = config.labels, config.student.objective.reference_share
+    if labels.hypotheses:
+        return
+    if labels.top_k == 0 or labels.score_on == "hypothesis":
+        raise UserError(
+            "labels.hypotheses is 0, so the teacher would say nothing: set it to 1 or more, or labels.top_k to 1 or "
+            "more and labels.score_on to reference"
+        )
+    if share < 1:
+        raise UserError(
+            f"labels.hypotheses is 0, so a student.objective.reference_share of {share:g} has no translations to "
+            "learn from: set it to 1, or labels.hypotheses to 1 or more"
+        )
+
+
+def _check_initialise(config: RunConfig) -> None:
+    """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
+    if config.teacher.named and not config.tokenizer.path and config.student.initialise != "random":
+        raise UserError(
+            f"student.initialise is {config.student.initialise}, but {config.teacher.named!r} has other pieces than "
+            "the student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
+        )

@@ -1,0 +1,56 @@
+"""YAML files with a run's keys: every key once, and no deeper than dataclasses are nested."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distilmt.utils.errors import UserError
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping: YAML itself takes the last one and forgets the others."""
+
+
+def _unique_keys(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    lines: dict[Hashable, int] = {}
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
+            continue
+        key, line = loader.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+        if key in lines:
+            raise UserError(f"{key!r} stands twice, in lines {lines[key]} and {line}: put both into one, or delete one")
+        lines[key] = line
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_keys)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Keys and values of a file.
+
+    Raises:
+        UserError: it is not there, or holds something else.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: name a YAML file, such as those in configs/") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deep: name a YAML file with the keys of `distilmt run --help`") from None
+    except (IsADirectoryError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path} is not a YAML file ({' '.join(str(error).split())[:150]})") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check the path") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, such as `seed: 1`")
+    return values

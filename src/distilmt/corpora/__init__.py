@@ -1,1 +1,0 @@
-"""Sentence pairs: reading, cleaning, splitting, and where they can be had from."""

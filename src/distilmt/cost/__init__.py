@@ -1,1 +1,0 @@
-"""What distilling costs: counted from the configuration, predicted from short runs, measured by the steps."""

@@ -1,0 +1,1 @@
+"""Corpora and vocabularies: sentence pairs in, cleaned splits and a tokenizer out."""

@@ -1,0 +1,131 @@
+"""The corpus card: what a corpus is made of, for people (`card.md`) and for programs (`card.json`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from distilmt import __version__
+from distilmt.config import CorpusConfig
+from distilmt.data.cleaning import Report
+from distilmt.data.sources import Origin
+from distilmt.utils.run_dir import fingerprint_files, write_json, write_text
+
+_EXAMPLES = 2
+_SHOWN_CHARS = 80
+
+
+def write(config: CorpusConfig, seed: int, directory: Path, origins: list[Origin], held: Mapping[str, Report]) -> None:
+    """Write `card.json` and `card.md` beside the splits, which must be there.
+
+    Args:
+        config: what was asked for.
+        seed: of what was drawn.
+        directory: the corpus.
+        origins: where the training text comes from, with their reports.
+        held: reports of valid and test.
+    """
+    card = _card(config, seed, directory, origins, held)
+    write_json(directory / "card.json", card)
+    write_text(directory / "card.md", _markdown(card))
+
+
+def _card(
+    config: CorpusConfig, seed: int, directory: Path, origins: list[Origin], held: Mapping[str, Report]
+) -> dict[str, Any]:
+    files = [directory / f"{split}.parquet" for split in ("train", "valid", "test")]
+    return {
+        "languages": {"source": config.source, "target": config.target},
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "distilmt": __version__,
+        "seed": seed,
+        "fingerprint": fingerprint_files(*files),
+        "rows": {
+            "train": sum(origin.report.kept + origin.report.repeated for origin in origins),
+            **{split: report.kept for split, report in held.items()},
+        },
+        "sources": [_source(origin) for origin in origins],
+        "held_out": {
+            split: {"from": getattr(config, split) or _held_out_of(config, report)} for split, report in held.items()
+        },
+    }
+
+
+def _held_out_of(config: CorpusConfig, report: Report) -> list[str]:
+    return [config.name] if config.name else ["the training text"]
+
+
+def _source(origin: Origin) -> dict[str, Any]:
+    report = origin.report
+    dropped = report.as_dict()["dropped"]
+    assert isinstance(dropped, dict)
+    return {
+        "id": origin.name,
+        "from": origin.places,
+        "licence": origin.licence,
+        "monolingual": origin.monolingual,
+        "weight": origin.weight,
+        "read": report.read,
+        "split_off": report.dropped.get("split_off", 0),
+        "train": report.kept + report.repeated,
+        "dropped": {
+            rule: {"count": found["count"], "examples": found["examples"][:_EXAMPLES]}
+            for rule, found in dropped.items()
+        },
+    }
+
+
+def _markdown(card: dict[str, Any]) -> str:
+    languages, rows = card["languages"], card["rows"]
+    lines = [
+        f"# Corpus {languages['source']} → {languages['target']}",
+        "",
+        f"Made by distilmt {card['distilmt']} on {card['date']}, seed {card['seed']}, fingerprint"
+        f" `{card['fingerprint']}`.",
+        "",
+        "| split | rows | from |",
+        "| --- | ---: | --- |",
+        f"| train | {rows['train']:,} | the sources below |",
+        *(f"| {split} | {rows[split]:,} | {_places(held['from'])} |" for split, held in card["held_out"].items()),
+        "",
+        "| source (start of its ids) | from | licence | weight | read | valid and test | train |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {source['id']} | {_places(source['from'])} | {_cell(source['licence'] or 'not known')} |"
+            f" {source['weight']:g} | {source['read']:,} | {source['split_off']:,} | {source['train']:,} |"
+            for source in card["sources"]
+        ),
+        "",
+    ]
+    if any(source["monolingual"] for source in card["sources"]):
+        lines += ["Rows of text in one language have no target: the teacher translates them.", ""]
+    for source in card["sources"]:
+        lines += _dropped(source)
+    return "\n".join(lines)
+
+
+def _dropped(source: dict[str, Any]) -> list[str]:
+    if not source["dropped"]:
+        return []
+    rows = []
+    for rule, found in source["dropped"].items():
+        told = [f"{each['line']}: {_shown(each['source'])} → {_shown(each['target'])}" for each in found["examples"]]
+        rows.append(f"| {rule} | {found['count']:,} | {'<br>'.join(told)} |")
+    head = ["| rule | pairs | examples (line: text) |", "| --- | ---: | --- |"]
+    return [f"## Not in train, of {source['id']}", "", *head, *rows, ""]
+
+
+def _places(places: list[str]) -> str:
+    return ", ".join(f"`{_cell(place)}`" for place in places)
+
+
+def _shown(text: str) -> str:
+    return _cell(text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…")
+
+
+def _cell(text: str) -> str:
+    """Text that keeps within a cell of a Markdown table, and is shown as it is."""
+    text = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "'")

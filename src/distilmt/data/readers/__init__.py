@@ -1,0 +1,1 @@
+"""One module a source or file format of corpora."""

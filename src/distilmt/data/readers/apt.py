@@ -1,0 +1,247 @@
+"""Fetch Debian's package descriptions and their translations through apt's own client, into a private folder.
+
+Nothing is installed, root is not needed, and apt's own lists are not touched: the machine's sources, keys and
+proxy settings are only read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_path, fingerprint, write_json
+
+TIMEOUT_SECONDS = 900
+_PACKAGES = "packages-sections"
+_INSTEAD = "or name other text (--corpus.train a.en a.it), or a Hugging Face data set (--corpus.name hf:NAME)"
+_CONFIGURATION = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear Acquire::Languages;
+#clear Acquire::IndexTargets;
+APT::Sandbox::User "{user}";
+Acquire::Languages {{ {languages} }};
+Acquire::IndexTargets::deb::Translations {{
+  MetaKey "$(COMPONENT)/i18n/Translation-$(LANGUAGE)";
+  flatMetaKey "$(LANGUAGE)";
+  ShortDescription "Translation-$(LANGUAGE)";
+  Description "$(RELEASE)/$(COMPONENT) Translation-$(LANGUAGE)";
+  flatDescription "$(RELEASE) Translation-$(LANGUAGE)";
+}};
+Acquire::GzipIndexes "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+Dir::State::Lists "{lists}";
+Dir::Cache "{cache}";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
+_PACKAGES_TARGET = """\
+Acquire::IndexTargets::deb::Packages {
+  MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages";
+  flatMetaKey "Packages";
+  ShortDescription "Packages";
+  Description "$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Packages";
+  flatDescription "$(RELEASE) Packages";
+  Optional "0";
+};
+"""
+
+
+@dataclass(frozen=True)
+class Indices:
+    """Fetched index files, each a gzipped text of stanzas."""
+
+    translations: dict[str, Path]
+    """Language code to its descriptions."""
+    packages: Path
+    """Binary and source package names and the archive's section, tabs between, a package a line."""
+    fingerprint: str
+    """Stands for the contents of all of them."""
+
+
+def default_cache() -> Path:
+    """Folder fetched files are kept in: `distilmt/apt` in the user's cache directory."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / "apt"
+
+
+def fetch(languages: Sequence[str], cache: Path, config_file: Path | None = None) -> Indices:
+    """Fetch the descriptions in some languages, unless they are in the cache, whole.
+
+    Args:
+        languages: codes as Debian writes them (`en`, `it`, `pt_BR`).
+        cache: private folder; made if missing.
+        config_file: apt configuration read after the machine's (for other sources).
+
+    Raises:
+        UserError: no apt, no network, or no translations into one of the languages.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with _alone(cache):
+        missing = [name for name in (*languages, _PACKAGES) if not _is_whole(cache, name)]
+        if missing:
+            _fetch_missing(missing, cache, config_file)
+        manifest = _manifest(cache)
+    sums = {name: manifest[name]["sha256"] for name in (*languages, _PACKAGES)}
+    paths = {language: _path(cache, language) for language in languages}
+    return Indices(paths, _path(cache, _PACKAGES), fingerprint(sums))
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Hold the cache; whatever a killed fetch has left lying is removed."""
+    with (cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in (*cache.glob(".apt-*"), *cache.glob(".*.tmp")):
+            # The apt of a killed fetch may still be writing: what it makes anew is removed next time.
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        yield
+
+
+def _path(cache: Path, name: str) -> Path:
+    return cache / (f"{_PACKAGES}.tsv.gz" if name == _PACKAGES else f"Translation-{name}.gz")
+
+
+def _manifest(cache: Path) -> dict[str, dict[str, object]]:
+    try:
+        manifest = json.loads((cache / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _is_whole(cache: Path, name: str) -> bool:
+    try:
+        return _manifest(cache)[name] == _describe(_path(cache, name))
+    except (KeyError, OSError):
+        return False
+
+
+def _describe(path: Path) -> dict[str, object]:
+    data = path.read_bytes()
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _fetch_missing(missing: list[str], cache: Path, config_file: Path | None) -> None:
+    languages = [name for name in missing if name != _PACKAGES]
+    work = cache / f".apt-{os.getpid()}"
+    try:
+        extra = (_PACKAGES_TARGET if _PACKAGES in missing else "") + (config_file.read_text() if config_file else "")
+        complaint = _update(languages or ["en"], work, extra)
+        lists = work / "lists"
+        _check_languages(languages, lists, complaint)
+        for name in missing:
+            _store(name, lists, cache)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _update(languages: list[str], work: Path, extra: str) -> str:
+    """Run `apt-get update` in a private folder; its first complaint is returned."""
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (work / folder).mkdir(parents=True)
+    configuration = work / "apt.conf"
+    names = " ".join(f'"{language}";' for language in languages)
+    user = "root" if os.geteuid() == 0 else "_apt"
+    text = _CONFIGURATION.format(user=user, languages=names, lists=work / "lists", cache=work / "cache")
+    configuration.write_text(text + extra, encoding="utf-8")
+    lines = _run(["apt-get", "-c", str(configuration), "update"])
+    complaints = [line for line in lines if re.match("(E|W|Err):", line)]
+    failures = [line for line in complaints if "Failed to fetch" in line]
+    return (failures or complaints or ["apt-get said nothing"])[0]
+
+
+def _run(command: list[str]) -> list[str]:
+    """Output of a command, told as progress while it comes, or what kept it from coming."""
+    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    lines = []
+    try:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace",
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise UserError(f"apt-get is missing: use Debian's descriptions on a Debian-like machine, {_INSTEAD}") from None
+    timer = threading.Timer(TIMEOUT_SECONDS, process.kill)
+    timer.start()
+    try:
+        with process, progress.task("fetch package descriptions with apt", None, "files") as task:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line.strip())
+                task.advance(line.startswith("Get:"))
+    finally:
+        timer.cancel()
+        process.kill()
+    return lines
+
+
+def _check_languages(languages: list[str], lists: Path, complaint: str) -> None:
+    releases = [path.read_text(errors="replace") for path in lists.glob("*Release")]
+    offered = {code for text in releases for code in re.findall(r"/i18n/Translation-([A-Za-z_@]+)\b", text)}
+    if not offered:
+        raise UserError(
+            f"apt found no package descriptions ({complaint}): check the network and apt's sources, {_INSTEAD}"
+        )
+    for language in languages:
+        if language not in offered:
+            known = ", ".join(sorted(offered))
+            raise UserError(f"Debian has no package descriptions in {language!r} (it has {known}): name one of these")
+        if not _found(language, lists):
+            raise UserError(f"apt could not fetch Translation-{language} ({complaint}): try again, {_INSTEAD}")
+
+
+def _found(name: str, lists: Path) -> list[Path]:
+    # apt writes an underscore inside a name as %5f, since it puts underscores between names.
+    kind = "_Packages" if name == _PACKAGES else "_Translation-" + name.replace("_", "%5f")
+    pattern = re.compile(rf".*{re.escape(kind)}(\.(lz4|gz|xz|bz2|zst))?")
+    return sorted(path for path in lists.iterdir() if pattern.fullmatch(path.name))
+
+
+def _store(name: str, lists: Path, cache: Path) -> None:
+    """Put what apt fetched into the cache, then say so in the manifest."""
+    with atomic_path(_path(cache, name)) as path:
+        with path.open("wb") as file, gzip.GzipFile("", "wb", 3, file, mtime=0) as packed:
+            for index in _found(name, lists):
+                text = _read(index)
+                packed.write(_packages(text) if name == _PACKAGES else text + b"\n\n")
+        description = _describe(path)
+    write_json(cache / "manifest.json", {**_manifest(cache), name: description})
+
+
+def _read(index: Path) -> bytes:
+    # apt keeps lists as they are on the wire or packs them where a later configuration file says so.
+    if index.suffix not in (".lz4", ".gz", ".xz", ".bz2", ".zst"):
+        return index.read_bytes()
+    helper = ["/usr/lib/apt/apt-helper", "cat-file", str(index)]
+    return subprocess.run(helper, check=True, stdout=subprocess.PIPE).stdout
+
+
+def _packages(packages: bytes) -> bytes:
+    """Lines of binary and source package name and section, from the stanzas of a Packages file."""
+    lines, found = [], dict[bytes, bytes]()
+    for line in (*packages.splitlines(), b""):
+        field, _, value = line.partition(b": ")
+        if field in (b"Package", b"Source", b"Section"):
+            found[field] = value.split()[0] if value.split() else b""
+        elif not line and found.get(b"Package"):
+            binary = found[b"Package"]
+            section = found.get(b"Section", b"").rpartition(b"/")[2]  # contrib/net is net
+            lines.append(b"\t".join((binary, found.get(b"Source") or binary, section)) + b"\n")
+            found = {}
+    return b"".join(lines)

@@ -1,0 +1,45 @@
+"""Rows of a corpus that cannot be read: a few among many are counted and left out, many stop the reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from distilmt.data.pairs import Pair
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+
+_MAX_SHARE = 0.05
+_SURE_AFTER = 1000
+_EXAMPLES = 3
+
+Report = Callable[[str], None]
+"""What is called with the reason for every row that is left out."""
+
+
+def sound(rows: Iterable[Pair | UserError], place: str, report: Report | None = None) -> Iterator[Pair]:
+    """The rows that could be read; how many could not is told at the end, with the first few.
+
+    Args:
+        rows: pairs, and errors in place of those that could not be read.
+        place: what messages call the input.
+        report: is called for every row that is left out.
+
+    Raises:
+        UserError: more than one row of twenty cannot be read; the message is that of the first.
+    """
+    total, bad, examples = 0, 0, list[str]()
+    for total, row in enumerate(rows, 1):
+        if not isinstance(row, UserError):
+            yield row
+            continue
+        bad += 1
+        examples = examples if len(examples) == _EXAMPLES else [*examples, str(row)]
+        if report:
+            report(str(row))
+        if bad >= _SURE_AFTER and bad > _MAX_SHARE * total:
+            break
+    if bad > _MAX_SHARE * total:
+        raise UserError(examples[0] + (f" ({bad:,} of {total:,} rows cannot be read)" if bad > 1 else ""))
+    if bad:
+        more = f"; and {bad - len(examples):,} more" if bad > len(examples) else ""
+        progress.say(f"{place}: left out {bad:,} of {total:,} rows that cannot be read: {'; '.join(examples)}{more}")

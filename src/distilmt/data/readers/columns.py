@@ -1,0 +1,64 @@
+"""Sentence pairs from Parquet, in which a column may say how good a pair is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distilmt.data.pairs import Pair
+from distilmt.data.readers.language_tags import columns as named_columns
+from distilmt.data.readers.records import score_of, sides
+from distilmt.utils.errors import UserError
+
+_BATCH_ROWS = 4096
+
+
+def read_parquet(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
+    """Read rows, some thousands at once. Raises UserError as `read_pairs`."""
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file that was read is kept
+            names = file.schema_arrow.names
+            if score and score not in names:
+                raise UserError(f"{path} has no column {score!r} (it has {', '.join(names[:12])}): name another column")
+            wanted = [*(named_columns(names, source, target) or ("source", "target", "translation")), score]
+            wanted = [name for name in names if name in wanted]
+            if file.metadata.num_rows:
+                sides(_blank(file.schema_arrow), source, target, str(path))
+            line = 0
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+                for record in batch.to_pylist():
+                    line += 1
+                    where = f"{path}, row {line}"
+                    yield _pair(record, line, (source, target, score), where)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # A damaged footer comes as an OSError without a number.
+        raise UserError(f"{path} is not a whole Parquet file ({_first_line(error)}): write it again") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: a row after row {line} is not UTF-8: write the file again as UTF-8") from None
+
+
+def _pair(record: dict[str, Any], line: int, asked: tuple[str, str, str | None], where: str) -> Pair | UserError:
+    source, target, score = asked
+    try:
+        return Pair(line, *sides(record, source, target, where), score_of(record[score], where) if score else None)
+    except UserError as error:
+        return error
+
+
+def _blank(schema: pa.Schema) -> dict[str, object]:
+    """A record of nothing in all of a schema's columns, to see whether the right ones are there."""
+    record: dict[str, object] = {}
+    for column in schema:
+        nested = pa.types.is_struct(column.type)
+        record[column.name] = {child.name: None for child in column.type} if nested else None
+    return record
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,125 @@
+"""The bytes of corpus files, compressed or not, and of text files as UTF-8: streamed, in bounded memory."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from distilmt.utils.errors import UserError
+from distilmt.utils.unpacking import xz_chunks
+
+SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+"""How compressed files are named, and what each is."""
+_CHUNK = 1 << 18
+_BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
+_OTHERS = {
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!\x1a": "RAR",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"\x1f\x9d": "compress",
+    b"\x5d\0\0": "LZMA",
+}
+# Longer marks first: that of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+
+
+def plain_name(path: Path) -> str:
+    """A file's name without the ending of a compression."""
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+
+
+def byte_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, unpacked if it is compressed, whatever its name says.
+
+    Raises:
+        UserError: it is damaged, or compressed in a way that is not known here.
+    """
+    kind = _compression(path)
+    try:
+        yield from _unpacked(path, kind)
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError(f"{path} is a damaged or cut-off {kind} file: get it again") from None
+
+
+def utf8_chunks(path: Path) -> Iterator[bytes]:
+    """The same of a text file, in UTF-8 if its mark says that it is UTF-16 or UTF-32.
+
+    Raises:
+        UserError: as `byte_chunks`; or the text breaks the rules of UTF-16 or UTF-32.
+    """
+    chunks = byte_chunks(path)
+    first = b""
+    while len(first) < 4 and (chunk := next(chunks, b"")):
+        first += chunk
+    codec = next((codec for mark, codec in _MARKS if first.startswith(mark)), None)
+    if codec is None:
+        yield first
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder(codec)()
+    try:
+        yield decoder.decode(first).encode()  # with the mark, as text in UTF-8 may have it
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError:
+        raise UserError(f"{path} is not whole {codec[:6].upper()}, as its mark says: convert it to UTF-8") from None
+
+
+def _compression(path: Path) -> str | None:
+    """What a file is compressed with by its first bytes; None if it is not."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    named = SUFFIXES.get(path.suffix.lower())
+    found = _by_magic(head)
+    if found or not named or not head:
+        if other := next((name for mark, name in _OTHERS.items() if not found and head.startswith(mark)), None):
+            raise UserError(f"{path} is compressed ({other}), which is not read here: unpack it, or pack it as .gz")
+        return found
+    if named == "zstd" and head[1:4] == b"\x2a\x4d\x18":  # a frame that is skipped comes first
+        return named
+    raise UserError(f"{path} is named {path.suffix} but is no {named} file: name it for what it is, or get it again")
+
+
+def _by_magic(head: bytes) -> str | None:
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"BZh") and head[4:10] in _BZIP2_BLOCKS:
+        return "bzip2"
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    return "zstd" if head.startswith(b"\x28\xb5\x2f\xfd") else None
+
+
+def _unpacked(path: Path, kind: str | None) -> Iterator[bytes]:
+    if kind == "xz":
+        yield from xz_chunks(path)
+    elif kind == "zstd":
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            yield from iter(partial(stream.read, _CHUNK), b"")
+    else:
+        with _opened(path, kind) as file:
+            yield from iter(partial(file.read, _CHUNK), b"")
+
+
+def _opened(path: Path, kind: str | None) -> BinaryIO:
+    if kind == "gzip":
+        return cast(BinaryIO, gzip.open(path))
+    return cast(BinaryIO, bz2.open(path)) if kind == "bzip2" else path.open("rb")

@@ -1,0 +1,148 @@
+"""Read sentence pairs from gettext catalogues (.po and .mo), one or a whole tree of them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from distilmt.data.pairs import Pair, language, match
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+
+_CODE = re.compile(r"[a-z]{2,3}([-_@][a-z0-9]+)*", re.IGNORECASE)
+_ENDINGS = (".po", ".mo")
+# A catalogue keeps each text once: what promises much more than the file has would fill memory.
+_MAX_SWELL = 16
+
+
+def read_catalogue(path: Path, source: str, target: str) -> Iterator[Pair]:
+    """The translated messages of a .po or .mo file, plural forms among them; fuzzy and obsolete ones are left out.
+
+    `line` is the line of a .po file, the number of the message in a .mo file.
+
+    Args:
+        path: the file.
+        source: language code, taken to be that of the messages.
+        target: language code, which must fit the file's own if it names one.
+
+    Raises:
+        UserError: the file is damaged, or in another language.
+    """
+    catalogue = _open(path)
+    named = str(catalogue.metadata.get("Language", "")).strip()
+    if _CODE.fullmatch(named) and language(named) != language(target):
+        raise UserError(f"{path} is in {named!r}, but corpus.target is {target!r}: name another file or language")
+    yield from _pairs(catalogue)
+
+
+def read_tree(folder: Path, source: str, target: str) -> Iterator[Pair]:
+    """The translated messages of all catalogues of a language in a directory; `line` is the message's number.
+
+    Args:
+        folder: holds files such as `it.po`, `app.it.po`, `po/app/it.po` or `locale/it/LC_MESSAGES/app.mo`.
+        source: language code, taken to be that of the messages.
+        target: language code, matched leniently.
+
+    Raises:
+        UserError: there are no such files, or one is damaged.
+    """
+    number = 0
+    for path in find(folder, target):
+        for pair in _pairs(_open(path)):
+            number += 1
+            yield pair._replace(line=number)
+    if not number:
+        raise UserError(f"{folder} has no translated messages in {target!r}: name another directory")
+
+
+def find(folder: Path, target: str) -> list[Path]:
+    """A directory's catalogues in a language, in order; of a .po and a .mo of the same name the .po.
+
+    Raises:
+        UserError: there are none.
+    """
+    found: dict[str, list[Path]] = {}
+    others: set[str] = set()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _ENDINGS and path.is_file():
+            codes = _codes(path.relative_to(folder))
+            others.update(codes)
+            for code in codes:
+                if language(code) == language(target):
+                    found.setdefault(code, []).append(path)
+                    break
+    paths = match(target, found)
+    if paths is None:
+        told = ", ".join(sorted(others)[:20]) or "no catalogues at all"
+        raise UserError(f"{folder} has no .po or .mo files in {target!r} alone (it has {told}): name another directory")
+    sources = {path.with_suffix("") for path in paths if path.suffix.lower() == ".po"}
+    return [path for path in paths if path.suffix.lower() == ".po" or path.with_suffix("") not in sources]
+
+
+def _codes(path: Path) -> list[str]:
+    """What may be a language code in a path, the likeliest first: the name, its last part, the directories upwards."""
+    names = [path.stem, *re.split(r"\.", path.stem)[-1:], *re.split(r"[.-]", path.stem, maxsplit=1)[1:]]
+    return [name for name in (*names, *reversed(path.parts[:-1])) if _CODE.fullmatch(name) and name != "LC_MESSAGES"]
+
+
+def _open(path: Path) -> Any:
+    polib = _library()
+    binary = path.suffix.lower() == ".mo"
+    try:
+        if binary:
+            _check_table(path)
+        return polib.mofile(str(path)) if binary else polib.pofile(str(path))
+    except Exception as error:  # whatever the library raises on a damaged file
+        if isinstance(error, UserError | MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        reason = " ".join(str(error).split())[:150] or type(error).__name__
+        raise UserError(f"{path} is not a whole gettext catalogue ({reason}): mend it or leave it out") from None
+
+
+def _library() -> ModuleType:
+    try:
+        import polib
+    except ImportError:
+        raise UserError(f"gettext catalogues need polib: {install_command('gettext')}") from None
+    return polib
+
+
+def _check_table(path: Path) -> None:
+    """See that the texts a .mo file promises lie within it, and are not much more than it has."""
+    data = path.read_bytes()
+    order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
+    count, originals, translations = struct.unpack_from(f"{order}III", data, 8)
+    promised = 0
+    for table in (originals, translations):
+        entries = struct.unpack_from(f"{order}{2 * count}I", data, table) if count <= len(data) else None
+        if entries is None or any(map(len(data).__lt__, map(int.__add__, entries[::2], entries[1::2]))):
+            raise ValueError("its tables point beyond its end")
+        promised += sum(entries[::2])
+    if promised > _MAX_SWELL * len(data):
+        raise ValueError("its tables promise more text than it has")
+
+
+def _pairs(catalogue: Any) -> Iterator[Pair]:
+    line = 0
+    for entry in catalogue:
+        line = max(line + 1, getattr(entry, "linenum", None) or 0)
+        translated = all(entry.msgstr_plural.values()) if entry.msgstr_plural else entry.msgstr
+        if not translated or entry.obsolete or "fuzzy" in entry.flags:
+            continue
+        if not entry.msgid_plural or not entry.msgstr_plural:
+            yield Pair(line, entry.msgid, entry.msgstr)
+            continue
+        for offset, (left, right) in enumerate(_plural(entry)):
+            line += offset > 0
+            yield Pair(line, left, right)
+
+
+def _plural(entry: Any) -> list[tuple[str, str]]:
+    """The first form with the singular, the others with the plural; a language with one form says both with it."""
+    forms = [entry.msgstr_plural[form] for form in sorted(entry.msgstr_plural)]
+    singular = [(entry.msgid, forms[0])] if len(forms) > 1 else []
+    return list(dict.fromkeys([*singular, *((entry.msgid_plural, form) for form in forms[1:] or forms)]))

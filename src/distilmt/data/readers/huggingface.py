@@ -1,0 +1,108 @@
+"""Sentence pairs from Hugging Face data sets, on disk or on the hub."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from distilmt.data.pairs import Pair, Splits
+from distilmt.data.readers.bad_rows import Report, sound
+from distilmt.data.readers.language_tags import columns
+from distilmt.data.readers.records import score_of, sides
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+from distilmt.utils.run_dir import fingerprint, read_json
+
+_VALID = ("validation", "valid", "dev")
+
+
+def read(name: str, source: str, target: str, score: str | None = None, report: Report | None = None) -> Splits:
+    """Open a data set, with its own validation and test splits where it has them.
+
+    Args:
+        name: `hf:NAME[:CONFIG]`, NAME a directory of `save_to_disk` or a name on the hub.
+        source: language code, which may name a column (or a key of the column `translation`).
+        target: language code likewise.
+        score: column that says how good a pair is.
+        report: is called with the reason for every training row that cannot be read and is left out.
+
+    Raises:
+        UserError: the data set cannot be had, or holds no such columns.
+    """
+    place, config = _parse(name)
+    opened = _open(place, config)
+    parts: Mapping[str, Any] = opened if isinstance(opened, Mapping) else {"train": opened}
+    if "train" not in parts:
+        raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
+    rows = {
+        split: sound(
+            _rows(part, source, target, score, f"{name}, {split}"),
+            f"{name}, {split}",
+            report if split == "train" else None,
+        )
+        for split, part in parts.items()
+    }
+    valid = next((rows[split] for split in _VALID if split in rows), None)
+    test = rows.get("test")
+    licence = getattr(parts["train"].info, "license", None) or None
+    return Splits(rows["train"], None if valid is None else list(valid), None if test is None else list(test), licence)
+
+
+def data_fingerprint(name: str) -> str:
+    """Stands for a data set: by content on disk, by name on the hub (no network is needed)."""
+    place, config = _parse(name)
+    states = sorted(Path(place).rglob("state.json")) if Path(place).is_dir() else []
+    files = sorted((str(path), path.stat().st_size) for state in states for path in state.parent.glob("*.arrow"))
+    return fingerprint([place, config, [read_json(state) for state in states], files])
+
+
+def _parse(name: str) -> tuple[str, str | None]:
+    place = name.removeprefix("hf:")
+    if not place:
+        raise UserError("corpus.name is 'hf:' without a data set: write hf:NAME or hf:NAME:CONFIG")
+    if Path(place).is_dir() or ":" not in place:
+        return place, None
+    place, config = place.rsplit(":", 1)
+    return place, config
+
+
+def _library() -> ModuleType:
+    try:
+        import datasets
+    except ImportError:
+        raise UserError(
+            f"Hugging Face data sets need datasets: {install_command('huggingface')}, or name files instead"
+        ) from None
+    # A data set's own code is never run, whatever the environment allows.
+    datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False
+    return datasets
+
+
+def _open(place: str, config: str | None) -> Any:
+    datasets = _library()
+    on_disk = Path(place).is_dir()
+    try:
+        return datasets.load_from_disk(place) if on_disk else datasets.load_dataset(place, config)
+    except Exception as error:  # whatever the hub, the network or a damaged file raises
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        remedy = "write it again with save_to_disk" if on_disk else "check name and network, or name files instead"
+        raise UserError(f"cannot open the data set {place} ({reason}): {remedy}") from None
+
+
+def _rows(part: Any, source: str, target: str, score: str | None, where: str) -> Iterator[Pair | UserError]:
+    names = part.column_names
+    if score and score not in names:
+        raise UserError(f"{where}: no column {score!r} (it has {', '.join(names[:12])}): name another one with score")
+    known = (*(columns(names, source, target) or ("source", "target", "translation")), score)
+    wanted = [column for column in names if column in known]
+    for line, record in enumerate(part.select_columns(wanted or names), 1):
+        place = f"{where}, row {line}"
+        try:
+            yield Pair(line, *sides(record, source, target, place), score_of(record[score], place) if score else None)
+        except UserError as error:
+            yield error

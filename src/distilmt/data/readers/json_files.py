@@ -1,0 +1,106 @@
+"""Sentence pairs from JSON: an object a line, an array of objects, or objects one after the other."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from distilmt.data.pairs import Pair
+from distilmt.data.readers.compressed import utf8_chunks
+from distilmt.data.readers.records import score_of, sides
+from distilmt.data.readers.textlines import text_lines
+from distilmt.utils.errors import UserError
+
+MAX_RECORD_CHARS = 16 << 20
+_BETWEEN = re.compile(r"[\s,\[\]\x1e\ufeff]*")
+_ARRAY = re.compile(r"\s*\[\s*(\{|$)")
+
+
+def read_json(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
+    """Read objects; blank lines between them are passed over. Raises UserError as `read_pairs`."""
+    lines = enumerate(text_lines(path), 1)
+    head: list[tuple[int, str | UserError]] = []
+    for number, text in lines:
+        head.append((number, text))
+        if isinstance(text, UserError) or text.strip():
+            break
+    first = head[-1][1] if head else ""
+    if isinstance(first, str) and (_ARRAY.match(first) or _is_cut(first)):
+        for number, value in enumerate(_values(path), 1):
+            yield _pair(value, number, (source, target, score), f"{path}, record {number}")
+        return
+    for number, text in chain(head, lines):
+        if isinstance(text, UserError):
+            yield text
+        elif text.strip():
+            yield _line(text, number, (source, target, score), f"{path}, line {number}")
+
+
+def _is_cut(line: str) -> bool:
+    """Whether a line begins an object that goes on on the next."""
+    return line.rstrip().endswith(("{", ",", "[")) and line.lstrip().startswith("{")
+
+
+def _line(text: str, number: int, asked: tuple[str, str, str | None], where: str) -> Pair | UserError:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return UserError(f"{where}: is not JSON: write one object a line, such as {{...}}")
+    return _pair(value, number, asked, where)
+
+
+def _pair(value: object, number: int, asked: tuple[str, str, str | None], where: str) -> Pair | UserError:
+    source, target, score = asked
+    if not isinstance(value, dict):
+        return UserError(f"{where}: is not a JSON object: write one object a line, such as {{...}}")
+    try:
+        left, right = sides(value, source, target, where)
+        return Pair(number, left, right, score_of(value.get(score), where) if score else None)
+    except UserError as error:
+        return error
+
+
+def _values(path: Path) -> Iterator[object]:
+    """The values of an array, or of a file of several; of an object that holds one list of objects, those."""
+    for number, value in enumerate(_top(path)):
+        inner = [each for each in value.values() if isinstance(each, list)] if isinstance(value, dict) else []
+        if number == 0 and len(inner) == 1 and all(isinstance(each, dict) for each in inner[0]):
+            yield from inner[0]
+        else:
+            yield value
+
+
+def _top(path: Path) -> Iterator[object]:
+    """Values as they come; no more of the file is kept than one of them."""
+    decoder, utf8 = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")()
+    buffer, count = "", 0
+    for chunk in chain(utf8_chunks(path), (b"",)):
+        try:
+            buffer += utf8.decode(chunk, final=not chunk)
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: is not UTF-8 after record {count}: convert it to UTF-8") from None
+        place = _skipped(buffer, 0)
+        while place < len(buffer):
+            try:
+                value, place = decoder.raw_decode(buffer, place)
+            except RecursionError:
+                raise UserError(f"{path}, record {count + 1}: is nested too deep: flatten it") from None
+            except ValueError:
+                break
+            count += 1
+            yield value
+            place = _skipped(buffer, place)
+        buffer = buffer[place:]
+        if len(buffer) > MAX_RECORD_CHARS:
+            break
+    if buffer:
+        raise UserError(f"{path}: is not whole JSON after record {count}: write it again, best as an object a line")
+
+
+def _skipped(buffer: str, place: int) -> int:
+    match = _BETWEEN.match(buffer, place)
+    return match.end() if match else place

@@ -1,0 +1,113 @@
+"""Corpora of OPUS (opus.nlpl.eu): looked up by opustools, fetched as Moses text, kept in a cache."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import urllib.error
+import urllib.request
+import zipfile
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from distilmt.data.readers.download import Fetched, cache
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+from distilmt.utils.run_dir import atomic_directory, read_json, write_json
+
+API = "https://opus.nlpl.eu/opusapi"
+TIMEOUT_SECONDS = 60
+_CHUNK = 1 << 20
+_INSTEAD = "check the network, or name files instead"
+
+
+def fetch(name: str, source: str, target: str) -> Fetched:
+    """The files of a corpus, fetched unless they are in the cache.
+
+    Args:
+        name: `opus:NAME[/VERSION]`; without a version the one in the cache, else the latest.
+        source: language code as OPUS writes it.
+        target: language code likewise.
+
+    Raises:
+        UserError: opustools is missing, OPUS cannot be reached, or has no such corpus.
+    """
+    corpus, version = _parse(name)
+    place = cache("opus") / f"{corpus}-{version or 'latest'}-{source}-{target}"
+    if not (place / "corpus.json").exists():
+        found = _look_up(name, corpus, version, source, target)
+        with atomic_directory(place) as directory:
+            _download(found["url"], directory / "moses.zip", name)
+            licence = _unpack(directory / "moses.zip", directory, (source, target), name)
+            told = {"url": found["url"], "version": found["version"], "licence": licence}
+            write_json(directory / "corpus.json", told)
+    files = [str(place / f"text.{code}") for code in (source, target)]
+    return Fetched(files, read_json(place / "corpus.json")["licence"])
+
+
+def _parse(name: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"opus:([A-Za-z0-9_.-]+)(?:/([A-Za-z0-9_.-]+))?", name)
+    if not match:
+        raise UserError(f"corpus.name is {name!r}: write opus:NAME or opus:NAME/VERSION, such as opus:Books/v1")
+    return match[1], match[2]
+
+
+def _look_up(name: str, corpus: str, version: str | None, source: str, target: str) -> dict[str, Any]:
+    """What OPUS says of a corpus: `url`, `version`, `size` and more."""
+    try:
+        from opustools import OpusGet
+    except ImportError:
+        raise UserError(f"{name} needs opustools: {install_command('opus')}, or name files instead") from None
+    folder = cache("opus")
+    folder.mkdir(parents=True, exist_ok=True)
+    getter = OpusGet(source, target, corpus, version or "latest", "moses", download_dir=str(folder))
+    getter.url = API + "?" + getter.url.partition("?")[2]
+    try:
+        found, _ = getter.get_corpora_data()
+    except (OSError, ValueError, KeyError, HTTPException) as error:
+        raise UserError(f"{name}: OPUS does not answer ({_reason(error)}): {_INSTEAD}") from None
+    if not found:
+        raise UserError(
+            f"OPUS has no {name} in {source!r} and {target!r}: see https://opus.nlpl.eu, or name files instead"
+        )
+    return dict(found[0])
+
+
+def _download(url: str, path: Path, name: str) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as file:
+            size = answer.headers.get("Content-Length")
+            with progress.task(f"fetch {name}", int(size) if size else None, "bytes") as task:
+                while chunk := answer.read(_CHUNK):
+                    file.write(chunk)
+                    task.advance(len(chunk))
+        if size and path.stat().st_size != int(size):
+            raise OSError("it was cut off")
+    except (OSError, ValueError, HTTPException) as error:
+        if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError) and error.filename:
+            raise  # a disk that is full
+        raise UserError(f"{name}: cannot fetch {url} ({_reason(error)}): {_INSTEAD}") from None
+
+
+def _unpack(path: Path, directory: Path, codes: tuple[str, str], name: str) -> str | None:
+    """Put the two texts of a Moses archive into a directory, and return the first line of its licence."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            for code in codes:
+                members = [member for member in names if re.fullmatch(rf"[^/]*\.{re.escape(code)}", member)]
+                if len(members) != 1:
+                    raise UserError(f"{name}: the archive has no one text in {code!r} (it has {', '.join(names[:8])})")
+                with archive.open(members[0]) as text, (directory / f"text.{code}").open("wb") as file:
+                    shutil.copyfileobj(text, file, _CHUNK)
+            told = archive.read("LICENSE").decode("utf-8", "replace") if "LICENSE" in names else ""
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise UserError(f"{name}: what was fetched is no whole archive ({_reason(error)}): try again") from None
+    path.unlink()
+    return next((" ".join(line.split())[:200] for line in told.splitlines() if line.strip()), None)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:150] or type(error).__name__

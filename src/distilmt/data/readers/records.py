@@ -1,0 +1,63 @@
+"""A record of a row or a JSON object: the two texts in it, and its score."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from distilmt.data.readers.language_tags import columns
+from distilmt.utils.errors import UserError
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def sides(record: Mapping[str, object], source: str, target: str, where: str) -> tuple[str, str]:
+    """The two texts of a record: under the language codes, `source` and `target`, or `translation`.
+
+    Args:
+        record: what one row or JSON line holds.
+        source: language code of the source.
+        target: language code of the target.
+        where: file and line for messages.
+
+    Raises:
+        UserError: there are no such keys, or they do not hold text.
+    """
+    nested = record.get("translation")
+    for values in (record, nested if isinstance(nested, Mapping) else {}):
+        if named := columns(map(str, values), source, target):
+            left, right = named
+            return _text(values[left], f"{where}, {left!r}"), _text(values[right], f"{where}, {right!r}")
+    found = ", ".join(map(repr, list(record)[:12])) or "nothing"
+    raise UserError(
+        f"{where}: no columns {source!r} and {target!r}, 'source' and 'target', or 'translation' with both languages"
+        f" (found {found}): rename the columns, or name other languages with corpus.source and corpus.target"
+    )
+
+
+def score_of(value: object, where: str) -> float | None:
+    """A score as a number; None if there is none.
+
+    Raises:
+        UserError: it is no number.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{where}: the score {str(value)[:40]!r} is no number: mend it, or name another column")
+    return number
+
+
+def _text(value: object, where: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UserError(f"{where}: holds {type(value).__name__} instead of text: make it a string")
+    if bad := _UNSTORABLE.search(value):
+        raise UserError(f"{where}: holds U+{ord(bad[0]):04X}, which is not text: remove it")
+    return value

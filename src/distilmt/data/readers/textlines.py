@@ -1,0 +1,86 @@
+"""Lines of text files, which may be compressed.
+
+Only a line feed (or carriage return and line feed) ends a line: U+2028, form feeds and their like stay inside it. In a
+file without any line feed carriage returns end lines, as on old Macs.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from distilmt.data.readers.compressed import utf8_chunks
+from distilmt.utils.errors import UserError
+
+MAX_LINE_BYTES = 16 << 20
+_BUFFER = 1 << 18
+_LOOK_AHEAD = 1 << 20
+
+
+def text_lines(path: Path) -> Iterator[str | UserError]:
+    """The lines of a UTF-8 text file (UTF-16 and UTF-32 if a mark says so), without their ends.
+
+    What is no line of text is given as an error that names file, line and remedy, and reading goes on behind it.
+
+    Raises:
+        UserError: the file is damaged, or compressed in a way that is not known here.
+    """
+    offset = 0
+    for number, raw in enumerate(raw_lines(path), 1):
+        where = f"{path}, line {number}"
+        if len(raw) > MAX_LINE_BYTES:
+            yield UserError(f"{where}: is longer than {MAX_LINE_BYTES >> 20} MiB: put one sentence on a line")
+            continue
+        try:
+            text = raw[: len(raw) - (2 if raw.endswith(b"\r\n") else raw.endswith(b"\n"))].decode()
+        except UnicodeDecodeError as error:
+            yield UserError(
+                f"{where}: not UTF-8 at byte {offset + error.start} of the text: convert it, for example with"
+                " iconv -f ISO-8859-1 -t UTF-8"
+            )
+        else:
+            nul = f"{where}: holds a NUL byte, so it is binary or UTF-16 without a mark: convert it to UTF-8"
+            text = text.removeprefix("\ufeff") if number == 1 else text
+            yield UserError(nul) if "\0" in text else text
+        offset += len(raw)
+
+
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """Lines with their ends; of one that is too long, a little more than is allowed."""
+    file = io.BufferedReader(_Stream(_with_line_feeds(utf8_chunks(path))), _BUFFER)
+    while raw := file.readline(MAX_LINE_BYTES + 1):
+        yield raw
+        while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
+            raw = file.readline(MAX_LINE_BYTES + 1) or b"\n"
+
+
+def _with_line_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, with line feeds for carriage returns if nothing else ends the first lines."""
+    first = b""
+    while len(first) < _LOOK_AHEAD and b"\n" not in first and (chunk := next(chunks, b"")):
+        first += chunk
+    if b"\n" in first or b"\r" not in first:
+        return chain((first,), chunks)
+    return (chunk.replace(b"\r", b"\n") for chunk in chain((first,), chunks))
+
+
+class _Stream(io.RawIOBase):
+    """Chunks of bytes as a file that is read once."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._rest = chunks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size

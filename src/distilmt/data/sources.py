@@ -1,0 +1,166 @@
+"""Where a corpus comes from: what the configuration names, opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from distilmt.config import CorpusConfig, SourceConfig
+from distilmt.data import splitting
+from distilmt.data.cleaning import Report
+from distilmt.data.pairs import Pair, Splits
+from distilmt.data.readers import apt, debian, huggingface, mtdata, opus
+from distilmt.data.readers.compressed import plain_name
+from distilmt.data.readers.files import files_of, read_lines, read_pairs
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import fingerprint_files
+
+_RESERVED = frozenset({"train", "valid", "test", "mono"})
+
+
+@dataclass
+class Origin:
+    """One source of rows."""
+
+    name: str
+    """How its ids start; no other origin has the same."""
+    pairs: Iterable[Pair]
+    places: list[str]
+    """Files or the name of a data set."""
+    licence: str | None = None
+    monolingual: bool = False
+    weight: float = 1.0
+    min_score: float | None = None
+    report: Report = field(default_factory=Report)
+    rows: range = range(0)
+    """Its rows among all rows that are clean."""
+
+
+def open_all(config: CorpusConfig) -> tuple[list[Origin], Splits]:
+    """All origins, pairs before text of one language; and what the first one holds out.
+
+    Raises:
+        UserError: the configuration names none, or one that cannot be used.
+    """
+    check(config)
+    origins, splits = [], Splits((), None, None)
+    if config.name or config.train:
+        report = Report()
+        splits = _open_first(config, report)
+        places = [config.name] if config.name else config.train
+        origins.append(Origin("train", splits.train, places, config.licence or splits.licence, report=report))
+    taken = set(_RESERVED)
+    for source in config.sources:
+        origins.append(_open_source(source, config, _id(source, taken)))
+    several = len(config.monolingual) > 1
+    for number, path in enumerate(config.monolingual, 1):
+        name = f"mono-{number}" if several else "mono"
+        report = Report()
+        pairs = read_lines(path, report.leave_out)
+        origins.append(Origin(name, pairs, [path], monolingual=True, report=report))
+    return origins, splits
+
+
+def check(config: CorpusConfig) -> None:
+    """See that there is something to read.
+
+    Raises:
+        UserError: there is nothing, or too much.
+    """
+    if config.name and config.train:
+        raise UserError(
+            "set corpus.train (files) or corpus.name (a data set): both are set; name more in corpus.sources"
+        )
+    if not (config.name or config.train or config.sources or config.monolingual):
+        raise UserError(
+            "set corpus.train (files), corpus.name (debian, hf:NAME, opus:NAME or mtdata:ID), corpus.sources or"
+            " corpus.monolingual: neither is set"
+        )
+    if config.cleaning.keep_best and not any(source.score for source in config.sources):
+        raise UserError("cleaning.keep_best needs scores: give a source of corpus.sources a score, or set it to false")
+    for key, name in (("corpus.name", config.name), *(("corpus.sources, name", each.name) for each in config.sources)):
+        if name and name != "debian" and not name.startswith(("hf:", "opus:", "mtdata:")):
+            raise UserError(f"{key} is {name!r}: write debian, hf:NAME, opus:NAME or mtdata:ID, or name files instead")
+
+
+def fingerprints(config: CorpusConfig) -> dict[str, str]:
+    """Of everything that is read; data sets of Debian, OPUS and mtdata are fetched if they are not there yet.
+
+    Raises:
+        UserError: something is missing, or cannot be fetched.
+    """
+    check(config)
+    named = {"train": config.train, "valid": config.valid, "test": config.test, "mono": config.monolingual}
+    found: dict[str, str] = {}
+    for key, paths in (*named.items(), *(("source", source.files) for source in config.sources)):
+        for path in paths:
+            found[f"{key}:{path}"] = fingerprint_files(*files_of([path], config.target))
+    for name in filter(None, [config.name, *(source.name for source in config.sources)]):
+        found[name] = _name_fingerprint(name, config.source, config.target)
+    return found
+
+
+def _name_fingerprint(name: str, source: str, target: str) -> str:
+    if name == "debian":
+        return apt.fetch([source, target], apt.default_cache()).fingerprint
+    if name.startswith("hf:"):
+        return huggingface.data_fingerprint(name)
+    fetched = opus.fetch(name, source, target) if name.startswith("opus:") else mtdata.fetch(name, source, target)
+    return fingerprint_files(*map(Path, fetched.files))
+
+
+def _open_first(config: CorpusConfig, report: Report) -> Splits:
+    if config.name != "debian":
+        return _open(config.name, config.train, (config.source, config.target), None, report)
+    indices = apt.fetch([config.source, config.target], apt.default_cache())
+    records = list(debian.pairs(indices, config.source, config.target))
+    valid_size = 0 if config.valid else config.valid_size
+    return splitting.split(records, valid_size, 0 if config.test else config.test_size)
+
+
+def _open(name: str | None, files: list[str], languages: tuple[str, str], score: str | None, report: Report) -> Splits:
+    """What files or a name hold; scores are read from files and Hugging Face data sets."""
+    source, target = languages
+    if not name:
+        return Splits(read_pairs(files, source, target, score, report.leave_out), None, None)
+    if name.startswith("hf:"):
+        return huggingface.read(name, source, target, score, report.leave_out)
+    if score:
+        raise UserError(f"{name} has no columns: leave out score {score!r}")
+    if name == "debian":
+        indices = apt.fetch([source, target], apt.default_cache())
+        records = debian.pairs(indices, source, target)
+        return Splits((Pair(line, row.source, row.target) for line, row in enumerate(records, 1)), None, None)
+    fetched = opus.fetch(name, source, target) if name.startswith("opus:") else mtdata.fetch(name, source, target)
+    pairs = read_pairs(fetched.files, source, target, report=report.leave_out)
+    return Splits(pairs, None, None, fetched.licence)
+
+
+def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Origin:
+    report = Report()
+    opened = _open(source.name, source.files, (config.source, config.target), source.score, report)
+    return Origin(
+        name,
+        opened.train,
+        [source.name] if source.name else source.files,
+        source.licence or opened.licence,
+        weight=source.weight,
+        min_score=source.min_score,
+        report=report,
+    )
+
+
+def _id(source: SourceConfig, taken: set[str]) -> str:
+    """How ids of a source start: as it says, else after its name or file; nothing that another one has."""
+    told = source.name or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
+    name = source.id or re.sub(r"[^A-Za-z0-9_.]+", "_", told.split(":", 1)[-1]).strip("_.")[:40] or "source"
+    unique, number = name, 1
+    while unique in taken:
+        if source.id:
+            raise UserError(f"corpus.sources: id {source.id!r} is taken: give every source another one")
+        number += 1
+        unique = f"{name}_{number}"
+    taken.add(unique)
+    return unique

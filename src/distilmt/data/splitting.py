@@ -1,0 +1,148 @@
+"""Split records by source package, so that nothing that is tested was nearly seen in training.
+
+What may be held out is judged against all other packages at once, not against the training text: so it does not
+depend on which packages happen to be drawn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from distilmt.data.cleaning import hash64, key, unspaced, words
+from distilmt.data.pairs import Pair, Splits
+from distilmt.data.readers.debian import Record
+
+_SEED = "distilmt-1"
+_WORDS = range(5, 61)
+_NGRAM = 5
+_MAX_KNOWN = 0.5
+_RARE = 10
+_MAX_SHARE = 10
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_NO_WORD = re.compile(r"[^\w\s]|_")
+
+Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int64]
+
+
+def split(records: Sequence[Record], valid_size: int, test_size: int) -> Splits:
+    """Hold out whole source packages, whose suitable sentences become test and valid.
+
+    Args:
+        records: all aligned sentences; `line` of a pair is its number among them, from 1.
+        valid_size: most validation pairs; never more than a tenth of all suitable sentences.
+        test_size: most test pairs; never more than a tenth of all suitable sentences.
+    """
+    suitable = suitable_for_test(records)
+    members: dict[str, list[int]] = {}
+    for index, record in enumerate(records):
+        members.setdefault(record.package, []).append(index)
+    drawn = iter(sorted(members, key=lambda package: hash64(f"{_SEED} {package}")))
+    held_out: set[str] = set()
+    parts = []
+    for size in (test_size, valid_size):
+        size = min(size, int(suitable.sum()) // _MAX_SHARE)
+        part: dict[str, int] = {}
+        while len(part) < size and (package := next(drawn, None)) is not None:
+            held_out.add(package)
+            part.update((key(records[index].source), index) for index in members[package] if suitable[index])
+        parts.append([_pair(records, index) for index in list(part.values())[:size]])
+    return Splits(_others(records, held_out), parts[1], parts[0])
+
+
+def _pair(records: Sequence[Record], index: int) -> Pair:
+    return Pair(index + 1, records[index].source, records[index].target)
+
+
+def _others(records: Sequence[Record], held_out: set[str]) -> Iterator[Pair]:
+    return (_pair(records, index) for index, record in enumerate(records) if record.package not in held_out)
+
+
+def suitable_for_test(records: Sequence[Record]) -> Flags:
+    """Which records test something: whole sentences that are not like any of another source package.
+
+    Returns:
+        A flag per record. True for sentences of paragraphs of 5 to 60 words whose source, target and template
+        (numbers, names and rare words masked) occur in one package only, at most half of their 5-grams elsewhere.
+    """
+    if not records:
+        return np.zeros(0, bool)
+    numbers: dict[str, int] = {}
+    owners = np.array([numbers.setdefault(record.package, len(numbers)) for record in records])
+    tokens = [_tokens(record) for record in records]
+    lengths = np.array([len(sentence) for sentence in tokens])
+    suitable = np.array(
+        [record.kind == "P" and len(sentence) in _WORDS for record, sentence in zip(records, tokens, strict=True)]
+    )
+    for side in ("source", "target"):
+        hashes = np.array([hash64(key(getattr(record, side))) for record in records], np.uint64)
+        suitable &= ~_shared(hashes, owners)
+    ids, masked = _token_ids(tokens, set(numbers))
+    suitable &= ~_shared(_templates(np.where(masked, 0, ids), lengths), owners)
+    return suitable & (_known_share(ids, lengths, owners) <= _MAX_KNOWN)
+
+
+def _tokens(record: Record) -> list[str]:
+    """Lower-case words of the source, or of the target where only that has spaces."""
+    side = record.target if unspaced(record.source) > unspaced(record.target) else record.source
+    return words(_NO_WORD.sub(" ", side.lower()))
+
+
+def _token_ids(tokens: Sequence[list[str]], names: set[str]) -> tuple[Integers, Flags]:
+    """Numbers of all tokens in a row, from 1, and which of them a template does not show."""
+    vocabulary: dict[str, int] = {"": 0}
+    ids = np.array([vocabulary.setdefault(token, len(vocabulary)) for sentence in tokens for token in sentence], int)
+    special = [token in names or any(map(str.isdigit, token)) for token in vocabulary]
+    counts = np.bincount(ids, minlength=len(vocabulary))
+    return ids, (np.array(special) | (counts < _RARE))[ids]
+
+
+def _powers(count: int) -> Hashes:
+    powers = np.full(count, _PRIME, np.uint64)
+    powers[:1] = 1
+    return np.multiply.accumulate(powers)
+
+
+def _templates(ids: Integers, lengths: Integers) -> Hashes:
+    """Hash per sentence of its token numbers, in which runs of zeros count as one."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    again = np.zeros(len(ids), bool)
+    again[1:] = (ids[1:] == 0) & (ids[:-1] == 0) & (owner[1:] == owner[:-1])
+    ids, owner = ids[~again], owner[~again]
+    place = np.arange(len(ids)) - np.searchsorted(owner, owner)
+    terms = (ids + 1).astype(np.uint64) * _powers(int(place.max(initial=0)) + 1)[place]
+    hashes = np.zeros(len(lengths), np.uint64)
+    np.add.at(hashes, owner, terms)
+    return hashes
+
+
+def _known_share(ids: Integers, lengths: Integers, owners: Integers) -> npt.NDArray[np.float64]:
+    """Share of every sentence's 5-grams that occur in another package too."""
+    count = max(0, len(ids) - _NGRAM + 1)
+    sentence = np.repeat(np.arange(len(lengths)), lengths)
+    whole = sentence[:count] == sentence[len(ids) - count :]
+    hashes = np.zeros(count, np.uint64)
+    for offset, power in enumerate(_powers(_NGRAM)):
+        hashes += (ids[offset : offset + count] + 1).astype(np.uint64) * power
+    sentence = sentence[:count][whole]
+    known = _shared(hashes[whole], owners[sentence])
+    ngrams = np.bincount(sentence, minlength=len(lengths))
+    return np.bincount(sentence, known, len(lengths)) / np.maximum(1, ngrams)
+
+
+def _shared(values: Hashes, owners: Integers) -> Flags:
+    """Whether each value is had by more than one owner."""
+    if not len(values):
+        return np.zeros(0, bool)
+    order = np.lexsort((owners, values))
+    ordered, holders = values[order], owners[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    ends = np.append(starts[1:], len(values)) - 1
+    shared = np.empty(len(values), bool)
+    shared[order] = np.repeat(holders[starts] != holders[ends], ends - starts + 1)
+    return shared

@@ -1,0 +1,255 @@
+"""SentencePiece subwords in Marian's convention: `</s>` is 0, `<unk>` is 1, `<pad>` is the last id.
+
+A tokenizer directory holds what a Marian model directory holds (`source.spm`, `target.spm`, `vocab.json` and, with
+split vocabularies, `target_vocab.json`), so a tokenizer can be taken from any Marian or OPUS-MT model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentencepiece as spm
+
+from distilmt.config import TokenizerConfig
+from distilmt.utils.checksums import check_step, remedy
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_step, write_json
+
+EOS, UNK = 0, 1
+PAD_PIECE = "<pad>"
+FILES = ("source.spm", "target.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json")
+
+
+@dataclass
+class Side:
+    """One language's pieces: SentencePiece's own ids and the model's ids, and the way between them."""
+
+    processor: spm.SentencePieceProcessor
+    pieces: list[str]
+    to_model: np.ndarray
+    to_spm: np.ndarray
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Model ids of each text, `</s>` at the end."""
+        encoded = self.processor.encode(list(texts), num_threads=2)
+        return [[*self.to_model[ids].tolist(), EOS] for ids in encoded]
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of sequences of model ids; `</s>` and `<pad>` are left out."""
+        last = len(self.pieces) - 1
+        kept = [[int(self.to_spm[i]) for i in sequence if i not in (EOS, last)] for sequence in ids]
+        return [str(text) for text in self.processor.decode(kept)] if kept else []
+
+
+@dataclass
+class Tokenizer:
+    """Both languages' pieces, as they lie in `directory`."""
+
+    directory: Path
+    source: Side
+    target: Side
+    shared: bool
+
+    @property
+    def pad(self) -> int:
+        """Id of `<pad>` on the target side (decoders start with it)."""
+        return len(self.target.pieces) - 1
+
+    @property
+    def source_pad(self) -> int:
+        """Id of `<pad>` on the source side."""
+        return len(self.source.pieces) - 1
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for the pieces and their ids, whatever directory they lie in."""
+        names = [name for name in FILES if name != "tokenizer_config.json"]
+        return fingerprint_files(*(self.directory / n for n in names if (self.directory / n).exists()))
+
+    def copy_to(self, directory: Path) -> None:
+        """Put the tokenizer's files beside a model."""
+        for name in FILES:
+            if (self.directory / name).exists():
+                with atomic_path(directory / name) as temporary:
+                    temporary.write_bytes((self.directory / name).read_bytes())
+
+
+def load(directory: Path) -> Tokenizer:
+    """The tokenizer in a directory.
+
+    Raises:
+        UserError: files are missing or not as a run wrote them, the ids do not follow Marian's convention, or the
+            sides' sizes differ.
+    """
+    check_step(directory)
+    for name in ("source.spm", "target.spm", "vocab.json"):
+        if not (directory / name).exists():
+            advice = remedy(directory) if read_step(directory) else "name a directory with a Marian tokenizer"
+            raise UserError(f"{directory} has no {name}: {advice}")
+    shared = not (directory / "target_vocab.json").exists()
+    source = _side(directory / "source.spm", directory / "vocab.json")
+    target = _side(directory / "target.spm", directory / ("vocab.json" if shared else "target_vocab.json"))
+    if len(source.pieces) != len(target.pieces):
+        raise UserError(
+            f"{directory} has {len(source.pieces)} source pieces but {len(target.pieces)} target pieces: "
+            "Marian needs as many on both sides, so train the tokenizer again"
+        )
+    return Tokenizer(directory, source, target, shared)
+
+
+def _side(model: Path, vocabulary: Path) -> Side:
+    try:
+        processor = spm.SentencePieceProcessor(model_file=str(model))
+        ids: dict[str, int] = _ids(vocabulary)
+    except (OSError, RecursionError, RuntimeError, ValueError):
+        raise UserError(f"{model} or {vocabulary.name} is damaged: {remedy(model.parent)}") from None
+    pieces = [piece for piece, _ in sorted(ids.items(), key=lambda item: item[1])]
+    if pieces[0] != "</s>" or pieces[1] != "<unk>" or pieces[-1] != PAD_PIECE:
+        raise UserError(f"{vocabulary} does not follow Marian's convention (</s> 0, <unk> 1, <pad> last)")
+    names = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    to_model = np.array([ids.get(name, UNK) for name in names], dtype=np.int64)
+    by_name = {name: i for i, name in enumerate(names)}
+    to_spm = np.array([by_name.get(piece, processor.unk_id()) for piece in pieces], dtype=np.int64)
+    return Side(processor, pieces, to_model, to_spm)
+
+
+def _ids(vocabulary: Path) -> dict[str, int]:
+    """Pieces and their ids.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    content = json.loads(vocabulary.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or len(content) < 3 or not all(type(number) is int for number in content.values()):
+        raise ValueError("no pieces with ids")
+    return content
+
+
+def train(
+    sources: Iterable[str], targets: Iterable[str], config: TokenizerConfig, directory: Path, seed: int
+) -> dict[str, Any]:
+    """Learn pieces from text and write a tokenizer directory.
+
+    Args:
+        sources: source sentences.
+        targets: target sentences.
+        config: sizes and sharing.
+        directory: where the files go.
+        seed: seed of SentencePiece's sampling.
+
+    Returns:
+        Sizes, for the step's record.
+    """
+    source_text, target_text = list(sources)[: config.sample], list(targets)[: config.sample]
+    split = wants_split(source_text, target_text) if config.sharing == "auto" else config.sharing == "split"
+    spm.set_random_generator_seed(seed)
+    if split:
+        sizes = [
+            _learn(source_text, config, directory / "source.spm", directory / "vocab.json"),
+            _learn(target_text, config, directory / "target.spm", directory / "target_vocab.json"),
+        ]
+        for name in ("vocab.json", "target_vocab.json"):
+            _fill(directory / name, max(sizes))
+        sizes = [max(sizes)] * 2
+    else:
+        sizes = [_learn([*source_text, *target_text], config, directory / "source.spm", directory / "vocab.json")]
+        with atomic_path(directory / "target.spm") as temporary:
+            temporary.write_bytes((directory / "source.spm").read_bytes())
+    write_json(directory / "tokenizer_config.json", _marian_config(split))
+    return {"sizes": sizes, "shared": not split}
+
+
+def _marian_config(split: bool) -> dict[str, Any]:
+    """What makes `AutoTokenizer` read the directory as a Marian tokenizer."""
+    return {
+        "tokenizer_class": "MarianTokenizer",
+        "separate_vocabs": split,
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": PAD_PIECE,
+        "model_max_length": 512,
+    }
+
+
+def _learn(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary: Path) -> int:
+    """Learn one side's pieces; a small text gets fewer than asked. Returns the vocabulary's size."""
+    try:
+        with atomic_path(model) as temporary, temporary.open("wb") as file:
+            spm.SentencePieceTrainer.train(
+                sentence_iterator=_lines(text),
+                model_writer=file,
+                vocab_size=config.vocab_size - 1,
+                model_type=config.model_type,
+                character_coverage=config.character_coverage,
+                byte_fallback=config.byte_fallback,
+                # The trainer must not change text: NFKC would turn Chinese punctuation into Latin.
+                normalization_rule_name="identity",
+                hard_vocab_limit=False,
+                split_digits=True,
+                max_sentence_length=16_000,
+                eos_id=EOS,
+                unk_id=UNK,
+                bos_id=-1,
+                pad_id=-1,
+                num_threads=2,
+                minloglevel=2,
+            )
+    except RuntimeError as error:
+        raise UserError(_refusal(str(error), config)) from None
+    processor = spm.SentencePieceProcessor(model_file=str(model))
+    pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
+    return len(pieces) + 1
+
+
+def _fill(vocabulary: Path, size: int) -> None:
+    """Fill a vocabulary up with pieces that no text has: Marian knows one id of `<pad>` for both sides."""
+    pieces: list[str] = list(json.loads(vocabulary.read_text(encoding="utf-8")))[:-1]
+    names = (name for i in count() if (name := f"<unused{i}>") not in pieces)
+    pieces += islice(names, size - 1 - len(pieces))
+    write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
+
+
+def _lines(text: Sequence[str]) -> Iterator[str]:
+    for line in text:
+        if line.strip():
+            yield line
+
+
+def wants_split(sources: Sequence[str], targets: Sequence[str]) -> bool:
+    """Whether the two sides are written in different scripts, so that sharing pieces would only waste them."""
+    return _script(sources[:2000]) != _script(targets[:2000])
+
+
+def _script(text: Sequence[str]) -> str:
+    """The script most letters belong to; Han, kana and Hangul count as one."""
+    counts: dict[str, int] = {}
+    for letter in "".join(text):
+        if letter.isalpha():
+            script = unicodedata.name(letter, "?").split(" ")[0]
+            script = "CJK" if script in {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"} else script
+            counts[script] = counts.get(script, 0) + 1
+    return max(counts, key=lambda name: counts[name]) if counts else "?"
+
+
+def _refusal(message: str, config: TokenizerConfig) -> str:
+    """SentencePiece's message, which names its own source lines and options, in terms of ours."""
+    if few := re.search(r"required_chars\D+(\d+) vs (\d+)", message):
+        return (
+            f"tokenizer.vocab_size is {config.vocab_size}: the characters of the text alone need "
+            f"{int(few[2]) + config.vocab_size - int(few[1])}: raise it, or lower tokenizer.character_coverage"
+        )
+    if "sentences_.empty" in message:
+        return "the tokenizer has no text to learn from: raise tokenizer.sample, or look at the corpus"
+    reason = " ".join(re.sub(r"\S*\.cc\(\d+\)|INTERNAL:|INVALID_ARGUMENT:", "", message).split())
+    return (
+        f"SentencePiece cannot learn {config.vocab_size} pieces (tokenizer.vocab_size) from this text: {reason[:200]}"
+    )

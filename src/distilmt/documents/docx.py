@@ -1,0 +1,238 @@
+"""Word documents: the text of paragraphs in the body, tables, headers, footers, notes, comments and charts.
+
+Elements go by their local names, in either namespace of Office Open XML (transitional and strict). Only parts whose
+text changes are written anew; every other part of the package is copied byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any
+
+from distilmt.documents import Translate
+from distilmt.documents.docx_package import opened, root_of, text_parts
+from distilmt.documents.inline import translate_units
+from distilmt.documents.segments import Mark, Unit, gaps, text_of
+from distilmt.utils.errors import UserError
+
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+_BREAKS = frozenset({"br", "cr", "tab", "ptab"})
+_NO_TEXT = frozenset(["pPr", "rPr", "del", "moveFrom", "instrText", "delText", "sdtPr", "tblPr", "endParaRPr"])
+_INSIDE = frozenset(
+    ["r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml", "dir", "bdo"]
+)
+_MERGE = re.compile(r"\s*(?:MERGEFIELD|DOCPROPERTY|DOCVARIABLE)\b", re.IGNORECASE)
+# Names of styles for code, as Word, LibreOffice and pandoc have them.
+_CODE = re.compile(r"(?i)verbatim|code|source|preformatted|teletype")
+_MANY, _TINY = 200, 4  # More changes of look than that, after fewer characters each, are the scanner's, not a writer's.
+
+
+def translate_docx(data: bytes, translate: Translate) -> bytes:
+    """Translate a Word document.
+
+    Args:
+        data: the file. Runs, styles, tables, fields and notes keep their places; text marked as deleted is left.
+        translate: as in `translate_document`.
+
+    Raises:
+        UserError: lxml is missing, or it is not a .docx file, or bigger unpacked than 64 MiB.
+    """
+    package = opened(data)
+    infos = package.infolist()
+    main, names = text_parts(package)
+    roots = {info.filename: root_of(package, info) for info in infos if info.filename in names}
+    if main not in roots:
+        raise UserError("not a Word document (word/document.xml is missing): save it as .docx")
+    texts = [(name, text) for name, root in roots.items() for text in _texts(root)]
+    said = translate_units([text.unit for _, text in texts], translate, strict=True)
+    changed = {name for (name, text), unit in zip(texts, said, strict=True) if text.write(unit)}
+    if not changed:
+        return data
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as target:
+        for info in infos:
+            content = _written(roots[info.filename]) if info.filename in changed else package.read(info)
+            target.writestr(info, content, info.compress_type)
+    return made.getvalue()
+
+
+def _written(root: Any) -> bytes:
+    from lxml import etree
+
+    return bytes(etree.tostring(root.getroottree(), xml_declaration=True, encoding="UTF-8", standalone=True))
+
+
+@dataclass
+class _Text:
+    """A paragraph, or what is between two of its tabs or line breaks."""
+
+    unit: Unit = field(default_factory=list)
+    nodes: list[list[Any]] = field(default_factory=lambda: [[]])
+    """For every gap of the unit the text nodes that hold it."""
+
+    def mark(self, kind: Any, shown: str = "") -> None:
+        self.unit.append(Mark(kind, "", shown))
+        self.nodes.append([])
+
+    def write(self, said: Unit) -> bool:
+        """Put a translation into the nodes; returns whether there is any change."""
+        changed = False
+        for before, after, nodes in zip(gaps(self.unit), gaps(said), self.nodes, strict=True):
+            text = text_of(after)
+            if not nodes or text == text_of(before):
+                continue
+            changed = True
+            texts = [node for node in nodes if _local(node) == "t"]
+            hyphens = [node for node in nodes if _local(node) == "noBreakHyphen"]
+            kept = bool(hyphens) and text_of(before).count("-") == len(hyphens)
+            for node in nodes:
+                if _local(node) != "t":
+                    _removed(node)
+                node.text = ""
+            texts[0].text = ""
+            _fill(texts[0], text.split("-") if kept else [text])
+        return changed
+
+
+def _removed(node: Any) -> None:
+    node.getparent().remove(node)
+
+
+def _fill(node: Any, parts: Sequence[str]) -> None:
+    """Put a text into a node; between its parts stand hyphens at which no line breaks."""
+    for part in parts:
+        if part is not parts[0]:
+            parent, at = node.getparent(), node.getparent().index(node) + 1
+            parent.insert(at, node.makeelement(node.tag.replace("}t", "}noBreakHyphen")))
+            node = node.makeelement(node.tag)
+            parent.insert(at + 1, node)
+        node.text = part
+        if part != part.strip():
+            node.set(_SPACE, "preserve")
+
+
+def _local(node: Any) -> str:
+    """An element's name without its namespace; empty for a comment."""
+    return str(node.tag).rpartition("}")[2] if isinstance(node.tag, str) else ""
+
+
+def _texts(root: Any) -> list[_Text]:
+    found: list[_Text] = []
+    for paragraph in root.iter("{*}p"):
+        if _is_code(paragraph, "p"):
+            continue
+        items = _items(paragraph)
+        for broken, part in groupby(items, lambda item: item[0] == "break"):
+            if not broken:
+                found.append(_text(list(part)))
+    return found
+
+
+def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What stands in a paragraph, in order.
+
+    `text` with its node and look, `code`, `field` (a name that is filled in), `symbol`, `break`, or `point` (a note, a
+    picture …).
+    """
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [(child, ()) for child in reversed(paragraph)]
+    fields: list[str] = []  # Instructions of the fields that are open; those of a shown result end with "|".
+    while waiting:
+        node, above = waiting.pop()
+        name = _local(node)
+        if name == "fldChar":
+            _follow(fields, next((v for k, v in node.attrib.items() if k.endswith("fldCharType")), ""))
+        elif name == "instrText" and fields:
+            fields[-1] += node.text or ""
+        if name in _NO_TEXT or not name:
+            continue
+        if name in ("t", "noBreakHyphen", "softHyphen"):
+            merged = any(_MERGE.match(field) for field in fields)
+            yield "field" if merged else "code" if _is_code(node.getparent(), "r") else "text", node, above
+        elif name in _BREAKS:
+            yield "break", node, None
+        elif name == "sym":
+            yield "symbol", node, None
+        elif name == "fldSimple" and _MERGE.match(next((v for k, v in node.attrib.items() if k.endswith("instr")), "")):
+            yield "field", node, above
+        elif name in _INSIDE:
+            look = (*above, _look(node)) if name == "r" else (*above, id(node))
+            waiting += [(child, look) for child in reversed(node)]
+        elif not _unseen(name):
+            yield "point", node, None
+
+
+def _follow(fields: list[str], kind: str) -> None:
+    if kind == "begin":
+        fields.append("")
+    elif kind == "end" and fields:
+        fields.pop()
+
+
+def _is_code(node: Any, kind: str) -> bool:
+    """Whether a run (`r`) or a paragraph (`p`) has a style for code."""
+    style = node.find(f"{{*}}{kind}Pr/{{*}}{kind}Style")
+    return style is not None and any(_CODE.search(value) for key, value in style.attrib.items() if key.endswith("val"))
+
+
+def _look(run: Any) -> Any:
+    """What tells how a run looks; the languages and ids that Word notes for itself are no part of it."""
+    properties = run.find("{*}rPr")
+    if properties is None:
+        return ()
+    own = [node for node in properties if _local(node) not in ("lang", "noProof", "")]
+    return tuple((node.tag, *sorted(node.attrib.items())) for node in own)
+
+
+def _unseen(name: str) -> bool:
+    """Bookmarks and the like: they may stand between any words, and split none."""
+    return name in ("proofErr", "lastRenderedPageBreak") or name.startswith("permS")
+
+
+def _string(node: Any) -> str:
+    """What a text node, or the element of a hyphen, adds to the text."""
+    name = _local(node)
+    return "-" if name == "noBreakHyphen" else (node.text or "") if name == "t" else ""
+
+
+def _same_looks(items: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+    """Texts of one look, where it changes every few characters and no more can be made of that."""
+    looks = [(len(_string(node)), look) for kind, node, look in items if kind == "text"]
+    changes = sum(a[1] != b[1] for a, b in pairwise(looks))
+    if changes <= _MANY or sum(length for length, _ in looks) > _TINY * changes:
+        return list(items)
+    return [(kind, node, () if kind == "text" else look) for kind, node, look in items]
+
+
+def _text(items: Sequence[tuple[str, Any, Any]]) -> _Text:
+    """Runs of the look that most of the text has are plain; others become a text between two marks."""
+    weights: dict[Any, int] = {}
+    items = _same_looks(items)
+    for kind, node, look in items:
+        if kind == "text":
+            weights[look] = weights.get(look, 0) + len(_string(node))
+    common = max(weights, key=lambda look: weights[look], default=None)
+    text = _Text()
+    for (kind, look), run in groupby(items, lambda item: (item[0], item[2])):
+        nodes = [node for _, node, _ in run]
+        if kind == "point":
+            for _ in nodes:
+                text.mark("point")
+            continue
+        if kind == "symbol" or (kind in ("code", "field")):
+            text.mark("kept", "".join("".join(node.itertext()) for node in nodes).strip() or "X")
+            continue
+        if not any(_local(node) == "t" for node in nodes):  # a hyphen alone between two looks
+            text.mark("point")
+            continue
+        if look != common:
+            text.mark("open")
+        text.unit.append("".join(map(_string, nodes)))
+        text.nodes[-1] += nodes
+        if look != common:
+            text.mark("close")
+    return text

@@ -1,0 +1,145 @@
+"""The character encoding of a document: by its byte order mark, as somebody names it, or as it declares it itself."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from distilmt.documents.html_charset import declared_encoding
+from distilmt.utils.errors import UserError
+
+# UTF-32 before UTF-16: its mark for little-endian begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_PO_CHARSET = re.compile(r'^("Content-Type: [^"\n]{0,99}charset=)([\w.:-]+)', re.MULTILINE)
+_REMEDY = "name its encoding with --encoding, such as --encoding cp1252"
+# Formats in which a character that an encoding lacks has another way to be written.
+_REFERENCES = (".html", ".htm", ".md", ".markdown", ".vtt")
+_PLAIN = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-", 0x2026: "...", 0xA0: " "}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A document's text, and how a text is written in its encoding."""
+
+    text: str
+    encode: Callable[[str], bytes]
+
+
+def python_encoding(name: str) -> str:
+    """The codec that a person names.
+
+    Raises:
+        UserError: Python has none of that name for text.
+    """
+    try:
+        "a".encode(name)
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        raise UserError(f"--encoding {name!r} is not known: name one such as utf-8, cp1252 or shift_jis") from None
+
+
+def decoded(data: bytes, suffix: str, encoding: str | None = None) -> Decoded:
+    """Read a document.
+
+    Args:
+        data: its content.
+        suffix: the ending that tells its kind.
+        encoding: of a document without a byte order mark; None takes what it declares, else UTF-8.
+
+    Raises:
+        UserError: it is not in that encoding, or holds NUL as no document does. Writing raises it too, where a
+            character has no place in the encoding.
+    """
+    mark, name = next(((m, n) for m, n in _MARKS if data.startswith(m)), (b"", ""))
+    name = name or (python_encoding(encoding) if encoding else "") or _declared(data, suffix) or "utf-8"
+    text = _text(data, mark, name)
+    # Files of old Macs end lines at CR alone, which no format reads.
+    old = "\r" in text and "\n" not in text
+    read = text.replace("\r", "\n") if old else text
+
+    def encode(made: str) -> bytes:
+        made = made.replace("\n", "\r") if old else made
+        return mark + _encoded(made, name, suffix, text)
+
+    return Decoded(read, encode)
+
+
+def _declared(data: bytes, suffix: str) -> str | None:
+    """What a page or a message catalogue declares; what is UTF-8 all the same is UTF-8."""
+    if suffix in (".html", ".htm"):
+        return declared_encoding(data)
+    if suffix == ".po" and (match := _PO_CHARSET.search(data[:20_000].decode("latin-1"))):
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            try:
+                return codecs.lookup(match[2]).name
+            except LookupError:
+                return None
+    return None
+
+
+def _text(data: bytes, mark: bytes, name: str) -> str:
+    try:
+        text = data[len(mark) :].decode(name)
+    except UnicodeDecodeError as error:
+        start = error.start + len(mark)
+        line = data.count(b"\n", 0, start) + 1
+        shown = "UTF-8" if name == "utf-8" else name
+        raise UserError(f"not {shown} at byte {start} (line {line}): {_REMEDY}, or convert it") from None
+    except LookupError:
+        raise UserError(f"cannot be read as {name}: {_REMEDY}") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UserError(
+            f"holds NUL characters (line {line}), as no text does: {_REMEDY.replace('cp1252', 'utf-16-le')}"
+        )
+    return text
+
+
+def _encoded(made: str, name: str, suffix: str, source: str) -> bytes:
+    if suffix == ".po" and name != "utf-8":
+        made = _with_charset_of(source, made)
+    if suffix in _REFERENCES:
+        return made.encode(name, "xmlcharrefreplace")
+    if suffix == ".json":
+        made = "".join(c if _has(c, name) else _escape(c) for c in made)
+    made = made.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+    made = "".join(c if _has(c, name) else _PLAIN.get(ord(c), c) for c in made) if not made.isascii() else made
+    try:
+        return made.encode(name)
+    except UnicodeEncodeError as error:
+        if suffix == ".po":
+            return _PO_CHARSET.sub(r"\g<1>UTF-8", made, count=1).encode()
+        lost = made[error.start]
+        raise UserError(
+            f"the translation has {lost!r} (U+{ord(lost):04X}), which {name} lacks: convert the file to UTF-8"
+        ) from None
+
+
+def _with_charset_of(source: str, made: str) -> str:
+    match = _PO_CHARSET.search(source)
+    return _PO_CHARSET.sub(lambda m: m[1] + match[2], made, count=1) if match else made
+
+
+def _escape(character: str) -> str:
+    raw = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{raw[i : i + 2].hex()}" for i in range(0, len(raw), 2))
+
+
+def _has(character: str, name: str) -> bool:
+    if character.isascii() or name.startswith("utf"):
+        return True
+    try:
+        character.encode(name)
+        return True
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,149 @@
+"""Messages of programs (gettext): what has no translation yet gets one."""
+
+from __future__ import annotations
+
+import gettext
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from distilmt.documents import Translate, languages_of
+from distilmt.documents.placeholders import PROGRAM, Grammar, directives
+from distilmt.documents.program_strings import String, translate_strings
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+
+# Not that of a head without a line in it.
+_EMPTY = re.compile(
+    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d{1,2}\])?)[ \t]+""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
+    re.MULTILINE,
+)
+_FOLDED = re.compile(r'^msg(?:id|str)(?:_plural)? ""\r?\n"(?!.*\\n"\r?$)', re.MULTILINE)
+_PLURALS = re.compile(r"plural=([^;\n]{1,500})")
+_MANY = 1000  # numbers that a plural formula is tried with
+# Format flags of gettext whose directives begin with a percent sign and end with a letter.
+_PERCENT = frozenset(
+    {"c", "objc", "python", "php", "perl", "ruby", "lua", "tcl", "awk", "elisp", "librep", "javascript"}
+)
+_PERCENT |= {"java-printf", "object-pascal", "go", "gcc-internal", "gfc-internal", "d", "modula2"}
+_NUMBERED = frozenset({"qt", "qt-plural", "kde", "kde-kuit", "boost", "smalltalk", "ycp"})
+_TILDE = frozenset({"lisp", "scheme"})
+
+
+class _Lines(str):
+    """A text whose lines end as gettext's do. polib takes U+0085, U+2028, form feeds and the like for ends too."""
+
+    def splitlines(self, keepends: bool = False) -> list[str]:
+        """Lines that end at LF or CRLF alone."""
+        return re.findall(r"[^\n]*\n|[^\n]+", self) if keepends else re.split(r"\r?\n", self)
+
+
+def translate_po(text: str, translate: Translate) -> str:
+    """Fill the empty translations of a PO file; those that are there, fuzzy and obsolete ones stay.
+
+    polib reads the file. It would write it anew in an order of its own, so the lines go into the text as it stands. A
+    translation without the directives of its message stays empty: programs would crash, and msgfmt refuses it.
+
+    Raises:
+        UserError: polib is missing, or it is not a PO file.
+    """
+    catalogue = _parsed(text)
+    wanted = list(_wanted(catalogue))
+    places = list(_EMPTY.finditer(text))
+    if len(places) != len(wanted):
+        raise UserError("an entry of it is written in a way that is not known: run it through msgcat first")
+    sources = list(dict.fromkeys(source for source in wanted if source))
+    translations = dict(zip(sources, translate_strings(sources, translate), strict=True))
+    folded = _FOLDED.search(text) is not None
+    parts, end = [], 0
+    for place, source in zip(places, wanted, strict=True):
+        translation = translations[source] if source else None
+        if translation:
+            parts += [text[end : place.start()], _line(place[1], translation, folded, "\r\n" in text[:1000])]
+            end = place.end()
+    languages = languages_of(translate)
+    return _in_utf8(_in_language("".join([*parts, text[end:]]), languages[1] if languages else ""))
+
+
+def _in_language(text: str, target: str) -> str:
+    """The head of a template leaves the language empty; one that is there stays."""
+    return (
+        re.sub(r'^("Language:) ?(?=\\n"\r?$)', rf"\1 {target}", text, count=1, flags=re.MULTILINE) if target else text
+    )
+
+
+def _in_utf8(text: str) -> str:
+    """The head of a file tells its encoding; new files are said to be in ASCII."""
+    if text.isascii():
+        return text
+    return re.sub(r'^("Content-Type: [^"\n]{0,99}charset=)[\w.-]+', r"\1UTF-8", text, count=1, flags=re.MULTILINE)
+
+
+def grammar_of(flags: list[str]) -> Grammar:
+    """Which placeholders an entry has by its format flags, such as `c-format`; those of any program if it has none."""
+    formats = {flag.removesuffix("-format") for flag in flags if flag.endswith("-format")}
+    if formats & _PERCENT:
+        return Grammar(program=bool(formats & {"php", "ruby"}), printf="full")
+    if formats & _NUMBERED:
+        return Grammar(printf="none", qt=True)
+    if formats & _TILDE:
+        return Grammar(printf="none", tilde=True)
+    return Grammar(program=True, printf="none", qt=False) if "no-c" in formats else PROGRAM
+
+
+def _wanted(catalogue: Any) -> Iterator[String | None]:
+    """For every empty translation, in the order of the file, what is to be translated; None to leave it empty."""
+    form_of = _plural_form(catalogue.metadata.get("Plural-Forms", ""))
+    for entry in catalogue:
+        if entry.obsolete:
+            continue
+        left = "fuzzy" in entry.flags
+        grammar, place = grammar_of(entry.flags), f"line {entry.linenum}"
+        if not entry.msgid_plural:
+            yield from [None if left else String(entry.msgid, grammar, place)] if not entry.msgstr else []
+            continue
+        forms = sorted(entry.msgstr_plural)
+        one, many = directives(entry.msgid, grammar), directives(entry.msgid_plural, grammar)
+        may_differ = one == many or (not one - many and _is_for_one(form_of))
+        for form in forms:
+            single = len(forms) > 1 and form_of(1) == form and may_differ
+            source = String(entry.msgid if single else entry.msgid_plural, grammar, place)
+            yield from [None if left else source] if not entry.msgstr_plural[form] else []
+
+
+def _plural_form(header: str) -> Callable[[int], int]:
+    """The form of a number by the head of the catalogue; that of English if it tells none that can be read."""
+    match = _PLURALS.search(header)
+    try:
+        form_of = gettext.c2py(match[1].strip()) if match else None  # type: ignore[attr-defined]
+        return form_of if form_of and form_of(1) is not None else lambda n: int(n != 1)
+    except (ValueError, ZeroDivisionError, RecursionError):
+        return lambda n: int(n != 1)
+
+
+def _is_for_one(form_of: Callable[[int], int]) -> bool:
+    """Whether 1 has a form of its own, whose text may leave the number out."""
+    return all(form_of(n) != form_of(1) for n in range(_MANY) if n != 1)
+
+
+def _line(name: str, translation: str, folded: bool, crlf: bool) -> str:
+    """A translation as gettext writes it, folded if the file is."""
+    import polib
+
+    whole = polib.POEntry(msgid="x", msgstr=translation).__unicode__(78 if folded else 10**9)
+    line = name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
+    return line.replace("\n", "\r\n") if crlf else line
+
+
+def _parsed(text: str) -> Any:
+    try:
+        import polib
+    except ImportError:
+        raise UserError(f"reading .po files needs polib: {install_command('documents')}") from None
+    # polib takes a text without an entry in it for the name of a file to open.
+    if not re.search(r'^\s*(?:msgctxt|msgid)\s+"', text, re.MULTILINE):
+        raise UserError("not a PO file: it has no line that starts with msgid")
+    try:
+        return polib.pofile(_Lines(f"{text}\n"))
+    except (OSError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
+        raise UserError(f"not a PO file that polib can read ({' '.join(str(error).split())[:200]}): mend it") from None

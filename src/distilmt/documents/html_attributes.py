@@ -1,0 +1,129 @@
+"""Attributes of HTML that people read, or that name the language of a page."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from distilmt.documents.html_tokenizer import Piece
+
+_READ_NAMES = """
+    alt title placeholder label aria-label aria-description aria-placeholder aria-roledescription aria-valuetext
+"""
+_READ = frozenset(_READ_NAMES.split())
+_DESCRIPTIONS = re.compile(r"(?:[a-z]{2,9}[:.])?(?:description|title)|(?:og|twitter):image:alt", re.IGNORECASE)
+_BUTTONS = frozenset(("submit", "button", "reset"))
+# Class names and elements of fonts whose ligatures are drawn as icons: `<i class="material-icons">delete</i>`.
+_ICON_CLASS = re.compile(
+    r"(?:material-(?:icons|symbols)|glyphicon|fa[srlbdt]?|bi|mdi|ti|ion|ph|ri|la[srb]?|uil|bx[sl]?|oi|octicon|lnr|icofont|iconfont"
+    r"|codicon|feather|fluent|symbols?)(?:-.*)?|(?:.*[-_])?icons?(?:[-_].*)?",
+    re.IGNORECASE,
+)
+_ICON_ELEMENT = re.compile(r"(?:[\w]+-)*icons?(?:-[\w]+)*|mat-icon", re.IGNORECASE)
+_LIGATURE = re.compile(r"\s*(?:[a-z0-9]+(?:[_-][a-z0-9]+)*|[\ue000-\uf8ff])?\s*")
+RIGHT_TO_LEFT = frozenset(["ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi"])
+_TERRITORIES = {
+    **{"en": "US", "sv": "SE", "da": "DK", "cs": "CZ", "uk": "UA", "ja": "JP", "zh": "CN", "ko": "KR", "el": "GR"},
+    **{"et": "EE", "sl": "SI", "he": "IL", "fa": "IR", "hi": "IN", "vi": "VN", "ar": "AR", "nb": "NO", "ca": "ES"},
+    **{"eu": "ES", "gl": "ES", "ga": "IE", "ms": "MY", "sq": "AL", "sr": "RS", "be": "BY", "ka": "GE", "pt": "PT"},
+}
+
+
+def values(piece: Piece) -> dict[str, str]:
+    """The attributes of a tag: what stands first counts."""
+    result: dict[str, str] = {}
+    for name, match in piece.attributes:
+        result.setdefault(name, html.unescape(unquoted(match[2] or "")))
+    return result
+
+
+def unquoted(value: str) -> str:
+    """A value as it stands, without its quotes."""
+    return value[1:-1] if value[:1] in ("'", '"') else value
+
+
+def is_untranslated(piece: Piece) -> bool:
+    """Whether a page wants an element left as it is."""
+    if "translate" not in piece.raw.lower():
+        return False
+    found = values(piece)
+    return found.get("translate", "").lower() == "no" or "notranslate" in found.get("class", "").split()
+
+
+def is_icon(piece: Piece, text: str) -> bool:
+    """Whether an element with this text is drawn as an icon by a font."""
+    if not _LIGATURE.fullmatch(text):
+        return False
+    found = values(piece)
+    classes = (found.get("class") or found.get("classname", "")).split()
+    return bool(_ICON_ELEMENT.fullmatch(piece.name)) or any(_ICON_CLASS.fullmatch(name) for name in classes)
+
+
+def readable(piece: Piece) -> Iterator[re.Match[str]]:
+    """The attributes of a tag that people read."""
+    if "=" not in piece.raw:
+        return
+    found = list(piece.attributes)
+    read = set(_READ)
+    if piece.name in ("meta", "input"):
+        named = values(piece)
+        if any(_DESCRIPTIONS.fullmatch(named.get(key, "")) for key in ("name", "property", "itemprop")):
+            read.add("content")
+        if piece.name == "input" and named.get("type", "").lower() in _BUTTONS and "name" not in named:
+            read.add("value")
+    yield from (match for name, match in found if name in read and match[2])
+
+
+def is_sent(piece: Piece) -> bool:
+    """Whether a tag is a button whose caption a form sends: a program may compare it."""
+    if piece.name != "input" or "=" not in piece.raw:
+        return False
+    named = values(piece)
+    is_button = named.get("type", "").lower() in _BUTTONS and "name" in named
+    return is_button and any(c.isalpha() for c in named.get("value", ""))
+
+
+def with_values(piece: Piece, changes: list[tuple[re.Match[str], str]]) -> str:
+    """A tag with other values, in order; those without quotes get some."""
+    parts, end = [], 0
+    for match, value in changes:
+        quote = match[2][0] if match[2][0] in "\"'" else '"'
+        escaped = html.escape(value, quote=False).replace(quote, "&quot;" if quote == '"' else "&#39;")
+        parts += [piece.raw[end : match.start(2)], quote, escaped, quote]
+        end = match.end(2)
+    return "".join([*parts, piece.raw[end:]])
+
+
+def in_language(piece: Piece, source: str, target: str) -> str:
+    """A tag that names the target language where it named the source: `lang`, `og:locale`, and `dir` of the page."""
+    changes: list[tuple[re.Match[str], str]] = []
+    found = list(piece.attributes)
+    named = values(piece)
+    is_locale = piece.name == "meta" and named.get("property", "").lower() == "og:locale"
+    is_language = piece.name == "meta" and named.get("http-equiv", "").lower() == "content-language"
+    direction = "rtl" if _base(target) in RIGHT_TO_LEFT else "ltr"
+    for name, match in found:
+        value = unquoted(match[2] or "")
+        if name == "dir" and piece.name == "html" and value.lower() in ("ltr", "rtl") and value.lower() != direction:
+            changes.append((match, direction))
+        elif _base(value) != _base(source):
+            continue
+        elif name in ("lang", "xml:lang") or (is_language and name == "content"):
+            changes.append((match, target))
+        elif is_locale and name == "content":
+            changes.append((match, _locale(target)))
+    raw = with_values(piece, changes)
+    if piece.name == "html" and direction == "rtl" and "dir" not in named:
+        raw = f'{raw[: len("<html")]} dir="rtl"{raw[len("<html") :]}'
+    return raw
+
+
+def _base(code: str) -> str:
+    return re.split("[-_]", code.lower())[0]
+
+
+def _locale(code: str) -> str:
+    base, _, region = code.replace("-", "_").partition("_")
+    region = region or _TERRITORIES.get(base, base.upper() if len(base) == 2 else "")
+    return f"{base}_{region}" if region else base

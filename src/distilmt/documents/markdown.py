@@ -1,0 +1,243 @@
+"""Markdown (CommonMark with tables, footnotes, definition lists, boxes): paragraphs, headings, lists and tables.
+
+markdown-it-py tells where text is and, afterwards, whether the translation reads as the same structure. What would not
+is escaped, and left as it was if that does not help.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from distilmt.documents import Translate, report_of
+from distilmt.documents.captions import PROSE, translate_captions
+from distilmt.documents.html import translate_attributes, translated_pieces
+from distilmt.documents.html_tokenizer import Piece, pieces
+from distilmt.documents.inline import translate_units
+from distilmt.documents.markdown_blocks import head_end, mask_blocks
+from distilmt.documents.markdown_inline import Inline, read_inline, written
+from distilmt.documents.markdown_structure import Structure
+from distilmt.documents.markdown_titles import titles_of_references, translate_titles, translated_titles
+from distilmt.documents.page_heads import skip_head
+from distilmt.documents.segments import Unit, text_of
+from distilmt.documents.templates import Masked
+
+# A longer paragraph is cut: markdown-it's time grows with the square of the length of some.
+_LONGEST = 5000
+_TRIED = 2_000_000  # characters that are parsed in all to find the texts that would change the structure
+
+
+@dataclass
+class _Text:
+    """A text of the file: where it is, and how it is written."""
+
+    start: int
+    end: int
+    raw: str
+    kind: str
+    """`text`, `cell`, `quoted` (the title of a box), `title` (of a reference) or `html`."""
+
+
+def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) -> str:
+    """Translate a Markdown file.
+
+    Args:
+        text: the file; its head (YAML, TOML or JSON), code, HTML tags, link targets, shortcodes and the like stay as
+            they are.
+        translate: as in `translate_document`.
+        is_mdx: the file is MDX: expressions in braces, imports and exports are a program's.
+
+    Raises:
+        UserError: markdown-it-py is missing.
+    """
+    structure = Structure()
+    head = head_end(text)
+    masks = mask_blocks(text[head:], is_mdx)
+    body = masks.text
+    texts = _with_titles(structure, body, list(_texts(structure, body)))
+    inlines = {
+        i: read_inline(t.raw, structure.references, masks)
+        for i, t in enumerate(texts)
+        if t.kind not in ("html", "title")
+    }
+    skip_head(text[:head], translate)
+    _skip_pages(list(inlines.values()), translate)
+    _translate_tags(list(inlines.values()), masks, translate)
+    translate_titles(list(inlines.values()), masks, translate)
+    translate_captions(_shown_masks(texts, list(inlines.values()), masks), masks, translate)
+    titles = iter(translated_titles([t.raw for t in texts if t.kind == "title"], masks, translate))
+    units = dict(zip(inlines, translate_units([inline.unit for inline in inlines.values()], translate), strict=True))
+    made: list[str] = []
+    for number, source in enumerate(texts):
+        if source.kind == "html":
+            made.append(translated_pieces(masks, source.raw, translate))
+        elif source.kind == "title":
+            made.append(next(titles))
+        else:
+            made.append(_written(structure, source, inlines[number], units[number], translate))
+    return text[:head] + masks.restored(_settled(structure, body, texts, made, translate))
+
+
+def _lines(body: str) -> tuple[list[str], list[int]]:
+    """Lines with their ends, and where each begins."""
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", body)
+    return lines, [0, *accumulate(map(len, lines))]
+
+
+def _with_titles(structure: Structure, body: str, texts: list[_Text]) -> list[_Text]:
+    """The texts of a file with the titles of its references between them."""
+    spans = titles_of_references(structure.definitions, *_lines(body))
+    result: list[_Text] = []
+    for text in sorted([*texts, *(_Text(a, b, body[a:b], "title") for a, b in spans)], key=lambda t: t.start):
+        if not result or text.start >= result[-1].end:
+            result.append(text)
+    return result
+
+
+def _shown_masks(texts: Sequence[_Text], inlines: Sequence[Inline], masks: Masked) -> Iterator[int]:
+    """Numbers of the masks that stand in texts: those in code are left out."""
+    for text in texts:
+        if text.kind == "html":
+            yield from masks.numbers(text.raw)
+    for inline in inlines:
+        for mark in inline.marks:
+            if masks.has_masks(mark.raw) and mark.kind in ("kept", "point") and not mark.raw.startswith("`"):
+                yield from masks.numbers(mark.raw)
+
+
+def _skip_pages(inlines: Sequence[Inline], translate: Translate) -> None:
+    """Count links whose text is the name of a page (`[[Page name]]`)."""
+    raws = [mark.raw for inline in inlines for mark in inline.marks if mark.raw.startswith("[[")]
+    if count := sum(PROSE.search(raw) is not None for raw in raws if raw.endswith("]]")):
+        report_of(translate).skip("it is the name of a page that a link leads to", count=count)
+
+
+def _texts(structure: Structure, body: str) -> Iterator[_Text]:
+    """Where the file has text: from the first to the last line of every paragraph, heading and cell."""
+    lines, starts = _lines(body)
+    last, inside = 0, ""
+    for token in structure.blocks(body):
+        if token.type in ("table_open", "admonition_title_open"):
+            inside = token.type
+        elif token.type in ("table_close", "admonition_title_close"):
+            inside = ""
+        kind = {"table_open": "cell", "admonition_title_open": "quoted"}.get(inside, "text")
+        span = None
+        if token.type == "inline" and token.map and token.content.strip():
+            if kind == "text":
+                span = _span(token, lines, starts)
+            else:
+                content = token.content if kind == "cell" else f'"{token.content}"'
+                span = _in_line(content, lines[token.map[0]], starts[token.map[0]], last)
+                span = (span[0] + 1, span[1] - 1) if span and kind == "quoted" else span
+        elif token.type == "html_block" and token.map:
+            kind = "html"
+            span = starts[token.map[0]], starts[min(token.map[1], len(lines))]
+        if span and span[0] >= last:
+            last = span[1]
+            yield from _cut(_Text(*span, body[span[0] : span[1]], kind))
+
+
+def _in_line(content: str, line: str, start: int, last: int) -> tuple[int, int] | None:
+    """A cell stands behind the one before it; a bar in it is escaped."""
+    for written_as in (content, content.replace("|", "\\|")):
+        if (at := line.find(written_as, max(0, last - start))) >= 0:
+            return start + at, start + at + len(written_as)
+    return None
+
+
+def _span(token: Any, lines: list[str], starts: list[int]) -> tuple[int, int] | None:
+    contents = token.content.split("\n")
+    top, bottom = token.map[0], token.map[0] + len(contents) - 1
+    if bottom >= len(lines):
+        return None
+    at, closed = lines[top].rfind(contents[0]), lines[bottom].rfind(contents[-1])
+    if min(at, closed) < 0:
+        return None
+    return starts[top] + at, starts[bottom] + closed + len(contents[-1])
+
+
+def _cut(text: _Text) -> Iterator[_Text]:
+    """A text in pieces of a length that markdown-it takes in good time: at line ends, else at spaces."""
+    if text.kind == "html" or len(text.raw) <= _LONGEST:
+        yield text
+        return
+    at = 0
+    while at < len(text.raw):
+        end = min(len(text.raw), at + _LONGEST)
+        if end < len(text.raw):
+            middle = at + _LONGEST // 2
+            cuts = [text.raw.rfind(sign, middle, end) for sign in ("\n", ". ", " ")]
+            end = next((cut + 1 for cut in cuts if cut >= 0), end)
+        raw = text.raw[at:end]
+        core = raw.strip(" \t\r\n>")
+        begin = text.start + at + (raw.find(core) if core else 0)
+        yield _Text(begin, begin + len(core), core, text.kind)
+        at = end
+
+
+def _translate_tags(inlines: Sequence[Inline], masks: Masked, translate: Translate) -> None:
+    """Translate what people read of the attributes of tags in texts."""
+    found: list[tuple[Inline, int, Piece]] = []
+    for inline in inlines:
+        for number, mark in enumerate(inline.marks):
+            if mark.raw.startswith("<") and "=" in mark.raw and mark.kind in ("open", "point"):
+                parts = pieces(mark.raw)
+                if len(parts) == 1 and parts[0].kind in ("start", "void"):
+                    found.append((inline, number, parts[0]))
+    translate_attributes([piece for _, _, piece in found], masks, translate)
+    for inline, number, piece in found:
+        inline.tags[number] = piece.raw
+
+
+def _written(structure: Structure, text: _Text, source: Inline, unit: Unit, translate: Translate) -> str:
+    """A translation as Markdown: as it is, or escaped if it would read as something else, or the source at worst."""
+    made = written(source, unit, False, text.kind)
+    if made == text.raw:
+        return made
+    report = report_of(translate)
+    wanted = structure.inline(text.raw)
+    for is_escaped in (False, True):
+        made = written(source, unit, is_escaped, text.kind)
+        if structure.inline(made) == wanted:
+            report.translated += text_of(unit) != text_of(source.unit)
+            return made
+    report.skip("the translation would read as other markup")
+    return text.raw
+
+
+def _settled(structure: Structure, body: str, texts: Sequence[_Text], made: Sequence[str], translate: Translate) -> str:
+    """The file with its translations, without those that would change its structure."""
+    chosen = [text.raw for text in texts]
+    if chosen == list(made):
+        return body
+    wanted = structure.outline(body)
+    tries = max(8, min(64, _TRIED // max(1, len(body))))
+    spans = [(0, len(texts))]
+    while spans:
+        low, high = spans.pop()
+        trial = [*chosen[:low], *made[low:high], *chosen[high:]]
+        if trial == chosen:
+            continue
+        tries -= 1
+        if tries >= 0 and structure.outline(_filled(body, texts, trial)) == wanted:
+            chosen = trial
+        elif tries > 0 and high - low > 1:
+            middle = (low + high) // 2
+            spans += [(middle, high), (low, middle)]
+    left = sum(a != b for a, b in zip(chosen, made, strict=True))
+    if left:
+        report_of(translate).skip("the translation would change the blocks of the file", count=left)
+        report_of(translate).translated -= left
+    return _filled(body, texts, chosen)
+
+
+def _filled(body: str, texts: Sequence[_Text], made: Sequence[str]) -> str:
+    parts, at = [], 0
+    for text, translation in zip(texts, made, strict=True):
+        parts += [body[at : text.start], translation]
+        at = text.end
+    return "".join([*parts, body[at:]])

@@ -1,0 +1,271 @@
+"""Blocks of Markdown that CommonMark does not know: masked, so that markdown-it takes none of them for text.
+
+Directives of MyST, Docusaurus, VuePress and pandoc (`:::note Title`), tabs of MkDocs, alerts of GitHub, shortcodes of
+Hugo and statements of Liquid, formulas, and what MDX adds: imports, exports, expressions in braces.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from distilmt.documents.templates import Masked, expressions, masked
+
+_HEAD = re.compile(r"\A(?:---[ \t]*\r?\n(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(?:.*\n)*?\+\+\+)[ \t]*\r?(?:\n|\Z)")
+_SHORTCODE = re.compile(r"\{\{[<%]\s*(/?)\s*([\w./-]+)|\{%-?\s*(end)?([\w-]+)")
+_CODE_NAMES = """
+    highlight code-toggle code code-block codeblock codefence mermaid math katex latex chart plantuml markmap gist
+    terminal command cmd prompt shell comment chem
+"""
+_CODE = frozenset(_CODE_NAMES.split())
+_FENCE = re.compile(r"([ \t>]*)(`{3,}(?!`)|~{3,}(?!~))([^`\n]*)$")
+_DIRECTIVE = re.compile(r"\{([\w:-]+)\}[ \t]*(.*)")
+# Directives whose content is text; the argument of these is a title.
+_TITLED_NAMES = """
+    admonition note tip warning danger important caution attention hint error seealso dropdown card grid-item-card
+    tab-item sidebar topic rubric details info success question margin versionadded versionchanged deprecated
+    tab epigraph exercise solution
+"""
+_TITLED = frozenset(_TITLED_NAMES.split())
+_WITH_TEXT = _TITLED | frozenset(
+    ("tab-set", "grid", "card-carousel", "container", "div", "figure", "table", "pull-quote")
+)
+_COLONS = re.compile(r"[ \t>]*:{3,}(?!:)[ \t]*")
+_COLON_NAME = re.compile(r"(\{[^{}\n]*\}|[\w.-]*)[ \t]*(\[)?")
+_ALERT = re.compile(r"((?:[ \t]*>)+[ \t]*\[![\w-]+(?:\|[^\]\n]*)?\][-+]?[ \t]*)(.*)$")
+_TABBED = re.compile(r"([ \t>]*)===[+!]?(?=[ \t]+\")")
+_ALONE = re.compile(
+    r"[ \t>]*(?:\{:?[#.:][^{}\n]*\}|\{:[^{}\n]*\}|\[TOC\]|\[\[_?toc_?\]\]|\\newpage)[ \t]*$", re.IGNORECASE
+)
+_ABBREVIATION = re.compile(r"\*\[[^\]\n]+\]:[ \t]*")
+_OPTION = re.compile(r"[ \t>]*:[\w-]+:(?:[ \t].*)?$")
+_FORMULAS = (("$$", "$$"), ("\\[", "\\]"))
+_ENVIRONMENT = re.compile(r"[ \t>]*\\begin\{([\w*]{1,32})\}")
+_IMPORT = re.compile(
+    r"import[ \t]+(?:[\w*{][^'\"\n;]*(?:[ \t]from[ \t]+['\"][^'\"\n]+['\"]|[{,][ \t]*$)|['\"][^'\"\n]+['\"]);?"
+)
+_EXPORT = re.compile(r"export[ \t]+(?:const|let|var|function|default|class|async|type|interface|enum|\{|\*)")
+_MODULE = re.compile(r"(?:import|export)[ \t{*'\"]")
+_BRACE = re.compile(r"[{}]|\n[ \t]*\r?\n")
+_PROGRAM = re.compile(r"=>|</|/>|/\*")
+_ATTRIBUTE = re.compile(r"[\w-]=\Z")
+_CODE_FENCE = re.compile(r"\n[ \t>]*(?:```|~~~)")
+
+
+def head_end(text: str) -> int:
+    """Where a file's YAML, TOML or JSON head ends; 0 if it has none."""
+    if match := _HEAD.match(text):
+        return match.end()
+    if re.match(r"\{[ \t]*\r?\n", text):
+        try:
+            value, end = json.JSONDecoder().raw_decode(text)
+        except (ValueError, RecursionError):
+            return 0
+        rest = re.compile(r"[ \t]*\r?(?:\n|\Z)").match(text, end)
+        return rest.end() if isinstance(value, dict) and rest else 0
+    return 0
+
+
+def mask_blocks(text: str, is_mdx: bool = False) -> Masked:
+    """A file without its head, in which all that is no CommonMark is masks.
+
+    Args:
+        text: the file.
+        is_mdx: all that is in braces is a program's, and all paragraphs that begin with `import` or `export`. Otherwise
+            what looks like it.
+    """
+    masks = masked(text, _disjoint([*_shortcodes(text), *_braces(text, is_mdx)]))
+    scanner = _Lines(masks, is_mdx)
+    masks.text = "".join(scanner.run())
+    return masks
+
+
+def _disjoint(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not result or start >= result[-1][1]:
+            result.append((start, end))
+    return result
+
+
+def _shortcodes(text: str) -> list[tuple[int, int]]:
+    """Template expressions; those around code, with the code."""
+    spans = [span for span in expressions(text, paragraphs=True) if not _CODE_FENCE.search(text, *span)]
+    result: list[tuple[int, int]] = []
+    opened: dict[str, int] = {}
+    for start, end in spans:
+        match = _SHORTCODE.match(text, start)
+        name = (match[2] or match[4] or "") if match else ""
+        if match and name.removeprefix("end") in _CODE:
+            if match[1] or match[3] or name.startswith("end"):
+                name = name.removeprefix("end")
+                if name in opened:
+                    begin = opened.pop(name)
+                    while result and result[-1][0] >= begin:
+                        result.pop()
+                    result.append((begin, end))
+                    continue
+            elif not text[start:end].endswith(("/>}}", "/%}}")):
+                opened.setdefault(name, start)
+        result.append((start, end))
+    return result
+
+
+def _braces(text: str, is_mdx: bool) -> Iterator[tuple[int, int]]:
+    """Expressions in balanced braces; none reaches over a blank line."""
+    opened: list[int] = []
+    spans: list[tuple[int, int]] = []
+    for token in _BRACE.finditer(text):
+        if token[0] == "{":
+            opened.append(token.start())
+        elif token[0] != "}":
+            opened.clear()
+        elif opened:
+            start = opened.pop()
+            while spans and spans[-1][0] > start:
+                spans.pop()
+            spans.append((start, token.end()))
+    for start, end in spans:
+        of_tag = _ATTRIBUTE.search(text, max(0, start - 9), start)
+        if (is_mdx or of_tag or _PROGRAM.search(text, start, end)) and not _CODE_FENCE.search(text, start, end):
+            yield start, end
+
+
+class _Lines:
+    """The lines of a file, one by one; each is written as it stands, or with masks."""
+
+    def __init__(self, masks: Masked, is_mdx: bool) -> None:
+        self.masks = masks
+        self.is_mdx = is_mdx
+        self.lines = re.findall(r"[^\n]*\n|[^\n]+", masks.text)
+        self.at = 0
+        self._directives: list[str] = []  # the fences of open directives
+        self._fence = ""
+        self._is_quoted = False  # whether the open fence is in a quotation
+        self._end = ""
+        self._open_formulas: set[str] = set()  # closers that do not come any more
+
+    def run(self) -> Iterator[str]:
+        """All of the text."""
+        while self.at < len(self.lines):
+            line = self.lines[self.at]
+            self.at += 1
+            body = line.rstrip("\r\n")
+            self._end = line[len(body) :]
+            yield self._written(body) + self._end
+
+    def _written(self, line: str) -> str:
+        if self._is_quoted and ">" not in line[:20]:
+            self._fence, self._is_quoted = "", False
+        if fence := _FENCE.match(line):
+            return self._fenced(line, fence)
+        if self._fence or not line.strip():
+            return line
+        if (self.masks.has_masks(line) and self.masks.is_masks(line.replace(">", ""))) or _ALONE.match(line):
+            return self._whole(line)
+        for rule in (self._formula, self._module, self._colons, self._titled):
+            if (made := rule(line)) is not None:
+                return made
+        return line
+
+    def _whole(self, line: str) -> str:
+        start = len(line) - len(line.lstrip(" \t>"))
+        return line[:start] + self.masks.block(line[start:])
+
+    def _fenced(self, line: str, fence: re.Match[str]) -> str:
+        mark, info = fence[2], fence[3].strip()
+        if self._fence:
+            if mark[0] == self._fence[0] and len(mark) >= len(self._fence) and not info:
+                self._fence, self._is_quoted = "", False
+            return line
+        if (
+            self._directives
+            and not info
+            and self._directives[-1][0] == mark[0]
+            and len(mark) >= len(self._directives[-1])
+        ):
+            self._directives.pop()
+            return self._whole(line)
+        directive = _DIRECTIVE.match(info)
+        if not directive or directive[1] not in _WITH_TEXT:
+            self._fence, self._is_quoted = mark, ">" in fence[1]
+            return line
+        self._directives.append(mark)
+        title = directive[2] if directive[1] in _TITLED else ""
+        return self._with_title(line, len(line) - len(title.rstrip()) if title else len(line))
+
+    def _with_title(self, line: str, at: int, end: int | None = None) -> str:
+        """A line whose text from `at` on is a title. Options that follow belong to it."""
+        start = len(line) - len(line.lstrip(" \t>"))
+        self._options()
+        title = line[at:end]
+        if not title.strip():
+            return self._whole(line)
+        rest = line[end:] if end is not None else ""
+        return line[:start] + self.masks.heading(line[start:at]) + title + (self.masks.mask(rest) if rest else "")
+
+    def _options(self) -> None:
+        number = self.at
+        while number < len(self.lines) and _OPTION.match(body := self.lines[number].rstrip("\r\n")):
+            self.lines[number] = self._whole(body) + self.lines[number][len(body) :]
+            number += 1
+
+    def _colons(self, line: str) -> str | None:
+        match = _COLONS.match(line)
+        if not match:
+            return None
+        content = line[match.end() :].rstrip()
+        name = _COLON_NAME.match(content)
+        named, bracket = (name[1], name[2]) if name else ("", None)
+        is_role = named.startswith("{") and named.strip("{}") not in _TITLED
+        if content.endswith(":::") or "=" in content or is_role:
+            return self._with_title(line, len(line))
+        start, end = match.end() + (name.end() if name else 0), match.end() + len(content)
+        closing = line.rfind("]") if bracket else end
+        return self._with_title(line, start, closing if closing > start else end)
+
+    def _titled(self, line: str) -> str | None:
+        if match := _ALERT.match(line):
+            return self._with_title(line, match.end(1))
+        if match := _ABBREVIATION.match(line):
+            return self._with_title(line, match.end())
+        if match := _TABBED.match(line):
+            return match[1] + self.masks.admonition(line[match.end(1) : match.end()]) + line[match.end() :]
+        return None
+
+    def _formula(self, line: str) -> str | None:
+        """A formula from its first to its last line, blank ones included."""
+        text = line.lstrip(" \t>")
+        environment = _ENVIRONMENT.match(line)
+        pairs = [("\\begin", f"\\end{{{environment[1]}}}")] if environment else _FORMULAS
+        closer = next((close for start, close in pairs if text.startswith(start)), None)
+        if closer is None or closer in text[2:] or closer in self._open_formulas:
+            return None
+        for number in range(self.at, len(self.lines)):
+            if closer in self.lines[number]:
+                return self._through(line, number)
+        self._open_formulas.add(closer)
+        return None
+
+    def _through(self, line: str, last: int) -> str:
+        """A block from this line to another."""
+        body = "".join(self.lines[self.at - 1 : last + 1])
+        bare = body.rstrip("\r\n")
+        self._end = body[len(bare) :]
+        self.at = last + 1
+        start = len(line) - len(line.lstrip(" \t>"))
+        return line[:start] + self.masks.block(bare[start:])
+
+    def _module(self, line: str) -> str | None:
+        """An import or export of MDX: to the next blank line behind its brackets."""
+        if not (_MODULE.match(line) if self.is_mdx else _IMPORT.match(line) or _EXPORT.match(line)):
+            return None
+        number, depth = self.at - 1, 0
+        while number < len(self.lines) and (depth > 0 or self.lines[number].strip()):
+            body = self.lines[number]
+            if not body.strip() and not self.is_mdx:
+                break
+            depth += sum(map(body.count, "{[(")) - sum(map(body.count, "}])"))
+            number += 1
+        return self._through(line, number - 1)

@@ -1,0 +1,313 @@
+"""The markup in a paragraph of Markdown: a text as a unit, and a unit as text again. Time grows with the length."""
+
+from __future__ import annotations
+
+import html
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from distilmt.documents.html import CODE
+from distilmt.documents.html_attributes import is_icon, is_untranslated
+from distilmt.documents.html_tokenizer import pieces
+from distilmt.documents.segments import Mark, Unit, gaps, merged, text_of
+from distilmt.documents.templates import Masked
+
+_DESTINATION = r"""
+    \(\s*
+      (?:<[^<>\n]*> | (?:[^\s<()\\]|\\.)(?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.)*\))*\))*)?
+      (?:\s+(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?
+    \s*\)
+"""
+_TOKEN = re.compile(
+    rf"""
+    (?P<ticks> `+ )
+  | (?P<kept>
+        <(?:[A-Za-z][A-Za-z0-9+.-]{{1,31}}:[^\s<>]*|[^\s<>@]{{1,64}}@[^\s<>@]{{1,255}})>
+      | \[\^[^\]\s]{{1,64}}\]
+      | \[[ xX]\](?=\s)
+      | !\[\[[^\[\]\n]{{1,200}}\]\] | \[\[[^\[\]|\n]{{1,200}}\]\]
+      | \$\$[^$]{{1,500}}\$\$
+      | \$(?=\S)[^$\n]{{1,500}}(?<=\S)\$(?!\d)
+      | (?<![\w~])\w{{0,20}}~[^\s~]{{1,20}}~(?!~)\w{{0,20}} | (?<![\w^])\w{{0,20}}\^[^\s^]{{1,20}}\^\w{{0,20}}
+      | (?<![\w:]):[a-z0-9_+-]{{2,40}}:(?![\w:])
+      | \\\((?:(?![A-Za-z]{{3,}}[ ]+[A-Za-z]{{2,}})[^()\n]){{1,300}}\\\)
+      | \{{[\w:-]{{1,40}}\}}`[^`]{{1,300}}`
+    )
+  | (?P<point> <!--(?:(?!<!--|-->).){{0,5000}}--> | \{{:?[ ]?[#.][^{{}}\n]{{1,200}}\}} )
+  | (?P<tag> </?[A-Za-z][^<>]{{0,2000}}> )
+  | (?P<break> [ \t]*\\?\r?\n[ \t>]* )
+  | (?P<escape> \\[!-/:-@\[-`{{-~] )
+  | (?P<wiki> \[\[[^\[\]|\n]{{1,200}}\| )
+  | (?P<wikiend> \]\] )
+  | (?P<open> !?\[ )
+  | (?P<close> \](?:{_DESTINATION}|\[[^\[\]]{{0,999}}\])? )
+  | (?P<run> \*{{1,3}} | _{{1,3}} | ~~ | == )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|(&#?\w{1,32};)")
+_ENTITY = re.compile(r"&(?=#?\w{1,32};)")  # in what was a text without entities: it is none
+_LINE_START = re.compile(r"^([ \t]*)([-+*#<>=~`|:!?]|\d{1,9}(?=[.)]))")
+# A name that is no text: in code, with digits or signs in it, a brand's or an abbreviation's capitals.
+_CODE_NAME = re.compile(r"`.*`|\S*[\d_./@:#+~]\S*|\w*[a-z][A-Z]\w*|[A-Z]{2,}", re.DOTALL)
+_LABEL = 60  # The name of a reference has no more parts than that.
+
+
+@dataclass
+class Inline:
+    """A text as unit, and each of its gaps as the file has it."""
+
+    unit: Unit
+    raws: list[str]
+    tags: dict[int, str] = field(default_factory=dict)
+    """Tags that are written otherwise, by the number of their mark."""
+    labels: dict[Mark, tuple[Mark, str]] = field(default_factory=dict)
+    """Ends of links whose text names their target: the mark at their start, and the name."""
+
+    @property
+    def marks(self) -> list[Mark]:
+        """What stands between the gaps."""
+        return [part for part in self.unit if isinstance(part, Mark) and part.kind != "break"]
+
+
+@dataclass
+class _Opened:
+    """What may be closed: its sign, and where it stands. Each sign has a stack of its own, too."""
+
+    stack: list[tuple[str, int]] = field(default_factory=list)
+    by_sign: dict[str, list[int]] = field(default_factory=dict)
+
+    def push(self, sign: str, place: int) -> None:
+        self.by_sign.setdefault(sign, []).append(len(self.stack))
+        self.stack.append((sign, place))
+
+    def pop(self, sign: str) -> int | None:
+        """Where the last one of this sign stands; it and what was opened since is open no more."""
+        positions = self.by_sign.get(sign)
+        if not positions:
+            return None
+        position = positions[-1]
+        place = self.stack[position][1]
+        while len(self.stack) > position:
+            self.by_sign[self.stack.pop()[0]].pop()
+        return place
+
+
+class _Reader:
+    """Cuts a text at its markup."""
+
+    def __init__(self, raw: str, references: dict[str, Any], masks: Masked) -> None:
+        self.raw, self.references, self.masks = raw, references, masks
+        self.parts: list[str | Mark] = []
+        self.opened = _Opened()
+        self._unclosed: set[str] = set()
+        self.labels: dict[Mark, tuple[Mark, str]] = {}
+        self.runs: dict[int, list[int]] = {}
+        for match in re.finditer("`+", raw):
+            self.runs.setdefault(len(match[0]), []).append(match.start())
+
+    def read(self) -> list[str | Mark]:
+        """Strings as they stand, and marks."""
+        end = 0
+        while match := _TOKEN.search(self.raw, end):
+            self.parts.append(self.raw[end : match.start()])
+            end = match.end()
+            kind = match.lastgroup or "kept"
+            if kind == "ticks":
+                end = self._code(match)
+            elif kind in ("escape", "open"):
+                if kind == "open":
+                    self.opened.push("[", len(self.parts))
+                self.parts.append(match[0])
+            elif kind == "close":
+                self._close_bracket(match[0])
+            elif kind == "run":
+                self._run(match)
+            elif kind in ("wiki", "wikiend"):
+                self._wiki(match[0], kind)
+            elif kind == "tag":
+                end = self._tag(match)
+            else:
+                self.parts.append(_mark(kind, match[0]))
+        self.parts.append(self.raw[end:])
+        return self.parts
+
+    def _code(self, match: re.Match[str]) -> int:
+        positions = self.runs[len(match[0])]
+        following = bisect_right(positions, match.start())
+        if following == len(positions):
+            self.parts.append(match[0])
+            return match.end()
+        end = positions[following] + len(match[0])
+        code = self.raw[match.start() : end]
+        self.parts.append(Mark("kept", code, self.masks.restored(" ".join(code.strip("` ").split())) or "X"))
+        return end
+
+    def _tag(self, match: re.Match[str]) -> int:
+        """A tag of HTML; an element that is left as it stands is one mark."""
+        piece = pieces(match[0])[0]
+        if piece.kind == "start" and piece.name not in self._unclosed:
+            if close := re.compile(f"</{re.escape(piece.name)}\\s*>", re.IGNORECASE).search(self.raw, match.end()):
+                inner = html.unescape(self.raw[match.end() : close.start()])
+                if is_icon(piece, inner) or piece.name in CODE or is_untranslated(piece):
+                    raw = self.raw[match.start() : close.end()]
+                    shown = self.masks.restored(" ".join(inner.split())) or "X"
+                    self.parts.append(Mark("point", raw) if is_icon(piece, inner) else Mark("kept", raw, shown))
+                    return close.end()
+            else:
+                self._unclosed.add(piece.name)
+        self.parts.append(_mark("tag", match[0]))
+        return match.end()
+
+    def _wiki(self, sign: str, kind: str) -> None:
+        if kind == "wiki":
+            self.opened.push("[[", len(self.parts))
+            self.parts.append(sign)
+        elif (place := self.opened.pop("[[")) is not None:
+            self.parts[place] = Mark("open", str(self.parts[place]))
+            self.parts.append(Mark("close", sign))
+        else:
+            self._close_bracket("]")
+            self._close_bracket("]")
+
+    def _close_bracket(self, sign: str) -> None:
+        start = self.opened.pop("[")
+        if start is None:
+            self.parts.append(sign)
+            return
+        opening = self.parts[start]
+        first = opening if isinstance(opening, str) else opening.raw
+        if sign not in ("]", "][]"):
+            self.parts[start] = Mark("open", first)
+            self.parts.append(Mark("close", sign))
+            return
+        from markdown_it.common.utils import normalizeReference
+
+        if self.references and len(self.parts) - start < _LABEL:
+            label = "".join(p if isinstance(p, str) else p.raw for p in self.parts[start + 1 :])
+            if normalizeReference(label) in self.references:
+                # Its text is the name of what it refers to.
+                if _CODE_NAME.fullmatch(label) or not any(c.isalpha() for c in label):
+                    self.parts[start:] = [Mark("kept", first + label + sign, " ".join(label.split()) or "X")]
+                else:
+                    begin, end = Mark("open", first), Mark("close", sign)
+                    self.parts[start] = begin
+                    self.parts.append(end)
+                    self.labels[end] = begin, label
+                return
+        self.parts.append(sign)
+
+    def _run(self, match: re.Match[str]) -> None:
+        """Asterisks, underlines or tildes: markup if they touch a word on one side."""
+        sign = match[0]
+        before = self.raw[match.start() - 1 : match.start()] or " "
+        behind = self.raw[match.end() : match.end() + 1] or " "
+        in_word = sign[0] in "_=" and before.isalnum() and behind.isalnum()
+        if not before.isspace() and not in_word and (place := self.opened.pop(sign)) is not None:
+            self.parts[place] = Mark("open", sign)
+            self.parts.append(Mark("close", sign))
+            return
+        if not behind.isspace() and not in_word:
+            self.opened.push(sign, len(self.parts))
+        self.parts.append(sign)
+
+
+def _mark(kind: str, raw: str) -> Mark:
+    if kind == "tag":
+        tag = re.match(r"<(/?)[A-Za-z]", raw)
+        alone = raw.endswith("/>") or re.match(r"<(?:br|img|hr|wbr|input)\b", raw, re.IGNORECASE)
+        return Mark("point" if alone or not tag else "close" if tag[1] else "open", raw)
+    if kind in ("point", "break"):
+        return Mark(kind, raw)  # type: ignore[arg-type]
+    return Mark("kept", raw, raw.strip("`<>$ ") or "X")
+
+
+def read_inline(raw: str, references: dict[str, Any], masks: Masked) -> Inline:
+    """Cut a text at its markup and its masks.
+
+    Args:
+        raw: the text as the file has it.
+        references: what the file's references refer to, by their names as markdown-it has them.
+        masks: of the whole file.
+    """
+    unit: Unit = []
+    raws = [""]
+    reader = _Reader(raw, references, masks)
+    for part in _masks_apart(merged(reader.read()), masks):
+        if isinstance(part, str):
+            unit.append(_ESCAPED.sub(lambda match: match[1] or html.unescape(match[2]), part))
+            raws[-1] += part
+        elif part.kind == "break":
+            unit.append(part)
+            raws[-1] += part.raw
+        else:
+            unit.append(part)
+            raws.append("")
+    return Inline([part for part in unit if part != ""], raws, labels=reader.labels)
+
+
+def _masks_apart(parts: list[str | Mark], masks: Masked) -> Iterator[str | Mark]:
+    for part in parts:
+        if isinstance(part, Mark) or not masks.has_masks(part):
+            yield part
+            continue
+        for text, is_mask in masks.parts(part):
+            if not is_mask:
+                yield text
+            elif masks.is_statement(text):
+                yield Mark("point", text)
+            else:
+                yield Mark("kept", text, masks.shown(text))
+
+
+def written(source: Inline, translation: Unit, is_escaped: bool, kind: str) -> str:
+    """A translated unit as Markdown; gaps that did not change are written as they stood.
+
+    Args:
+        source: the text.
+        translation: its unit, translated.
+        is_escaped: whether all that might be markup gets a backslash.
+        kind: `text`, `cell` or `quoted`.
+    """
+    marks = source.marks
+    parts: list[str] = []
+    starts: dict[Mark, int] = {}  # how many parts there are behind a mark
+    for number, (before, after) in enumerate(zip(gaps(source.unit), gaps(translation), strict=True)):
+        if text_of(before) == text_of(after):
+            parts.append(source.raws[number])
+        else:
+            for part in after:
+                last = next((p for p in reversed(parts) if p), "")
+                line_start = not last or last.endswith(("\n", "\n> ", "\n "))
+                parts.append(part.raw if isinstance(part, Mark) else _plain(part, is_escaped, kind, line_start))
+        if number < len(marks):
+            parts.append(_mark_written(source, number, parts, starts))
+            starts[marks[number]] = len(parts)
+    return "".join(parts)
+
+
+def _mark_written(source: Inline, number: int, parts: list[str], starts: dict[Mark, int]) -> str:
+    """A mark as Markdown: the end of a link whose text was its target's name says the name where the text changed."""
+    mark = source.marks[number]
+    if mark in source.labels:
+        start, label = source.labels[mark]
+        return mark.raw if "".join(parts[starts[start] :]) == label else f"][{label}]"
+    return source.tags.get(number, mark.raw)
+
+
+def _plain(text: str, is_escaped: bool, kind: str, line_start: bool) -> str:
+    text = _ENTITY.sub(r"\\&", text)
+    if is_escaped:
+        text = _SPECIAL.sub(r"\\\1", text)
+    elif kind == "cell":
+        text = text.replace("|", "\\|")
+    if kind == "quoted":
+        text = text.replace('"', "'")
+    if line_start and kind != "cell" and (match := _LINE_START.match(text)):
+        at = match.end() if match[2].isdigit() else match.start(2)
+        text = f"{text[:at]}\\{text[at:]}"
+    return text

@@ -1,0 +1,84 @@
+"""The structure of Markdown as markdown-it reads it: all but its text, to compare a translation with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from distilmt.documents.html_attributes import readable
+from distilmt.documents.html_tokenizer import pieces
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+
+_DEPTH = 60  # of blocks in blocks; markdown-it drops what is deeper
+
+
+class Structure:
+    """Reads files and texts; remembers the references that the file defines."""
+
+    def __init__(self) -> None:
+        try:
+            from markdown_it import MarkdownIt
+            from mdit_py_plugins.admon import admon_plugin
+            from mdit_py_plugins.deflist import deflist_plugin
+            from mdit_py_plugins.footnote import footnote_plugin
+        except ImportError:
+            packages = "markdown-it-py and mdit-py-plugins"
+            raise UserError(f"reading .md files needs {packages}: {install_command('documents')}") from None
+        self._inline = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+        blocks = MarkdownIt("commonmark", {"maxNesting": _DEPTH}).enable("table")
+        self._blocks = blocks.use(admon_plugin).use(deflist_plugin).use(footnote_plugin)
+        # What is in the lines is read text by text: its time would grow with the square of the length of some.
+        self._blocks.core.ruler.enableOnly(["normalize", "block"])
+        self._environment: dict[str, Any] = {}
+
+    @property
+    def references(self) -> dict[str, Any]:
+        """What the file last read by `blocks` defines for links to refer to, by name."""
+        return dict(self._environment.get("references", {}))
+
+    @property
+    def definitions(self) -> list[dict[str, Any]]:
+        """Where references are defined, with their titles; those of a name that is taken, too."""
+        return [*self.references.values(), *self._environment.get("duplicate_refs", [])]
+
+    def blocks(self, text: str) -> Sequence[Any]:
+        """A file's blocks as tokens of markdown-it; `inline` ones have text, and no children."""
+        self._environment = {}
+        return list(self._blocks.parse(text, self._environment))
+
+    def outline(self, text: str) -> list[Any]:
+        """All of a file's blocks but what they hold."""
+        environment: dict[str, Any] = {}
+        tokens = self._blocks.parse(text, environment)
+        return [_facts(token) for token in tokens] + sorted(environment.get("references", {}))
+
+    def inline(self, text: str) -> list[Any]:
+        """The markup of a text."""
+        return _markup(self._inline.parseInline(text, dict(self._environment)))
+
+
+def _markup(tokens: Sequence[Any] | None) -> list[Any]:
+    found: list[Any] = []
+    for token in tokens or ():
+        if token.type in ("text", "text_special", "inline"):
+            found += _markup(token.children)
+            continue
+        found.append(_facts(token))
+        found += _markup(token.children) if token.type != "image" else []
+    return found
+
+
+def _facts(token: Any) -> tuple[Any, ...]:
+    is_code = token.type in ("fence", "code_block", "code_inline")
+    content = token.content if is_code else _bare(token.content) if token.type == "html_inline" else ""
+    attributes = sorted((k, "" if k == "title" else v) for k, v in token.attrs.items() if k != "alt")
+    info = token.info if token.type == "fence" else ""
+    return token.type, token.tag, token.markup, info, token.hidden, content, attributes
+
+
+def _bare(tag: str) -> tuple[str, ...]:
+    """A tag without the attributes that people read."""
+    (piece, *_) = pieces(tag)
+    read = {match[1] for match in readable(piece)}
+    return piece.kind, piece.name, *(match[0] for name, match in piece.attributes if match[1] not in read)

@@ -1,0 +1,243 @@
+"""What a translation must hold exactly as it stood: placeholders of programs, template code, addresses, paths.
+
+Some forms are placeholders in the strings of a program and ordinary text elsewhere (`$5`, `% d`, `:name`), so a
+`Grammar` selects them. Every pattern is bounded or anchored, and brackets are matched once for a text: time grows with
+its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import Literal
+
+from distilmt.documents.brackets import Brackets
+from distilmt.documents.keep_patterns import Keep
+from distilmt.documents.segments import Mark, Unit
+
+Printf = Literal["program", "full", "none"]
+
+_ADDRESS = r"""
+    \b(?:https?|ftp|file)://[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}]
+  | \bwww\.[\w-]{1,64}\.[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}]
+  | (?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}
+"""
+_CODE = r"""
+    `[^`\n]{1,200}`
+  | (?<![\w-])(?:--[A-Za-z][\w-]{0,63}|-[A-Za-z](?![\w-]))
+  | (?<![\w.~/-])(?:~|\.{1,2})?/[\w.~-]{1,255}(?:/[\w.~-]{0,255}){0,40}(?<=\w)
+  | (?<!\w)__[A-Za-z][A-Za-z0-9]{0,63}(?:_[A-Za-z0-9]{1,63}){0,8}__(?!\w)
+"""
+_NAMED = r"""
+    %(?:\([^()\s]{1,64}\)|\d{1,3}\$|-?\d{0,4}<(?!PRI)\w{1,64}>)(?:'[^\d\s](?=\d)|[-+\#0']{0,5})(?:\d{1,4}|\*(?:\d{1,3}\$)?)?
+        (?:\.(?:\d{1,4}|\*(?:\d{1,3}\$)?)?)?(?:hh|h|ll|l|z)?[A-Za-z@]
+  | \$[A-Za-z_]\w*(?:\$(?![\w{]))?
+"""
+_SIZE = r"(?:hh|h|ll|l|L|j|z|Z|t|q|I64|I32|w\d{1,3})?"
+_WIDTH = r"(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*)?)?"
+# A percent sign behind a number is one of the text if a letter follows (`100%ig`), and so is one before a space.
+_PRINTF = {
+    "program": rf"""
+    %% | %[-+\#0'I]{{0,5}}{_WIDTH}{_SIZE}<PRI\w{{1,12}}>
+      | (?<!\d)%[-+\#0'I]{{0,5}}{_WIDTH}{_SIZE}[diouxXeEfFgGaAcCsSpn@]
+      | (?<=\d)%{_SIZE}[diouxXeEfFgGaAcCsSp@](?![A-Za-z'])
+      | (?<=[^\d\s][ ])%[ ][dioxXs](?!\w)
+    """,
+    "full": rf"""
+    %% | %[-+\#0'I_,(\ ]{{0,6}}(?:'.|[*])?{_WIDTH}{_SIZE}(?:<[A-Za-z]\w{{0,15}}>|[A-Za-z@])
+      | %\[\d{{1,2}}\][-+\#0\ ]{{0,5}}{_WIDTH}[A-Za-z] | %[<>']
+    """,
+    "none": r"(?!)",
+}
+_QT = r"(?<![\d%])%(?:L?\d{1,2}(?!\d)%?|L?n(?![A-Za-z]))"
+_PROGRAM = r"""
+    \$\d{1,2}(?!\d|[.,]\d)
+  | (?<![\w:/.)]):[A-Za-z]\w*(?![\w:])
+  | @(?:\.\w{1,32})?:(?:\([\w.-]{1,99}\)|[\w.-]{0,99}\w)
+"""
+_TILDE = r"~[\d,v#:@]{0,8}[^\s\d]"
+_OPEN = r"\$t\(|<%|<\?(?:php|=)|[$#@%!]?\{|\[\["
+_CLOSE = r"\}\}|(?<!\d)%\}|%>"
+# Every placeholder has one of these: most texts have none, and need not be looked through form by form.
+_ANY = re.compile(r"[%$@{}\[<`/:_~-]|www\.")
+_PROSE = re.compile(r"\s*(?:[^\W\d_]+[,.;:!?'’]?\s+){3}[^\W\d_]")
+_NO_PROSE = re.compile(r"[{}=()<>|&\"$\\\[\]]")
+_FENCE = re.compile(r"\{%|\{#|\{\{\{?\s*(?:[#/^!<%]|else\b)|<%(?!=|-=)|<\?php")
+_WORDS = ("ABC", "XYZ", "DQF", "KLM", "RST", "VWB", "GHP", "JNQ")
+_SHOWN = 40  # No model copies longer ones.
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Which placeholders a text may hold, besides those that are unmistakable anywhere."""
+
+    program: bool = False
+    """A string of a program: `$1`, `:name`, `@:key` and `[[page]]` are placeholders."""
+    printf: Printf = "program"
+    """`full` in strings known to be formats of the printf family; `program` where a percent sign may be one."""
+    qt: bool = False
+    """`%1`, `%L1`, `%n`."""
+    tilde: bool = False
+    """`~a` and the like, of Lisp and Scheme."""
+    keep: Keep = field(default_factory=Keep)
+    """What somebody named besides."""
+
+
+PLAIN = Grammar()
+PROGRAM = Grammar(program=True, qt=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Something of a sentence that its translation holds once: what stands for it, and whether its order matters."""
+
+    shown: str
+    ordered: bool = True
+    fence: bool = False
+    """A statement of a template, such as `{% if x %}`: text on one side of it stays there."""
+
+
+def split(text: str, grammar: Grammar = PLAIN) -> list[str | Kept]:
+    """A text as what is translated and what is kept, in turn."""
+    if not grammar.keep.patterns and not _ANY.search(text):
+        return [text] if text else []
+    parts: list[str | Kept] = []
+    end = 0
+    for start, stop, group in _spans(text, grammar):
+        raw = text[start:stop]
+        parts += [text[end:start], Kept(raw, group == "ordered", bool(_FENCE.match(raw)))]
+        end = stop
+    return [part for part in [*parts, text[end:]] if part != ""]
+
+
+def mark(kept: Kept) -> Mark:
+    """What is kept, as a mark of a unit."""
+    return Mark("fence" if kept.fence else "placeholder", kept.shown, ordered=kept.ordered)
+
+
+def in_unit(unit: Unit, grammar: Grammar = PLAIN) -> Unit:
+    """A unit whose placeholders are marks: before anything cuts it, as a full stop inside one ends no sentence."""
+    parts: Unit = []
+    for part in unit:
+        pieces = split(part, grammar) if isinstance(part, str) else [part]
+        parts += [mark(piece) if isinstance(piece, Kept) else piece for piece in pieces]
+    return parts
+
+
+def without_marks(unit: Unit) -> Unit:
+    """A unit whose placeholders are text again, so that it has the marks of the file alone."""
+    return [part.raw if isinstance(part, Mark) and part.kind in ("placeholder", "fence") else part for part in unit]
+
+
+def directives(text: str, grammar: Grammar = PLAIN) -> Counter[str]:
+    """How often each placeholder is in a text: a translation has the same ones."""
+    return Counter(part.shown for part in split(text, grammar) if isinstance(part, Kept))
+
+
+def differ(source: str, translation: str) -> bool:
+    """Whether a translation has lost placeholders of its source, or has others beside."""
+    return directives(source) != directives(translation)
+
+
+@cache
+def _pattern(program: bool, printf: Printf, qt: bool, tilde: bool) -> re.Pattern[str]:
+    groups = [
+        ("address", _ADDRESS),
+        ("open", _OPEN),
+        ("named", "|".join([_NAMED, *([_PROGRAM] if program else [])])),
+        ("ordered", _PRINTF[printf] + (f"|{_TILDE.replace('#', chr(92) + '#')}" if tilde else "")),
+        ("code", "|".join([_CODE, *([_QT] if qt else [])])),
+        ("close", _CLOSE),
+    ]
+    return re.compile("|".join(f"(?P<{name}>{part})" for name, part in groups), re.VERBOSE)
+
+
+def _spans(text: str, grammar: Grammar) -> list[tuple[int, int, str]]:
+    """Where placeholders stand, and the group of each; none overlaps another."""
+    spans: list[tuple[int, int, str]] = []
+    end = 0
+    for start, stop in grammar.keep.spans(text):
+        spans += [*_between(text, end, start, grammar), (start, stop, "keep")]
+        end = stop
+    return [*spans, *_between(text, end, len(text), grammar)]
+
+
+def _between(text: str, start: int, stop: int, grammar: Grammar) -> list[tuple[int, int, str]]:
+    text = text[start:stop]
+    pattern = _pattern(grammar.program, grammar.printf, grammar.qt, grammar.tilde)
+    brackets = Brackets(text)
+    spans: list[tuple[int, int, str]] = []
+    at = 0
+    while match := pattern.search(text, at):
+        begin, end, group = match.start(), match.end(), match.lastgroup or ""
+        at = end
+        if group == "open":
+            closing = _closing(text, match[0], begin, brackets, grammar)
+            if closing is None:
+                at = begin + len(match[0].rstrip("{[(")) + 1
+                # `$t` and `%` by themselves may be something.
+                if match[0] == "$t(":
+                    spans.append((begin, begin + 2, "named"))
+                continue
+            at = end = closing
+        elif group == "close":
+            begin, spans = 0, []  # What it belongs to was cut off before the text.
+        spans.append((begin, end, group))
+    return [(start + a, start + b, group) for a, b, group in spans]
+
+
+def _closing(text: str, opener: str, begin: int, brackets: Brackets, grammar: Grammar) -> int | None:
+    """The end of what an opener begins; None if the opener is text."""
+    if opener == "[[":
+        end = brackets.until("]]", begin) if grammar.program else None
+        return end if end is not None and "\n" not in text[begin:end] else None
+    brace = begin + len(opener) - 1
+    pair = text[brace : brace + 2]
+    if opener.startswith("<") or pair in ("{{", "{%"):
+        return brackets.template(begin, brace) or len(text)
+    if pair == "{#" and (end := brackets.template(begin, brace)):
+        return end
+    end = brackets.match(brace)
+    if end is None:
+        return len(text) if opener == "${" else None
+    content = text[brace + 1 : end - 1]
+    prose = len(opener) == 1 and _PROSE.match(content) and not _NO_PROSE.search(content)
+    return None if prose else end
+
+
+def has_words(text: str) -> bool:
+    """Whether there is anything to translate."""
+    return any(isinstance(part, str) and any(c.isalpha() for c in part) for part in split(text))
+
+
+def masks(kept: Sequence[Kept]) -> list[list[str]]:
+    """Stand-ins for what is kept, several ways: no model copies all, so the next is tried where one gets lost."""
+    if not kept:
+        return [[]]
+    ways = [[f"X{i}" for i in range(1, len(kept) + 1)]]
+    if len(kept) <= len(_WORDS):
+        ways.append(list(_WORDS[: len(kept)]))
+    shown = [k.shown for k in kept]
+    short = all(len(s) <= _SHOWN and "\n" not in s for s in shown)
+    if short and len(set(shown)) == len(shown) and all(len(s) > 3 or not s.isalpha() for s in shown):
+        ways.insert(0, shown)
+    return ways
+
+
+def positions(text: str, stand_ins: Sequence[str], kept: Sequence[Kept]) -> list[tuple[int, int]] | None:
+    """Where each stand-in stands in a translation, or None if one is not there once, or the order is broken."""
+    spans = []
+    for stand_in in stand_ins:
+        # No letter or digit may touch one that it did not touch before: `X1` is not in `X12`.
+        matches = list(re.finditer(rf"(?<!\w){re.escape(stand_in)}(?!\w)", text))
+        if len(matches) != 1 or text.count(stand_in) != 1:
+            return None
+        spans.append(matches[0].span())
+    ordered = [place for place, k in zip(spans, kept, strict=True) if k.ordered]
+    apart = sorted(spans)
+    touching = any(a[1] > b[0] for a, b in pairwise(apart))
+    return None if ordered != sorted(ordered) or touching else spans

@@ -1,0 +1,203 @@
+"""Strings of programs: messages with placeholders, tags, line breaks and choices, each as another program reads it.
+
+A translation has the placeholders of its source, or it is not used: what a model adds or loses would break the program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from distilmt.documents import Translate, keep_of, placeholders, report_of
+from distilmt.documents.inline import translate_units
+from distilmt.documents.inline_tags import TAG, tagged
+from distilmt.documents.keep_patterns import Keep
+from distilmt.documents.message_format import Choice, choices
+from distilmt.documents.placeholders import PROGRAM, Grammar
+from distilmt.documents.segments import Mark, Unit, text_of
+
+# Texts that are translated apart: lines (one that starts so, or follows one that ends so, is no continuation of the
+# line above), and what stands between `<br>` or the bars of vue-i18n.
+_SEPARATOR = re.compile(r"(?<=[.:;!?>\n])\n|\n(?=\W|$)|(?<!\s)\s{1,9}\|\s{1,9}")
+_BREAK = re.compile(r"<br\b", re.IGNORECASE)
+_WIKI_LINK = re.compile(r"(\[\[[^\[\]|\n]{1,200}\|)[^\[\]|\n]{1,200}(\]\])")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+_LOST = "its placeholders were lost or others added"
+
+
+@dataclass(frozen=True)
+class String:
+    """A text of a program, the placeholders it may have, and where it stands, such as `line 3`."""
+
+    text: str
+    grammar: Grammar = PROGRAM
+    place: str = ""
+
+
+@dataclass
+class _Message:
+    """A string taken apart: units that are translated, and marks between them that are copied."""
+
+    grammar: Grammar
+    units: list[Unit] = field(default_factory=list)
+    separators: list[str] = field(default_factory=list)
+    branches: dict[int, tuple[Choice, list[_Message]]] = field(default_factory=dict)
+    """By the `id` of the mark that stands for a choice."""
+    in_icu: bool = False
+
+
+def translate_strings(strings: Sequence[String], translate: Translate) -> list[str | None]:
+    """Translate strings.
+
+    Args:
+        strings: each is translated on its own.
+        translate: as in `translate_document`; what stays as it is is counted in its report.
+
+    Returns:
+        The translations; None where there is none that has the placeholders of its source.
+    """
+    keep = keep_of(translate)
+    grammars = [replace(s.grammar, keep=Keep((*s.grammar.keep.patterns, *keep.patterns))) for s in strings]
+    messages = [_message(s.text, grammar) for s, grammar in zip(strings, grammars, strict=True)]
+    translations = _translated(messages, translate, apart=False)
+    wrong = [i for i, message in enumerate(messages) if not _same(message, translations[i])]
+    again = _translated([messages[i] for i in wrong], translate, apart=True)
+    results: list[str | None] = [_text(message) for message in translations]
+    for i, message in zip(wrong, again, strict=True):
+        results[i] = _text(message)
+        if not _same(messages[i], message):
+            results[i] = None
+            report_of(translate).skip(_LOST, strings[i].place)
+    return results
+
+
+def _message(text: str, grammar: Grammar, in_icu: bool = False) -> _Message:
+    message = _Message(grammar, in_icu=in_icu)
+    unit: Unit = []
+    for part in _parts(text, message):
+        separator = _BREAK.match(part.raw) if isinstance(part, Mark) else None
+        end = 0
+        for match in _SEPARATOR.finditer(part if isinstance(part, str) else ""):
+            unit.append(match.string[end : match.start()])
+            message.units.append(unit)
+            message.separators.append(match[0])
+            unit, end = [], match.end()
+        if separator and isinstance(part, Mark):
+            message.units.append(unit)
+            message.separators.append(part.raw)
+            unit = []
+        else:
+            unit.append(part[end:] if isinstance(part, str) else part)
+    message.units.append(unit)
+    message.units = [[part for part in unit if part != ""] for unit in message.units]
+    return message
+
+
+def _parts(text: str, message: _Message) -> Unit:
+    """A text as strings and marks: choices, placeholders and tags; of two that overlap the one that begins first."""
+    items = sorted(_items(text, message), key=lambda item: item[:2])
+    parts: Unit = []
+    end = 0
+    for number, (start, _, stop, mark) in enumerate(items):
+        later = items[number + 1 : number + 9]
+        crossed = TAG.fullmatch(mark.raw) and any(a < stop < b and m.kind != "open" for a, _, b, m in later)
+        if start < end or crossed:
+            continue
+        parts += [text[end:start], mark]
+        end = stop
+    return [part for part in [*parts, text[end:]] if part != ""]
+
+
+def _items(text: str, message: _Message) -> Iterator[tuple[int, int, int, Mark]]:
+    """Where marks may stand: start, rank among those that start there, end, and the mark."""
+    for choice in choices(text):
+        mark = Mark("kept", text[choice.start : choice.end], text[choice.start : choice.end])
+        grammar = replace(message.grammar, keep=Keep((*message.grammar.keep.patterns, "#")))
+        grammar = grammar if choice.is_icu else message.grammar
+        branches = [_message(branch, grammar, choice.is_icu) for branch in choice.parts[1::2]]
+        message.branches[id(mark)] = choice, branches
+        yield choice.start, 0, choice.end, mark
+    for match in _SURROGATES.finditer(text):
+        yield match.start(), 0, match.end(), Mark("kept", match[0], "X1")
+    for match in _WIKI_LINK.finditer(text) if message.grammar.program else ():
+        yield match.start(), 1, match.end(1), Mark("open", match[1])
+        yield match.start(2), 1, match.end(), Mark("close", match[2])
+    at = 0
+    for part in placeholders.split(text, message.grammar):
+        size = len(part) if isinstance(part, str) else len(part.shown)
+        if not isinstance(part, str):
+            yield at, 2, at + size, placeholders.mark(part)
+        at += size
+    at = 0
+    for tag in tagged(text):
+        size = len(tag) if isinstance(tag, str) else len(tag.raw)
+        if isinstance(tag, Mark):
+            yield at, 3, at + size, tag
+        at += size
+
+
+def _translated(messages: Sequence[_Message], translate: Translate, apart: bool) -> list[_Message]:
+    """Messages whose units are translated, those of their branches too; `apart` cuts them at placeholders."""
+    sources = [unit for message in messages for unit in _units(message)]
+    pieces = [_cut(unit) if apart else [unit] for unit in sources]
+    results = iter(translate_units([piece for some in pieces for piece in some], translate))
+    units = iter([[part for _ in some for part in next(results)] for some in pieces])
+    return [_filled(message, units) for message in messages]
+
+
+def _units(message: _Message) -> Iterator[Unit]:
+    yield from message.units
+    for _, branches in message.branches.values():
+        for branch in branches:
+            yield from _units(branch)
+
+
+def _cut(unit: Unit) -> list[Unit]:
+    return [list(run) for _, run in groupby(unit, lambda part: isinstance(part, Mark) and part.is_word)]
+
+
+def _filled(message: _Message, units: Iterator[Unit]) -> _Message:
+    own = [next(units) for _ in message.units]
+    branches = {
+        mark: (choice, [_filled(branch, units) for branch in some]) for mark, (choice, some) in message.branches.items()
+    }
+    return replace(message, units=own, branches=branches)
+
+
+def _text(message: _Message) -> str:
+    """A message put together again."""
+    texts = [_unit_text(unit, message) for unit in message.units]
+    return texts[0] + "".join(sep + text for sep, text in zip(message.separators, texts[1:], strict=True))
+
+
+def _unit_text(unit: Unit, message: _Message) -> str:
+    text = ""
+    for part in unit:
+        choice = message.branches.get(id(part))
+        if choice is None:
+            raw = part if isinstance(part, str) else part.raw
+            # In ICU an apostrophe before a brace begins a quotation.
+            text = text[:-1] + "’" if message.in_icu and text.endswith("'") and raw[:1] in "{#" else text
+            text += raw
+        else:
+            inner = [*(_text(branch) for branch in choice[1]), ""]
+            text += "".join(raw + branch for raw, branch in zip(choice[0].parts[::2], inner, strict=True))
+    return text
+
+
+def _same(source: _Message, result: _Message) -> bool:
+    """Whether two messages have the same placeholders, and their branches too."""
+    branches = zip(source.branches.values(), result.branches.values(), strict=True)
+    return _directives(source) == _directives(result) and all(
+        _same(a, b) for (_, before), (_, after) in branches for a, b in zip(before, after, strict=True)
+    )
+
+
+def _directives(message: _Message) -> Counter[str]:
+    bare = [[part for part in unit if id(part) not in message.branches] for unit in message.units]
+    text = _WIKI_LINK.sub(r"\1\2", "\n".join(map(text_of, bare)))
+    signs = "{}%" if message.grammar.printf == "full" else "{}"
+    return placeholders.directives(text, message.grammar) + Counter({sign: text.count(sign) for sign in signs})

@@ -1,0 +1,103 @@
+"""Words that tags cut: they are translated whole, with the tags around all of the word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from distilmt.data.cleaning import unspaced
+from distilmt.documents.segments import Mark, pairs_of
+
+_ELEMENT = re.compile(r"</?([A-Za-z][^\s/>]*)")
+# Other tags take no part of a word: indices, ruby, pictures.
+_STYLED_NAMES = "a abbr b bdi bdo big cite del dfn em font i ins mark q s small span strike strong tt u wbr"
+_STYLED = frozenset(_STYLED_NAMES.split())
+_LETTERS = re.compile(r"[^\W\d_]+")
+_INITIAL = 2  # Longer parts side by side, as in `<a>home</a><a>about</a>`, are words by themselves.
+
+
+def whole_words(items: Sequence[Mark | str]) -> list[Mark | str]:
+    """Texts and tags in turn, where tags that stood in a word are moved around it.
+
+    Args:
+        items: texts are raw: an entity is no part of a word.
+    """
+    rest = [item for item in items if item != ""]
+    result: list[Mark | str] = []
+    at = 0
+    while at < len(rest):
+        end = at
+        while (following := _next_part(rest, end, end == at)) is not None:
+            end = following
+        if end == at:
+            result.append(rest[at])
+            at += 1
+            continue
+        first, last = str(rest[at]), str(rest[end])
+        head, tail = _tail(first), _LETTERS.match(last)
+        cut = tail.end() if tail else 0
+        opened = _popped(result) if head == 0 else []
+        word = [*opened, first[head:], *rest[at + 1 : end], last[:cut]]
+        at, rest[end] = end, last[cut:]
+        while rest[at] == "" and at + 1 < len(rest) and _is_styled(rest[at + 1], "close"):
+            word.append(rest[at + 1])
+            at += 1
+            rest[at] = ""
+        result += [first[:head], *_around(word)]
+    return [item for item in result if item != ""]
+
+
+def _popped(items: list[Mark | str]) -> list[Mark | str]:
+    """The opening tags at the end of a list, taken from it."""
+    start = len(items)
+    while start and _is_styled(items[start - 1], "open"):
+        start -= 1
+    popped = items[start:]
+    del items[start:]
+    return popped
+
+
+def _tail(text: str) -> int:
+    """Where the letters at a text's end begin."""
+    at = len(text)
+    while at > 0 and text[at - 1].isalpha():
+        at -= 1
+    return at
+
+
+def _next_part(items: Sequence[Mark | str], at: int, is_first: bool) -> int | None:
+    """The number of the text that goes on with the word at the end of the text at `at`, behind tags."""
+    text = items[at]
+    if not isinstance(text, str) or not text[-1:].isalpha() or unspaced(text[-1:]):
+        return None
+    if not is_first and not _LETTERS.fullmatch(text):
+        return None
+    end = at + 1
+    while end < len(items) and _is_styled(items[end], "open", "close", "point"):
+        end += 1
+    behind = items[end] if end < len(items) else None
+    if end == at + 1 or not isinstance(behind, str) or not behind[:1].islower() or unspaced(behind[:1]):
+        return None
+    kinds = [mark.kind for mark in items[at + 1 : end] if isinstance(mark, Mark)]
+    part = _LETTERS.match(behind)
+    if "open" in kinds and "close" in kinds and part and min(len(text) - _tail(text), part.end()) > _INITIAL:
+        return None
+    return end
+
+
+def _is_styled(item: Mark | str, *kinds: str) -> bool:
+    if isinstance(item, str) or item.kind not in kinds:
+        return False
+    match = _ELEMENT.match(item.raw)
+    return bool(match and match[1].lower() in _STYLED)
+
+
+def _around(parts: Sequence[Mark | str]) -> list[Mark | str]:
+    """A word, given in parts, with the tags in it around it. Its pairs stay pairs."""
+    pairs = pairs_of(parts)
+    closed = set(pairs.values())
+    before = [p for i, p in enumerate(parts) if isinstance(p, Mark) and p.kind != "close" and i not in pairs]
+    outside = [p for i, p in enumerate(parts) if isinstance(p, Mark) and p.kind == "close" and i not in closed]
+    opening = [parts[i] for i in sorted(pairs)]
+    closing = [parts[pairs[i]] for i in sorted(pairs, reverse=True)]
+    return [*before, *opening, "".join(p for p in parts if isinstance(p, str)), *closing, *outside]

@@ -1,0 +1,151 @@
+"""Files, texts and lines through an exported model: what `distilmt translate` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from distilmt.config.commands import TranslateConfig
+from distilmt.documents import SUFFIXES, Attentive, Translate, report_of, translate_document
+from distilmt.documents.document_report import Report
+from distilmt.documents.encoding import python_encoding
+from distilmt.documents.keep_patterns import Keep
+from distilmt.inference.symbols import has_letters
+from distilmt.inference.translator import Translator
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_path, read_json
+
+BATCH = 64
+
+
+def translating(config: TranslateConfig, translator: Translator) -> Translate:
+    """What translates sentences as the flags say: with the glossary, and progress. It tells attention too."""
+    beam = config.beam_size or translator.beam_size
+    keep = Keep.of(config.keep)
+    if not config.glossary:
+        batched = _in_batches(lambda texts: translator.translate(texts, beam, BATCH))
+        return Attentive(batched, translator.attention, keep=keep, languages=_languages(translator.path))
+    from distilmt.documents import glossary
+
+    terms = glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam)
+    return Attentive(
+        _in_batches(terms.translate), translator.attention, keep=keep, languages=_languages(translator.path)
+    )
+
+
+def _languages(model: Path) -> tuple[str, str] | None:
+    """Codes of source and target, if the model has a card that says them."""
+    card = read_json(model / "card.json") if (model / "card.json").exists() else {}
+    return (str(card["source"]), str(card["target"])) if card.get("source") and card.get("target") else None
+
+
+def _in_batches(translate: Translate) -> Translate:
+    def told(texts: list[str]) -> list[str]:
+        made: list[str] = []
+        # What is of a length is translated together, which is faster.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        with progress.task("translating", len(texts), "sentences") as task:
+            for start in range(0, len(order), BATCH):
+                some = [texts[i] for i in order[start : start + BATCH]]
+                made += translate(some)
+                task.advance(len(some))
+        placed = dict(zip(order, made, strict=True))
+        return [placed[i] for i in range(len(texts))]
+
+    return told
+
+
+def targets(config: TranslateConfig) -> dict[Path, Path | None]:
+    """Where each file's translation goes; None for standard output. Nothing is read or translated yet.
+
+    Raises:
+        UserError: a file is missing, of no known kind, or a translation would overwrite a source or another one; or a
+            pattern of `--keep` is none.
+    """
+    Keep.of(config.keep)
+    if config.encoding:
+        python_encoding(config.encoding)
+    files = [Path(name) for name in config.files]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file} does not exist, or is no file: name documents behind the model")
+        if file.suffix.lower() not in SUFFIXES:
+            raise UserError(f"{file}: cannot translate {file.suffix or 'it'}: known are {' '.join(SUFFIXES)}")
+    if config.output is None:
+        if len(files) > 1:
+            raise UserError(f"{len(files)} files need a directory to go to: give it with --output DIR")
+        return dict.fromkeys(files)
+    output = Path(config.output)
+    inside = len(files) > 1 or output.is_dir() or config.output.endswith("/")
+    if inside and output.exists() and not output.is_dir():
+        raise UserError(f"--output {output} is a file, but there are {len(files)} translations: name a directory")
+    if not inside and output.suffix.lower() != files[0].suffix.lower():
+        raise UserError(
+            f"--output {output}: a {files[0].suffix} file stays one: give it that ending, or a directory with /"
+        )
+    found: dict[Path, Path | None] = {file: output / file.name if inside else output for file in files}
+    made = [path.resolve() for path in found.values() if path]
+    if len(set(made)) < len(files) or set(made) & {file.resolve() for file in files}:
+        raise UserError(f"--output {output}: one file would overwrite another: choose another directory or name")
+    return found
+
+
+@dataclass(frozen=True)
+class Document:
+    """A translated file."""
+
+    source: Path
+    target: Path | None
+    """Where it was written; None if it goes to standard output."""
+    content: bytes
+    notes: list[str]
+    """What was not translated and why, a line each."""
+
+
+def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[Document]:
+    """Translate the files one after the other; each is written whole, or given back if it goes to standard output."""
+    for file, target in targets(config).items():
+        asked = 0
+
+        def count(texts: list[str]) -> list[str]:
+            nonlocal asked
+            asked += len(texts)
+            return translate(texts)
+
+        own: Translate = count
+        if isinstance(translate, Attentive):
+            own = replace(translate, translate=count, report=Report())
+        made = translate_document(file.read_bytes(), str(file), own, tuple(config.json_keys), config.encoding)
+        if target is not None:
+            with atomic_path(target) as temporary:
+                temporary.write_bytes(made)
+        notes = report_of(own).lines()
+        yield Document(file, target, made, notes if asked or notes else ["no text to translate in it"])
+
+
+def lines(
+    config: TranslateConfig, translator: Translator, incoming: Iterable[str], batch: int
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """For every line, as soon as its batch is full, its translations: `score` and `translation`, best first."""
+    beam = config.beam_size or translator.beam_size
+    some = iter(incoming)
+    while texts := list(islice(some, batch)):
+        for text, found in zip(texts, translator.candidates(texts, beam, config.n_best), strict=True):
+            ranked = [{"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in found]
+            yield text, ranked or [{"score": 1.0, "translation": ""}]
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+def stream(translate: Callable[[list[str]], list[str]], incoming: Iterable[str], batch: int) -> Iterator[str]:
+    """A translation for every line, as soon as its batch is full."""
+    some = iter(incoming)
+    while texts := list(islice(some, batch)):
+        for text, said in zip(texts, translate(texts), strict=True):
+            yield _one_line(said) if has_letters(text) else text

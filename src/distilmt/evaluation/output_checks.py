@@ -1,0 +1,90 @@
+"""What goes wrong in translations that a score does not show: nothing said, loops, copies, odd lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distilmt.utils.errors import UserError
+
+_LONGEST_PHRASE = 12
+
+
+@dataclass(frozen=True)
+class Health:
+    """Counts of faulty translations out of `sentences`; one translation may be counted more than once."""
+
+    sentences: int
+    empty: int
+    repetitions: int
+    copies: int
+    length_outliers: int
+
+
+def check(
+    hypotheses: Sequence[str],
+    sources: Sequence[str],
+    references: Sequence[str],
+    max_repetition: int = 8,
+    max_length_ratio: float = 3.0,
+) -> Health:
+    """Count faulty translations.
+
+    Args:
+        hypotheses: translations.
+        sources: what was translated.
+        references: what people made of it; a copy or loop that stands there too is no fault.
+        max_repetition: a phrase more often than this in a row is a loop.
+        max_length_ratio: a translation this many times longer or shorter than its source would have it in
+            these two languages (in characters, 10 added to both) is an outlier.
+
+    Raises:
+        UserError: different numbers of sentences.
+    """
+    if not len(hypotheses) == len(sources) == len(references):
+        counts = f"{len(hypotheses)} translations, {len(sources)} sources and {len(references)} references"
+        raise UserError(f"{counts}: they must pair up line by line")
+    rows = list(zip(hypotheses, sources, references, strict=True))
+    usual = _length(references) / max(1, _length(sources))
+    return Health(
+        sentences=len(rows),
+        empty=sum(not h.strip() and bool(s.strip()) for h, s, _ in rows),
+        repetitions=sum(
+            loops(h, max_repetition) and not loops(s, max_repetition) and not loops(r, max_repetition)
+            for h, s, r in rows
+        ),
+        copies=sum(_copied(h, s) and not _copied(r, s) for h, s, r in rows),
+        length_outliers=sum(odd_length(h, s, usual, max_length_ratio) for h, s, _ in rows),
+    )
+
+
+def loops(text: str, most: int) -> bool:
+    """Whether a phrase of up to 12 words or characters (with a letter) stands over `most` times in a row."""
+    return _repeats(text.split(), most) or _repeats(list(text), most)
+
+
+def _repeats(tokens: list[str], most: int) -> bool:
+    return any(_repeats_after(tokens, period, most) for period in range(1, _LONGEST_PHRASE + 1))
+
+
+def _repeats_after(tokens: list[str], period: int, most: int) -> bool:
+    run = 0
+    for i in range(period, len(tokens)):
+        run = run + 1 if tokens[i] == tokens[i - period] else 0
+        if run >= period * most and any(c.isalpha() for c in "".join(tokens[i - period + 1 : i + 1])):
+            return True
+    return False
+
+
+def _copied(text: str, source: str) -> bool:
+    return text.strip().casefold() == source.strip().casefold() and any(c.isalpha() for c in source)
+
+
+def _length(texts: Sequence[str]) -> int:
+    return sum(len(text) for text in texts)
+
+
+def odd_length(hypothesis: str, source: str, usual: float, most: float = 3.0) -> bool:
+    """Whether a translation is `most` times longer or shorter than usual (`usual` characters for one of the source)."""
+    ratio = (len(hypothesis) + 10) / (len(source) * usual + 10)
+    return bool(hypothesis.strip()) and not 1 / most <= ratio <= most

@@ -1,0 +1,1 @@
+"""Translation with an exported model, without torch."""

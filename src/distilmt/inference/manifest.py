@@ -1,0 +1,75 @@
+"""The files of an exported model: a CTranslate2 directory written by distilmt, packed (.xz) or not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from distilmt.utils.errors import UserError
+from distilmt.utils.unpacking import allowance, unxz
+
+
+def is_model(path: Path) -> bool:
+    """Whether a directory is an exported model, packed or not."""
+    return has_file(path, "model.bin")
+
+
+def has_file(path: Path, name: str) -> bool:
+    """Whether a model has a file, packed or not."""
+    return (path / name).exists() or (path / f"{name}.xz").exists()
+
+
+def content(path: Path, name: str) -> bytes:
+    """A file of a model, unpacked.
+
+    Raises:
+        UserError: it is packed, and broken or made to fill memory.
+    """
+    packed = path / f"{name}.xz"
+    return unxz(packed) if packed.exists() else (path / name).read_bytes()
+
+
+def unpacked_size(path: Path) -> int:
+    """Bytes of a directory's files and of those in its folders; of what is packed, as many as it may unpack to."""
+    files = [file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.is_file()]
+    sizes = ((file.suffix, file.stat().st_size) for file in files)
+    return sum(allowance(size) if suffix == ".xz" else size for suffix, size in sizes)
+
+
+def unpacked(path: Path) -> dict[str, object] | None:
+    """What CTranslate2 reads of a packed model, by name; None where it can read the directory itself."""
+    if (path / "model.bin").exists():
+        return None
+    files = [file for file in path.iterdir() if file.is_file() and not file.name.removesuffix(".xz").endswith(".spm")]
+    return {name: content(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What `distilmt.json` says of a model.
+
+    Raises:
+        UserError: the directory is no exported model, or `distilmt.json` is broken.
+    """
+    missing = [name for name in ("model.bin", "distilmt.json") if not has_file(path, name)]
+    if missing:
+        models = sorted(str(place) for place in path.glob("exports/*") if is_model(place))
+        remedy = f"name one of its exports, {', '.join(models)}" if models else "run `distilmt export` first"
+        raise UserError(f"{path} is not an exported model ({missing[0]} is missing): {remedy}")
+    try:
+        facts = json.loads((path / "distilmt.json").read_text(encoding="utf-8"))
+        if isinstance(facts, dict) and int(facts.get("max_positions", 0)) > 1 and int(facts.get("beam_size", 1)) > 0:
+            return facts
+        reason = "max_positions, beam_size or more is not what it should be"
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = str(error)
+    raise UserError(f"{path / 'distilmt.json'} is damaged ({reason}): copy or export the model again")
+
+
+def languages_of(path: Path) -> tuple[str, str]:
+    """Source and target language of a model as its card names them; empty where it has none."""
+    try:
+        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+        return str(card.get("source") or ""), str(card.get("target") or "")
+    except (OSError, ValueError, AttributeError):
+        return "", ""

@@ -1,0 +1,76 @@
+"""Open model files from elsewhere in a process of its own first, whose memory and time are bounded.
+
+The libraries that read them (CTranslate2, SentencePiece, tokenizers, safetensors) are written in C++ and Rust: a file
+that is damaged, or made to do harm, may crash them or make them ask for all memory. Here that costs a child process
+and becomes one line.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from distilmt.inference.sandbox import limits
+from distilmt.utils.run_dir import fingerprint, fingerprint_files
+from distilmt.utils.unpacking import unzip
+
+_REVISION = 1
+"""Of what is checked: a higher one checks again what passed before."""
+_LIBRARIES = ("ctranslate2", "safetensors", "sentencepiece", "tokenizers")
+_ENDINGS = (".bin", ".json", ".model", ".spm", ".safetensors", ".txt", ".xz")
+
+
+def check_model_files(path: str | Path) -> None:
+    """See that the model files of a directory, or an `.argosmodel`, can be opened without harm.
+
+    To be called before anything else opens a model that was not made here. What passed is remembered by the checksum
+    of its files and the versions of the libraries (in `distilmt/checked` of the user's cache directory).
+
+    Args:
+        path: a directory of CTranslate2, Hugging Face or Argos Translate, or an `.argosmodel`; a path that does not
+            exist (a name on the hub) is passed over.
+
+    Raises:
+        UserError: a file crashes the library that reads it, takes more memory or time than one of its size may, or
+            cannot be read.
+    """
+    place = Path(path)
+    if not place.exists():
+        return
+    files = [place] if place.is_file() else _model_files(place)
+    mark = _cache() / _key(files, place)
+    if files and not mark.exists():
+        if place.is_file():
+            with tempfile.TemporaryDirectory(prefix="distilmt-check-") as directory:
+                unzip(place, Path(directory))
+                limits.run_child(Path(directory), shown=place)
+        else:
+            limits.run_child(place, shown=place)
+        _remember(mark)
+
+
+def _model_files(directory: Path) -> list[Path]:
+    """The files that say or hold something of a model, in the directory and one below it."""
+    found = (file for pattern in ("*", "*/*") for file in directory.glob(pattern))
+    return sorted(file for file in found if file.suffix.lower() in _ENDINGS and file.is_file())
+
+
+def _key(files: list[Path], place: Path) -> str:
+    names = [str(file.relative_to(place)) for file in files]
+    versions = [metadata.version(name) for name in _LIBRARIES]
+    return fingerprint([_REVISION, versions, names, fingerprint_files(*files)])
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / "checked"
+
+
+def _remember(mark: Path) -> None:
+    """A cache that cannot be written costs the check again, no more."""
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError:
+        return

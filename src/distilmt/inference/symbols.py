@@ -1,0 +1,153 @@
+"""Symbols and emoji in a text, and characters that a model knows in another form only."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from distilmt.data.cleaning import unspaced
+
+# Signs that are punctuation to Unicode, and no part of a sentence.
+_BULLETS = frozenset("•‣⁃⁌⁍†‡※⁂⁎⁑¶")
+# Joiners of emoji: ZERO WIDTH JOINER, and the variation selectors.
+_JOINERS = frozenset("\u200d\ufe0e\ufe0f")
+_KEYCAP = "\u20e3"
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_TAGS = range(0xE0020, 0xE0080)
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+_RUN = re.compile("(?:s[sj]*|dj?k)+")
+_PLAIN = {
+    **dict.fromkeys("‘’‚‛′´`‵", "'"),
+    **dict.fromkeys("“”„‟″«»", '"'),
+    **dict.fromkeys("‐‑‒–—―−", "-"),
+    "…": "...",
+    "‹": "<",
+    "›": ">",
+    "⁄": "/",
+    "‥": "..",
+}
+_FORMS = ("<wide>", "<narrow>", "<compat>", "<font>")
+_ZERO_WIDTH_SPACE = re.compile("(\\w)\u200b+(\\w)")
+
+Knows = Callable[[str], bool]
+"""Whether a model has a piece of its own for a character."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Symbols that follow one another in a text."""
+
+    start: int
+    end: int
+    text: str
+
+
+class _Classes(dict[int, str]):
+    """Table for `str.translate`: `s` a symbol, `j` what joins them, `d` and `k` the parts of keycaps, `o` all else."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _class_of(chr(code))
+        return self[code]
+
+
+def _class_of(character: str) -> str:
+    code = ord(character)
+    if character in _JOINERS or code in _TAGS:
+        return "j"
+    if character == _KEYCAP:
+        return "k"
+    if character in "0123456789#*":
+        return "d"
+    if code < 128 or code in _FULL_WIDTH:
+        return "o"
+    category = unicodedata.category(character)
+    symbol = category in ("So", "Sm", "Sc", "Co") or character in _BULLETS or code in _SKIN_TONES
+    return "s" if symbol else "o"
+
+
+_CLASSES = _Classes()
+
+
+class _LetterClasses(dict[int, str]):
+    """Table for `str.translate`: `l` a letter or a mark on one, `o` all else."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = "l" if unicodedata.category(chr(code))[0] in "LM" else "o"
+        return self[code]
+
+
+_LETTER_CLASSES = _LetterClasses()
+_LETTERS = re.compile("l+")
+
+
+def runs(text: str) -> list[Run]:
+    """Where symbols stand in a text: Unicode's S* beyond ASCII, emoji with their joiners, flags and keycaps."""
+    if text.isascii():
+        return []
+    return [Run(m.start(), m.end(), text[m.start() : m.end()]) for m in _RUN.finditer(text.translate(_CLASSES))]
+
+
+def is_known(run: Run, knows: Knows) -> bool:
+    """Whether a model has a piece for each symbol of a run."""
+    return all(knows(c) for c in run.text if c not in _JOINERS)
+
+
+def is_mathematical(run: Run) -> bool:
+    """Whether a run is currency signs and operators, which belong to the words beside them."""
+    return all(
+        unicodedata.category(c) == "Sc" or (unicodedata.category(c) == "Sm" and c not in "←→↑↓↔") for c in run.text
+    )
+
+
+def unknown_words(text: str, knows: Knows) -> list[Run]:
+    """Words with a letter that a model has no piece for; of scripts without spaces, those letters alone."""
+    if text.isascii():
+        return []
+    words: list[Run] = []
+    for match in _LETTERS.finditer(text.translate(_LETTER_CLASSES)):
+        start, word = match.start(), text[slice(*match.span())]
+        if unspaced(word):
+            words += [Run(start + i, start + i + 1, c) for i, c in enumerate(word) if not knows(c)]
+        elif not all(map(knows, unicodedata.normalize("NFC", word))):
+            words.append(Run(start, match.end(), word))
+    return words
+
+
+def counts(text: str) -> Counter[str]:
+    """How often each symbol stands in a text."""
+    return Counter(c for run in runs(text) for c in run.text if c not in _JOINERS)
+
+
+def has_letters(text: str) -> bool:
+    """Whether there is anything to translate in a text."""
+    return any(map(str.isalpha, text))
+
+
+def has_known_letters(text: str, knows: Knows) -> bool:
+    """Whether a model has a piece for a letter of a text, in either case or in plain form."""
+    return any(c.isalpha() and (knows(c) or knows(c.lower()[0])) for c in folded(text, knows))
+
+
+def folded(text: str, knows: Knows) -> str:
+    """A text with full-width letters, ligatures and typographic marks in plain form where a model lacks them.
+
+    A zero-width space between words becomes a space, except in scripts that are written without.
+    """
+    if text.isascii():
+        return text
+    text = _ZERO_WIDTH_SPACE.sub(_between_words, text)
+    return "".join(c if c.isascii() or knows(c) else _plain(c) for c in text)
+
+
+def _between_words(match: re.Match[str]) -> str:
+    return match[1] + ("" if unspaced(match[1] + match[2]) else " ") + match[2]
+
+
+def _plain(character: str) -> str:
+    form = unicodedata.decomposition(character).partition(" ")[0]
+    if form in _FORMS and (character.isalnum() or ord(character) in _FULL_WIDTH):
+        return unicodedata.normalize("NFKC", character)
+    return _PLAIN.get(character, character)

@@ -1,0 +1,208 @@
+"""Pieces of an exported model: texts are cut into them and put together of them, and each has its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import sentencepiece as spm
+
+from distilmt.data.cleaning import unspaced
+from distilmt.inference.base import Attended, Span
+from distilmt.inference.manifest import content, has_file
+
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+_UNKNOWN = "<unk>"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_RESERVED = frozenset({"<s>", "</s>", "<pad>"})
+# What fills a vocabulary up to a round size (fairseq and CTranslate2's converters, OpenNMT, distilmt).
+_FILLER = re.compile(r"madeupword\d+|averyunlikelytoken\d+|<unused\d+>|<blank>")
+
+
+class SentencePieces:
+    """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self._end = ["</s>"] if facts.get("source_end", True) else []
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
+        self._source = spm.SentencePieceProcessor(model_proto=content(path, "source.spm"))
+        self._known: dict[str, bool] = {}
+        own = has_file(path, "target.spm")
+        self._target = spm.SentencePieceProcessor(model_proto=content(path, "target.spm")) if own else self._source
+
+    def encode(self, texts: list[str]) -> list[list[str]]:
+        """Pieces of each text, as the model reads them; none of an empty one."""
+        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
+        return [[*map(_unreserved, pieces), *self._end] if pieces else [] for pieces in found]
+
+    def decode(self, pieces: list[str]) -> str:
+        """The text of pieces that the model wrote, which begin with `prefix`."""
+        written = [piece for piece in pieces[len(self.prefix) :] if piece != _UNKNOWN and not _FILLER.fullmatch(piece)]
+        return str(self._target.decode(without_broken_bytes(written)))
+
+    def knows(self, character: str) -> bool:
+        """Whether there is a piece for a character, on the source's side."""
+        if character not in self._known:
+            found = self._source.encode(character, out_type=str)
+            ids = [self._source.piece_to_id(piece) for piece in found]
+            broken = self._source.unk_id() in ids or any(map(_BYTE.fullmatch, found))
+            self._known[character] = not broken
+        return self._known[character]
+
+    def source_spans(self, text: str) -> list[Span]:
+        """Where each piece stands in a text; none if SentencePiece writes it in other characters."""
+        before = len(self._before)
+        found = [span for _, span in _placed(self._source, self._before + text)]
+        return [(max(0, a - before), max(0, b - before)) for a, b in found]
+
+    def target(self, text: str) -> list[tuple[str, Span]]:
+        """The pieces of a translation and where they stand; none if SentencePiece writes it in other characters."""
+        return _placed(self._target, text)
+
+
+class HuggingFacePieces:
+    """Pieces of any other teacher, by its own tokenizer."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
+        # What CTranslate2 adds itself is not given to it.
+        self._ends = None if facts.get("source_end", True) else self._tokenizer.eos_token
+        if "source_language" in facts:
+            self._tokenizer.src_lang = facts["source_language"]
+        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._before = str(facts.get("prefix", ""))
+        self._as_text = names_as_text(self._tokenizer)
+        self._known: dict[str, bool] = {}
+
+    def knows(self, character: str) -> bool:
+        """Whether there is a piece for a character."""
+        if character not in self._known:
+            ids = self._tokenizer(character, add_special_tokens=False).input_ids
+            names = map(str, self._tokenizer.convert_ids_to_tokens(ids))
+            self._known[character] = self._tokenizer.unk_token_id not in ids and not any(map(_BYTE.fullmatch, names))
+        return self._known[character]
+
+    def encode(self, texts: list[str]) -> list[list[str]]:
+        """Pieces of each text, as the model reads them; none of an empty one."""
+        to_pieces = self._tokenizer.convert_ids_to_tokens
+        texts = [self._before + self._as_text(text) if text else "" for text in texts]
+        rows = [to_pieces(self._tokenizer(text).input_ids) if text else [] for text in texts]
+        return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
+
+    def decode(self, pieces: list[str]) -> str:
+        """The text of pieces that the model wrote, which begin with `prefix`."""
+        written = [piece for piece in pieces[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
+        ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+
+def names_as_text(tokenizer: Any) -> Callable[[str], str]:
+    """What makes text of the names of a Hugging Face tokenizer's special pieces that stand in a text.
+
+    A space behind the first character is the one way that holds for all of them: many have these names among the pieces
+    that any text is cut into, whatever they are told (`split_special_tokens`).
+    """
+    names = sorted((name for name in tokenizer.all_special_tokens if len(name) > 1), key=len, reverse=True)
+    if not names:
+        return str
+    pattern = re.compile("|".join(map(re.escape, names)))
+    return lambda text: pattern.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+
+
+def _unreserved(piece: str) -> str:
+    """The unknown piece in place of a reserved name.
+
+    Of characters without a piece SentencePiece gives the text itself: `</s>` in a text would be read as the end.
+    """
+    return _UNKNOWN if piece in _RESERVED else piece
+
+
+def in_calls(rows: list[int], sources: list[list[str]], weights: list[int], most: int) -> Iterator[list[int]]:
+    """Rows of a length together, as CTranslate2 would sort them too, as many as weigh no more than `most`."""
+    call: list[int] = []
+    total = 0
+    for row in sorted(rows, key=lambda i: -len(sources[i])):
+        if call and total + weights[row] > most:
+            yield call
+            call, total = [], 0
+        call.append(row)
+        total += weights[row]
+    yield call
+
+
+def without_broken_bytes(pieces: list[str]) -> list[str]:
+    """Pieces without byte pieces that are no UTF-8 together or control characters: SentencePiece writes U+FFFD."""
+    if not any(piece.startswith("<0x") for piece in pieces):
+        return pieces
+    kept: list[str] = []
+    for is_byte, run in groupby(pieces, lambda piece: bool(_BYTE.fullmatch(piece))):
+        if not is_byte:
+            kept += run
+            continue
+        text = bytes(int(piece[3:5], 16) for piece in run).decode("utf-8", "ignore")
+        kept += [f"<0x{byte:02X}>" for byte in _CONTROL.sub("", text).encode()]
+    return kept
+
+
+def is_broken(pieces: Sequence[str]) -> bool:
+    """Whether a model wrote something that is no text: the unknown piece, or bytes that are no UTF-8 together."""
+    return _UNKNOWN in pieces or without_broken_bytes(list(pieces)) != list(pieces)
+
+
+def by_word(said: str, spans: list[Span], attention: list[list[float]], source: list[Span]) -> list[Attended]:
+    """The attention of each word of a translation: the mean of its pieces'.
+
+    Args:
+        said: the translation.
+        spans: where its pieces stand.
+        attention: of each of them, on each piece of the source.
+        source: where those stand.
+    """
+    words: list[tuple[Span, list[list[float]]]] = []
+    for (start, end), weights in zip(spans, attention, strict=False):
+        space = said[start:end].startswith(" ")
+        if space or not words or unspaced(said[start:end]):
+            words.append(((start + space, end), []))
+        words[-1][1].append(weights)
+        words[-1] = ((words[-1][0][0], end), words[-1][1])
+    means = ([sum(column) / len(rows) for column in zip(*rows, strict=True)] for _, rows in words)
+    return [
+        (span, list(zip(source, mean, strict=False)))
+        for (span, _), mean in zip(words, means, strict=True)
+        if span[0] < span[1]
+    ]
+
+
+def _placed(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str, Span]]:
+    """A text's pieces and their places; of a character in several pieces, the first has it."""
+    pieces: list[str] = processor.encode(text, out_type=str)
+    encoded = [bytes.fromhex(p[3:5]) if _BYTE.fullmatch(p) else p.replace("▁", " ").encode() for p in pieces]
+    extra = len(b"".join(encoded).decode("utf-8", "replace")) - len(text)  # a space before all
+    if b"".join(encoded) != (" " * extra + text).encode("utf-8", "replace"):
+        return []
+    widths = (sum(byte & 0xC0 != 0x80 for byte in piece) for piece in encoded)
+    ends = [max(0, end - extra) for end in accumulate(widths, initial=0)]
+    return list(zip(pieces, pairwise(ends), strict=True))
+
+
+def check_request(texts: Sequence[str], number: int) -> None:
+    """Refuse what is no list of texts: a string is a sequence of strings too, and would be translated letter by letter.
+
+    Raises:
+        TypeError: `texts` is one text, or holds something else than texts.
+        ValueError: `number`, a beam or a count, is below 1.
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError("texts is one text: put it into a list, as in translate([text])")
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"texts holds {text!r}, which is no str: leave it out, or put an empty text in its place")
+    if number < 1:
+        raise ValueError(f"beam_size or count is {number}: it must be 1 at least")

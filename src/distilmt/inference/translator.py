@@ -1,0 +1,294 @@
+"""Text in, text out, over an exported model. What evaluation, labelling and serving all use; imports no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+
+from distilmt.data.cleaning import normalise
+from distilmt.data.sentence_splitter import sentences
+from distilmt.inference.base import Attended, Hypothesis, joined, united
+from distilmt.inference.manifest import facts_of, has_file, languages_of, unpacked
+from distilmt.inference.moses_bpe import MosesPieces
+from distilmt.inference.text_preprocessing import Reading, View
+from distilmt.inference.tokenization import HuggingFacePieces, SentencePieces, by_word, check_request, in_calls
+from distilmt.utils import checksums, progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import loads_cublas
+
+# Batches of one call to CTranslate2, which no signal interrupts: the memory of a long list stays that of a few batches.
+_BATCHES = 4
+_PIECES: dict[str, tuple[type[SentencePieces | HuggingFacePieces | MosesPieces], str]] = {
+    "": (SentencePieces, "source.spm or target.spm"),
+    "huggingface": (HuggingFacePieces, "tokenizer"),
+    "subword-nmt": (MosesPieces, "bpe.codes or a vocabulary"),
+}
+"""How `tokenizer` of distilmt.json names them, and the files that they are in."""
+
+
+class Translator:
+    """An exported model (`distilmt export`), ready to translate."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int = 0,
+        workers: int = 1,
+        device: str = "cpu",
+        shortlist: bool | None = None,
+    ) -> None:
+        """Load a model directory.
+
+        Args:
+            path: a CTranslate2 directory written by distilmt.
+            threads: CPU threads of each worker; 0 takes one per core.
+            workers: batches translated side by side.
+            device: `cpu`, `cuda`, or `auto` for the GPU if there is one that can be used.
+            shortlist: whether words are chosen from the model's shortlist (`vmap.txt`) only; None does so if it has
+                one. A sentence then may use what any sentence of its batch may, so that a translation can depend on
+                the sentences it shares a batch with; `batch_size=1` rules that out.
+
+        Raises:
+            UserError: the directory is not such a model, a file of it is missing or damaged, or it has no shortlist
+                where one is asked for.
+        """
+        self.path = Path(path)
+        checksums.check(self.path)
+        facts = facts_of(self.path)
+        self.max_length = int(facts["max_positions"]) - 1
+        self.beam_size = int(facts.get("beam_size", 4))
+        there = has_file(self.path, "vmap.txt")
+        if shortlist and not there:
+            raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
+        self.shortlist = there if shortlist is None else shortlist
+        self.device = best_device() if device == "auto" else device
+        kind, files = _PIECES.get(str(facts.get("tokenizer", "")), _PIECES[""])
+        with checksums.readable(self.path, files):
+            self._pieces = kind(self.path, facts)
+        self._workers = workers
+        source, target = languages_of(self.path)
+        self._view = View(self._pieces.knows, self._count, source, target, facts.get("capitals"))
+        with checksums.readable(self.path, "model.bin, config.json or a vocabulary"):
+            self._model = ctranslate2.Translator(
+                str(self.path),
+                device=self.device,
+                compute_type=_computed_in(facts, self.device),
+                inter_threads=workers,
+                intra_threads=min(threads, os.cpu_count() or 1),
+                files=unpacked(self.path),
+            )
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
+        """Pieces of each text, cut to the model's positions; empty texts give no pieces."""
+        found = self._pieces.encode([normalise(text) for text in texts])
+        cut = self.max_length
+        return [p if len(p) <= cut else [*p[: cut - 1], p[-1]] for p in found]
+
+    def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
+        """Best translation of each text, in order; an empty text gives an empty one.
+
+        A text that is longer than the model's positions is translated sentence by sentence, so that nothing is lost.
+
+        Args:
+            texts: one sentence each, or more.
+            beam_size: 1 is greedy.
+            batch_size: sentences translated together.
+
+        Raises:
+            TypeError, ValueError: as `check_request`.
+        """
+        check_request(texts, beam_size)
+        portions = [self.portions(text) for text in texts]
+        ranked = self.ranked([p for found in portions for p in found], beam_size, batch_size=batch_size)
+        said = (found[0].text if found else "" for found in ranked)
+        return [joined(list(islice(said, len(found)))) for found in portions]
+
+    def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text with their scores, best first; none for an empty text.
+
+        Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
+        the best and so on; the score is the mean over all pieces.
+        """
+        check_request(texts, min(beam_size, count))
+        portions = [self.portions(text) for text in texts]
+        parts = iter(self.ranked([p for found in portions for p in found], beam_size, count, scored=True))
+        own = [[h for h in islice(parts, len(found)) if h] for found in portions]
+        return [[united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+
+    def ranked(
+        self,
+        texts: Sequence[str],
+        beam_size: int = 4,
+        count: int = 1,
+        batch_size: int = 64,
+        batch_type: str = "examples",
+        scored: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text as people are to get them, best first; none for an empty text.
+
+        Beyond `hypotheses`: a text without letters comes back as it is; symbols and emoji that the model has no piece
+        for keep their places; full-width letters are read as letters; sentences in capitals, and in title case where
+        the model copies it, are put to the model in lower case. A text needs no more than the model's positions
+        (`portions`).
+        """
+        readings = [Reading(text, self._view) for text in texts]
+        waiting = [reading for reading in readings if reading.result is None]
+        while waiting:
+            requests = [request for reading in waiting for request in reading.requests]
+            answers = iter(
+                self.hypotheses(requests, beam_size, count, batch_size=batch_size, batch_type=batch_type, scored=scored)
+            )
+            for reading in waiting:
+                reading.take(list(islice(answers, len(reading.requests))))
+            waiting = [reading for reading in waiting if reading.result is None]
+        return [reading.result or [] for reading in readings]
+
+    def attention(self, texts: Sequence[str], said: Sequence[str]) -> list[list[Attended]]:
+        """What of a text every word of a translation is made from.
+
+        The model says the translations again, whoever made them: greedily, with each as its own prefix. No
+        search is needed for that, and CTranslate2 tells the right attention of the first word, which it does not with
+        a beam.
+
+        Args:
+            texts: sentences.
+            said: a translation of each.
+
+        Returns:
+            For each translation its words (between spaces; in scripts without, its pieces) with the attention of the
+            decoder's last layer, mean over heads (of models from elsewhere often the first head's) and over the word's
+            pieces, on each piece of the text. Nothing for a model with another tokenizer, and where a text has too many
+            pieces or characters that the tokenizer changes.
+        """
+        pieces = self._pieces
+        found: list[list[Attended]] = [[] for _ in texts]
+        if not isinstance(pieces, SentencePieces):
+            return found
+        texts, said = [self._in_lower_case(text) for text in texts], [self._in_lower_case(text) for text in said]
+        sources, targets = [pieces.source_spans(text) for text in texts], [pieces.target(text) for text in said]
+        cut = self.max_length - 1 - len(pieces.prefix)
+        rows = [i for i, s in enumerate(sources) if 0 < len(s) <= cut and 0 < len(targets[i]) <= cut]
+        results = self._model.translate_batch(
+            pieces.encode([texts[i] for i in rows]),
+            target_prefix=[[*pieces.prefix, *(piece for piece, _ in targets[i])] for i in rows],
+            beam_size=1,
+            max_batch_size=64,
+            max_decoding_length=self.max_length,
+            return_attention=True,
+        )
+        for row, result in zip(rows, results, strict=True):
+            spans, weights = [span for _, span in targets[row]], result.attention[0][len(pieces.prefix) :]
+            found[row] = by_word(said[row], spans, weights, sources[row])
+        return found
+
+    def _in_lower_case(self, text: str) -> str:
+        """A text in capitals as the model was given it, if no character changes its place by that."""
+        lower = text.lower() if text.isupper() and self._view.capitals is not True else text
+        return lower if len(lower) == len(text) else text
+
+    def portions(self, text: str) -> list[str]:
+        """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
+        if self._fits(text):
+            return [text]
+        found = sentences(text)
+        if len(found) > 1:
+            return [portion for sentence in found for portion in self.portions(sentence)]
+        spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
+        middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
+        return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
+
+    def _count(self, text: str) -> int:
+        return len(self._pieces.encode([normalise(text)])[0])
+
+    def _fits(self, text: str) -> bool:
+        if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
+            return True  # no piece is less than a byte
+        return self._count(text) <= self.max_length
+
+    def hypotheses(
+        self,
+        texts: Sequence[str],
+        beam_size: int = 4,
+        count: int = 1,
+        length_penalty: float = 1.0,
+        batch_size: int = 64,
+        batch_type: str = "examples",
+        sampling: float = 0.0,
+        scored: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """The `count` best translations of each text, best first; none for an empty text.
+
+        A greedy translation has a score only if it is to be `scored`, which takes a little longer. With
+        `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
+        """
+        sources = self.tokenize(texts)
+        rows = [i for i, source in enumerate(sources) if source]
+        results: list[list[Hypothesis]] = [[] for _ in texts]
+        if not rows:
+            return results
+        options = {
+            "beam_size": 1 if sampling else max(beam_size, count),
+            "num_hypotheses": count,
+            "sampling_topk": 0 if sampling else 1,
+            "sampling_temperature": sampling or 1.0,
+            "length_penalty": length_penalty,
+            "max_batch_size": batch_size,
+            "batch_type": batch_type,
+            "max_decoding_length": self.max_length,
+            "return_scores": scored or count > 1 or beam_size > 1,
+            "use_vmap": self.shortlist,
+        }
+        weights = [1 if batch_type == "examples" else len(source) for source in sources]
+        for call in in_calls(rows, sources, weights, batch_size * _BATCHES * self._workers):
+            prefix = [self._pieces.prefix] * len(call) if self._pieces.prefix else None
+            found = self._model.translate_batch([sources[i] for i in call], target_prefix=prefix, **options)
+            for row, result in zip(call, found, strict=True):
+                results[row] = self._decoded(texts[row], result)
+        return results
+
+    def _decoded(self, source: str, result: Any) -> list[Hypothesis]:
+        scores = result.scores or [0.0] * len(result.hypotheses)
+        found = []
+        for tokens, score in zip(result.hypotheses, scores, strict=True):
+            text = self._pieces.decode(tokens)
+            # A vocabulary can have the replacement character as a piece, from broken training text.
+            text = text if "\ufffd" not in text or "\ufffd" in source else " ".join(text.replace("\ufffd", "").split())
+            found.append(Hypothesis(text, tokens, score))
+        return found
+
+    def stream(self, lines: Iterator[str], beam_size: int = 4, batch_size: int = 64) -> Iterator[str]:
+        """Translate lines as they come, a line for a line."""
+        batch: list[str] = []
+        for line in lines:
+            batch.append(line)
+            if len(batch) >= batch_size:
+                yield from self.translate(batch, beam_size, batch_size)
+                batch = []
+        if batch:
+            yield from self.translate(batch, beam_size, batch_size)
+
+
+def best_device() -> str:
+    """`cuda` where CTranslate2 can compute on a GPU, else `cpu`."""
+    if ctranslate2.get_cuda_device_count() == 0:
+        return "cpu"
+    if loads_cublas():
+        return "cuda"
+    progress.say("CTranslate2 needs cuBLAS 12 for the GPU, so the CPU translates: pip install nvidia-cublas-cu12")
+    return "cpu"
+
+
+def _computed_in(facts: dict[str, Any], device: str) -> str:
+    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of.
+
+    Weights that were copied as they are (`compute_in`) are turned into another type as they are loaded.
+    """
+    wanted = str(facts.get("compute_in") or facts.get("compute_type", "float32"))
+    if device != "cpu" or wanted in ctranslate2.get_supported_compute_types("cpu"):
+        return wanted if "compute_in" in facts else "default"
+    return "int8_float32" if wanted.startswith("int") else "float32"

@@ -1,0 +1,127 @@
+"""Everyone who translates for a label store: the teacher, others of an ensemble, each in the type asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.ctranslate2 import export
+from distilmt.export.foreign import export_foreign
+from distilmt.inference.base import Hypothesis, Speaker
+from distilmt.inference.translator import Translator
+from distilmt.labels.selection import loops
+from distilmt.models.checkpoint import load_marian
+from distilmt.teachers import existing
+from distilmt.teachers.remote import open_speaker
+from distilmt.utils.hardware import cores
+
+DECODE_TOKENS = 1024
+NARROW = ("float16", "bfloat16", "int8_float16")
+"""Types in which a teacher may overflow or lose its way where float32 does not."""
+
+
+@dataclass
+class LabelJob:
+    """Who is asked, and what."""
+
+    teacher: Path
+    tokenizer: Tokenizer
+    config: LabelConfig
+    source_language: str
+    target_language: str
+    wants_words: bool
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """How a teacher behind HTTP is asked."""
+    speaker: Path | None = None
+    """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
+    cores: int | None = None
+    """Batches translated side by side by a worker of a cluster; None takes one per core of this machine."""
+    trains_on_hypotheses: bool = True
+    """Whether a student learns from the translations, so that a teacher without any of use is of no use."""
+
+
+class Speakers:
+    """Asks all teachers for translations."""
+
+    def __init__(self, job: LabelJob, directory: Path) -> None:
+        """Export and load whoever is to translate.
+
+        Args:
+            job: who they are.
+            directory: where their exports lie, or go.
+        """
+        self.job, self.directory = job, directory
+        self.decoded_again = 0
+        """Sentences whose translation in a narrow type came to nothing."""
+        self.paths = [job.speaker] if job.speaker else [job.teacher, *map(Path, job.config.ensemble)]
+        self.speakers = [self._open(number, job.config.compute_type) for number in range(len(self.paths))]
+        self._exact: dict[int, Speaker] = {}
+
+    def translate(self, sources: list[str]) -> list[list[Hypothesis]]:
+        """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        for number, speaker in enumerate(self.speakers):
+            answers = self._ask(speaker, sources)
+            if self.job.config.compute_type in NARROW:
+                self._ask_again(number, sources, answers)
+            found = [before + more for before, more in zip(found, answers, strict=True)]
+        return found
+
+    def _ask_again(self, number: int, sources: list[str], answers: list[list[Hypothesis]]) -> None:
+        """Put float32's answers in the place of those that are no numbers, or loop (mozilla/translations#244)."""
+        rows = [row for row, found in enumerate(answers) if astray(found, self.job.config.max_repetition)]
+        if not rows or not isinstance(self.speakers[number], Translator):  # the others have no types
+            return
+        if number not in self._exact:
+            self._exact[number] = self._open(number, "float32")
+        for row, found in zip(rows, self._ask(self._exact[number], [sources[row] for row in rows]), strict=True):
+            answers[row] = found
+        self.decoded_again += len(rows)
+
+    def _ask(self, speaker: Speaker, sources: list[str]) -> list[list[Hypothesis]]:
+        config = self.job.config
+        return speaker.hypotheses(
+            sources,
+            beam_size=config.beam_size,
+            count=config.hypotheses,
+            length_penalty=config.length_penalty,
+            sampling=config.sampling,
+            batch_size=DECODE_TOKENS,
+            batch_type="tokens",
+        )
+
+    def _open(self, number: int, compute_type: str) -> Speaker:
+        name = f"teacher-{compute_type}" + (f"-{number + 1}" if number else "")
+        exported, path = self.directory / name, self.paths[number]
+        facts = existing.pointer(path)
+        if number and facts is None and existing.pointer(self.job.teacher):  # one more model from outside
+            facts = existing.about(TeacherConfig(path=str(path)))
+        if not existing.is_model(facts) or not (exported / "distilmt.json").exists():
+            self._export(facts, path, exported, compute_type)
+        workers, here = self.job.cores or cores(), self.job.cores is None  # a worker leaves nothing behind
+        return open_speaker(exported, threads=1, workers=workers, device="auto", remember=here)
+
+    def _export(self, facts: dict[str, Any] | None, path: Path, exported: Path, compute_type: str) -> None:
+        job = self.job
+        if facts is None:
+            export(load_marian(path), job.tokenizer, exported, compute_type)
+            return
+        reached = existing.reached(facts, job.endpoint)
+        export_foreign(reached, exported, compute_type, job.source_language, job.target_language)
+
+
+def astray(found: Sequence[Hypothesis], most: int) -> bool:
+    """Whether a score is no number, or a phrase of a hypothesis stands there more than `most` times in a row."""
+    if any(not math.isfinite(each.score) for each in found):
+        return True
+    ids: dict[str, int] = {}
+    tokens = [[ids.setdefault(token, len(ids)) for token in each.tokens] for each in found]
+    offsets = np.cumsum([0, *map(len, tokens)])
+    return bool(loops(np.array([i for each in tokens for i in each], dtype=np.int64), offsets, most).any())

@@ -1,0 +1,165 @@
+"""What is done with whole label stores: described, merged, split. Shard by shard, so that memory does not grow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from distilmt.labels.ids import hashes_of, twice
+from distilmt.labels.rows import Shard, file_of
+from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_directory
+
+_COUNTED = ("shards", "rows", "complete")
+Parts = Callable[[pa.Table], np.ndarray]
+"""The number of the part that each row of a table belongs to; called with the tables in order."""
+
+
+def describe(store: LabelStore) -> dict[str, Any]:
+    """What a store was made with, and how much it holds."""
+    entries, hypotheses = store.manifest["shards"], 0
+    for table in store.shards(["hypotheses"]):
+        hypotheses += pc.sum(pc.list_value_length(table["hypotheses"])).as_py() or 0
+    return _header(store) | {
+        "complete": store.complete,
+        "shards": len(entries),
+        "rows": store.rows,
+        "hypotheses": hypotheses,
+        "tokens": store.spoken(),
+        "bytes": sum((store.directory / entry["name"]).stat().st_size for entry in entries),
+    }
+
+
+def merge(stores: Sequence[LabelStore], directory: Path, rename: bool = False) -> None:
+    """Write one store of several: their shards one after another.
+
+    Args:
+        stores: made by the same teacher with the same settings, of different sentences.
+        directory: the new store.
+        rename: put `1:` in front of the ids of the first, `2:` of the second, and so on.
+
+    Raises:
+        UserError: `directory` is there, the stores do not belong together, an id is in two of them, or a shard is
+            damaged.
+    """
+    for store in stores[1:]:
+        _must_agree(stores[0], store)
+    found = None if rename else twice(lambda: (t for store in stores for t in store.shards(["id"])))
+    if found is not None:
+        raise UserError(
+            f"id {found!r} is in more than one of {', '.join(str(s.directory) for s in stores)}: merge stores of "
+            "different sentences; if they are, --rename true puts 1:, 2: … in front of the ids"
+        )
+    with _new(directory) as place, progress.task("merging", sum(s.rows for s in stores), "rows") as bar:
+        writer = _writer(stores[0], place)
+        for number, store in enumerate(stores, 1):
+            for shard in _renamed(store, f"{number}:") if rename else store.files():
+                writer.add(shard, len(writer.done()))
+                bar.advance(shard.rows)
+        writer.finish()
+
+
+def _renamed(store: LabelStore, prefix: str) -> Iterator[Shard]:
+    for table in store.shards():
+        ids = pc.binary_join_element_wise(prefix, table["id"], "")
+        yield file_of(table.set_column(table.column_names.index("id"), table.schema.field("id"), ids))
+
+
+def _must_agree(one: LabelStore, other: LabelStore) -> None:
+    mine, theirs = _header(one), _header(other)
+    different = [key for key in mine | theirs if mine.get(key) != theirs.get(key)]
+    if different:
+        raise UserError(
+            f"{other.directory} was made with another {', '.join(different)} than {one.directory}: label its sentences "
+            "again with the same teacher and settings"
+        )
+
+
+def split(store: LabelStore, directory: Path, part_of: Parts, parts: int = 2) -> list[int]:
+    """Write several stores of one: `directory/part-1`, `part-2` and so on, rows in the order in which they were.
+
+    Args:
+        store: what is split.
+        directory: of the parts.
+        part_of: which row goes where.
+        parts: how many there are.
+
+    Returns:
+        Rows of each part.
+
+    Raises:
+        UserError: `directory` is there, a part would be empty, or a shard is damaged.
+    """
+    with _new(directory) as place, progress.task("splitting", store.rows, "rows") as bar:
+        writers = [_writer(store, place / f"part-{number}") for number in range(1, parts + 1)]
+        for table in store.shards():
+            numbers = part_of(table)
+            for number in np.unique(numbers).tolist():
+                chosen = table.filter(pa.array(numbers == number))
+                writers[number].add(file_of(chosen), len(writers[number].done()))
+            bar.advance(table.num_rows)
+        rows = [int(writer.manifest["rows"]) for writer in writers]
+        if not all(rows):
+            raise UserError(f"part-{rows.index(0) + 1} of {store.directory} would have no rows: ask for other parts")
+        for writer in writers:
+            writer.finish()
+    return rows
+
+
+def at(boundaries: Sequence[int]) -> Parts:
+    """Parts that begin at these rows, the first at 0."""
+    begun = 0
+
+    def part_of(table: pa.Table) -> np.ndarray:
+        nonlocal begun
+        begun += table.num_rows
+        return np.searchsorted(boundaries, np.arange(begun - table.num_rows, begun), side="right") - 1
+
+    return part_of
+
+
+def named(path: Path) -> Parts:
+    """Two parts: the rows whose ids stand in a file, one a line, and the others.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    try:
+        ids = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise UserError(f"{path} is not a text file: name one with an id on every line") from None
+    wanted = np.unique(hashes_of([i for i in ids if i]))
+    return lambda table: np.where(np.isin(hashes_of(table["id"].to_pylist()), wanted), 0, 1)
+
+
+def _header(store: LabelStore) -> dict[str, Any]:
+    return {key: value for key, value in store.manifest.items() if key not in _COUNTED}
+
+
+def _writer(like: LabelStore, directory: Path) -> LabelWriter:
+    header = {key: value for key, value in _header(like).items() if key not in ("format", "k")}
+    return LabelWriter(directory, header, like.k)
+
+
+@contextmanager
+def _new(directory: Path) -> Iterator[Path]:
+    """A directory that is there when all of it is; what a killed call left of it is removed.
+
+    Raises:
+        UserError: it is there already.
+    """
+    if directory.exists():
+        raise UserError(f"{directory} is there already: delete it, or name another directory")
+    for stray in directory.parent.glob(f".{directory.name}.*.tmp"):
+        shutil.rmtree(stray, ignore_errors=True)
+    with atomic_directory(directory) as place:
+        yield place

@@ -1,0 +1,1 @@
+"""Architectures: shapes, initialization, forward pass."""

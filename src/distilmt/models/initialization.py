@@ -1,0 +1,83 @@
+"""Students that start from their teacher's layers (shrink and fine-tune: Shleifer & Rush 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import MarianMTModel
+
+from distilmt.utils.errors import UserError
+
+Choice = Callable[[int, int], list[int]]
+
+
+def first(count: int, _: int) -> list[int]:
+    """Indices of the first `count` layers: each gets the input it has learnt with."""
+    return list(range(count))
+
+
+def evenly(count: int, total: int) -> list[int]:
+    """Indices of `count` of `total` layers, first and last among them, evenly spaced."""
+    if count == 1:
+        return [total - 1]
+    return [round(i * (total - 1) / (count - 1)) for i in range(count)]
+
+
+@torch.no_grad()
+def copy_layers(teacher: MarianMTModel, student: MarianMTModel, choose: Choice = evenly) -> dict[str, list[int]]:
+    """Copy embeddings and some layers of the teacher into the student, in place.
+
+    Of wider feed-forward blocks the units with the heaviest weights are taken.
+
+    Args:
+        teacher: the model copied from.
+        student: the model copied to.
+        choose: `first` or `evenly`.
+
+    Returns:
+        Which of the teacher's layers went into the student's, for the model card.
+
+    Raises:
+        UserError: the student is of another width, has other heads, or is deeper or wider in its blocks.
+    """
+    ours, theirs = student.config, teacher.config
+    for key in ("d_model", "encoder_ffn_dim", "decoder_ffn_dim", "encoder_attention_heads", "vocab_size"):
+        mine, other = getattr(ours, key), getattr(theirs, key)
+        if mine > other or (mine != other and not key.endswith("ffn_dim")):
+            raise UserError(
+                f"student.initialise: the student must have the teacher's {key} "
+                f"({mine} ≠ {other}): change the student's shape or use `random`"
+            )
+    # What layers have learnt, they have learnt with their activation (OPUS-MT: swish) and scale.
+    ours.activation_function, ours.scale_embedding = theirs.activation_function, theirs.scale_embedding
+    maps = {}
+    for name in ("encoder", "decoder"):
+        from_stack, to_stack = getattr(teacher.model, name), getattr(student.model, name)
+        if len(to_stack.layers) > len(from_stack.layers):
+            raise UserError(f"student.initialise: the student's {name} is deeper than the teacher's")
+        maps[name] = choose(len(to_stack.layers), len(from_stack.layers))
+        for layer, index in zip(to_stack.layers, maps[name], strict=True):
+            _copy_layer(from_stack.layers[index], layer)
+            layer.activation_fn = from_stack.layers[index].activation_fn
+        to_stack.embed_tokens.load_state_dict(from_stack.embed_tokens.state_dict())
+        to_stack.embed_scale = from_stack.embed_scale
+    return maps
+
+
+def unit_norms(layer: Any) -> Tensor:
+    """[units]: how heavy a layer's feed-forward units are; the norms of what goes in and comes out bound an output."""
+    return layer.fc1.weight.norm(dim=1) * layer.fc2.weight.norm(dim=0)  # type: ignore[no-any-return]
+
+
+def _copy_layer(source: Any, target: Any) -> None:
+    """Copy a layer; of its feed-forward block as many units as the target has."""
+    others = {key: value for key, value in source.state_dict().items() if not key.startswith(("fc1.", "fc2."))}
+    target.load_state_dict(others, strict=False)
+    units = unit_norms(source).topk(target.fc1.out_features).indices.sort().values
+    target.fc1.weight.copy_(source.fc1.weight[units])
+    target.fc1.bias.copy_(source.fc1.bias[units])
+    target.fc2.weight.copy_(source.fc2.weight[:, units])
+    target.fc2.bias.copy_(source.fc2.bias)

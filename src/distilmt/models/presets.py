@@ -1,0 +1,131 @@
+"""Named shapes, and Marian models made from them.
+
+`tiny`, `small` and `base` are the shapes deployed in Firefox and by Bergamot (deep encoder, shallow decoder;
+browsermt/students, mozilla/translations), with a self-attention decoder instead of SSRU so that they run everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from transformers import MarianConfig, MarianMTModel
+
+from distilmt.config import ModelConfig
+from distilmt.data.tokenizer import EOS, Tokenizer
+from distilmt.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths and depths of a Marian transformer."""
+
+    d_model: int
+    ffn: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+
+
+PRESETS = {
+    "micro": Shape(128, 512, 4, 3, 1),
+    "tiny": Shape(256, 1536, 8, 6, 2),
+    "small": Shape(384, 1536, 8, 6, 2),
+    "base": Shape(512, 2048, 8, 6, 2),
+    "teacher": Shape(256, 1024, 4, 4, 3),
+    "teacher-big": Shape(512, 2048, 8, 6, 6),
+}
+
+
+def shape(config: ModelConfig) -> Shape:
+    """The preset's shape with the keys set beside it.
+
+    Raises:
+        UserError: keys are missing without a preset, or the width is not a multiple of the heads.
+    """
+    values = asdict(PRESETS[config.preset]) if config.preset else {}
+    values |= {key: getattr(config, key) for key in Shape.__annotations__ if getattr(config, key) is not None}
+    missing = [key for key in Shape.__annotations__ if key not in values]
+    if missing:
+        raise UserError(f"model: {', '.join(missing)} not set: set them or name a preset ({', '.join(PRESETS)})")
+    found = Shape(**values)
+    for key, value in values.items():
+        if value < 1:
+            raise UserError(f"model: {key} is {value}: it must be 1 at least")
+    if found.d_model % found.heads or found.d_model % 2:
+        raise UserError(f"model: d_model is {found.d_model}: it must be even and a multiple of heads, {found.heads}")
+    return found
+
+
+def marian_config(config: ModelConfig, tokenizer: Tokenizer, dropout: float) -> MarianConfig:
+    """Marian's configuration for a shape and a tokenizer."""
+    s = shape(config)
+    return MarianConfig(
+        vocab_size=len(tokenizer.source.pieces),
+        decoder_vocab_size=len(tokenizer.target.pieces),
+        share_encoder_decoder_embeddings=tokenizer.shared,
+        tie_word_embeddings=True,
+        d_model=s.d_model,
+        encoder_layers=s.encoder_layers,
+        decoder_layers=s.decoder_layers,
+        encoder_attention_heads=s.heads,
+        decoder_attention_heads=s.heads,
+        encoder_ffn_dim=s.ffn,
+        decoder_ffn_dim=s.ffn,
+        activation_function="relu",
+        dropout=dropout,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        scale_embedding=True,
+        max_position_embeddings=config.max_positions,
+        **_special_ids(tokenizer),
+    )
+
+
+def _special_ids(tokenizer: Tokenizer) -> dict[str, Any]:
+    return {
+        "pad_token_id": tokenizer.pad,
+        "eos_token_id": EOS,
+        "bos_token_id": EOS,
+        "decoder_start_token_id": tokenizer.pad,
+        "forced_eos_token_id": EOS,
+    }
+
+
+def new_model(config: ModelConfig, tokenizer: Tokenizer, dropout: float, seed: int) -> MarianMTModel:
+    """A model with fresh weights, float32, in train mode."""
+    torch.manual_seed(seed)
+    model = MarianMTModel(marian_config(config, tokenizer, dropout))
+    # Marian's and fairseq's initialisation: learns faster than BERT's normal(0.02) when updates are few.
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and module is not model.lm_head:
+            torch.nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
+    _scale_by_depth(model)
+    for embedding in (model.model.encoder.embed_tokens, model.model.decoder.embed_tokens):
+        torch.nn.init.normal_(embedding.weight, std=model.config.d_model**-0.5)
+    zero_pad(model)
+    return model.train()
+
+
+@torch.no_grad()
+def _scale_by_depth(model: MarianMTModel) -> None:
+    """Scale layer l's matrices by 1/√l: post-norm stacks then get off the ground at any depth (Zhang et al. 2019)."""
+    for stack in (model.model.encoder, model.model.decoder):
+        for depth, layer in enumerate(stack.layers, 1):
+            for matrix in (p for p in layer.parameters() if p.dim() == 2):
+                matrix.mul_(depth**-0.5)
+
+
+@torch.no_grad()
+def zero_pad(model: MarianMTModel) -> None:
+    """Make the embedding of `<pad>` zero: Marian's decoders start from a zero vector (CTranslate2 relies on it)."""
+    model.model.encoder.embed_tokens.weight[-1] = 0
+    model.model.decoder.embed_tokens.weight[-1] = 0
+
+
+def parameter_count(model: torch.nn.Module) -> int:
+    """Parameters that are learnt, shared ones counted once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

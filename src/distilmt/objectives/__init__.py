@@ -1,1 +1,0 @@
-"""What a student minimises: pure functions of tensors."""

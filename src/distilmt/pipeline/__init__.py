@@ -1,0 +1,1 @@
+"""The steps of a run: what each reads, what affects it, its record."""

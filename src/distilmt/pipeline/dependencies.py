@@ -1,0 +1,271 @@
+"""What each step's outcome depends on: keys whose value can change it, as `config.effects` has them.
+
+A finished step is compared with the one that is wanted by its values, not by a hash of them: a key that came later
+with its default, another spelling of a path, and a bound that was never reached make no difference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import RunConfig, SourceConfig
+from distilmt.config.effects import Key, keys_of
+from distilmt.pipeline import unreached_limits
+from distilmt.pipeline.step_directory import CHANGED, Differences, StepRules, changed_text
+from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_json, read_step
+
+WEIGHTS, NAMES = "weights", "names"
+"""Settings beside the keys: what stands for models that are named by directories; and systems that are wanted."""
+_PATHS = ("tokenizer.path", "teacher.path", "labels.ensemble", "labels.reverse")
+_FILES = ("corpus.train", "corpus.valid", "corpus.test", "corpus.monolingual")
+_READ_AS = ("train", "valid", "test", "mono", "source")
+_BY_NAMES = ("export.teacher", "export.student", "export.formats", "student.baseline")
+"""Keys that decide which exports there are: these are compared by their names."""
+_UNREAD = frozenset({NAMES, "export.huggingface_type", "export.licences.teacher", "export.licences.data"})
+_OUTCOMES = {
+    "corpus": ("*.parquet",),
+    "references": ("*.parquet", "teacher.json"),
+    "tokenizer": ("*",),
+    **dict.fromkeys(("teacher", "student", "baseline"), ("model*.safetensors", "config.json", "*.spm", "teacher.json")),
+    **dict.fromkeys(("labels", "selection"), ("shard-*.parquet",)),
+}
+
+_TOKENIZER = ("*.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json")
+_MODEL = (*_TOKENIZER, "model*.safetensors", "config.json", "generation_config.json", "teacher.json")
+_SEALED = {"tokenizer": _TOKENIZER} | dict.fromkeys(("teacher", "student", "baseline"), _MODEL)
+
+
+@lru_cache
+def keys() -> dict[str, Key]:
+    """All keys of a run."""
+    return keys_of(RunConfig)
+
+
+def flat(config: RunConfig) -> dict[str, Any]:
+    """All values of a configuration by dotted name."""
+    return _flat(asdict(config), "")
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        nested = isinstance(value, dict) and f"{prefix}{name}" not in keys()
+        found |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return found
+
+
+def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that differ from the defaults, as deep as they are nested: a key that came later makes no difference."""
+    own: dict[str, Any] = {}
+    for name, value in values.items():
+        default = defaults.get(name)
+        if isinstance(value, dict) and isinstance(default, dict):
+            inner = non_default(value, default)
+            own |= {name: inner} if inner else {}
+        elif name not in defaults or value != default:
+            own[name] = value
+    return own
+
+
+def settings_of(step: str, config: RunConfig) -> dict[str, Any]:
+    """All values that may have an effect on a step; and weights of the models that are named to it."""
+    values = flat(config)
+    found = {name: values[name] for name, key in keys().items() if step in key.steps}
+    named = [values[name] for name in _PATHS if name in found and name != "tokenizer.path"]
+    weights = _weights([path for value in named for path in (value if isinstance(value, list) else [value]) if path])
+    return found | ({WEIGHTS: weights} if weights else {})
+
+
+def _weights(paths: list[str]) -> str:
+    files: list[Path] = []
+    for path in map(Path, paths):
+        inside = [*sorted(path.glob("*.safetensors")), path / "model.bin", path / "model" / "model.bin"]
+        files += [file for file in ([path] if path.is_file() else inside) if file.is_file()]
+    return fingerprint_files(*files) if files else ""
+
+
+class Rules:
+    """How a step of a run is compared with the one that is wanted."""
+
+    def __init__(self, step: str, config: RunConfig, counts: Mapping[str, int]) -> None:
+        """Take down what is known now.
+
+        Args:
+            step: its name.
+            config: the run.
+            counts: rows of the corpus by split, as far as they are known: bounds above them are none.
+        """
+        self.step, self.values, self.counts = step, flat(config), counts
+        self.directory = Path(config.run_dir) / step
+
+    def step_rules(self) -> StepRules:
+        """The rules as `run_step` takes them."""
+        unread = _UNREAD if self.step == "exports" else frozenset()
+        outcome = _OUTCOMES.get(self.step, ())
+        sealed = _SEALED.get(self.step, ())
+        return StepRules(self.differences, self.effective, self.resumed, self.reusable, unread, sealed, outcome)
+
+    def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as they are compared: complete, without what cannot change anything, paths and bounds alike."""
+        given = old_layout(self.step, settings)
+        own = {n: key for n, key in keys().items() if self.step in key.steps and n not in _BY_NAMES and not key.resumed}
+        if self.step == "report":
+            own |= {name: keys()[name] for name in _BY_NAMES if self.step in keys()[name].steps}
+        whole = {name: given.get(name, key.default) for name, key in own.items()}
+        everything = self.values | whole
+        found = {n: self._value(n, v, everything) for n, v in whole.items() if own[n].matters(everything)}
+        extra = {name: given[name] for name in (WEIGHTS, NAMES, "updates") if given.get(name)}
+        return _unneeded(self.step, found | extra)
+
+    def _value(self, name: str, value: Any, values: Mapping[str, Any]) -> Any:
+        if name in _FILES:
+            return [Path(path).suffix for path in value]
+        if name == "corpus.sources":
+            return [_source(each) for each in value]
+        if name in _PATHS:
+            return [_place(path) for path in value] if isinstance(value, list) else _place(value)
+        return unreached_limits.bounded(name, value, values, self.counts)
+
+    def effective(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings that matter and differ from their defaults, for the fingerprint."""
+        found = {name: value for name, value in self.plain(settings).items() if name not in (NAMES, *_UNREAD)}
+        if found.get(WEIGHTS):
+            found = {name: value for name, value in found.items() if name not in _PATHS}
+        defaults = {n: self._value(n, key.default, self.values) for n, key in keys().items() if n in found}
+        return {name: value for name, value in found.items() if name not in defaults or value != defaults[name]}
+
+    def resumed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The same with what an unfinished directory depends on."""
+        names = {NAMES: settings.get(NAMES)} if settings.get(NAMES) else {}
+        own = {name: value for name, value in settings.items() if name in keys() and keys()[name].resumed}
+        unread = {name: value for name, value in self.plain(settings).items() if name in _UNREAD}
+        return self.effective(settings) | names | own | unread
+
+    def differences(self, record: StepRecord, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Differences:
+        """What of a finished step does not fit."""
+        read = differing_inputs(self.step, record.inputs, inputs)
+        old, new = self.plain(record.settings), self.plain(settings)
+        names, _ = new.pop(NAMES, []), old.pop(NAMES, None)
+        missing = [name for name in names if name not in _names(record)]
+        told = {NAMES: f"with {', '.join(missing)}"} if missing else {}
+        if WEIGHTS in old and WEIGHTS in new and old[WEIGHTS] == new[WEIGHTS]:
+            old, new = ({n: v for n, v in each.items() if n not in _PATHS} for each in (old, new))
+        elif WEIGHTS not in old:
+            new.pop(WEIGHTS, None)
+        facts = unreached_limits.Facts(record, {**self.values, **old}, self._log(record))
+        for name in {**old, **new}:
+            text = changed_text(old.get(name), new.get(name))
+            if text and not unreached_limits.same(name, old.get(name), new.get(name), facts):
+                told[name] = text
+        return told | dict.fromkeys(read, CHANGED)
+
+    def _log(self, record: StepRecord) -> tuple[Mapping[str, float], ...]:
+        """The log of a training, if its directory is the step's own."""
+        path = self.directory / "log.json"
+        return tuple(read_json(path)) if path.exists() and read_step(self.directory) == record else ()
+
+    def reusable(self, record: StepRecord, differences: Differences) -> list[str] | None:
+        """Files of exports and evaluation that need not be made again."""
+        names = _names(record)
+        if self.step == "exports" and set(differences) <= _UNREAD:
+            own = [name for name in names if not name.startswith("student") or name in _systems()]
+            licences = any(name.startswith("export.licences") for name in differences)
+            forms = [] if licences else [name for name in names if name not in own]
+            hugging = "export.huggingface_type" in differences
+            return own + [name for name in forms if not (hugging and name == "student-huggingface")]
+        if self.step == "evaluation" and set(differences) <= {NAMES, *_PARTS}:
+            files = [f"{name}.{kind}" for name in names for kind in ("json", "txt")]
+            files += [] if "evaluation.health_cases" in differences else ["*.health.json"]
+            return files + ([] if {NAMES, "evaluation.speed_sentences"} & set(differences) else ["speed.json"])
+        return None
+
+
+_PARTS = ("evaluation.health_cases", "evaluation.speed_sentences")
+
+
+def _names(record: StepRecord) -> list[str]:
+    """The systems that were exported or evaluated."""
+    return [name.removeprefix("bleu ") for name in record.result]
+
+
+def _systems() -> set[str]:
+    from distilmt.export.ctranslate2 import TYPES
+
+    return {"student", *(f"student-{compute_type}" for compute_type in TYPES)}
+
+
+def _unneeded(step: str, found: dict[str, Any]) -> dict[str, Any]:
+    """The baseline makes as many updates as the student made, however these were limited."""
+    limits = {"student.training.updates", "student.training.seconds", "student.training.patience"}
+    drop = limits if step == "baseline" and "updates" in found else set()
+    return {name: value for name, value in found.items() if name not in drop}
+
+
+def _place(path: str | None) -> str | None:
+    return os.path.realpath(path) if path and os.path.exists(path) else path
+
+
+def _source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """One of `corpus.sources`: its rows are named after its file, unless it has an id."""
+    defaults = {f.name: f.default for f in dataclasses.fields(SourceConfig) if f.default is not dataclasses.MISSING}
+    whole = {**defaults, **source}
+    whole.pop("licence", None)
+    return whole | {"files": [Path(path).name for path in whole.get("files") or []]}
+
+
+def named_inputs(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Inputs of the corpus without where they lie: `train:0` for the first file of `corpus.train`."""
+    found: dict[str, str] = {}
+    for key, value in inputs.items():
+        kind = key.partition(":")[0]
+        place = sum(name.startswith(f"{kind}:") for name in found)
+        found[f"{kind}:{place}" if kind in _READ_AS and ":" in key else key] = value
+    return found
+
+
+def differing_inputs(step: str, old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
+    """Names of what a step reads that is not the same."""
+    old, new = dict(old), dict(new)
+    if step == "corpus":
+        old, new = named_inputs(old), named_inputs(new)
+    if step in ("exports", "report"):
+        for name in {"corpus", "baseline"} - set(new):
+            old.pop(name, None)
+    return {name for name in {**old, **new} if old.get(name) != new.get(name)}
+
+
+_OLD = {"corpus": "corpus", "tokenizer": "tokenizer", "teacher": "teacher", "labels": "labels", "selection": "labels"}
+_OLD |= {"student": "student", "baseline": "student", "exports": "export", "evaluation": "evaluation"}
+_OLD |= {"references": "teacher", "teacher-scores": "evaluation", "scores": "evaluation", "validation": "evaluation"}
+
+
+def old_layout(step: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted names; those of before they had dots lacked the name of their section."""
+    if any("." in name for name in settings):
+        return dict(settings)
+    if step == "report":
+        return {"language": settings.get("language", "en")} | _flat(settings.get("config", {}), "")
+    values, found = dict(settings), {}
+    for name in ("seed", WEIGHTS, "updates"):
+        if name in values:
+            found[name] = values.pop(name)
+    if step in ("teacher", "references"):
+        served = ("prompt", "max_tokens", *(("model",) if isinstance(values.get("model"), str) else ()))
+        values["endpoint"] = {name: values.pop(name) for name in served if name in values}
+    section = _OLD[step]
+    return found | _flat({_renamed(step, section, name): value for name, value in values.items()}, "")
+
+
+def _renamed(step: str, section: str, name: str) -> str:
+    if name in ("source", "target"):
+        return f"corpus.{name}"
+    labels = ("max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep")
+    if name in labels or (step == "references" and f"labels.{name}" in keys()):
+        return f"labels.{name}"
+    return "tokenizer.sample" if name == "sample" else f"{section}.{name}"

@@ -1,0 +1,147 @@
+"""The directory of a run: what it may hold before distilmt writes there, and how a refused command leaves it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from distilmt.pipeline.step_directory import NEXT, check_own
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import STARTED_FILE, STEP_FILE, locked, write_text
+
+CONFIG = "config.yaml"
+MARK = "# Written by distilmt, anew with every run: edit another file and name it on the command line.\n"
+"""First line of a `config.yaml` that may be overwritten."""
+_OLD_KEYS = ["run_dir", "seed", "language", "corpus", "tokenizer"]
+"""How a `config.yaml` of before there was a first line begins."""
+_HARMLESS = {".yaml", ".yml", ".log", ".out", ".err", ".txt", ".sh"}
+"""Endings of files that people keep beside a run: notes, configurations and logs."""
+
+
+_WITH_RUNS = ("plan", "compressed", "methods", "selections")
+"""Directories of a run's that hold more of them."""
+
+
+def checked_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]) -> Path:
+    """The directory of a run, if nothing in it can be lost by writing there; nothing is written here.
+
+    Args:
+        run_dir: as it was given.
+        steps: names of all directories that steps may write in it.
+        inputs: by key, paths that the run reads.
+
+    Raises:
+        UserError: it is empty text; it holds directories, a config.yaml or data of others; or an input lies where a
+            step writes.
+    """
+    if not run_dir.strip():
+        raise UserError("run_dir is empty: name a directory for the run, such as runs/first")
+    root = Path(run_dir)
+    if root.exists() and not root.is_dir():
+        raise UserError(f"run_dir {run_dir} is no directory: name another one")
+    for key, path in inputs.items():
+        _check_input(key, path, root, (*steps, *_WITH_RUNS))
+    for step in steps:
+        check_own(root / step)
+        check_own(root / f"{step}{NEXT}")
+    if (root / CONFIG).exists() and not _own_config(root / CONFIG):
+        raise UserError(f"{root / CONFIG} was not written by distilmt and would be overwritten: name another run_dir")
+    _check_empty(root, steps)
+    return root
+
+
+def _check_input(key: str, path: str, root: Path, steps: tuple[str, ...]) -> None:
+    place, whole = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+    if not place.exists() or whole not in (place, *place.parents):
+        return
+    inside = place.relative_to(whole).parts
+    if not inside or inside[0].split(".")[0] in steps:
+        raise UserError(f"{key} {path} lies in {root}, where this run writes: move it, or name another run_dir")
+
+
+def _check_empty(root: Path, steps: tuple[str, ...]) -> None:
+    """A run begins where nothing else is, but for notes and configurations."""
+    if not root.is_dir() or (root / CONFIG).exists() or any((root / step).exists() for step in steps):
+        return
+    others = [path.name for path in root.iterdir() if not (path.name.startswith(".") or path.suffix in _HARMLESS)]
+    if others:
+        told = ", ".join(sorted(others)[:3]) + (" …" if len(others) > 3 else "")
+        raise UserError(f"{root} holds no run but {told}: name a new or an empty directory with --run_dir")
+
+
+def _own_config(path: Path) -> bool:
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(MARK):
+            return True
+        values = yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    if not isinstance(values, dict) or list(values)[: len(_OLD_KEYS)] != _OLD_KEYS:
+        return False
+    return text == yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+@contextmanager
+def begun(root: Path, config: str | None) -> Iterator[None]:
+    """Hold a run's directory for this process, with its configuration in it.
+
+    When the block is refused and no step was finished in it, all is left as it was.
+
+    Args:
+        root: what `checked_root` returned.
+        config: YAML of the configuration; None leaves the one that is there.
+
+    Raises:
+        UserError: another process holds it; or as the block.
+    """
+    absent = _absent(root)
+    unlocked = not (root / ".lock").exists()
+    try:
+        with locked(root), _configured(root, config):
+            yield
+    except UserError:
+        if unlocked and not _finished(root):
+            _remove_begun(root, absent)
+        raise
+
+
+@contextmanager
+def _configured(root: Path, config: str | None) -> Iterator[None]:
+    if config is None:
+        yield
+        return
+    path, before = root / CONFIG, _finished(root)
+    old = path.read_text(encoding="utf-8") if path.exists() else None
+    write_text(path, MARK + config)
+    try:
+        yield
+    except UserError:
+        if _finished(root) == before:
+            path.unlink() if old is None else write_text(path, old)
+        raise
+
+
+def _finished(root: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in root.glob(f"*/{STEP_FILE}")}
+
+
+def _absent(root: Path) -> list[Path]:
+    """Directories that are not there yet, the innermost first."""
+    return [path for path in (root, *root.parents) if not path.exists()]
+
+
+def _remove_begun(root: Path, absent: list[Path]) -> None:
+    """Remove what a refused first call made: nothing that holds more than its own marks."""
+    for started in root.glob(f"*/{STARTED_FILE}"):
+        if len(list(started.parent.iterdir())) == 1:
+            started.unlink()
+            started.parent.rmdir()
+    if {path.name for path in root.iterdir()} <= {".lock"}:
+        (root / ".lock").unlink(missing_ok=True)
+        for path in absent:
+            path.rmdir()

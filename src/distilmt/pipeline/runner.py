@@ -1,0 +1,249 @@
+"""The road: corpus, tokenizer, teacher, labels, student, baseline, exports, evaluation, report.
+
+Each step reads directories and writes one; nothing else passes between steps. A step that was done with the same
+inputs and settings is skipped, one that was cut off goes on from where it stood.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distilmt.config import RunConfig
+from distilmt.pipeline import preflight
+from distilmt.pipeline.dependencies import NAMES, Rules, named_inputs, settings_of
+from distilmt.pipeline.run_root import begun, checked_root
+from distilmt.pipeline.step_directory import StepRules, finished, run_step
+from distilmt.utils import progress
+from distilmt.utils.run_dir import StepRecord, done_as, read_step
+
+STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
+REPORT = ("report.json", "report.html")
+
+# What each step reads. The baseline reads the labels only for the list of their sentences: same data, no teacher.
+_READS = {
+    "corpus": (),
+    # Only where the corpus is of one language.
+    "references": ("corpus",),
+    "tokenizer": ("corpus",),
+    "teacher": ("corpus", "tokenizer"),
+    "labels": ("corpus", "tokenizer", "teacher"),
+    "student": ("corpus", "tokenizer", "labels", "teacher"),
+    "baseline": ("corpus", "tokenizer", "labels"),
+    "exports": ("tokenizer", "teacher", "student", "baseline"),
+    "evaluation": ("corpus", "exports"),
+    "report": ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation"),
+    # Only where a choice among the hypotheses was asked for: its labels then take the place of all.
+    "selection": ("corpus", "tokenizer", "teacher", "labels"),
+    # Steps of a comparison of methods.
+    "teacher-scores": ("corpus", "tokenizer", "teacher"),
+    "scores": ("corpus", "tokenizer", "teacher", "student"),
+    # Of a plan.
+    "validation": ("corpus", "tokenizer", "student"),
+}
+
+
+def run(config: RunConfig, until: str = "report") -> Path:
+    """Do every step that is not done yet, up to `until`.
+
+    Args:
+        config: the whole configuration.
+        until: name of the last step, one of `STEPS`.
+
+    Returns:
+        The run directory.
+    """
+    root = Path(config.run_dir)
+    if config.corpus.monolingual and not config.corpus.bilingual and config.student.baseline:
+        progress.say("without pairs no student can be trained without the teacher: there will be no baseline")
+        config = replace(config, student=replace(config.student, baseline=False))
+    preflight.check(config, exporting=STEPS.index(until) >= STEPS.index("exports"))
+    with started(config):
+        for name in STEPS[: STEPS.index(until) + 1]:
+            if name == "baseline" and not config.student.baseline:
+                continue
+            if name == "tokenizer" and not config.corpus.bilingual:
+                do("references", config)
+            if name == "student" and config.labels.selects:
+                do("selection", config)
+            do(name, config)
+    return root
+
+
+def started(config: RunConfig, whole: bool = True) -> AbstractContextManager[None]:
+    """Hold a run's directory, after it was seen that nothing in it can be lost.
+
+    Args:
+        config: the run.
+        whole: whether it is all that the run will be: then it is written there as `config.yaml`.
+
+    Raises:
+        UserError: it holds files of others, or an input lies in it; another process holds it.
+    """
+    root = checked_root(config.run_dir, tuple(_READS), paths_read(config))
+    return begun(root, dump(config) if whole else None)
+
+
+def paths_read(config: RunConfig) -> dict[str, str]:
+    """What may be a path among the values that name inputs, by key."""
+    corpus, labels = config.corpus, config.labels
+    several = {f"corpus.{key}": getattr(corpus, key) for key in ("train", "valid", "test", "monolingual")}
+    several |= {f"corpus.sources[{n}].files": source.files for n, source in enumerate(corpus.sources)}
+    several |= {"labels.ensemble": labels.ensemble}
+    found = {f"{key}[{n}]": path for key, paths in several.items() for n, path in enumerate(paths)}
+    single = {"teacher.path": config.teacher.path, "tokenizer.path": config.tokenizer.path}
+    single |= {"labels.reverse": labels.reverse, "export.node_modules": config.export.node_modules}
+    single["corpus.name"] = (corpus.name or "").removeprefix("hf:")
+    return found | {key: path for key, path in single.items() if path}
+
+
+def dump(config: RunConfig) -> str:
+    """The whole configuration as YAML, defaults written out."""
+    return yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True)
+
+
+def do(name: str, config: RunConfig) -> StepRecord:
+    """Do one step, unless it is done; the steps it reads must be."""
+    root = Path(config.run_dir)
+    work, before = _work(name, config), read_step(root / name)
+    if name == "report" and before is not None:
+        _keep_report(root, config)
+    record = run_step(root / name, _inputs(name, config), _settings(name, config), work, _rules(name, config))
+    if name == "labels":
+        _mend_labels(root / name, _work(name, _shards_as(record, config)))
+    if name in ("teacher", "student", "baseline"):
+        from distilmt.pipeline.steps import tidy
+
+        tidy(root / name)
+    if name == "report" and not all((root / file).exists() for file in REPORT):
+        work(root / name)  # the report alone writes beside its directory: what was deleted there is written again
+    skipped = before is not None and before == record
+    progress.say(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
+    return record
+
+
+def _shards_as(record: StepRecord, config: RunConfig) -> RunConfig:
+    """The configuration with the shards that a store has: another size does not redo it, but must not mend it."""
+    settings = record.settings
+    size = settings.get("labels.shard_size") or settings.get("shard_size") or config.labels.shard_size
+    return replace(config, labels=replace(config.labels, shard_size=size))
+
+
+def _mend_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
+    """Label the sentences of damaged shards of a finished store again; what is whole stays as it is."""
+    from distilmt.labels.store import MANIFEST, LabelStore
+
+    if not (directory / MANIFEST).exists():
+        return
+    store = LabelStore(directory, unfinished=True)
+    damaged = store.damaged()
+    if damaged:
+        progress.say(f"labels: {', '.join(damaged)} missing or damaged: their sentences alone are labeled again")
+    if damaged or not store.complete:
+        work(directory)
+
+
+def _keep_report(root: Path, config: RunConfig) -> None:
+    """Lay what was reported into the step's directory before it is moved aside."""
+    if not is_done("report", config):
+        for path in (root / file for file in REPORT):
+            if path.exists() and not (root / "report" / path.name).exists():
+                shutil.copy2(path, root / "report" / path.name)
+
+
+def is_done(name: str, config: RunConfig) -> bool:
+    """Whether `do` would find a step done; the steps it reads must be."""
+    directory = Path(config.run_dir) / name
+    return finished(directory, _inputs(name, config), _settings(name, config), _rules(name, config)) is not None
+
+
+def is_reported(config: RunConfig) -> bool:
+    """Whether the report in a run's directory is of the steps that are there, and of this configuration."""
+    return all((Path(config.run_dir) / file).exists() for file in REPORT) and is_done("report", config)
+
+
+def _rules(name: str, config: RunConfig) -> StepRules:
+    """How a step is compared with what was done; bounds above what the corpus holds are none."""
+    record = read_step(Path(config.run_dir) / "corpus")
+    counts: dict[str, int] = {}
+    if record is not None:
+        counts = {split: record.result[split] for split in ("train", "valid") if split in record.result}
+    return Rules(name, config, counts if name != "corpus" else {}).step_rules()
+
+
+def _inputs(name: str, config: RunConfig) -> dict[str, str]:
+    """Fingerprints of what a step reads."""
+    root = Path(config.run_dir)
+    if name == "corpus":
+        from distilmt.data.prepare import inputs as corpus_inputs
+
+        return named_inputs(corpus_inputs(config.corpus))
+    inputs = {read: done_as(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline}
+    if name == "student" and config.labels.selects:
+        inputs["selection"] = done_as(root / "selection")
+    if not config.corpus.bilingual and name in _USES_REFERENCES:
+        inputs["references"] = done_as(root / "references")
+    return inputs
+
+
+def _summary(record: StepRecord) -> str:
+    shown = {k: v for k, v in record.result.items() if isinstance(v, int | float | str) and len(str(v)) < 60}
+    return "".join(f", {key} {round(v, 2) if isinstance(v, float) else v}" for key, v in shown.items())
+
+
+def _work(name: str, config: RunConfig) -> Callable[[Path], dict[str, Any]]:
+    """What does a step. Imports wait until a step is due: torch is slow to import."""
+    from distilmt.pipeline import steps
+
+    work: dict[str, Callable[[RunConfig, Path], dict[str, Any]]] = {
+        "corpus": steps.prepare_corpus,
+        "references": steps.ask_references,
+        "tokenizer": steps.train_tokenizer,
+        "teacher": steps.make_teacher,
+        "labels": steps.write_labels,
+        "selection": steps.choose_labels,
+        "student": steps.train_student,
+        "baseline": steps.train_baseline,
+        "exports": steps.export_models,
+        "evaluation": steps.evaluate_models,
+        "report": steps.write_report,
+        "teacher-scores": lambda config, directory: steps.score_model(config, directory, "teacher"),
+        "scores": lambda config, directory: steps.score_model(config, directory, "student"),
+        "validation": steps.validate_student,
+    }
+    return lambda directory: work[name](config, directory)
+
+
+_USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-scores", "scores", "validation"}
+
+
+def same_labels(a: RunConfig, b: RunConfig) -> bool:
+    """Whether two runs in one directory would make the same corpus, tokenizer, teacher and labels."""
+    named = STEPS[: STEPS.index("labels") + 1]
+    effective = [{name: _rules(name, run).effective(settings_of(name, run)) for name in named} for run in (a, b)]
+    return effective[0] == effective[1]
+
+
+def _settings(name: str, config: RunConfig) -> dict[str, Any]:
+    """All values that may have an effect on a step."""
+    found = settings_of(name, config)
+    if name == "baseline":
+        found["updates"] = _updates(config)
+    if name in ("exports", "evaluation"):
+        from distilmt.pipeline.steps.export import format_name, system_name, wanted
+
+        systems = [system_name(*each) for each in wanted(config)]
+        found[NAMES] = systems + [format_name(each) for each in config.export.formats if name == "exports"]
+    return found
+
+
+def _updates(config: RunConfig) -> int | None:
+    """How long the student was trained: the baseline is trained as long."""
+    record = read_step(Path(config.run_dir) / "student")
+    return record.result["updates"] if record else None

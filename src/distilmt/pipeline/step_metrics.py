@@ -1,0 +1,70 @@
+"""Seconds and peak memory of a step, over all calls that it took."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from distilmt.utils.run_dir import STARTED_FILE, peak_rss, reset_peak_rss, write_json
+
+HEARTBEAT_SECONDS = 5.0
+
+
+class Meter:
+    """Seconds and peak memory of a step, written down every few seconds so that a kill does not lose them."""
+
+    def __init__(self, directory: Path, wanted: str, before: Mapping[str, Any]) -> None:
+        self.directory, self.wanted = directory, wanted
+        self.seconds_before, self.rss_before = float(before["seconds"]), int(before["peak_rss_bytes"])
+        self.begin = time.monotonic()
+        self.stop = threading.Event()
+        reset_peak_rss()
+
+    @property
+    def seconds(self) -> float:
+        """Of all calls together."""
+        return self.seconds_before + time.monotonic() - self.begin
+
+    @property
+    def peak_rss_bytes(self) -> int:
+        """Of the largest call."""
+        return max(self.rss_before, peak_rss())
+
+    def write(self) -> None:
+        """Write down what was measured so far."""
+        values = {"fingerprint": self.wanted, "seconds": self.seconds, "peak_rss_bytes": self.peak_rss_bytes}
+        write_json(self.directory / STARTED_FILE, values)
+
+    def beat(self) -> None:
+        """Write it down again and again until `stop` is set."""
+        while not self.stop.wait(HEARTBEAT_SECONDS):
+            try:
+                self.write()
+            except OSError:  # a full disk is reported by the work itself, not by its clock
+                continue
+
+
+@contextmanager
+def metered(directory: Path, wanted: str, before: Mapping[str, Any]) -> Iterator[Meter]:
+    """Measure the block; what was measured before it is counted in.
+
+    Args:
+        directory: the step's; what was measured so far is in its `step.started.json`.
+        wanted: the fingerprint that stands there.
+        before: what stood there when the step was begun or continued.
+    """
+    meter = Meter(directory, wanted, before)
+    thread = threading.Thread(target=meter.beat, daemon=True)
+    thread.start()
+    try:
+        yield meter
+    finally:
+        meter.stop.set()
+        thread.join()
+        # On a full disk this must not hide the error that ended the work.
+        with suppress(OSError):
+            meter.write()

@@ -1,0 +1,124 @@
+"""The steps that measure: evaluation and report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import RunConfig
+from distilmt.data import prepare
+from distilmt.evaluation import output_checks, quality, speed
+from distilmt.export.card import add_scores
+from distilmt.pipeline.steps.challenges import examine_models, verdicts
+from distilmt.pipeline.steps.export import MODELS, system_name, wanted
+from distilmt.pipeline.steps.signature import signature
+from distilmt.planning import corpus_statistics, predict
+from distilmt.report import build, html
+from distilmt.teachers.remote import open_speaker, shipped_bytes
+from distilmt.utils.hardware import cores
+from distilmt.utils.progress import task
+from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
+
+
+def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Translate the test set with every export, score it, and time all of them in turn."""
+    root = directory.parent
+    test = prepare.load(root / "corpus", "test")
+    sources, references = test["source"].to_pylist(), test["target"].to_pylist()
+    names = [system_name(*found) for found in wanted(config)]
+    results = {}
+    with task("translating the test set", len(names), "systems") as bar:
+        for name in names:
+            results[name] = _quality(config, root / "exports" / name, sources, references, directory / f"{name}.json")
+            scores = results[name]["scores"]
+            add_scores(root / "exports" / name, {f"test {key}": scores[key] for key in ("bleu", "chrf")})
+            bar.advance(1, bleu=round(scores["bleu"], 2))
+    sample = [s for s in sources if s.strip()][: config.evaluation.speed_sentences]
+    paths = {name: root / "exports" / name for name in names}
+    if not (directory / "speed.json").exists():
+        speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
+        write_json(directory / "speed.json", {name: asdict(found) for name, found in speeds.items()})
+    examine_models(config, root, names, directory)
+    return {f"bleu {name}": results[name]["scores"]["bleu"] for name in names}
+
+
+def _quality(config: RunConfig, model: Path, sources: list[str], references: list[str], path: Path) -> dict[str, Any]:
+    """Scores and health of one export; kept in a file, so that a run that is cut off does not translate again."""
+    if path.exists():
+        return dict(read_json(path))
+    translator = open_speaker(model, threads=1, workers=cores())
+    translations = translator.translate(sources, config.evaluation.beam_size)
+    scores = quality.score(translations, references, config.corpus.target)
+    result = {
+        "scores": asdict(scores),
+        "health": asdict(output_checks.check(translations, sources, references)),
+        "translations": translations,
+    }
+    write_text(path.with_suffix(".txt"), "".join(f"{line}\n" for line in translations))
+    write_json(path, result)
+    return result
+
+
+def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Put everything that was measured into report.json and report.html, here and in the run directory."""
+    root = directory.parent
+    test = prepare.load(root / "corpus", "test")
+    sources, references = test["source"].to_pylist(), test["target"].to_pylist()
+    names = [system_name(*found) for found in wanted(config)]
+    found = {name: read_json(root / "evaluation" / f"{name}.json") for name in names}
+    translations = {name: found[name]["translations"] for name in names}
+    evaluation = config.evaluation
+    shown = {name: translations[name] for name in names if name in _SHOWN}
+    report = build.build(
+        signature=signature(config),
+        pair={"source": config.corpus.source, "target": config.corpus.target},
+        test=build.about_test(len(sources), quality.Scores(**found[names[0]]["scores"])),
+        systems=list(_systems(config, root, found)),
+        comparisons=build.comparisons(
+            translations, references, config.corpus.target, evaluation.bootstrap, config.seed
+        ),
+        steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
+        cost=predict.measured(config, corpus_statistics.read(config)),
+        curves={name: read_json(root / name / "log.json") for name in MODELS if (root / name / "log.json").exists()},
+        examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
+        corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
+        labels=_result(root / "labels") | _dropped(root / "student"),
+        examination=verdicts(names, root / "evaluation"),
+        config=asdict(config),
+    )
+    html.write_report(report, root, config.language)
+    smallest = [name for name in names if name.startswith("student")][-1:]
+    return {"html": str(root / "report.html")} | {n: found[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
+
+
+def _dropped(student: Path) -> dict[str, Any]:
+    """How many of the teacher's hypotheses were of no use, by reason."""
+    reasons = _result(student).get("hypotheses_dropped") or {}
+    return {"hypotheses_dropped": sum(reasons.values()), **{f"dropped_{k}": v for k, v in reasons.items()}}
+
+
+_SHOWN = ("teacher", "student-int8", "baseline-int8")
+_STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "baseline", "exports", "evaluation")
+
+
+def _systems(config: RunConfig, root: Path, found: dict[str, Any]) -> Iterator[Any]:
+    """One row per system, with its quality, speed and size."""
+    speeds = read_json(root / "evaluation" / "speed.json")
+    for model, compute_type in wanted(config):
+        name = system_name(model, compute_type)
+        yield build.system(
+            name,
+            shipped_bytes(root / "exports" / name),
+            config.evaluation.beam_size,
+            quality.Scores(**found[name]["scores"]),
+            speed.Speed(**speeds[name]),
+            output_checks.Health(**found[name]["health"]),
+            _result(root / model).get("parameters"),
+        )
+
+
+def _result(directory: Path) -> dict[str, Any]:
+    record = read_step(directory)
+    return record.result if record else {}

@@ -1,0 +1,145 @@
+"""The step that ships: CTranslate2 directories of every model, and the student in other forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transformers import MarianMTModel
+
+from distilmt.config import ExportFormat, RunConfig
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.data.tokenizer import load as load_tokenizer
+from distilmt.evaluation import speed
+from distilmt.export.argos import export_argos
+from distilmt.export.card import FACTS, Card, Form, write_card
+from distilmt.export.ctranslate2 import export
+from distilmt.export.foreign import export_foreign
+from distilmt.export.marian import export_marian
+from distilmt.export.onnx import export_onnx
+from distilmt.export.transformers import export_transformers
+from distilmt.export.web import export_web
+from distilmt.models.checkpoint import load_marian
+from distilmt.pipeline.steps.export_agreement import agreement, sentences, summary
+from distilmt.pipeline.steps.signature import signature
+from distilmt.teachers import existing
+from distilmt.utils.progress import say
+from distilmt.utils.run_dir import read_json, read_step, write_json
+
+MODELS = ("teacher", "student", "baseline")
+USE = """
+```python
+from distilmt.translator import Translator
+
+print(Translator("DIRECTORY").translate(["Text to translate."]))
+```
+
+or `distilmt translate DIRECTORY < source.txt`.
+"""
+"""How a CTranslate2 export is used, for its card."""
+PACKED = """
+Its files are packed; distilmt unpacks them in memory. `unxz DIRECTORY/*.xz` makes a directory of it that CTranslate2
+and every program built on it can read.
+"""
+
+
+def system_name(model: str, compute_type: str) -> str:
+    """`student` for float32, `student-int8` for int8."""
+    return model if compute_type == "float32" else f"{model}-{compute_type}"
+
+
+def wanted(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Models and the CTranslate2 types they are exported in; a teacher that is no model has one form, `float32`."""
+    teacher = config.teacher
+    as_it_is = teacher.command or teacher.url or (teacher.path and existing.is_ctranslate2(teacher.path))
+    types = {"teacher": ["float32"] if as_it_is else config.export.teacher}
+    for model in MODELS:
+        if model != "baseline" or config.student.baseline:
+            yield from ((model, compute_type) for compute_type in types.get(model, config.export.student))
+
+
+def format_name(name: ExportFormat) -> str:
+    """Where a form of the student lies within `exports`."""
+    return "student.argosmodel" if name == "argos" else f"student-{name}"
+
+
+def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Export every model in every type and the student in every form asked for; compare what the forms say."""
+    root = directory.parent
+    tokenizer = load_tokenizer(root / "tokenizer")
+    for model, compute_type in wanted(config):
+        path = directory / system_name(model, compute_type)
+        outside = existing.pointer(root / model)
+        scores = _test_scores(path)
+        if path.exists():
+            pass  # whole, of an earlier call or of exports that were done before with other forms
+        elif outside:
+            facts = existing.reached(outside, config.teacher.endpoint)
+            export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
+        else:
+            export(load_marian(root / model), tokenizer, path, compute_type)
+        about = card(config, model)
+        about = replace(about, scores={**about.scores, **scores})
+        write_card(path, about, Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
+    for name in (name for name in config.export.formats if not (directory / format_name(name)).exists()):
+        export_format(name, load_marian(root / "student"), tokenizer, directory / format_name(name), config)
+    if config.export.formats:
+        _compare(config, directory, tokenizer)
+    names = [*(system_name(*found) for found in wanted(config)), *map(format_name, config.export.formats)]
+    return {name: _bytes(directory / name) for name in names}
+
+
+def _test_scores(path: Path) -> dict[str, float]:
+    """What the evaluation wrote into the card of an export; it does so once."""
+    scores = read_json(path / FACTS)["scores"] if (path / FACTS).exists() else {}
+    return {name: score for name, score in scores.items() if name.startswith("test ")}
+
+
+def export_format(
+    name: ExportFormat, model: MarianMTModel, tokenizer: Tokenizer, path: Path, config: RunConfig
+) -> None:
+    """Write a student in one of the forms beside CTranslate2's."""
+    about = card(config, "student")
+    if name == "huggingface":
+        export_transformers(model, tokenizer, path, about, config.export.huggingface_type)
+    elif name == "onnx":
+        export_onnx(model, tokenizer, path, about)
+    elif name == "argos":
+        export_argos(model, tokenizer, path, about)
+    elif name == "web":
+        export_web(model, tokenizer, path, about, config.export.node_modules)
+    else:
+        export_marian(model, tokenizer, path, about)
+
+
+def card(config: RunConfig, model: str) -> Card:
+    """What a run knows of one of its models."""
+    record = read_step(Path(config.run_dir) / model)
+    result = record.result if record else {}
+    metric = (config.teacher if model == "teacher" else config.student).training.metric
+    best = result.get("best_score")
+    return Card(
+        config.corpus.source,
+        config.corpus.target,
+        model,
+        signature(config),
+        result.get("parameters"),
+        {} if best is None else {f"validation {metric}": best},
+        config.export.licences.teacher,
+        config.export.licences.data,
+    )
+
+
+def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
+    root = directory.parent
+    ctranslate2 = [system_name("student", compute_type) for compute_type in config.export.student]
+    texts = sentences(root / "corpus", tokenizer, load_marian(root / "student").config.max_position_embeddings)
+    found = agreement(root / "student", directory, [*ctranslate2, *map(format_name, config.export.formats)], texts)
+    write_json(directory / "agreement.json", found)
+    say(summary(found))
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else speed.file_bytes(path)

@@ -1,0 +1,86 @@
+"""Whether every export says what its model says: the same sentences, greedily, each by what the export is made for.
+
+Nothing is asserted: rounding differs from program to program, and int8 differs from float32. What differs is counted
+and shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distilmt.data import prepare
+from distilmt.data.cleaning import normalise
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.consumers import by_onnxruntime, by_transformers
+from distilmt.inference.translator import Translator
+from distilmt.utils.progress import task
+
+SENTENCES, _EXAMPLES = 500, 5
+_ELSEWHERE = {
+    "student.argosmodel": "argostranslate runs in an environment of its own",
+    "student-marian": "marian-decoder is a program of its own",
+    "student-web": "a browser runs it",
+}
+
+
+def sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int) -> list[str]:
+    """Up to 500 validation sentences, as a `Translator` would read them, that no consumer has to cut."""
+    texts = [normalise(text) for text in prepare.load(corpus, "valid")["source"].to_pylist()]
+    lengths = map(len, tokenizer.source.encode(texts))
+    return [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions][:SENTENCES]
+
+
+def agreement(student: Path, exports: Path, names: Sequence[str], texts: list[str]) -> dict[str, Any]:
+    """Compare exports with the model itself.
+
+    Args:
+        student: the model's Hugging Face directory.
+        exports: the directory of the exports.
+        names: of the exports within it.
+        texts: sentences.
+
+    Returns:
+        `sentences`, their number; `reference`, what all are compared with; `exports`: for every one `different`, how
+        many of its translations are not the reference's, `share`, and `examples`; or `not_run`, why not.
+    """
+    reference = by_transformers(student, texts)
+    found: dict[str, Any] = {}
+    with task("comparing the exports", len(names), "exports") as bar:
+        for name in names:
+            for label, translations in _translations(exports, name, texts).items():
+                found[label] = _differences(texts, reference, translations)
+            if name in _ELSEWHERE:
+                found[name] = {"not_run": _ELSEWHERE[name]}
+            bar.advance(1)
+    return {"sentences": len(texts), "reference": "transformers, float32, greedy", "exports": found}
+
+
+def _translations(exports: Path, name: str, texts: list[str]) -> dict[str, list[str]]:
+    """What an export says, by the name under which it is shown."""
+    path = exports / name
+    if name in _ELSEWHERE:
+        return {}
+    if name == "student-huggingface":
+        return {name: by_transformers(path, texts)}
+    if name == "student-onnx":
+        return {name: by_onnxruntime(path, texts), f"{name}-int8": by_onnxruntime(path, texts, quantized=True)}
+    return {name: Translator(path, threads=1).translate(texts, beam_size=1)}
+
+
+def _differences(texts: list[str], reference: list[str], found: list[str]) -> dict[str, Any]:
+    rows = [i for i, (a, b) in enumerate(zip(reference, found, strict=True)) if a.strip() != b.strip()]
+    return {
+        "different": len(rows),
+        "share": len(rows) / max(1, len(texts)),
+        "examples": [{"source": texts[i], "reference": reference[i], "found": found[i]} for i in rows[:_EXAMPLES]],
+    }
+
+
+def summary(found: dict[str, Any]) -> str:
+    """One line: how many translations of each export are not the model's own."""
+    counts = [f"{name} {each['different']}" for name, each in found["exports"].items() if "different" in each]
+    apart = [name for name, each in found["exports"].items() if "not_run" in each]
+    line = f"of {found['sentences']} greedy translations differ from transformers': {', '.join(counts)}"
+    return line + (f"; not run: {', '.join(apart)}" if apart else "")

@@ -1,0 +1,73 @@
+"""Trains one model and writes its directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import MarianMTModel
+
+from distilmt.config import RunConfig
+from distilmt.data import prepare
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.evaluation.quality import score
+from distilmt.export.ctranslate2 import export
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import save_marian
+from distilmt.models.presets import parameter_count
+from distilmt.training.trainer import Job, Validate, clear, train
+from distilmt.utils.hardware import cores
+from distilmt.utils.run_dir import read_json, write_json
+
+RESULT = "result.json"
+
+
+def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Train, and write a Hugging Face model directory; what was written whole before is not trained again.
+
+    Args:
+        model: fresh weights, float32.
+        job: data and settings.
+        tokenizer: goes beside the model, and decodes what is validated.
+        config: the run, for its validation sentences.
+        directory: the model's.
+
+    Returns:
+        Updates, best score and seconds, for the step's record.
+    """
+    if (directory / RESULT).exists():
+        return dict(read_json(directory / RESULT))
+    directory.mkdir(parents=True, exist_ok=True)
+    best, result = train(model, job, _validator(config, tokenizer, job, directory), directory)
+    save_marian(best, tokenizer, directory)
+    (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
+    write_json(directory / "log.json", result.pop("log"))
+    result |= {"parameters": parameter_count(best)}
+    write_json(directory / RESULT, result)
+    return result
+
+
+def tidy(directory: Path) -> None:
+    """Remove what a finished training no longer needs; called once its step.json is written, never before."""
+    for stage in (directory / "validation", directory / "first", *directory.glob("round-*")):
+        shutil.rmtree(stage, ignore_errors=True)
+    (directory / RESULT).unlink(missing_ok=True)
+    clear(directory)
+
+
+def _validator(config: RunConfig, tokenizer: Tokenizer, job: Job, directory: Path) -> Validate:
+    """Scores a model by greedy decoding, through the export that is deployed in the end."""
+    table = prepare.load(Path(config.run_dir) / "corpus", "valid").slice(0, job.config.validate_sentences)
+    compute_type = "int8" if job.bits else "float32"
+    sources, references = table["source"].to_pylist(), table["target"].to_pylist()
+
+    def validate(model: MarianMTModel) -> dict[str, float]:
+        export(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
+        translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
+        found = score(translations, references, config.corpus.target)
+        # A model that has hardly begun to learn talks on, which takes time: `distilmt cost` must know.
+        length = sum(map(len, translations)) / max(1, sum(map(len, references)))
+        return {"bleu": found.bleu, "chrf": found.chrf, "length": round(length, 3)}
+
+    return validate

@@ -1,0 +1,107 @@
+"""How a model of a comparison translates and what it thinks, measured once it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import MarianMTModel
+
+from distilmt.config import RunConfig
+from distilmt.data import prepare
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.evaluation import quality
+from distilmt.export.ctranslate2 import export
+from distilmt.export.foreign import export_foreign
+from distilmt.models.checkpoint import load_marian
+from distilmt.teachers import existing
+from distilmt.teachers.forced_decoding import Positions, probe
+from distilmt.teachers.remote import open_speaker
+from distilmt.utils.hardware import cores
+from distilmt.utils.run_dir import read_json, write_json
+
+TRANSLATIONS = "translations.json"
+_DECODINGS = ("beam", "greedy", "int8")
+
+
+def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any]:
+    """Translate the test set with a model of the run and read the references with it.
+
+    Args:
+        config: the run.
+        directory: where exports and translations go.
+        model: `teacher` or `student`.
+
+    Returns:
+        Scores by decoding (`beam` and `greedy` in float32, `int8` by beam), and statistics of the model's
+        distributions where it is a Marian model.
+    """
+    root = directory.parent
+    test = prepare.load(root / "corpus", "test")
+    sources, references = test["source"].to_pylist(), test["target"].to_pylist()
+    found = _translations(config, directory, model, sources)
+    scores = {name: asdict(quality.score(lines, references, config.corpus.target)) for name, lines in found.items()}
+    if existing.pointer(root / model):
+        return scores
+    tokenizer = tokenizers.load(root / "tokenizer")
+    return scores | {"words": _words(root, model, tokenizer, sources, references, found["beam"])}
+
+
+def _translations(config: RunConfig, directory: Path, model: str, sources: list[str]) -> dict[str, list[str]]:
+    """By decoding; kept in a file, so that a comparison that is cut off does not translate again."""
+    path = directory / TRANSLATIONS
+    if path.exists():
+        return dict(read_json(path))
+    found = {}
+    for compute_type, decodings in (("float32", ("beam", "greedy")), ("int8", ("int8",))):
+        export_model(config, directory.parent, model, compute_type, directory / compute_type)
+        translator = open_speaker(directory / compute_type, threads=1, workers=cores())
+        for decoding in decodings:
+            found[decoding] = translator.translate(sources, 1 if decoding == "greedy" else config.evaluation.beam_size)
+    write_json(path, found)
+    return found
+
+
+def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
+    """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2; `bits` of one of ours."""
+    outside = existing.pointer(root / model)
+    if outside:
+        facts = existing.reached(outside, config.teacher.endpoint)
+        export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
+    else:
+        export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type, bits)
+
+
+def _words(
+    root: Path, model: str, tokenizer: Tokenizer, sources: list[str], references: list[str], own: list[str]
+) -> dict[str, float | None]:
+    """Statistics of a model's distributions over the references, and of the probability of its own translations."""
+    weights = load_marian(root / model)
+    on_references = probe(weights, tokenizer, sources, references)
+    spoken = [(source, target) for source, target in zip(sources, own, strict=True) if target]
+    own_sources, own_targets = ([pair[i] for pair in spoken] for i in (0, 1))
+    statistics: dict[str, float | None] = {
+        "cross_entropy": float(on_references.nll.mean()),
+        "entropy": float(on_references.entropy.mean()),
+        "accuracy": on_references.accuracy(),
+        "calibration_error": on_references.calibration_error(),
+        "mode_mass": float(probe(weights, tokenizer, own_sources, own_targets).probabilities().mean()),
+    }
+    if model != "teacher" and not existing.pointer(root / "teacher"):
+        statistics["agreement"] = _agreement(
+            load_marian(root / "teacher"), on_references, tokenizer, sources, references
+        )
+    return statistics
+
+
+def _agreement(
+    teacher: MarianMTModel, student: Positions, tokenizer: Tokenizer, sources: list[str], references: list[str]
+) -> float | None:
+    """Share of positions at which both find the same word likeliest; None where their sentences are not the same."""
+    found = probe(teacher, tokenizer, sources, references)
+    if not np.array_equal(found.ids, student.ids):
+        return None
+    return float((found.likeliest == student.likeliest).mean())

@@ -1,0 +1,45 @@
+"""How a student of a plan does on the validation sentences, sentence by sentence; the test set is not touched."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilmt.config import RunConfig
+from distilmt.data import prepare
+from distilmt.data import tokenizer as tokenizers
+from distilmt.evaluation import quality
+from distilmt.inference.translator import Translator
+from distilmt.models.checkpoint import load_marian
+from distilmt.pipeline.steps.score import export_model
+from distilmt.teachers.forced_decoding import probe
+from distilmt.utils.hardware import cores
+from distilmt.utils.run_dir import write_json
+
+SENTENCES = "sentences.json"
+
+
+def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
+    """Translate all validation sentences by beam search, and read their references.
+
+    Returns:
+        BLEU, chrF, and the cross-entropy of the references in nats a token. The file `SENTENCES` keeps translations,
+        and of every sentence that the model can read the nats and tokens of its reference.
+    """
+    root = directory.parent
+    valid = prepare.load(root / "corpus", "valid")
+    sources, references = valid["source"].to_pylist(), valid["target"].to_pylist()
+    export_model(config, root, "student", "float32", directory / "float32")
+    translator = Translator(directory / "float32", threads=1, workers=cores())
+    lines = translator.translate(sources, config.evaluation.beam_size)
+    found = quality.score(lines, references, config.corpus.target)
+    read = probe(load_marian(root / "student"), tokenizers.load(root / "tokenizer"), sources, references)
+    rows = np.repeat(np.arange(len(read.lengths)), read.lengths)
+    nats = np.bincount(rows, read.nll, len(read.lengths))
+    kept = {"translations": lines, "nats": nats.tolist(), "tokens": read.lengths.tolist()}
+    write_json(directory / SENTENCES, kept)
+    shutil.rmtree(directory / "float32")
+    return {"bleu": found.bleu, "chrf": found.chrf, "cross_entropy": float(nats.sum() / read.lengths.sum())}

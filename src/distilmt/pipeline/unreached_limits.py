@@ -1,0 +1,75 @@
+"""Bounds that were never reached: changing them changes nothing that was computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distilmt.utils.run_dir import StepRecord
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a finished step."""
+
+    record: StepRecord
+    old: Mapping[str, Any]
+    """All keys as the step was done with."""
+    log: tuple[Mapping[str, float], ...] = ()
+    """Lines of a training's log, one for every validation."""
+
+
+def bounded(name: str, value: Any, values: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+    """A value, or where it is a bound above what there is, what there is."""
+    split = {"labels.max_sentences": "train", "tokenizer.sample": "train"}.get(name)
+    if split and split in counts:
+        return counts[split] if value is None or value >= counts[split] else value
+    if name.endswith(".validate_sentences") and "valid" in counts:
+        return min(value, counts["valid"])
+    if name == "student.objective.top_k":
+        stored = values.get("labels.top_k", 0)
+        return stored if value is None else min(value, stored)
+    return value
+
+
+def same(name: str, old: Any, new: Any, facts: Facts) -> bool:
+    """Whether the outcome of a finished step would have been the same with another value of a key."""
+    end = name.rsplit(".", 1)[-1]
+    if name == "corpus.max_train":
+        rows = facts.record.result.get("train", 0)
+        return (old is None or rows < old) and (new is None or rows <= new)
+    if end in ("seconds", "patience") and ".training." in name and facts.log:
+        return _undisturbed(end, old, new, facts, int(facts.old[name.replace(end, "updates")]), name)
+    if end in _LOOSER:
+        return not facts.record.result.get("hypotheses_dropped", {}).get(_LOOSER[end]) and _is_looser(old, new)
+    return False
+
+
+_LOOSER = {"max_length_ratio": "length_ratio", "max_repetition": "repetition", "max_ter": "distant"}
+
+
+def _is_looser(old: Any, new: Any) -> bool:
+    return new is None or (old is not None and new >= old)
+
+
+def _undisturbed(end: str, old: Any, new: Any, facts: Facts, updates: int, name: str) -> bool:
+    """Whether neither limit of a training's length was felt."""
+    log = [line for line in facts.log if line["update"] <= updates]
+    if end == "seconds":
+        # Half of the time that was left at every validation is a wide margin: the schedule never hurried.
+        pace = max((2 * line["seconds"] / line["update"] for line in log if line["update"]), default=math.inf)
+        return all(limit is None or pace * updates <= limit for limit in (old, new))
+    scores = [line[facts.old[name.replace(end, "metric")]] for line in log]
+    return _stops(scores, old) == _stops(scores, new) and (_stops(scores, old) is None)
+
+
+def _stops(scores: list[float], patience: int) -> int | None:
+    """After how many validations a training without progress ends; None if it goes on."""
+    best, stalls = -math.inf, 0
+    for number, score in enumerate(scores, 1):
+        best, stalls = (score, 0) if score > best else (best, stalls + 1)
+        if patience and stalls >= patience:
+            return number
+    return None

@@ -1,0 +1,1 @@
+"""Cost model, learning curves, recommendations."""

@@ -1,0 +1,224 @@
+"""Rates of a machine: seconds for each thing a step has to do, and memory, by least squares over steps that ran.
+
+Seconds of a kind of work are modelled as t = Σ_i r_i · x_i with rates r_i ≥ 0 (non-negative least squares, Lawson and
+Hanson 1974, chapter 23), where the x_i are the drivers of `cost.work`, the first of which counts starts: the plain form
+t = a + b · updates · FLOPs with what does not grow with FLOPs set apart. Errors count in relation to the time, so that
+a short run tells as much as a long one, and by their size, not its square, so that a step beside which something else
+ran does not spoil the rest (least absolute deviations by reweighting, Schlossmacher 1973).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilmt.config import RunConfig
+from distilmt.planning.corpus_statistics import Text
+from distilmt.planning.step_costs import Drivers, Facts, Work, found_in, of_run
+from distilmt.utils.errors import UserError
+from distilmt.utils.machine_info import machine
+from distilmt.utils.run_dir import StepRecord, fingerprint, read_json, read_step, write_json
+
+KINDS = ("training", "validation", "labelling")
+_ROUNDS, _SMALL_ERROR = 12, 0.02
+STEPS = ("teacher", "labels", "student", "baseline")
+
+
+@dataclass
+class Observation:
+    """Some work, and what it took."""
+
+    step: str
+    kind: str
+    drivers: Drivers
+    seconds: float
+
+
+@dataclass
+class Rates:
+    """What was learnt of a machine."""
+
+    seconds: dict[str, Drivers]
+    """Seconds for one of each driver, by kind of work."""
+    memory: float
+    """Bytes of a process beside its tensors: libraries, kernels, memory that is kept."""
+    source: str
+    """What they were learnt from."""
+    date: str
+    machine: dict[str, Any]
+    longest: float
+    """Seconds of the longest step among them."""
+    error: dict[str, float]
+    """Largest error of the fit on what it was fitted on, in percent, by kind of work."""
+    observations: list[dict[str, Any]] = field(default_factory=list)
+
+
+def nonnegative(features: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The x ≥ 0 that minimises |features · x − values|; of a few columns, so that every choice of them is tried.
+
+    Args:
+        features: [n, m]; m up to a dozen.
+        values: [n].
+
+    Returns:
+        [m]; zero where a column is not used. Of choices as good the one with fewest columns.
+    """
+    scale = np.linalg.norm(features, axis=0)
+    usable = [i for i in range(features.shape[1]) if scale[i] > 0]
+    best, least = np.zeros(features.shape[1]), float(values @ values)
+    for size in range(1, len(usable) + 1):
+        for chosen in combinations(usable, size):
+            columns = features[:, chosen] / scale[list(chosen)]
+            x = np.linalg.lstsq(columns, values, rcond=None)[0]
+            rest = columns @ x - values
+            found = float(rest @ rest)
+            if (x >= 0).all() and found < least * (1 - 1e-9):
+                least, best = found, np.zeros(features.shape[1])
+                best[list(chosen)] = x / scale[list(chosen)]
+    return best
+
+
+def rates_of(observations: Sequence[Observation], kind: str) -> Drivers | None:
+    """Seconds for one of each driver; None if nothing of the kind was seen.
+
+    With fewer observations than drivers no more can be said than how long one floating-point operation took.
+    """
+    seen = [o for o in observations if o.kind == kind and o.seconds > 0]
+    if not seen:
+        return None
+    names = list(seen[0].drivers)
+    if len(seen) < len(names):
+        whole = sum(_flops(o.drivers) for o in seen)
+        rate = sum(o.seconds for o in seen) / whole if whole else 0.0
+        return {name: rate if name.endswith("FLOPs") else 0.0 for name in names}
+    features = np.array([[o.drivers[name] / o.seconds for name in names] for o in seen])
+    return dict(zip(names, _robust(features, np.ones(len(seen))).tolist(), strict=True))
+
+
+def _robust(features: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`nonnegative` by absolute errors instead of their squares."""
+    x = nonnegative(features, values)
+    for _ in range(_ROUNDS):
+        weights = 1 / np.sqrt(np.maximum(np.abs(features @ x - values), _SMALL_ERROR))
+        x = nonnegative(features * weights[:, None], values * weights)
+    return x
+
+
+def _flops(drivers: Drivers) -> float:
+    return sum(value for name, value in drivers.items() if name.endswith("FLOPs"))
+
+
+def seconds(rates: Mapping[str, Drivers], drivers: Mapping[str, Drivers]) -> float | None:
+    """How long work will take; None where no rate is known for some of it."""
+    if not drivers or any(kind not in rates for kind in drivers):
+        return None
+    return sum(rates[kind].get(name, 0.0) * value for kind, found in drivers.items() for name, value in found.items())
+
+
+def observed(config: RunConfig, text: Text) -> tuple[list[Observation], list[tuple[float, int]]]:
+    """What the finished steps of a run did and took.
+
+    Returns:
+        Observations, and of every step the bytes of its tensors and its peak memory.
+    """
+    root = Path(config.run_dir)
+    found: list[Observation] = []
+    memory: list[tuple[float, int]] = []
+    needed = 0.0
+    for work, record in done(config, text, found_in(root)):
+        if work.memory:
+            needed = max(needed, work.memory)  # a process keeps what its last step needed
+            memory.append((needed, record.peak_rss_bytes))
+        # A last stretch on the student's own words is training and labelling in one: it tells of neither.
+        if not work.drivers or (work.name == "student" and config.student.on_policy.updates):
+            continue
+        found += _parts(work, record)
+    return found, memory
+
+
+def _parts(work: Work, record: StepRecord) -> list[Observation]:
+    """Validations apart from training, where the record tells them apart."""
+    validating = record.result.get("validation_seconds")
+    if "labelling" in work.drivers:
+        if record.result.get("reused"):  # not all of it was asked: its time tells nothing
+            return []
+        return [Observation(work.name, "labelling", work.drivers["labelling"], record.seconds)]
+    if validating is None:
+        return [Observation(work.name, "training", work.drivers["training"], record.seconds)]
+    return [
+        Observation(work.name, "training", work.drivers["training"], record.seconds - validating),
+        Observation(work.name, "validation", work.drivers["validation"], validating),
+    ]
+
+
+def done(config: RunConfig, text: Text, facts: Facts) -> list[tuple[Work, StepRecord]]:
+    """The steps of a run that are finished, with their records."""
+    records = {name: read_step(Path(config.run_dir) / name) for name in (*STEPS, "exports")}
+    pairs = [(work, records[work.name]) for work in of_run(config, text, facts)]
+    return [(work, record) for work, record in pairs if record is not None]
+
+
+def fitted(observations: Sequence[Observation], memory: Sequence[tuple[float, int]], source: str) -> Rates:
+    """Rates over all that was observed.
+
+    Raises:
+        UserError: nothing was.
+    """
+    if not observations:
+        raise UserError(
+            f"{source} has no finished teacher, labels or student to learn from: name another, or use --fit"
+        )
+    found = {kind: rates for kind in KINDS if (rates := rates_of(observations, kind)) is not None}
+    errors: dict[str, float] = {}
+    for o in observations:
+        guess = seconds(found, {o.kind: o.drivers})
+        if guess is not None and o.seconds > 0:
+            errors[o.kind] = max(errors.get(o.kind, 0.0), 100 * abs(guess / o.seconds - 1))
+    return Rates(
+        found,
+        _memory(memory),
+        source,
+        datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        machine(),
+        max(o.seconds for o in observations),
+        {kind: round(error, 1) for kind, error in errors.items()},
+        [asdict(o) for o in observations],
+    )
+
+
+def _memory(seen: Sequence[tuple[float, int]]) -> float:
+    """What a process has beside its tensors, the median over steps."""
+    return max(0.0, float(np.median([peak - need for need, peak in seen]))) if seen else 0.0
+
+
+def place() -> Path:
+    """Where this machine's rates are kept: a file of its own in the user's cache directory."""
+    found = machine()
+    name = fingerprint([found[key] for key in ("cpu", "architecture", "gpu", "cores")])
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "distilmt" / f"cost-{name}.json"
+
+
+def save(rates: Rates, path: Path) -> None:
+    """Write rates down."""
+    write_json(path, asdict(rates))
+
+
+def load(path: Path) -> Rates:
+    """Rates as they were written.
+
+    Raises:
+        UserError: the file is missing, damaged or of another version.
+    """
+    values = read_json(path)
+    try:
+        return Rates(**values)
+    except TypeError:
+        raise UserError(f"{path} was written by another version of distilmt: fit again with --fit") from None

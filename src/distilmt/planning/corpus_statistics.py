@@ -1,0 +1,174 @@
+"""What a run's text asks of its models: how many pairs, how long, in how many pieces; read, not assumed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distilmt.config import RunConfig
+from distilmt.data import prepare
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.readers.files import read_pairs
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.labels.rows import LabelRow, schema_of, table_of
+from distilmt.models.packing import fill_bins
+from distilmt.planning.model_counts import Load
+from distilmt.training.batching import Ragged, cut
+from distilmt.utils.errors import UserError
+
+_SAMPLE, _STORED, _BATCHES, _ROWS = 30_000, 2000, 24, 128
+
+
+@dataclass
+class Text:
+    """Training pairs, as far as costs depend on them."""
+
+    pairs: int
+    """That are trained on; before cleaning where the corpus is not made yet."""
+    sources: list[str]
+    """A sample of the pairs, the same ones on both sides."""
+    targets: list[str]
+    source: np.ndarray
+    """[sample] tokens with `</s>`."""
+    target: np.ndarray
+    vocabulary: int
+    """Pieces a side."""
+    shared: bool
+    tokenizer_bytes: int
+    """Of the files that lie beside a model."""
+    processor_bytes: int
+    """Of those among them that an export takes along, and its list of pieces."""
+    ready: bool
+    """Whether the run's own corpus and tokenizer were read, and not files it would be made of."""
+
+    def tokens(self) -> tuple[float, float]:
+        """Mean source and target tokens of a pair."""
+        return float(self.source.mean()), float(self.target.mean())
+
+    def plain(self) -> Load:
+        """Of a mean pair, without any padding."""
+        s, t = self.source.astype(float), self.target.astype(float)
+        return Load(*(float(values.mean()) for values in (s, t, s * s, t * t, s * t)))
+
+    def batches(self, batch_tokens: int, longest: int, seed: int = 1) -> tuple[Load, float]:
+        """What an update computes on, filled up as `training.packing` does, on average; and its sentences.
+
+        Args:
+            batch_tokens: most tokens of an update on either side.
+            longest: tokens of the longest sentence that is trained on.
+            seed: of the order.
+        """
+        rows = np.flatnonzero((self.source <= longest) & (self.target <= longest))
+        if not len(rows):
+            raise UserError(f"all sentences are longer than model.max_positions, {longest}: set it higher")
+        rows = np.random.default_rng(seed).permutation(rows)
+        source, target = self.source[rows], self.target[rows]
+        parts = cut(source, target, batch_tokens)
+        if len(parts) > 1 and len(self.source) < self.pairs:
+            parts = parts[:-1]  # of all pairs there are many batches, and few that are not full
+        drawn = parts if len(parts) <= _BATCHES else parts[:: len(parts) // _BATCHES]
+        loads = [_packed(source[part], target[part]) for part in drawn]
+        mean = np.mean([[x.source, x.target, x.within, x.causal, x.across] for x in loads], axis=0)
+        return Load(*mean.tolist()), float(np.mean([part.stop - part.start for part in drawn]))
+
+    def row_bytes(self, hypotheses: int, references: bool) -> float:
+        """Bytes of a sentence in a label store but for the teacher's words, found by writing some.
+
+        Args:
+            hypotheses: translations of a sentence; the references stand for them.
+            references: whether the references' tokens are kept.
+        """
+        sources, targets = self.sources[:_STORED], self.targets[:_STORED]
+        ids = np.random.default_rng(1).integers(2, self.vocabulary, 1 << 16)
+        starts = [0, *np.cumsum(self.target[: len(targets)]).tolist()]
+        tokens = [np.take(ids, range(a, b), mode="wrap").tolist() for a, b in pairwise(starts)]
+        pairs = enumerate(zip(sources, targets, tokens, strict=True))
+        rows = [
+            LabelRow(f"train-{n:06d}", s, t, [(t, i, -1.0)] * hypotheses, reference_tokens=i if references else None)
+            for n, (s, t, i) in pairs
+        ]
+        sink = pa.BufferOutputStream()
+        pq.write_table(table_of(rows, schema_of(self.vocabulary)), sink, compression="zstd")
+        return float(sink.getvalue().size) / max(1, len(rows))
+
+
+def _packed(source: np.ndarray, target: np.ndarray) -> Load:
+    """One batch, its rows filled up to the next multiple of 128 as in `Packing`, attention in cells."""
+    cells = float(sum(rows * width * width for rows, width in fill_bins(source, target).blocks))
+    filled = [(int(side.sum()) // _ROWS + 1) * _ROWS for side in (source, target)]
+    return Load(float(filled[0]), float(filled[1]), cells, cells, cells)
+
+
+def read(config: RunConfig) -> Text:
+    """The text of a run: its corpus if that is made, else the files it would be made of.
+
+    Raises:
+        UserError: the corpus is not made, and is not of files of pairs.
+    """
+    root = Path(config.run_dir)
+    if (root / "corpus" / "train.parquet").exists():
+        pairs, sources, targets = _of_corpus(root / "corpus")
+    else:
+        pairs, sources, targets = _of_files(config)
+    if not sources:
+        raise UserError(f"{' and '.join(config.corpus.train)} have no pairs: name files with text in them")
+    places = [root / "tokenizer", *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
+    where = next((place for place in places if (place / "vocab.json").exists()), None)
+    if where is not None:
+        found = tokenizers.load(where)
+        ready = (root / "corpus" / "train.parquet").exists()
+        return _encoded(pairs, sources, targets, found, len(found.target.pieces), ready)
+    with tempfile.TemporaryDirectory() as place:
+        made = tokenizers.train(sources, targets, config.tokenizer, Path(place), config.seed)
+        # A sample of a big text may have fewer pieces than were asked for; the whole of it will have them.
+        size = made["sizes"][0] if len(sources) >= pairs else max(made["sizes"][0], config.tokenizer.vocab_size)
+        return _encoded(pairs, sources, targets, tokenizers.load(Path(place)), size, False)
+
+
+def _of_corpus(corpus: Path) -> tuple[int, list[str], list[str]]:
+    table = prepare.pairs(corpus)
+    table = table.take(np.arange(0, table.num_rows, max(1, table.num_rows // _SAMPLE)))
+    return prepare.count(corpus, "train"), table["source"].to_pylist(), table["target"].to_pylist()
+
+
+def _of_files(config: RunConfig) -> tuple[int, list[str], list[str]]:
+    corpus = config.corpus
+    if not corpus.train:
+        raise UserError(
+            f"the text of {config.run_dir} is not made yet, and no corpus.train names files of pairs: run "
+            "`distilmt prepare` with the same arguments, then `distilmt cost` reads what it made"
+        )
+    total = sum(1 for _ in _full(config))
+    step = max(1, total // _SAMPLE)
+    found = list(islice(_full(config), 0, None, step))
+    split_off = (0 if corpus.valid else corpus.valid_size) + (0 if corpus.test else corpus.test_size)
+    pairs = max(1, min(total - split_off, corpus.max_train or total))
+    return pairs, [source for source, _ in found], [target for _, target in found]
+
+
+def _full(config: RunConfig) -> Iterator[tuple[str, str]]:
+    corpus = config.corpus
+    for pair in read_pairs(corpus.train, corpus.source, corpus.target):
+        if pair.source.strip() and pair.target.strip():
+            yield pair.source, pair.target
+
+
+def _encoded(
+    pairs: int, sources: Sequence[str], targets: Sequence[str], tokenizer: Tokenizer, size: int, ready: bool
+) -> Text:
+    source, target = (
+        Ragged.of(side.encode(texts)).lengths
+        for side, texts in ((tokenizer.source, sources), (tokenizer.target, targets))
+    )
+    names = ["source.spm", "target.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json"]
+    bytes_ = {n: (tokenizer.directory / n).stat().st_size for n in names if (tokenizer.directory / n).exists()}
+    taken = [*names[:1], "vocab.json"] if tokenizer.shared else names[:4]
+    shipped, whole = sum(bytes_[name] for name in taken), sum(bytes_.values())
+    return Text(pairs, list(sources), list(targets), source, target, size, tokenizer.shared, whole, shipped, ready)

@@ -1,0 +1,182 @@
+"""Parameters and multiply-adds of a Marian transformer, counted from its widths and depths.
+
+Only matrix products are counted (Vaswani et al. 2017, table 1, is their order; the FLOPs of a product are twice its
+multiply-adds): norms, softmax and the optimizer cost time through memory, which is what the fit of `cost.fit` is for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from distilmt.config import ModelConfig
+from distilmt.models.presets import shape
+
+BACKWARD = 2
+"""Products of a backward pass, by those of the forward pass: one gives the states' gradient, one the weights'."""
+
+
+@dataclass(frozen=True)
+class Dims:
+    """What the counts depend on."""
+
+    d_model: int
+    encoder_layers: int
+    decoder_layers: int
+    encoder_ffn: int
+    decoder_ffn: int
+    heads: int
+    vocabulary: int
+    """Pieces of a side, `<pad>` included."""
+    shared: bool
+    """Whether both sides have one vocabulary, and one matrix of embeddings."""
+    positions: int
+
+    @classmethod
+    def of(cls, model: ModelConfig, vocabulary: int, shared: bool) -> Dims:
+        """Those of a configured model.
+
+        Raises:
+            UserError: the shape is not whole, or impossible.
+        """
+        s = shape(model)
+        depths = s.d_model, s.encoder_layers, s.decoder_layers
+        return cls(*depths, s.ffn, s.ffn, s.heads, vocabulary, shared, model.max_positions)
+
+    @classmethod
+    def read(cls, directory: Path) -> Dims | None:
+        """Those of a Marian model directory; None if it holds none."""
+        try:
+            found = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if found.get("model_type") != "marian":
+            return None
+        return cls(
+            found["d_model"],
+            found["encoder_layers"],
+            found["decoder_layers"],
+            found["encoder_ffn_dim"],
+            found["decoder_ffn_dim"],
+            found["encoder_attention_heads"],
+            found.get("decoder_vocab_size") or found["vocab_size"],
+            found.get("share_encoder_decoder_embeddings", True),
+            found["max_position_embeddings"],
+        )
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a model is run on: tokens, and pairs of tokens between which attention is computed."""
+
+    source: float
+    target: float
+    within: float
+    """Pairs of the encoder's self-attention."""
+    causal: float
+    """Pairs of the decoder's self-attention."""
+    across: float
+    """Pairs of the decoder's attention over the source."""
+
+    def __mul__(self, factor: float) -> Load:
+        return Load(*(getattr(self, field.name) * factor for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Macs:
+    """Multiply-adds."""
+
+    encoder_attention: float
+    encoder_feed_forward: float
+    decoder_attention: float
+    decoder_feed_forward: float
+    vocabulary: float
+
+    @property
+    def encoder(self) -> float:
+        """Of the encoder."""
+        return self.encoder_attention + self.encoder_feed_forward
+
+    @property
+    def decoder(self) -> float:
+        """Of the decoder's layers, without the vocabulary."""
+        return self.decoder_attention + self.decoder_feed_forward
+
+    @property
+    def layers(self) -> float:
+        """Of all layers."""
+        return self.encoder + self.decoder
+
+    @property
+    def total(self) -> float:
+        """Of everything."""
+        return self.layers + self.vocabulary
+
+
+def parameters(dims: Dims) -> int:
+    """Parameters that are learnt, shared ones once; positions are sines and not learnt."""
+    return dims.d_model * dims.vocabulary * (1 if dims.shared else 2) + layer_matrices(dims) + _vectors(dims)
+
+
+def layer_matrices(dims: Dims) -> int:
+    """Parameters of the layers' matrices: four an attention, two a feed-forward block."""
+    d = dims.d_model
+    encoder = dims.encoder_layers * (4 * d * d + 2 * d * dims.encoder_ffn)
+    return encoder + dims.decoder_layers * (8 * d * d + 2 * d * dims.decoder_ffn)
+
+
+def _vectors(dims: Dims) -> int:
+    """Biases of every matrix, gain and bias of every norm."""
+    d = dims.d_model
+    encoder = dims.encoder_layers * (4 * d + dims.encoder_ffn + d + 2 * 2 * d)
+    return encoder + dims.decoder_layers * (8 * d + dims.decoder_ffn + d + 3 * 2 * d)
+
+
+def forward(dims: Dims, load: Load) -> Macs:
+    """Multiply-adds of a teacher-forced forward pass with logits of every target token.
+
+    The keys and values of the source are the decoder's, though they are made once for every source token.
+    """
+    d = dims.d_model
+    spoken = dims.decoder_layers * 2 * d * d * load.source
+    return Macs(
+        dims.encoder_layers * (4 * d * d * load.source + 2 * d * load.within),
+        dims.encoder_layers * 2 * d * dims.encoder_ffn * load.source,
+        spoken + dims.decoder_layers * (6 * d * d * load.target + 2 * d * (load.causal + load.across)),
+        dims.decoder_layers * 2 * d * dims.decoder_ffn * load.target,
+        d * dims.vocabulary * load.target,
+    )
+
+
+def decoding(dims: Dims, load: Load, beam: int) -> Macs:
+    """Multiply-adds of translating word by word: the decoder's are done for every hypothesis of the beam.
+
+    A word attends to those before it alone, half of the pairs; the source's keys and values are made once.
+    """
+    d, once = dims.d_model, forward(dims, load)
+    spoken = dims.decoder_layers * 2 * d * d * load.source
+    later = dims.decoder_layers * d * load.causal
+    return Macs(
+        once.encoder_attention,
+        once.encoder_feed_forward,
+        spoken + beam * (once.decoder_attention - spoken - later),
+        beam * once.decoder_feed_forward,
+        beam * once.vocabulary,
+    )
+
+
+def per_token(dims: Dims, load: Load) -> dict[str, dict[str, float]]:
+    """Multiply-adds of a forward pass, the encoder's a source token, the decoder's and vocabulary's a target token."""
+    found = forward(dims, load)
+    return {
+        "encoder": {
+            "attention": found.encoder_attention / load.source,
+            "feed_forward": found.encoder_feed_forward / load.source,
+        },
+        "decoder": {
+            "attention": found.decoder_attention / load.target,
+            "feed_forward": found.decoder_feed_forward / load.target,
+            "vocabulary": found.vocabulary / load.target,
+        },
+    }

@@ -1,0 +1,135 @@
+"""What a run will cost, and what it did cost, as rows for tables, reports and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import ModelConfig, RunConfig
+from distilmt.models.presets import shape
+from distilmt.planning.calibration import Rates, done, seconds
+from distilmt.planning.corpus_statistics import Text
+from distilmt.planning.model_counts import Dims
+from distilmt.planning.step_costs import Work, found_in, of_run, teacher_dims
+from distilmt.report.schema import Cost
+from distilmt.utils.run_dir import StepRecord
+
+Row = dict[str, Any]
+_COUNTED = ("name", "parameters", "macs_per_token", "flops")
+
+
+def predicted(config: RunConfig, text: Text, rates: Rates | None) -> list[Row]:
+    """A row for teacher, labels, student, baseline and exports, as the configuration asks for them.
+
+    Without rates, seconds and memory are None.
+    """
+    rows, needed = [], 0.0
+    for work in of_run(config, text):
+        needed = max(needed, work.memory or 0.0)  # a process keeps what its last step needed
+        row = {key: getattr(work, key) for key in _COUNTED}
+        row |= {"seconds": _seconds(work, config, rates), "peak_rss_bytes": None, "bytes": dict(work.bytes)}
+        if rates is not None and work.memory:
+            row["peak_rss_bytes"] = rates.memory + needed
+        rows.append(row)
+    return rows
+
+
+def _seconds(work: Work, config: RunConfig, rates: Rates | None) -> float | None:
+    """By the rates, or what the configuration allows a training at most."""
+    spent = seconds(rates.seconds, work.drivers) if rates else None
+    most = {"teacher": config.teacher.training.seconds, "student": config.student.training.seconds}.get(work.name)
+    return spent if spent is None or most is None else min(spent, most)
+
+
+def measured(config: RunConfig, text: Text) -> list[Cost]:
+    """Rows of the finished steps: counted for the updates that were made, the rest measured."""
+    root = Path(config.run_dir)
+    return [_measured(work, record, root) for work, record in done(config, text, found_in(root))]
+
+
+def _measured(work: Work, record: StepRecord, root: Path) -> Cost:
+    kept = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
+    parameters = record.result.get("parameters") if work.parameters is None else work.parameters
+    return Cost(
+        name=work.name,
+        parameters=parameters,
+        macs_per_token=work.macs_per_token,
+        flops=work.flops,
+        seconds=record.seconds,
+        peak_rss_bytes=record.peak_rss_bytes,
+        bytes={"kept": float(kept)},
+    )
+
+
+def growth(config: RunConfig, text: Text, rates: Rates) -> dict[str, dict[str, float | None]]:
+    """By what factor each step's seconds grow if one thing is doubled and all else, updates too, stays.
+
+    Returns:
+        For `corpus` (pairs), `vocabulary` (at the same tokens), `depth` and `width` (with the feed-forward blocks) and
+        `updates` the factor of every step's time; None where it cannot be predicted.
+    """
+    base = _times(config, text, rates)
+    doubled = {
+        "corpus": (config, replace(text, pairs=2 * text.pairs)),
+        "updates": (_updates(config), text),
+        "vocabulary": (config, replace(text, vocabulary=2 * text.vocabulary)),
+        "depth": (_models(config, _deeper), text),
+        "width": (_models(config, _wider), text),
+    }
+    found: dict[str, dict[str, float | None]] = {}
+    for name, (changed, read) in doubled.items():
+        times = _times(changed, read, rates)
+        found[name] = {step: _ratio(times.get(step), time) for step, time in base.items()}
+    return found
+
+
+def _ratio(a: float | None, b: float | None) -> float | None:
+    return a / b if a is not None and b else None
+
+
+def _times(config: RunConfig, text: Text, rates: Rates) -> dict[str, float | None]:
+    works = {work.name: work for work in of_run(config, text) if work.drivers}
+    return {name: seconds(rates.seconds, work.drivers) for name, work in works.items()}
+
+
+def _updates(config: RunConfig) -> RunConfig:
+    teacher, student = config.teacher, config.student
+    twice = [
+        replace(t, updates=2 * t.updates, validate_every=2 * t.validate_every)
+        for t in (teacher.training, student.training)
+    ]
+    return replace(config, teacher=replace(teacher, training=twice[0]), student=replace(student, training=twice[1]))
+
+
+def _models(config: RunConfig, change: Callable[[ModelConfig], ModelConfig]) -> RunConfig:
+    teacher = replace(config.teacher, model=change(config.teacher.model))
+    return replace(config, teacher=teacher, student=replace(config.student, model=change(config.student.model)))
+
+
+def _deeper(model: ModelConfig) -> ModelConfig:
+    s = shape(model)
+    return replace(model, encoder_layers=2 * s.encoder_layers, decoder_layers=2 * s.decoder_layers)
+
+
+def _wider(model: ModelConfig) -> ModelConfig:
+    s = shape(model)
+    return replace(model, d_model=2 * s.d_model, ffn=2 * s.ffn)
+
+
+def about(config: RunConfig, text: Text) -> Row:
+    """What the counts were made from."""
+    source, target = text.tokens()
+    teacher = teacher_dims(config, text)
+    return {
+        "run_dir": config.run_dir,
+        "pairs": text.pairs,
+        "source_tokens": source,
+        "target_tokens": target,
+        "vocabulary": text.vocabulary,
+        "shared": text.shared,
+        "cleaned": text.ready,
+        "teacher": asdict(teacher) if teacher else None,
+        "student": asdict(Dims.of(config.student.model, text.vocabulary, text.shared)),
+    }

@@ -1,0 +1,100 @@
+"""Bytes: of checkpoints, model directories, exports and label stores on disk, and of tensors in memory."""
+
+from __future__ import annotations
+
+from distilmt.config import LabelConfig, TrainingConfig
+from distilmt.planning.model_counts import Dims, Load, layer_matrices, parameters
+
+_WORDS_PACKED = 0.93
+"""What zstd leaves of ids and float16 log-probabilities of likeliest words."""
+_NAME = 90
+"""What a file spends on a tensor's name and shape."""
+_LOGITS = 1 << 24
+"""Logits that the chunked loss holds at a time."""
+
+
+def checkpoint(dims: Dims, training: TrainingConfig) -> int:
+    """Bytes to go on from: weights, average and momentum in float32, Adam's second moment of what Adam has."""
+    whole = parameters(dims)
+    adam = whole - (layer_matrices(dims) if training.optimizer == "muon" else 0)
+    return 4 * (3 * whole + adam)
+
+
+def best(dims: Dims) -> int:
+    """Bytes of the best average so far, kept beside the checkpoint."""
+    return 4 * parameters(dims)
+
+
+def model(dims: Dims) -> int:
+    """Bytes of `model.safetensors`: float32, with a bias on the logits that Marian has and nobody learns."""
+    tensors = 16 * dims.encoder_layers + 26 * dims.decoder_layers
+    return 4 * (parameters(dims) + dims.vocabulary) + _NAME * tensors
+
+
+def export(dims: Dims, compute_type: str) -> int:
+    """Bytes of CTranslate2's `model.bin`, which has no `<pad>` and makes positions itself.
+
+    int8 and int16 keep a float32 scale, int8 one for every row of a matrix; biases and norms stay in float32, or are 16
+    bits wide where the type ends in `float16`.
+    """
+    small, other = _widths(compute_type)
+    d, words = dims.d_model, (dims.vocabulary - 1) * (1 if dims.shared else 2)
+    matrices = layer_matrices(dims) + words * d
+    rest = parameters(dims) - layer_matrices(dims) - dims.vocabulary * d * (1 if dims.shared else 2)
+    rows = words + dims.encoder_layers * (5 * d + dims.encoder_ffn) + dims.decoder_layers * (9 * d + dims.decoder_ffn)
+    scales = 4 * rows if small == 1 else 0
+    names = _NAME * (12 * dims.encoder_layers + 18 * dims.decoder_layers)
+    if compute_type.startswith("int"):
+        names += _NAME * (4 * dims.encoder_layers + 7 * dims.decoder_layers)
+    return small * matrices + scales + other * rest + names
+
+
+def _widths(compute_type: str) -> tuple[int, int]:
+    """Bytes of a number in a matrix, and of any other number."""
+    if compute_type.startswith("int8"):
+        return 1, 2 if compute_type.endswith("float16") else 4
+    if compute_type == "int16":
+        return 2, 4
+    return (2, 2) if compute_type in ("float16", "bfloat16") else (4, 4)
+
+
+def words(labels: LabelConfig, vocabulary: int, target_tokens: float) -> float:
+    """Bytes in a store of the teacher's likeliest words for a sentence of so many target tokens."""
+    asked = (labels.score_on != "reference") + (labels.score_on != "hypothesis")
+    width = (2 if vocabulary <= 1 << 16 else 4) + 2
+    return _WORDS_PACKED * asked * labels.top_k * width * target_tokens
+
+
+def training_memory(dims: Dims, load: Load, training: TrainingConfig, width: int) -> float:
+    """Bytes of the tensors of a training, at the peak of an update.
+
+    Args:
+        dims: the model's.
+        load: of an update.
+        training: its settings.
+        width: bytes of a number as the model computes, 2 in bf16.
+    """
+    whole = parameters(dims)
+    # Masters, gradient, the averaged model and the copy of it that validation exports; then what a checkpoint holds.
+    weights = checkpoint(dims, training) + whole * (3 * 4 + width)
+    d, heads = dims.d_model, dims.heads
+    encoder = load.source * (9 * d + dims.encoder_ffn) + heads * load.within
+    decoder = load.target * (14 * d + dims.decoder_ffn) + 2 * d * load.source + heads * (load.causal + load.across)
+    states = width * (dims.encoder_layers * encoder + dims.decoder_layers * decoder)
+    logits = min(load.target * dims.vocabulary, _LOGITS) * width + 2 * width * d * dims.vocabulary
+    return weights + states + logits
+
+
+def labelling_memory(dims: Dims, load: Load, labels: LabelConfig, width: int) -> float:
+    """Bytes of the tensors and rows of a labelling: the teacher twice, logits of a part of a batch, a shard's rows.
+
+    Args:
+        dims: the teacher's.
+        load: of a sentence.
+        labels: what it is asked.
+        width: bytes of a number as the teacher computes, 2 in bf16.
+    """
+    teacher = parameters(dims) * (4 + width) + export(dims, labels.compute_type)
+    logits = 512 * dims.vocabulary * (width + 4) if labels.top_k else 0
+    rows = labels.shard_size * load.target * (28 + 12 * labels.top_k)
+    return teacher + logits + rows

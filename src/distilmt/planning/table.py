@@ -1,0 +1,112 @@
+"""What a run costs, as a table in plain text (which is Markdown as well)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from distilmt.report.format import MISSING, count, duration, number, number_or_none, operations, signed, size
+
+COMPLEXITY = """How it grows, for N pairs of n tokens, u updates of b tokens, L layers of width d with feed-forward f,
+V pieces, k words a position and P parameters (P = V·d + L·(d² + d·f)):
+
+    training    time O(u·b·(L·d·(d + f + n) + V·d) + u·P + N·n)    memory O(P + b·L·(d + f + n) + N·n)
+    labels      time O(N·n·(beam·(L·d·(d + f + n) + V·d)))         memory O(P + shard·n·k)
+    on disk     labels O(N·n·k), models, checkpoints and exports O(P)"""
+
+_PARTS = (
+    ("multiply-adds a source token", None),
+    ("  encoder, attention", ("encoder", "attention")),
+    ("  encoder, feed-forward", ("encoder", "feed_forward")),
+    ("multiply-adds a target token", None),
+    ("  decoder, attention", ("decoder", "attention")),
+    ("  decoder, feed-forward", ("decoder", "feed_forward")),
+    ("  vocabulary", ("decoder", "vocabulary")),
+)
+
+Row = Mapping[str, Any]
+
+
+def table(answer: Mapping[str, Any]) -> str:
+    """Everything that `distilmt cost` has to say."""
+    rows = answer["predicted"]
+    parts = [_head(answer), _grid([row["name"] for row in rows], _lines(answer))]
+    if answer.get("growth"):
+        parts.append(_grown(answer["growth"]))
+    return "\n\n".join([*parts, COMPLEXITY, *answer["notes"]]) + "\n"
+
+
+def _head(answer: Mapping[str, Any]) -> str:
+    text = answer["about"]
+    lengths = f"{number(text['source_tokens'])} and {number(text['target_tokens'])} tokens"
+    cleaned = "" if text["cleaned"] else " (before cleaning, lengths of a sample)"
+    pieces = f"{number(text['vocabulary'], 0)} pieces, {'shared' if text['shared'] else 'a side'}"
+    return f"{number(text['pairs'], 0)} pairs of {lengths}{cleaned}; {pieces}"
+
+
+def _lines(answer: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    rows, taken = answer["predicted"], {row["name"]: row for row in answer["measured"]}
+    # What was done is counted as it was done.
+    counted = [taken.get(row["name"], row) for row in rows]
+    lines = [("parameters", [count(row["parameters"]) for row in counted])]
+    for label, path in _PARTS:
+        lines.append((label, [_of_token(row, path) for row in counted]))
+    lines.append(("FLOPs of all its products", [operations(row["flops"]) for row in counted]))
+    pairs = [(row, taken.get(row["name"], {})) for row in rows]
+    lines += _compared("time", pairs, lambda row: row.get("seconds"), duration)
+    lines += _compared("peak memory", pairs, lambda row: row.get("peak_rss_bytes"), size)
+    lines += _compared("bytes kept", pairs, lambda row: row.get("bytes", {}).get("kept"), size)
+    lines.append(("bytes while it runs", [size(row["bytes"].get("passing")) for row in rows]))
+    return lines
+
+
+def _of_token(row: Row, path: tuple[str, str] | None) -> str:
+    found = row["macs_per_token"]
+    if path is not None:
+        return count(found[path[0]][path[1]]) if found else MISSING
+    return ""
+
+
+def _compared(
+    label: str, pairs: Sequence[tuple[Row, Row]], get: Callable[[Row], Any], write: Callable[[Any], str]
+) -> list[tuple[str, list[str]]]:
+    """One line before a run; of a run that was done what was predicted, what was measured, and the error."""
+    guesses = [write(get(guess)) for guess, _ in pairs]
+    if not any(real for _, real in pairs):
+        return [(label, guesses)]
+    errors = [error(get(guess), get(real)) for guess, real in pairs]
+    return [
+        (f"{label}, predicted", guesses),
+        (f"{label}, measured", [write(get(real)) for _, real in pairs]),
+        ("  error", [f"{signed(e)} %" if e is not None else MISSING for e in errors]),
+    ]
+
+
+def error(guess: Any, real: Any) -> float | None:
+    """By how many percent a prediction is above what was measured."""
+    a, b = number_or_none(guess), number_or_none(real)
+    return 100 * (a / b - 1) if a is not None and b else None
+
+
+def _grown(growth: Mapping[str, Mapping[str, float | None]]) -> str:
+    names = list(next(iter(growth.values())))
+    lines = [(f"twice the {what}", [_factor(found[name]) for name in names]) for what, found in growth.items()]
+    return "Time by these rates, with one thing doubled:\n\n" + _grid(names, lines)
+
+
+def _factor(value: float | None) -> str:
+    return MISSING if value is None else f"× {value:.2f}"
+
+
+def _grid(names: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]) -> str:
+    widths = [max(len(label) for label, _ in [("", []), *lines])]
+    widths += [max(len(name), *(len(cells[i]) for _, cells in lines)) for i, name in enumerate(names)]
+    rows = [("", list(names)), *lines]
+    shown = [_line(label, cells, widths) for label, cells in rows]
+    rule = "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""])
+    return "\n".join([shown[0], rule, *shown[1:]])
+
+
+def _line(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
+    found = [label.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
+    return f"| {' | '.join(found)} |"

@@ -1,0 +1,1 @@
+"""Programs that string the parts together: demo, compare, compress, plan, cost, classify."""

@@ -1,0 +1,72 @@
+"""What every change on the way from a teacher to what is shipped costs and brings, on the test sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import RunConfig
+from distilmt.data import prepare
+from distilmt.evaluation import quality, speed
+from distilmt.recipes.compress_steps import scored
+from distilmt.utils.progress import task
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step on the way."""
+
+    label: str
+    """What is changed by it."""
+    path: Path
+    """The export."""
+    beam_size: int
+    taken: bool = True
+    """Whether the way goes on from here, or this was only tried."""
+
+
+def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[dict[str, Any]]:
+    """Scores, bytes, speed and memory of every stage, and how it differs from the first (the teacher).
+
+    All are timed in turn. Differences are of a paired bootstrap.
+    """
+    references = prepare.load(Path(config.run_dir) / "corpus", "test")["target"].to_pylist()
+    found = []
+    with task("translating the test set", len(stages), "systems") as bar:
+        for stage in stages:
+            found.append(scored(config, stage.path, "test", stage.beam_size))
+            bar.advance(1, bleu=round(found[-1]["scores"]["bleu"], 2))
+    speeds = _speeds(config, {str(n): (s.path, s.beam_size) for n, s in enumerate(stages)}, rounds=3)
+    rows = []
+    for number, (stage, said) in enumerate(zip(stages, found, strict=True)):
+        row = {"label": stage.label, "beam_size": stage.beam_size, "taken": stage.taken, "scores": said["scores"]}
+        row |= {"bytes": speed.file_bytes(stage.path), "speed": asdict(speeds[str(number)])}
+        first = found[0]["translations"]
+        against = _differences(config, said["translations"], first, references) if number else {}
+        rows.append(row | {"against_teacher": against})
+    return rows
+
+
+def times(config: RunConfig, systems: Mapping[str, tuple[Path, int]]) -> dict[str, float]:
+    """Median milliseconds of single test sentences on one thread, by name; systems are exports and their beams."""
+    return {name: found.latency_ms["p50"] for name, found in _speeds(config, systems, rounds=1).items()}
+
+
+def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: int) -> dict[str, speed.Speed]:
+    test = prepare.load(Path(config.run_dir) / "corpus", "test")["source"].to_pylist()
+    sample = [line for line in test if line.strip()][: config.evaluation.speed_sentences]
+    paths, beams = (
+        {name: path for name, (path, _) in systems.items()},
+        {name: beam for name, (_, beam) in systems.items()},
+    )
+    return speed.measure_interleaved(paths, sample, beams, rounds=rounds, seed=config.seed)
+
+
+def _differences(
+    config: RunConfig, lines: Sequence[str], teacher: Sequence[str], references: Sequence[str]
+) -> dict[str, Any]:
+    target, samples = config.corpus.target, config.evaluation.bootstrap
+    found = quality.compare(("a", lines), ("b", teacher), references, target, samples, config.seed)
+    return {row["metric"]: {key: row[key] for key in ("difference", "ci", "p_value")} for row in found}

@@ -1,0 +1,92 @@
+"""`distilmt demo --task classify`: the same idea on classifiers, on real text, in some minutes.
+
+Descriptions of Debian's packages are put into ten sections by teachers and by students of 1,024 features, each student
+with and without its teacher. Everything is fitted anew by a second call: it takes minutes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from distilmt import __version__
+from distilmt.config.commands import DemoConfig
+from distilmt.data.readers import apt, debian, debian_sections
+from distilmt.data.readers.debian_sections import Example
+from distilmt.report import classification
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.machine_info import machine
+from distilmt.utils.run_dir import locked
+
+STUDENT = "student"
+_DEPLOYED = "network 64"
+
+
+def run(config: DemoConfig) -> Path:
+    """Do the whole demo; returns its directory, with a report and the student.
+
+    Raises:
+        UserError: scikit-learn is missing, there is no apt, or settings that have no meaning here.
+    """
+    given = [name for name in ("train", "valid", "test", "corpus", "teacher") if getattr(config, name)]
+    if given:
+        raise UserError(
+            f"--{given[0]} has no meaning with --task classify, which takes Debian's descriptions: leave it out"
+        )
+    root = Path(config.run_dir or "runs/demo-classify")
+    with locked(root):
+        train, test = debian_sections.split(_examples(), config.seed)
+        rows = _rows(train, test, config.seed)
+        classification.write(_about(config, train, test) | {"rows": rows}, root)
+        _keep_student(train, config.seed, root / STUDENT)
+    return root
+
+
+def _examples() -> list[Example]:
+    indices = apt.fetch(["en"], apt.default_cache())
+    return debian_sections.examples(debian.descriptions(indices))
+
+
+def _rows(train: Sequence[Example], test: Sequence[Example], seed: int) -> list[dict[str, Any]]:
+    """What `classification.study` finds, row by row."""
+    from distilmt.classification import study
+
+    taught = len(study.students(seed))
+    rows = []
+    with progress.task("fit teachers and students", len(study.teachers(seed)) * (1 + taught), "models") as task:
+        for row in study.study(train, test, seed):
+            rows.append(asdict(row))
+            task.advance(1, model=row.student, accuracy=round(row.scores.accuracy.value, 3))
+    return rows
+
+
+def _about(config: DemoConfig, train: Sequence[Example], test: Sequence[Example]) -> dict[str, Any]:
+    return {
+        "distilmt_version": __version__,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "language": config.language,
+        "machine": machine(),
+        "seed": config.seed,
+        "texts": {"train": len(train), "test": len(test)},
+        "sections": dict(Counter(example.label for example in (*train, *test)).most_common()),
+        "deployed": _DEPLOYED,
+    }
+
+
+def _keep_student(train: Sequence[Example], seed: int, place: Path) -> None:
+    """The small network that learnt from the stronger teacher; `distilmt.classification.load` opens it."""
+    from sklearn.pipeline import make_pipeline
+
+    from distilmt.classification import Distilled, study
+
+    student = next(student for student in study.students(seed) if student.name == _DEPLOYED)
+    teacher = study.teachers(seed)["word pairs"]
+    whole = make_pipeline(study.hashed(), student.distilled)
+    distilled = Distilled(teacher, whole, alpha=student.alpha, cv=study.FOLDS, random_state=seed)
+    distilled.fit([example.text for example in train], [example.label for example in train]).save(place)
+    progress.say(f"{place}: the {_DEPLOYED} that learnt from word pairs, for distilmt.classification.load")

@@ -1,0 +1,236 @@
+"""What `distilmt compress` does to a student: cuts something off and trains it on, exports it, and scores it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import MarianConfig, MarianMTModel
+
+from distilmt.compression import importance, shortlist, vocabulary
+from distilmt.compression.pruning import STACKS, drop_layers, friendly, narrow_ffn, remade
+from distilmt.compression.search import Variant
+from distilmt.compression.shortlist import Shortlist
+from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
+from distilmt.data import prepare
+from distilmt.data import tokenizer as tokenizers
+from distilmt.evaluation import quality
+from distilmt.export.pack import pack
+from distilmt.labels.store import LabelStore
+from distilmt.models.checkpoint import load_marian, save_marian
+from distilmt.models.presets import parameter_count
+from distilmt.pipeline.step_directory import run_step
+from distilmt.pipeline.steps.fit_model import fit, tidy
+from distilmt.pipeline.steps.score import export_model
+from distilmt.pipeline.steps.train import student_job
+from distilmt.teachers.remote import open_speaker
+from distilmt.utils.hardware import cores
+from distilmt.utils.run_dir import done_as, link, read_json, read_step, write_json
+
+Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
+_MULTIPLE = 16
+_SAMPLE_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one model is made of another."""
+
+    run: RunConfig
+    """The run; its directory is that of the new model."""
+    parent: Path
+    """Directory of the model that is begun with."""
+    cut: Cut
+    """What is cut off: `ffn` narrows the feed-forward blocks, `encoder` and `decoder` lose a layer, `vocabulary` loses
+    pieces; `longer` and `qat` cut nothing off, the latter trains with rounded weights."""
+    updates: int
+    """Of the training after it; pieces are left out without one."""
+    rate: float = 0.1
+    """Learning rate of that training, as a share of the student's."""
+    bits: int = 8
+    """Of the weights that `qat` trains with."""
+    ffn: float = 0.5
+    """Share of the feed-forward units that `ffn` leaves."""
+    least_uses: int = 1
+    """How often the training text has a piece that stays."""
+
+    @property
+    def student(self) -> Path:
+        """Directory of the new model."""
+        return Path(self.run.run_dir) / "student"
+
+
+_LINKS = ("corpus", "teacher", "labels", "selection")
+
+
+def lay_out(plan: Plan, root: Path) -> None:
+    """Give a new model its run directory, with links to what is learnt from in `root`.
+
+    The tokenizer is that of the model it is made of, or its own where it has lost pieces.
+    """
+    place = plan.student.parent
+    place.mkdir(parents=True, exist_ok=True)
+    for step in _LINKS:
+        if (root / step).exists():
+            link(place / step, root / step)
+    if plan.cut != "vocabulary":
+        link(place / "tokenizer", plan.parent.parent / "tokenizer")
+
+
+def make(plan: Plan) -> None:
+    """Make a model, unless it is done."""
+    run = plan.run
+    inputs = {"parent": done_as(plan.parent), "labels": done_as(labels_of(run, plan.student.parent))}
+    settings: dict[str, Any] = {"cut": plan.cut}
+    if plan.cut == "vocabulary":
+        run_step(
+            plan.student,
+            inputs,
+            settings | {"least_uses": plan.least_uses},
+            lambda directory: _without_pieces(plan, directory),
+        )
+        return
+    if plan.cut == "ffn":
+        settings["ffn"] = plan.ffn
+    if plan.cut == "qat":
+        settings["bits"] = plan.bits
+    settings |= {"updates": plan.updates, "rate": plan.rate, "seed": run.seed, "student": asdict(run.student)}
+    run_step(plan.student, inputs, settings, lambda directory: train_on(plan, directory))
+    tidy(plan.student)
+
+
+def labels_of(run: RunConfig, root: Path) -> Path:
+    """The labels that a student of a run's directory learns from."""
+    return root / ("selection" if run.labels.selects else "labels")
+
+
+def possible(student: Path, layers: bool, ffn: float) -> list[Cut]:
+    """What can be cut off a model, of what may be: layers, and feed-forward units until a share is left."""
+    shape = MarianConfig.from_pretrained(student)
+    cuts: list[Cut] = []
+    if any(_narrower(width, ffn) < width for width in (shape.encoder_ffn_dim, shape.decoder_ffn_dim)):
+        cuts.append("ffn")
+    if layers and shape.encoder_layers > 1:
+        cuts.append("encoder")
+    if layers and shape.decoder_layers > 1:
+        cuts.append("decoder")
+    return cuts
+
+
+def _narrower(width: int, share: float) -> int:
+    return min(width, friendly(int(share * width), _MULTIPLE))
+
+
+def operations(student: Path, beam_size: int) -> float:
+    """Multiplications for a target word of a sentence as long as its source: what orders shapes by speed untimed.
+
+    The decoder's are done for every hypothesis of the beam, and one by one.
+    """
+    shape = MarianConfig.from_pretrained(student)
+    width = shape.d_model
+    pieces = int(shape.decoder_vocab_size or shape.vocab_size)
+    encoder = shape.encoder_layers * (4 * width + 2 * shape.encoder_ffn_dim) * width
+    decoder = shape.decoder_layers * (8 * width + 2 * shape.decoder_ffn_dim) * width
+    return float(encoder + beam_size * (decoder + width * pieces))
+
+
+def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
+    """Cut something off a model, train what is left on the student's labels, and write an ordinary model directory."""
+    root, config = directory.parent, plan.run
+    tokenizer = tokenizers.load(root / "tokenizer")
+    job, _ = student_job(config, root, tokenizer)
+    batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
+    model, told = cut_off(load_marian(plan.parent), plan, importance.Sample(batches))
+    bits = plan.bits if plan.cut == "qat" else 0
+    job = replace(job, name=root.name, config=_shorter(job.config, plan.updates, plan.rate), bits=bits)
+    return fit(model, job, tokenizer, config, directory) | told
+
+
+def _without_pieces(plan: Plan, directory: Path) -> dict[str, Any]:
+    """Leave out the pieces that neither the training text nor what the teacher made of it uses."""
+    root = plan.student.parent
+    before = tokenizers.load(plan.parent.parent / "tokenizer")
+    store = LabelStore(labels_of(plan.run, root))
+    train = prepare.load(root / "corpus", "train")
+    targets = [*prepare.pairs(root / "corpus")["target"].to_pylist(), *store.hypotheses()]
+    kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
+    tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
+    model = vocabulary.prune_model(load_marian(plan.parent), kept)
+    save_marian(model, tokenizer, directory)
+    return {"pieces": [len(before.source.pieces), len(kept.source)], "parameters": parameter_count(model)}
+
+
+def cut_off(model: MarianMTModel, plan: Plan, measured: importance.Sample) -> tuple[MarianMTModel, dict[str, Any]]:
+    """What is left of a model when what matters least is cut off, and what that was."""
+    cut = plan.cut
+    if cut == "ffn":
+        widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), plan.ffn) for s in STACKS}
+        units = importance.contributions(model, measured)
+        return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
+    if cut in STACKS:
+        left = {s: getattr(model.config, f"{s}_layers") - (s == cut) for s in STACKS}
+        chosen = importance.choose_layers(model, left["encoder"], left["decoder"], measured)
+        removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
+        return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
+    return remade(model, {}, model.state_dict()), {}  # what is loaded is not meant to be trained
+
+
+def _shorter(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:
+    """Settings for some more updates: a share of the learning rate, so that what was learnt is not lost."""
+    return replace(
+        config,
+        updates=updates,
+        seconds=None,
+        patience=0,
+        learning_rate=config.learning_rate * rate,
+        warmup=min(config.warmup, max(1, updates // 10)),
+        validate_every=max(1, math.ceil(updates / 4)),
+    )
+
+
+def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
+    """Export a model of a run's directory as CTranslate2, with a shortlist and packed where wanted."""
+    export_model(config, model.parent, model.name, variant.compute_type, path, variant.bits)
+    if variant.shortlist:
+        # The same directories by whatever links: aligning takes a minute.
+        _shortlist(labels_of(config, model.parent).resolve(), (model.parent / "tokenizer").resolve()).write(path)
+    if variant.packed:
+        pack(path)
+
+
+@functools.cache
+def _shortlist(labels: Path, tokenizer: Path) -> Shortlist:
+    """Learnt from a run's labels, less the pieces that a tokenizer has lost."""
+    whole, own = (tokenizers.load(place) for place in (labels.resolve().parent / "tokenizer", tokenizer))
+    config = ShortlistConfig()
+    found = shortlist.build(shortlist.pairs_of(LabelStore(labels), whole, config), whole, config)
+    source, target = set(own.source.pieces), set(own.target.pieces)
+    by_piece = {piece: [p for p in said if p in target] for piece, said in found.by_piece.items() if piece in source}
+    return replace(found, always=[piece for piece in found.always if piece in target], by_piece=by_piece)
+
+
+def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:
+    """Scores and translations of an export on a part of the corpus; kept in a file beside it.
+
+    Args:
+        config: the run.
+        path: the export.
+        split: `valid` or `test`.
+        beam_size: 1 is greedy.
+    """
+    file = path.parent / f"{split}-beam{beam_size}.json"
+    if not file.exists():
+        table = prepare.load(Path(config.run_dir) / "corpus", split)
+        lines = open_speaker(path, threads=1, workers=cores()).translate(table["source"].to_pylist(), beam_size)
+        found = quality.score(lines, table["target"].to_pylist(), config.corpus.target)
+        write_json(file, {"scores": asdict(found), "translations": lines})
+    return dict(read_json(file))
+
+
+def updates_of(student: Path) -> int:
+    """How long a model was trained."""
+    record = read_step(student)
+    return int(record.result["updates"]) if record else 0

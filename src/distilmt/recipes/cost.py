@@ -1,0 +1,259 @@
+"""`distilmt cost`: what a run will cost, by rates of this machine; of a run that was done, what it did cost.
+
+Rates come from short real runs (`fit`), or from a run that was done. Nothing is assumed of a machine: where neither is
+there, the counts stand alone.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import CorpusConfig, ModelConfig, RunConfig, TrainingConfig
+from distilmt.config.commands import CostConfig
+from distilmt.models.presets import shape
+from distilmt.pipeline import runner
+from distilmt.planning import calibration as fits
+from distilmt.planning import corpus_statistics as texts
+from distilmt.planning import predict
+from distilmt.planning.calibration import Rates
+from distilmt.planning.corpus_statistics import Text
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_step, write_text
+
+# Shares that three runs have of the minutes, less what starting takes, and a first one, which only tells how much the
+# others can do.
+_SHARES = (("short", 0.2, False), ("longer", 0.5, False), ("other", 0.3, True))
+_OF_A_RUN = {"teacher": 0.35, "labels": 0.25, "student": 0.2}  # and the baseline as much as the student
+_FIRST = (16, 400, 32)
+_LEAST_PIECES = 600
+
+
+def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> dict[str, Any]:
+    """All that is to be told: `about`, `predicted`, `measured`, `growth`, `rates` and `notes`.
+
+    Args:
+        config: what is asked.
+        run_config: the run that is to be done, or was.
+        like: a run that was done, whose records tell how fast this machine is; None takes the last fit.
+
+    Raises:
+        UserError: the text cannot be read, or there is nothing to learn rates from where it was named.
+    """
+    text = texts.read(run_config)
+    if config.fit:
+        fits.save(fit(run_config, text, config.minutes), fits.place())
+    rates = _rates(config, run_config, like)
+    answer = {
+        "about": predict.about(run_config, text),
+        "predicted": predict.predicted(run_config, text, rates),
+        "measured": predict.measured(run_config, text) if config.finished else [],
+        "growth": predict.growth(run_config, text, rates) if rates else {},
+        "rates": None if rates is None else {k: v for k, v in vars(rates).items() if k != "observations"},
+    }
+    return answer | {"notes": _notes(answer, config)}
+
+
+def _rates(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> Rates | None:
+    """Those of the run that was named, else of this machine's last fit, else of what is done in the run directory."""
+    if like is not None and config.like:
+        return _learnt(like)
+    if fits.place().exists():
+        return fits.load(fits.place())
+    # A run that is itself the question cannot be the answer: its error would be that of the fit.
+    if like is not None and not config.finished and any(read_step(Path(like.run_dir) / name) for name in fits.STEPS):
+        return _learnt(like)
+    return None
+
+
+def _learnt(like: RunConfig) -> Rates:
+    observations, memory = fits.observed(like, texts.read(like))
+    return fits.fitted(observations, memory, f"the steps of {like.run_dir}")
+
+
+def _notes(answer: dict[str, Any], config: CostConfig) -> list[str]:
+    rates = answer["rates"]
+    if rates is None:
+        what = "RUN_DIR" if config.finished else "CONFIG.yaml"
+        return [
+            f"No seconds and no memory are predicted: `distilmt cost {what} --fit` measures this machine for about "
+            f"{config.minutes:g} minutes, and --like RUN_DIR takes the figures of a run that was done."
+        ]
+    errors = ", ".join(f"{kind} {error:g} %" for kind, error in rates["error"].items())
+    notes = [
+        f"Rates from {rates['source']}, {rates['date']}, {rates['machine']['cpu']}, {rates['machine']['cores']} cores; "
+        f"largest error on what they were fitted on: {errors}."
+    ]
+    spent = [row["seconds"] for row in answer["predicted"] if row["seconds"]]
+    if spent:
+        notes.append(
+            f"Together {sum(spent):,.0f} s, the longest step {max(spent) / rates['longest']:.1f} times as long as the "
+            f"longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of exports, "
+            "evaluation and report are not predicted; a training that stops early takes less."
+        )
+    return notes
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How long a short run is."""
+
+    name: str
+    teacher: int
+    """Updates."""
+    student: int
+    pairs: int
+    """That are trained on and labelled."""
+    valid: int
+    other: bool = False
+    """Whether it has other shapes: half the depth, pieces and batch, so that rates for each can be told apart."""
+
+
+def fit(config: RunConfig, text: Text, minutes: float) -> Rates:
+    """Measure this machine: short runs like the one that is configured, in processes of their own.
+
+    Args:
+        config: the run that is to be predicted.
+        text: its text, of which the short runs take some.
+        minutes: how long it may take, about.
+
+    Raises:
+        UserError: a short run failed.
+    """
+    observations: list[fits.Observation] = []
+    memory: list[tuple[float, int]] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="distilmt-cost-") as place,
+        progress.task("measuring this machine", 1 + len(_SHARES), "runs") as bar,
+    ):
+        begin, last = time.monotonic(), _Size("first", _FIRST[0], _FIRST[0], _FIRST[1], _FIRST[2])
+        done = _do(config, text, Path(place), last)
+        spent = time.monotonic() - begin
+        beside = spent - sum(_seconds(done).values())  # every run starts, cleans its text and learns its pieces
+        left = max(0.0, minutes * 60 - spent - len(_SHARES) * beside)
+        for name, share, other in _SHARES:
+            bar.advance()
+            last = _next(
+                done, last, left * share, _Size(name, 0, 0, 0, config.student.training.validate_sentences, other)
+            )
+            done = _do(config, text, Path(place), last)
+            seen, peaks = fits.observed(done, texts.read(done))
+            observations, memory = observations + seen, memory + peaks
+        bar.advance()
+    return fits.fitted(observations, memory, f"short runs (--fit --minutes {minutes:g})")
+
+
+def _do(config: RunConfig, text: Text, place: Path, size: _Size) -> RunConfig:
+    """One short run, through the command line as any other; returns its configuration."""
+    made = _shortened(config, text, place / size.name, size)
+    path = place / f"{size.name}.yaml"
+    write_text(path, runner.dump(made))
+    command = [sys.executable, "-m", "distilmt", "train-student", str(path), "--quiet"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode:
+        told = (found.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("distilmt: error: ")
+        raise UserError(f"a short run like this one failed, so no rates could be fitted: {told}")
+    progress.say(f"{size.name}: " + ", ".join(f"{name} {spent:.1f} s" for name, spent in _seconds(made).items()))
+    return made
+
+
+def _seconds(config: RunConfig) -> dict[str, float]:
+    """What the steps of a short run took."""
+    root = Path(config.run_dir)
+    return {name: record.seconds for name in fits.STEPS if (record := read_step(root / name))}
+
+
+def _shortened(config: RunConfig, text: Text, run_dir: Path, size: _Size) -> RunConfig:
+    model = _other_model if size.other else replace
+    pieces = config.tokenizer.vocab_size
+    if size.other and not config.tokenizer.path:
+        pieces = pieces // 2 if pieces // 2 >= _LEAST_PIECES else 2 * pieces
+    teacher = replace(
+        config.teacher,
+        model=model(config.teacher.model),
+        training=_trained(config.teacher.training, size, size.teacher),
+    )
+    student = replace(
+        config.student,
+        model=model(config.student.model),
+        initialise="random",
+        training=_trained(config.student.training, size, size.student),
+        on_policy=replace(config.student.on_policy, updates=0),
+    )
+    return replace(
+        config,
+        run_dir=str(run_dir),
+        corpus=_some_text(config.corpus, text, run_dir.with_suffix(".text"), size),
+        tokenizer=replace(config.tokenizer, vocab_size=pieces),
+        teacher=teacher,
+        labels=replace(config.labels, max_sentences=None, choose="best", keep=1, reverse=None),
+        student=student,
+    )
+
+
+def _trained(training: TrainingConfig, size: _Size, updates: int) -> TrainingConfig:
+    batch = training.batch_tokens // 2 if size.other else training.batch_tokens
+    return replace(
+        training,
+        updates=updates,
+        seconds=None,
+        patience=0,
+        batch_tokens=max(256, batch),
+        validate_every=updates,
+        validate_sentences=size.valid,
+    )
+
+
+def _other_model(model: ModelConfig) -> ModelConfig:
+    """Half as deep; twice, where there is no half."""
+    s = shape(model)
+    deep = min(s.encoder_layers, s.decoder_layers) > 1 or s.encoder_layers > 1
+    depths = [max(1, n // 2) if deep else 2 * n for n in (s.encoder_layers, s.decoder_layers)]
+    return replace(model, encoder_layers=depths[0], decoder_layers=depths[1])
+
+
+def _some_text(corpus: CorpusConfig, text: Text, place: Path, size: _Size) -> CorpusConfig:
+    """Pairs of the sample, spread over it, in two files."""
+    wanted = min(len(text.sources), size.pairs + size.valid + 1)
+    rows = range(0, len(text.sources), max(1, len(text.sources) // wanted))[:wanted]
+    names = [place / f"text.{corpus.source}", place / f"text.{corpus.target}"]
+    for path, lines in zip(names, (text.sources, text.targets), strict=True):
+        write_text(path, "".join(" ".join(lines[row].split()) + "\n" for row in rows))
+    return replace(
+        corpus,
+        train=[str(path) for path in names],
+        valid=[],
+        test=[],
+        name=None,
+        valid_size=max(1, min(size.valid, wanted // 4)),
+        test_size=1,
+        max_train=None,
+    )
+
+
+def _next(done: RunConfig, last: _Size, seconds: float, wanted: _Size) -> _Size:
+    """How much fits into so many seconds, by what the last run took."""
+    paces = {}
+    for name, units in (("teacher", last.teacher), ("labels", last.pairs), ("student", last.student)):
+        record = read_step(Path(done.run_dir) / name)
+        spent = record.result.get("train_seconds", record.seconds) if record else 0.0
+        spent -= record.result.get("validation_seconds", 0.0) if record else 0.0
+        paces[name] = max(1e-4, spent / units)
+    updates = {name: int(_OF_A_RUN[name] * seconds / paces[name]) for name in ("teacher", "student")}
+    pairs = int(_OF_A_RUN["labels"] * seconds / paces["labels"])
+    # However little time there is: lengths must differ, or starting could not be told from going on.
+    least = {"short": 1, "longer": 3, "other": 2}[wanted.name]
+    pairs = max(200 * least, pairs)
+    return replace(
+        wanted,
+        teacher=max(20 * least, updates["teacher"]),
+        student=max(20 * least, updates["student"]),
+        pairs=pairs,
+        valid=max(16, min(wanted.valid, pairs // 4)),
+    )

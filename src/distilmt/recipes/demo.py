@@ -1,0 +1,294 @@
+"""`distilmt demo`: one dial, minutes, from which models and updates follow.
+
+The machine is measured twice: before the teacher (how fast do these models train here?) and after it (how fast does
+this teacher speak?). What was decided is kept in `plan.json`, so that an interrupted demo goes on with the same plan.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distilmt.config import (
+    CorpusConfig,
+    EvaluationConfig,
+    LabelConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    RunConfig,
+    StudentConfig,
+    TeacherConfig,
+    TokenizerConfig,
+    TrainingConfig,
+)
+from distilmt.config.commands import DemoConfig
+from distilmt.pipeline import preflight, runner
+from distilmt.pipeline.dependencies import non_default
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_json, read_step, write_json
+
+PLAN = "plan.json"
+# Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A teacher that is little
+# better than its student has nothing to teach it; a student with little time stays far behind its teacher.
+_TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
+_MIN_UPDATES = 20
+# With fewer updates a deep teacher has hardly begun to learn when its time is over: one of so many layers, in batches
+# of so many tokens, comes further.
+_ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
+
+
+@dataclass(frozen=True)
+class Size:
+    """Models and batches that fit a number of minutes."""
+
+    vocab: int
+    teacher: ModelConfig
+    student: ModelConfig
+    batch_tokens: int
+    test: int
+
+
+def size_for(minutes: float) -> Size:
+    """More time carries bigger models."""
+    if minutes < 6:
+        return Size(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
+    if minutes < 45:
+        return Size(4000, _shape(256, 1024, 5, 5), _shape(256, 512, 2, 1), 2048, 2000)
+    if minutes < 150:
+        return Size(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
+    return Size(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
+
+
+def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
+    return ModelConfig(None, width, ffn, 4, encoder, decoder, max_positions=128)
+
+
+def run(config: DemoConfig) -> Path:
+    """Do the whole demo, or what is left of it."""
+    root = Path(_default_directory(config) if config.run_dir is None else config.run_dir)
+    first = first_plan(config, root)
+    preflight.check(first, exporting=True)
+    with runner.started(first, whole=False):
+        pass  # a second demo in the same directory is refused before anything is measured
+    for step in ("corpus", "tokenizer"):
+        _do(step, first)
+    plan = _kept(root, "teacher", config, lambda: _plan_teacher(config, first, root))
+    second = _with_teacher(first, plan)
+    _do("teacher", second)
+    plan = _kept(root, "student", second, lambda: _plan_student(config, second, root))
+    return runner.run(_with_student(second, plan))
+
+
+def _default_directory(config: DemoConfig) -> str:
+    return "runs/demo" if config.pair == "en-it" and not config.train else f"runs/demo-{config.pair}"
+
+
+def first_plan(config: DemoConfig, root: Path) -> RunConfig:
+    """The configuration before anything was measured."""
+    source, _, target = config.pair.partition("-")
+    if not source or not target:
+        raise UserError(f"--pair {config.pair!r} is not a pair of languages: write it like en-it")
+    if config.minutes < 2:
+        raise UserError(f"--minutes {config.minutes:g} is too short to learn anything: give it 2 at least")
+    size = size_for(config.minutes)
+    corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=size.test)
+    if not config.train:
+        corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
+    training = TrainingConfig(batch_tokens=size.batch_tokens, patience=0)
+    # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
+    pieces = config.teacher if _has_pieces(config.teacher) else None
+    words = config.teacher is None or pieces is not None
+    if config.teacher:
+        objective, labels = ObjectiveConfig(word=0.5, label=0.5), LabelConfig(score_on="both")
+    else:
+        # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than
+        # its own translations do, and sooner; and in the end the references teach more than it. A student that begins
+        # with some of its layers comes much nearer to it in such a short time than one from random weights.
+        objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0, tail="uniform")
+        labels = LabelConfig(hypotheses=0, score_on="reference")
+    return RunConfig(
+        run_dir=str(root),
+        seed=config.seed,
+        language=config.language,
+        corpus=corpus,
+        tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
+        teacher=TeacherConfig(config.teacher, model=size.teacher, training=replace(training, dropout=0.1)),
+        labels=replace(labels, beam_size=2, top_k=8 if words else 0),
+        student=StudentConfig(
+            size.student,
+            initialise="random" if config.teacher else "evenly",
+            objective=objective if words else _NO_TEACHER,
+            training=replace(training, dropout=0.0),
+        ),
+        evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),
+    )
+
+
+def _has_pieces(teacher: str | None) -> bool:
+    return teacher is not None and all((Path(teacher) / name).exists() for name in ("source.spm", "vocab.json"))
+
+
+def _do(step: str, config: RunConfig) -> None:
+    with runner.started(config, whole=False):
+        runner.do(step, config)
+
+
+def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
+    """What a plan depends on: not the report's language, nor where the run lies."""
+    values = {key: value for key, value in asdict(config).items() if key not in ("language", "run_dir")}
+    return non_default(values, asdict(type(config)()))
+
+
+def _same(old: dict[str, Any], new: dict[str, Any], default: DemoConfig | RunConfig) -> bool:
+    """Whether two plans depend on the same; those of before held defaults as well."""
+    return non_default(old, asdict(default)) == new
+
+
+def _kept(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
+    """A part of the plan as it was decided before with the same settings, or decided now."""
+    path, settings = root / PLAN, _settings(config)
+    plans = read_json(path) if path.exists() else {}
+    if part not in plans or not _same(plans[part]["settings"], settings, type(config)()):
+        plans[part] = {"settings": settings, "plan": make()}
+        write_json(path, plans)
+    return dict(plans[part]["plan"])
+
+
+def _spent(root: Path, *steps: str) -> float:
+    """Seconds the finished steps took, however often they were interrupted."""
+    return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
+
+
+def _reserve(config: DemoConfig) -> float:
+    """Seconds kept for exports, evaluation and the report."""
+    return min(190.0, 20 + 0.28 * config.minutes * 60)
+
+
+def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+    if config.teacher:
+        return {}
+    begin, text, shallow = time.monotonic(), _Text.of(run_config, root), {}
+    plan = _teacher_lengths(config, run_config, text, root, begin)
+    if plan["updates"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
+        shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
+        progress.say(f"teacher: too few updates for so many layers, {_SHALLOW} are taken")
+        plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
+    return plan | shallow
+
+
+def _teacher_lengths(
+    config: DemoConfig, run_config: RunConfig, text: _Text, root: Path, begin: float
+) -> dict[str, Any]:
+    """How long a teacher is trained in its share of the time, some of which measuring has taken since `begin`."""
+    teacher = run_config.teacher
+    pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
+    progress.say(f"teacher: {pace * 1000:.0f} ms per update on this machine")
+    spent = _spent(root, "corpus", "tokenizer") + time.monotonic() - begin
+    lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - spent - _reserve(config)), pace)
+    passes = lengths["updates"] * teacher.training.batch_tokens / max(1, text.tokens)
+    # What is seen once or twice cannot be learnt by heart.
+    return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
+
+
+def _with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
+    teacher, layers = config.teacher, plan.get("layers")
+    model = replace(teacher.model, encoder_layers=layers, decoder_layers=layers) if layers else teacher.model
+    training = replace(teacher.training, **{key: value for key, value in plan.items() if key != "layers"})
+    return replace(config, teacher=replace(teacher, model=model, training=training))
+
+
+@dataclass
+class _Text:
+    """The run's training pairs, encoded once for all that is measured on them."""
+
+    tokenizer: Any
+    data: Any
+    top_k: int
+
+    @classmethod
+    def of(cls, config: RunConfig, root: Path) -> _Text:
+        from distilmt.data import tokenizer as tokenizers
+        from distilmt.pipeline.steps.train import reference_set
+
+        tokenizer = tokenizers.load(root / "tokenizer")
+        data = reference_set(root / "corpus", tokenizer, config.student.model.max_positions)
+        return cls(tokenizer, data, config.labels.top_k)
+
+    @property
+    def tokens(self) -> int:
+        """Target tokens of one pass."""
+        return len(self.data.reference.tokens.flat)
+
+    def pace(self, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig) -> float:
+        """Seconds per update of a model; where words are learnt, with made-up ones beside the references."""
+        from distilmt.training.throughput import seconds_per_update
+
+        side = replace(self.data.reference)
+        if objective.word > 0:
+            words = np.arange(self.top_k, dtype=np.uint16)
+            side.top_ids = np.broadcast_to(words, (self.tokens, self.top_k))
+            side.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)
+        return seconds_per_update(replace(self.data, reference=side), model, training, objective, self.tokenizer)
+
+
+def _lengths(seconds: float, pace: float) -> dict[str, Any]:
+    """Updates that fit, the seconds they may take, validations on the way, and a warm-up to match."""
+    # A little more than was measured to fit: if it does not, the schedule hurries; if it does, no time is left over.
+    updates = max(_MIN_UPDATES, int(seconds * 1.05 / pace))
+    return {
+        "updates": updates,
+        "seconds": max(1.0, round(seconds, 1)),
+        "validate_every": max(1, -(-updates // 5)),
+        "warmup": max(1, min(100, updates // 10)),
+    }
+
+
+def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+    begin = time.monotonic()
+    label_pace = _label_pace(run_config, root)
+    student, text = run_config.student, _Text.of(run_config, root)
+    paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
+    progress.say(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
+    measuring = time.monotonic() - begin
+    left = config.minutes * 60 - _spent(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
+    left = max(15.0, left)
+    record = read_step(root / "corpus")
+    sentences = record.result["train"] if record else 0
+    labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
+    return {"max_sentences": labels, "training": _student_lengths(left - labels * label_pace, *paces)}
+
+
+def _student_lengths(seconds: float, student: float, baseline: float) -> dict[str, Any]:
+    """Both make the same updates; the student, which comes first, may only take its share of the time."""
+    return _lengths(seconds * student / (student + baseline), student)
+
+
+_NO_TEACHER = ObjectiveConfig(word=0, label=1)
+
+
+def _label_pace(config: RunConfig, root: Path) -> float:
+    """Seconds the teacher takes for a sentence."""
+    from distilmt.data import prepare
+    from distilmt.labels.writer import seconds_per_sentence
+    from distilmt.pipeline.steps.train import label_job
+
+    table = prepare.load(root / "corpus", "train")
+    rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:400]
+    with tempfile.TemporaryDirectory(dir=root) as directory:
+        return seconds_per_sentence(table.take(rows), label_job(config, root), Path(directory))
+
+
+def _with_student(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
+    training = replace(config.student.training, **plan["training"])
+    return replace(
+        config,
+        labels=replace(config.labels, max_sentences=plan["max_sentences"]),
+        student=replace(config.student, training=training),
+    )

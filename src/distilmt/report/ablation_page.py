@@ -1,0 +1,184 @@
+"""The page of a loss budget: what was promised and kept, each change and its cost, and all that was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from distilmt.report.challenge_section import examination_table
+from distilmt.report.format import escape, number, signed, size
+from distilmt.report.languages import words_for
+from distilmt.report.layout import Page, frame, in_language, made, note, plain_table, sections, tile, titled
+from distilmt.report.plots import Bubble, scatter
+
+_METRICS = {"bleu": "BLEU", "chrf": "chrF"}
+_WORDS = {
+    "en": {
+        "title": "Loss budget",
+        "change": "Change",
+        "heads": "beam,BLEU,against teacher,chrF,against teacher,size,÷,ms,×,sent/s,memory,mJ",
+        "budget": "From the teacher to what is shipped",
+        "note": "On the test sentences, which chose nothing. Each row is the one before with one change more; the "
+        "baseline stands beside it. Against teacher: difference, 95 % interval and p of a paired bootstrap. Size: all "
+        "that is shipped; ÷ and ×: so many times smaller and faster than the teacher. ms: median of single sentences "
+        "on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor a sentence, "
+        "where the machine tells. All are timed in turn.",
+        "quality": "Quality and size",
+        "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence. "
+        "Point at a circle for its name.",
+        "bytes": "bytes",
+        "health": "What scores do not show",
+        "health_note": "The model that is shipped and the teacher before the same inputs; it fails where it is surely "
+        "worse than the teacher.",
+        "tried": "All that was tried",
+        "tried_note": "{metric} on the validation sentences over bytes; {floor} were promised. Named is what is "
+        "shipped; point at the others for their names.",
+        "kept": "The {goal} that keeps the promise: {name}",
+        "missed": "Nothing that was tried keeps the promise; the nearest: {name}",
+        "change_of": "{change} {metric} against the {against} on the validation sentences; {allowed} may be lost.",
+        "smallest": "smallest",
+        "fastest": "fastest",
+        "teacher": "teacher",
+        "student": "student",
+        "tile_size": "Size",
+        "tile_speed": "Milliseconds a sentence",
+        "tile_quality": "BLEU, test",
+        "tile_teacher": "teacher {value}",
+        "signature": "How the student was made",
+        "made": "distilmt {version}, {date}",
+    },
+    "zh": {
+        "title": "损失预算",
+        "change": "改动",
+        "heads": "束宽,BLEU,与教师相比,chrF,与教师相比,大小,÷,毫秒,×,句/秒,内存,毫焦",
+        "budget": "从教师到最终交付的模型",
+        "note": "在测试集上测得，测试集不参与任何选择。每一行是在上一行的基础上再加一个改动；基线列在旁边作对照。"
+        "与教师相比：差值、95% 置信区间和配对自助法的 p 值。大小：交付的全部文件；÷ 和 ×：比教师小多少倍、快多少倍。"
+        "毫秒：单线程逐句翻译的中位数；句/秒：单线程，每批 64 句；"
+        "毫焦：整个处理器每句的能耗（机器能读出时）。各系统轮流计时。",
+        "quality": "质量与大小",
+        "quality_note": "测试集 BLEU 与字节数。圆越大，每句所需毫秒越多。没有标名的圆，指向它时显示名称。",
+        "bytes": "字节",
+        "health": "分数看不出的问题",
+        "health_note": "交付的模型与教师面对同样的输入；只有明显比教师差才算不通过。",
+        "tried": "尝试过的全部组合",
+        "tried_note": "验证集 {metric} 与字节数；承诺的下限是 {floor}。标名的是最终交付的组合；其余的指向时显示名称。",
+        "kept": "符合承诺的{goal}模型：{name}",
+        "missed": "尝试过的组合都不符合承诺；最接近的是：{name}",
+        "change_of": "在验证集上与{against}相比 {change} {metric}；允许损失 {allowed}。",
+        "smallest": "最小",
+        "fastest": "最快",
+        "teacher": "教师",
+        "student": "学生",
+        "tile_size": "大小",
+        "tile_speed": "每句毫秒",
+        "tile_quality": "测试集 BLEU",
+        "tile_teacher": "教师 {value}",
+        "signature": "学生模型的制作方式",
+        "made": "distilmt {version}，{date}",
+    },
+}
+Words = Mapping[str, str]
+
+
+def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
+    """The page as HTML.
+
+    Args:
+        found: what `report.budget.build` gave.
+        rows: of the table.
+
+    Raises:
+        UserError: it cannot be written in that language (`en` and `zh` can).
+    """
+    words = in_language(_WORDS, found["language"])
+    metric = _METRICS[found["metric"]]
+    tried = words["tried_note"].format(metric=metric, floor=number(found["floor"], 2))
+    heads = (words["change"], *words["heads"].split(","))
+    parts = [
+        (words["budget"], plain_table(heads, rows, words["budget"]) + note(words["note"])),
+        (words["quality"], _stages(found, words) + note(words["quality_note"])),
+        (words["health"], _health(found, words)),
+        (words["tried"], _points(found, words) + note(tried)),
+        (words["signature"], f"<p><code>{escape(found['signature'])}</code></p>"),
+    ]
+    page = Page(
+        language=found["language"],
+        title=titled(found, words),
+        headline=_headline(found, words),
+        findings=f"<li>{escape(_change(found, words))}</li>",
+        tiles=_tiles(found, words),
+        sections=sections(parts),
+        made=made(found, words),
+    )
+    return frame(page)
+
+
+def _health(found: Mapping[str, Any], words: Words) -> str:
+    table = examination_table(found, words_for(found["language"]))
+    return table and table + note(words["health_note"])
+
+
+def _headline(found: Mapping[str, Any], words: Words) -> str:
+    said = words["kept" if found["kept"] else "missed"]
+    return said.format(goal=words[found["goal"]], name=found["chosen"]["name"])
+
+
+def _change(found: Mapping[str, Any], words: Words) -> str:
+    change = found["chosen"]["score"] - found["floor"] - found["max_drop"]
+    return words["change_of"].format(
+        change=signed(change, 2),
+        metric=_METRICS[found["metric"]],
+        against=words[found["against"]],
+        allowed=f"{found['max_drop']:g}",
+    )
+
+
+def _tiles(found: Mapping[str, Any], words: Words) -> str:
+    """Size, speed and quality of what is shipped beside the teacher."""
+    first, last = found["stages"][0], [stage for stage in found["stages"] if stage["taken"]][-1]
+    slow, fast = (stage["speed"]["latency_ms"]["p50"] for stage in (first, last))
+    bleu = [stage["scores"]["bleu"] for stage in (first, last)]
+    tiles = [
+        ("size", size(last["bytes"]), f"÷{number(first['bytes'] / last['bytes'])}", size(first["bytes"])),
+        ("speed", number(fast, 2), f"×{number(slow / fast)}", number(slow, 2)),
+        ("quality", number(bleu[1], 2), signed(bleu[1] - bleu[0], 2), number(bleu[0], 2)),
+    ]
+    return "".join(
+        tile(words[f"tile_{name}"], value, change, words["tile_teacher"].format(value=other))
+        for name, value, change, other in tiles
+    )
+
+
+def _stages(found: Mapping[str, Any], words: Words) -> str:
+    stages = found["stages"]
+    shipped = [stage for stage in stages if stage["taken"]][-1]
+    bubbles = [
+        Bubble(
+            name=stage["label"],
+            # Names of small changes would lie one on the other.
+            label=stage["label"] if stage["label"] in ("teacher", "baseline", "student") or stage is shipped else "",
+            x=float(stage["bytes"]),
+            y=stage["scores"]["bleu"],
+            area=stage["speed"]["latency_ms"]["p50"],
+            title=f"{stage['label']}: {number(stage['scores']['bleu'], 2)} BLEU, {size(stage['bytes'])}",
+        )
+        for stage in stages
+    ]
+    return f'<figure class="wide">{scatter(bubbles, words["bytes"], "BLEU", words["quality"])}</figure>'
+
+
+def _points(found: Mapping[str, Any], words: Words) -> str:
+    bubbles = [
+        Bubble(
+            name="student" if point["name"] == found["chosen"]["name"] else "other",
+            label=point["name"] if point["name"] == found["chosen"]["name"] else "",
+            x=float(point["bytes"]),
+            y=point["score"],
+            area=0.0,
+            title=f"{point['name']}: {number(point['score'], 2)}, {size(point['bytes'])}",
+        )
+        for point in found["points"]
+    ]
+    plot = scatter(bubbles, words["bytes"], _METRICS[found["metric"]], words["tried"])
+    return f'<figure class="wide">{plot}</figure>'

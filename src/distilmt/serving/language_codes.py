@@ -1,0 +1,50 @@
+"""Language codes: those of corpora (`pt_BR`), of Argos (`pb`) and of LibreTranslate (`pt-BR`) name one language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from distilmt.utils.languages import NAMES
+
+# LibreTranslate's way to write what others write so.
+_SHOWN = {
+    "pb": "pt-BR",
+    "pt-br": "pt-BR",
+    "zt": "zh-Hant",
+    "no": "nb",
+    "iw": "he",
+    "in": "id",
+    "ji": "yi",
+}
+_NAMED = {"pt-BR": "pb", "zh-Hans": "zh", "zh-Hant": "zt"}
+_TRADITIONAL = {"hant", "tw", "hk", "mo"}
+MACROLANGUAGES = {"no": "nb", "nn": "nb", "yue": "zh", "wuu": "zh"}
+"""Codes of a detector whose texts a model of the other code translates."""
+
+
+def shown(code: str) -> str:
+    """A code as LibreTranslate writes it."""
+    plain = re.split(r"[.]", code.strip().lower().replace("_", "-"))[0]
+    first, *others = plain.split("-")
+    if first == "zh":
+        return "zh-Hant" if _TRADITIONAL & set(others) else "zh-Hans"
+    return _SHOWN.get(plain) or "-".join([_SHOWN.get(first, first), *others])
+
+
+def base(code: str) -> str:
+    """The language without its country or script: `pt` of `pt-BR`."""
+    return re.split("[-@]", code)[0]
+
+
+def name(code: str) -> str:
+    """English name of a code as LibreTranslate writes it; the code itself where nobody named it here."""
+    return NAMES.get(_NAMED.get(code, base(code)), code)
+
+
+def closest(code: str, known: Collection[str]) -> str | None:
+    """The known code of a language: the same, else the first one of another country or script of it."""
+    wanted = shown(code)
+    if wanted in known:
+        return wanted
+    return next((other for other in sorted(known) if base(other) == base(wanted)), None)

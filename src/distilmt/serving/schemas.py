@@ -1,0 +1,222 @@
+"""What a request asks: from JSON, a form or the query to checked values."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+from urllib.parse import parse_qsl
+
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from distilmt.config.commands import ServeConfig
+from distilmt.serving.errors import Refused
+
+Values = Mapping[str, Any]
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs the mistakes of clients, who are told
+# Python knows many more, some of which (IDNA) take long to read.
+_CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
+_PATTERNS, _PATTERN = 16, 200
+_FIELDS = 1000  # of a form or a query; more than anybody's parameters, few enough to read at once
+
+
+@dataclass
+class Question:
+    """Texts to translate."""
+
+    texts: list[str]
+    is_list: bool
+    source: str
+    target: str
+    html: bool = False
+    alternatives: int = 0
+    details: bool = False
+    """Whether sentences with their scores are wanted: distilmt's own, LibreTranslate has no such thing."""
+    keep: tuple[str, ...] = ()
+    """Regular expressions of what stays as it stands; distilmt's own too."""
+
+    @property
+    def is_formatted(self) -> bool:
+        """Whether the texts are read as documents are: they have markup, or the client names what they keep."""
+        return self.html or bool(self.keep)
+
+
+async def values(request: Request, body_limit: int) -> Values:
+    """All that was sent, by name: of a JSON object, or of a form and the query.
+
+    Args:
+        request: its body is no longer than `body_limit`.
+        body_limit: bytes; files of a form stay in memory.
+
+    Raises:
+        Refused: the body is not what its content type says.
+    """
+    kind, charset = _content_type(request.headers.get("content-type", ""))
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return _json(await request.body())
+    query = _first(_pairs(request.scope.get("query_string", b""), "utf-8"))
+    if kind == "multipart/form-data":
+        return query | await _multipart(request, body_limit)
+    if kind == "application/x-www-form-urlencoded":
+        return query | _first(_pairs(await request.body(), charset))
+    if await request.body():
+        raise Refused(415, "Send JSON or a form: the content type is neither")
+    return query
+
+
+def _content_type(header: str) -> tuple[str, str]:
+    """The content type in lower case, and its charset; UTF-8 where it has none."""
+    message = Message()
+    message["content-type"] = header
+    kind = header.split(";")[0].strip().lower()
+    return kind, str(message.get_param("charset") or "utf-8")
+
+
+def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
+    """Names and values of a query or an urlencoded form, whose bytes need not be escaped (`curl -d q=è` escapes none).
+
+    Raises:
+        Refused: there are too many, the charset is unknown, or the bytes are not of it.
+    """
+    try:
+        if not _CHARSETS.fullmatch(codecs.lookup(charset).name):
+            raise LookupError
+        return parse_qsl(body.decode(charset), True, encoding=charset, errors="strict", max_num_fields=_FIELDS)
+    except LookupError:
+        raise Refused(400, f"Invalid form: unknown charset {charset[:40]!r}") from None
+    except UnicodeError:
+        raise Refused(400, f"Invalid form: it is not in {charset[:40]}") from None
+    except ValueError:
+        raise Refused(400, f"Invalid form: more than {_FIELDS} fields") from None
+
+
+def _json(body: bytes) -> Values:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused(400, "Invalid JSON format") from None
+    if not isinstance(found, dict):
+        raise Refused(400, "Invalid JSON format")
+    return found
+
+
+async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
+    parser = MultiPartParser(
+        Headers(raw=request.headers.raw), request.stream(), max_files=1, max_fields=_FIELDS, max_part_size=body_limit
+    )
+    parser.spool_max_size = body_limit + 1
+    try:
+        return _first((await parser.parse()).multi_items())
+    except (MultiPartException, FormParserError, KeyError, ValueError) as error:
+        raise Refused(400, f"Invalid form: {error}") from None
+
+
+def _first(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The first value of each name, as LibreTranslate takes them; lines end in LF, however the form wrote them."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in found:
+            found[name] = value.replace("\r\n", "\n") if isinstance(value, str) else value
+    return found
+
+
+def question(asked: Values, limits: ServeConfig) -> Question:
+    """A request of `/translate`, checked.
+
+    Raises:
+        Refused: something is missing, of the wrong kind, or more than is allowed (400).
+    """
+    found = texts(asked, limits)
+    form = asked.get("format") or "text"
+    if form not in ("text", "html"):
+        raise Refused(400, f"{form} format is not supported")
+    return Question(
+        found,
+        isinstance(asked["q"], list),
+        word(asked, "source"),
+        word(asked, "target"),
+        form == "html",
+        _number(asked, "alternatives", limits.alternatives_limit),
+        _yes(asked, "details"),
+        patterns(asked),
+    )
+
+
+def patterns(asked: Values) -> tuple[str, ...]:
+    """The regular expressions of `keep`, one or a list; whether they are any is seen where a loop harms nobody.
+
+    Raises:
+        Refused: they are no texts, too many or too long (400).
+    """
+    value = asked.get("keep") or []
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(pattern, str) for pattern in listed):
+        raise Refused(400, "Invalid request: keep parameter is neither a text nor a list of texts")
+    if len(listed) > _PATTERNS or max(map(len, listed), default=0) > _PATTERN:
+        raise Refused(400, f"Invalid request: keep parameter exceeds {_PATTERNS} patterns of {_PATTERN} characters")
+    return tuple(whole(pattern) for pattern in listed if pattern)
+
+
+def texts(asked: Values, limits: ServeConfig) -> list[str]:
+    """The texts of a request, one or more.
+
+    Raises:
+        Refused: there are none, or more or longer ones than is allowed (400).
+    """
+    q = asked.get("q")
+    if not q:
+        raise Refused(400, "Invalid request: missing q parameter")
+    found = q if isinstance(q, list) else [q]
+    if not all(isinstance(text, str) for text in found):
+        raise Refused(400, "Invalid request: q parameter is neither a text nor a list of texts")
+    if len(found) > limits.batch_limit:
+        raise Refused(400, f"Invalid request: request ({len(found)}) exceeds text limit ({limits.batch_limit})")
+    longest = max(map(len, found))
+    if longest > limits.char_limit:
+        raise Refused(400, f"Invalid request: request ({longest}) exceeds text limit ({limits.char_limit})")
+    return [whole(text) for text in found]
+
+
+def whole(text: str) -> str:
+    """A text without halves of characters (lone surrogates, which JSON can hold and UTF-8 cannot)."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def word(asked: Values, name: str) -> str:
+    """A parameter that must be there and short, such as a language.
+
+    Raises:
+        Refused: it is missing, or no text (400).
+    """
+    value = asked.get(name)
+    if not value:
+        raise Refused(400, f"Invalid request: missing {name} parameter")
+    if not isinstance(value, str):
+        raise Refused(400, f"Invalid request: {name} parameter is not a text")
+    return whole(value[:64])
+
+
+def _number(asked: Values, name: str, most: int) -> int:
+    value = asked.get(name) or 0
+    try:
+        number = max(0, int(value))
+    except (TypeError, ValueError, OverflowError):
+        raise Refused(400, f"Invalid request: {name} parameter is not a number") from None
+    if number > most:
+        raise Refused(400, f"Invalid request: {name} parameter must be <= {most}")
+    return number
+
+
+def _yes(asked: Values, name: str) -> bool:
+    value = str(asked.get(name) or "false").lower()
+    if value not in ("0", "1", "false", "true"):
+        raise Refused(400, f"Invalid request: {name} parameter is neither true nor false")
+    return value in ("1", "true")

@@ -1,0 +1,188 @@
+"""uvicorn, with patience that ends: slow and endless requests are cut off; stopping loses nothing that was taken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from distilmt.config.commands import ServeConfig
+from distilmt.utils.errors import UserError
+
+_HEADER_BYTES = 65536
+_BACKLOG = 2048
+_IDLE_SECONDS = 30  # of a connection between two requests
+_LAST_CALL_SECONDS = 1.0  # after SIGTERM: requests that are on their way still come through
+_DOCUMENT_SECONDS = 3.0  # after SIGTERM: documents that take longer are to be sent again
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP/1.1 of uvicorn, which by itself waits for ever for headers, bodies and readers."""
+
+    patience = 30.0
+    most_connections = 4096
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the clock: a request must come."""
+        super().connection_made(transport)
+        self._header_bytes: int | None = 0
+        self._late: asyncio.TimerHandle | None = None
+        self._half_closed = False
+        self._start_clock()
+        if len(self.connections) > self.most_connections:
+            self._turn_away(503, "The server is busy: try again later")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client will send no more: it still gets the answers it waits for."""
+        asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        self._half_closed = asked
+        return asked
+
+    def on_response_complete(self) -> None:
+        """An answer is sent."""
+        super().on_response_complete()
+        if self._half_closed and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless headers have no end."""
+        if self.transport.is_closing():
+            return
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._header_bytes is not None and self._header_bytes > _HEADER_BYTES:
+            self._turn_away(431, "Invalid request: its headers are too long")
+
+    def on_message_begin(self) -> None:
+        """A request starts."""
+        super().on_message_begin()
+        self._header_bytes = 0
+        self._start_clock()
+
+    def on_headers_complete(self) -> None:
+        """Its headers are all there."""
+        self._header_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """All of it is there."""
+        self._stop_clock()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        self._start_clock()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        self._stop_clock()
+
+    def _start_clock(self) -> None:
+        self._stop_clock()
+        self._late = self.loop.call_later(self.patience, self._too_late)
+
+    def _stop_clock(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        self._late = None
+        if self.flow.read_paused and not self.flow.write_paused:
+            self._start_clock()  # it is us who do not read: requests of this connection are being answered
+        elif self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self._turn_away(408, "The request took too long to arrive")
+
+    def _turn_away(self, status: int, message: str) -> None:
+        """Answer without the app, and hang up."""
+        body = json.dumps({"error": message}).encode()
+        retry = b"retry-after: 1\r\n" if status == 503 else b""
+        head = b"HTTP/1.1 %d Refused\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (status, len(body))
+        self.transport.write(head + retry + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """Stops in three steps: no new connections; a last call, answered with `Connection: close`; then the end."""
+
+    gate: Any = None
+    documents: Any = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what was taken."""
+        self.gate.closing = True
+        self.documents.stop(_DOCUMENT_SECONDS)
+        for server in self.servers:
+            server.close()
+        end = self.loop_time() + _LAST_CALL_SECONDS
+        while self.server_state.connections and self.loop_time() < end:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+    @staticmethod
+    def loop_time() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise UserError(f"cannot listen on {host}, port {port} ({error}): name others with --host and --port") from None
+
+
+def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
+    """Answer until a signal comes."""
+    _raise_file_limit(config.connections)
+    protocol = type(
+        "Protocol", (PatientProtocol,), {"patience": config.timeout, "most_connections": config.connections}
+    )
+    settings = uvicorn.Config(
+        app.state.gate,
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        backlog=_BACKLOG,
+        server_header=False,
+        proxy_headers=bool(config.proxies),
+        forwarded_allow_ips=config.proxies or None,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=int(2 * config.timeout) + 1,
+    )
+    server = _Server(settings)
+    server.gate, server.documents = app.state.gate, app.state.api.documents
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped; we end well
+        server.run([listener])
+
+
+def _raise_file_limit(connections: int) -> None:
+    """Every connection is an open file; the soft limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))

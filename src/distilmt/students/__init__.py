@@ -1,1 +1,0 @@
-"""Shapes of small models, and how they start."""

@@ -1,0 +1,103 @@
+"""What a Marian model thinks of given translations, word by word, with teacher forcing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import MarianMTModel
+
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.models.device import pick_device, use_threads
+from distilmt.models.marian_forward import decoder_states, words
+from distilmt.training.batching import Ragged, cut, make_batch
+from distilmt.utils.statistics import expected_calibration_error
+
+_BATCH_TOKENS, _CHUNK = 3000, 512
+
+
+@dataclass
+class Positions:
+    """Every position of every translation, one sentence behind the other: [positions] each."""
+
+    nll: np.ndarray
+    """Minus the natural log-probability of the word that stands there."""
+    entropy: np.ndarray
+    """Of the model's distribution, nats."""
+    confidence: np.ndarray
+    """Probability of the model's likeliest word."""
+    likeliest: np.ndarray
+    """That word's id."""
+    ids: np.ndarray
+    """The word that stands there."""
+    lengths: np.ndarray
+    """[sentences]: positions of each."""
+    rows: np.ndarray
+    """[sentences]: which of the sentences given it is; those too long for the model are missing."""
+
+    def accuracy(self) -> float:
+        """Share of positions at which the likeliest word is the one that stands there."""
+        return float((self.likeliest == self.ids).mean())
+
+    def calibration_error(self) -> float:
+        """Expected calibration error (Guo et al. 2017): mean |accuracy − confidence| over 15 bins of equal width."""
+        return expected_calibration_error(self.confidence, self.likeliest == self.ids)
+
+    def probabilities(self) -> np.ndarray:
+        """Probability of every whole translation, [sentences]."""
+        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        return np.exp(-np.bincount(rows, self.nll, len(self.lengths)))
+
+    def mean_logprobs(self) -> np.ndarray:
+        """Mean log-probability of the words of every translation, [sentences]."""
+        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        return -np.bincount(rows, self.nll, len(self.lengths)) / self.lengths
+
+
+def probe(model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]) -> Positions:
+    """Read translations with a model; sentences too long for it are left out.
+
+    Args:
+        model: float32; it is put into eval mode.
+        tokenizer: the model's.
+        sources: one sentence each.
+        targets: their translations.
+    """
+    device = pick_device()
+    model.eval().requires_grad_(False).to(device)  # type: ignore[arg-type]
+    use_threads()
+    source, target = (
+        Ragged.of(side.encode(list(texts)))
+        for side, texts in ((tokenizer.source, sources), (tokenizer.target, targets))
+    )
+    widths = np.maximum(source.lengths, target.lengths)
+    rows = np.flatnonzero(widths <= model.config.max_position_embeddings)
+    batches = cut(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)
+    parts = [_read(model, tokenizer, source, target, rows[part]) for part in batches]
+    names = [field.name for field in fields(Positions)]
+    return Positions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+@torch.inference_mode()
+def _read(model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray) -> Positions:
+    ids = target.flat[target.positions(rows)].astype(np.int64)
+    flat = source.flat[source.positions(rows)].astype(np.int64)
+    lengths, device = target.lengths[rows], model.device
+    batch = make_batch(flat, source.lengths[rows], ids, lengths, tokenizer.pad)
+    hidden = decoder_states(model, batch.to(device))
+    chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(ids), _CHUNK)]
+    columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
+    nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)
+    return Positions(nll, entropy, confidence, likeliest, ids, lengths, rows)
+
+
+def _columns(model: MarianMTModel, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    count = words(model)
+    logits = hidden @ model.lm_head.weight[:count].T + model.final_logits_bias[0, :count]
+    logs = torch.log_softmax(logits, -1)
+    best = logs.max(-1)
+    entropy = -(logs.exp() * logs).sum(-1)
+    return -logs.gather(1, ids[:, None])[:, 0], entropy, best.values.exp(), best.indices

@@ -1,0 +1,148 @@
+"""A teacher in memory while the student is trained, for what no label store can hold: its states and attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import MarianMTModel
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.losses.attention import attention_distance
+from distilmt.losses.hidden_states import layer_map, state_distance
+from distilmt.models.marian_forward import Attention, Batch, States, decoder_rows
+from distilmt.training.distributed import ALONE, Ranks
+from distilmt.training.optimizer import learning_rate
+from distilmt.utils.errors import UserError
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_KINDS = ("encoder", "decoder", "across")
+
+
+class Guide:
+    """The teacher, and what is learnt beside the student to compare them, and thrown away."""
+
+    def __init__(
+        self,
+        teacher: MarianMTModel,
+        student: MarianMTModel,
+        objective: ObjectiveConfig,
+        config: TrainingConfig,
+        dtype: torch.dtype,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """Take over a teacher with the student's pieces, and keep it in `dtype` on the device.
+
+        Raises:
+            UserError: heads are to be compared one by one, but there are not as many.
+        """
+        self.objective, self.config, self.ranks = objective, config, ranks
+        self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)  # type: ignore[call-overload]
+        mine, theirs = student.config, teacher.config
+        self.encoder_map = layer_map(mine.encoder_layers, theirs.encoder_layers)
+        self.decoder_map = layer_map(mine.decoder_layers, theirs.decoder_layers)
+        first: dict[str, Tensor] = {}
+        if objective.states:
+            layers = mine.encoder_layers + mine.decoder_layers
+            first |= {f"projection.{i}": _projection(theirs.d_model, mine.d_model) for i in range(layers)}
+        if objective.attention and objective.attention_heads == "learnt":
+            first |= _mixtures(_heads(mine), _heads(theirs))
+        elif objective.attention:
+            _same_heads(_heads(mine), _heads(theirs))
+        self.learnt = {name: nn.Parameter(value.to(device)) for name, value in first.items()}
+        # An empty optimizer is refused by PyTorch.
+        self.adam = torch.optim.Adam(self.learnt.values(), 0.0, (0.9, 0.98), 1e-9) if self.learnt else None
+
+    def watched(self) -> States:
+        """What the student's forward pass is to fill."""
+        return States(attention={} if self.objective.attention else None)
+
+    def loss(self, batch: Batch, states: States) -> Tensor:
+        """The weighted distances from the teacher, summed over words, for the student's states on a batch."""
+        theirs = self.watched()
+        with torch.no_grad():
+            decoder_rows(self.teacher, batch, states=theirs)
+        loss = torch.zeros((), device=batch.decoder_input.device)
+        if self.objective.states:
+            loss = loss + self.objective.states * self._states(states, theirs)
+        if states.attention is not None and theirs.attention is not None:
+            kinds = [self._attention(kind, states.attention[kind], theirs.attention[kind]) for kind in _KINDS]
+            loss = loss + self.objective.attention * torch.stack(kinds).mean()
+        return loss
+
+    def _states(self, states: States, theirs: States) -> Tensor:
+        """The mean over layers."""
+        wanted = [theirs.encoder[i] for i in self.encoder_map] + [theirs.decoder[i] for i in self.decoder_map]
+        layers = enumerate(zip([*states.encoder, *states.decoder], wanted, strict=True))
+        return torch.stack([state_distance(s, t, self.learnt[f"projection.{i}"]) for i, (s, t) in layers]).mean()
+
+    def _attention(self, kind: str, mine: Attention, theirs: Attention) -> Tensor:
+        """Of one kind, summed over blocks."""
+        teachers = theirs.scores
+        if self.objective.attention_heads == "same":
+            teachers = [teachers[i] for i in (self.encoder_map if kind == "encoder" else self.decoder_map)]
+        distances = []
+        for number, apart in enumerate(mine.apart):
+            student, teacher = (torch.cat([layer[number] for layer in scores], 1) for scores in (mine.scores, teachers))
+            heads = torch.eye(student.shape[1], device=student.device)
+            distances.append(attention_distance(student, teacher, apart, self.learnt.get(f"mixture.{kind}", heads)))
+        return torch.stack(distances).sum()
+
+    def step(self, update: int, tokens: int, position: float | None = None) -> None:
+        """Update what is learnt, from gradients of a loss summed over so many tokens, by all ranks."""
+        if self.adam is None:
+            return
+        for parameter in self.learnt.values():
+            if parameter.grad is not None:
+                self.ranks.total(parameter.grad).div_(tokens)
+        self.adam.param_groups[0]["lr"] = learning_rate(self.config, update, position)
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """What must be kept to go on, after one update at least."""
+        found = {name: parameter.detach() for name, parameter in self.learnt.items()}
+        for name, parameter in self.learnt.items():
+            assert self.adam is not None
+            found |= {f"{name}.{moment}": self.adam.state[parameter][moment] for moment in _MOMENTS}
+        return found
+
+    @torch.no_grad()
+    def load_state(self, state: dict[str, Tensor], update: int) -> None:
+        """Go on from `state()` as it was after `update` updates."""
+        for name, parameter in self.learnt.items():
+            assert self.adam is not None
+            parameter.copy_(state[name])
+            moments = {moment: state[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS}
+            self.adam.state[parameter] = {"step": torch.tensor(float(update)), **moments}
+
+
+def _projection(rows: int, columns: int) -> Tensor:
+    """From the student's width to the teacher's to begin with, always the same; between equal widths the identity."""
+    if rows == columns:
+        return torch.eye(rows)
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(1)) / columns**0.5
+
+
+def _heads(config: Any) -> dict[str, tuple[int, int]]:
+    """Layers, and heads of each, of every kind of attention."""
+    encoder = config.encoder_layers, config.encoder_attention_heads
+    decoder = config.decoder_layers, config.decoder_attention_heads
+    return {"encoder": encoder, "decoder": decoder, "across": decoder}
+
+
+def _mixtures(mine: dict[str, tuple[int, int]], theirs: dict[str, tuple[int, int]]) -> dict[str, Tensor]:
+    """To begin with, every head of the teacher is compared with the mean of the student's."""
+    sizes = {kind: (theirs[kind][0] * theirs[kind][1], mine[kind][0] * mine[kind][1]) for kind in _KINDS}
+    return {f"mixture.{kind}": torch.full((t, s), 1 / s) for kind, (t, s) in sizes.items()}
+
+
+def _same_heads(mine: dict[str, tuple[int, int]], theirs: dict[str, tuple[int, int]]) -> None:
+    for (_, student), (_, teacher) in zip(mine.values(), theirs.values(), strict=True):
+        if student != teacher:
+            raise UserError(
+                f"student.objective.attention_heads is same, but the teacher has {teacher} heads and the student "
+                f"{student}: set it to learnt"
+            )

@@ -1,0 +1,42 @@
+"""How fast this machine trains and labels, measured for a few seconds on the run's own text."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+
+from transformers import MarianMTModel
+
+from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.models.presets import new_model
+from distilmt.training.batching import TrainingSet, collate, epoch_batches
+from distilmt.training.train_step import Stepper
+
+_SECONDS = 9.0
+_WARM_UP = 4
+
+
+def seconds_per_update(
+    data: TrainingSet,
+    model: ModelConfig,
+    training: TrainingConfig,
+    objective: ObjectiveConfig,
+    tokenizer: Tokenizer,
+    teacher: MarianMTModel | None = None,
+) -> float:
+    """Mean seconds of an update, over batches drawn as training draws them, for a few seconds."""
+    fresh = new_model(model, tokenizer, training.dropout, 1)
+    stepper = Stepper(fresh, replace(training, updates=10_000), objective, 1, teacher)
+    plan = epoch_batches(data, training.batch_tokens, 1, 0)
+    spent: list[float] = []
+    end = time.monotonic() + _SECONDS
+    for number, (rows, use_reference) in enumerate(plan):
+        begin = time.monotonic()
+        stepper.update(number + 1, *collate(data, rows, use_reference))
+        if number >= _WARM_UP:
+            spent.append(time.monotonic() - begin)
+        if time.monotonic() > end and len(spent) >= 5:
+            break
+    return statistics.fmean(spent or [time.monotonic() - begin])

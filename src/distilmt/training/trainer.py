@@ -1,0 +1,332 @@
+"""The training loop that teacher, student and baseline share: interruptible, resumable, and aware of its end."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+from transformers import MarianMTModel
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.losses.distillation import Statistics, Targets
+from distilmt.models.marian_forward import Batch
+from distilmt.training.batching import Place, TrainingSet, collate, epoch_batches, share
+from distilmt.training.distributed import Ranks, current
+from distilmt.training.optimizer import learning_rate, load_flat
+from distilmt.training.train_step import Stepper
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import atomic_path
+
+CHECKPOINT = "checkpoint.safetensors"
+BEST = "best.safetensors"
+
+# Reading a sum waits for the GPU.
+_CHECK_EVERY = 10
+
+Validate = Callable[[MarianMTModel], dict[str, float]]
+
+
+@dataclass
+class TrainState:
+    """Where training stands; kept in the checkpoint."""
+
+    update: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    best_score: float = -math.inf
+    best_update: int = 0
+    stalls: int = 0
+    stopped: bool = False
+    threads: int = 0
+    """CPU threads: sums of others round otherwise, so that who goes on does so with these."""
+    log: list[dict[str, float]] = field(default_factory=list)
+
+    def position(self, config: TrainingConfig) -> float:
+        """Where the schedule stands, in updates: further than `update` when time runs out faster."""
+        spent = self.seconds / config.seconds * config.updates if config.seconds else 0.0
+        return min(float(config.updates), max(float(self.update), spent))
+
+
+@dataclass
+class Running:
+    """Sums since the last line of the log."""
+
+    nll: Tensor | float = 0.0
+    word: Tensor | float = 0.0
+    entropy: Tensor | float = 0.0
+    tokens: int = 0
+    updates: int = 0
+    begin: float = field(default_factory=time.monotonic)
+
+    def add(self, statistics: Statistics, tokens: int) -> None:
+        """Count an update in; sums stay tensors, so that a GPU is not waited for."""
+        self.nll += statistics.nll
+        self.word += statistics.word
+        self.entropy += statistics.entropy
+        self.tokens += tokens
+        self.updates += 1
+
+    def line(self, state: TrainState, config: TrainingConfig) -> dict[str, float]:
+        """Means per target token, as one line of the log."""
+        seconds = max(1e-9, time.monotonic() - self.begin)
+        tokens = max(1, self.tokens)
+        return {
+            "update": state.update,
+            "seconds": round(state.seconds, 1),
+            "train_loss": float(self.nll) / tokens,
+            "word_loss": (float(self.word) - float(self.entropy)) / tokens,
+            "learning_rate": learning_rate(config, max(1, state.update), state.position(config)),
+            "tokens_per_second": tokens / seconds,
+        }
+
+
+@dataclass
+class Job:
+    """One training: what is trained, on what, how."""
+
+    name: str
+    data: TrainingSet
+    config: TrainingConfig
+    objective: ObjectiveConfig
+    seed: int
+    teacher: MarianMTModel | None = None
+    """Where the objective asks for its states; it is put on the device and into the precision of the training."""
+    bits: int = 0
+    """Above 0 the model learns with weights rounded to so many bits (quantisation-aware training)."""
+    keep_zeros: bool = False
+    """Weights of matrices that are zero in the beginning stay zero: a model that was pruned stays sparse."""
+
+
+def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> tuple[MarianMTModel, dict[str, Any]]:
+    """Train a model, with all ranks if there are more; go on from `directory/checkpoint.safetensors` if it is there.
+
+    Args:
+        model: fresh weights, float32.
+        job: data and settings.
+        validate: scores of a model by greedy decoding, with the key `job.config.metric`.
+        directory: where checkpoints go; the caller removes them with `clear` once it has kept the model.
+
+    Returns:
+        A model with the best averaged weights, float32, on the CPU; and the log and the best update.
+
+    Raises:
+        UserError: no sentence can be trained on; batches are too small to be shared out to all ranks; or the loss or
+            the weights become NaN or infinite.
+    """
+    ranks = current()
+    if ranks.size > 1:
+        _check_shares(job, ranks)
+        ranks.told((model, job))
+    run = _Run(model, job, ranks, validate, directory)
+    run.resume()
+    with progress.task(f"training {job.name}", job.config.updates, "updates", run.state.update) as bar:
+        for part in run.batches():
+            run.update(*part)
+            bar.advance(1, **run.status())
+            if run.state.stopped:
+                break
+    return run.finish()
+
+
+def help_train(task: tuple[MarianMTModel, Job], ranks: Ranks) -> None:
+    """What the other ranks do while the leader is in `train`: the same updates, each on its share of every batch."""
+    model, job = task
+    run = _Run(model, job, ranks)
+    run.resume()
+    for part in run.batches():
+        run.update(*part)
+    run.finish()
+
+
+def _check_shares(job: Job, ranks: Ranks) -> None:
+    tokens = job.config.batch_tokens
+    most = max((len(rows) for rows, _ in epoch_batches(job.data, tokens, job.seed, 0)), default=ranks.size)
+    if most < ranks.size:
+        raise UserError(
+            f"{job.name}: batches of {tokens} tokens hold {most} sentences at most, too few for {ranks.size} "
+            "processes: raise training.batch_tokens, or start fewer"
+        )
+
+
+class _Run:
+    """A training under way: the stepper, the state and the sums that change with every update.
+
+    Of several ranks only the leader validates, and has a directory. All must call the methods that concern the model.
+    """
+
+    def __init__(
+        self,
+        model: MarianMTModel,
+        job: Job,
+        ranks: Ranks,
+        validate: Validate | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.job, self.validate, self.directory, self.ranks = job, validate, directory or Path(), ranks
+        self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks)
+        self.optimizer = self.stepper.optimizer
+        if job.keep_zeros:
+            self.optimizer.keep_zeros()
+        # A second model holds the averaged weights in float32: what is validated is what is kept. Of all ranks only
+        # the leader fills it.
+        self.averaged = MarianMTModel(model.config)
+        self.averaged.final_logits_bias.copy_(model.final_logits_bias)
+        self.state, self.running = TrainState(threads=self.stepper.threads), Running()
+        self.saved = time.monotonic()
+
+    def batches(self) -> Iterator[tuple[Batch, Targets, Place]]:
+        """This rank's shares of the batches from where the state stands until the last update."""
+        data, config, state = self.job.data, self.job.config, self.state
+        while state.position(config) < config.updates and not state.stopped:
+            plan = epoch_batches(data, config.batch_tokens, self.job.seed, state.epoch)
+            if not plan:
+                raise UserError(
+                    f"{self.job.name}: no sentence is left to train on (all are empty, longer than "
+                    f"{data.max_length} tokens, or the teacher's answers unusable): look at the corpus and the labels"
+                )
+            for rows, use_reference in plan[state.batch :]:
+                *mine, place = share(data, rows, use_reference, self.ranks.rank, self.ranks.size)
+                yield *collate(data, *mine), place
+                if state.position(config) >= config.updates or state.stopped:
+                    return
+            state.epoch, state.batch = state.epoch + 1, 0
+
+    def update(self, batch: Batch, targets: Targets, place: Place) -> None:
+        """One optimizer step, and what is due after it: validation, a checkpoint."""
+        begin, state = time.monotonic(), self.state
+        state.update, state.batch = state.update + 1, state.batch + 1
+        position = state.position(self.job.config)
+        self.running.add(self.stepper.update(state.update, batch, targets, position, place), place.tokens)
+        state.seconds += time.monotonic() - begin
+        self._due()
+
+    def _due(self) -> None:
+        config, state = self.job.config, self.state
+        old = time.monotonic() - self.saved
+        state.seconds, old = self.ranks.decided(state.seconds, old)  # clocks differ
+        validates = state.position(config) >= config.updates or state.update % config.validate_every == 0
+        if validates or old > config.save_seconds or state.update % _CHECK_EVERY == 0:
+            # The sums are of all ranks, so that all of them stop here.
+            self._check_finite(self.running.nll, "loss")
+        if validates:
+            average = self.optimizer.whole_average()
+            # The leader alone has the whole average: the others must hear of it, or they would wait for a validation.
+            (total,) = self.ranks.decided(float(average.sum()) if self.ranks.leads else 0.0)
+            self._check_finite(total, "average of the weights")
+            if self.ranks.leads:
+                self._validate(average)
+            self.stepper.choose_threads()
+            state.threads = self.stepper.threads
+            vars(state).update(self.ranks.told(vars(state)))
+            self.running = Running()
+            self.save()
+        elif old > config.save_seconds:
+            self.save()
+
+    def _check_finite(self, total: Tensor | float, name: str) -> None:
+        """Stop a training that has diverged before anything of it is kept.
+
+        Raises:
+            UserError: the number is NaN or infinite.
+        """
+        if not math.isfinite(float(total)):
+            key = f"{'teacher' if self.job.name == 'teacher' else 'student'}.training"
+            raise UserError(
+                f"{self.job.name}: the {name} is not finite at update {self.state.update}: lower "
+                f"{key}.learning_rate ({self.job.config.learning_rate:g}), or raise {key}.warmup; nothing of it is kept"
+            )
+
+    def _validate(self, average: Tensor) -> None:
+        state, config = self.state, self.job.config
+        line = self.running.line(state, config)
+        begin = time.monotonic()
+        load_flat(self.averaged, average)
+        assert self.validate is not None
+        line |= self.validate(self.averaged)
+        state.log.append(line)
+        if line[config.metric] > state.best_score:
+            state.best_score, state.best_update, state.stalls = line[config.metric], state.update, 0
+            _write_tensors(self.directory / BEST, {"average": average}, {})
+        else:
+            state.stalls += 1
+        state.stopped = bool(config.patience) and state.stalls >= config.patience
+        spent = time.monotonic() - begin
+        state.seconds, state.validation_seconds = state.seconds + spent, state.validation_seconds + spent
+        scores = f"BLEU {line['bleu']:.2f}, chrF {line['chrf']:.2f}" if "bleu" in line else str(state.best_score)
+        progress.say(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
+
+    def status(self) -> dict[str, object]:
+        """What the progress bar shows."""
+        if self.running.updates % 10 or not self.running.tokens:
+            return {}
+        line = self.running.line(self.state, self.job.config)
+        return {"loss": round(line["train_loss"], 3), "tok/s": int(line["tokens_per_second"])}
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        tensors = self.stepper.state()
+        if self.ranks.leads:
+            _write_tensors(self.directory / CHECKPOINT, tensors, {"state": json.dumps(asdict(self.state))})
+        self.saved = time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the checkpoint if there is one."""
+        path = self.directory / CHECKPOINT
+        found = self.ranks.told(_read_checkpoint(path) if self.ranks.leads and path.exists() else None)
+        if found is None:
+            return
+        self.state = TrainState(**found[0])
+        self.stepper.choose_threads(self.state.threads)
+        self.stepper.load_state({name: torch.from_numpy(value) for name, value in found[1].items()}, self.state.update)
+        progress.say(f"{self.job.name}: going on from update {self.state.update}")
+
+    def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:
+        """The best averaged model, and what there is to tell of its training."""
+        best, flat = self.directory / BEST, self.optimizer.whole_average()
+        if self.ranks.leads and best.exists():
+            flat = safetensors.torch.load_file(best)["average"]
+        load_flat(self.averaged, flat)
+        state = self.state
+        together = {"processes": self.ranks.size} if self.ranks.size > 1 else {}
+        return self.averaged, together | {
+            "updates": state.update,
+            "best_update": state.best_update,
+            "best_score": state.best_score,
+            "train_seconds": round(state.seconds, 1),
+            "validation_seconds": round(state.validation_seconds, 2),
+            "log": state.log,
+        }
+
+
+def clear(directory: Path) -> None:
+    """Remove the checkpoints of a finished training."""
+    for name in (CHECKPOINT, BEST):
+        (directory / name).unlink(missing_ok=True)
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return json.loads(file.metadata()["state"]), tensors
+    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError, TypeError):
+        raise UserError(f"{path} is damaged: delete it, and the training begins anew") from None
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    with atomic_path(path) as temporary:
+        whole = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+        safetensors.torch.save_file(whole, temporary, metadata)

@@ -1,0 +1,1 @@
+"""Errors, files and run directories, progress, hardware, languages."""

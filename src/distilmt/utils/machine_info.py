@@ -1,0 +1,67 @@
+"""The machine a report was made on, without anything that names its owner."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from distilmt.utils.hardware import cores
+from distilmt.utils.run_dir import versions
+
+# What CTranslate2's int8 and float32 speeds depend on most.
+_INSTRUCTIONS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+)
+
+
+def machine() -> dict[str, Any]:
+    """Processor, GPU (if torch is at work), cores, memory in bytes, system and versions; no host or user names."""
+    found = versions()
+    return {
+        "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "instructions": _instructions(),
+        "gpu": _gpu(),
+        "cores": cores(),
+        "memory_bytes": _memory(),
+        "system": platform.system(),
+        "python": found.pop("python"),
+        "versions": found,
+    }
+
+
+def _gpu() -> str | None:
+    torch = sys.modules.get("torch")  # whoever computes on a GPU has imported it; a machine's name is not worth it
+    return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_available() else None
+
+
+def _cpu_field(name: str) -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    values = (line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == name)
+    return next(values, None)
+
+
+def _instructions() -> list[str]:
+    flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
+    return [name for name in _INSTRUCTIONS if name in flags]
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,91 @@
+"""Independent pieces of work in processes of their own, side by side, each on its share of the cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, TypeVar
+
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import use_cores
+
+T = TypeVar("T")
+
+
+def side_by_side(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Generator[T, None, None]:
+    """Do `work` for every item, each in a new process that ends with it; gives items as they are done.
+
+    A small model gains little from a second core; two of them do. A process for each item, so that none outlives the
+    caller for longer than its item, and memory is given back in between. Whoever stops early should close the iterator:
+    it then ends what is under way.
+
+    Args:
+        work: a function of a module, with what it takes from an item alone.
+        items: what can be pickled.
+        jobs: how many at once, at most one per core.
+
+    Raises:
+        UserError, OSError: as the work did.
+        RuntimeError: the work failed otherwise, with its traceback, or its process was killed.
+    """
+    shares, waiting = list(range(jobs)), list(items)
+    running: dict[Any, tuple[SpawnProcess, T, int]] = {}  # by the connection on which it answers
+    try:
+        while waiting or running:
+            while waiting and shares:
+                item, share = waiting.pop(0), shares.pop(0)
+                process, answer = _start(work, item, share, jobs)
+                running[answer] = (process, item, share)
+            for ready in wait(list(running)):
+                process, item, share = running.pop(ready)
+                _finish(process, ready)
+                shares.append(share)
+                yield item
+    finally:
+        for process, _, _ in running.values():
+            process.terminate()
+        for process, _, _ in running.values():
+            process.join()
+
+
+def _start(work: Callable[[T], None], item: T, share: int, jobs: int) -> tuple[SpawnProcess, Connection]:
+    context = get_context("spawn")  # a fork of a process that has used OpenMP may hang
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, item, share, jobs, theirs))
+    process.start()
+    theirs.close()
+    return process, mine
+
+
+def _finish(process: SpawnProcess, answer: Any) -> None:
+    try:
+        error = answer.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(
+            f"a process ended with status {process.exitcode} before its work was done (status -9: no memory was left)"
+        ) from None
+    process.join()
+    if error is not None:
+        raise error
+
+
+def _do(work: Callable[[T], None], item: T, share: int, jobs: int, answer: Connection) -> None:
+    """What a process does: its work on its share of the cores; then it tells whether it went well."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    use_cores(share, jobs)
+    try:
+        work(item)
+        answer.send(None)
+    except (UserError, OSError) as error:
+        answer.send(error)
+    except KeyboardInterrupt:
+        os._exit(143)  # half-written files are gone by now
+    except Exception:
+        answer.send(RuntimeError(traceback.format_exc()))

@@ -1,0 +1,214 @@
+"""Files of run directories: written whole or not at all, locked, and with a record of what each step was done with.
+
+Every step reads directories and writes one; `step.json`, its record, is written last. `stepdir` does the steps.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from distilmt.utils.errors import UserError
+
+STEP_FILE = "step.json"
+STARTED_FILE = "step.started.json"
+OWN_FILES = (STEP_FILE, "card.json", "distilmt.json", "corpus.json", "manifest.json", "model.json")
+"""Each whole directory that distilmt writes holds one of these; no other is ever replaced."""
+_VERSIONED = ("distilmt", "torch", "transformers", "ctranslate2", "sentencepiece", "sacrebleu")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; when the block succeeds it is flushed to disk and renamed to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Give an empty temporary directory; when the block succeeds it takes the place of `path`.
+
+    Raises:
+        UserError: `path` holds files, but none of those by which distilmt knows its own directories.
+    """
+    if path.exists() and not replaceable(path):
+        raise UserError(f"{path} was not written by distilmt: move it elsewhere, or name another directory")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replaceable(path: Path) -> bool:
+    """Whether a path is a directory that is empty or written by distilmt."""
+    return path.is_dir() and (not any(path.iterdir()) or any((path / name).is_file() for name in OWN_FILES))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run the step that writes it first") from None
+    except ValueError:
+        raise UserError(f"{path} is not valid JSON: delete {path.parent} and run the step again") from None
+
+
+def link(place: Path, target: Path) -> None:
+    """Make `place` a relative link to `target`; a link that leads elsewhere is replaced.
+
+    Raises:
+        UserError: something else than a link is there.
+    """
+    path = os.path.relpath(target, place.parent)
+    if place.is_symlink():
+        if os.readlink(place) == path:
+            return
+        place.unlink()
+    elif place.exists():
+        raise UserError(f"{place} is in the way: distilmt puts a link there, so move it elsewhere")
+    place.symlink_to(path)
+
+
+def fingerprint(value: object) -> str:
+    """Sixteen hexadecimal digits that stand for a JSON-like value."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint_files(*paths: Path) -> str:
+    """Sixteen hexadecimal digits that stand for the contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+@dataclass
+class StepRecord:
+    """What `step.json` holds."""
+
+    name: str
+    fingerprint: str
+    inputs: dict[str, str]
+    settings: dict[str, Any]
+    seconds: float
+    peak_rss_bytes: int
+    versions: dict[str, str]
+    result: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """`bytes` and `sha256` by name of files whose damage would go unnoticed; empty in records of older versions."""
+
+
+def read_step(directory: Path) -> StepRecord | None:
+    """The record of a finished step, or None if `directory` does not hold one."""
+    try:
+        return StepRecord(**json.loads((directory / STEP_FILE).read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError):
+        raise UserError(f"{directory / STEP_FILE} is damaged: delete {directory} and run again") from None
+
+
+def done_as(directory: Path) -> str:
+    """The fingerprint a step was finished with, or `missing`: what a step that reads it depends on."""
+    record = read_step(directory)
+    return record.fingerprint if record else "missing"
+
+
+def reset_peak_rss() -> None:
+    """Make the kernel forget this process's peak memory (Linux; elsewhere the peak is the process's own)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_rss() -> int:
+    """Peak resident memory of this process in bytes, since `reset_peak_rss` where the kernel can tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * 1024
+    except (OSError, StopIteration):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if platform.system() == "Darwin" else peak * 1024
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """The same, read once: every step's record has them."""
+    versions_ = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        with suppress(metadata.PackageNotFoundError):
+            versions_[name] = metadata.version(name)
+    return versions_
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the run directory for this process.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"{directory} is in use by another distilmt: wait for it, or name another --run_dir"
+            ) from None
+        yield

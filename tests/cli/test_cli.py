@@ -1,0 +1,276 @@
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import toy
+import yaml
+
+from distilmt import cli
+from distilmt.utils import progress
+
+
+@pytest.fixture(autouse=True)
+def silent_again():
+    """Commands set who listens to progress; the next test must not find it."""
+    before = progress._listener
+    yield
+    progress.listen(before)
+
+
+def refused(capsys, *arguments) -> str:
+    """The one line with which a command refuses."""
+    capsys.readouterr()
+    status = cli.main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    assert status == 2 and told.out == ""
+    assert told.err.startswith("distilmt: error: ") and told.err.count("\n") == 1
+    return told.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_help_names_every_command(capsys, arguments):
+    assert cli.main(arguments) == 0
+    told = capsys.readouterr().out
+    for command in (*cli._UNTIL, "demo", "compare", "cost", "translate", "labels"):
+        assert f"  {command} " in told
+
+
+@pytest.mark.parametrize("command", [*cli._UNTIL, "demo", "compare", "cost", "translate", "labels"])
+def test_help_of_each_command(capsys, command):
+    assert cli.main([command, "--help"]) == 0
+    told = capsys.readouterr()
+    assert f"distilmt {command}" in told.out and not told.err
+    if command in cli._UNTIL:
+        assert "--student.training.updates" in told.out and "Optimizer steps at most" in told.out
+    if command == "demo":
+        assert "--minutes" in told.out
+
+
+def test_version(capsys):
+    from distilmt import __version__
+
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"distilmt {__version__}\n"
+
+
+def test_unknown_commands_options_and_keys(capsys, tmp_path):
+    assert "did you mean 'translate'?" in refused(capsys, "translat")
+    assert "unknown command 'xyzzy'" in refused(capsys, "xyzzy")
+    assert "did you mean 'minutes'?" in refused(capsys, "demo", "--minute", "3")
+    assert "unknown option --beams" in refused(capsys, "translate", tmp_path, "--beams=3")
+    config = toy.write_config(tmp_path / "c.yaml", {"labels": {"topk": 3}})
+    assert "did you mean 'labels.top_k'?" in refused(capsys, "run", config)
+    assert "does not exist" in refused(capsys, "run", tmp_path / "nothing.yaml")
+    assert refused(capsys, "run", "--seed", "many").count("seed")
+
+
+def config_with(tmp_path, left: bytes, right: bytes):
+    config = toy.road(tmp_path)
+    for name, text in zip(config["corpus"]["train"], (left, right), strict=True):
+        with open(name, "wb") as file:
+            file.write(text)
+    return toy.write_config(tmp_path / "run.yaml", config)
+
+
+LINES = [b"".join(f"{line}\n".encode() for line in side) for side in toy.pairs(80)]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "told"),
+    [
+        (LINES[0], LINES[1] + b"one more\n", "80 lines but .* has 81"),
+        (b"", b"", "are empty"),
+        (LINES[0], b"", "80 lines but .* has 0"),
+        (LINES[0] + b"\xff\xfe\n" * 8, LINES[1] + b"x\n" * 8, "line 81: .*UTF-8"),
+        (LINES[0] + b"a\0b\n" * 8, LINES[1] + b"x\n" * 8, "line 81"),
+        (b"\n" * 80, LINES[1], "0 pairs left of 80"),
+    ],
+)
+def test_corpora_that_cannot_be_used(capsys, tmp_path, left, right, told):
+    import re
+
+    assert re.search(told, refused(capsys, "prepare", config_with(tmp_path, left, right)))
+    assert not (tmp_path / "run" / "corpus" / "step.json").exists()
+
+
+def test_missing_corpora(capsys, tmp_path):
+    config = toy.road(tmp_path)
+    path = toy.write_config(tmp_path / "run.yaml", toy.merged(config, {"corpus": {"train": ["no.en", "no.it"]}}))
+    assert "no.en does not exist" in refused(capsys, "run", path)
+    path = toy.write_config(tmp_path / "run.yaml", toy.merged(config, {"corpus": {"train": []}}))
+    assert "set corpus.train" in refused(capsys, "run", path)
+
+
+def test_a_line_of_ten_megabytes_is_dropped(capsys, tmp_path):
+    config = config_with(tmp_path, LINES[0] + b"word " * 2_000_000 + b"\n", LINES[1] + b"x\n")
+    assert cli.main(["prepare", str(config), "--quiet"]) == 0
+    found = json.loads((tmp_path / "run" / "corpus" / "step.json").read_text())["result"]
+    assert found["read"] == 81 and found["dropped"]["too_long"] == 1
+
+
+def test_labels_check(capsys, finished, tmp_path):
+    assert cli.main(["labels", "check", str(finished / "labels")]) == 0
+    assert "355 sentences, all there and whole" in capsys.readouterr().out
+    assert "holds no labels" in refused(capsys, "labels", "check", tmp_path)
+    shutil.copytree(finished / "labels", tmp_path / "labels")
+    shard = tmp_path / "labels" / "shard-00001.parquet"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert "shard-00001.parquet is missing or damaged" in refused(capsys, "labels", "check", tmp_path / "labels")
+
+
+def test_labels_of_another_tokenizer_are_refused(capsys, finished, tmp_path):
+    """Put there by hand: the steps' own records cannot tell, the store can."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    manifest = json.loads((run / "labels" / "manifest.json").read_text())
+    (run / "labels" / "manifest.json").write_text(json.dumps(manifest | {"tokenizer": "0" * 16}))
+    arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", run, "--student.training.updates=2"]
+    assert "made with another tokenizer" in refused(capsys, *arguments, "--quiet")
+
+
+def test_words_are_wanted_but_were_not_asked_for(capsys, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", tmp_path / "run", "--labels.top_k=0"]
+    assert "labels.top_k above 0" in refused(capsys, *arguments, "--quiet")
+
+
+def test_a_run_directory_in_use_is_refused(capsys, tmp_path):
+    from distilmt.utils.run_dir import locked
+
+    config = toy.write_config(tmp_path / "c.yaml", toy.road(tmp_path))
+    with locked(tmp_path / "run"):
+        assert "in use by another distilmt" in refused(capsys, "run", config)
+
+
+def test_json_is_the_report(capsys, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    arguments = ["run", str(finished.parent / "run.yaml"), "--json"]
+    config = yaml.safe_load((finished.parent / "run.yaml").read_text())
+    assert config["run_dir"] == str(finished)
+    assert cli.main(arguments) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == json.loads((finished / "report.json").read_text())
+    assert told.err == ""
+
+
+def test_quiet_says_nothing(capsys, finished):
+    assert cli.main(["run", str(finished.parent / "run.yaml"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_people_are_shown_scores(capsys, finished):
+    assert cli.main(["run", str(finished.parent / "run.yaml")]) == 0
+    told = capsys.readouterr()
+    assert "already done" in told.out + told.err and "BLEU" in told.out + told.err
+
+
+class Input(io.TextIOWrapper):
+    """Standard input that holds some bytes."""
+
+    def __init__(self, text: bytes):
+        super().__init__(io.BytesIO(text), encoding="utf-8")
+
+
+def translated(capsys, monkeypatch, text: bytes, *arguments):
+    monkeypatch.setattr(sys, "stdin", Input(text))
+    capsys.readouterr()
+    status = cli.main(["translate", *map(str, arguments)])
+    return status, capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"", 0),
+        (b"ban.\n", 1),
+        (b"ban.", 1),
+        (b"\n", 1),
+        (b"ban.\n\n  \nder fith.\n", 4),
+        (b"ban.\r\nder.\r\n", 2),
+        ("ban\u2028der.\x0c\nfith\x85.\n".encode(), 2),
+        (b"ban.\n" * 150, 150),
+        (b"ban \0 der.\n", 1),
+        (b"ban " * 5000 + b"\n", 1),
+    ],
+)
+def test_a_line_for_a_line(capsys, monkeypatch, exported, text, lines):
+    status, told = translated(capsys, monkeypatch, text, exported, "--beam_size=1")
+    assert status == 0 and told.err == ""
+    assert told.out.count("\n") == lines and told.out.endswith("\n") == bool(lines)
+    from distilmt.inference.translator import Translator
+
+    sources = [line.rstrip("\r") for line in text.decode().removesuffix("\n").split("\n")] if lines else []
+    translations = Translator(exported).translate(sources, 1)
+    # A line without text comes back as it is.
+    expected = [new if line.strip() else line for line, new in zip(sources, translations, strict=True)]
+    assert told.out.split("\n")[:-1] == expected
+
+
+def test_translating_what_is_not_utf8(capsys, monkeypatch, exported):
+    status, told = translated(capsys, monkeypatch, b"ban.\nb\xffd\nder.\n", exported)
+    assert status == 2 and "line 2: not UTF-8 at byte 1" in told.err and told.err.count("\n") == 1
+
+
+def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished, exported, tmp_path):
+    by_run = translated(capsys, monkeypatch, b"ban der.\n", finished)
+    by_export = translated(capsys, monkeypatch, b"ban der.\n", finished / "exports" / "student-int8")
+    assert by_run == by_export and by_run[0] == 0
+    assert translated(capsys, monkeypatch, b"ban.\n", finished, "--system", "teacher")[0] == 0
+    for path, arguments, wanted in (
+        (finished, ["--system=student-int16"], "it has baseline-int8, student-int8, teacher: name one with --system"),
+        (tmp_path, [], "finish the run first"),
+        (tmp_path / "nothing", [], "does not exist"),
+    ):
+        status, told = translated(capsys, monkeypatch, b"ban.\n", path, *arguments)
+        assert status == 2 and wanted in told.err and told.err.count("\n") == 1
+
+
+def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported, tmp_path):
+    free = translated(capsys, monkeypatch, b"ban der.\n", exported)
+    for value in ("false", "null"):
+        assert translated(capsys, monkeypatch, b"ban der.\n", exported, f"--shortlist={value}") == free
+    status, told = translated(capsys, monkeypatch, b"ban der.\n", exported, "--shortlist=true")
+    assert status == 2 and "has no shortlist" in told.err and told.err.count("\n") == 1
+    model = shutil.copytree(exported, tmp_path / "ct2")
+    (model / "vmap.txt").write_text("\t▁ . a\n", encoding="utf-8")
+    assert translated(capsys, monkeypatch, b"ban der.\n", model)[1].out != free[1].out
+    assert translated(capsys, monkeypatch, b"ban der.\n", model, "--shortlist=false") == free
+
+
+def test_a_real_process_translates_and_refuses(exported, tmp_path):
+    found = toy.distilmt("translate", exported, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
+    assert found.returncode == 0 and found.stdout.count(b"\n") == 3 and found.stderr == b""
+    assert "does not exist" in toy.refused(toy.distilmt("translate", tmp_path / "nothing", input=b"ban.\n"))
+
+
+def test_a_reader_that_has_enough_is_no_error(exported):
+    """`distilmt translate … | head -1`"""
+    command = f"yes ban. | head -2000 | {sys.executable} -m distilmt translate {exported} --beam_size=1 | head -1"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, env=toy.environment(), timeout=100, check=True)
+    assert found.stdout.count(b"\n") == 1 and found.stderr == b""
+
+
+@pytest.mark.parametrize("limit", [3_000, 60_000])
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, limit):
+    """Files may not grow beyond a limit, which is what a full disk looks like to a writer."""
+    import resource
+
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    found = toy.distilmt(
+        "train-teacher",
+        config,
+        "--quiet",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert "File too large" in toy.refused(found)
+    run = tmp_path / "run"
+    assert not (run / "teacher" / "step.json").exists()
+    for path in run.glob("*/*.json"):
+        json.loads(path.read_text())
+    again = toy.distilmt("train-teacher", config, "--quiet")
+    assert again.returncode == 0, again.stderr.decode()[-2000:]
+    assert (run / "teacher" / "step.json").exists()
+    assert not [path for path in run.rglob(".*") if path.name != ".lock"]

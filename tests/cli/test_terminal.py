@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from distilmt.cli.terminal import rate, show_examination, show_report
+
+SYSTEM = {
+    "bleu": 31.22,
+    "chrf": 59.4,
+    "file_bytes": 1234.5e6,
+    "parameters": 123.4e6,
+    "sentences_per_second": {"batch_1": 1234.5, "batch_64": 12345.6},
+    "latency_ms": {"p50": 1234.5},
+    "peak_rss_bytes": 12345e6,
+}
+
+
+@pytest.mark.parametrize("missing", [(), ("latency_ms", "parameters")])
+def test_the_table_fits_a_terminal_of_80_columns(capsys, monkeypatch, missing):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ["teacher", "teacher-int8", "student-int8", "baseline-int8"]
+    systems = [{"name": name} | {key: value for key, value in SYSTEM.items() if key not in missing} for name in names]
+    compared = {"a": "student-int8", "b": "teacher", "metric": "bleu", "difference": -1.0, "p_value": 0.2}
+    report = {"pair": {"source": "en", "target": "it"}, "test": {"sentences": 2000}, "systems": systems}
+    show_report(report | {"comparisons": [compared]}, Path("runs/demo"))
+    out = capsys.readouterr().out
+    assert "…" not in out and max(map(len, out.splitlines())) <= 80
+    for name in names:
+        line = next(line for line in out.splitlines() if line.split()[:1] == [name])
+        assert "31.22" in line and "1234.5" in line and ("–" in line) == bool(missing)
+    assert "student-int8 − teacher: -1.00 BLEU (p = 0.2000)" in out and "runs/demo/report.html" in out
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"), [(1234.5, "1,234.5 rows/s"), (1, "1.0 rows/s"), (0.5, "30.0 rows/min"), (1 / 240, "15.0 rows/h")]
+)
+def test_slow_rates_are_told_by_the_minute_or_hour(speed, said):
+    assert rate(speed, "rows") == said
+
+
+def test_challenges_with_an_example_of_each_failure(capsys):
+    rows = [
+        {
+            "name": name,
+            "cases": 40,
+            "student": bad,
+            "teacher": 1,
+            "p_value": p,
+            "passed": p > 0.05,
+            "examples": examples,
+        }
+        for name, bad, p, examples in (
+            ("numbers", 9, 0.004, [{"source": "It costs [3].", "translation": "Costa."}]),
+            ("short", 1, 0.5, [{"source": "dog", "translation": "cane cane"}]),
+        )
+    ]
+    show_examination({"examination": {"student-int8": rows}})
+    out = capsys.readouterr().out
+    assert "FAILED" in out and "passed" in out and "0.004" in out
+    assert "numbers: It costs [3]. → Costa." in out and "cane cane" not in out
+    show_examination({})
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,163 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distilmt.config import TokenizerConfig
+from distilmt.data import tokenizer as tokenizers
+from distilmt.data.cleaning import normalise
+from distilmt.utils.errors import UserError
+
+# U+2581 is how SentencePiece writes a space: it comes back as one.
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\u2581"), max_size=60)
+
+
+@given(TEXT)
+@settings(max_examples=150, deadline=None)
+def test_any_text_comes_back(shared_tokenizer, split_tokenizer, text):
+    text = normalise(text)
+    for tokenizer in (shared_tokenizer, split_tokenizer):
+        for side in (tokenizer.source, tokenizer.target):
+            ids = side.encode([text])
+            assert side.decode(ids) == [text]
+            assert tokenizers.UNK not in ids[0]
+
+
+def test_ids_follow_marians_convention(tokenizer):
+    for side in (tokenizer.source, tokenizer.target):
+        assert side.pieces[0] == "</s>" and side.pieces[1] == "<unk>" and side.pieces[-1] == "<pad>"
+        assert len(set(side.pieces)) == len(side.pieces)
+        ids = side.encode(["badeba.", ""])
+        assert ids[0][-1] == 0 and len(ids[0]) > 1 and ids[1] == [0]
+        assert max(max(line) for line in ids) < len(side.pieces) - 1
+    assert tokenizer.pad == tokenizer.source_pad == len(tokenizer.target.pieces) - 1
+
+
+def test_sharing_follows_the_scripts(shared_tokenizer, split_tokenizer):
+    assert shared_tokenizer.shared and not split_tokenizer.shared
+    assert shared_tokenizer.source.pieces == shared_tokenizer.target.pieces
+    assert any("山" in piece for piece in split_tokenizer.target.pieces)
+    assert not any("山" in piece for piece in split_tokenizer.source.pieces)
+    assert not tokenizers.wants_split(["the house"], ["la casa"])
+    assert tokenizers.wants_split(["the house"], ["房子"])
+    assert tokenizers.wants_split(["the house"], ["дом"])
+    assert not tokenizers.wants_split(["家がある"], ["有房子"])
+    assert not tokenizers.wants_split(["123"], ["..."])
+
+
+@pytest.mark.parametrize(("sharing", "shared"), [("shared", True), ("split", False)])
+def test_sharing_can_be_forced(tmp_path, sharing, shared):
+    found = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, sharing=sharing), tmp_path, 1)
+    tokenizer = tokenizers.load(tmp_path)
+    assert found["shared"] is shared is tokenizer.shared
+    assert found["sizes"] == [len(tokenizer.source.pieces)] * (1 if shared else 2)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_split_vocabularies_are_of_one_size(tmp_path, turned):
+    """Marian knows one id of <pad>: a small text on one side only must not shift it."""
+    few, many = ["ba", "de", "ba de", "de ba ba"] * 4, toy.pairs(300, chinese=True)[1]
+    sides = (many, few) if turned else (few, many)
+    tokenizers.train(*sides, TokenizerConfig(vocab_size=500, sharing="split"), tmp_path, 1)
+    tokenizer = tokenizers.load(tmp_path)
+    assert tokenizer.pad == tokenizer.source_pad
+    small = tokenizer.target if turned else tokenizer.source
+    filled = [piece for piece in small.pieces if piece.startswith("<unused")]
+    assert filled and small.pieces[-1 - len(filled) : -1] == filled
+    assert small.decode(small.encode(few)) == few
+
+    from distilmt.models.marian_forward import decoder_states
+    from distilmt.models.presets import new_model
+    from distilmt.training.batching import make_batch
+
+    model = new_model(toy.MICRO, tokenizer, 0.0, 1)
+    source, target = (
+        side.encode([text[0]])[0] for side, text in zip((tokenizer.source, tokenizer.target), sides, strict=True)
+    )
+    sides = [(np.array(ids), np.array([len(ids)])) for ids in (source, target)]
+    batch = make_batch(*sides[0], *sides[1], tokenizer.pad)
+    assert decoder_states(model, batch).isfinite().all()
+
+
+def test_vocabularies_of_two_sizes_are_refused(tmp_path, split_tokenizer):
+    split_tokenizer.copy_to(tmp_path)
+    vocabulary = json.loads((tmp_path / "vocab.json").read_text())
+    last = vocabulary.pop("<pad>")
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary | {"<more>": last, "<pad>": last + 1}))
+    with pytest.raises(UserError, match="as many on both sides"):
+        tokenizers.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["source.spm", "target.spm", "vocab.json"])
+def test_missing_files_are_named(tmp_path, shared_tokenizer, name):
+    with pytest.raises(UserError, match=r"has no source\.spm"):
+        tokenizers.load(tmp_path / "nothing")
+    shared_tokenizer.copy_to(tmp_path)
+    tokenizers.load(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=f"has no {name}"):
+        tokenizers.load(tmp_path)
+
+
+def test_other_conventions_are_refused(tmp_path, shared_tokenizer):
+    shared_tokenizer.copy_to(tmp_path)
+    vocabulary = json.loads((tmp_path / "vocab.json").read_text())
+    vocabulary["<pad>"], vocabulary["</s>"] = 0, vocabulary["<pad>"]
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    with pytest.raises(UserError, match="Marian's convention"):
+        tokenizers.load(tmp_path)
+
+
+@pytest.mark.parametrize("spoil", [b"", b"not a model", None])
+def test_damaged_files_are_told(tmp_path, shared_tokenizer, spoil):
+    shared_tokenizer.copy_to(tmp_path)
+    (tmp_path / ("vocab.json" if spoil is None else "source.spm")).write_bytes(spoil or b'{"</s>": 0')
+    with pytest.raises(UserError, match="damaged"):
+        tokenizers.load(tmp_path)
+
+
+def test_transformers_reads_the_directory(tokenizer):
+    from transformers import AutoTokenizer, MarianTokenizer
+
+    theirs = AutoTokenizer.from_pretrained(tokenizer.directory)
+    assert isinstance(theirs, MarianTokenizer)
+    chinese = not tokenizer.shared
+    sources, targets = toy.pairs(30, seed=7, chinese=chinese)
+    odd = ["Zürich 12 кот", "", "a (b) c?!"]
+    assert theirs([*sources, *odd]).input_ids == tokenizer.source.encode([*sources, *odd])
+    assert theirs(text_target=targets).input_ids == tokenizer.target.encode(targets)
+    assert theirs.pad_token_id == tokenizer.pad and theirs.eos_token_id == 0 and theirs.unk_token_id == 1
+    ids = tokenizer.target.encode(targets)
+    assert theirs.batch_decode(ids, skip_special_tokens=True) == tokenizer.target.decode(ids) == targets
+
+
+def test_fingerprint_stands_for_the_pieces(tmp_path, shared_tokenizer, split_tokenizer):
+    shared_tokenizer.copy_to(tmp_path / "copy")
+    assert tokenizers.load(tmp_path / "copy").fingerprint == shared_tokenizer.fingerprint
+    assert shared_tokenizer.fingerprint != split_tokenizer.fingerprint
+
+
+def test_same_seed_same_pieces(tmp_path):
+    config = TokenizerConfig(vocab_size=350)
+    prints = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        tokenizers.train(*toy.pairs(60), config, tmp_path / name, 1)
+        prints.append(tokenizers.load(tmp_path / name).fingerprint)
+    assert prints[0] == prints[1]
+
+
+def test_bpe_learns_too(tmp_path):
+    tokenizers.train(*toy.pairs(200), TokenizerConfig(vocab_size=330, model_type="bpe"), tmp_path, 1)
+    tokenizer = tokenizers.load(tmp_path)
+    assert tokenizer.source.decode(tokenizer.source.encode(["bande Ω"])) == ["bande Ω"]
+
+
+def test_vocabulary_too_small_for_the_bytes_is_told(tmp_path):
+    for size in (20, 258):
+        with pytest.raises(UserError, match="vocab_size"):
+            tokenizers.train(*toy.pairs(60), replace(TokenizerConfig(), vocab_size=size), tmp_path, 1)

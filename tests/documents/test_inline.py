@@ -1,0 +1,126 @@
+"""Tags whose place is not found are put by attention; and whatever attention says, no mark is lost."""
+
+import random
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distilmt.documents import Attentive, translate_document, translate_html
+from distilmt.documents.inline import translate_units
+from distilmt.documents.segments import Mark, text_of
+from distilmt.documents.tag_alignment import attended
+
+WORDS = {"the": "der", "white": "weiße", "dog": "Hund", "runs": "läuft", "home": "heim", "today": "heute"}
+ORDER = ["today", "runs", "the", "white", "dog", "home"]  # as German has it
+
+
+def words_of(text):
+    return [(match.span(), match[0].lower()) for match in re.finditer(r"\w+", text)]
+
+
+def translate(texts):
+    """Sentences in German order; parts by themselves are said in other words, so that they are not found."""
+    made = []
+    for text in texts:
+        words = [word for _, word in words_of(text)]
+        if len(words) < len(ORDER):
+            made.append(" ".join(f"{word}xyz" for word in words))
+        else:
+            made.append(" ".join(WORDS[word] for word in ORDER) + ".")
+    return made
+
+
+def attention(texts, said):
+    """Each word on its own, but for a tenth on the full stop."""
+    back = {german.lower(): english for english, german in WORDS.items()}
+    found = []
+    for text, translation in zip(texts, said, strict=True):
+        pieces = [*words_of(text), ((len(text) - 1, len(text)), ".")]
+        found.append(
+            [
+                (span, [(place, 0.9 * (back[word] == english) + 0.1 * (english == ".")) for place, english in pieces])
+                for span, word in words_of(translation)
+            ]
+        )
+    return found
+
+
+def test_a_tag_goes_around_the_words_that_attended():
+    model = Attentive(translate, attention)
+    cases = {
+        "The <b>white dog</b> runs home today.": "heute läuft der <b>weiße Hund</b> heim.",
+        "The white dog <b>runs home</b> today.": "heute <b>läuft</b> der weiße Hund heim.",  # more of others than of it
+        "The white dog runs home <b>today.</b>": "<b>heute</b> läuft der weiße Hund heim.",
+        "<b>The white</b> dog runs <i>home</i> today.": "heute läuft <b>der weiße</b> Hund <i>heim</i>.",
+        "The <b>white <i>dog</i></b> runs home today.": "heute läuft der <b>weiße <i>Hund</i></b> heim.",
+    }
+    for page, wanted in cases.items():
+        assert translate_html(page, model) == wanted
+        assert "xyz" in translate_html(page, translate), "in parts, as the model tells no attention"
+
+
+def test_tags_that_would_change_places_cut_the_sentence():
+    page = "The white <b>dog</b> runs home <i>today</i>."
+    assert translate_html(page, Attentive(translate, attention)) == translate_html(page, translate)
+
+
+def test_what_is_found_asks_for_no_attention():
+    def never(texts, said):
+        raise AssertionError(texts)
+
+    units = [["A ", Mark("open", "<b>"), "dog", Mark("close", "</b>"), " runs."], ["No tags."]]
+    made = translate_units(units, Attentive(lambda texts: [text.upper() for text in texts], never))
+    assert [text_of(unit) for unit in made] == ["A <b>DOG</b> RUNS.", "NO TAGS."]
+
+
+def test_no_attention_no_place():
+    assert attended([], (0, 3), "The", "der") is None
+    flat = [((0, 3), [((0, 3), 0.1), ((4, 9), 0.9)]), ((4, 8), [((0, 3), 0.1), ((4, 9), 0.9)])]
+    assert attended(flat, (0, 3), "The", "der Hund") is None
+    assert attended(flat, (4, 9), "white", "der Hund") == (0, 8)
+    assert attended([((0, 1), [((0, 3), 0.0)])], (0, 3), "The", ".") is None
+
+
+PIECES = [
+    "A dog",
+    " runs ",
+    "home. ",
+    "<b>",
+    "</b>",
+    "<i>",
+    "</i>",
+    "<br>",
+    "%s ",
+    "{x}",
+    "  ",
+    "\n",
+    "犬。",
+    "-",
+    "é ",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), st.integers(0, 2**32))
+def test_marks_stay_whatever_attention_says(page, seed):
+    draw = random.Random(seed)
+
+    def anything(texts):
+        return [" ".join(draw.choices(text.split() or ["x"], k=draw.randint(0, 8))) for text in texts]
+
+    def drawn(texts, said):
+        return [
+            [
+                (span, [(place, draw.choice((0.0, draw.random()))) for place, _ in words_of(t)])
+                for span, _ in words_of(s)
+            ]
+            * draw.randint(0, 1)
+            for t, s in zip(texts, said, strict=True)
+        ]
+
+    marks = re.compile(r"</?\w+>")
+    model = Attentive(anything, drawn)
+    assert marks.findall(translate_html(page, model)) == marks.findall(page)
+    made = translate_document(page.encode(), "x.md", model).decode()
+    assert made.count("%s") == page.count("%s") and made.count("{x}") == page.count("{x}")

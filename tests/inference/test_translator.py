@@ -1,0 +1,175 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import toy
+from transformers import MarianMTModel
+
+from distilmt.export.ctranslate2 import export
+from distilmt.inference.translator import Translator
+from distilmt.models.presets import new_model
+from distilmt.utils.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def translator(exported):
+    return Translator(exported, threads=1)
+
+
+def test_has_learnt_the_toy_language(translator):
+    sources, targets = toy.pairs(60, seed=99)
+    found = translator.translate(sources, beam_size=4)
+    words = [(a, b) for x, y in zip(found, targets, strict=True) for a, b in zip(x.split(), y.split(), strict=False)]
+    assert sum(a == b for a, b in words) / len(words) > 0.3
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+@pytest.mark.parametrize("beam", [1, 4])
+def test_order_and_batches_change_nothing(translator, batch, beam):
+    texts = toy.pairs(20, seed=98)[0]
+    alone = [translator.translate([text], beam)[0] for text in texts]
+    assert translator.translate(texts, beam, batch) == alone
+    assert translator.translate(texts[::-1], beam, batch) == alone[::-1]
+
+
+def test_empty_texts_give_empty_ones(translator):
+    assert translator.translate([]) == []
+    found = translator.translate(["", "ban.", "  ", "\t", "\u200b", "ban."])
+    assert [bool(text) for text in found] == [False, True, False, False, False, True]
+    assert found[1] == found[5]
+    assert translator.hypotheses([""]) == [[]]
+
+
+def test_hypotheses_come_best_first(translator):
+    for found in translator.hypotheses(toy.pairs(10, seed=97)[0], beam_size=4, count=3):
+        scores = [h.score for h in found]
+        assert len(found) == 3 and scores == sorted(scores, reverse=True) and scores[0] < 0
+        assert len({tuple(h.tokens) for h in found}) == 3
+    assert len(translator.hypotheses(["ban."], beam_size=1, count=3)[0]) == 3
+
+
+def test_text_is_normalised_as_the_corpus_was(translator):
+    assert translator.translate(["ban\u00a0 der\tfith."]) == translator.translate(["ban der fith."])
+    assert translator.tokenize(["a\u0301"]) == translator.tokenize(["á"])
+
+
+def test_long_texts_are_cut_to_the_models_positions(translator):
+    pieces = translator.tokenize(["ban der " * 500])[0]
+    assert len(pieces) == translator.max_length == 63 and pieces[-1] == "</s>"
+    assert len(translator.hypotheses(["ban der " * 500])[0][0].tokens) <= 63
+
+
+def test_nothing_of_a_long_text_is_dropped(translator):
+    """More sentences than there are positions for are translated one by one; one that is too long, in parts."""
+    sentences = [f"{text[0].upper()}{text[1:]}" for text in toy.pairs(30, seed=95)[0]]
+    assert translator.translate([" ".join(sentences)]) == [" ".join(translator.translate(sentences))]
+    found = translator.translate(["ban der " * 100, "", "ban."])
+    assert len(found[0].split()) > 100 and found[1] == "" and found[2] == translator.translate(["ban."])[0]
+    assert translator.translate(["x" * 1000]), "even one without a space"
+
+
+def test_stream_gives_a_line_for_a_line(translator):
+    texts = ["ban.", "", *toy.pairs(9, seed=96)[0], ""]
+    assert list(translator.stream(iter(texts), 1, 4)) == translator.translate(texts, 1)
+    taken = []
+
+    def lines():
+        for text in texts:
+            taken.append(text)
+            yield text
+
+    stream = translator.stream(lines(), 1, 2)
+    next(stream)
+    assert len(taken) == 2, "a batch is translated as soon as it is full"
+
+
+def test_a_shortlist_is_used_where_there_is_one(tmp_path, exported):
+    """And only then, and not where it is turned off; every line of a stream keeps to it."""
+    path = Path(shutil.copytree(exported, tmp_path / "ct2"))
+    texts = toy.pairs(10, seed=94)[0]
+    free = Translator(path, threads=1)
+    assert not free.shortlist
+    (path / "vmap.txt").write_text("\t▁ . a\n", encoding="utf-8")
+    bound, off = Translator(path, threads=1), Translator(path, threads=1, shortlist=False)
+    assert bound.shortlist and not off.shortlist
+    assert off.translate(texts) == free.translate(texts)
+    for found in (bound.translate(texts), bound.translate(texts, 1, 3), list(bound.stream(iter(texts)))):
+        assert set("".join(found)) <= set(" .a⁇")
+    assert {piece for found in bound.hypotheses(texts) for piece in found[0].tokens} <= {"▁", ".", "a", "<unk>"}
+    assert Translator(path, shortlist=True).translate(texts) == bound.translate(texts)
+    (path / "vmap.txt").unlink()
+    with pytest.raises(UserError, match=r"vmap\.txt is missing"):
+        Translator(path, shortlist=True)
+
+
+def test_other_directories_are_refused(tmp_path, exported):
+    with pytest.raises(UserError, match=r"model\.bin is missing"):
+        Translator(tmp_path)
+    (tmp_path / "model.bin").write_bytes((exported / "model.bin").read_bytes())
+    with pytest.raises(UserError, match=r"distilmt\.json is missing"):
+        Translator(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["", "▁"])
+def test_attention_is_that_of_the_model(learnt, exported, shared_tokenizer, tmp_path, prefix):
+    """Compared with transformers: mean over the heads of the last layer, and over the pieces of a word."""
+    model = MarianMTModel.from_pretrained(learnt, attn_implementation="eager").eval()
+    place = shutil.copytree(exported, tmp_path / "model")
+    if prefix:
+        facts = json.loads((place / "distilmt.json").read_text())
+        (place / "distilmt.json").write_text(json.dumps(facts | {"target_prefix": prefix}))
+    text, said = (side[0] for side in toy.pairs(1, seed=94))
+    [words] = Translator(place, threads=1).attention([text], [said])
+    assert [said[a:b] for (a, b), _ in words] == said.split()
+    source = shared_tokenizer.source.encode([text])[0]
+    pieces = shared_tokenizer.target.encode([said])[0][:-1]
+    before = [shared_tokenizer.target.pieces.index(prefix)] if prefix else []
+    given = torch.tensor([[model.config.decoder_start_token_id, *before, *pieces]])
+    with torch.no_grad():
+        wanted = (
+            model(input_ids=torch.tensor([source]), decoder_input_ids=given, output_attentions=True)
+            .cross_attentions[-1][0]
+            .mean(0)
+        )
+    rows = iter(wanted[len(before) : -1])
+    for (a, b), shares in words:
+        assert text.startswith("".join(text[c:d] for (c, d), _ in shares)[:5]), "pieces stand where they are told to"
+        count = len(shared_tokenizer.target.encode([said[a:b]])[0]) - 1
+        own = torch.stack([next(rows) for _ in range(count)]).mean(0)
+        assert [share for _, share in shares] == pytest.approx(own[:-1].tolist(), abs=1e-4)
+    assert next(rows, None) is None
+
+
+def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
+    export(new_model(toy.MICRO, split_tokenizer, 0.0, 1), split_tokenizer, tmp_path / "model", "int8")
+    translator = Translator(tmp_path / "model", threads=1)
+    text, said = (side[0] for side in toy.pairs(1, seed=94, chinese=True))
+    texts = [text, "é ban “der”", "", "ban", "ban " * 100, "ban"]
+    found = translator.attention(texts, [said, "山水 q火。", said, "", said, said * 60])
+    assert [bool(words) for words in found] == [True, True, False, False, False, False]
+    assert "".join(said[a:b] for (a, b), _ in found[0]) == said and len(found[0]) > 2
+    for text, words in zip(texts, found, strict=True):
+        for _, shares in words:
+            assert "".join(text[a:b] for (a, b), _ in shares) == text
+            assert 0 <= sum(share for _, share in shares) <= 1.001
+
+
+def test_another_tokenizer_tells_no_attention(exported, monkeypatch):
+    translator = Translator(exported, threads=1)
+    monkeypatch.setattr(translator, "_pieces", None)
+    assert translator.attention(["ban"], ["nota"]) == [[]]
+
+
+@pytest.mark.parametrize("call", ["translate", "candidates"])
+def test_what_is_no_list_of_texts_is_refused(exported, call):
+    translate = getattr(Translator(exported, threads=10_000), call)
+    with pytest.raises(TypeError, match=r"put it into a list"):
+        translate("ban.")
+    with pytest.raises(TypeError, match=r"holds None, which is no str"):
+        translate([None])
+    for beam_size in (0, -1):
+        with pytest.raises(ValueError, match=r"must be 1 at least"):
+            translate(["ban."], beam_size)
+    assert len(translate(["ban."], 1)) == 1

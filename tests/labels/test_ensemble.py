@@ -1,0 +1,88 @@
+"""Who translates for a store: teachers from outside, several of them, and narrow types that came to nothing."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import toy
+
+from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
+from distilmt.data import tokenizer as tokenizers
+from distilmt.inference.base import Hypothesis
+from distilmt.inference.translator import Translator
+from distilmt.labels.ensemble import LabelJob, Speakers, astray
+from distilmt.teachers import existing
+from distilmt.teachers.remote import Outside
+
+PAIR = ("en", "it")
+TEXTS = toy.pairs(8, seed=4)[0]
+CONFIG = LabelConfig(beam_size=1, compute_type="float32", top_k=0)
+
+
+def said(*words, score=-1.0):
+    return Hypothesis(" ".join(words), list(words), score)
+
+
+@pytest.mark.parametrize(
+    ("found", "is_astray"),
+    [
+        ([], False),
+        ([said("a", "b", "c")], False),
+        ([said("a", score=math.nan)], True),
+        ([said("a", score=-math.inf)], True),
+        ([said(*["a"] * 8)], False),
+        ([said("x", *["a"] * 9, "y")], True),
+        ([said("fine"), said(*["a", "b"] * 9)], True),
+        ([said(*["a"] * 5), said(*["a"] * 5)], False),  # a phrase does not go on from one hypothesis to the next
+    ],
+)
+def test_answers_that_are_no_numbers_or_loop(found, is_astray):
+    assert astray(found, 8) == is_astray
+
+
+def pointing(directory, shared_tokenizer, **named):
+    existing.point(TeacherConfig(**named), PAIR, directory)
+    return LabelJob(directory, shared_tokenizer, CONFIG, *PAIR, wants_words=False, endpoint=EndpointConfig())
+
+
+def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, learnt, exported, monkeypatch):
+    """There is no processor here that overflows in 16 bits: half of the narrow answers are spoilt by hand."""
+    made = LabelJob(learnt, tokenizers.load(learnt), replace(CONFIG, compute_type="bfloat16"), *PAIR, wants_words=False)
+    speakers = Speakers(made, tmp_path)
+    narrow, ask = speakers.speakers[0], Speakers._ask
+
+    def spoilt(self, speaker, sources):
+        answers = ask(self, speaker, sources)
+        if speaker is narrow:
+            answers[::2] = [[said("x", score=math.nan)] for _ in answers[::2]]
+        return answers
+
+    monkeypatch.setattr(Speakers, "_ask", spoilt)
+    found = speakers.translate(TEXTS)
+    exact = Translator(exported).hypotheses(TEXTS, beam_size=1)
+    assert [row[0].text for row in found[::2]] == [row[0].text for row in exact[::2]]
+    assert speakers.decoded_again == 4
+    assert (tmp_path / "teacher-float32" / "model.bin").exists()
+
+
+def test_a_float32_teacher_is_asked_once(tmp_path, learnt):
+    speakers = Speakers(LabelJob(learnt, tokenizers.load(learnt), CONFIG, *PAIR, wants_words=False), tmp_path)
+    assert len(speakers.translate(TEXTS)) == 8 and not speakers._exact and speakers.decoded_again == 0
+
+
+def test_several_models_from_outside_are_pooled(tmp_path, exported, shared_tokenizer):
+    job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, path=str(exported))
+    job = replace(job, config=replace(CONFIG, ensemble=[str(exported)]))
+    found = Speakers(job, tmp_path / "labels").translate(TEXTS)
+    alone = Translator(exported).hypotheses(TEXTS, beam_size=1)
+    assert [[h.text for h in row] for row in found] == [[row[0].text] * 2 for row in alone]
+
+
+def test_a_program_answers_from_what_is_kept_unless_a_worker_asks(tmp_path, shared_tokenizer):
+    job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, command="tr a-z A-Z")
+    speakers = Speakers(job, tmp_path / "labels")
+    assert isinstance(speakers.speakers[0], Outside) and speakers.speakers[0].answers is not None
+    assert [row[0].text for row in speakers.translate(TEXTS)] == [text.upper() for text in TEXTS]
+    assert (tmp_path / "run" / "answers.sqlite").exists()
+    away = Speakers(replace(job, cores=1), tmp_path / "elsewhere")
+    assert away.speakers[0].answers is None

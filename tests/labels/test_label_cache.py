@@ -1,0 +1,95 @@
+"""What a teacher said once is not asked again, and nothing else is taken for it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import toy
+
+from distilmt.config import LabelConfig
+from distilmt.data import tokenizer as tokenizers
+from distilmt.labels import writer
+from distilmt.labels.labeling import Asker, LabelJob
+from distilmt.labels.store import LabelStore
+from distilmt.utils.run_dir import read_json, write_json
+
+CONFIG = LabelConfig(score_on="both", beam_size=2, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
+
+
+def sentences(rows, changed=()):
+    """Some of 40 sentences, the third without a reference; `changed` have another text under the same id."""
+    sources, targets = toy.pairs(40, seed=11)
+    others, _ = toy.pairs(40, seed=12)
+    targets[2] = None
+    return pa.table(
+        {
+            "id": [f"s{i}" for i in rows],
+            "source": [others[i] if i in changed else sources[i] for i in rows],
+            "target": [targets[i] for i in rows],
+        }
+    )
+
+
+def job(teacher, config=CONFIG):
+    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", config.top_k > 0)
+
+
+def label(table, job, directory, *before):
+    shards = (table.slice(start, 10) for start in range(0, table.num_rows, 10))
+    return writer.label(shards, table.num_rows, job, directory, before)
+
+
+def rows(directory):
+    return {row["id"]: row for table in LabelStore(directory).shards() for row in table.to_pylist()}
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory, learnt):
+    directory = tmp_path_factory.mktemp("before")
+    label(sentences([31, 2, 5, 8, 1, 20, 22, 23, 24, 25, 26, 3]), job(learnt), directory)
+    return directory
+
+
+def test_only_what_is_new_is_asked(before, learnt, tmp_path, monkeypatch):
+    asked = []
+
+    def counted(self, table):
+        asked.extend(table["id"].to_pylist())
+        return whole(self, table)
+
+    whole = Asker.label
+    monkeypatch.setattr(Asker, "label", counted)
+    wanted = list(range(35))
+    found = label(sentences(wanted, changed=[5]), job(learnt), tmp_path, before, tmp_path / "missing")
+    there = {"s31", "s2", "s8", "s1", "s20", "s22", "s23", "s24", "s25", "s26", "s3"}
+    assert set(asked) == {f"s{i}" for i in wanted} - there and len(asked) == 24
+    assert (found["sentences"], found["reused"]) == (35, 11) and found["seconds_per_sentence"] > 0
+    store = LabelStore(tmp_path)
+    store.check()
+    assert store.ids() == [f"s{i}" for i in wanted]
+    told, old = rows(tmp_path), rows(before)
+    assert all(told[i] == old[i] for i in there) and told["s5"]["source"] != old["s5"]["source"]
+    for kind in ("hypothesis", "reference"):
+        arrays = store.arrays(kind)
+        assert arrays.top_ids.shape == (len(arrays.tokens), 4) and np.isfinite(arrays.top_logprobs).all()
+
+
+def test_nothing_is_asked_where_all_is_there(before, learnt, tmp_path, monkeypatch):
+    monkeypatch.setattr(Asker, "__init__", None)
+    found = label(sentences([1, 2, 3]), job(learnt), tmp_path, before)
+    assert found == {"sentences": 3, "shards": 1, "reused": 3, "seconds_per_sentence": None}
+    assert rows(tmp_path) == {i: row for i, row in rows(before).items() if i in ("s1", "s2", "s3")}
+
+
+@pytest.mark.parametrize("change", [{"beam_size": 3}, {"top_k": 2}, {"hypotheses": 1}])
+def test_other_settings_are_another_question(before, learnt, tmp_path, change):
+    assert label(sentences([1, 2]), job(learnt, replace(CONFIG, **change)), tmp_path, before)["reused"] == 0
+
+
+def test_a_store_that_is_not_finished_is_not_used(before, learnt, tmp_path):
+    for file in before.glob("shard-*"):
+        (tmp_path / "cut").mkdir(exist_ok=True)
+        (tmp_path / "cut" / file.name).write_bytes(file.read_bytes())
+    write_json(tmp_path / "cut" / "manifest.json", read_json(before / "manifest.json") | {"complete": False})
+    assert label(sentences([1, 2]), job(learnt), tmp_path / "new", tmp_path / "cut")["reused"] == 0

@@ -1,0 +1,179 @@
+"""Choosing among stored candidates: which one, and that nothing is lost or decoded again."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy
+
+from distilmt.config import LabelConfig
+from distilmt.config.loading import load
+from distilmt.data import tokenizer as tokenizers
+from distilmt.labels import writer
+from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.labeling import Asker
+from distilmt.labels.rerank import choose, consensus, nearest, utility
+from distilmt.labels.rows import rows_of
+from distilmt.labels.store import LabelStore
+from distilmt.utils.errors import UserError
+
+CONFIG = LabelConfig(beam_size=4, hypotheses=4, compute_type="float32", top_k=4, shard_size=10, choose="nearest")
+
+
+def test_the_nearest_to_the_reference():
+    score = utility("chrf")
+    candidates = ["a black cat sleeps", "the dog runs home", "the dog ran"]
+    assert nearest(candidates, "the dog runs home", score) == [1, 2, 0]
+
+
+@pytest.mark.parametrize("name", ["chrf", "bleu"])
+def test_the_one_most_like_the_others(name):
+    candidates = ["quite another thing", "a dog went home now", "the dog runs home now", "the dog runs home", "xyz"]
+    assert consensus(candidates, utility(name))[0] == 2
+    assert consensus(["same words", "same words", "others"], utility(name)) == [0, 1, 2]
+
+
+def test_utilities_by_hand():
+    assert float(utility("chrf")(["same words here now"], ["same words here now"])[0, 0]) == pytest.approx(100)
+    assert float(utility("bleu")(["one two three four"], ["one two three four"])[0, 0]) == pytest.approx(100)
+    assert float(utility("bleu", "zh")(["我喜欢狗和猫"], ["我喜欢狗和猫"])[0, 0]) == pytest.approx(100)
+
+
+def job(teacher, config=CONFIG):
+    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants_words=True)
+
+
+@pytest.fixture(scope="module")
+def candidates(tmp_path_factory, learnt):
+    import pyarrow as pa
+
+    sources, targets = toy.pairs(35, seed=21)
+    targets[4] = None
+    table = pa.table({"id": [f"s{i}" for i in range(35)], "source": sources, "target": targets})
+    directory = tmp_path_factory.mktemp("candidates")
+    writer.label((table.slice(i, 10) for i in range(0, 35, 10)), 35, job(learnt), directory)
+    return LabelStore(directory)
+
+
+def rows(store):
+    return [row for table in store.shards() for row in rows_of(table, store.k)]
+
+
+@pytest.mark.parametrize("way", ["nearest", "mbr"])
+def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_path, way):
+    config, score = replace(CONFIG, choose=way), utility("chrf")
+    result = choose(candidates, config, job(learnt, config), score, tmp_path)
+    store = LabelStore(tmp_path)
+    store.check()
+    changed, asker = 0, Asker(job(learnt, replace(config, hypotheses=0)), tmp_path)
+    for before, after in zip(rows(candidates), rows(store), strict=True):
+        texts = [text for text, _, _ in before.hypotheses]
+        if way == "mbr":
+            expected = consensus(texts, score)[0]
+        else:
+            expected = nearest(texts, before.reference, score)[0] if before.reference else 0
+        assert after.id == before.id and after.hypotheses[0] == before.hypotheses[expected]
+        assert sorted(after.hypotheses) == sorted(before.hypotheses)
+        changed += expected > 0
+        (words,) = asker.words([before.source], [after.hypotheses[0][1]])
+        np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
+    assert result == {"sentences": 35, "changed": changed, "kept": 35} and changed > 0
+    assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
+
+
+@pytest.mark.parametrize("way", ["best", "mbr"])
+def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_path, way):
+    config, score = replace(CONFIG, choose=way, keep=3), utility("chrf")
+    result = choose(candidates, config, job(learnt, config), score, tmp_path)
+    store = LabelStore(tmp_path)
+    store.check()
+    asker, found = Asker(job(learnt, replace(config, hypotheses=0)), tmp_path), rows(store)
+    assert result["kept"] == len(found) > 70
+    for before in rows(candidates):
+        texts = [text for text, _, _ in before.hypotheses]
+        order = consensus(texts, score) if way == "mbr" else range(len(texts))
+        wanted = list(dict.fromkeys(texts[i] for i in order))[:3]
+        own = [row for row in found if row.id.split("#")[0] == before.id]
+        assert [row.hypotheses[0][0] for row in own] == wanted
+        assert [row.id for row in own] == [before.id, f"{before.id}#2", f"{before.id}#3"][: len(wanted)]
+        assert {(row.source, row.reference) for row in own} == {(before.source, before.reference)}
+        for row in own:
+            (words,) = asker.words([row.source], [row.hypotheses[0][1]])
+            np.testing.assert_allclose(row.top[1].astype(float), words[1].astype(float), atol=0.02)
+
+
+@pytest.fixture(scope="module")
+def backwards(tmp_path_factory, shared_tokenizer):
+    """A model of the other direction that has learnt nothing."""
+    from distilmt.models.presets import new_model
+
+    directory = tmp_path_factory.mktemp("backwards")
+    new_model(replace(toy.MICRO, max_positions=8), shared_tokenizer, 0.0, 5).save_pretrained(directory)
+    shared_tokenizer.copy_to(directory)
+    return directory
+
+
+def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backwards, tmp_path):
+    import torch
+
+    from distilmt.models.checkpoint import load_marian
+
+    config = replace(CONFIG, choose="best", reverse=str(backwards))
+    choose(candidates, config, job(learnt, config), utility("chrf"), tmp_path)
+    model, tokenizer, missing = load_marian(backwards), tokenizers.load(backwards), 0
+    for row in rows(LabelStore(tmp_path)):
+        hypothesis = tokenizer.source.encode([row.hypotheses[0][0]])[0]
+        source = tokenizer.target.encode([row.source])[0]
+        if max(len(hypothesis), len(source)) > 8:
+            assert row.reverse is None
+            missing += 1
+            continue
+        with torch.no_grad():
+            start = torch.tensor([[tokenizer.pad, *source[:-1]]])
+            logits = model(input_ids=torch.tensor([hypothesis]), decoder_input_ids=start).logits[0, :, :-1]
+        wanted = logits.log_softmax(-1).gather(1, torch.tensor(source)[:, None]).mean()
+        assert row.reverse == pytest.approx(float(wanted), abs=1e-3)
+    assert 0 < missing < 35
+
+
+def test_a_run_without_the_least_likely(tmp_path, backwards):
+    labels = {"reverse": str(backwards), "reverse_keep": 0.5}
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    found = toy.distilmt("train-student", config, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    dropped = json.loads((tmp_path / "run" / "student" / "step.json").read_text())["result"]["hypotheses_dropped"]
+    assert dropped["reverse"] > 50
+
+
+def test_more_than_there_are_cannot_be_kept(tmp_path):
+    labels = {"keep": 3, "hypotheses": 2}
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    with pytest.raises(UserError, match=r"labels\.keep is 3"):
+        load([str(config)])
+
+
+def test_going_on_makes_the_same(candidates, learnt, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    choose(candidates, CONFIG, job(learnt), utility("chrf"), whole)
+    shutil.copytree(whole, cut)
+    (cut / "shard-00002.parquet").write_bytes(b"damaged")
+    choose(candidates, CONFIG, job(learnt), utility("chrf"), cut)
+    for path in whole.glob("shard-*"):
+        assert (cut / path.name).read_bytes() == path.read_bytes()
+
+
+def test_one_candidate_is_no_choice(tmp_path):
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels={"choose": "mbr"}))
+    with pytest.raises(UserError, match=r"labels\.hypotheses"):
+        load([str(config)])
+
+
+def test_a_run_with_a_choice(tmp_path):
+    labels = {"choose": "nearest", "hypotheses": 2}
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    found = toy.distilmt("run", config, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert ".nearest-chrf" in (tmp_path / "run" / "report.html").read_text()
+    assert (tmp_path / "run" / "selection" / "step.json").exists()

@@ -1,0 +1,264 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import toy
+
+from distilmt.config import LabelConfig
+from distilmt.data import tokenizer as tokenizers
+from distilmt.inference.translator import Translator
+from distilmt.labels import ensemble, writer
+from distilmt.labels.dataset import labelled
+from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.store import LabelStore
+from distilmt.utils.errors import UserError
+
+CONFIG = LabelConfig(score_on="both", beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
+
+
+def sentences(count=35):
+    sources, targets = toy.pairs(count, seed=11)
+    targets[3] = None
+    return pa.table({"id": [f"s{i}" for i in range(count)], "source": sources, "target": targets})
+
+
+def job(teacher, config=CONFIG, words=None):
+    wants = config.top_k > 0 if words is None else words
+    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants)
+
+
+def label(table, job, directory):
+    size = job.config.shard_size
+    shards = (table.slice(start, size) for start in range(0, table.num_rows, size))
+    return writer.label(shards, table.num_rows, job, directory)
+
+
+def rows(directory):
+    return [row for table in LabelStore(directory).shards() for row in table.to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, learnt):
+    directory = tmp_path_factory.mktemp("labels")
+    found = label(sentences(), job(learnt), directory)
+    assert (found["sentences"], found["shards"], found["reused"]) == (35, 4, 0) and found["seconds_per_sentence"] > 0
+    return directory
+
+
+def test_every_sentence_is_there_once_in_order(store):
+    whole = LabelStore(store)
+    whole.check()
+    assert whole.rows == 35 and whole.ids() == sentences()["id"].to_pylist()
+    assert whole.column("source") == sentences()["source"].to_pylist()
+    assert whole.column("reference") == sentences()["target"].to_pylist()
+    whole.require(tokenizer_fingerprint=job_fingerprint(whole))
+    with pytest.raises(UserError, match="another tokenizer"):
+        whole.require(tokenizer_fingerprint="0" * 16)
+
+
+def job_fingerprint(store):
+    return store.manifest["tokenizer"]
+
+
+def test_hypotheses_are_the_translators(store, exported, shared_tokenizer):
+    ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.pieces)}
+    said = Translator(exported).hypotheses(sentences()["source"].to_pylist(), beam_size=3, count=2)
+    for row, hypotheses in zip(rows(store), said, strict=True):
+        assert [h["text"] for h in row["hypotheses"]] == [h.text for h in hypotheses]
+        assert [h["tokens"] for h in row["hypotheses"]] == [[*(ids[t] for t in h.tokens), 0] for h in hypotheses]
+        assert [h["score"] for h in row["hypotheses"]] == pytest.approx([h.score for h in hypotheses], abs=1e-4)
+
+
+def test_words_stand_at_every_position(store, learnt, shared_tokenizer):
+    import torch
+
+    from distilmt.models.checkpoint import load_marian
+
+    model = load_marian(learnt)
+    for row in rows(store)[:12]:
+        for tokens, prefix in ((row["hypotheses"][0]["tokens"], ""), (row["reference_tokens"], "reference_")):
+            if not tokens:
+                assert row["reference"] is None and not row[f"{prefix}top_ids"]
+                continue
+            ids = np.array(row[f"{prefix}top_ids"]).reshape(-1, 4)
+            values = np.array(row[f"{prefix}top_logprobs"], np.float32).reshape(-1, 4)
+            assert len(ids) == len(values) == len(tokens)
+            with torch.no_grad():
+                logits = model(
+                    input_ids=torch.tensor(shared_tokenizer.source.encode([row["source"]])),
+                    decoder_input_ids=torch.tensor([[shared_tokenizer.pad, *tokens[:-1]]]),
+                ).logits[0, :, :-1]
+            exact = logits.log_softmax(-1).gather(1, torch.from_numpy(ids).long()).numpy()
+            # Scored in bfloat16 where the processor has it: close, not equal.
+            np.testing.assert_allclose(np.exp(values), np.exp(exact), atol=0.1)
+
+
+def test_references_are_tokenised(store, shared_tokenizer):
+    for row in rows(store):
+        wanted = shared_tokenizer.target.encode([row["reference"]])[0] if row["reference"] else []
+        assert (row["reference_tokens"] or []) == wanted
+
+
+@pytest.mark.parametrize("score_on", ["hypothesis", "reference"])
+def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
+    label(sentences(12), job(learnt, replace(CONFIG, score_on=score_on)), tmp_path)
+    for row in rows(tmp_path):
+        assert bool(row["top_ids"]) == (score_on == "hypothesis")
+        assert bool(row["reference_top_ids"]) == (score_on == "reference" and row["reference"] is not None)
+
+
+def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, learnt, monkeypatch):
+    monkeypatch.setattr(ensemble, "open_speaker", None)
+    label(sentences(12), job(learnt, replace(CONFIG, hypotheses=0, score_on="reference")), tmp_path)
+    LabelStore(tmp_path).check()
+    for row in rows(tmp_path):
+        assert row["hypotheses"] == [] and not row["top_ids"]
+        assert bool(row["reference_top_ids"]) == (row["reference"] is not None)
+    config = replace(CONFIG, hypotheses=0)
+    found = labelled(LabelStore(tmp_path), tokenizers.load(learnt), config, 64)
+    assert not found.hypothesis.usable.any() and found.dropped == {}
+    assert found.reference.usable.sum() == 11 and len(found.reference.top_ids) == len(found.reference.tokens.flat)
+
+
+def test_without_words(tmp_path, learnt):
+    label(sentences(12), job(learnt, replace(CONFIG, top_k=0)), tmp_path)
+    LabelStore(tmp_path).check()
+    assert LabelStore(tmp_path).k == 0
+    assert all(not row["top_ids"] and row["hypotheses"] for row in rows(tmp_path))
+
+
+def test_a_second_call_asks_nobody(tmp_path, learnt, monkeypatch):
+    label(sentences(12), job(learnt), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
+    monkeypatch.setattr(writer, "Asker", None)
+    label(sentences(12), job(learnt), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.parquet")} == before
+
+
+_PROGRAM = """
+    import os, signal
+    from pathlib import Path
+    from test_writer import *
+    import distilmt.labels.store as store
+    whole = store.write_json
+    def killed(path, value):
+        if len(value["shards"]) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)  # the third shard is written, but not yet in the manifest
+        whole(path, value)
+    store.write_json = killed
+    label(sentences(), job(Path({teacher!r})), Path({directory!r}))
+"""
+
+
+def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monkeypatch):
+    here = Path(__file__).parent
+    program = textwrap.dedent(_PROGRAM).format(teacher=str(learnt), directory=str(tmp_path))
+    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
+    assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
+    asked = []
+    ask = writer.Asker.label
+    monkeypatch.setattr(writer.Asker, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
+    label(sentences(), job(learnt), tmp_path)
+    assert asked == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
+    LabelStore(tmp_path).check()
+    assert rows(tmp_path) == rows(store)
+
+
+def test_a_store_of_another_teacher_is_refused(tmp_path, learnt):
+    label(sentences(12), job(learnt), tmp_path)
+    with pytest.raises(UserError, match="decoding"):
+        label(sentences(12), job(learnt, replace(CONFIG, beam_size=2)), tmp_path)
+    with pytest.raises(UserError, match="k: name another directory"):
+        label(sentences(12), job(learnt, replace(CONFIG, top_k=2)), tmp_path)
+
+
+def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, exported, shared_tokenizer):
+    from distilmt.utils.run_dir import write_json
+
+    write_json(tmp_path / "teacher" / "teacher.json", {"path": str(learnt)})
+    shared_tokenizer.copy_to(tmp_path / "teacher")
+    with pytest.raises(UserError, match=r"labels\.top_k and student\.objective\.word to 0"):
+        label(sentences(12), job(tmp_path / "teacher"), tmp_path / "labels")
+    assert not (tmp_path / "labels").exists()
+    label(sentences(12), job(tmp_path / "teacher", replace(CONFIG, top_k=0)), tmp_path / "labels")
+    LabelStore(tmp_path / "labels").check()
+    # Its own tokenizer says the same pieces here, so its words are ours.
+    said = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
+    assert said == Translator(exported).translate(sentences(12)["source"].to_pylist(), 3)
+
+
+def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, learnt):
+    table = pa.table({"id": ["a", "b"], "source": ["ban " * 100, "ban."], "target": ["bonata.", "bonata."]})
+    label(table, job(learnt), tmp_path)
+    LabelStore(tmp_path).check()
+    assert [bool(row["top_ids"]) for row in rows(tmp_path)] == [False, True]
+    assert [len(row["hypotheses"]) for row in rows(tmp_path)] == [2, 2]
+
+
+def test_pace_is_measured(tmp_path, learnt):
+    assert 0 < writer.seconds_per_sentence(sentences(), job(learnt), tmp_path) < 5
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory, learnt, shared_tokenizer):
+    """Another teacher with the same pieces."""
+    import torch
+
+    from distilmt.models.checkpoint import load_marian
+
+    model, directory = load_marian(learnt), tmp_path_factory.mktemp("second")
+    torch.manual_seed(1)
+    for parameter in model.model.encoder.layers.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.02)
+    model.save_pretrained(directory)
+    shared_tokenizer.copy_to(directory)
+    return directory
+
+
+def test_an_ensembles_translations_are_pooled_and_its_words_averaged(tmp_path, learnt, second, store):
+    config = replace(CONFIG, ensemble=[str(second)], top_k=4)
+    label(sentences(12), job(learnt, config), tmp_path / "both")
+    label(sentences(12), job(second), tmp_path / "second")
+    LabelStore(tmp_path / "both").check()
+    differ = 0
+    for pooled, one, other in zip(*map(rows, (tmp_path / "both", store, tmp_path / "second")), strict=False):
+        both = one["hypotheses"] + other["hypotheses"]
+        assert [h["tokens"] for h in pooled["hypotheses"]] == [h["tokens"] for h in both]
+        if not pooled["reference"]:
+            continue
+        ids, logs = ([row[f"reference_top_{kind}"][0] for row in (pooled, one, other)] for kind in ("ids", "logprobs"))
+        if ids[0] == ids[1] == ids[2]:
+            mean = (np.exp(float(logs[1])) + np.exp(float(logs[2]))) / 2
+            assert np.exp(float(logs[0])) == pytest.approx(mean, abs=0.03)  # scored in bf16 where there is that
+            differ += logs[1] != logs[2]
+    assert differ > 0
+
+
+def test_an_ensemble_of_other_pieces_is_refused(tmp_path, learnt, split_tokenizer):
+    from distilmt.models.presets import new_model
+
+    new_model(toy.MICRO, split_tokenizer, 0.0, 1).save_pretrained(tmp_path / "other")
+    split_tokenizer.copy_to(tmp_path / "other")
+    with pytest.raises(UserError, match="whose pieces are not those of the teacher"):
+        label(sentences(12), job(learnt, replace(CONFIG, ensemble=[str(tmp_path / "other")])), tmp_path / "labels")
+
+
+def test_sampled_translations(tmp_path, learnt, exported):
+    config = replace(CONFIG, sampling=1.0, hypotheses=6)
+    label(sentences(12), job(learnt, config), tmp_path)
+    LabelStore(tmp_path).check()
+    texts = [[h["text"] for h in row["hypotheses"]] for row in rows(tmp_path)]
+    assert {len(row) for row in texts} == {6}
+    assert max(len(set(row)) for row in texts) > 3
+    cold = Translator(exported).hypotheses(sentences(12)["source"].to_pylist(), count=2, sampling=1e-4)
+    greedy = Translator(exported).translate(sentences(12)["source"].to_pylist(), beam_size=1)
+    assert [[h.text for h in row] for row in cold] == [[text] * 2 for text in greedy]

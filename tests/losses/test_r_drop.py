@@ -1,0 +1,47 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.losses import r_drop as module
+from distilmt.losses.r_drop import consistency
+from distilmt.utils.errors import UserError
+
+
+def case(dtype=torch.float64):
+    make = torch.Generator().manual_seed(1)
+    return [torch.randn(*s, generator=make).to(dtype).requires_grad_() for s in ((11, 6), (11, 6), (20, 6))]
+
+
+def test_it_is_the_symmetric_divergence_whatever_the_chunks(monkeypatch):
+    first, second, weight = case()
+    a, b = ((h @ weight[:18].T).log_softmax(-1) for h in (first, second))
+    both = [F.kl_div(a, b, reduction="sum", log_target=True), F.kl_div(b, a, reduction="sum", log_target=True)]
+    plain = sum(both) / 2
+    for logits in (1 << 23, 60):
+        monkeypatch.setattr(module, "_LOGITS", logits)
+        found = consistency(first, second, weight, vocabulary=18)
+        torch.testing.assert_close(found, plain)
+        for one, other in zip(
+            torch.autograd.grad(found, (first, second, weight)),
+            torch.autograd.grad(plain, (first, second, weight), retain_graph=True),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other)
+
+
+def test_passes_that_agree_cost_nothing():
+    first, _, weight = case()
+    assert consistency(first, first, weight).abs() < 1e-12
+
+
+def test_bf16_is_near():
+    exact, rough = (consistency(*case(dtype)).item() for dtype in (torch.float64, torch.bfloat16))
+    assert rough == pytest.approx(exact, rel=0.05)
+
+
+def test_without_dropout_there_is_nothing_to_compare():
+    from distilmt.config import StudentConfig
+
+    with pytest.raises(UserError, match="dropout"):
+        StudentConfig(objective=ObjectiveConfig(consistency=1.0), training=TrainingConfig(dropout=0.0))

@@ -1,0 +1,195 @@
+from dataclasses import replace
+
+import pytest
+import torch
+import toy
+
+from distilmt.config import ModelConfig
+from distilmt.models.initialization import copy_layers, evenly, first
+from distilmt.models.presets import PRESETS, marian_config, new_model, parameter_count, shape
+from distilmt.utils.errors import UserError
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_their_shapes(preset):
+    assert shape(ModelConfig(preset=preset)) == PRESETS[preset]
+
+
+def test_keys_beside_a_preset_win():
+    found = shape(ModelConfig(preset="tiny", encoder_layers=1, ffn=7))
+    assert found == replace(PRESETS["tiny"], encoder_layers=1, ffn=7)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (ModelConfig(), "d_model, ffn, heads, encoder_layers, decoder_layers not set.*preset.*micro"),
+        (ModelConfig(d_model=32, ffn=64, heads=2, encoder_layers=1), "decoder_layers not set"),
+        (ModelConfig(preset="micro", d_model=130, heads=4), "d_model is 130: .* multiple of heads, 4"),
+        (ModelConfig(preset="micro", d_model=33, heads=3), "d_model is 33: it must be even"),
+        (ModelConfig(preset="micro", decoder_layers=0), "decoder_layers is 0: it must be 1 at least"),
+        (ModelConfig(preset="micro", heads=0), "heads is 0: it must be 1 at least"),
+    ],
+)
+def test_impossible_shapes_are_refused(config, told):
+    with pytest.raises(UserError, match=told):
+        shape(config)
+
+
+def test_a_new_model_is_what_was_asked_for(tokenizer):
+    model = new_model(replace(toy.MICRO, encoder_layers=3, decoder_layers=2), tokenizer, 0.25, 1)
+    config = model.config
+    assert (config.d_model, config.encoder_ffn_dim, config.decoder_ffn_dim) == (32, 64, 64)
+    assert len(model.model.encoder.layers) == 3 and len(model.model.decoder.layers) == 2
+    assert (config.encoder_attention_heads, config.decoder_attention_heads) == (2, 2)
+    assert config.dropout == 0.25 and config.max_position_embeddings == 64 and model.training
+    assert (config.pad_token_id, config.eos_token_id) == (tokenizer.pad, 0)
+    assert config.decoder_start_token_id == tokenizer.pad
+    encoder, decoder = model.model.encoder.embed_tokens.weight, model.model.decoder.embed_tokens.weight
+    assert (encoder is decoder) == tokenizer.shared
+    assert model.lm_head.weight is decoder
+    assert len(encoder) == len(tokenizer.source.pieces) and len(decoder) == len(tokenizer.target.pieces)
+    assert not encoder[-1].any() and not decoder[-1].any() and encoder[:-1].any(1).all()
+
+
+def test_deeper_layers_start_smaller(tokenizer):
+    """Zhang, Titov and Sennrich 2019: 1/√l, whatever the matrix."""
+    model = new_model(replace(toy.MICRO, encoder_layers=4, decoder_layers=2), tokenizer, 0.0, 1)
+    for stack in (model.model.encoder.layers, model.model.decoder.layers):
+        for depth, layer in enumerate(stack, 1):
+            rows, columns = layer.fc1.weight.shape
+            bound = (6 / (rows + columns)) ** 0.5 / depth**0.5
+            assert 0.9 * bound < layer.fc1.weight.abs().max() <= bound
+            assert layer.fc1.bias.abs().max() == 0 and layer.final_layer_norm.weight.min() == 1
+
+
+def test_a_saved_model_comes_back(tmp_path, tokenizer):
+    from transformers import MarianMTModel
+
+    model = new_model(toy.MICRO, tokenizer, 0.0, 1)
+    model.save_pretrained(tmp_path)
+    again = MarianMTModel.from_pretrained(tmp_path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_parameters_are_counted_once(shared_tokenizer):
+    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
+    d, f, v = 32, 64, len(shared_tokenizer.target.pieces)
+    attention, feed_forward, norm = 4 * (d * d + d), 2 * d * f + f + d, 2 * d
+    assert parameter_count(model) == v * d + (attention + feed_forward + 2 * norm) + (
+        2 * attention + feed_forward + 3 * norm
+    )
+
+
+def test_seeds(shared_tokenizer):
+    first, same, other = (new_model(toy.MICRO, shared_tokenizer, 0.0, seed).lm_head.weight for seed in (1, 1, 2))
+    assert torch.equal(first, same) and not torch.equal(first, other)
+
+
+def test_configuration_is_taken_from_the_tokenizer(split_tokenizer):
+    config = marian_config(toy.MICRO, split_tokenizer, 0.0)
+    assert config.vocab_size == config.decoder_vocab_size == len(split_tokenizer.target.pieces)
+    assert not config.share_encoder_decoder_embeddings and config.tie_word_embeddings
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "layers"),
+    [
+        (1, 6, [5]),
+        (1, 1, [0]),
+        (2, 6, [0, 5]),
+        (3, 6, [0, 2, 5]),
+        (3, 7, [0, 3, 6]),
+        (6, 6, [0, 1, 2, 3, 4, 5]),
+        (4, 12, [0, 4, 7, 11]),
+    ],
+)
+def test_layers_are_taken_evenly(count, total, layers):
+    assert evenly(count, total) == layers
+
+
+def test_first_layers_are_taken_in_their_order():
+    assert first(2, 5) == [0, 1] and first(1, 4) == [0] and first(3, 3) == [0, 1, 2]
+
+
+def models(tokenizer, encoder=(4, 2), decoder=(3, 1), **changes):
+    sizes = [replace(toy.MICRO, encoder_layers=e, decoder_layers=d) for e, d in zip(encoder, decoder, strict=True)]
+    return new_model(sizes[0], tokenizer, 0.0, 1), new_model(replace(sizes[1], **changes), tokenizer, 0.0, 2)
+
+
+def same(a, b):
+    return all(torch.equal(x, b.state_dict()[name]) for name, x in a.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "choose, wanted",
+    [(evenly, {"encoder": [0, 3], "decoder": [2]}), (first, {"encoder": [0, 1], "decoder": [0]})],
+)
+def test_layers_are_copied(tokenizer, choose, wanted):
+    teacher, student = models(tokenizer)
+    maps = copy_layers(teacher, student, choose)
+    assert maps == wanted
+    for name, layers in maps.items():
+        ours, theirs = getattr(student.model, name), getattr(teacher.model, name)
+        assert same(theirs.embed_tokens, ours.embed_tokens)
+        for layer, index in zip(ours.layers, layers, strict=True):
+            assert same(theirs.layers[index], layer)
+    assert torch.equal(student.lm_head.weight, teacher.lm_head.weight)
+    with torch.no_grad():  # copies, not the teacher's own
+        student.model.encoder.layers[0].fc1.weight.zero_()
+    assert teacher.model.encoder.layers[0].fc1.weight.any()
+
+
+@pytest.mark.parametrize("activation", ["relu", "swish"])
+def test_a_student_of_the_teachers_shape_is_the_teacher(shared_tokenizer, activation):
+    """OPUS-MT teachers compute with swish: layers taken over must go on computing what they learnt."""
+    teacher, student = models(shared_tokenizer, (2, 2), (2, 2))
+    teacher.config.activation_function = activation
+    teacher = type(teacher)(teacher.config)
+    copy_layers(teacher, student)
+    again = type(student)(student.config)
+    again.load_state_dict(student.state_dict())
+    ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
+    start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
+    with torch.no_grad():
+        wanted = teacher.eval()(input_ids=ids, decoder_input_ids=start).logits
+        for model in (student, again):
+            assert torch.equal(model.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+
+
+def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
+    """A teacher half of whose units do nothing is the student that has the other half."""
+    teacher, student = models(shared_tokenizer, (2, 2), (2, 2), ffn=32)
+    with torch.no_grad():
+        for layer in (*teacher.model.encoder.layers, *teacher.model.decoder.layers):
+            idle = torch.randperm(64)[:32]
+            layer.fc1.weight[idle], layer.fc1.bias[idle] = 0, 0
+    copy_layers(teacher, student)
+    ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
+    start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
+    with torch.no_grad():
+        wanted = teacher.eval()(input_ids=ids, decoder_input_ids=start).logits
+        torch.testing.assert_close(student.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"d_model": 16}, r"teacher's d_model \(16 ≠ 32\)"),
+        ({"ffn": 96}, "encoder_ffn_dim"),
+        ({"heads": 4}, "encoder_attention_heads"),
+        ({"encoder_layers": 5}, "encoder is deeper"),
+        ({"decoder_layers": 4}, "decoder is deeper"),
+    ],
+)
+def test_other_shapes_cannot_be_taken_over(shared_tokenizer, changes, told):
+    with pytest.raises(UserError, match=told):
+        copy_layers(*models(shared_tokenizer, **changes))
+
+
+def test_other_vocabularies_cannot_be_taken_over(shared_tokenizer, split_tokenizer):
+    teacher, _ = models(split_tokenizer)
+    _, student = models(shared_tokenizer)
+    with pytest.raises(UserError, match="vocab_size"):
+        copy_layers(teacher, student)

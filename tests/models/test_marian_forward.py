@@ -1,0 +1,197 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import toy
+from torch import nn
+
+from distilmt.models.marian_forward import DropoutPool, States, decoder_rows, decoder_states, encode, words
+from distilmt.models.packing import Packing
+from distilmt.models.presets import marian_config, new_model
+from distilmt.training.batching import make_batch
+
+
+def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):
+    """Random words, some of them alone in their sentence, in a batch with padding on both sides."""
+    random = np.random.default_rng(seed)
+    sides = []
+    for side, vocabulary in enumerate((tokenizer.source_pad, tokenizer.pad)):
+        sizes = np.array([pair[side] for pair in lengths])
+        words = [np.append(random.integers(2, vocabulary, size - 1), 0) for size in sizes]
+        sides.append((np.concatenate(words), sizes))
+    (source, source_sizes), (target, target_sizes) = sides
+    return make_batch(source, source_sizes, target, target_sizes, tokenizer.pad)
+
+
+def marian(model, batch, part=None):
+    """What transformers' own forward pass says at the target's words: last states, or logits of the whole model."""
+    inputs = toy.padded(batch, model.config.pad_token_id)
+    counts = inputs.pop("target_mask").bool()
+    found = model.model(**inputs).last_hidden_state if part == "states" else model(**inputs).logits
+    return found[counts]
+
+
+def model_of(tokenizer, **changes):
+    config = marian_config(replace(toy.MICRO, encoder_layers=2, decoder_layers=2), tokenizer, 0.3)
+    for key, value in changes.items():
+        setattr(config, key, value)
+    torch.manual_seed(5)
+    model = type(new_model(toy.MICRO, tokenizer, 0.0, 1))(config)
+    for parameter in model.parameters():  # biases and layer norms that do nothing would hide mistakes
+        if parameter.requires_grad:
+            parameter.data.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+@pytest.mark.parametrize("activation", ["relu", "swish", "gelu"])
+@torch.no_grad()
+def test_equals_marian(tokenizer, activation):
+    model = model_of(tokenizer, activation_function=activation).eval()
+    batch = batch_of(tokenizer)
+    ours = decoder_states(model, batch)
+    assert ours.shape == (23, model.config.d_model)
+    torch.testing.assert_close(ours, marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
+    logits = ours @ model.lm_head.weight[: words(model)].T
+    torch.testing.assert_close(logits, marian(model, batch)[:, :-1], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_equals_marian_in_blocks_of_several_widths(shared_tokenizer):
+    model = model_of(shared_tokenizer, max_position_embeddings=128).eval()
+    random = np.random.default_rng(1)
+    lengths = [(60, 3), (5, 40), (33, 34), *map(tuple, random.integers(1, 20, (70, 2)).tolist())]
+    batch = batch_of(shared_tokenizer, lengths=lengths)
+    assert [width for _, width in batch.blocks] == [32, 64]
+    torch.testing.assert_close(decoder_states(model, batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_unscaled_embeddings_equal_marian(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer, scale_embedding=False).eval(), batch_of(shared_tokenizer)
+    torch.testing.assert_close(decoder_states(model, batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_neighbours_in_a_row_change_nothing(tokenizer):
+    model = model_of(tokenizer)
+    alone, other = batch_of(tokenizer, lengths=((5, 7),)), batch_of(tokenizer, seed=1, lengths=((9, 11),))
+    ids = [torch.cat([getattr(b, side).ids for b in (other, alone)]).numpy() for side in ("source", "target")]
+    together = make_batch(ids[0], np.array([9, 5]), ids[1], np.array([11, 7]), tokenizer.pad)
+    assert together.source.cells.max() < 32  # one row
+    torch.testing.assert_close(decoder_states(model, together)[11:], decoder_states(model, alone), atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_words_to_come_are_not_seen(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer), batch_of(shared_tokenizer, lengths=((5, 8),))
+    before = decoder_states(model, batch)
+    batch.decoder_input[5] = (batch.decoder_input[5] + 1) % 50
+    after = decoder_states(model, batch)
+    assert torch.equal(before[:5], after[:5])
+    assert not torch.equal(before[5:], after[5:])
+
+
+def test_gradients_equal_marians(tokenizer):
+    ours, theirs, batch = model_of(tokenizer), model_of(tokenizer).eval(), batch_of(tokenizer)
+    logits = decoder_states(ours, batch) @ ours.lm_head.weight.T
+    nn.functional.cross_entropy(logits, batch.target.ids).backward()
+    nn.functional.cross_entropy(marian(theirs, batch), batch.target.ids).backward()
+    names = [name for name, parameter in theirs.named_parameters() if parameter.grad is not None]
+    assert len(names) > 40
+    found = dict(ours.named_parameters())
+    for name in names:
+        wanted = dict(theirs.named_parameters())[name].grad
+        torch.testing.assert_close(found[name].grad, wanted, atol=2e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@torch.no_grad()
+def test_dropout_off_is_no_dropout(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer).train(), batch_of(shared_tokenizer)
+    off = DropoutPool(0.0, 10_000, torch.float32, torch.device("cpu"))
+    off.begin(1, 1)
+    plain = decoder_states(model, batch)
+    assert torch.equal(decoder_states(model, batch, off), plain)
+    on = DropoutPool(0.3, 10_000, torch.float32, torch.device("cpu"))
+    on.begin(1, 1)
+    assert not torch.allclose(decoder_states(model, batch, on), plain, atol=1e-2)
+
+
+@torch.no_grad()
+def test_encode_equals_marian(tokenizer):
+    model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
+    inputs = toy.padded(batch, tokenizer.pad)
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    theirs = model.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    source = Packing(batch.source, batch.blocks)
+    ours = encode(model, batch, source)[: source.words]
+    torch.testing.assert_close(ours, theirs[mask.bool()], atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_states_equal_marians(tokenizer):
+    model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
+    inputs = toy.padded(batch, tokenizer.pad)
+    counts = inputs.pop("target_mask").bool()
+    theirs, states = model.model(**inputs, output_hidden_states=True), States()
+    decoder_rows(model, batch, states=states)
+    sides = (
+        (states.encoder, theirs.encoder_hidden_states, inputs["attention_mask"].bool()),
+        (states.decoder, theirs.decoder_hidden_states, counts),
+    )
+    for ours, wanted, mask in sides:
+        assert len(ours) == len(wanted) - 1 == 2  # theirs begin with the embeddings
+        for mine, other in zip(ours, wanted[1:], strict=True):
+            torch.testing.assert_close(mine, other[mask], atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_attention_is_what_marian_says(shared_tokenizer):
+    model, batch = model_of(shared_tokenizer).eval(), batch_of(shared_tokenizer)
+    model.set_attn_implementation("eager")
+    inputs = toy.padded(batch, shared_tokenizer.pad)
+    inputs.pop("target_mask")
+    theirs, states = model.model(**inputs, output_attentions=True), States(attention={})
+    decoder_rows(model, batch, states=states)
+    for kind, wanted, queries, keys in (
+        ("encoder", theirs.encoder_attentions, batch.source, batch.source),
+        ("decoder", theirs.decoder_attentions, batch.target, batch.target),
+        ("across", theirs.cross_attentions, batch.target, batch.source),
+    ):
+        watched = states.attention[kind]
+        assert len(watched.scores) == len(wanted) == 2
+        for [scores], other in zip(watched.scores, wanted, strict=True):
+            weights = (scores + watched.apart[0]).softmax(-1)
+            for sentence in range(4):
+                asking, asked = (side.cells[side.sentences == sentence] for side in (queries, keys))
+                width = weights.shape[-1]
+                mine = weights[int(asking[0]) // width][:, asking % width][..., asked % width]
+                whole = other[sentence, :, : len(asking), : len(asked)]
+                torch.testing.assert_close(mine, whole, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_pool_zeroes_its_share_and_keeps_the_mean(p):
+    pool = DropoutPool(p, 300_000, torch.float32, torch.device("cpu"))
+    for update in (1, 7, 26, 1000):
+        pool.begin(3, update)
+        dropped = pool(torch.ones(300, 1000))
+        assert float((dropped == 0).float().mean()) == pytest.approx(p, abs=0.01)
+        assert float(dropped.mean()) == pytest.approx(1, abs=0.02)
+        assert sorted(dropped.unique().tolist()) == pytest.approx([0, 1 / (1 - p)])
+
+
+def test_pool_depends_on_seed_and_update_alone():
+    def masks(pool, seed, update):
+        pool.begin(seed, update)
+        return [pool(torch.ones(40, 50)) for _ in range(3)]
+
+    old, fresh = (DropoutPool(0.2, 2000, torch.float32, torch.device("cpu")) for _ in range(2))
+    for update in range(1, 30):
+        masks(old, 1, update)  # a training that was not interrupted has drawn before
+    for update in (30, 31, 60):
+        assert all(torch.equal(a, b) for a, b in zip(masks(old, 1, update), masks(fresh, 1, update), strict=True))
+    first = masks(fresh, 1, 30)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], masks(fresh, 1, 31)[0])
+    assert not torch.equal(first[0], masks(fresh, 2, 30)[0])

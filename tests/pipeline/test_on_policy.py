@@ -1,0 +1,109 @@
+"""The last stretch of training, on the student's own words."""
+
+import json
+import shutil
+
+import pytest
+import toy
+
+from distilmt.config.loading import load, load_comparison
+from distilmt.labels.store import LabelStore
+from distilmt.pipeline.steps import on_policy
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_json, read_step
+
+POLICY = {"updates": 6, "rounds": 2, "sentences": 40}
+
+
+@pytest.fixture(scope="module")
+def run(finished, tmp_path_factory):
+    """A student with two rounds; its stages are kept."""
+    from distilmt.pipeline import runner, steps
+
+    directory = tmp_path_factory.mktemp("policy") / "run"
+    shutil.copytree(finished, directory)
+    keys = [f"--student.on_policy.{key}={value}" for key, value in POLICY.items()]
+    config = load([str(finished.parent / "run.yaml"), "--run_dir", str(directory), *keys])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "tidy", lambda _: None)
+        runner.do("student", config)
+    return config, directory
+
+
+def test_the_student_speaks_and_the_teacher_is_asked(run, finished):
+    _, directory = run
+    first, second = (LabelStore(directory / "student" / f"round-{n}" / "labels") for n in (1, 2))
+    for store in (first, second):
+        store.check()
+        assert store.rows == 40 and store.k == 4
+        assert store.manifest["teacher"] == LabelStore(finished / "labels").manifest["teacher"]
+        assert store.arrays("hypothesis").top_ids is not None and store.arrays("reference").top_ids is not None
+    assert first.manifest["speaker"] != second.manifest["speaker"]
+    assert first.ids() != second.ids()
+    said = dict(zip(first.ids(), first.hypotheses(), strict=True))
+    labels = LabelStore(finished / "labels")
+    teachers = dict(zip(labels.ids(), labels.hypotheses(), strict=True))
+    assert sum(said[i] != teachers[i] for i in said) > 20
+
+
+def test_all_stages_are_one_training(run):
+    _, directory = run
+    result = read_step(directory / "student").result
+    assert result["updates"] == 20 + 2 * 6 and 0 <= result["stage"] <= 2
+    log = read_json(directory / "student" / "log.json")
+    updates = [line["update"] for line in log]
+    assert updates == sorted(set(updates)) and updates[-1] == 32
+    assert [line["seconds"] for line in log] == sorted(line["seconds"] for line in log)
+    stage = directory / "student" / ["first", "round-1", "round-2"][result["stage"]]
+    model = "model.safetensors"
+    assert (directory / "student" / model).read_bytes() == (stage / model).read_bytes()
+    assert result["best_score"] == max(line["bleu"] for line in log)
+
+
+def test_the_best_stage_is_kept(tmp_path):
+    places = [tmp_path / name for name in ("first", "round-1", "round-2")]
+    for number, place in enumerate(places):
+        place.mkdir()
+        (place / "model.safetensors").write_text(str(number))
+        (place / "log.json").write_text(json.dumps([{"update": 10, "seconds": 1.0}]))
+    stages = [
+        {"best_score": score, "updates": 10, "best_update": 10, "train_seconds": 2.0, "validation_seconds": 0.5}
+        for score in (1.0, 3.0, 3.0)
+    ]
+    found = on_policy.keep_best(tmp_path, places, stages)
+    assert (tmp_path / "model.safetensors").read_text() == "1"
+    seconds = {"train_seconds": 6.0, "validation_seconds": 1.5}
+    assert found == {"best_score": 3.0, "updates": 30, "best_update": 20, "stage": 1} | seconds
+    assert [line["seconds"] for line in read_json(tmp_path / "log.json")] == [1.0, 3.0, 5.0]
+
+
+def test_a_whole_run_leaves_no_stages(finished, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(finished, directory)
+    keys = ["--student.on_policy.updates", "5", "--student.on_policy.share", "1", "--student.baseline", "false"]
+    # The teacher's states and attention are learnt before, not in the rounds.
+    keys += ["--student.objective.states", "0.1", "--student.objective.attention", "0.1"]
+    found = toy.distilmt("run", finished.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    inside = {path.name for path in (directory / "student").iterdir()}
+    assert not {"first", "round-1", "result.json", "validation"} & inside and "model.safetensors" in inside
+    assert "on-policy:1x5.1" in (directory / "report.html").read_text()
+
+
+def test_its_updates_count_in_a_comparison(tmp_path):
+    longer = {"student": {"on_policy": {"updates": 5}}}
+    equal = {"student": {"on_policy": {"updates": 5}, "training": {"updates": 15}}}
+    for method, refused in ((longer, True), (equal, False)):
+        values = toy.road(tmp_path) | {"methods": {"plain": {}, "own-words": method}, "seeds": [1]}
+        config = toy.write_config(tmp_path / "compare.yaml", values)
+        if refused:
+            with pytest.raises(UserError, match="own-words"):
+                load_comparison([str(config)])
+        else:
+            assert load_comparison([str(config)]).methods["own-words"].student.all_updates == 20
+
+
+def test_a_share_of_nothing_is_refused(tmp_path):
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    with pytest.raises(UserError, match=r"on_policy\.share"):
+        load([str(config), "--student.on_policy.share", "0"])

@@ -1,0 +1,95 @@
+"""What steps depend on, and how they are put together; whole roads are in tests/pipeline."""
+
+from dataclasses import replace
+
+import pytest
+
+from distilmt.config import RunConfig
+from distilmt.labels import writer
+from distilmt.pipeline import runner
+from distilmt.pipeline.steps import signature, train
+from distilmt.pipeline.steps.export import system_name, wanted
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import STEP_FILE, read_json, write_json
+
+CONFIG = RunConfig()
+
+
+def test_steps_read_only_what_stands_before_them():
+    for i, name in enumerate(runner.STEPS):
+        assert set(runner._READS[name]) <= set(runner.STEPS[:i])
+
+
+def test_what_onnx_needs_is_asked_for_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config = replace(CONFIG, run_dir=str(tmp_path / "run"), export=replace(CONFIG.export, formats=["onnx"]))
+    with pytest.raises(UserError, match=r"pip install '\.\[onnx\]'"):
+        runner.run(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_systems_are_named_by_model_and_type():
+    assert [system_name(*found) for found in wanted(CONFIG)] == [
+        "teacher",
+        "teacher-int8",
+        "student",
+        "student-int8",
+        "baseline",
+        "baseline-int8",
+    ]
+    without = replace(CONFIG, student=replace(CONFIG.student, baseline=False))
+    assert not any(model == "baseline" for model, _ in wanted(without))
+
+
+def test_rows_to_label_are_drawn_by_the_seed():
+    assert writer.drawn(5, None, (1,)).tolist() == writer.drawn(5, 9, (1,)).tolist() == [True] * 5
+    drawn = writer.drawn(1000, 100, (1,))
+    assert len(drawn) == 1000 and drawn.sum() == 100
+    assert drawn.tolist() == writer.drawn(1000, 100, (1,)).tolist() != writer.drawn(1000, 100, (2,)).tolist()
+
+
+def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):
+    config = replace(CONFIG.student.training, updates=500)
+    assert train._as_long_as(config, finished / "student") == replace(config, updates=20, patience=0)
+    assert train._as_long_as(config, tmp_path) == config
+
+
+def test_the_signature_tells_runs_apart():
+    signatures = {
+        signature(change)
+        for change in (
+            CONFIG,
+            replace(CONFIG, seed=2),
+            replace(CONFIG, labels=replace(CONFIG.labels, beam_size=9)),
+            replace(CONFIG, student=replace(CONFIG.student, initialise="evenly")),
+            replace(CONFIG, student=replace(CONFIG.student, objective=replace(CONFIG.student.objective, tail="zero"))),
+        )
+    }
+    assert len(signatures) == 5 and not any("\n" in s for s in signatures)
+
+
+def test_a_report_that_was_deleted_is_written_again(finished, tmp_path):
+    import shutil
+
+    from distilmt.config import loading
+
+    shutil.copytree(finished, tmp_path / "run")
+    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    runner.do("report", config)
+    (tmp_path / "run" / "report.html").unlink()
+    runner.run(config)
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_damaged_record_is_told(finished, tmp_path):
+    import shutil
+
+    from distilmt.config import loading
+
+    shutil.copytree(finished, tmp_path / "run")
+    record = read_json(tmp_path / "run" / "labels" / STEP_FILE)
+    del record["fingerprint"]
+    write_json(tmp_path / "run" / "labels" / STEP_FILE, record)
+    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    with pytest.raises(UserError, match=r"labels/step\.json is damaged"):
+        runner.run(config)

@@ -1,0 +1,279 @@
+"""Whole roads on toy languages, through the command line."""
+
+import json
+import shutil
+
+import pytest
+import toy
+
+from distilmt.inference.translator import Translator
+from distilmt.labels.store import LabelStore
+from distilmt.models.checkpoint import load_marian, weights_fingerprint
+from distilmt.pipeline import runner
+from distilmt.report.schema import CurvePoint, Example, Report, Step, System
+from distilmt.utils.run_dir import read_step
+
+FILES = {
+    "corpus": {"train.parquet", "valid.parquet", "test.parquet", "cleaning.json"},
+    "tokenizer": {"source.spm", "target.spm", "vocab.json", "tokenizer_config.json"},
+    "teacher": {"model.safetensors", "config.json", "log.json", "source.spm", "target.spm", "vocab.json"},
+    "labels": {"manifest.json"} | {f"shard-{i:05d}.parquet" for i in range(6)},
+    "student": {"model.safetensors", "config.json", "log.json", "source.spm", "target.spm", "vocab.json"},
+    "baseline": {"model.safetensors", "config.json", "log.json", "source.spm", "target.spm", "vocab.json"},
+    "exports": {"teacher", "student-int8", "baseline-int8"},
+    "evaluation": {"speed.json", "teacher.json", "teacher.txt", "student-int8.json", "baseline-int8.health.json"},
+    "report": set(),
+}
+
+
+def done(config, *arguments):
+    """Run the road, and read its report."""
+    found = toy.distilmt("run", config, "--json", *arguments)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    return json.loads(found.stdout)
+
+
+def records(run):
+    return {name: (run / name / "step.json").read_bytes() for name in runner.STEPS if (run / name).exists()}
+
+
+def contents(run):
+    return {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+
+
+def test_every_file_is_there(finished):
+    assert set(FILES) == set(runner.STEPS)
+    for step, names in FILES.items():
+        found = {path.name for path in (finished / step).iterdir()}
+        assert names | {"step.json"} <= found
+        assert not {name for name in found if name.startswith(".") or "checkpoint" in name or "started" in name}
+        assert read_step(finished / step).name == step
+    for name in ("config.yaml", "report.json", "report.html"):
+        assert (finished / name).stat().st_size > 500
+    LabelStore(finished / "labels").check()
+
+
+def test_the_report_holds_what_its_schema_says(finished):
+    report = json.loads((finished / "report.json").read_text())
+    assert set(Report.__annotations__) <= set(report)
+    assert report["pair"] == {"source": "en", "target": "it"} and report["test"]["sentences"] == 25
+    systems = {system["name"]: system for system in report["systems"]}
+    assert set(systems) == FILES["exports"]
+    for system in systems.values():
+        assert set(System.__annotations__) <= set(system)
+        card = json.loads((finished / "exports" / system["name"] / "card.json").read_text())
+        assert card["scores"]["test bleu"] == system["bleu"] and card["signature"] == report["signature"]
+        assert 0 <= system["bleu"] <= 100 and system["parameters"] > 1000 and system["peak_rss_bytes"] > 1 << 20
+    assert systems["student-int8"]["file_bytes"] < systems["teacher"]["file_bytes"]
+    assert [step["name"] for step in report["steps"]] == [s for s in runner.STEPS if s != "report"]
+    assert all(set(Step.__annotations__) <= set(step) for step in report["steps"])
+    assert set(report["curves"]) == {"teacher", "student", "baseline"}
+    assert all(set(CurvePoint.__annotations__) <= set(point) for point in report["curves"]["student"])
+    assert report["examples"] and all(set(Example.__annotations__) <= set(e) for e in report["examples"])
+    assert report["comparisons"]
+    for part in ("teacher:trained", "decode:beam2", "k:4", "loss:word0.7+label0.3", "updates:20", "seed:1"):
+        assert part in report["signature"].split("|") or any(p.startswith(part) for p in report["signature"].split("|"))
+
+
+def test_steps_say_what_they_did(finished):
+    results = {name: read_step(finished / name).result for name in runner.STEPS}
+    assert (results["corpus"]["train"], results["corpus"]["valid"], results["corpus"]["test"]) == (355, 20, 25)
+    assert results["labels"]["sentences"] == LabelStore(finished / "labels").rows == 355
+    assert results["teacher"]["updates"] == 30 and results["student"]["updates"] == results["baseline"]["updates"] == 20
+    assert results["student"]["parameters"] == results["baseline"]["parameters"] < results["teacher"]["parameters"]
+
+
+def test_what_is_deployed_is_what_was_measured(finished):
+    import pyarrow.parquet as pq
+
+    sources = pq.read_table(finished / "corpus" / "test.parquet")["source"].to_pylist()
+    for name in ("student-int8", "teacher"):
+        said = (finished / "evaluation" / f"{name}.txt").read_text().splitlines()
+        assert said == Translator(finished / "exports" / name).translate(sources, beam_size=2)
+
+
+def test_a_second_run_does_nothing(finished):
+    before = contents(finished)
+    done(finished.parent / "run.yaml")
+    after = contents(finished)
+    changed = {path.relative_to(finished).as_posix() for path in before if after.get(path) != before[path]}
+    assert changed <= {"config.yaml", ".lock"} and set(before) == set(after)
+
+
+def test_a_changed_student_leaves_teacher_and_labels_alone(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    before, files = records(run), contents(run)
+    arguments = ["--run_dir", str(run), "--student.objective.temperature=2"]  # no business of the baseline's
+    report = done(finished.parent / "run.yaml", *arguments)
+    after = records(run)
+    kept = {name for name in before if before[name] == after[name]}
+    assert kept == {"corpus", "tokenizer", "teacher", "labels", "baseline"}
+    assert all(contents(run)[path] == files[path] for name in kept for path in (run / name).rglob("*.parquet"))
+    assert "T:2" in report["signature"].split("|")
+
+
+def test_more_forms_of_a_finished_student(finished, tmp_path):
+    """Nothing is trained again; every form has a card, and is compared with the model itself."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    before = records(run)
+    keys = ["--run_dir", run, "--export.formats", "[huggingface,onnx,argos,marian]"]
+    keys += ["--export.licences.teacher", "CC-BY-NC-4.0"]
+    found = toy.distilmt("export", finished.parent / "run.yaml", *keys)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    after = records(run)
+    assert {name for name in before if before[name] != after[name]} == {"exports"}
+    exports = run / "exports"
+    forms = {"student-huggingface", "student-onnx", "student.argosmodel", "student-marian"}
+    assert forms | {"student-int8", "agreement.json"} <= {path.name for path in exports.iterdir()}
+    signature = json.loads((run / "report.json").read_text())["signature"]
+    for name in ("student-int8", "teacher", "student-huggingface", "student-onnx", "student-marian"):
+        card = json.loads((exports / name / "card.json").read_text())
+        assert card["signature"] == signature and card["non_commercial"] and card["parameters"] > 1000
+        assert card["bytes"] == sum((exports / name / file).stat().st_size for file in card["files"])
+        assert "validation bleu" in card["scores"]
+    agreement = json.loads((exports / "agreement.json").read_text())
+    assert agreement["sentences"] == 20
+    different = {name: found.get("different") for name, found in agreement["exports"].items()}
+    assert different["student-huggingface"] == different["student-onnx"] == 0
+    assert different["student-marian"] is different["student.argosmodel"] is None  # not run here, and said so
+    assert {"student-int8", "student-onnx-int8"} <= set(different)
+    assert "of 20 greedy translations differ from transformers'" in found.stderr.decode() + found.stdout.decode()
+
+
+def test_until(finished, tmp_path):
+    """Commands on the way stop where they say, and go on from there."""
+    config = finished.parent / "run.yaml"
+    for command, last in (("prepare", "corpus"), ("label", "labels")):
+        found = toy.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
+        assert found.returncode == 0, found.stderr.decode()[-2000:]
+        there = [name for name in runner.STEPS if (tmp_path / "run" / name / "step.json").exists()]
+        assert there == list(runner.STEPS[: runner.STEPS.index(last) + 1])
+    # The same seed makes the same corpus, pieces, teacher and labels, whenever it is asked to.
+    for name in ("corpus/train.parquet", "tokenizer/vocab.json", "teacher/model.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (finished / name).read_bytes()
+    shards = [
+        [table.to_pylist() for table in LabelStore(run / "labels").shards()] for run in (tmp_path / "run", finished)
+    ]
+    assert shards[0] == shards[1]
+
+
+def test_chinese(tmp_path):
+    """Other script, so split vocabularies; scored by characters; the page in Chinese; all types; no baseline."""
+    changes = {
+        "language": "zh",
+        "student": {"baseline": False, "initialise": "first", "model": {"d_model": 32, "ffn": 64}},
+        "export": {"teacher": ["float32"], "student": ["float32", "int8"]},
+    }
+    report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, chinese=True, **changes)))
+    run = tmp_path / "run"
+    assert not read_step(run / "tokenizer").result["shared"] and (run / "exports/student-int8/target.spm").exists()
+    assert "tok:zh" in report["test"]["bleu_signature"]
+    assert [system["name"] for system in report["systems"]] == ["teacher", "student", "student-int8"]
+    assert not (run / "baseline").exists()
+    assert read_step(run / "student").result["layers_copied"] == {"encoder": [0], "decoder": [0]}
+    assert "init:first" in report["signature"]
+    assert 'lang="zh' in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_marian_teacher_from_outside(tmp_path, learnt, exported):
+    """With its pieces it gives word labels, and it is taken over unchanged."""
+    changes = {"tokenizer": {"path": str(learnt)}, "teacher": {"path": str(learnt)}, "student": {"baseline": False}}
+    report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, 150, **changes)))
+    run = tmp_path / "run"
+    store = LabelStore(run / "labels")
+    assert store.k == 4 and store.arrays("hypothesis").top_ids is not None
+    assert (run / "tokenizer" / "source.spm").read_bytes() == (learnt / "source.spm").read_bytes()
+    import pyarrow.parquet as pq
+
+    sources = pq.read_table(run / "corpus" / "test.parquet")["source"].to_pylist()
+    ours = Translator(run / "exports" / "teacher").translate(sources, 2)
+    assert ours == Translator(exported).translate(sources, 2)
+    assert f"teacher:{learnt}" in report["signature"]
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A teacher with another architecture and another tokenizer."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).parent.parent / "export"))
+    try:
+        from test_external_export import t5
+    finally:
+        sys.path.pop(0)
+    t5(tmp_path / "t5")
+    return tmp_path / "t5"
+
+
+def test_any_other_teacher_from_outside(tmp_path, stranger):
+    """It is asked for translations only; asking it for words is refused before anything is trained."""
+    words = {
+        "teacher": {"path": str(stranger)},
+        "student": {"baseline": False},
+        "corpus": {"valid_size": 8, "test_size": 8},  # random weights speak long, which edit rates are slow on
+    }
+    config = toy.write_config(tmp_path / "words.yaml", toy.road(tmp_path, 150, **words))
+    told = toy.refused(toy.distilmt("run", config, "--quiet"))
+    assert "set labels.top_k and student.objective.word to 0" in told
+    # Random weights loop and write long; a teacher of which nearly all is dropped would be refused.
+    loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 1000, "drop_copies": False}
+    changes = toy.merged(words, {"labels": loose, "student": {"objective": {"word": 0.0, "label": 1.0}}})
+    report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, 150, **changes)))
+    run = tmp_path / "run"
+    store = LabelStore(run / "labels")
+    store.check()
+    assert store.k == 0 and store.rows == read_step(run / "corpus").result["train"] > 50
+    assert not (run / "teacher" / "model.safetensors").exists(), "it is pointed to, not copied"
+    assert "k:0" in report["signature"].split("|")
+    assert {system["name"] for system in report["systems"]} == {"teacher", "student-int8"}
+    for key, value in (
+        ("student.objective.states", "1"),
+        ("student.objective.attention", "1"),
+        ("student.on_policy.updates", "5"),
+    ):
+        told = toy.refused(toy.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
+        assert key in told and "set it to 0" in told
+
+
+def test_with_the_teachers_states_and_attention(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    weights = ("--student.objective.states", "0.5", "--student.objective.attention", "0.1")
+    report = done(finished.parent / "run.yaml", "--run_dir", run, *weights)
+    assert "states0.5+attention0.1-learnt" in report["signature"]
+    assert not any("projection" in name or "mixture" in name for name in load_marian(run / "student").state_dict())
+
+
+def test_a_student_teaches_the_next(finished, tmp_path):
+    """In two steps: the student of one run, with its run's pieces, is the teacher of another."""
+    assistant = finished / "student"
+    changes = {
+        "tokenizer": {"path": str(finished / "tokenizer")},
+        "teacher": {"path": str(assistant)},
+        "student": {"baseline": False},
+    }
+    done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, **changes)))
+    store = LabelStore(tmp_path / "run" / "labels")
+    assert store.k == 4  # word distributions too
+    assert store.manifest["teacher"] == weights_fingerprint(assistant)
+
+
+def test_an_ensemble_of_two(finished, tmp_path):
+    """Another seed's teacher is asked as well; the labels are made again, the teacher is not."""
+    run, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(finished, run)
+    config = finished.parent / "run.yaml"
+    keys = ["--quiet", "--run_dir", other, "--seed", "2", "--tokenizer.path", finished / "tokenizer"]
+    found = toy.distilmt("train-teacher", config, *keys)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    before = (run / "teacher" / "step.json").read_bytes()
+    ensemble = ["--labels.ensemble", f"[{other / 'teacher'}]", "--labels.choose", "mbr", "--labels.keep", "2"]
+    done(config, "--run_dir", run, *ensemble)
+    assert (run / "teacher" / "step.json").read_bytes() == before
+    labels, chosen = LabelStore(run / "labels"), LabelStore(run / "selection")
+    assert "+" in labels.manifest["teacher"] and chosen.rows > labels.rows

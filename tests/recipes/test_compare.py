@@ -1,0 +1,153 @@
+"""Comparisons: the whole road on toy models, how it goes on, and what is refused."""
+
+import json
+
+import pytest
+import toy
+import yaml
+
+from distilmt.config.loading import load_comparison
+from distilmt.recipes import compare
+from distilmt.report import comparison
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_step
+
+METHODS = {
+    "references": {"student": {"objective": {"word": 0.0, "label": 1.0, "reference_share": 1.0}}},
+    "js": {"student": {"objective": {"divergence": "js", "skew": 0.5, "selection": "queue", "ranking": 0.1}}},
+}
+
+
+def written(directory, **changes):
+    config = toy.road(directory) | {"methods": METHODS, "seeds": [1, 2], "baseline": "references"} | changes
+    return toy.write_config(directory / "compare.yaml", config)
+
+
+def test_some_methods_and_seeds(tmp_path):
+    path = str(written(tmp_path, methods=METHODS | {"tv": {"student": {"objective": {"divergence": "tv"}}}}))
+    config = load_comparison([path, "--only", "tv", "--seeds=3,4", "--student.training.updates", "7"])
+    assert list(config.methods) == ["references", "tv"] and config.seeds == [3, 4]
+    assert config.methods["tv"].student.training.updates == 7
+    assert set(load_comparison([path, "--only=js, tv"]).methods) == {"references", "js", "tv"}
+    with pytest.raises(UserError, match="'tx' is no method"):
+        load_comparison([path, "--only", "tx"])
+    for jobs in ("0", "1000"):
+        with pytest.raises(UserError, match=r"jobs is \d+: it must be 1 at least"):
+            load_comparison([path, "--jobs", jobs])
+    with pytest.raises(UserError, match="--seeds 1,2,3"):
+        load_comparison([path, "--seeds", "a"])
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("compare")
+    path = written(directory)
+    found = toy.distilmt("compare", path, "--quiet")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    return path, directory / "run"
+
+
+def test_every_method_and_seed_has_its_figures(compared):
+    _, run = compared
+    found = json.loads((run / "comparison.json").read_text())
+    methods = {method["name"]: method for method in found["methods"]}
+    assert set(methods) == set(METHODS)
+    for method in found["methods"]:
+        assert [row["seed"] for row in method["runs"]] == [1, 2]
+        for row in method["runs"]:
+            assert set(row["words"]) >= {"agreement", "calibration_error", "entropy", "mode_mass"}
+            assert {"beam", "greedy", "int8"} <= set(row) and len(row["by_length"]) == len(found["bins"]["length"])
+        assert method["curves"][0][-1]["update"] == 20
+    pairs = {(row["a"], row["b"], row["metric"]) for row in found["comparisons"]}
+    assert ("js", "references", "bleu") in pairs and found["best"] in METHODS
+    assert "js0.5+queue0.5+ranking0.1" in methods["js"]["signature"]
+
+
+def test_students_differ_by_method_and_seed_alone(compared):
+    _, run = compared
+    weights = {path.read_bytes() for path in run.glob("methods/*/seed-*/student/model.safetensors")}
+    assert len(weights) == 4
+    assert all((place / "labels").is_symlink() for place in run.glob("methods/*/seed-*"))
+    assert len(list(run.glob("labels/shard-*"))) > 0 and not (run / "student").exists()
+
+
+def test_the_tables(compared):
+    _, run = compared
+    table = (run / "comparison.md").read_text()
+    assert "| references |" in table and "| js |" in table and "| teacher |" in table and "±" in table
+    page = (run / "comparison.html").read_text()
+    assert "<svg" in page and page.count("<section") == 5 and "m-1" in page
+
+
+def test_a_second_call_does_nothing_anew(compared):
+    path, run = compared
+    student = run / "methods" / "js" / "seed-2" / "student" / "model.safetensors"
+    before = student.stat().st_mtime_ns
+    (run / "comparison.md").unlink()
+    assert toy.distilmt("compare", path, "--quiet").returncode == 0
+    assert student.stat().st_mtime_ns == before and (run / "comparison.md").exists()
+
+
+def test_a_method_more_is_trained_alone(compared):
+    path, run = compared
+    config = yaml.safe_load(path.read_text())
+    config["methods"]["tv"] = {"student": {"objective": {"divergence": "tv"}}}
+    config["seeds"] = [1]
+    more = toy.write_config(path.with_name("more.yaml"), config)
+    kept = run / "methods" / "js" / "seed-1" / "student"
+    before = read_step(kept)
+    assert toy.distilmt("compare", more, "--quiet").returncode == 0
+    assert read_step(kept) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_two_students_at_once(tmp_path):
+    labels = toy.road(tmp_path)["labels"] | {"hypotheses": 2}
+    methods = METHODS | {"nearest": {"labels": {"choose": "nearest"}}}
+    path = written(tmp_path, labels=labels, methods=methods, seeds=[1])
+    found = toy.distilmt("compare", path, "--jobs", "2")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    run = tmp_path / "run"
+    done = json.loads((run / "comparison.json").read_text())
+    assert done["jobs"] == 2 and {m["name"] for m in done["methods"]} == {*METHODS, "nearest"}
+    assert b"done, 3 of 3" in found.stderr and (run / "methods/nearest/seed-1/selection").is_symlink()
+    assert toy.distilmt("compare", path, "--quiet").returncode == 0
+    assert json.loads((run / "comparison.json").read_text())["methods"] == done["methods"]
+
+
+def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
+    for name in ("nearest", "mbr"):
+        (tmp_path / name / "selection").mkdir(parents=True)
+        compare._link(tmp_path, tmp_path / name, "selection")
+        assert (tmp_path / "selection").resolve() == tmp_path / name / "selection"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"methods": {"one": {}}}, "two methods"),
+        ({"methods": METHODS | {"a/b": {}}}, "letters, digits"),
+        ({"methods": METHODS | {"x": {"corpus": {"source": "fr"}}}}, "student and labels"),
+        ({"methods": METHODS | {"x": {"student": {"objectiv": {}}}}}, "objective"),
+        ({"methods": METHODS | {"x": {"student": {"training": {"updates": 21}}}}}, "same updates"),
+        ({"seeds": ["one"]}, "whole numbers"),
+        ({"baseline": "referenecs"}, "references"),
+    ],
+)
+def test_what_is_refused(tmp_path, changes, told):
+    with pytest.raises(UserError, match=told):
+        load_comparison([str(written(tmp_path, **changes))])
+
+
+def test_methods_cannot_ask_for_other_labels(tmp_path):
+    path = written(tmp_path, methods=METHODS | {"x": {"labels": {"beam_size": 3}}})
+    assert "share one set of labels" in toy.refused(toy.distilmt("compare", path, "--quiet"))
+
+
+def test_a_missing_file(tmp_path):
+    assert "does not exist" in toy.refused(toy.distilmt("compare", tmp_path / "none.yaml", "--quiet"))
+
+
+def test_mean_and_spread():
+    assert comparison.spread([1.0, 3.0]) == "2.00 ± 1.41"
+    assert comparison.spread([0.5], 1, 100) == "50.0" and comparison.spread([]) == "–"

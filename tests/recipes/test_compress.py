@@ -1,0 +1,175 @@
+"""`distilmt compress`: the search on a toy run, how it goes on, what it tells and what it refuses."""
+
+import json
+import lzma
+import shutil
+
+import pytest
+import toy
+
+from distilmt.inference.translator import Translator
+from distilmt.utils.run_dir import read_step
+
+FLAGS = (
+    "--vocabulary",
+    "200",
+    "--recovery-updates",
+    "4",
+    "--qat_updates",
+    "3",
+    "--rounds",
+    "1",
+    "--bits",
+    "8",
+    "4",
+    "--beams",
+    "2",
+    "1",
+    "--against",
+    "student",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, finished):
+    place = tmp_path_factory.mktemp("compress") / "run"
+    shutil.copytree(finished, place, symlinks=True)
+    found = toy.distilmt("compress", place, "--max-drop=100", *FLAGS)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert "keeps the promise" in found.stdout.decode()
+    return place
+
+
+def budget(run):
+    return json.loads((run / "compressed" / "budget.json").read_text())
+
+
+def test_the_search_ends_with_the_smallest_that_keeps_the_promise(run):
+    found = budget(run)
+    kept = [point for point in found["points"] if point["score"] >= found["floor"]]
+    assert found["kept"] and found["chosen"]["bytes"] == min(point["bytes"] for point in kept)
+    shapes = {point["variant"]["shape"].split("+")[-1] for point in found["points"]}
+    assert shapes >= {"student", "longer", "ffn", "qat", "vocabulary"}
+
+
+def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
+    stages = budget(run)["stages"]
+    labels = [stage["label"] for stage in stages]
+    assert (
+        labels[:3] == ["teacher", "baseline", "student"]
+        and any(label.startswith("in int8") for label in labels)
+        and "packed" in labels
+        and not stages[0]["against_teacher"]
+    )
+    for stage in stages[1:]:
+        assert set(stage["against_teacher"]) == {"bleu", "chrf"}
+    assert stages[-1]["bytes"] < stages[0]["bytes"] and all(stage["speed"]["rounds"] == 3 for stage in stages)
+    table = (run / "compressed" / "budget.md").read_text()
+    assert "| teacher |" in table and "✓" in table
+    page = (run / "compressed" / "budget.html").read_text()
+    assert page.count("<svg") == 2 and "</html>" in page
+
+
+def test_what_is_shipped_is_examined(run):
+    found = budget(run)
+    rows = found["examination"][found["chosen"]["name"]]
+    assert len(rows) > 3
+    assert all(row["cases"] > 0 and row["student"] <= row["cases"] for row in rows)
+    assert "Health checks: " in (run / "compressed" / "budget.md").read_text()
+    assert "What scores do not show" in (run / "compressed" / "budget.html").read_text()
+
+
+def test_what_is_shipped_translates(run):
+    shipped = Translator(run / "compressed" / "model")
+    card = (run / "compressed" / "model" / "README.md").read_text()
+    assert "test bleu" in card and "|compressed:" in card and "model.bin.xz" in card and "unxz" in card
+    assert shipped.beam_size == budget(run)["chosen"]["variant"]["beam_size"]
+    found = toy.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
+    assert found.returncode == 0 and found.stdout.decode().splitlines() == shipped.translate(
+        ["ban der."], shipped.beam_size
+    )
+
+
+def test_models_that_were_cut_are_ordinary_directories(run):
+    from distilmt.models.checkpoint import load_marian
+
+    whole = load_marian(run / "student")
+    for place in (run / "compressed" / "models").iterdir():
+        model = load_marian(place / "student")
+        assert read_step(place / "student") is not None and (place / "student" / "source.spm").exists()
+        if place.name.endswith("ffn"):
+            assert model.config.encoder_ffn_dim < whole.config.encoder_ffn_dim
+        if place.name.endswith("vocabulary"):
+            assert model.config.vocab_size < whole.config.vocab_size
+
+
+def content(place, name):
+    """Of a file, packed or too small for that."""
+    packed = place / f"{name}.xz"
+    return (lzma.decompress(packed.read_bytes()) if packed.exists() else (place / name).read_bytes()).decode()
+
+
+def test_with_a_shortlist(run):
+    pytest.importorskip("thot")
+    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--goal", "fastest")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    exports = run / "compressed" / "exports"
+    (cut,) = exports.glob("*vocabulary-int8_float16-4bit-shortlist-packed")
+    for name in ("student-float32-shortlist-packed", cut.name):
+        allowed, names = (content(exports / name / "model", file) for file in ("vmap.txt", "shared_vocabulary.json"))
+        pieces = set(json.loads(names))
+        for line in allowed.splitlines():
+            source, _, targets = line.partition("\t")
+            assert {*targets.split(), *([source] if source else [])} <= pieces
+    assert any(point["variant"]["shortlist"] for point in budget(run)["points"])
+
+
+def test_a_second_call_trains_nothing_anew(run):
+    models = list((run / "compressed" / "models").glob("*/student/model.safetensors"))
+    before = {path: path.stat().st_mtime_ns for path in models}
+    (run / "compressed" / "budget.md").unlink()
+    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--goal", "fastest", "--json")
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert json.loads(found.stdout)["goal"] == "fastest"
+    assert {path: path.stat().st_mtime_ns for path in models} == before
+
+
+def test_a_promise_that_none_keeps(run):
+    found = toy.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--against=teacher", *FLAGS[:-2])
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    said = budget(run)
+    if not said["kept"]:
+        assert "The nearest: " in found.stdout.decode()
+        assert said["chosen"]["score"] == max(point["score"] for point in said["points"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "Usage"),
+        (("--max-drop", "1"), "name a run directory"),
+        (("{run}/student",), "no config.yaml"),
+        (("{run}", "--goal", "best"), "goal"),
+        (("{run}", "--max-dropp", "1"), "max_drop"),
+        (("{run}", "--beams", "0"), "beams"),
+        (("{run}", "--bits", "2"), "bits"),
+        (("{run}", "--bits", "4", "--packed", "false"), "packed"),
+        (("{run}", "--types", "int3"), "int3"),
+        (("{run}", "--jobs", "1000"), "jobs"),
+        (("{run}", "--max-drop", "-1"), "max_drop"),
+        (("{run}", "--ffn", "0"), "ffn"),
+        (("{run}", "--baseline", "{run}"), "no model.safetensors"),
+    ],
+)
+def test_what_is_refused(finished, arguments, told):
+    found = toy.distilmt("compress", *(argument.format(run=finished) for argument in arguments))
+    if told == "Usage":
+        assert found.returncode == 0 and b"--max_drop" in found.stdout
+    else:
+        assert told in toy.refused(found)
+
+
+def test_a_run_without_a_student(tmp_path, finished):
+    (tmp_path / "run").mkdir()
+    shutil.copy(finished / "config.yaml", tmp_path / "run")
+    assert "no trained student" in toy.refused(toy.distilmt("compress", tmp_path / "run"))

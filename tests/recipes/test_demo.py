@@ -1,0 +1,117 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import toy
+
+from distilmt.config.commands import DemoConfig
+from distilmt.models.presets import shape
+from distilmt.recipes import demo
+from distilmt.utils.errors import UserError
+
+
+def test_more_minutes_carry_bigger_models():
+    sizes = [demo.size_for(minutes) for minutes in (2, 20, 60, 300)]
+    for part in ("teacher", "student"):
+        widths = [(shape(getattr(size, part)).d_model, shape(getattr(size, part)).encoder_layers) for size in sizes]
+        assert widths == sorted(widths) and widths[0] < widths[-1]
+    for size in sizes:
+        teacher, student = shape(size.teacher), shape(size.student)
+        assert student.d_model == teacher.d_model, "the student starts from the teacher's layers"
+        assert student.encoder_layers + student.decoder_layers < teacher.encoder_layers + teacher.decoder_layers
+
+
+def test_first_plan():
+    config = demo.first_plan(DemoConfig(pair="en-zh_CN", train=["a.tsv"], seed=4, language="zh"), Path("x"))
+    assert (config.corpus.source, config.corpus.target, config.corpus.train) == ("en", "zh_CN", ["a.tsv"])
+    assert config.corpus.name is None and (config.run_dir, config.seed, config.language) == ("x", 4, "zh")
+    config = demo.first_plan(DemoConfig(corpus="hf:some/set", teacher="some/teacher"), Path("x"))
+    assert config.student.initialise == "random"  # its layers know other pieces
+    assert config.corpus.name == "hf:some/set" and config.teacher.path == "some/teacher"
+    assert demo.first_plan(DemoConfig(), Path("x")).student.initialise == "evenly"
+    assert demo.first_plan(DemoConfig(), Path("x")).corpus.name in ("debian", "hf:Helsinki-NLP/opus-100")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (DemoConfig(pair="italian"), "write it like en-it"),
+        (DemoConfig(pair="en-"), "write it like en-it"),
+        (DemoConfig(pair="it-it"), "two different languages"),
+        (DemoConfig(minutes=1), "give it 2 at least"),
+        (DemoConfig(minutes=-5), "give it 2 at least"),
+    ],
+)
+def test_mistakes_are_told(config, told):
+    with pytest.raises(UserError, match=told):
+        demo.first_plan(config, Path("x"))
+
+
+def test_default_directories():
+    assert demo._default_directory(DemoConfig()) == "runs/demo"
+    assert demo._default_directory(DemoConfig(pair="en-de")) == "runs/demo-en-de"
+    assert demo._default_directory(DemoConfig(train=["a.tsv"])) == "runs/demo-en-it"
+
+
+def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
+    made = iter(range(10))
+
+    def plan(config):
+        return demo._kept(tmp_path, "teacher", config, lambda: {"updates": next(made)})
+
+    config = DemoConfig(run_dir=str(tmp_path))
+    assert plan(config) == plan(config) == {"updates": 0}
+    assert plan(replace(config, language="zh")) == {"updates": 0}, "a page in Chinese needs no other teacher"
+    assert plan(replace(config, minutes=30)) == {"updates": 1}
+    assert json.loads((tmp_path / "plan.json").read_text())["teacher"]["plan"] == {"updates": 1}
+
+
+@pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (-50.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
+def test_lengths_fit(seconds, pace):
+    found = demo._lengths(seconds, pace)
+    assert found["updates"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
+    assert 1 <= found["validate_every"] <= found["updates"] and 1 <= found["warmup"] <= found["updates"]
+    assert -(-found["updates"] // found["validate_every"]) <= 5
+
+
+@pytest.mark.slow
+def test_the_whole_demo_takes_the_minutes_it_was_given(tmp_path):
+    import subprocess
+    import sys
+    import time
+
+    files = toy.write_corpus(tmp_path, 3000)
+    arguments = ["demo", "--minutes", "2", "--run_dir", str(tmp_path / "run"), "--train", *files, "--json"]
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "distilmt", *arguments]
+    found = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=500, check=False)
+    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    assert time.monotonic() - begin < 200
+    report = json.loads(found.stdout)
+    assert {system["name"] for system in report["systems"]} >= {"teacher", "student-int8", "baseline-int8"}
+    # A language that is a table of words is learnt even in so short a time.
+    assert next(s["bleu"] for s in report["systems"] if s["name"] == "teacher") > 20
+    again = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=100, check=False)
+    assert again.returncode == 0 and json.loads(again.stdout) == report
+
+
+@pytest.mark.parametrize(("pace", "layers", "measured"), [(0.1, 5, [5]), (1.0, 3, [5, 3])])
+def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, layers, measured):
+    asked = []
+
+    class Text:
+        tokens = 1_000_000
+
+        def pace(self, model, training, objective):
+            asked.append(model.encoder_layers)
+            return pace
+
+    monkeypatch.setattr(demo._Text, "of", lambda *_: Text())
+    config = DemoConfig(minutes=20)
+    first = demo.first_plan(config, tmp_path)
+    teacher = demo._with_teacher(first, demo._plan_teacher(config, first, tmp_path)).teacher
+    assert asked == measured
+    assert (teacher.model.encoder_layers, teacher.model.decoder_layers) == (layers, layers)
+    assert teacher.training.batch_tokens == (2048 if layers == 5 else 1024)
+    assert teacher.training.updates == pytest.approx(0.42 * 1010 * 1.05 / pace, rel=0.02)

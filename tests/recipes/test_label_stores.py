@@ -1,0 +1,90 @@
+"""`distilmt labels`: what is done with whole stores, from the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from distilmt import cli
+from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.utils.run_dir import read_json, write_json
+
+
+def told(capsys, *arguments):
+    status = cli.main(["labels", *map(str, arguments)])
+    found = capsys.readouterr()
+    return status, found.out, found.err
+
+
+def refused(capsys, *arguments):
+    status, out, error = told(capsys, *arguments)
+    assert (status, out, error.count("\n")) == (2, "", 1)
+    return error
+
+
+@pytest.fixture
+def store(finished, tmp_path):
+    shutil.copytree(finished / "labels", tmp_path / "run" / "labels")
+    return tmp_path / "run" / "labels"
+
+
+def test_check_and_info(store, capsys):
+    assert told(capsys, "check", store)[:2] == (0, f"{store}: 355 sentences, all there and whole\n")
+    status, out, _ = told(capsys, "info", store, "--json")
+    found = json.loads(out)
+    assert status == 0 and found["rows"] == 355 and found["shards"] == 6 and found["k"] == 4
+    assert found["teacher"] == LabelStore(store).manifest["teacher"] and found["tokens"] > 355
+    assert "decoding: " in told(capsys, "info", store)[1]
+
+
+def test_an_unfinished_store_is_checked_for_what_is_there(store, capsys):
+    manifest = read_json(store / MANIFEST)
+    del manifest["shards"][1]
+    write_json(store / MANIFEST, manifest | {"complete": False, "rows": 355 - 64})
+    status, out, _ = told(capsys, "check", store)
+    assert status == 0 and "291 sentences in 5 shards, all whole; it is not finished" in out
+    assert json.loads(told(capsys, "check", store, "--json")[1])["complete"] is False
+
+
+def test_split_and_merge(store, tmp_path, capsys):
+    assert told(capsys, "split", store, tmp_path / "parts", "--first", "100")[0] == 0
+    parts = [tmp_path / "parts" / f"part-{i}" for i in (1, 2)]
+    assert [LabelStore(part).rows for part in parts] == [100, 255]
+    assert told(capsys, "merge", tmp_path / "again", *parts)[0] == 0
+    assert LabelStore(tmp_path / "again").ids() == LabelStore(store).ids()
+    assert "is in more than one of" in refused(capsys, "merge", tmp_path / "both", store, store)
+    assert told(capsys, "merge", tmp_path / "both", store, store, "--rename", "true")[0] == 0
+    assert LabelStore(tmp_path / "both").rows == 710
+
+
+def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished, tmp_path, capsys):
+    assert "nothing to select by" in refused(capsys, "select", store, tmp_path / "out")
+    several = store.parent / "several"
+    shutil.copytree(store, several)
+    assert "--teachers" in refused(capsys, "select", store, tmp_path / "out", "--choose", "nearest")
+    assert "these are others" in refused(
+        capsys, "select", store, tmp_path / "out", "--choose", "nearest", "--teachers", finished / "student"
+    )
+    assert not (tmp_path / "out").exists()
+    teacher = ["--teachers", finished / "teacher"]
+    assert told(capsys, "select", several, tmp_path / "out", "--choose", "nearest", "--keep", "2", *teacher)[0] == 0
+    chosen = LabelStore(tmp_path / "out")
+    chosen.check()
+    assert chosen.rows == 355 and chosen.manifest["choice"] == ["nearest", "chrf", 2, None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["chek", "x"], "did you mean 'check'"),
+        (["check"], "takes 1 directories, not 0"),
+        (["merge", "x", "y"], "takes 3 or more directories"),
+        (["split", "x", "y", "--parts", "2", "--first", "1"], "three ways to split"),
+        (["split", "x", "y", "--part", "2"], "did you mean 'parts'"),
+        (["info", "nowhere"], "holds no labels"),
+    ],
+)
+def test_mistakes_get_one_line(arguments, wanted, capsys):
+    assert wanted in refused(capsys, *arguments)

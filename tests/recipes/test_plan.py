@@ -1,0 +1,156 @@
+"""`distilmt plan` as people use it."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+import toy
+
+from distilmt import cli
+from distilmt.config import loading
+from distilmt.labels.store import LabelStore
+from distilmt.pipeline import runner
+from distilmt.utils import progress
+from distilmt.utils.run_dir import read_step
+
+SIZES = ("--sizes", "40,80,160", "--updates", "4")
+
+
+def road(directory, **changes):
+    """A toy run whose models are trained on one thread: as small as they are they only wait for a second one."""
+    training = {"updates": 4, "validate_every": 4, "threads": 1}
+    teacher = dict(training, updates=30)  # with fewer it writes without end, and all of that would be dropped
+    whole = toy.merged({"teacher": {"training": teacher}, "student": {"training": training}}, changes)
+    return toy.write_config(directory / "run.yaml", toy.road(directory, **whole))
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """Nobody listens."""
+    before = progress._listener
+    yield
+    progress.listen(before)
+
+
+def told(capsys, *arguments) -> str:
+    capsys.readouterr()
+    assert cli.main(["plan", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments) -> str:
+    capsys.readouterr()
+    assert cli.main(["plan", *map(str, arguments)]) == 2
+    found = capsys.readouterr()
+    assert found.out == "" and found.err.count("\n") == 1
+    return found.err
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """A run directory with a teacher, no labels of its own, and a plan."""
+    directory = tmp_path_factory.mktemp("plan")
+    config = road(directory)
+    runner.do("corpus", loading.load([str(config)]))
+    (directory / "run" / "corpus" / "test.parquet").unlink()  # nothing here may look at it
+    assert cli.main(["plan", str(config), *SIZES, "--quiet"]) == 0
+    return directory / "run"
+
+
+def test_it_tells_what_was_trained_without_the_test_set(planned):
+    found = json.loads((planned / "plan" / "plan.json").read_text())
+    assert [(p["size"], p["updates"]) for p in found["points"]] == [(40, 4), (80, 4), (160, 4), (160, 2)]
+    assert found["total"] == 355 and [row["sentences"] for row in found["lines"]] == [100, 300, 355, 710]
+    assert all(row["label_seconds"] > 0 and row["label_bytes"] > 0 for row in found["lines"])
+    assert not found["learnt"]  # four updates teach nothing, and that is said
+    assert "Nothing can be said yet" in (planned / "plan" / "plan.md").read_text()
+    page = (planned / "plan" / "plan.html").read_text()
+    assert page.count("<circle") == 3 and "<polyline" in page and "nan" not in page
+    # Subsets lie within each other, and the teacher was asked about the biggest alone.
+    stores = [LabelStore(planned / "plan" / f"size-{size}" / "labels") for size in (40, 80, 160)]
+    ids = [set(store.ids()) for store in stores]
+    assert ids[0] < ids[1] < ids[2] and len(ids[2]) == 160
+    assert [read_step(store.directory).result["reused"] for store in stores] == [40, 80, 0]
+
+
+def test_the_same_question_is_answered_at_once_and_another_without_training(planned, capsys, monkeypatch):
+    config = planned.parent / "run.yaml"
+    students = sorted((planned / "plan").glob("*/*/student/step.json"))
+    before = [path.stat().st_mtime_ns for path in students]
+    asked = (config, *SIZES, "--worth", "5", "--price", "0.5")
+    assert told(capsys, *asked, "--quiet") == ""
+    assert [path.stat().st_mtime_ns for path in students] == before and len(before) == 4
+    found = json.loads((planned / "plan" / "plan.json").read_text())
+    assert found["worth"] == 5 and found["lines"][0]["price"] == 50
+    monkeypatch.setattr(runner, "do", None)
+    assert json.loads(told(capsys, *asked, "--json")) == found
+    assert " price |" in told(capsys, *asked)
+
+
+def test_the_run_takes_the_labels_of_its_plan(planned, tmp_path):
+    shutil.copytree(planned, tmp_path / "run", symlinks=True)
+    config = loading.load([str(planned.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    record = runner.do("labels", config)
+    assert (record.result["sentences"], record.result["reused"]) == (355, 160)
+    store, part = LabelStore(tmp_path / "run" / "labels"), LabelStore(planned / "plan" / "size-160" / "labels")
+    store.check()
+    assert len(set(store.ids())) == 355 and store.ids() == sorted(store.ids())
+    said = {row["id"]: row for table in store.shards() for row in table.to_pylist()}
+    assert all(said[row["id"]] == row for table in part.shards() for row in table.to_pylist())
+
+
+def test_what_cannot_be_planned(capsys, tmp_path, planned):
+    config = planned.parent / "run.yaml"
+    for arguments, line in (
+        (("--minutes", "3"), "name a YAML file"),
+        ((tmp_path,), "no config.yaml"),
+        ((config, "--minutes", "0"), "minutes is 0.0: it must be 0.1 at least"),
+        ((config, "--minutes", "soon"), "write it like --minutes 20"),
+        ((config, "--worth", "0"), "worth is 0.0: it must be 0.001 at least"),
+        ((config, "--metric", "ter"), "use bleu or chrf"),
+        ((config, "--sizes", "40,80"), "three different sizes"),
+        ((config, "--sizes", "40,80,many"), "--sizes 500,2000,8000"),
+        ((config, "--updates", "1"), "updates is 1: it must be 2 at least"),
+        ((config, "--price", "-1"), "price is -1.0: it must be 0 at least"),
+        ((config, "--student.model.fnn", "3"), "did you mean"),
+        ((config, "--sizes", "40,80,1600", "--quiet"), "there are 355"),
+    ):
+        assert line in refused(capsys, *arguments)
+    assert "Usage: distilmt plan" in told(capsys, "--help")
+    assert "too few for a curve" in refused(capsys, road(tmp_path, count=90), "--quiet")
+
+
+@pytest.mark.slow
+def test_the_minutes_decide_sizes_and_updates(planned, tmp_path, capsys):
+    shutil.copytree(planned, tmp_path / "run", symlinks=True)
+    asked = (planned.parent / "run.yaml", "--run_dir", tmp_path / "run", "--minutes", "0.3")
+    found = json.loads(told(capsys, *asked, "--json"))
+    sizes = [p["size"] for p in found["points"]]
+    assert sizes[-1] == sizes[-2] <= 88 and sizes[:-1] == sorted(set(sizes)) and len(sizes) >= 4
+    assert found["updates"] == 4  # no more than the run itself makes
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path):
+    training = {"training": {"save_seconds": 0.0}}
+    asked = ("--sizes", "40,80,160", "--updates", "30", "--quiet")
+    ends = []
+    for name, moments in (("straight", []), ("cut", [random.Random(2).uniform(4, 14) for _ in range(6)])):
+        config = road(tmp_path / name, teacher=training, student=training)
+        for seconds in moments:
+            command = [sys.executable, "-m", "distilmt", "plan", str(config), *asked]
+            running = subprocess.Popen(command, env=toy.environment())
+            try:
+                running.wait(seconds)
+            except subprocess.TimeoutExpired:
+                running.send_signal(signal.SIGKILL)
+                running.wait()
+        found = toy.distilmt("plan", config, *asked)
+        assert found.returncode == 0, found.stderr.decode()[-3000:]
+        points = json.loads((tmp_path / name / "run" / "plan" / "plan.json").read_text())["points"]
+        ends.append([{key: value for key, value in p.items() if key != "train_seconds"} for p in points])
+    assert ends[0] == ends[1]

@@ -1,0 +1,151 @@
+import pytest
+
+from distilmt.report import summary
+from distilmt.report.chinese import CHINESE
+from distilmt.report.english import ENGLISH
+from distilmt.report.languages import named
+
+
+def sentence(report: dict) -> str:
+    return summary.headline(report, ENGLISH)
+
+
+def set_p(report: dict, a: str, b: str, p_value: float | None) -> None:
+    for row in report["comparisons"]:
+        if (row["a"], row["b"]) == (a, b):
+            row["p_value"] = p_value
+
+
+def test_a_loss_is_told_with_its_interval(italian):
+    assert sentence(italian) == (
+        "The int8 student is 13.1 times smaller and 8.2 times faster than the teacher; "
+        "it lost 0.9 BLEU (95% interval 0.5 to 1.4, p = 0.001)."
+    )
+
+
+def test_a_loss_that_may_be_chance_is_not_called_a_loss(italian):
+    set_p(italian, "student-int8", "teacher", 0.3)
+    text = sentence(italian)
+    assert "lost" not in text
+    assert "not measurably different (−0.9; 95% interval −1.4 to −0.5, p = 0.30)" in text
+
+
+def test_a_gain_is_told_as_a_gain(italian):
+    row = italian["comparisons"][0]
+    row["difference"], row["ci"] = 0.5, [0.1, 0.9]
+    assert "it gained 0.5 BLEU (95% interval 0.1 to 0.9" in sentence(italian)
+
+
+def test_a_comparison_counts_in_either_order(italian):
+    row = italian["comparisons"][0]
+    expected = sentence(italian)
+    row["a"], row["b"], row["difference"] = row["b"], row["a"], -row["difference"]
+    row["ci"] = [-row["ci"][1], -row["ci"][0]]
+    assert sentence(italian) == expected
+
+
+def test_without_a_test_it_says_so(italian):
+    italian["comparisons"] = []
+    assert "it lost 0.9 BLEU (whether that is more than chance was not tested)" in sentence(italian)
+    assert not any("helped" in text for text in summary.findings(italian, ENGLISH))
+
+
+def test_a_bigger_slower_student_is_called_so(italian):
+    student = italian["systems"][-1]
+    student["file_bytes"], student["sentences_per_second"] = 119_200_000, {"batch_1": 4.55}
+    assert sentence(italian).startswith("The int8 student is 2.0 times bigger and 2.0 times slower than the teacher")
+
+
+def test_a_student_of_the_same_size_is_called_so(italian):
+    italian["systems"][-1]["file_bytes"] = 59_000_000
+    assert sentence(italian).startswith("Compared with the teacher, the int8 student is about as big and 8.2 times")
+
+
+def test_missing_numbers_are_left_out(italian):
+    for system in italian["systems"]:
+        system["sentences_per_second"] = None
+        system["bleu"] = None
+    italian["comparisons"] = []
+    text = sentence(italian)
+    assert text == "The int8 student is 13.1 times smaller than the teacher; its quality was not measured."
+
+
+@pytest.mark.parametrize(
+    ("change", "p_value", "words"),
+    [
+        (3.6, 0.001, "Distillation helped: the int8 student scores 3.6 BLEU more"),
+        (-1.2, 0.001, "Distillation did harm: the int8 student scores 1.2 BLEU less"),
+        (0.2, 0.4, "Distillation made no measurable difference"),
+    ],
+)
+def test_distillation_is_judged_against_the_baseline(italian, change, p_value, words):
+    row = italian["comparisons"][2]
+    row["difference"], row["p_value"], row["ci"] = change, p_value, [change - 0.1, change + 0.1]
+    assert summary.findings(italian, ENGLISH)[0].startswith(words)
+
+
+def test_where_chrf_and_bleu_disagree_it_is_said(italian):
+    assert not any("chrF" in text for text in summary.findings(italian, ENGLISH))
+    row = italian["comparisons"][0]
+    row["difference"], row["ci"] = 0.5, [0.1, 0.9]
+    assert summary.findings(italian, ENGLISH)[0] == (
+        "chrF says otherwise than BLEU: by it the int8 student is 0.9 worse than the teacher "
+        "(95% interval 0.4 to 1.4, p = 0.002)."
+    )
+    assert summary.findings(italian, CHINESE)[0].startswith(
+        "chrF 与 BLEU 结论相反：按 chrF，int8 学生模型比教师模型低 0.9"
+    )
+
+
+def test_a_disagreement_that_may_be_chance_is_not_told(italian):
+    italian["comparisons"][0]["difference"] = 0.5
+    for row in italian["comparisons"]:
+        if row["metric"] == "chrf":
+            row["p_value"] = 0.4
+    assert not any("chrF" in text for text in summary.findings(italian, ENGLISH))
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_a_head_start_is_told_beside_the_gain(italian, words):
+    italian["config"]["student"] = {"initialise": "random"}
+    assert words["head_start"] not in summary.findings(italian, words)[0]
+    italian["config"]["student"] = {"initialise": "first"}
+    assert summary.findings(italian, words)[0].endswith(words["head_start"])
+
+
+def test_without_a_baseline_the_gain_is_unknown(italian):
+    italian["systems"] = [s for s in italian["systems"] if not s["name"].startswith("baseline")]
+    assert summary.findings(italian, ENGLISH)[0] == ENGLISH["no_baseline"]
+
+
+def test_float_students_are_compared_with_float_baselines(italian):
+    kept = {"teacher", "student"}
+    italian["systems"] = [s for s in italian["systems"] if s["name"] in kept]
+    italian["systems"].append({"name": "baseline-int8", "bleu": 30.0})
+    assert summary.findings(italian, ENGLISH)[0] == ENGLISH["no_baseline"]
+    assert sentence(italian).startswith("The student is 4.8 times smaller")
+
+
+def test_what_quantising_alone_does_is_told(italian):
+    text = summary.findings(italian, ENGLISH)[1]
+    assert (
+        text == "Merely quantising the teacher to int8 makes it 3.7 times smaller and 2.4 times faster, for −0.1 BLEU."
+    )
+
+
+def test_chinese_headline(italian):
+    text = summary.headline(italian, CHINESE)
+    assert text.startswith("与教师模型相比，int8 学生模型体积缩小到 1/13.1，速度提高到 8.2 倍；BLEU 降低了 0.9")
+
+
+def test_unknown_systems_keep_their_names():
+    assert named("student-pruned", ENGLISH) == "the pruned student"
+    assert named("marian", ENGLISH) == "marian"
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_a_teacher_whose_translations_were_dropped_is_no_test_of_distillation(italian, words):
+    italian["labels"] = {"sentences": 3701, "hypotheses_dropped": 3701}
+    told = " ".join(summary.findings(italian, words))
+    assert words["dropped_labels"].format(dropped="3,701", sentences="3,701") in told
+    assert words["no_effect"][:12] not in told and words["helped"][:8] not in told

@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+import toy
+
+from distilmt.models.checkpoint import load_marian, weights_fingerprint
+from distilmt.models.presets import new_model
+from distilmt.teachers import marian
+from distilmt.teachers.marian import WordScorer, family
+from distilmt.training.batching import Ragged, make_batch
+from distilmt.utils.errors import UserError
+
+
+def batch_of(tokenizer, count=30):
+    sources, targets = toy.pairs(count, seed=5, chinese=not tokenizer.shared)
+    source, target = Ragged.of(tokenizer.source.encode(sources)), Ragged.of(tokenizer.target.encode(targets))
+    sides = [(side.flat.astype(np.int64), side.lengths) for side in (source, target)]
+    return make_batch(*sides[0], *sides[1], tokenizer.pad)
+
+
+def biased(tokenizer):
+    """OPUS-MT models have a bias on their logits."""
+    model = new_model(toy.MICRO, tokenizer, 0.3, 3)
+    model.final_logits_bias = torch.randn_like(model.final_logits_bias)
+    return model
+
+
+@pytest.fixture
+def float32(monkeypatch):
+    monkeypatch.setattr(marian, "pick_dtype", lambda *_: torch.float32)
+
+
+@torch.no_grad()
+def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
+    model, batch = biased(tokenizer), batch_of(tokenizer)
+    ids, values = WordScorer([model], tokenizer, 5)(batch)
+    inputs = toy.padded(batch, tokenizer.pad)
+    counts = inputs.pop("target_mask").bool()
+    logits = model.eval()(**inputs).logits[counts]
+    logits[:, tokenizer.pad] = -torch.inf  # <pad> is no word
+    theirs = logits.log_softmax(-1).topk(5)
+    assert ids.shape == values.shape == (len(batch.target.ids), 5) and values.dtype == np.float16
+    assert (ids == theirs.indices.numpy()).mean() > 0.999
+    np.testing.assert_allclose(values.astype(np.float32), theirs.values.numpy(), atol=6e-3)
+    assert (np.diff(values.astype(np.float32), axis=1) <= 0).all()
+    assert (np.exp(values.astype(np.float32)).sum(1) <= 1.01).all()
+
+
+@torch.no_grad()
+def test_several_teachers_probabilities_are_averaged(shared_tokenizer, float32):
+    models, batch = [biased(shared_tokenizer) for _ in range(3)], batch_of(shared_tokenizer)
+    single = [WordScorer([model], shared_tokenizer, 40)(batch) for model in models]
+    ids, values = WordScorer(models, shared_tokenizer, 2)(batch)
+    dense = np.zeros((len(single), len(ids), len(shared_tokenizer.target.pieces)))
+    for probabilities, (top, logs) in zip(dense, single, strict=True):
+        np.put_along_axis(probabilities, top, np.exp(logs.astype(float)), 1)
+    mean = dense.mean(0)
+    found = np.take_along_axis(mean, ids, 1)
+    np.testing.assert_allclose(found, np.exp(values.astype(float)), rtol=0.02)
+    assert (found[:, 0] >= mean.max(1) * 0.98).all()
+
+
+def test_a_long_batch_is_scored_like_a_short_one(shared_tokenizer, float32, monkeypatch):
+    batch = batch_of(shared_tokenizer)
+    whole = WordScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
+    monkeypatch.setattr(marian, "_CHUNK", 7)
+    parts = WordScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
+    assert np.array_equal(whole[0], parts[0])
+    np.testing.assert_allclose(whole[1], parts[1], atol=2e-3)
+
+
+def test_a_teacher_is_in_eval_mode_and_without_gradients(shared_tokenizer):
+    model = biased(shared_tokenizer).train().requires_grad_(True)
+    scorer, batch = WordScorer([model], shared_tokenizer, 3), batch_of(shared_tokenizer)
+    assert not any(module.training for module in model.modules())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    first = scorer(batch)
+    model.train().requires_grad_(True)  # whatever others do to it between two calls
+    second = scorer(batch)
+    assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_loaded_teacher_is_in_eval_mode_and_without_gradients(learnt):
+    model = load_marian(learnt)
+    assert not any(module.training for module in model.modules())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert not model.model.decoder.embed_tokens.weight[-1].any()
+
+
+def test_the_learnt_teacher_is_sure_of_its_words(learnt, shared_tokenizer):
+    batch = batch_of(shared_tokenizer)
+    ids, values = WordScorer([load_marian(learnt)], shared_tokenizer, 4)(batch)
+    right = ids[:, 0] == batch.target.ids.numpy()
+    assert right.mean() > 0.3 and np.exp(values[:, 0].astype(np.float32)).mean() > 0.3
+
+
+def test_only_safetensors_are_opened(tmp_path, shared_tokenizer):
+    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
+    model.config.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(UserError, match="not a Marian model in safetensors"):
+        load_marian(tmp_path)
+    with pytest.raises(UserError, match=r"no \.safetensors"):
+        weights_fingerprint(tmp_path)
+
+
+def test_what_is_no_teacher_is_told(tmp_path, learnt):
+    with pytest.raises(UserError, match="cannot be loaded"):
+        family(str(tmp_path / "nothing"))
+    assert family(str(learnt)) == "marian"
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(UserError, match="gpt2 model: name a sequence-to-sequence"):
+        family(str(tmp_path))
+    for text in ("{", '{"model_type": "nobody_knows"}', "{}"):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(UserError, match="cannot be loaded"):
+            family(str(tmp_path))
+
+
+def test_damaged_weights_are_told(tmp_path, learnt):
+    (tmp_path / "config.json").write_text((learnt / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes((learnt / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(UserError, match="not a Marian model"):
+        load_marian(tmp_path)
+
+
+def test_fingerprint_stands_for_weights_and_configuration(tmp_path, learnt, shared_tokenizer):
+    new_model(toy.MICRO, shared_tokenizer, 0.0, 1).save_pretrained(tmp_path)
+    first = weights_fingerprint(tmp_path)
+    assert first == weights_fingerprint(tmp_path) != weights_fingerprint(learnt)
+    (tmp_path / "log.json").write_text("")
+    assert weights_fingerprint(tmp_path) == first
+    (tmp_path / "config.json").write_text("{}")
+    assert weights_fingerprint(tmp_path) != first

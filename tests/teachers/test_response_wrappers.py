@@ -1,0 +1,169 @@
+"""Translations in JSON, in lists, and beside their source; and what servers send around answers."""
+
+import gzip
+import json
+import zlib
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distilmt.config import EndpointConfig
+from distilmt.teachers import endpoint
+from distilmt.teachers.completions import cleaned
+from distilmt.teachers.remote import Outside
+
+SOURCE = "The red car stands here."
+FORMS = [
+    '{{"translation": {0}}}',
+    '```json\n{{"translation": {0}}}\n```',
+    '{{"source": "The red car stands here.", "Italian": {0}}}',
+    '{{"translations": [{0}, "altro"]}}',
+    '{{"result": {{"text": {0}}}}}',
+    "[{0}]",
+    '[{{"translation": {0}}}]',
+    "1. {1}",
+    "1) {1}\n2) altro\n3) ancora",
+    "- {1}\n- altro",
+    "* {1}\n* altro",
+    "The red car stands here. → {1}",
+    "the red car stands here. -> {1}",
+    "The red car stands here.\n{1}",
+    '"The red car stands here."\n\n{1}',
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(st.lists(st.sampled_from(["macchina", "è", "rossa,", "qui", "l'auto"]), min_size=1, max_size=5).map(" ".join))
+@settings(max_examples=15, deadline=None)
+def test_what_encloses_a_translation_is_left_out(form, translation):
+    answer = form.format(json.dumps(translation), translation)
+    assert cleaned(answer, SOURCE, "Italian").text == translation
+
+
+@pytest.mark.parametrize(
+    "source, answer",
+    [
+        ('{"name": "car"}', '{"name": "auto"}'),
+        ("[note] a car", "[nota] un'auto"),
+        ("1. A car", "1. Un'auto"),
+        ("- A car", "- Un'auto"),
+        ("The first of May is free.", "1. Mai ist frei."),
+        ("May 1 is free.", "1. Mai ist frei."),
+        ("The 3rd of May", "3. Mai"),
+        ("x -> y", "x -> y"),
+        ("go", "vai -> qui"),
+        ("a car", "{nome} un'auto"),
+        ("a car", "[un'auto"),
+        ("Yes.", "— Sì."),
+        ("Yes.", "- Sì."),
+    ],
+)
+def test_what_belongs_to_a_translation_stays(source, answer):
+    assert cleaned(answer, source, "German").text == answer
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_nothing_breaks_it_and_all_can_be_written(answer, source):
+    for text in (answer, json.dumps({"a": answer}), f"1. {answer}", f"{source} → {answer}", f"{source}\n{answer}"):
+        line = cleaned(text, source, "Italian").text
+        assert "\n" not in line and "\0" not in line and line.encode() is not None
+    assert cleaned("\ud83dciao\udc00 \0", source).text.encode() is not None
+
+
+def answer_of(content="ciao", **more):
+    return {"choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]} | more
+
+
+def packed(encoding):
+    compress = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": lambda data: zlib.compress(data)[2:-4]}[
+        encoding
+    ]
+    headers = {"Content-Encoding": "deflate" if encoding == "raw" else encoding}
+    return lambda path, body: (200, compress(json.dumps(answer_of()).encode()), headers)
+
+
+def newer_and_packed(path, body):
+    if "max_tokens" not in body:
+        return 200, answer_of()
+    error = {"error": {"message": "Unsupported parameter: 'max_tokens'", "param": "max_tokens"}}
+    return 400, gzip.compress(json.dumps(error).encode()), {"Content-Encoding": "gzip"}
+
+
+def chunks(*texts):
+    events = [{"choices": [{"delta": {"content": text}}]} for text in texts]
+    events.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    lines = [f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n" for event in events]
+    return lambda path, body: (200, "".join([": ping\r\n\r\n", *lines, "data: [DONE]\r\n\r\n"]).encode())
+
+
+GOOD = {
+    "gzip": packed("gzip"),
+    "deflate": packed("deflate"),
+    "raw deflate": packed("raw"),
+    "an error in gzip": newer_and_packed,
+    "a byte order mark": lambda path, body: (200, b"\xef\xbb\xbf" + json.dumps(answer_of()).encode()),
+    "chunks with odd line ends in them": chunks("\u2028ci", "ao\u0085"),
+    "tokens that are no numbers": lambda path, body: (
+        200,
+        answer_of(usage={"prompt_tokens": "x", "completion_tokens": {}}),
+    ),
+    "a list as usage": lambda path, body: (200, answer_of(usage=[1])),
+    "half a character": lambda path, body: (200, b'{"choices":[{"message":{"content":"ciao \\ud83d"}}]}'),
+    "a null character": lambda path, body: (200, answer_of("ci\0ao")),
+    "a delta without a stream": lambda path, body: (200, {"choices": [{"delta": {"content": "ciao"}}]}),
+}
+WITHOUT = {
+    "no choices": ({"choices": []}, "empty"),
+    "choices that are null": ({"choices": None}, "empty"),
+    "a filter without a message": ({"choices": [{"index": 0, "finish_reason": "content_filter"}]}, "declined"),
+    "a message that is null": ({"choices": [{"message": None, "finish_reason": "stop"}]}, "empty"),
+    "a tool": (
+        {"choices": [{"message": {"content": None, "tool_calls": [{}]}, "finish_reason": "tool_calls"}]},
+        "empty",
+    ),
+    "cut off without content": ({"choices": [{"message": {"role": "a"}, "finish_reason": "length"}]}, "cut_off"),
+}
+
+
+def teacher(server, **settings):
+    facts = {"kind": "openai", "name": "m", "url": server.url + "/v1", "source": "en", "target": "it", "asked": {}}
+    return Outside(facts | {"endpoint": asdict(EndpointConfig(model="m", **{"retries": 0, "timeout": 10} | settings))})
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_servers_of_all_kinds_are_understood(server, name):
+    server.answer = GOOD[name]
+    assert teacher(server).translate(["hello", "you"]) == ["ciao", "ciao"]
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_an_answer_without_a_translation_costs_its_sentence_alone(server, name):
+    answer, issue = WITHOUT[name]
+    server.answer = lambda path, body: (200, answer if "bad" in body["messages"][0]["content"] else answer_of())
+    asked = teacher(server)
+    assert asked.translate(["bad", "good"]) == ["", "ciao"] and asked.source.issues == {issue: 1}
+
+
+@pytest.mark.parametrize("status, headers", [(429, {"Retry-After": "0"}), (503, {"Retry-After": "0.01"}), (503, {})])
+def test_bursts_of_refusals_pass(server, status, headers, monkeypatch):
+    monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.01)
+    server.answer = lambda path, body: (
+        (200, answer_of()) if len(server.asked) > 5 else (status, {"error": {"message": "Loading model"}}, headers)
+    )
+    assert teacher(server, retries=8).translate(["hello", "you", "all"]) == ["ciao"] * 3
+
+
+def test_an_answer_that_unpacks_without_end_is_one_line(server, monkeypatch):
+    monkeypatch.setattr(endpoint, "_ANSWER_BYTES", 100_000)
+    server.answer = lambda path, body: (200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
+    with pytest.raises(endpoint.UserError, match="failed 1 times"):
+        teacher(server).translate(["hello"])
+
+
+def test_a_packing_that_nobody_reads_is_named(server):
+    server.answer = lambda path, body: (200, b"\x1b\x05", {"Content-Encoding": "br"})
+    with pytest.raises(endpoint.UserError, match="packed as br"):
+        teacher(server).translate(["hello"])

@@ -1,0 +1,258 @@
+"""Several processes train what one would."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import toy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_trainer import CONFIG, REFERENCES, improving, job, model, weights
+
+from distilmt.config import ObjectiveConfig
+from distilmt.training.batching import Ragged, Side, TrainingSet, collate, share
+from distilmt.training.distributed import ALONE, Ranks
+from distilmt.training.muon import Stack
+from distilmt.training.trainer import CHECKPOINT, train
+from distilmt.training.zero import Shards
+
+TEACHER = ObjectiveConfig(word=0.5, label=0.5, reference_share=1.0, top_k=2)
+LENGTHS = st.lists(st.tuples(st.integers(1, 9), st.integers(2, 9), st.booleans()), min_size=1, max_size=12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(LENGTHS, st.integers(1, 5))
+def test_shares_make_up_the_batch(sentences, shares):
+    source, target, use_reference = map(np.array, zip(*sentences, strict=True))
+    sides = [Ragged.of([[7 * i + j for j in range(n)] for i, n in enumerate(target)]) for _ in range(2)]
+    data = TrainingSet(Ragged.of([[1] * n for n in source]), *(Side(s, np.ones(len(source), bool)) for s in sides), 99)
+    rows = np.arange(len(source))
+    whole = collate(data, rows, use_reference)[1].ids.tolist()
+    found, counted = [], 0
+    for number in range(shares):
+        *mine, place = share(data, rows, use_reference, number, shares)
+        ids = collate(data, *mine)[1].ids.tolist()  # nobody is left without a sentence
+        assert place.tokens == len(whole)
+        counted += place.counts
+        if place.counts:
+            assert place.before == len(found)
+            found += ids
+            extra = int((data.source.lengths[mine[0]] + data.lengths(*mine)).sum()) - (source + target).sum() / shares
+            assert extra <= (source + target).max()  # they are about equally long
+    assert found == whole and counted <= len(sentences)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 20), st.lists(st.integers(1, 5), max_size=3), st.integers(1, 5))
+def test_every_weight_has_one_rank(head, counts, size):
+    stacks, begin = [], head
+    for columns, count in enumerate(counts, 2):
+        stacks.append(Stack(begin, count, 2, columns))
+        begin = stacks[-1].end
+    flat, parts = torch.arange(float(begin)), []
+    for rank in range(size):
+        shards = Shards(Ranks(rank, size), head, stacks)
+        parts.append(shards.own(flat))
+        matrices = [m for stack in shards.own_stacks() for m in stack.of(parts[-1])]
+        theirs = [m for stack in stacks for m in stack.of(flat)]
+        assert all(any(torch.equal(m, t) for t in theirs) for m in matrices)  # whole ones
+        assert sum(m.numel() for m in matrices) == len(parts[-1]) - shards.heads()[rank]
+        assert torch.equal(parts[-1][: shards.heads()[rank]], shards.own_head(flat[:head]))
+    assert torch.equal(torch.cat(parts).sort().values, flat)
+
+
+def jobs(tokenizer):
+    """Trainings whose losses look at a whole batch in all the ways there are, without dropout; by name."""
+    config = replace(CONFIG, dropout=0.0, threads=1, updates=6, validate_every=3)
+    plain = job(tokenizer, config)
+    side = plain.data.reference
+    ids = side.tokens.flat
+    random = np.random.default_rng(1).uniform(0.5, 0.9, (len(ids), 1))
+    top = replace(side, top_ids=np.stack([ids, (ids + 1) % tokenizer.pad], 1).astype(np.uint16))
+    top.top_logprobs = np.log(np.concatenate([random, 0.9 - random / 1.01], 1)).astype(np.float16)
+    # The other half of the sentences learns from "hypotheses", which stand behind the references in a batch.
+    told = replace(plain, data=replace(plain.data, reference=top, hypothesis=top, reference_share=0.5))
+    return {
+        "plain": plain,
+        "adam": replace(plain, config=replace(config, optimizer="adam", average_decay=0.0), seed=2),
+        # An epoch ends with a batch of one sentence, and some sentences are a batch of their own.
+        "short": replace(plain, config=replace(config, batch_tokens=24), seed=3),
+        "weighted": replace(told, objective=replace(TEACHER, entropy="weight_high")),
+        "consistent": replace(told, objective=replace(TEACHER, consistency=0.5, annealing=True)),
+        "guided": replace(plain, objective=replace(REFERENCES, states=0.5, attention=0.5), teacher=model(tokenizer, 5)),
+        "pruned": replace(plain, keep_zeros=True),
+        "rounded": replace(plain, bits=4, config=replace(config, average_decay=0.0)),
+    }
+
+
+def prepared(name, tokenizer):
+    network = model(tokenizer)
+    if name == "pruned":
+        for p in network.parameters():
+            p.data[p.abs() < 0.02] = 0
+    return network
+
+
+_PROGRAM = """
+    import json, sys
+    sys.path[:0] = {paths!r}
+    import torch
+    from pathlib import Path
+    from distilmt.data import tokenizer
+    from distilmt.utils.hardware import rank
+    from distilmt.training import distributed as ranks
+    from distilmt.training.hard_tokens import LossQueue
+    from distilmt.training.trainer import help_train, train
+    from distilmt.training.train_step import Stepper
+    from test_distributed import improving, jobs, prepared, queued, weights
+    torch.set_num_threads(1)
+    def work(task, together):
+        queued(together) if task == "queue" else help_train(task, together)
+    if rank():
+        sys.exit(ranks.follow(work))
+    pieces, directory, found = tokenizer.load(Path({pieces!r})), Path({directory!r}), {{}}
+    with ranks.lead():
+        for name, job in jobs(pieces).items():
+            best, found[name] = train(prepared(name, pieces), job, improving(), directory / name)
+            torch.save(weights(best), directory / f"{{name}}.pt")
+        ranks.current().told("queue")
+        torch.save(queued(ranks.current()), directory / "queue.pt")
+    (directory / "found.json").write_text(json.dumps(found))
+"""
+
+
+def queued(ranks):
+    """The last positions' losses that are kept, as they stand after three batches of 5 positions, of shares each."""
+    from distilmt.losses.distillation import Statistics
+    from distilmt.training.batching import Place
+    from distilmt.training.hard_tokens import LossQueue
+    from distilmt.training.train_step import Stepper
+
+    queue = LossQueue(12)
+    for update in range(3):
+        rows = torch.arange(5.0) + 5 * update
+        begin, end = (5 * n // ranks.size for n in (ranks.rank, ranks.rank + 1))
+        stepper = SimpleNamespace(ranks=ranks, seen=queue)
+        statistics = Statistics(*torch.ones(3), rows[begin:end])
+        queue.add(Stepper._of_all(stepper, statistics, Place(5, begin)).rows)
+    return queue._values
+
+
+@pytest.fixture(scope="module")
+def together(no_gpu, tmp_path_factory, shared_tokenizer):
+    """Where two processes have trained all jobs."""
+    directory = tmp_path_factory.mktemp("together")
+    run_together(_PROGRAM, directory, shared_tokenizer)
+    return directory
+
+
+def run_together(program, directory, tokenizer, processes=2, status=0):
+    """Run a program as several ranks; returns what each wrote to standard error."""
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    text = textwrap.dedent(program).format(paths=paths, pieces=str(tokenizer.directory), directory=str(directory))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
+    started = []
+    for rank in range(processes):
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+        environment = toy.environment() | place | {name: str(value) for name, value in names.items()}
+        command = [sys.executable, "-c", text]
+        started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+    try:
+        errors = [process.communicate(timeout=120)[1].decode() for process in started]
+    finally:
+        for process in started:
+            process.kill()  # one that waits for the other for ever
+            process.wait()
+    assert [process.returncode for process in started] == [status] * processes, "".join(errors)[-3000:]
+    return errors
+
+
+NAMES = ("plain", "adam", "short", "weighted", "consistent", "guided", "pruned", "rounded")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_train_what_one_does(tmp_path, shared_tokenizer, together, name):
+    wanted = jobs(shared_tokenizer)[name]
+    best, alone = train(prepared(name, shared_tokenizer), wanted, improving(), tmp_path)
+    both = json.loads((together / "found.json").read_text())[name]
+    assert both.pop("processes") == 2
+    assert both["updates"] == alone["updates"] == 6
+    for a, b in zip(alone["log"], both["log"], strict=True):
+        assert b["train_loss"] == pytest.approx(a["train_loss"], rel=2e-5)
+        assert b["word_loss"] == pytest.approx(a["word_loss"], rel=1e-3, abs=1e-4)
+        assert b["learning_rate"] == a["learning_rate"]
+    # Muon's orthogonal matrices and rounding magnify the last bits.
+    gap = (torch.load(together / f"{name}.pt") - weights(best)).norm() / weights(best).norm()
+    assert gap < 1e-3
+    moved = (weights(best) - weights(prepared(name, shared_tokenizer))).norm() / weights(best).norm()
+    assert moved > 20 * gap
+
+
+_DIVERGING = """
+    import sys
+    sys.path[:0] = {paths!r}
+    import torch
+    from pathlib import Path
+    from distilmt.data import tokenizer
+    from distilmt.utils.errors import UserError
+    from distilmt.utils.hardware import rank
+    from distilmt.training import distributed as ranks
+    from distilmt.training.trainer import help_train, train
+    from test_distributed import diverging, improving, model
+    torch.set_num_threads(1)
+    if rank():
+        sys.exit(ranks.follow(help_train))
+    pieces, directory = tokenizer.load(Path({pieces!r})), Path({directory!r})
+    try:
+        with ranks.lead():
+            train(model(pieces), diverging(pieces, directory.name), improving(), directory)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+"""
+
+
+def diverging(tokenizer, name):
+    """A job whose loss, or whose weights alone, are no numbers at the first validation."""
+    every = {"loss": 100, "average": 1}[name]
+    return job(tokenizer, replace(CONFIG, learning_rate=1e38, updates=100, warmup=0, validate_every=every))
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [pytest.param("loss", "loss", marks=pytest.mark.slow), ("average", "average of the weights")],
+)
+def test_a_training_that_diverges_stops_on_all_ranks(tmp_path, no_gpu, shared_tokenizer, name, number):
+    (tmp_path / name).mkdir()
+    leader, follower = run_together(_DIVERGING, tmp_path / name, shared_tokenizer, status=2)
+    lines = [line for line in leader.splitlines() if "is not finite" in line]
+    assert len(lines) == 1 and f"the {number} is not finite" in lines[0] and "learning_rate" in lines[0]
+    assert "Traceback" not in leader + follower
+    assert not list((tmp_path / name).glob("*.safetensors"))
+
+
+def test_hardest_positions_of_all_shares(together):
+    assert torch.equal(torch.load(together / "queue.pt"), queued(ALONE))
+
+
+def test_checkpoints_do_not_tell_how_many_wrote_them(tmp_path, shared_tokenizer, together):
+    for name in ("plain", "guided"):
+        train(prepared(name, shared_tokenizer), jobs(shared_tokenizer)[name], improving(), tmp_path / name)
+        files = [safetensors.torch.load_file(place / name / CHECKPOINT) for place in (tmp_path, together)]
+        assert files[0].keys() == files[1].keys()
+        for key, value in files[0].items():
+            assert value.shape == files[1][key].shape and value.dtype == files[1][key].dtype
+            assert (value - files[1][key]).norm() < 1e-3 * value.norm(), (name, key)

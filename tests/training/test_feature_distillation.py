@@ -1,0 +1,148 @@
+"""Training towards a teacher's hidden states and attention."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import toy
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.models.marian_forward import decoder_rows
+from distilmt.models.presets import new_model
+from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
+from distilmt.training.train_step import Stepper
+from distilmt.training.trainer import Job, train
+from distilmt.utils.errors import UserError
+
+CONFIG = TrainingConfig(
+    updates=12, batch_tokens=400, learning_rate=5e-3, warmup=2, validate_every=3, precision="fp32", dropout=0.0
+)
+OBJECTIVE = ObjectiveConfig(word=0, label=0, reference_share=1, states=1.0)
+ATTENTION = replace(OBJECTIVE, states=0.0, attention=1.0)
+WIDE = replace(toy.MICRO, d_model=48, encoder_layers=3, decoder_layers=2)
+
+
+def data(tokenizer):
+    sources, targets = toy.pairs(150)
+    encoded = Ragged.of(tokenizer.target.encode(targets))
+    source = Ragged.of(tokenizer.source.encode(sources))
+    return TrainingSet(source, Side(encoded, encoded.lengths > 1), None, tokenizer.pad, 1.0, 64)
+
+
+def flat(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize(
+    ("shape", "objective"),
+    [
+        (toy.MICRO, OBJECTIVE),
+        (WIDE, OBJECTIVE),
+        (WIDE, ATTENTION),
+        (replace(WIDE, heads=4), ATTENTION),
+        (WIDE, replace(ATTENTION, attention_heads="same")),
+    ],
+)
+def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
+    teacher = new_model(shape, shared_tokenizer, 0.3, 7)
+    before = flat(teacher)
+    config = replace(CONFIG, updates=60)
+    stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), config, objective, 1, teacher)
+    rows = data(shared_tokenizer)
+    batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
+
+    def distance():
+        states = stepper.guide.watched()
+        with torch.no_grad():
+            there = batch.to(stepper.device)
+            decoder_rows(stepper.model, there, states=states)
+            return float(stepper.guide.loss(there, states)) / len(targets.ids)
+
+    begin, learnt = distance(), [p.detach().clone() for p in stepper.guide.learnt.values()]
+    for number in range(1, 61):
+        stepper.update(number, batch, targets)
+    assert distance() < 0.5 * begin
+    assert torch.equal(flat(teacher).cpu(), before.cpu())
+    assert not any(torch.equal(a, b.detach()) for a, b in zip(learnt, stepper.guide.learnt.values(), strict=True))
+
+
+@pytest.mark.parametrize("heads", ["learnt", "same"])
+def test_a_model_is_not_far_from_itself(shared_tokenizer, heads):
+    """Where heads are compared one by one, or the mixture is the identity."""
+    objective = replace(OBJECTIVE, attention=1.0, attention_heads=heads)
+    models = [new_model(WIDE, shared_tokenizer, 0.0, 7) for _ in range(2)]
+    stepper = Stepper(models[0], CONFIG, objective, 1, models[1])
+    for name, mixture in stepper.guide.learnt.items():
+        if "mixture" in name:
+            mixture.data.copy_(torch.eye(len(mixture)))
+    rows = data(shared_tokenizer)
+    batch = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])[0].to(stepper.device)
+    states = stepper.guide.watched()
+    with torch.no_grad():
+        decoder_rows(stepper.model, batch, states=states)
+        distance = float(stepper.guide.loss(batch, states))
+    assert distance == pytest.approx(0, abs=1e-3)
+
+
+def test_a_teacher_is_needed(shared_tokenizer):
+    for objective in (OBJECTIVE, ATTENTION):
+        with pytest.raises(ValueError, match="need a teacher"):
+            Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1)
+
+
+def test_other_heads_cannot_be_compared_one_by_one(shared_tokenizer):
+    teacher = new_model(replace(WIDE, heads=4), shared_tokenizer, 0.0, 7)
+    objective = replace(ATTENTION, attention_heads="same")
+    with pytest.raises(UserError, match="4 heads and the student 2: set it to learnt"):
+        Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
+
+
+@pytest.mark.parametrize("heads", ["learnt", "same"])
+def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
+    states = 1.0 if heads == "learnt" else 0.0  # nothing is learnt beside the student then
+    objective = replace(ATTENTION, label=1.0, states=states, attention_heads=heads)
+
+    def job(config=CONFIG):
+        return Job("toy", data(shared_tokenizer), config, objective, 1, new_model(WIDE, shared_tokenizer, 0.0, 7))
+
+    def model():
+        return new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
+
+    def improving(begin=0):
+        calls = iter(range(begin, 100))
+        return lambda _: {"bleu": float(next(calls)), "chrf": 0.0}
+
+    class Cut(Exception):
+        pass
+
+    def cut():
+        score = improving()
+
+        def validate(network):
+            found = score(network)
+            if found["bleu"] == 2.0:
+                raise Cut
+            return found
+
+        return validate
+
+    whole, _ = train(model(), job(), improving(), tmp_path / "whole")
+    with pytest.raises(Cut):
+        train(model(), job(), cut(), tmp_path / "cut")
+    again, result = train(model(), job(), improving(2), tmp_path / "cut")
+    assert result["updates"] == 12
+    assert torch.equal(flat(whole), flat(again))
+
+
+def test_its_weight_is_the_same_beside_r_drop(shared_tokenizer):
+    """Without dropout two passes say the same: what R-Drop averages changes nothing, nor may it halve the distance."""
+    rows = data(shared_tokenizer)
+    batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
+    weights = []
+    for share in (0.0, 1.0):
+        objective = replace(OBJECTIVE, label=1.0, consistency=share)
+        teacher = new_model(WIDE, shared_tokenizer, 0.0, 7)
+        stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
+        stepper.update(1, batch, targets)
+        weights.append(stepper.guide.adam.state[stepper.guide.learnt["projection.0"]]["exp_avg"])
+    torch.testing.assert_close(*weights)

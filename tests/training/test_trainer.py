@@ -1,0 +1,256 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import toy
+
+from distilmt.config import ObjectiveConfig, TrainingConfig
+from distilmt.models.presets import new_model
+from distilmt.training import trainer
+from distilmt.training.batching import Ragged, Side, TrainingSet
+from distilmt.training.trainer import Job, train
+from distilmt.utils.errors import UserError
+
+CONFIG = TrainingConfig(
+    updates=20, batch_tokens=400, learning_rate=5e-3, warmup=4, validate_every=5, precision="fp32", average_decay=0.9
+)
+REFERENCES = ObjectiveConfig(word=0, label=1, reference_share=1)
+
+
+def job(tokenizer, config=CONFIG, count=120, seed=1):
+    sources, targets = toy.pairs(count)
+    encoded = Ragged.of(tokenizer.target.encode(targets))
+    source = Ragged.of(tokenizer.source.encode(sources))
+    side = Side(encoded, encoded.lengths > 1)
+    data = TrainingSet(source, side, None, tokenizer.pad, 1.0, 64)
+    return Job("toy", data, config, REFERENCES, seed)
+
+
+def model(tokenizer, seed=1):
+    return new_model(toy.MICRO, tokenizer, 0.1, seed)
+
+
+def improving(calls=0):
+    """A validation whose score always rises; it was called so many times before."""
+    calls = iter(range(calls, 10_000))
+    return lambda _: {"bleu": float(next(calls)), "chrf": 0.0}
+
+
+def weights(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def test_loss_goes_down(tmp_path, shared_tokenizer):
+    config = TrainingConfig(
+        updates=120, batch_tokens=800, learning_rate=8e-3, warmup=10, validate_every=20, precision="fp32", dropout=0.0
+    )
+    _, result = train(model(shared_tokenizer), job(shared_tokenizer, config, 500), improving(), tmp_path)
+    losses = [line["train_loss"] for line in result["log"]]
+    assert losses[0] > 4 and losses[-1] < 0.6 * losses[0]
+    assert losses == sorted(losses, reverse=True)
+    assert [line["update"] for line in result["log"]] == [20, 40, 60, 80, 100, 120]
+    assert all(line["tokens_per_second"] > 0 and line["learning_rate"] > 0 for line in result["log"])
+    assert result["updates"] == result["best_update"] == 120
+
+
+def test_same_seed_same_weights(tmp_path, shared_tokenizer):
+    found = [
+        weights(train(model(shared_tokenizer), job(shared_tokenizer, seed=seed), improving(), tmp_path / name)[0])
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a training."""
+
+
+@pytest.mark.parametrize("after", [1, 11, 19])
+def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, after, monkeypatch):
+    """Dropout, data order over several epochs, Adam and the average all go on as if nothing had been."""
+    straight, whole = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
+    config = TrainingConfig(**vars(CONFIG) | {"save_seconds": 0.0})
+    update = trainer._Run.update
+
+    def interrupted(self, *part):
+        update(self, *part)
+        if self.state.update == after:
+            raise Interruption
+
+    monkeypatch.setattr(trainer._Run, "update", interrupted)
+    with pytest.raises(Interruption):
+        train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path / "cut")
+    monkeypatch.setattr(trainer._Run, "update", update)
+    # Fresh weights of another seed: everything must come from the checkpoint.
+    network = model(shared_tokenizer, 9)
+    resumed, result = train(network, job(shared_tokenizer, config), improving(after // 5), tmp_path / "cut")
+    assert torch.equal(weights(straight), weights(resumed))
+    assert (result["updates"], result["best_update"]) == (whole["updates"], whole["best_update"])
+    assert [line["update"] for line in result["log"]] == [5, 10, 15, 20]
+
+
+_PROGRAM = """
+    import os, signal, sys
+    sys.path.insert(0, {tests!r})
+    import torch
+    from pathlib import Path
+    from distilmt.data import tokenizer
+    from test_trainer import CONFIG, TrainingConfig, improving, job, loop, model
+    pieces = tokenizer.load(Path({pieces!r}))
+    update = loop._Run.update
+    def killed(self, *part):
+        update(self, *part)
+        if self.state.update == 11:
+            os.kill(os.getpid(), signal.SIGKILL)
+    loop._Run.update = killed
+    config = TrainingConfig(**vars(CONFIG) | {{"save_seconds": 0.0}})
+    loop.train(model(pieces), job(pieces, config), improving(), Path({directory!r}))
+"""
+
+
+def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
+    here = Path(__file__).parent
+    program = textwrap.dedent(_PROGRAM).format(
+        tests=str(here), pieces=str(shared_tokenizer.directory), directory=str(tmp_path / "cut")
+    )
+    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
+    assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
+    assert (tmp_path / "cut" / trainer.CHECKPOINT).exists()
+    straight, _ = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
+    resumed, result = train(model(shared_tokenizer, 9), job(shared_tokenizer), improving(2), tmp_path / "cut")
+    assert result["updates"] == 20
+    assert torch.equal(weights(straight), weights(resumed))
+
+
+def test_best_checkpoint_is_kept(tmp_path, shared_tokenizer):
+    seen = []
+
+    def validate(network):
+        seen.append(weights(network).clone())
+        return {"bleu": [1.0, 7.0, 7.0, 2.0][len(seen) - 1], "chrf": 0.0}
+
+    best, result = train(model(shared_tokenizer), job(shared_tokenizer), validate, tmp_path)
+    assert torch.equal(weights(best), seen[1])
+    assert not torch.equal(seen[1], seen[3])
+    assert (result["best_update"], result["best_score"]) == (10, 7.0)
+
+
+def test_metric_can_be_chrf(tmp_path, shared_tokenizer):
+    scores = iter([(9.0, 1.0), (1.0, 9.0), (1.0, 2.0), (1.0, 3.0)])
+    config = TrainingConfig(**vars(CONFIG) | {"metric": "chrf"})
+    _, result = train(
+        model(shared_tokenizer),
+        job(shared_tokenizer, config),
+        lambda _: dict(zip(("bleu", "chrf"), next(scores), strict=True)),
+        tmp_path,
+    )
+    assert (result["best_update"], result["best_score"]) == (10, 9.0)
+
+
+@pytest.mark.parametrize(("patience", "updates"), [(2, 20), (3, 25), (0, 40)])
+def test_stops_when_nothing_gets_better(tmp_path, shared_tokenizer, patience, updates):
+    config = TrainingConfig(**vars(CONFIG) | {"updates": 40, "patience": patience})
+    scores = iter([1.0, 3.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0])
+    _, result = train(
+        model(shared_tokenizer), job(shared_tokenizer, config), lambda _: {"bleu": next(scores), "chrf": 0.0}, tmp_path
+    )
+    assert (result["updates"], result["best_update"]) == (updates, 10)
+    # Stopped is stopped: the next call does not train on.
+    _, again = train(
+        model(shared_tokenizer), job(shared_tokenizer, config), lambda _: {"bleu": 0.0, "chrf": 0.0}, tmp_path
+    )
+    assert again["updates"] == updates
+
+
+def test_word_labels_of_a_teacher_are_learnt(tmp_path, shared_tokenizer):
+    """Trained on nothing but the teacher's words, the student's loss against them falls."""
+    import numpy as np
+
+    config = TrainingConfig(**vars(CONFIG) | {"updates": 60, "validate_every": 20, "dropout": 0.0})
+    made = job(shared_tokenizer, config)
+    side = made.data.reference
+    side.top_ids = np.stack([side.tokens.flat, (side.tokens.flat + 1) % shared_tokenizer.pad], 1).astype(np.uint16)
+    side.top_logprobs = np.log(np.array([[0.7, 0.2]])).repeat(len(side.tokens.flat), 0).astype(np.float16)
+    made.objective = ObjectiveConfig(word=1.0, label=0.0, reference_share=1.0)
+    _, result = train(model(shared_tokenizer), made, improving(), tmp_path)
+    losses = [line["word_loss"] for line in result["log"]]
+    assert losses[-1] < 0.6 * losses[0] and losses[-1] > 0
+
+
+def test_nothing_to_train_on_is_told(tmp_path, shared_tokenizer):
+    made = job(shared_tokenizer)
+    made.data.reference.usable[:] = False
+    with pytest.raises(UserError, match="no sentence"):
+        train(model(shared_tokenizer), made, improving(), tmp_path)
+
+
+def test_clear_removes_checkpoints_and_nothing_else(tmp_path, shared_tokenizer):
+    train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path)
+    (tmp_path / "model.safetensors").write_text("kept")
+    trainer.clear(tmp_path)
+    trainer.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_schedule_ends_in_time(tmp_path, shared_tokenizer):
+    config = replace(CONFIG, updates=100_000, seconds=2.0, validate_every=100_000)
+    _, result = train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
+    assert 1 <= result["updates"] < 100_000
+    assert 2.0 <= result["train_seconds"] < 4.0
+    assert result["log"][-1]["learning_rate"] <= 0.011 * config.learning_rate
+
+
+def test_torch_keeps_its_threads_after_a_validation(tmp_path, shared_tokenizer):
+    """CTranslate2 may set OpenMP's threads for whoever calls it; training went on with one thread after it was used."""
+    seen = []
+
+    def validate(network):
+        seen.append(torch.get_num_threads())
+        torch.set_num_threads(1)
+        return {"bleu": 0.0, "chrf": 0.0}
+
+    before = torch.get_num_threads()
+    config = replace(CONFIG, updates=6, validate_every=2, threads=2)
+    train(model(shared_tokenizer), job(shared_tokenizer, config), validate, tmp_path)
+    torch.set_num_threads(before)
+    assert seen == [2, 2, 2]
+
+
+def test_who_goes_on_does_so_with_the_threads_of_the_checkpoint(tmp_path, shared_tokenizer, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    seen: list[int] = []
+    monkeypatch.setattr("distilmt.training.train_step.training_threads", lambda _: 2)
+    monkeypatch.setattr("distilmt.training.train_step.use_threads", seen.append)
+    monkeypatch.setattr("distilmt.training.train_step.pick_device", lambda: torch.device("cpu"))
+    train(model(shared_tokenizer), job(shared_tokenizer, replace(CONFIG, updates=2)), improving(), tmp_path)
+    monkeypatch.setattr("distilmt.training.train_step.training_threads", lambda _: 1)
+    config = replace(CONFIG, updates=4, validate_every=4)
+    train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
+    assert seen == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
+def test_a_training_that_diverges_stops_and_keeps_nothing(tmp_path, shared_tokenizer, name):
+    config = replace(CONFIG, learning_rate=1e30, updates=40, warmup=0, save_seconds=0.0)
+    task = replace(job(shared_tokenizer, config), name=name)
+    with pytest.raises(UserError, match=rf"{name}: the .* is not finite at update \d+: lower {name}.training.learning"):
+        train(model(shared_tokenizer), task, improving(), tmp_path)
+    assert not (tmp_path / trainer.BEST).exists()
+    if (tmp_path / trainer.CHECKPOINT).exists():
+        tensors = trainer._read_checkpoint(tmp_path / trainer.CHECKPOINT)[1]
+        assert all(torch.isfinite(torch.from_numpy(t)).all() for t in tensors.values())
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path, shared_tokenizer):
+    (tmp_path / trainer.CHECKPOINT).write_bytes(b"\xff" * 100)
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors is damaged: delete it"):
+        train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path)

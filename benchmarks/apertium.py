@@ -62,7 +62,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     use_cores(0, len(os.sched_getaffinity(0)))
-    test = prepare.load(given.run_dir / "corpus", "test")
+    test = prepare.load_split(given.run_dir / "corpus", "test")
     texts, references = test["source"].to_pylist(), test["target"].to_pylist()
     command = read_json(given.run_dir / "teacher" / "teacher.json")["command"]
     model = given.run_dir / "exports" / "student-int8"

@@ -24,13 +24,13 @@ from turns import middle, write
 
 from distilmt.config import ComputeType
 from distilmt.data import prepare, tokenizer
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.data.sentence_splitter import sentences
-from distilmt.export.card import Card
+from distilmt.export.card import ModelCard
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.ctranslate2 import export
 from distilmt.export.onnx import export_onnx
-from distilmt.export.quantize import quantise_weights
+from distilmt.export.quantize import quantize_weights
 from distilmt.export.web import export_web
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
@@ -51,13 +51,13 @@ def exported(root: Path, place: Path) -> None:
     """The student in every form that is compared."""
     model, pieces = load_marian(root / "student"), tokenizer.load(root / "tokenizer")
     corpus = read_json(root / "corpus" / "step.json")["settings"]
-    card = Card(corpus["source"], corpus["target"], parameters=parameter_count(model))
+    card = ModelCard(corpus["source"], corpus["target"], parameters=parameter_count(model))
     for compute_type in TYPES:
         export(model, pieces, place / compute_type, compute_type)
     export_onnx(model, pieces, place / "onnx", card)
     for graph in ("encoder_model", "decoder_model_merged"):
         path = place / "onnx" / "onnx" / f"{graph}.onnx"
-        quantise_weights(path, path)
+        quantize_weights(path, path)
     export_web(model, pieces, place / "page", card)
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--chromium", default=shutil.which("chromium") or "chromium")
     given = parser.parse_args()
-    test = map(normalise, prepare.load(given.run_dir / "corpus", "test")["source"].to_pylist())
+    test = map(normalize, prepare.load_split(given.run_dir / "corpus", "test")["source"].to_pylist())
     texts = [text for text in dict.fromkeys(test) if text and sentences(text) == [text]][: given.sentences]
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)

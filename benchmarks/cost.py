@@ -34,7 +34,7 @@ from distilmt.config import (
 from distilmt.pipeline import runner
 from distilmt.planning import corpus_statistics as texts
 from distilmt.planning import predict
-from distilmt.planning.calibration import Rates
+from distilmt.planning.calibration import CostRates
 from distilmt.planning.table import error
 from distilmt.recipes import cost
 from distilmt.report.format import count, operations, signed, size
@@ -59,7 +59,7 @@ def base(work: Path) -> RunConfig:
     )
 
 
-def longer(config: RunConfig, rates: Rates, times: float) -> RunConfig:
+def longer(config: RunConfig, rates: CostRates, times: float) -> RunConfig:
     """The same for so many times the updates and sentences of the longest short run."""
     seen = [o for o in rates.observations if o["kind"] == "training"]
 
@@ -102,7 +102,7 @@ def done(config: RunConfig) -> float:
 
 def compared(config: RunConfig, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What was predicted beside what was measured, step by step."""
-    real = {row["name"]: row for row in predict.measured(config, texts.read(config))}
+    real = {row["name"]: row for row in predict.measured_costs(config, texts.read(config))}
     rows = []
     for guess in before:
         if guess["name"] in real and guess["seconds"] is not None:
@@ -131,7 +131,7 @@ def total(rows: list[dict[str, Any]]) -> tuple[float, float]:
     return tuple(sum(row[key]["seconds"] for row in rows) for key in ("predicted", "measured"))  # type: ignore[return-value]
 
 
-def growth(config: RunConfig, rates: Rates) -> str:
+def growth(config: RunConfig, rates: CostRates) -> str:
     """By how much every step's time grows when one thing is doubled, by the fitted rates."""
     found = predict.growth(config, texts.read(config), rates)
     steps = list(next(iter(found.values())))
@@ -141,7 +141,7 @@ def growth(config: RunConfig, rates: Rates) -> str:
     return "\n".join(lines)
 
 
-def fitted(rates: Rates) -> str:
+def fitted(rates: CostRates) -> str:
     """The rates themselves."""
     lines = ["| kind | of | seconds for one |", "|---|---|---:|"]
     for kind, drivers in rates.seconds.items():
@@ -164,10 +164,10 @@ def main() -> None:
 
 def measure(work: Path, given: argparse.Namespace) -> None:
     start = base(work)
-    rates = cost.fit(start, texts.read(start), given.minutes)
+    rates = cost.calibrate(start, texts.read(start), given.minutes)
     same = longer(start, rates, given.times)
     runs = {"the same shapes": same, "other shapes": other(longer(start, rates, given.times / 4), work)}
-    before = {name: predict.predicted(config, texts.read(config), rates) for name, config in runs.items()}
+    before = {name: predict.predicted_costs(config, texts.read(config), rates) for name, config in runs.items()}
     longest: dict[str, float] = {}
     for o in rates.observations:
         longest[o["step"]] = max(longest.get(o["step"], 0.0), o["seconds"])

@@ -24,7 +24,7 @@ from distilmt.config import RunConfig
 from distilmt.config.loading import load_comparison
 from distilmt.data import prepare
 from distilmt.evaluation import quality, speed
-from distilmt.recipes.compress_steps import export, scored
+from distilmt.recipes.compress_steps import export_variant, score_export
 
 CONFIG = Path(__file__).with_name("curve.yaml")
 TYPE, BEAMS = "int8_float16", (4, 1)
@@ -60,21 +60,23 @@ def exported(run: RunConfig, model: Path, compute_type: Any, place: Path) -> Pat
     path = place / "model"
     if not (path / "model.bin").exists():
         path.mkdir(parents=True, exist_ok=True)
-        export(run, model, Variant(model.name, compute_type), path)
+        export_variant(run, model, Variant(model.name, compute_type), path)
     return path
 
 
 def measured(run: RunConfig, system: System, teacher: System) -> dict[str, Any]:
     """Scores on both sets, by seed, and how they differ from the teacher's on the test set."""
     found: dict[str, Any] = {"bytes": speed.file_bytes(system.exports[0]), "seeds": []}
-    references = prepare.load(Path(run.run_dir) / "corpus", "test")["target"].to_pylist()
-    said = scored(run, teacher.exports[0], "test", teacher.beam_size)["translations"]
+    references = prepare.load_split(Path(run.run_dir) / "corpus", "test")["target"].to_pylist()
+    said = score_export(run, teacher.exports[0], "test", teacher.beam_size)["translations"]
     for path in system.exports:
-        valid, test = (scored(run, path, part, system.beam_size) for part in ("valid", "test"))
+        valid, test = (score_export(run, path, part, system.beam_size) for part in ("valid", "test"))
         row = {"validation": valid["scores"]["bleu"], "bleu": test["scores"]["bleu"], "chrf": test["scores"]["chrf"]}
         if system is not teacher:
             texts = ("system", test["translations"]), ("teacher", said)
-            against = quality.compare(*texts, references, run.corpus.target, run.evaluation.bootstrap, run.seed)
+            against = quality.paired_bootstrap(
+                *texts, references, run.corpus.target, run.evaluation.bootstrap, run.seed
+            )
             row["p"] = next(float(pair["p_value"]) for pair in against if pair["metric"] == "bleu")
         found["seeds"].append(row)
         print(system.label, row, file=sys.stderr, flush=True)
@@ -112,7 +114,7 @@ def main() -> None:
     run = load_comparison([str(CONFIG), "--run_dir", given.run_dir]).run
     every = systems(run, Path("runs") / "benchmarks" / "curve")
     found = {system.label: measured(run, system, every[0]) for system in every}
-    test = prepare.load(Path(run.run_dir) / "corpus", "test")["source"].to_pylist()[: given.sentences]
+    test = prepare.load_split(Path(run.run_dir) / "corpus", "test")["source"].to_pylist()[: given.sentences]
     paths, beams = {s.label: s.exports[0] for s in every}, {s.label: s.beam_size for s in every}
     for name, timed in speed.measure_interleaved(paths, test, beams, rounds=given.rounds).items():
         found[name]["speed"] = timed

@@ -21,7 +21,7 @@ from turns import HERE, Results, environment, table, write
 
 from distilmt.config import ComputeType
 from distilmt.data import prepare, tokenizer
-from distilmt.export.card import Card
+from distilmt.export.card import ModelCard
 from distilmt.export.ctranslate2 import export
 from distilmt.export.marian import export_marian
 from distilmt.models.checkpoint import load_marian
@@ -40,7 +40,7 @@ def exported(root: Path, place: Path) -> dict[str, Path]:
     model, pieces = load_marian(root / "student"), tokenizer.load(root / "tokenizer")
     for compute_type in TYPES:
         export(model, pieces, place / compute_type, compute_type)
-    export_marian(model, pieces, place / "marian", Card("", ""))
+    export_marian(model, pieces, place / "marian", ModelCard("", ""))
     ours = {f"CTranslate2, {compute_type}": place / compute_type for compute_type in TYPES}
     return ours | {"Marian, float32": place / "marian"}
 
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    test = prepare.load(given.run_dir / "corpus", "test")["source"].to_pylist()[: given.sentences]
+    test = prepare.load_split(given.run_dir / "corpus", "test")["source"].to_pylist()[: given.sentences]
     parts, data = [], dict[str, Any]()
     with tempfile.TemporaryDirectory() as directory:
         paths, file = exported(given.run_dir, Path(directory)), Path(directory) / "sentences.txt"

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
-from distilmt.data.cleaning import normalise
-from distilmt.documents import Attentive, Translate, inline, translate_document
-from distilmt.documents.segments import Mark, Unit, text_of
-from distilmt.documents.tag_alignment import Span, attended, find
+from distilmt.data.cleaning import normalize
+from distilmt.documents import Translate, TranslateWithAttention, inline, translate_document
+from distilmt.documents.segments import InlineTag, Segment, text_of
+from distilmt.documents.tag_alignment import Span, align_by_attention, find_span
 from distilmt.inference.translator import Translator
 
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
@@ -34,17 +34,17 @@ class Counting:
     """Counts, sentence by sentence that has tags inside, which way it took. It stands before `inline._whole`."""
 
     def __init__(self) -> None:
-        self.how: list[tuple[Mark, str]] = []
-        self._whole = inline._whole
-        inline._whole = self.whole
+        self.how: list[tuple[InlineTag, str]] = []
+        self._whole = inline._translate_whole
+        inline._translate_whole = self.whole
 
-    def whole(self, parts: Unit, strict: bool) -> Generator[Any, Any, Unit | None]:
+    def whole(self, parts: Segment, strict: bool) -> Generator[Any, Any, Segment | None]:
         job, answers, asked = self._whole(parts, strict), None, False
         while True:
             try:
                 ask = job.send(answers)
             except StopIteration as stop:
-                tag = next((p for p in parts if isinstance(p, Mark) and p.kind in ("open", "close")), None)
+                tag = next((p for p in parts if isinstance(p, InlineTag) and p.kind in ("open", "close")), None)
                 if tag is not None:
                     whole = stop.value is not None
                     self.how.append((tag, ("attended" if asked else "found") if whole else FAILED[asked]))
@@ -52,15 +52,15 @@ class Counting:
             asked = asked or isinstance(ask, tuple)
             answers = yield ask
 
-    def taken(self) -> list[tuple[Mark, str]]:
+    def taken(self) -> list[tuple[InlineTag, str]]:
         """The first tag of each sentence, and the sentence's way."""
         how, self.how = self.how, []
         return how
 
 
-def tagged(text: str, span: Span) -> Unit:
+def tagged(text: str, span: Span) -> Segment:
     a, b = span
-    return [p for p in (text[:a], Mark("open", "<b>"), text[a:b], Mark("close", "</b>"), text[b:]) if p != ""]
+    return [p for p in (text[:a], InlineTag("open", "<b>"), text[a:b], InlineTag("close", "</b>"), text[b:]) if p != ""]
 
 
 def spans(texts: list[str], seed: int) -> list[Span]:
@@ -83,7 +83,7 @@ def marked(texts: list[str], places: list[Span], translate: Translate, counting:
     """The texts with a tag pair each, translated, without their tags; which way each took; and how long it took."""
     units = [tagged(*pair) for pair in zip(texts, places, strict=True)]
     begin = time.perf_counter()
-    made = inline.translate_units(units, translate)
+    made = inline.translate_segments(units, translate)
     seconds = time.perf_counter() - begin
     pages = [text_of(unit) for unit in made]
     assert all(re.findall("<.*?>", page) == ["<b>", "</b>"] for page in pages)
@@ -101,9 +101,9 @@ def agreement(texts: list[str], places: list[Span], translator: Translator) -> s
     told = translator.attention(texts, whole)
     found: dict[int, list[tuple[bool, float]]] = {}
     for text, (a, b), said, alone, words in zip(texts, places, whole, own, told, strict=True):
-        wanted = find(alone, text[a:b], said, a / len(text))
+        wanted = find_span(alone, text[a:b], said, a / len(text))
         if wanted is not None:
-            got = attended(words, (a, b), text[a:b], said) or (0, 0)
+            got = align_by_attention(words, (a, b), text[a:b], said) or (0, 0)
             one, other = (
                 {i for i, m in enumerate(WORD.finditer(said)) if m.start() < y and m.end() > x}
                 for x, y in (wanted, got)
@@ -121,7 +121,7 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
     beam = translator.beam_size
     test = pq.read_table(chosen.corpus / "test.parquet").to_pydict()
     both = zip(test["source"], test["target"], strict=True)
-    pairs = [(normalise(s), normalise(r)) for s, r in both if WORD.search(s)][: chosen.sentences]
+    pairs = [(normalize(s), normalize(r)) for s, r in both if WORD.search(s)][: chosen.sentences]
     texts, references = map(list, zip(*pairs, strict=True))
     places = spans(texts, chosen.seed)
 
@@ -130,7 +130,9 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
 
     arms = {
         "found, or in parts": marked(texts, places, translate, counting),
-        "found, by attention, or in parts": marked(texts, places, Attentive(translate, translator.attention), counting),
+        "found, by attention, or in parts": marked(
+            texts, places, TranslateWithAttention(translate, translator.attention), counting
+        ),
     }
     before, after = arms.values()
     rows = ["|  | found | by attention | in parts | BLEU | chrF | seconds |", "|---|---:|---:|---:|---:|---:|---:|"]
@@ -155,7 +157,7 @@ def counted(files: list[Path], translator: Translator, counting: Counting) -> tu
     head = ["document", "sentences with tags inside", "found", "by attention", "in parts: no place", "code got lost"]
     rows = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
     for file in files:
-        translate = Attentive(lambda texts: translator.translate(texts, beam), translator.attention)
+        translate = TranslateWithAttention(lambda texts: translator.translate(texts, beam), translator.attention)
         translate_document(file.read_bytes(), file.name, translate)
         how = Counter(way for _, way in counting.taken())
         data[file.name] = how

@@ -13,9 +13,9 @@ from workload import SMALL, add_model
 
 from distilmt.config import LabelConfig
 from distilmt.data.tokenizer import Tokenizer, load
-from distilmt.labels.ensemble import DECODE_TOKENS, LabelJob
+from distilmt.labels.ensemble import DECODE_TOKENS, LabelingTask
 from distilmt.labels.store import LabelStore
-from distilmt.labels.writer import label
+from distilmt.labels.writer import write_label_store
 from distilmt.utils.hardware import cores
 
 SENTENCES = 6000
@@ -29,7 +29,7 @@ def main(work: Path, rounds: int, command: str) -> None:
     sentences = _sentences(work, SENTENCES)
     found: Results = {"CTranslate2": [], "labels, hypotheses": []}
     config = LabelConfig(top_k=0, score_on="reference")
-    job = LabelJob(teacher, tokenizer, config, "en", "de", wants_words=False)
+    job = LabelingTask(teacher, tokenizer, config, "en", "de", needs_top_k=False)
     store = work / "labels"
     for number in range(rounds + 1):
         for file in store.glob("*.*"):  # the exported teacher, a directory, stays
@@ -61,10 +61,10 @@ def _sentences(work: Path, count: int) -> pa.Table:
     return pa.table({"id": [str(i) for i in range(len(texts[0]))], "source": texts[0], "target": texts[1]})
 
 
-def _label(sentences: pa.Table, job: LabelJob, store: Path) -> dict[str, float]:
+def _label(sentences: pa.Table, job: LabelingTask, store: Path) -> dict[str, float]:
     begin = time.perf_counter()
     size = job.config.shard_size
-    label((sentences.slice(i, size) for i in range(0, SENTENCES, size)), SENTENCES, job, store)
+    write_label_store((sentences.slice(i, size) for i in range(0, SENTENCES, size)), SENTENCES, job, store)
     seconds = time.perf_counter() - begin
     tokens = sum(len(h[0]["tokens"]) for h in LabelStore(store).column("hypotheses"))
     return {"tokens_per_second": tokens / seconds, "seconds": seconds, "tokens": tokens}
@@ -72,7 +72,7 @@ def _label(sentences: pa.Table, job: LabelJob, store: Path) -> dict[str, float]:
 
 def _raw(model: Path, work: Path, config: LabelConfig) -> dict[str, float]:
     """CTranslate2's own `translate_batch` on pieces that are ready: nothing is written or decoded."""
-    pieces = load(work / "tokenizer").source.pieces
+    pieces = load(work / "tokenizer").source.tokens
     sources = [[pieces[i] for i in row] for row in sequences(str(work), "train", "source")[:SENTENCES]]
     translator = ctranslate2.Translator(str(model), inter_threads=cores(), intra_threads=1)
     begin = time.perf_counter()

@@ -28,7 +28,7 @@ from workload import BIG, SMALL, add_model, pairs_of, prepare
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.losses.distillation import LossSettings, chunked_loss
 from distilmt.models.device import use_threads
-from distilmt.models.marian_forward import decoder_rows, words
+from distilmt.models.marian_forward import decoder_rows, vocabulary_size
 from distilmt.training.train_step import Stepper
 
 WARM, UPDATES = 10, 60
@@ -51,7 +51,7 @@ def phases(spec: Spec) -> tuple[dict[str, float], float]:
         hidden = decoder_rows(stepper.model, batch, stepper.dropout)
         marks.append(time.perf_counter())
         weight = stepper.model.lm_head.weight
-        loss, _ = chunked_loss(hidden, weight, None, targets, settings, vocabulary=words(stepper.model))
+        loss, _ = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary_size(stepper.model))
         marks.append(time.perf_counter())
         loss.backward()
         marks.append(time.perf_counter())
@@ -95,7 +95,7 @@ def main() -> None:
     for name, shape in (("3+3, d=256", SMALL), ("6+6, d=512", BIG)):
         add_model(work, "model", shape, tokenizer)
         found, tokens = phases(Spec(str(work), bf16=True))
-        total, products = sum(found.values()), roofline(shape, round(tokens), len(tokenizer.target.pieces))
+        total, products = sum(found.values()), roofline(shape, round(tokens), len(tokenizer.target.tokens))
         data[name] = found | {"tokens": tokens, "matrix products": products}
         cells = [*(f"{found[phase]:.0f}" for phase in PHASES), f"{total:.0f}", f"{1000 * tokens / total:,.0f}"]
         lines.append(f"| {name} | {' | '.join(cells)} | {products:.0f} ({1000 * tokens / products:,.0f} tokens/s) |")

@@ -28,7 +28,7 @@ from distilmt.config.commands import PlanConfig
 from distilmt.config.loading import load_comparison
 from distilmt.data import prepare
 from distilmt.pipeline import runner
-from distilmt.planning.recommendation import METRICS, Point, Question, Rates, answer
+from distilmt.planning.recommendation import METRICS, LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
 from distilmt.recipes import plan
 
 CONFIG = Path(__file__).with_name("curve.yaml")
@@ -38,29 +38,35 @@ DIGITS = {"bleu": 2, "chrf": 2, "cross_entropy": 3}
 
 def trained(
     run: RunConfig, sizes: Sequence[int], asked: Sequence[int], seeds: Sequence[int], updates: int
-) -> list[Point]:
+) -> list[LearningCurvePoint]:
     """The students of the plan but for those of half the updates, and those of the sizes it is asked about."""
-    wanted = [*plan.arms(seeds, run, sizes, updates), *plan.arms(seeds, run, asked, updates)]
+    wanted = [*plan.subset_trials(seeds, run, sizes, updates), *plan.subset_trials(seeds, run, asked, updates)]
     points = []
     for arm in (arm for arm in wanted if arm.share == 1):
-        plan.label(run, arm.size)
-        plan.train(arm)
-        points.append(plan.point(arm))
+        plan.label_subset(run, arm.size)
+        plan.run_trial(arm)
+        points.append(plan.curve_point(arm))
         print(points[-1], file=sys.stderr, flush=True)
     return points
 
 
-def predicted(points: Sequence[Point], question: Question, rates: Rates, metric: str, size: int) -> list[float]:
+def predicted(
+    points: Sequence[LearningCurvePoint], question: LabelingDecision, rates: LabelingCosts, metric: str, size: int
+) -> list[float]:
     """Best guess and bounds for a size from students of a quarter of the text and less."""
     small = [p for p in points if p.size <= question.total // 4]
     half = replace(question, metric=metric, total=size)
-    lines = answer(small, half, rates)["lines"]
+    lines = recommend(small, half, rates)["lines"]
     line = next(line for line in lines if line["sentences"] == size)
     return line["cross_entropy" if metric == "cross_entropy" else "score"]
 
 
 def judged(
-    points: Sequence[Point], question: Question, rates: Rates, asked: Sequence[int], seeds: Sequence[int]
+    points: Sequence[LearningCurvePoint],
+    question: LabelingDecision,
+    rates: LabelingCosts,
+    asked: Sequence[int],
+    seeds: Sequence[int],
 ) -> list[dict[str, Any]]:
     """A row for every plan, metric and size: what was said, what came, and whether it lies within the bounds."""
     rows = []
@@ -80,7 +86,9 @@ def judged(
     return rows
 
 
-def tables(rows: Sequence[dict[str, Any]], points: Sequence[Point], question: Question) -> list[str]:
+def tables(
+    rows: Sequence[dict[str, Any]], points: Sequence[LearningCurvePoint], question: LabelingDecision
+) -> list[str]:
     heads = ["plan", "metric", "sentences", "predicted [90 %]", "measured, mean (by seed)", "error", "within"]
     lines = [f"| {' | '.join(heads)} |", "|---|---|---:|---|---|---:|---|"]
     for row in rows:
@@ -104,7 +112,9 @@ def tables(rows: Sequence[dict[str, Any]], points: Sequence[Point], question: Qu
     return [f"{question.total:,} training sentences.", "\n".join(lines), "\n".join(measured)]
 
 
-def recommended(points: Sequence[Point], question: Question, rates: Rates, seeds: Sequence[int]) -> str:
+def recommended(
+    points: Sequence[LearningCurvePoint], question: LabelingDecision, rates: LabelingCosts, seeds: Sequence[int]
+) -> str:
     """What each plan would have had labelled, and what the curve through all that was measured says."""
     said = []
     small = [p for p in points if p.size <= question.total // 4]
@@ -113,7 +123,7 @@ def recommended(points: Sequence[Point], question: Question, rates: Rates, seeds
     ]
     for worth in (0.3, 1.0):
         for name, mine in plans:
-            row = answer(mine, replace(question, worth=worth), rates)["recommended"]
+            row = recommend(mine, replace(question, worth=worth), rates)["recommended"]
             low, high = row["interval"]
             said.append(f"{name}, worth {worth:g} BLEU: {row['sentences']:,} [{low:,.0f}, {high:,.0f}]")
     return "Recommended: " + "; ".join(said) + "."
@@ -133,16 +143,16 @@ def main() -> None:
     flags += ["--student.training.threads", "1"]
     run = load_comparison([str(CONFIG), *flags]).run
     for step in ("corpus", "tokenizer", "teacher", "labels"):
-        runner.do(step, run)
-    total = prepare.count(Path(run.run_dir) / "corpus", "train")
+        runner.execute_step(step, run)
+    total = prepare.count_rows(Path(run.run_dir) / "corpus", "train")
     sizes = [total // share for share in SHARES]
     asked = [total // int(part) for part in given.parts.split(",")]
-    batches = plan.trainings(PlanConfig(updates=given.updates), run, sizes)["batches"]
-    rates = Rates(None, 0.0, 0.0, batches)
+    batches = plan.schedule_updates(PlanConfig(updates=given.updates), run, sizes)["batches"]
+    rates = LabelingCosts(None, 0.0, 0.0, batches)
     points = trained(run, sizes, asked, seeds, given.updates)
     if given.train_only:
         return
-    question = Question("bleu", PlanConfig.worth, total, given.updates, given.updates)
+    question = LabelingDecision("bleu", PlanConfig.worth, total, given.updates, given.updates)
     rows = judged(points, question, rates, asked, seeds)
     parts = [*tables(rows, points, question), recommended(points, question, rates, seeds)]
     command = f"python benchmarks/plan.py {' '.join(sys.argv[1:])}"

@@ -20,18 +20,18 @@ from pathlib import Path
 from transformers import MarianMTModel
 
 from distilmt.compression import importance, vocabulary
-from distilmt.compression.importance import Sample
+from distilmt.compression.importance import CalibrationSample
 from distilmt.compression.magnitude import magnitude, storage
-from distilmt.compression.pruning import drop_layers, least, mask_heads, narrow_ffn
+from distilmt.compression.pruning import drop_layers, lowest_heads, mask_heads, narrow_ffn
 from distilmt.data import prepare
 from distilmt.data.tokenizer import EOS, Tokenizer, load
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
-from distilmt.models.initialization import evenly
+from distilmt.models.initialization import spaced_layers
 from distilmt.models.presets import parameter_count
-from distilmt.teachers.forced_decoding import probe
+from distilmt.teachers.forced_decoding import force_decode
 from distilmt.utils.hardware import cores
 from distilmt.utils.machine_info import machine
 
@@ -49,11 +49,11 @@ class Judge:
     def __init__(self, run: Path, language: str) -> None:
         self.language, self.tokenizer = language, load(run / "tokenizer")
         self.train, self.valid = (
-            tuple(prepare.load(run / "corpus", split)[side].to_pylist() for side in ("source", "target"))
+            tuple(prepare.load_split(run / "corpus", split)[side].to_pylist() for side in ("source", "target"))
             for split in ("train", "valid")
         )
         self.on_train, self.on_valid = (
-            Sample(importance.sample(importance.pairs(self.tokenizer, *texts, 128), batches))
+            CalibrationSample(importance.sample(importance.pairs(self.tokenizer, *texts, 128), batches))
             for texts, batches in ((self.train, 4), (self.valid, 2))
         )
 
@@ -82,7 +82,9 @@ def lines(model: MarianMTModel, judge: Judge) -> Iterator[str]:
     heads = importance.taylor_heads(model, judge.on_train)
     count = sum(scores.numel() for scores in heads.values())
     for share in (5, 2):
-        yield judge.line(f"{count // share} of {count} heads masked", mask_heads(model, least(heads, count // share)))
+        yield judge.line(
+            f"{count // share} of {count} heads masked", mask_heads(model, lowest_heads(heads, count // share))
+        )
     for scope in ("model", "matrix"):
         for share in (0.4, 0.6, 0.8):
             sparse = magnitude(model, share, scope)
@@ -93,8 +95,8 @@ def lines(model: MarianMTModel, judge: Judge) -> Iterator[str]:
     for wanted in ((total[0] - 1, total[1]), (total[0], total[1] - 1), (total[0] - 2, total[1] - 3)):
         if min(wanted) < 1:
             continue
-        chosen = importance.choose_layers(model, *wanted, Sample(judge.on_valid.batches[:1]))
-        spaced = [evenly(n, of) for n, of in zip(wanted, total, strict=True)]
+        chosen = importance.choose_layers(model, *wanted, CalibrationSample(judge.on_valid.batches[:1]))
+        spaced = [spaced_layers(n, of) for n, of in zip(wanted, total, strict=True)]
         for name, keep in (("chosen", [chosen.encoder_keep, chosen.decoder_keep]), ("evenly", spaced)):
             yield judge.line(f"layers {keep[0]} and {keep[1]}, {name}", drop_layers(model, *keep))
 
@@ -103,12 +105,12 @@ def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
     whole = judge.translations(model, judge.tokenizer)
     for name, texts in (("training", judge.train), ("validation", judge.valid)):
         for least_often in (1, 5, 20):
-            kept = vocabulary.used(judge.tokenizer, *texts, least_often)
+            kept = vocabulary.used_vocabulary(judge.tokenizer, *texts, least_often)
             with tempfile.TemporaryDirectory() as root:
                 after = vocabulary.prune_tokenizer(judge.tokenizer, kept, Path(root))
                 small = vocabulary.prune_model(model, kept)
                 found = judge.translations(small, after)
-                cut = vocabulary.changed(judge.tokenizer.source, after.source, judge.valid[0])
+                cut = vocabulary.retokenized_share(judge.tokenizer.source, after.source, judge.valid[0])
             same = sum(a == b for a, b in zip(found, whole, strict=True)) / len(whole)
             bleu = score(found, judge.valid[1], judge.language).bleu
             size = f"{len(kept.target):,} | {parameter_count(small):,}"
@@ -117,7 +119,7 @@ def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
 
 def ends(model: MarianMTModel, judge: Judge) -> str:
     """How sure the model is of where sentences end: where it is certain, gradients say nothing."""
-    found = probe(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
+    found = force_decode(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
     at_end = found.ids == EOS
     end, elsewhere = found.nll[at_end].mean(), found.nll[~at_end].mean()
     return f"Cross-entropy on 500 training pairs: {end:.4f} at </s>, {elsewhere:.4f} elsewhere."

@@ -26,8 +26,8 @@ from turns import middle, write
 from distilmt.config import LabelConfig, ModelConfig
 from distilmt.data import prepare as corpora
 from distilmt.data.tokenizer import load
-from distilmt.labels.ensemble import LabelJob
-from distilmt.labels.writer import label
+from distilmt.labels.ensemble import LabelingTask
+from distilmt.labels.writer import write_label_store
 from distilmt.utils.hardware import use_cores
 
 WORK = Path("runs") / "benchmarks" / "ray-throughput"
@@ -103,18 +103,18 @@ def work(half: Half, queue: Any) -> None:
         use_cores(half.first, half.of)
     root = WORK / "ray"
     tokenizer = load(root / "tokenizer")
-    job = LabelJob(root / "teacher", tokenizer, half.config, "en", "de", wants_words=False)
+    job = LabelingTask(root / "teacher", tokenizer, half.config, "en", "de", needs_top_k=False)
     tables = list(shards(root, half))
     from distilmt.utils import progress
 
     clock = Clock()
-    progress.listen(clock)
-    label(iter(tables), sum(t.num_rows for t in tables), job, half.store)
+    progress.set_listener(clock)
+    write_label_store(iter(tables), sum(t.num_rows for t in tables), job, half.store)
     queue.put(clock.times)
 
 
 def shards(root: Path, half: Half) -> Iterator[pa.Table]:
-    whole, size = corpora.load(root / "corpus", "train"), half.config.shard_size
+    whole, size = corpora.load_split(root / "corpus", "train"), half.config.shard_size
     starts = list(range(0, whole.num_rows, size))[half.first :: half.of]
     return (whole.slice(start, size) for start in starts)
 

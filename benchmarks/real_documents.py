@@ -23,7 +23,7 @@ from typing import Any
 from document_texts import READERS
 from turns import write
 
-from distilmt.documents import Attentive, translate_document
+from distilmt.documents import TranslateWithAttention, translate_document
 from distilmt.utils.errors import UserError
 
 MARK = "ж"
@@ -99,7 +99,7 @@ def look_at(path: Path, kind: Kind) -> None:
     data, name = path.read_bytes(), path.name
     kind.files += 1
     begin = time.perf_counter()
-    attentive = Attentive(marked, lambda texts, said: [[] for _ in texts])
+    attentive = TranslateWithAttention(marked, lambda texts, said: [[] for _ in texts])
     try:
         if not _same(data, _through(data, name, list), path):
             kind.different.append(str(path))

@@ -53,7 +53,7 @@ def training(setting: Setting) -> None:
         add_model(setting.work, "model", shape, setting.tokenizer)
         spec = replace(setting.spec, batch_tokens=batch_tokens)
         found = turns(training_arms(spec, own_first=run(Arm("own", "own", spec))), setting.rounds)
-        title = f"{name}, {len(setting.tokenizer.target.pieces)} pieces, batches of {batch_tokens:,} tokens"
+        title = f"{name}, {len(setting.tokenizer.target.tokens)} pieces, batches of {batch_tokens:,} tokens"
         parts += [title, table(found, SPEED, "own", "tokens_per_second")]
         data[title] = found
     write("training", setting.command, parts, data)

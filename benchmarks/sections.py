@@ -21,12 +21,12 @@ from typing import Any
 from scipy.stats import ttest_rel
 from turns import write
 
-from distilmt.classification.study import Row, study
+from distilmt.classification.study import StudyRow, study
 from distilmt.data.readers import apt, debian, debian_sections
-from distilmt.data.readers.debian_sections import Example
+from distilmt.data.readers.debian_sections import LabeledText
 
 
-def found(tsv: Path | None) -> list[Example]:
+def found(tsv: Path | None) -> list[LabeledText]:
     """All labelled texts."""
     if tsv is None:
         return debian_sections.examples(debian.descriptions(apt.fetch(["en"], apt.default_cache())))
@@ -34,18 +34,18 @@ def found(tsv: Path | None) -> list[Example]:
     for part in ("train", "test"):
         with (tsv / f"{part}.tsv").open(encoding="utf-8", newline="") as file:
             rows += list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return [Example(row["label"], row["source"], row["package"], row["text"]) for row in rows]
+    return [LabeledText(row["label"], row["source"], row["package"], row["text"]) for row in rows]
 
 
-def one_split(examples: list[Example], seed: int) -> list[Row]:
+def one_split(examples: list[LabeledText], seed: int) -> list[StudyRow]:
     rows = []
-    for row in study(*debian_sections.split(examples, seed), seed):
+    for row in study(*debian_sections.split_by_source(examples, seed), seed):
         print(seed, row.teacher, row.student, f"{row.scores.accuracy.value:.4f}", file=sys.stderr, flush=True)
         rows.append(row)
     return rows
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[StudyRow]) -> str:
     heads = [
         "teacher",
         "student",
@@ -66,7 +66,7 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def cells(group: list[Row]) -> list[str]:
+def cells(group: list[StudyRow]) -> list[str]:
     """Of a teacher and a student over all splits."""
     scores, without = [row.scores for row in group], [row.without for row in group if row.without]
     accuracy, plain = [100 * s.accuracy.value for s in scores], [100 * s.accuracy.value for s in without]

@@ -33,7 +33,7 @@ from distilmt.classification import study
 from distilmt.classification.network import Mixture, mixture_loss
 from distilmt.classification.targets import softmax
 from distilmt.data.readers import debian_sections
-from distilmt.data.readers.debian_sections import Example
+from distilmt.data.readers.debian_sections import LabeledText
 
 UNITS, EPOCHS, BATCH, ALPHA = 64, 15, 64, 0.3
 
@@ -57,7 +57,7 @@ class Made:
     seconds: float
 
 
-def hashed(train: list[Example], test: list[Example]) -> Data:
+def hashed(train: list[LabeledText], test: list[LabeledText]) -> Data:
     features = study.hashed().fit([example.text for example in train])
     names = sorted({example.label for example in train})
     sides = []
@@ -192,7 +192,7 @@ def main() -> None:
     torch.set_num_threads(1)
     examples, results = found(given.tsv), defaultdict(list)
     for seed in range(2, 2 + given.splits):
-        data = hashed(*debian_sections.split(examples, seed))
+        data = hashed(*debian_sections.split_by_source(examples, seed))
         for made in networks(data, seed):
             with tempfile.TemporaryDirectory() as place:
                 for ending, path in exported(made, Path(place)).items():

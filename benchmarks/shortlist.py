@@ -97,7 +97,7 @@ def covered(found: shortlist.Shortlist, pairs: dict[str, list], tokenizer: Token
     for kind in pairs.values():
         share = shortlist.coverage(found, kind)
         cells += [f"{share.pieces:.2%}", f"{share.sentences:.1%}"]
-    return [f"{share.size:.0f} of {len(tokenizer.target.pieces) - 1:,}", *cells]
+    return [f"{share.size:.0f} of {len(tokenizer.target.tokens) - 1:,}", *cells]
 
 
 def held_out(model: Path, task: Task, tokenizer: Tokenizer) -> dict[str, list]:
@@ -105,7 +105,7 @@ def held_out(model: Path, task: Task, tokenizer: Tokenizer) -> dict[str, list]:
     free = Translator(model, threads=1, shortlist=False)
     sources = free.tokenize(task.sources)
     said = [answer[0].tokens for answer in free.hypotheses(task.sources, 4)]
-    references = [[tokenizer.target.pieces[i] for i in ids] for ids in tokenizer.target.encode(task.references)]
+    references = [[tokenizer.target.tokens[i] for i in ids] for ids in tokenizer.target.encode(task.references)]
     return {
         "its own": list(zip(sources, said, strict=True)),
         "references": list(zip(sources, references, strict=True)),
@@ -114,7 +114,7 @@ def held_out(model: Path, task: Task, tokenizer: Tokenizer) -> dict[str, list]:
 
 def main(options: argparse.Namespace) -> None:
     language = read_json(options.run / "corpus" / "step.json")["settings"]["target"]
-    test = prepare.load(options.run / "corpus", "test")
+    test = prepare.load_split(options.run / "corpus", "test")
     task = Task(test["source"].to_pylist(), test["target"].to_pylist(), language, options.rounds)
     tokenizer, labels = load(options.run / "tokenizer"), LabelStore(options.run / "labels")
     sizes, speeds = [], []
@@ -124,7 +124,7 @@ def main(options: argparse.Namespace) -> None:
         for best in options.best:
             chosen = ShortlistConfig(best=best, frequent=options.frequent)
             begin = time.perf_counter()
-            found = shortlist.build(shortlist.pairs_of(labels, tokenizer, chosen), tokenizer, chosen)
+            found = shortlist.build(shortlist.label_pairs(labels, tokenizer, chosen), tokenizer, chosen)
             seconds = time.perf_counter() - begin
             found.write(model)
             size = (model / shortlist.FILE).stat().st_size

@@ -86,7 +86,7 @@ def main(options: argparse.Namespace) -> None:
             tokenizer, found = prepared(pairs, size, options.best, place)
             sources = [[*p, "</s>"] for p in tokenizer.source.processor.encode(lines, out_type=str)]
             model = ctranslate2.Translator(str(place / "model"), inter_threads=1, intra_threads=1)
-            pieces = f"{len(tokenizer.target.pieces) - 1:,}"
+            pieces = f"{len(tokenizer.target.tokens) - 1:,}"
             for batch in BATCHES:
                 few = f"{allowed(found, sources, batch):,}"
                 rows += [[pieces, few, *row(model, sources, beam, batch, options.rounds)] for beam in BEAMS]

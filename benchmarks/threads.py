@@ -63,14 +63,14 @@ def _training(name: str) -> Iterator[None]:
     from transformers import MarianConfig, MarianMTModel
 
     from distilmt.config import ObjectiveConfig, TrainingConfig
-    from distilmt.training.batching import Ragged, Side, TrainingSet
+    from distilmt.training.batching import Ragged, TargetSide, TrainingSet
     from distilmt.training.train_step import Stepper
 
     width, ffn, heads, layers, tokens, _ = SHAPES[name]
     random = np.random.default_rng(1)
     rows = [[*random.integers(2, _VOCABULARY - 2, random.integers(3, 30)).tolist(), 1] for _ in range(_SENTENCES)]
     ids, last = Ragged.of(rows), _VOCABULARY - 1
-    data = TrainingSet(ids, Side(ids, ids.lengths > 1), None, last, 1.0, 64)
+    data = TrainingSet(ids, TargetSide(ids, ids.lengths > 1), None, last, 1.0, 64)
     torch.manual_seed(1)
     shape = {
         f"{side}_{key}": value

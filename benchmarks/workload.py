@@ -38,7 +38,7 @@ def prepare(work: Path, pairs: list[tuple[str, str]], valid: list[tuple[str, str
     tokenizer = load(work / "tokenizer")
     for part, chosen in (("train", pairs), ("valid", valid)):
         save(work, part, tokenizer, chosen)
-    vocabulary = {piece: i for i, piece in enumerate(tokenizer.target.pieces)}
+    vocabulary = {piece: i for i, piece in enumerate(tokenizer.target.tokens)}
     (work / "vocabulary.yml").write_text(yaml.safe_dump(vocabulary, allow_unicode=True), encoding="utf-8")
     return tokenizer
 
@@ -47,7 +47,7 @@ def save(work: Path, part: str, tokenizer: Tokenizer, pairs: list[tuple[str, str
     arrays = {}
     for i, (name, side) in enumerate((("source", tokenizer.source), ("target", tokenizer.target))):
         ids = side.encode([pair[i] for pair in pairs])
-        lines = (" ".join(side.pieces[i] for i in row[:-1]) + "\n" for row in ids)
+        lines = (" ".join(side.tokens[i] for i in row[:-1]) + "\n" for row in ids)
         (work / f"{part}.{name}").write_text("".join(lines), encoding="utf-8")
         ragged = Ragged.of(ids)
         arrays |= {f"{name}_flat": ragged.flat, f"{name}_offsets": ragged.offsets}

@@ -77,15 +77,15 @@ def learnt(tmp_path_factory, shared_tokenizer) -> Path:
     """A Marian directory that has learnt the toy pair a little."""
     from distilmt.config import ObjectiveConfig, TrainingConfig
     from distilmt.models.presets import new_model
-    from distilmt.training.batching import Ragged, Side, TrainingSet
-    from distilmt.training.trainer import Job, train
+    from distilmt.training.batching import Ragged, TargetSide, TrainingSet
+    from distilmt.training.trainer import TrainingJob, train
 
     directory = tmp_path_factory.mktemp("learnt")
     sources, targets = toy.pairs(800, seed=3)
     encoded = Ragged.of(shared_tokenizer.target.encode(targets))
     data = TrainingSet(
         Ragged.of(shared_tokenizer.source.encode(sources)),
-        Side(encoded, encoded.lengths > 1),
+        TargetSide(encoded, encoded.lengths > 1),
         None,
         shared_tokenizer.pad,
         1.0,
@@ -94,7 +94,7 @@ def learnt(tmp_path_factory, shared_tokenizer) -> Path:
     config = TrainingConfig(
         updates=200, batch_tokens=1024, learning_rate=8e-3, warmup=20, dropout=0.0, validate_every=200, precision="fp32"
     )
-    job = Job("teacher", data, config, ObjectiveConfig(word=0, label=1, reference_share=1), 1)
+    job = TrainingJob("teacher", data, config, ObjectiveConfig(word=0, label=1, reference_share=1), 1)
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
     best, _ = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
     best.save_pretrained(directory)

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import MarianMTModel
 
 from distilmt.models.device import pick_device
-from distilmt.models.packing import Words
+from distilmt.models.packing import PackedTokens
 
 
 def objective(
@@ -33,7 +33,7 @@ def objective(
     return 0.5 * loss + 0.5 * kl
 
 
-def padded(words: Words, value: int) -> Tensor:
+def padded(words: PackedTokens, value: int) -> Tensor:
     sentences = words.ids.split(words.sentences.bincount().tolist())
     return pad_sequence(list(sentences), batch_first=True, padding_value=value)
 

@@ -10,17 +10,17 @@ from common import Clock, Spec, begun, given, sequences
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.losses.distillation import Targets
+from distilmt.losses.distillation import TokenTargets
 from distilmt.models.marian_forward import Batch
-from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
-from distilmt.training.distributed import ALONE, Ranks
+from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
+from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.optimizer import load_flat
 from distilmt.training.train_step import Stepper
 
 
 def training_set(spec: Spec, model: MarianMTModel) -> TrainingSet:
     source, target = (Ragged.of(sequences(spec.work, "train", side)) for side in ("source", "target"))
-    side = Side(target, target.lengths > 1)
+    side = TargetSide(target, target.lengths > 1)
     if spec.top_k:
         side.top_ids, side.top_logprobs = labels(target, spec.top_k, model.config.vocab_size - 1)
     pad = model.config.pad_token_id
@@ -34,14 +34,14 @@ def labels(target: Ragged, k: int, vocabulary: int) -> tuple[np.ndarray, np.ndar
     return ids.astype(np.int32), np.broadcast_to(values, ids.shape).copy()
 
 
-def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, Targets]]:
+def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, TokenTargets]]:
     """Batches without end, as the training loop draws them."""
     for epoch in count():
         for rows, use_reference in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):
             yield collate(data, rows, use_reference)
 
 
-def begin(spec: Spec, model: MarianMTModel, ranks: Ranks = ALONE) -> Stepper:
+def begin(spec: Spec, model: MarianMTModel, ranks: Ranks = SINGLE_PROCESS) -> Stepper:
     config = TrainingConfig(
         updates=spec.updates or 10_000,
         batch_tokens=spec.batch_tokens,

@@ -12,9 +12,9 @@ from itertools import count
 from common import Clock, Spec, begun, given
 from own import begin, training_set
 
-from distilmt.training.batching import collate, epoch_batches, share
-from distilmt.training.distributed import Ranks, current, follow, lead
-from distilmt.utils.hardware import rank, ranks
+from distilmt.training.batching import collate, epoch_batches, shard_batch
+from distilmt.training.distributed import Ranks, current, main_process, worker_loop
+from distilmt.utils.hardware import rank, world_size
 
 _PARTS = 25
 
@@ -26,28 +26,28 @@ def work(spec: Spec, ranks: Ranks) -> tuple[Clock, list[float]]:
     curve, nll, tokens, number = [], 0.0, 0, 0
     for epoch in count():
         for whole in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):
-            *mine, place = share(data, *whole, ranks.rank, ranks.size)
+            *mine, place = shard_batch(data, *whole, ranks.rank, ranks.size)
             number += 1
-            nll += float(stepper.update(number, *collate(data, *mine), place=place).nll)
+            nll += float(stepper.update(number, *collate(data, *mine), shard=place).nll)
             tokens += place.tokens
             if spec.updates and number % (spec.updates // _PARTS) == 0:
                 curve.append(nll / tokens)
                 nll, tokens = 0.0, 0
-            if ranks.decided(clock.over(place.tokens))[0]:
+            if ranks.broadcast_numbers(clock.over(place.tokens))[0]:
                 return clock, curve
 
 
 def main(spec: Spec) -> None:
     together = current()
-    clock, curve = work(together.told(spec), together)
+    clock, curve = work(together.broadcast_object(spec), together)
     clock.report({"curve": curve, "processes": together.size})
 
 
 if __name__ == "__main__":
     if rank():
-        sys.exit(follow(work))
-    if ranks() == 1:
+        sys.exit(worker_loop(work))
+    if world_size() == 1:
         main(given())
     else:
-        with lead():
+        with main_process():
             main(given())

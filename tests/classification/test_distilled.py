@@ -26,7 +26,7 @@ from distilmt.classification import (
     baseline_of,
     probabilities,
 )
-from distilmt.classification.targets import NO_LABEL, Targets
+from distilmt.classification.targets import NO_LABEL, DistillationTargets
 
 FOREST = RandomForestClassifier(50, random_state=0)
 NETWORK = NetworkClassifier((32,), epochs=20, learning_rate=0.01)
@@ -319,7 +319,7 @@ def test_only_what_the_student_has_is_there():
 
 def test_regression_by_hand():
     soft = np.array([[0.8, 0.2], [0.2, 0.8], [0.5, 0.5]])
-    targets = Targets(np.array(["n", "y"]), soft, np.full(3, NO_LABEL), 0.0)
+    targets = DistillationTargets(np.array(["n", "y"]), soft, np.full(3, NO_LABEL), 0.0)
     X = np.array([[-1.0], [1.0], [0.0]])
     for on, slope in (("logits", np.log(2)), ("probabilities", 0.3)):
         found = ClassifierFromRegressor(Ridge(alpha=1e-9), on).fit_soft(X, targets)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from distilmt.classification import NetworkClassifier
 from distilmt.classification.network import Mixture, mixture_loss
-from distilmt.classification.targets import NO_LABEL, Targets
+from distilmt.classification.targets import NO_LABEL, DistillationTargets
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.0]], dtype=torch.float64)
 SOFT = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], dtype=torch.float64)
@@ -68,7 +68,7 @@ def test_learns_labels_densely_and_sparsely_alike(data, optimizer):
 def test_soft_targets_alone_are_reproduced(data, kind):
     X = data[0]
     soft = np.stack([1 / (1 + np.exp(-X[:, 0])), 1 / (1 + np.exp(X[:, 0]))], axis=1)
-    targets = Targets(np.array([0, 1]), soft, np.full(len(X), NO_LABEL), 0.0)
+    targets = DistillationTargets(np.array([0, 1]), soft, np.full(len(X), NO_LABEL), 0.0)
     network = NetworkClassifier((), epochs=60, learning_rate=0.05, divergence=kind, random_state=0)
     found = network.fit_soft(X, targets).predict_proba(X)
     assert np.abs(found - soft).mean() < 0.05
@@ -77,7 +77,7 @@ def test_soft_targets_alone_are_reproduced(data, kind):
 def test_temperature_does_not_move_the_optimum(data):
     X = data[0]
     soft = np.stack([1 / (1 + np.exp(-X[:, 0])), 1 / (1 + np.exp(X[:, 0]))], axis=1)
-    targets = Targets(np.array([0, 1]), soft, np.full(len(X), NO_LABEL), 0.0, temperature=4.0)
+    targets = DistillationTargets(np.array([0, 1]), soft, np.full(len(X), NO_LABEL), 0.0, temperature=4.0)
     network = NetworkClassifier((), epochs=60, learning_rate=0.05, random_state=0).fit_soft(X, targets)
     assert np.abs(network.predict_proba(X) - soft).mean() < 0.05
 

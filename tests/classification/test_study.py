@@ -8,7 +8,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("skops")
 
 from distilmt.classification import study
-from distilmt.data.readers.debian_sections import Example
+from distilmt.data.readers.debian_sections import LabeledText
 
 WORDS = {
     "games": ["puzzle", "arcade", "player", "level", "board", "cards", "dice", "maze", "shooter", "joystick"],
@@ -17,14 +17,14 @@ WORDS = {
 }
 
 
-def made_up(count: int, seed: int) -> list[Example]:
+def made_up(count: int, seed: int) -> list[LabeledText]:
     draw = random.Random(seed)
     found = []
     for i in range(count):
         label = draw.choice(sorted(WORDS))
         own = draw.choices(WORDS[label], k=5)
         others = draw.choices([word for words in WORDS.values() for word in words], k=4)
-        found.append(Example(label, f"s{i}", f"p{i}", " ".join(draw.sample(own + others, 9))))
+        found.append(LabeledText(label, f"s{i}", f"p{i}", " ".join(draw.sample(own + others, 9))))
     return found
 
 

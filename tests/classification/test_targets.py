@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.classification.targets import NO_LABEL, Targets, aligned, centred_logits, expand, of_labels
+from distilmt.classification.targets import NO_LABEL, DistillationTargets, aligned, centred_logits, expand, of_labels
 
 CLASSES = np.array(["a", "b", "c"])
 
 
-def targets(alpha: float = 0.5, temperature: float = 1.0) -> Targets:
+def targets(alpha: float = 0.5, temperature: float = 1.0) -> DistillationTargets:
     soft = np.array([[0.64, 0.32, 0.04], [0.0, 1.0, 0.0]])
-    return Targets(CLASSES, soft, np.array([1, NO_LABEL]), alpha, temperature)
+    return DistillationTargets(CLASSES, soft, np.array([1, NO_LABEL]), alpha, temperature)
 
 
 def test_mixed_by_hand():
@@ -31,7 +31,7 @@ def test_labels_alone_are_one_hot():
 
 def test_one_class_is_no_choice():
     with pytest.raises(ValueError, match=r"1 class\(es\), \['a'\]"):
-        Targets(CLASSES[:1], np.ones((2, 1)), np.zeros(2, int), 0.5)
+        DistillationTargets(CLASSES[:1], np.ones((2, 1)), np.zeros(2, int), 0.5)
 
 
 def test_expansion_by_hand():
@@ -55,12 +55,12 @@ def test_columns_go_to_their_classes():
 
 
 @st.composite
-def any_targets(draw) -> Targets:
+def any_targets(draw) -> DistillationTargets:
     rows, classes = draw(st.integers(1, 8)), draw(st.integers(2, 6))
     random = np.random.default_rng(draw(st.integers(0, 10_000)))
     soft = random.dirichlet(np.full(classes, draw(st.sampled_from([0.05, 1.0, 20.0]))), rows)
     labels = random.integers(-1, classes, rows)
-    return Targets(
+    return DistillationTargets(
         np.arange(classes), soft, labels, draw(st.sampled_from([0.0, 0.3, 1.0])), draw(st.sampled_from([0.5, 1.0, 4.0]))
     )
 

@@ -17,7 +17,7 @@ def silent_again():
     """Commands set who listens to progress; the next test must not find it."""
     before = progress._listener
     yield
-    progress.listen(before)
+    progress.set_listener(before)
 
 
 def refused(capsys, *arguments) -> str:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.cli.terminal import rate, show_examination, show_report
+from distilmt.cli.terminal import rate, show_challenges, show_report
 
 SYSTEM = {
     "bleu": 31.22,
@@ -54,9 +54,9 @@ def test_challenges_with_an_example_of_each_failure(capsys):
             ("short", 1, 0.5, [{"source": "dog", "translation": "cane cane"}]),
         )
     ]
-    show_examination({"examination": {"student-int8": rows}})
+    show_challenges({"examination": {"student-int8": rows}})
     out = capsys.readouterr().out
     assert "FAILED" in out and "passed" in out and "0.004" in out
     assert "numbers: It costs [3]. → Costa." in out and "cane cane" not in out
-    show_examination({})
+    show_challenges({})
     assert capsys.readouterr().out == ""

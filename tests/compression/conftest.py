@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import toy
 
-from distilmt.compression.importance import Sample, pairs, sample
+from distilmt.compression.importance import CalibrationSample, pairs, sample
 from distilmt.models.presets import new_model
 
 
 @pytest.fixture(scope="session")
 def measured(shared_tokenizer):
     """Three batches of toy pairs."""
-    return Sample(sample(pairs(shared_tokenizer, *toy.pairs(40, seed=5), 64), 3, 300))
+    return CalibrationSample(sample(pairs(shared_tokenizer, *toy.pairs(40, seed=5), 64), 3, 300))
 
 
 @pytest.fixture(scope="session")

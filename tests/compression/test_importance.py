@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from distilmt.compression import importance
 from distilmt.compression.importance import (
     KINDS,
-    Sample,
+    CalibrationSample,
     choose_layers,
     contributions,
     cross_entropy,
@@ -19,9 +19,9 @@ from distilmt.compression.importance import (
     taylor_heads,
     taylor_units,
 )
-from distilmt.compression.pruning import attentions, drop_layers, layers, least, mask_heads, narrow_ffn
+from distilmt.compression.pruning import attentions, drop_layers, layers, lowest_heads, mask_heads, narrow_ffn
 from distilmt.config import ObjectiveConfig
-from distilmt.losses.distillation import Targets
+from distilmt.losses.distillation import TokenTargets
 from distilmt.models.checkpoint import load_marian
 
 
@@ -98,7 +98,7 @@ def test_idle_layers_go_first(deep, measured):
     rises = layer_rises(deep, measured)
     assert abs(rises["encoder"][1]) < 1e-3 and abs(rises["decoder"][1]) < 1e-3
     whole = cross_entropy(deep, measured)
-    choice = choose_layers(deep, 2, 1, Sample(measured.batches))
+    choice = choose_layers(deep, 2, 1, CalibrationSample(measured.batches))
     # On random weights another layer may be worse than none; what is promised is the lowest loss at every step.
     losses = [cross_entropy(drop_layers(deep, *keep), measured) for keep in one_less(range(3), range(2))]
     assert choice.removed[0][2] == pytest.approx(min(losses), abs=1e-6) and min(losses) <= whole + 1e-3
@@ -168,7 +168,7 @@ def test_the_objective_may_be_the_teachers_words(deep, measured):
     batches = [
         (
             batch,
-            Targets(
+            TokenTargets(
                 t.ids,
                 torch.stack([t.ids, (t.ids + 1) % 300], 1),
                 torch.tensor([[0.6, 0.3]]).log().expand(len(t.ids), 2),
@@ -176,7 +176,7 @@ def test_the_objective_may_be_the_teachers_words(deep, measured):
         )
         for batch, t in measured.batches
     ]
-    words = Sample(batches, ObjectiveConfig(word=1, label=0))
+    words = CalibrationSample(batches, ObjectiveConfig(word=1, label=0))
     labels = taylor_units(deep, measured)["encoder"][0]
     assert not torch.allclose(taylor_units(deep, words)["encoder"][0], labels)
     assert cross_entropy(deep, words) == cross_entropy(deep, measured)
@@ -198,7 +198,7 @@ def test_what_matters_is_missed(learnt, measured):
         upside_down = {stack: [-s for s in scores] for stack, scores in score.items()}
         assert least_units < cross_entropy(narrow_ffn(model, 32, 32, upside_down), measured)
     heads = taylor_heads(model, measured)
-    worst = least({kind: -score for kind, score in heads.items()}, 2)
-    assert cross_entropy(mask_heads(model, least(heads, 2)), measured) < cross_entropy(
+    worst = lowest_heads({kind: -score for kind, score in heads.items()}, 2)
+    assert cross_entropy(mask_heads(model, lowest_heads(heads, 2)), measured) < cross_entropy(
         mask_heads(model, worst), measured
     )

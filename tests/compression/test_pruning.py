@@ -7,17 +7,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from distilmt.compression.importance import KINDS, Sample, cross_entropy, norms, pairs, sample
+from distilmt.compression.importance import KINDS, CalibrationSample, cross_entropy, norms, pairs, sample
 from distilmt.compression.magnitude import magnitude, matrices, storage
-from distilmt.compression.pruning import attentions, drop_layers, friendly, layers, least, mask_heads, narrow_ffn
+from distilmt.compression.pruning import (
+    attentions,
+    drop_layers,
+    layers,
+    lowest_heads,
+    mask_heads,
+    narrow_ffn,
+    round_width,
+)
 from distilmt.config import CorpusConfig, ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model, parameter_count
-from distilmt.pipeline.steps.fit_model import fit
+from distilmt.pipeline.steps.fit_model import fit_model
 from distilmt.pipeline.steps.train import prepare_corpus, reference_set
-from distilmt.training.trainer import Job, train
+from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 
 REFERENCES = ObjectiveConfig(word=0, label=1, reference_share=1)
@@ -97,8 +105,8 @@ def test_impossible_widths_are_refused(deep, widths):
 
 
 def test_friendly_widths():
-    assert [friendly(w) for w in (1, 24, 25, 100, 512)] == [16, 32, 32, 96, 512]
-    assert friendly(100, 64) == 128 and friendly(1, 64) == 64
+    assert [round_width(w) for w in (1, 24, 25, 100, 512)] == [16, 32, 32, 96, 512]
+    assert round_width(100, 64) == 128 and round_width(1, 64) == 64
 
 
 def test_masked_heads_are_silent(deep, measured):
@@ -119,8 +127,8 @@ def test_masked_heads_are_silent(deep, measured):
 
 def test_the_least_heads():
     scores = {"encoder": torch.tensor([[0.3, 0.1], [0.9, 0.05]]), "across": torch.tensor([[0.2, 0.7]])}
-    assert least(scores, 0) == {"encoder": [[], []], "across": [[]]}
-    assert least(scores, 3) == {"encoder": [[1], [1]], "across": [[0]]}
+    assert lowest_heads(scores, 0) == {"encoder": [[], []], "across": [[]]}
+    assert lowest_heads(scores, 3) == {"encoder": [[1], [1]], "across": [[0]]}
 
 
 def shapes(model):
@@ -144,7 +152,7 @@ def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokeniz
         assert pruned.generation_config.num_beams == 3
         export(again, shared_tokenizer, tmp_path / name / "ct2", "float32")
         found = Translator(tmp_path / name / "ct2", threads=1).hypotheses(texts, beam_size=1)
-        ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.pieces)}
+        ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
         for text, hypotheses in zip(texts, found, strict=True):
             theirs = again.generate(
                 torch.tensor(shared_tokenizer.source.encode([text])),
@@ -230,8 +238,10 @@ def test_a_pruned_model_recovers(tmp_path, learnt, shared_tokenizer):
     config, whole = corpus(tmp_path), load_marian(learnt)
     pruned = narrow_ffn(whole, 16, 16, norms(whole))
     data = reference_set(tmp_path / "run" / "corpus", shared_tokenizer, 64)
-    result = fit(pruned, Job("pruned", data, TRAINING, REFERENCES, 1), shared_tokenizer, config, tmp_path / "student")
-    again, measured = load_marian(tmp_path / "student"), Sample(sample(data, 2))
+    result = fit_model(
+        pruned, TrainingJob("pruned", data, TRAINING, REFERENCES, 1), shared_tokenizer, config, tmp_path / "student"
+    )
+    again, measured = load_marian(tmp_path / "student"), CalibrationSample(sample(data, 2))
     before = cross_entropy(narrow_ffn(whole, 16, 16, norms(whole)), measured)
     assert again.config.encoder_ffn_dim == 16 and result["updates"] == 16
     assert cross_entropy(again, measured) < before - 0.1
@@ -242,10 +252,10 @@ def test_a_bias_on_the_logits_is_trained_with(tmp_path, learnt, shared_tokenizer
     model = drop_layers(load_marian(learnt), [0], [0])
     model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
     data = pairs(shared_tokenizer, *toy.pairs(10), 64)
-    wanted, bias = cross_entropy(model, Sample(sample(data))), model.final_logits_bias.clone()
+    wanted, bias = cross_entropy(model, CalibrationSample(sample(data))), model.final_logits_bias.clone()
     config = TrainingConfig(**vars(TRAINING) | {"updates": 1, "batch_tokens": 4096})
     trained, result = train(
-        model, Job("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
+        model, TrainingJob("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )
     assert result["log"][0]["train_loss"] == pytest.approx(wanted, rel=1e-4)
     assert torch.equal(trained.final_logits_bias, bias)
@@ -261,7 +271,7 @@ def test_zeros_stay_zero_in_training(tmp_path, learnt, shared_tokenizer, measure
         pruned = magnitude(whole, 0.6)
         masks = [m != 0 for m in matrices(pruned)]
         before = cross_entropy(pruned, measured)
-        job = Job("sparse", data, config, REFERENCES, 1, keep_zeros=keep)
+        job = TrainingJob("sparse", data, config, REFERENCES, 1, keep_zeros=keep)
         found[keep], _ = train(pruned, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path / str(keep))
         assert cross_entropy(found[keep], measured) < before
     for mask, kept, free in zip(masks, matrices(found[True]), matrices(found[False]), strict=True):

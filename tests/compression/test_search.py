@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.compression import search
-from distilmt.compression.search import Point, Variant
+from distilmt.compression.search import EvaluatedVariant, Variant
 
-SMALL = Point(Variant("ffn", "int8", False, 1), bytes=10, score=20.0, milliseconds=5.0)
-FAST = Point(Variant("student", "int8", True, 1), bytes=30, score=21.0, milliseconds=1.0)
-GOOD = Point(Variant("student", "float32", False, 4), bytes=90, score=25.0, milliseconds=9.0)
+SMALL = EvaluatedVariant(Variant("ffn", "int8", False, 1), bytes=10, score=20.0, milliseconds=5.0)
+FAST = EvaluatedVariant(Variant("student", "int8", True, 1), bytes=30, score=21.0, milliseconds=1.0)
+GOOD = EvaluatedVariant(Variant("student", "float32", False, 4), bytes=90, score=25.0, milliseconds=9.0)
 POINTS = [GOOD, FAST, SMALL]
 
 points = st.lists(
     st.builds(
-        Point,
+        EvaluatedVariant,
         variant=st.just(Variant("student", "int8", False, 1)),
         bytes=st.integers(1, 9),
         score=st.integers(0, 9).map(float),
@@ -31,7 +31,7 @@ def test_the_smallest_and_the_fastest_of_those_that_keep_the_promise():
     assert search.best(POINTS, 19, "smallest") is SMALL and search.best(POINTS, 19, "fastest") is FAST
     assert search.best(POINTS, 20.5, "smallest") is FAST and search.best(POINTS, 24, "fastest") is GOOD
     assert search.best(POINTS, 26, "smallest") is None
-    assert search.nearest(POINTS, "smallest") is GOOD
+    assert search.closest(POINTS, "smallest") is GOOD
 
 
 def test_what_is_as_small_but_faster_wins_and_what_was_not_timed_is_last():
@@ -58,4 +58,4 @@ def test_a_frontier_rises_in_cost_and_score(found):
     frontier = search.frontier(found, "smallest")
     assert [p.bytes for p in frontier] == sorted(p.bytes for p in frontier)
     assert [p.score for p in frontier] == sorted({p.score for p in frontier})
-    assert search.nearest(found, "smallest").score == frontier[-1].score
+    assert search.closest(found, "smallest").score == frontier[-1].score

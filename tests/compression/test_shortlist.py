@@ -30,7 +30,7 @@ def pairs(tokenizer, count=300):
 
 
 def named(tokenizer, found):
-    sides = tokenizer.source.pieces, tokenizer.target.pieces
+    sides = tokenizer.source.tokens, tokenizer.target.tokens
     return [tuple([side[i] for i in ids] for side, ids in zip(sides, pair, strict=True)) for pair in found]
 
 
@@ -57,7 +57,7 @@ def model(tmp_path, tokenizer):
 
 
 def everything(tokenizer):
-    return Shortlist(tokenizer.target.pieces[:-1], {}, CONFIG)
+    return Shortlist(tokenizer.target.tokens[:-1], {}, CONFIG)
 
 
 def said(translator, tokenizer, beam_size, count=40):
@@ -67,15 +67,15 @@ def said(translator, tokenizer, beam_size, count=40):
 
 
 def test_every_piece_may_be_copied_with_all_its_parts(built, tokenizer):
-    target = set(tokenizer.target.pieces[2:-1])
-    for piece in tokenizer.source.pieces[2:-1]:
+    target = set(tokenizer.target.tokens[2:-1])
+    for piece in tokenizer.source.tokens[2:-1]:
         allowed, bare = built.allowed([piece]), piece.removeprefix("▁")
         copies = {piece} if piece.startswith("<0x") else {piece, bare, "▁" + bare, *bare, bare[1:], bare[:-1]}
         assert copies & target <= allowed
 
 
 def test_digits_punctuation_and_bytes_that_were_said_are_always_allowed(built, tokenizer):
-    target = set(tokenizer.target.pieces)
+    target = set(tokenizer.target.tokens)
     assert set("0123456789.,;:!?。，「」-▁") & target <= set(built.always)
     assert {f"<0x{ord(c):02X}>" for c in "0123456789 .,()%-+/"} & target <= set(built.always)
     assert built.allowed([]) == {*built.always, "</s>", "<unk>"}
@@ -88,7 +88,7 @@ def test_digits_punctuation_and_bytes_that_were_said_are_always_allowed(built, t
 @settings(deadline=None, max_examples=50)
 @given(data=st.data())
 def test_a_sentence_may_use_what_its_pieces_may(built, tokenizer, data):
-    pieces = data.draw(st.lists(st.sampled_from([*tokenizer.source.pieces, "unknown", ""]), max_size=8))
+    pieces = data.draw(st.lists(st.sampled_from([*tokenizer.source.tokens, "unknown", ""]), max_size=8))
     assert built.allowed(pieces) == built.allowed([]).union(*(built.allowed([piece]) for piece in pieces))
 
 
@@ -98,7 +98,7 @@ def test_it_has_learnt_what_translates_what(built, tokenizer):
     unseen = zip(tokenizer.source.encode(sources), tokenizer.target.encode(targets), strict=True)
     found = shortlist.coverage(built, named(tokenizer, unseen))
     assert found.pieces > 0.98 and found.sentences > 0.9
-    others = [piece for piece in tokenizer.target.pieces[2:-1] if not piece.startswith("<")]
+    others = [piece for piece in tokenizer.target.tokens[2:-1] if not piece.startswith("<")]
     assert 2 + len(built.always) <= found.size < 2 + 256 + 0.6 * len(others)
 
 
@@ -131,7 +131,7 @@ def test_ctranslate2_keeps_to_it(built, model, tokenizer, beam_size):
 def test_a_piece_allows_what_its_line_says(model, tokenizer):
     """Two sentences of one batch share what either may use."""
     first, second = (tokenizer.source.processor.encode(text, out_type=str)[-2:] for text in ("ban", "der"))
-    chosen = [piece for piece in tokenizer.target.pieces[2:-1] if not piece.startswith("<")][:40]
+    chosen = [piece for piece in tokenizer.target.tokens[2:-1] if not piece.startswith("<")][:40]
     lists = {piece: chosen[:20] for piece in first} | {piece: chosen[20:] for piece in second if piece not in first}
     Shortlist([], lists, CONFIG).write(model)
     translator = Translator(model)
@@ -203,16 +203,16 @@ def test_labels_are_read_pair_by_pair(tmp_path, tokenizer):
             for heard in (target, *([*target[:1], n + 2, 0] for n in range(min(hypotheses, 2) if i % 3 else 0)))
         ]
         config = replace(CONFIG, hypotheses=hypotheses)
-        assert list(shortlist.pairs_of(labels, tokenizer, config)) == wanted
+        assert list(shortlist.label_pairs(labels, tokenizer, config)) == wanted
     without = store_of(tmp_path / "without", tokenizer, 9, reference=False)[0]
-    assert len(list(shortlist.pairs_of(without, tokenizer, CONFIG))) == 6
+    assert len(list(shortlist.label_pairs(without, tokenizer, CONFIG))) == 6
 
 
 @pytest.mark.parametrize("most", [1, 7, 13, 39, 40, 1000])
 def test_big_labels_are_sampled_evenly(tmp_path, shared_tokenizer, most):
     labels, sources, _ = store_of(tmp_path / "labels", shared_tokenizer, 40)
     config = replace(CONFIG, hypotheses=0, sentences=most)
-    found = [source for source, _ in shortlist.pairs_of(labels, shared_tokenizer, config)]
+    found = [source for source, _ in shortlist.label_pairs(labels, shared_tokenizer, config)]
     where = [sources.index(source) for source in found]
     assert where[0] == 0 and len(where) <= most and len(set(np.diff(where))) <= 1
     assert len(where) == 40 if most >= 40 else len(where) * 2 > min(most, 20)
@@ -228,7 +228,7 @@ def test_bad_input_is_told_in_one_line(tmp_path, built, model, tokenizer, shared
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, frequent=-2)), "shortlist frequent is -2"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, hypotheses=-1)), "shortlist hypotheses is -1"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, sentences=0)), "sentences is 0: it must be 1 or more"),
-        (lambda: list(shortlist.pairs_of(labels, tokenizer, CONFIG)), "made with another tokenizer"),
+        (lambda: list(shortlist.label_pairs(labels, tokenizer, CONFIG)), "made with another tokenizer"),
         (lambda: shortlist.coverage(built, []), "no translations to measure"),
         (lambda: built.write(tmp_path), "is not an exported model"),
         (lambda: strange.write(model), "has no target piece '▁nowhere'"),

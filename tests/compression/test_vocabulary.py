@@ -8,11 +8,11 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.compression.vocabulary import changed, prune_model, prune_tokenizer, used
+from distilmt.compression.vocabulary import prune_model, prune_tokenizer, retokenized_share, used_vocabulary
 from distilmt.config import TokenizerConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.data.cleaning import normalise
-from distilmt.data.sentencepiece_model import NORMAL, is_bpe, pieces, without
+from distilmt.data.cleaning import normalize
+from distilmt.data.sentencepiece_model import NORMAL, is_bpe, read_entries, remove_entries
 from distilmt.data.tokenizer import EOS, UNK
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
@@ -60,18 +60,18 @@ def few(tokenizer, count=6, seed=2):
 
 
 def pruned(tokenizer, texts, directory, **settings):
-    kept = used(tokenizer, *texts, **settings)
+    kept = used_vocabulary(tokenizer, *texts, **settings)
     return kept, prune_tokenizer(tokenizer, kept, directory)
 
 
 def test_pieces_are_read_as_sentencepiece_reads_them(any_tokenizer):
     model = (any_tokenizer.directory / "source.spm").read_bytes()
-    found, theirs = pieces(model), any_tokenizer.source.processor
+    found, theirs = read_entries(model), any_tokenizer.source.processor
     assert [p.text for p in found] == [theirs.id_to_piece(i) for i in range(theirs.get_piece_size())]
     assert [p.score for p in found] == [theirs.get_score(i) for i in range(len(found))]
     special = [theirs.is_byte(i) or theirs.is_control(i) or theirs.is_unknown(i) for i in range(len(found))]
     assert [p.kind != NORMAL for p in found] == special and sum(special) == 258
-    assert without(model, lambda piece: False) == model
+    assert remove_entries(model, lambda piece: False) == model
 
 
 def test_a_bpe_model_is_told_from_others(bpe, shared_tokenizer):
@@ -82,9 +82,9 @@ def test_a_bpe_model_is_told_from_others(bpe, shared_tokenizer):
 def test_the_file_is_changed_in_nothing_else(tmp_path, any_tokenizer):
     path = any_tokenizer.directory / "target.spm"
     model = path.read_bytes()
-    longest = max((p for p in pieces(model) if p.kind == NORMAL), key=lambda p: len(p.text))
-    shorter = without(model, lambda piece: piece == longest)
-    assert pieces(shorter) == [piece for piece in pieces(model) if piece != longest]
+    longest = max((p for p in read_entries(model) if p.kind == NORMAL), key=lambda p: len(p.text))
+    shorter = remove_entries(model, lambda piece: piece == longest)
+    assert read_entries(shorter) == [piece for piece in read_entries(model) if piece != longest]
     whole, less = (spm.SentencePieceProcessor(model_proto=m) for m in (model, shorter))
     assert less.piece_to_id(longest.text) == less.unk_id() != whole.piece_to_id(longest.text)
     assert less.decode(less.encode(["ba  de "])) == whole.decode(whole.encode(["ba  de "]))
@@ -96,21 +96,21 @@ def test_text_is_cut_as_before(tmp_path_factory, shared_tokenizer, split_tokeniz
     for tokenizer in (shared_tokenizer, split_tokenizer, bpe, joint):
         texts = few(tokenizer, count, seed)
         kept, after = pruned(tokenizer, texts, tmp_path_factory.mktemp("pruned"))
-        assert changed(tokenizer.source, after.source, texts[0]) == 0
-        assert changed(tokenizer.target, after.target, texts[1]) == 0
+        assert retokenized_share(tokenizer.source, after.source, texts[0]) == 0
+        assert retokenized_share(tokenizer.target, after.target, texts[1]) == 0
         for before, now, ids in (
             (tokenizer.source, after.source, kept.source),
             (tokenizer.target, after.target, kept.target),
         ):
-            assert [before.pieces[i] for i in ids] == now.pieces
-            assert len(now.pieces) <= len(before.pieces)
+            assert [before.pieces[i] for i in ids] == now.tokens
+            assert len(now.tokens) <= len(before.pieces)
 
 
 @given(TEXT)
 @settings(max_examples=40, deadline=None)
 def test_any_text_still_comes_back(small, text):
     """Byte pieces are kept, so that there is nothing that cannot be written."""
-    text = normalise(text)
+    text = normalize(text)
     for tokenizer in small:
         for side in (tokenizer.source, tokenizer.target):
             ids = side.encode([text])
@@ -132,8 +132,8 @@ def test_the_convention_holds(tmp_path, any_tokenizer):
     kept, after = pruned(any_tokenizer, few(any_tokenizer), tmp_path)
     assert after.shared == any_tokenizer.shared
     for side in (after.source, after.target):
-        assert (side.pieces[EOS], side.pieces[UNK], side.pieces[-1]) == ("</s>", "<unk>", "<pad>")
-    assert len(after.source.pieces) == len(after.target.pieces) == len(kept.source) == len(kept.target)
+        assert (side.tokens[EOS], side.tokens[UNK], side.tokens[-1]) == ("</s>", "<unk>", "<pad>")
+    assert len(after.source.tokens) == len(after.target.tokens) == len(kept.source) == len(kept.target)
     from transformers import AutoTokenizer
 
     theirs = AutoTokenizer.from_pretrained(tmp_path)
@@ -144,41 +144,45 @@ def test_the_convention_holds(tmp_path, any_tokenizer):
 
 
 def test_what_is_kept_in_any_case(tmp_path, shared_tokenizer, joint):
-    pieces = shared_tokenizer.source.pieces
+    pieces = shared_tokenizer.source.tokens
     characters = {piece for piece in pieces if len(piece) == 1}
     some, none = (
-        {pieces[i] for i in used(shared_tokenizer, ["ba"], [], characters=flag).source} for flag in (True, False)
+        {pieces[i] for i in used_vocabulary(shared_tokenizer, ["ba"], [], characters=flag).source}
+        for flag in (True, False)
     )
     assert characters <= some and not characters <= none
     assert {f"<0x{i:02X}>" for i in range(256)} <= none
-    kept = used(joint, ["ba"], ["ba"], keep=[">>it<<"])
-    names = {joint.source.pieces[i] for i in kept.source}
+    kept = used_vocabulary(joint, ["ba"], ["ba"], keep=[">>it<<"])
+    names = {joint.source.tokens[i] for i in kept.source}
     assert ">>it<<" in names and ">>zh<<" not in names
 
 
 @pytest.mark.parametrize("least", [2, 5])
 def test_rare_pieces_go(tmp_path, any_tokenizer, least):
     texts = few(any_tokenizer, 30)
-    everything, common = used(any_tokenizer, *texts, characters=False), used(any_tokenizer, *texts, least, False)
+    everything, common = (
+        used_vocabulary(any_tokenizer, *texts, characters=False),
+        used_vocabulary(any_tokenizer, *texts, least, False),
+    )
     assert len(common.source) < len(everything.source)
     after = prune_tokenizer(any_tokenizer, common, tmp_path)
-    counts = np.bincount(np.concatenate(any_tokenizer.source.encode(texts[0])), minlength=common.before)
+    counts = np.bincount(np.concatenate(any_tokenizer.source.encode(texts[0])), minlength=common.original_size)
     if any_tokenizer.shared:
-        counts += np.bincount(np.concatenate(any_tokenizer.target.encode(texts[1])), minlength=common.before)
+        counts += np.bincount(np.concatenate(any_tokenizer.target.encode(texts[1])), minlength=common.original_size)
     assert set(np.flatnonzero(counts >= least)) <= set(common.source)
     sides = ((any_tokenizer.source, after.source, texts[0]), (any_tokenizer.target, after.target, texts[1]))
-    assert 0 < max(changed(*side) for side in sides) <= 1
+    assert 0 < max(retokenized_share(*side) for side in sides) <= 1
     assert after.source.decode(after.source.encode(texts[0])) == texts[0]
 
 
 def test_bpe_keeps_what_pieces_are_made_of(bpe):
     """Of a long piece alone: all that is merged on the way to it, though no text ends in it."""
     longest = max((text for text in toy.SOURCE_WORDS), key=len)
-    kept = used(bpe, [longest] * 3, [], min_count=3, characters=False)
+    kept = used_vocabulary(bpe, [longest] * 3, [], min_count=3, characters=False)
     ids = {i for line in bpe.source.encode([longest]) for i in line}
-    special = used(bpe, [], [], characters=False)
+    special = used_vocabulary(bpe, [], [], characters=False)
     parts = set(kept.source) - set(special.source) - ids
-    assert parts and all(bpe.source.pieces[i] in f"▁{longest}" for i in parts)
+    assert parts and all(bpe.source.tokens[i] in f"▁{longest}" for i in parts)
 
 
 def model_of(tokenizer, seed=3):
@@ -203,7 +207,7 @@ def test_logits_of_the_pieces_kept_are_what_they_were(tmp_path, any_tokenizer):
     kept, after = pruned(any_tokenizer, texts, tmp_path)
     smaller = prune_model(model, kept)
     config = smaller.config
-    assert config.vocab_size == config.decoder_vocab_size == len(after.source.pieces) < len(any_tokenizer.source.pieces)
+    assert config.vocab_size == config.decoder_vocab_size == len(after.source.tokens) < len(any_tokenizer.source.tokens)
     assert config.pad_token_id == config.decoder_start_token_id == smaller.generation_config.pad_token_id == after.pad
     assert smaller.lm_head.weight is smaller.model.decoder.embed_tokens.weight
     assert (smaller.model.encoder.embed_tokens.weight is smaller.lm_head.weight) == any_tokenizer.shared
@@ -223,19 +227,19 @@ def test_a_pruned_directory_translates_as_before(tmp_path, any_tokenizer):
     export(load_marian(tmp_path / "pruned"), after, tmp_path / "ct2", "float32")
     again = [found[0] for found in Translator(tmp_path / "ct2", threads=1).hypotheses(sources, beam_size=1)]
     assert [a.tokens for a in again] == [a.tokens for a in answers]
-    assert len(after.source.pieces) < len(any_tokenizer.source.pieces)
+    assert len(after.source.tokens) < len(any_tokenizer.source.tokens)
 
 
 def test_many_languages_become_two(tmp_path, joint):
     _, after = pruned(joint, toy.pairs(100, seed=4), tmp_path, characters=False)
     script = lambda piece: any(c >= "\u0400" and c != "▁" for c in piece)  # noqa: E731
-    assert sum(map(script, joint.source.pieces)) > 60 and not any(map(script, after.source.pieces))
+    assert sum(map(script, joint.source.tokens)) > 60 and not any(map(script, after.source.tokens))
     assert joint.source.processor.get_piece_size() > after.source.processor.get_piece_size()
     assert after.source.decode(after.source.encode(["ваn 山水"])) == ["ваn 山水"]
 
 
 def test_a_model_of_another_vocabulary_is_refused(shared_tokenizer, bpe):
-    if len(bpe.source.pieces) == len(shared_tokenizer.source.pieces):
+    if len(bpe.source.tokens) == len(shared_tokenizer.source.tokens):
         pytest.skip("as many pieces by chance")
     with pytest.raises(UserError, match="take those of one directory"):
-        prune_model(model_of(shared_tokenizer), used(bpe, ["ba"], ["ba"]))
+        prune_model(model_of(shared_tokenizer), used_vocabulary(bpe, ["ba"], ["ba"]))

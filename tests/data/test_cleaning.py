@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.config import CleaningConfig
-from distilmt.data.cleaning import Cleaner, Report, key, normalise, words
+from distilmt.data.cleaning import Cleaner, CleaningReport, key, normalize, split_words
 from distilmt.data.readers.files import Pair, read_pairs
 from distilmt.utils.errors import UserError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
-def clean(pairs: list[tuple[str, str]], **rules: object) -> Report:
-    report = Report()
+def clean(pairs: list[tuple[str, str]], **rules: object) -> CleaningReport:
+    report = CleaningReport()
     cleaner = Cleaner(CleaningConfig(**rules), "en", "zh")  # type: ignore[arg-type]
     list(cleaner.clean((Pair(line, *pair) for line, pair in enumerate(pairs, 1)), report))
     return report
@@ -23,8 +23,8 @@ def clean(pairs: list[tuple[str, str]], **rules: object) -> Report:
 
 @given(st.text(st.characters()))
 def test_normalise_is_idempotent_and_storable(text: str) -> None:
-    once = normalise(text)
-    assert normalise(once) == once
+    once = normalize(text)
+    assert normalize(once) == once
     assert once == once.strip()
     assert "  " not in once
     assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in once)
@@ -45,7 +45,7 @@ def test_normalise_is_idempotent_and_storable(text: str) -> None:
     ],
 )
 def test_normalise(raw: str, wanted: str) -> None:
-    assert normalise(raw) == wanted
+    assert normalize(raw) == wanted
 
 
 def test_key_keeps_letters_marks_and_digits() -> None:
@@ -55,17 +55,17 @@ def test_key_keeps_letters_marks_and_digits() -> None:
 
 
 def test_words_counts_characters_where_there_are_no_spaces() -> None:
-    assert words("two words") == ["two", "words"]
-    assert len(words("使用 Debian 系统。")) == 6
-    assert len(words("สวัสดี")) == 6
-    assert len(words("안녕 세계")) == 2
+    assert split_words("two words") == ["two", "words"]
+    assert len(split_words("使用 Debian 系统。")) == 6
+    assert len(split_words("สวัสดี")) == 6
+    assert len(split_words("안녕 세계")) == 2
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=30), st.booleans())
 def test_counts_add_up(pairs: list[tuple[str, str]], drop: bool) -> None:
     report = clean(pairs * 2, drop_duplicates=drop, drop_identical=drop, max_words=3)
     assert report.read == 2 * len(pairs)
-    assert report.read == report.kept + sum(report.dropped.values())
+    assert report.read == report.retained_count + sum(report.dropped.values())
     told = report.as_dict()["dropped"]
     assert isinstance(told, dict)
     assert all(1 <= len(entry["examples"]) <= min(5, entry["count"]) for entry in told.values())
@@ -93,12 +93,12 @@ def test_reasons(reason: str, pair: tuple[str, str], rules: dict[str, object]) -
 def test_ratio_weighs_scripts() -> None:
     english = "The Committee shall adopt its own rules of procedure."
     report = clean([(english, "委员会应自行制定其议事规则。")], max_ratio=1.5)
-    assert report.kept == 1
+    assert report.retained_count == 1
 
 
 def test_rules_can_be_turned_off() -> None:
     pairs = [("same text", "same text"), ("same text", "same text")]
-    assert clean(pairs, drop_identical=False, drop_duplicates=False).kept == 2
+    assert clean(pairs, drop_identical=False, drop_duplicates=False).retained_count == 2
 
 
 def test_language_rule() -> None:
@@ -133,6 +133,6 @@ def test_missing_py3langid_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.skipif(not (DATA / "en-zh").is_dir(), reason="the shared data are not here")
 def test_clean_data_stay_clean() -> None:
     paths = [str(DATA / "en-zh" / f"dev.{language}") for language in ("en", "zh")]
-    report = Report()
+    report = CleaningReport()
     kept = len(list(Cleaner(CleaningConfig(), "en", "zh").clean(read_pairs(paths, "en", "zh"), report)))
     assert kept > 0.99 * report.read > 1000

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from distilmt.config import CleaningConfig, CorpusConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.data import cleaning_rules
-from distilmt.data.cleaning import Cleaner, Report
+from distilmt.data.cleaning import Cleaner, CleaningReport
 from distilmt.data.pairs import Pair
 from distilmt.utils.errors import UserError
 
 
 def judge(pair: tuple[str, str], monolingual: bool = False, **keys: object) -> tuple[dict[str, int], list[Pair]]:
-    report = Report()
+    report = CleaningReport()
     cleaner = Cleaner(CleaningConfig(**keys), "en", "zh")  # type: ignore[arg-type]
     kept = list(cleaner.clean([Pair(1, *pair)], report, monolingual))
     return report.dropped, kept

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from distilmt.data.readers.compressed import utf8_chunks
 from distilmt.data.readers.files import read_lines, read_pairs
-from distilmt.data.readers.language_tags import columns
+from distilmt.data.readers.language_tags import language_columns
 from distilmt.data.readers.textlines import text_lines
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -36,7 +36,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filt
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
-    monkeypatch.setattr(progress, "say", messages.append)
+    monkeypatch.setattr(progress, "info", messages.append)
     return messages
 
 
@@ -133,12 +133,12 @@ def test_quoted_tables_lose_their_marks_and_quotations_keep_them(tmp_path: Path)
     ],
 )
 def test_columns_by_name(names: list[str], wanted: tuple[str, str] | None) -> None:
-    assert columns(names, "en", "it") == wanted
+    assert language_columns(names, "en", "it") == wanted
 
 
 def test_scripts_tell_columns_apart() -> None:
-    assert columns(["zh-Hans", "zh-Hant", "en"], "en", "zh_Hans") == ("en", "zh-Hans")
-    assert columns(["zho_Hans", "eng_Latn"], "en", "zh") == ("eng_Latn", "zho_Hans")
+    assert language_columns(["zh-Hans", "zh-Hant", "en"], "en", "zh_Hans") == ("en", "zh-Hans")
+    assert language_columns(["zho_Hans", "eng_Latn"], "en", "zh") == ("eng_Latn", "zho_Hans")
 
 
 def test_a_few_bad_rows_are_counted_and_many_stop(tmp_path: Path, said: list[str]) -> None:

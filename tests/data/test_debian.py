@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from distilmt.data.readers.apt import Indices
-from distilmt.data.readers.debian import Block, Description, Record, blocks, descriptions, pairs
+from distilmt.data.readers.debian import (
+    AlignedSentence,
+    Description,
+    DescriptionBlock,
+    aligned_sentences,
+    description_blocks,
+    descriptions,
+)
 from distilmt.data.sentence_splitter import sentences
 
 Descriptions = dict[str, tuple[str, str, str]]
@@ -30,20 +37,22 @@ def test_sentences(text: str, wanted: list[str]) -> None:
 def test_blocks() -> None:
     first = " First line\n goes on.\n  * one\n    more\n  - two\n Then:\n   verbatim  x\n"
     second = " .\n Last Qt-\n Module, pre-\n and."
-    assert blocks(first + second) == [
+    assert description_blocks(first + second) == [
         [
-            Block("P", "First line goes on."),
-            Block("B", "one more"),
-            Block("B", "two"),
-            Block("P", "Then:"),
-            Block("V", "verbatim x"),
+            DescriptionBlock("P", "First line goes on."),
+            DescriptionBlock("B", "one more"),
+            DescriptionBlock("B", "two"),
+            DescriptionBlock("P", "Then:"),
+            DescriptionBlock("V", "verbatim x"),
         ],
-        [Block("P", "Last Qt-Module, pre- and.")],
+        [DescriptionBlock("P", "Last Qt-Module, pre- and.")],
     ]
 
 
 def test_east_asian_lines_are_joined_without_space() -> None:
-    assert blocks(" 日本語の文\n を Debian\n で使う。") == [[Block("P", "日本語の文を Debian で使う。")]]
+    assert description_blocks(" 日本語の文\n を Debian\n で使う。") == [
+        [DescriptionBlock("P", "日本語の文を Debian で使う。")]
+    ]
 
 
 def index(folder: Path, language: str, descriptions: Descriptions) -> Path:
@@ -58,11 +67,11 @@ def index(folder: Path, language: str, descriptions: Descriptions) -> Path:
 
 def align(
     folder: Path, english: dict[str, tuple[str, str, str]], italian: dict[str, tuple[str, str, str]]
-) -> list[Record]:
+) -> list[AlignedSentence]:
     packages = folder / "packages.tsv.gz"
     packages.write_bytes(gzip.compress(b"foo-bin\tfoo\tutils\n", mtime=0))
     translations = {"en": index(folder, "en", english), "it": index(folder, "it", italian)}
-    return list(pairs(Indices(translations, packages, ""), "en", "it"))
+    return list(aligned_sentences(Indices(translations, packages, ""), "en", "it"))
 
 
 def test_descriptions_are_one_line_each_and_there_once(tmp_path: Path) -> None:
@@ -89,10 +98,10 @@ def test_pairs_join_by_checksum_and_align_by_structure(tmp_path: Path) -> None:
         "3": ("only-italian", "senza originale", " Nulla di nulla."),
     }
     assert align(tmp_path, english, italian) == [
-        Record("foo", "S", "tool for things", "strumento per cose"),
-        Record("foo", "P", "It does things.", "Fa cose."),
-        Record("foo", "P", "It is small.", "È piccolo."),
-        Record("foo", "B", "fast search", "ricerca veloce"),
+        AlignedSentence("foo", "S", "tool for things", "strumento per cose"),
+        AlignedSentence("foo", "P", "It does things.", "Fa cose."),
+        AlignedSentence("foo", "P", "It is small.", "È piccolo."),
+        AlignedSentence("foo", "B", "fast search", "ricerca veloce"),
     ]
 
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.data.readers.debian import Description
-from distilmt.data.readers.debian_sections import Example, examples, split
+from distilmt.data.readers.debian_sections import LabeledText, examples, split_by_source
 
 LONG = "a program that does many things for people who like it"
 
@@ -24,14 +24,14 @@ def test_three_of_a_source_and_no_short_texts():
 
 @given(st.lists(st.text(max_size=4), max_size=60), st.integers(0, 2**31))
 def test_no_source_is_on_both_sides(sources, seed):
-    every = [Example("games", source, f"{source}-{i}", LONG) for i, source in enumerate(sources)]
-    train, test = split(every, seed)
+    every = [LabeledText("games", source, f"{source}-{i}", LONG) for i, source in enumerate(sources)]
+    train, test = split_by_source(every, seed)
     assert not {e.source for e in train} & {e.source for e in test}
     assert sorted([*train, *test]) == sorted(every)
-    assert split(every, seed) == (train, test)
+    assert split_by_source(every, seed) == (train, test)
 
 
 def test_another_seed_splits_otherwise_and_a_fifth_is_tested_with():
-    every = [Example("games", str(i), str(i), LONG) for i in range(2000)]
-    first, second = split(every, 1)[1], split(every, 2)[1]
+    every = [LabeledText("games", str(i), str(i), LONG) for i in range(2000)]
+    first, second = split_by_source(every, 1)[1], split_by_source(every, 2)[1]
     assert first != second and 300 < len(first) < 500 and 300 < len(second) < 500

@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distilmt.data import deduplication
-from distilmt.data.deduplication import HeldOut, Writer, later
+from distilmt.data.deduplication import HashWriter, HeldOut, duplicate_rows
 from distilmt.data.pairs import Pair
-from distilmt.data.parquet import Lots
+from distilmt.data.parquet import StreamingSampler
 
 FILES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SIDES = st.sampled_from(["a", "b", "A!", "c c", "…"])
@@ -16,14 +16,14 @@ PAIRS = st.lists(st.tuples(SIDES, SIDES, st.none() | st.sampled_from([0.5, 0.25,
 
 
 def write(path: Path, pairs: list[tuple[str, str, float | None]]) -> Path:
-    with Writer(path, True) as writer:
+    with HashWriter(path, True) as writer:
         for number, pair in enumerate(pairs):
             writer.add(Pair(number, *pair), False)
     return path
 
 
 def found(path: Path, field: str, rows: range, fates: np.ndarray | None = None) -> set[int]:
-    return {row for part in later(path, field, rows, fates) for row in part.tolist()}
+    return {row for part in duplicate_rows(path, field, rows, fates) for row in part.tolist()}
 
 
 @FILES
@@ -59,7 +59,7 @@ def test_held_out_text_is_found_by_letters_and_digits(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(0, 30), max_size=8), st.integers(0, 100), st.integers(0, 5))
 def test_lots_draw_as_many_as_asked_for(counts: list[int], wanted: int, seed: int) -> None:
-    lots = Lots(sum(counts), wanted, np.random.default_rng(seed))
+    lots = StreamingSampler(sum(counts), wanted, np.random.default_rng(seed))
     drawn = [lots.draw(count) for count in counts]
     assert [len(flags) for flags in drawn] == counts
     assert sum(int(flags.sum()) for flags in drawn) == min(wanted, sum(counts))
@@ -69,6 +69,6 @@ def test_lots_draw_evenly() -> None:
     random = np.random.default_rng(1)
     times = np.zeros(9)
     for _ in range(2000):
-        lots = Lots(9, 3, random)
+        lots = StreamingSampler(9, 3, random)
         times += np.concatenate([lots.draw(4), lots.draw(5)])
     assert times == pytest.approx(np.full(9, 2000 / 3), abs=80)

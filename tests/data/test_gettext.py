@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distilmt.data.pairs import Pair
 from distilmt.data.readers.files import read_pairs
-from distilmt.data.readers.gettext import find
+from distilmt.data.readers.gettext import find_catalogues
 from distilmt.utils.errors import UserError
 
 # polib reads lines as Python's universal newlines do, so other ends of lines do not come back.
@@ -100,7 +100,7 @@ def test_trees(tmp_path: Path) -> None:
     others = ["de.po", "locale/fr/LC_MESSAGES/app.po", "locale/it/LC_MESSAGES/app.mo", "notes.txt"]
     for number, place in enumerate([*places, *others]):
         save(tmp_path, place, number)
-    assert sorted(str(path.relative_to(tmp_path)) for path in find(tmp_path, "it")) == sorted(places)
+    assert sorted(str(path.relative_to(tmp_path)) for path in find_catalogues(tmp_path, "it")) == sorted(places)
     assert sorted(target for _, target in read(tmp_path)) == sorted(places)
     assert [pair.line for pair in read_pairs([str(tmp_path)], "en", "it_IT")] == [1, 2, 3, 4, 5]
     with pytest.raises(UserError, match=r"no \.po or \.mo files in 'es' alone \(it has app, de, fr, it, po"):

@@ -24,7 +24,7 @@ def saved(path: Path, count: int = 3) -> str:
 
 
 def test_translation_feature_and_own_splits(tmp_path: Path) -> None:
-    splits = huggingface.read(saved(tmp_path / "data"), "en", "it")
+    splits = huggingface.read_dataset(saved(tmp_path / "data"), "en", "it")
     assert list(splits.train)[:2] == [Pair(1, "train 0", "train it 0"), Pair(2, "train 1", "train it 1")]
     assert splits.valid is not None
     assert splits.valid[2] == Pair(3, "validation 2", "validation it 2")
@@ -34,21 +34,21 @@ def test_translation_feature_and_own_splits(tmp_path: Path) -> None:
 
 def test_single_split_of_columns(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"it": ["uno"], "en": ["one"]}).save_to_disk(tmp_path / "data")
-    splits = huggingface.read(f"hf:{tmp_path / 'data'}", "en", "it")
+    splits = huggingface.read_dataset(f"hf:{tmp_path / 'data'}", "en", "it")
     assert (list(splits.train), splits.valid, splits.test) == ([Pair(1, "one", "uno")], None, None)
 
 
 def test_wrong_columns(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no columns 'en' and 'de'"):
-        list(huggingface.read(saved(tmp_path / "data"), "en", "de").train)
+        list(huggingface.read_dataset(saved(tmp_path / "data"), "en", "de").train)
 
 
 def test_not_a_data_set(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="save_to_disk") as caught:
-        huggingface.read(f"hf:{tmp_path}", "en", "it")
+        huggingface.read_dataset(f"hf:{tmp_path}", "en", "it")
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="without a data set"):
-        huggingface.read("hf:", "en", "it")
+        huggingface.read_dataset("hf:", "en", "it")
 
 
 def test_hub_out_of_reach() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from distilmt.config import CleaningConfig, CorpusConfig, SourceConfig, loading
 from distilmt.config.bounds import check_bounds
-from distilmt.data.prepare import inputs, load, prepare
+from distilmt.data.prepare import inputs, load_split, prepare
 from distilmt.utils.errors import UserError
 
 
@@ -20,7 +20,7 @@ def jsonl(path: Path, count: int, name: str, **more: list[float]) -> str:
 
 
 def ids(directory: Path, split: str = "train") -> list[str]:
-    return load(directory, split)["id"].to_pylist()
+    return load_split(directory, split)["id"].to_pylist()
 
 
 def card(directory: Path) -> dict[str, dict[str, object]]:
@@ -45,7 +45,7 @@ def test_weights(tmp_path: Path) -> None:
     assert all(
         name.startswith(("valid-0", "test-0")) for split in ("valid", "test") for name in ids(tmp_path / "out", split)
     )
-    texts = dict(zip(found, load(tmp_path / "out", "train")["source"].to_pylist(), strict=True))
+    texts = dict(zip(found, load_split(tmp_path / "out", "train")["source"].to_pylist(), strict=True))
     assert all(texts[name] == f"web sentence {int(name[-6:]) - 1}" for name in found if name.startswith("web-"))
     told = card(tmp_path / "out")
     assert [(told[name]["read"], told[name]["train"]) for name in ("train", "web", "mine", "b")] == [
@@ -102,7 +102,9 @@ def test_the_best_of_pairs_with_the_same_target(tmp_path: Path) -> None:
     config = CorpusConfig(sources=[source], cleaning=CleaningConfig(keep_best=True), valid_size=1, test_size=1)
     summary = prepare(config, 1, tmp_path / "out")
     assert summary["dropped"]["not_best"] == 29  # type: ignore[index]
-    left = [row for split in ("train", "valid", "test") for row in load(tmp_path / "out", split)["source"].to_pylist()]
+    left = [
+        row for split in ("train", "valid", "test") for row in load_split(tmp_path / "out", split)["source"].to_pylist()
+    ]
     assert "way 29 to say it" in left
     with pytest.raises(UserError, match="keep_best needs scores"):
         prepare(CorpusConfig(train=[str(tmp_path / "a.jsonl")], cleaning=CleaningConfig(keep_best=True)), 1, tmp_path)

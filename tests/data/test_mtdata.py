@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distilmt.config import CorpusConfig
-from distilmt.data.prepare import inputs, load, prepare
+from distilmt.data.prepare import inputs, load_split, prepare
 from distilmt.data.readers import mtdata
 from distilmt.utils.errors import UserError
 
@@ -59,7 +59,7 @@ def test_a_corpus_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     server.shutdown()
     server.server_close()
     assert prepare(config, 1, tmp_path / "out")["train"] == 36
-    first = load(tmp_path / "out", "train").slice(0, 1).to_pylist()[0]
+    first = load_split(tmp_path / "out", "train").slice(0, 1).to_pylist()[0]
     assert (first["source"], first["target"]) == ("sentence 0", "frase 0")
     with pytest.raises(UserError, match="mtdata cannot fetch it"):
         mtdata.fetch("mtdata:Test-nothing-1-ita-eng", "en", "it")

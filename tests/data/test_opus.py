@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 
 from distilmt.config import CorpusConfig, SourceConfig
-from distilmt.data.prepare import inputs, load, prepare
+from distilmt.data.prepare import inputs, load_split, prepare
 from distilmt.data.readers import opus
 from distilmt.utils.errors import UserError
 
@@ -84,7 +84,7 @@ def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
     config = CorpusConfig(name="opus:Books", valid_size=2, test_size=2)
     assert list(inputs(config)) == ["opus:Books"]
     assert prepare(config, 1, tmp_path / "out")["train"] == LINES - 4
-    assert load(tmp_path / "out", "train").slice(0, 1).to_pylist() == [
+    assert load_split(tmp_path / "out", "train").slice(0, 1).to_pylist() == [
         {"id": "train-000001", "source": "book sentence 0", "target": "frase di libro 0"}
     ]
     assert json.loads((tmp_path / "out" / "card.json").read_text())["sources"][0]["licence"] == "CC BY 4.0"
@@ -95,7 +95,7 @@ def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
     # The other way round the same archive is read.
     turned = CorpusConfig(source="it", target="en", name="opus:Books")
     prepare(turned, 1, tmp_path / "c")
-    assert load(tmp_path / "c", "train")["target"].to_pylist()[0].startswith("book sentence")
+    assert load_split(tmp_path / "c", "train")["target"].to_pylist()[0].startswith("book sentence")
 
 
 def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from distilmt.config import CleaningConfig, CorpusConfig
 from distilmt.data.cleaning import key
-from distilmt.data.prepare import inputs, load, prepare
+from distilmt.data.prepare import inputs, load_split, prepare
 from distilmt.utils.errors import UserError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -26,7 +26,7 @@ def many(count: int, name: str = "train") -> list[tuple[str, str]]:
 
 
 def rows(directory: Path, split: str) -> list[tuple[str, str, str]]:
-    table = load(directory, split)
+    table = load_split(directory, split)
     assert table.column_names == ["id", "source", "target"]
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
@@ -134,10 +134,10 @@ def test_hugging_face_data_set(tmp_path: Path) -> None:
 
 def test_load_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run the corpus step"):
-        load(tmp_path, "train")
+        load_split(tmp_path, "train")
     (tmp_path / "train.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match="is damaged"):
-        load(tmp_path, "train")
+        load_split(tmp_path, "train")
 
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt-get is not here")

@@ -2,27 +2,29 @@ import numpy as np
 import pytest
 
 from distilmt.data.cleaning import key
-from distilmt.data.readers.debian import Record
-from distilmt.data.splitting import split, suitable_for_test
+from distilmt.data.readers.debian import AlignedSentence
+from distilmt.data.splitting import split_by_package, suitable_for_test
 
 WORDS = [f"w{letter}{other}" for letter in "abcdefghijklmnopqrst" for other in "abcdefghij"]
 
 
-def corpus(packages: int, seed: int = 0) -> list[Record]:
+def corpus(packages: int, seed: int = 0) -> list[AlignedSentence]:
     """Random sentences of common words, so that none is like another, and one sentence all packages share."""
     random = np.random.default_rng(seed)
     records = []
     for package in range(packages):
         for _ in range(5):
             chosen = random.choice(WORDS, 8)
-            records.append(Record(f"p{package}", "P", " ".join(chosen), " ".join(chosen).upper() + " x"))
-        records.append(Record(f"p{package}", "P", "This package has the common files of it.", f"Files p{package}."))
+            records.append(AlignedSentence(f"p{package}", "P", " ".join(chosen), " ".join(chosen).upper() + " x"))
+        records.append(
+            AlignedSentence(f"p{package}", "P", "This package has the common files of it.", f"Files p{package}.")
+        )
     return records
 
 
 def test_nothing_held_out_is_in_train() -> None:
     records = corpus(200)
-    splits = split(records, 40, 60)
+    splits = split_by_package(records, 40, 60)
     train = list(splits.train)
     assert splits.valid is not None
     assert splits.test is not None
@@ -39,7 +41,7 @@ def test_nothing_held_out_is_in_train() -> None:
 
 def test_split_is_the_same_each_time_and_small_ones_stay_small() -> None:
     records = corpus(30)
-    one, two = (split(records, 10_000, 10_000) for _ in range(2))
+    one, two = (split_by_package(records, 10_000, 10_000) for _ in range(2))
     assert one.test == two.test
     suitable = int(suitable_for_test(records).sum())
     assert one.test is not None
@@ -49,7 +51,7 @@ def test_split_is_the_same_each_time_and_small_ones_stay_small() -> None:
 
 
 def test_empty_corpus() -> None:
-    splits = split([], 10, 10)
+    splits = split_by_package([], 10, 10)
     assert (list(splits.train), splits.valid, splits.test) == ([], [], [])
 
 
@@ -59,33 +61,33 @@ SENTENCE = "wab wcd wef wgh waj wbc wbd wbe wbf wbg"
 @pytest.mark.parametrize(
     ("other", "suitable"),
     [
-        (Record("b", "P", "something else altogether", "altro"), True),
-        (Record("b", "P", SENTENCE.upper() + "!", "altro"), False),
-        (Record("b", "P", "something else altogether", "Mia  frase"), False),
-        (Record("b", "P", "wab wcd wef wgh waj wbc wbd wbe other words here", "altro"), False),
-        (Record("b", "P", "wab wcd wef wgh waj other words here", "altro"), True),
-        (Record("a", "P", SENTENCE, "mia frase"), True),
-        (Record("b", "P", SENTENCE.replace("wbg", "rare7"), "altro"), False),
+        (AlignedSentence("b", "P", "something else altogether", "altro"), True),
+        (AlignedSentence("b", "P", SENTENCE.upper() + "!", "altro"), False),
+        (AlignedSentence("b", "P", "something else altogether", "Mia  frase"), False),
+        (AlignedSentence("b", "P", "wab wcd wef wgh waj wbc wbd wbe other words here", "altro"), False),
+        (AlignedSentence("b", "P", "wab wcd wef wgh waj other words here", "altro"), True),
+        (AlignedSentence("a", "P", SENTENCE, "mia frase"), True),
+        (AlignedSentence("b", "P", SENTENCE.replace("wbg", "rare7"), "altro"), False),
     ],
 )
-def test_likeness_to_another_package(other: Record, suitable: bool) -> None:
+def test_likeness_to_another_package(other: AlignedSentence, suitable: bool) -> None:
     filler = corpus(100)
-    assert suitable_for_test([*filler, other, Record("a", "P", SENTENCE, "mia frase")])[-1] == suitable
+    assert suitable_for_test([*filler, other, AlignedSentence("a", "P", SENTENCE, "mia frase")])[-1] == suitable
 
 
 def test_templates_are_masked() -> None:
     # The words between are common and differ, so only the template gives the likeness away.
     left, right = "Use the xyzzy 42 plugin for wab", "Use the plugh quux 7 plugin for wab"
-    filler = [Record(f"f{n}", "P", f"the use for plugin {WORDS[n]} {n}", f"uso {n}") for n in range(20)]
-    records = [*corpus(100), *filler, Record("a", "P", left, "uno"), Record("b", "P", right, "due")]
+    filler = [AlignedSentence(f"f{n}", "P", f"the use for plugin {WORDS[n]} {n}", f"uso {n}") for n in range(20)]
+    records = [*corpus(100), *filler, AlignedSentence("a", "P", left, "uno"), AlignedSentence("b", "P", right, "due")]
     assert not suitable_for_test(records)[-2:].any()
     assert suitable_for_test(records[:-1])[-1]
 
 
 @pytest.mark.parametrize("record", [
-    Record("a", "S", SENTENCE, "mia frase"),
-    Record("a", "P", "too few words", "mia frase"),
-    Record("a", "P", " ".join(WORDS[:61]), "mia frase"),
+    AlignedSentence("a", "S", SENTENCE, "mia frase"),
+    AlignedSentence("a", "P", "too few words", "mia frase"),
+    AlignedSentence("a", "P", " ".join(WORDS[:61]), "mia frase"),
 ])  # fmt: skip
-def test_kind_and_length(record: Record) -> None:
+def test_kind_and_length(record: AlignedSentence) -> None:
     assert not suitable_for_test([*corpus(20), record])[-1]

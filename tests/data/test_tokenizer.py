@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from distilmt.config import TokenizerConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.utils.errors import UserError
 
 # U+2581 is how SentencePiece writes a space: it comes back as one.
@@ -19,7 +19,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\u2581"), max_si
 @given(TEXT)
 @settings(max_examples=150, deadline=None)
 def test_any_text_comes_back(shared_tokenizer, split_tokenizer, text):
-    text = normalise(text)
+    text = normalize(text)
     for tokenizer in (shared_tokenizer, split_tokenizer):
         for side in (tokenizer.source, tokenizer.target):
             ids = side.encode([text])
@@ -29,24 +29,24 @@ def test_any_text_comes_back(shared_tokenizer, split_tokenizer, text):
 
 def test_ids_follow_marians_convention(tokenizer):
     for side in (tokenizer.source, tokenizer.target):
-        assert side.pieces[0] == "</s>" and side.pieces[1] == "<unk>" and side.pieces[-1] == "<pad>"
-        assert len(set(side.pieces)) == len(side.pieces)
+        assert side.tokens[0] == "</s>" and side.tokens[1] == "<unk>" and side.tokens[-1] == "<pad>"
+        assert len(set(side.tokens)) == len(side.tokens)
         ids = side.encode(["badeba.", ""])
         assert ids[0][-1] == 0 and len(ids[0]) > 1 and ids[1] == [0]
-        assert max(max(line) for line in ids) < len(side.pieces) - 1
-    assert tokenizer.pad == tokenizer.source_pad == len(tokenizer.target.pieces) - 1
+        assert max(max(line) for line in ids) < len(side.tokens) - 1
+    assert tokenizer.pad == tokenizer.source_pad == len(tokenizer.target.tokens) - 1
 
 
 def test_sharing_follows_the_scripts(shared_tokenizer, split_tokenizer):
     assert shared_tokenizer.shared and not split_tokenizer.shared
-    assert shared_tokenizer.source.pieces == shared_tokenizer.target.pieces
-    assert any("山" in piece for piece in split_tokenizer.target.pieces)
-    assert not any("山" in piece for piece in split_tokenizer.source.pieces)
-    assert not tokenizers.wants_split(["the house"], ["la casa"])
-    assert tokenizers.wants_split(["the house"], ["房子"])
-    assert tokenizers.wants_split(["the house"], ["дом"])
-    assert not tokenizers.wants_split(["家がある"], ["有房子"])
-    assert not tokenizers.wants_split(["123"], ["..."])
+    assert shared_tokenizer.source.tokens == shared_tokenizer.target.tokens
+    assert any("山" in piece for piece in split_tokenizer.target.tokens)
+    assert not any("山" in piece for piece in split_tokenizer.source.tokens)
+    assert not tokenizers.should_split_vocabulary(["the house"], ["la casa"])
+    assert tokenizers.should_split_vocabulary(["the house"], ["房子"])
+    assert tokenizers.should_split_vocabulary(["the house"], ["дом"])
+    assert not tokenizers.should_split_vocabulary(["家がある"], ["有房子"])
+    assert not tokenizers.should_split_vocabulary(["123"], ["..."])
 
 
 @pytest.mark.parametrize(("sharing", "shared"), [("shared", True), ("split", False)])
@@ -54,7 +54,7 @@ def test_sharing_can_be_forced(tmp_path, sharing, shared):
     found = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, sharing=sharing), tmp_path, 1)
     tokenizer = tokenizers.load(tmp_path)
     assert found["shared"] is shared is tokenizer.shared
-    assert found["sizes"] == [len(tokenizer.source.pieces)] * (1 if shared else 2)
+    assert found["sizes"] == [len(tokenizer.source.tokens)] * (1 if shared else 2)
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -66,8 +66,8 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
     tokenizer = tokenizers.load(tmp_path)
     assert tokenizer.pad == tokenizer.source_pad
     small = tokenizer.target if turned else tokenizer.source
-    filled = [piece for piece in small.pieces if piece.startswith("<unused")]
-    assert filled and small.pieces[-1 - len(filled) : -1] == filled
+    filled = [piece for piece in small.tokens if piece.startswith("<unused")]
+    assert filled and small.tokens[-1 - len(filled) : -1] == filled
     assert small.decode(small.encode(few)) == few
 
     from distilmt.models.marian_forward import decoder_states

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilmt.data.pairs import Pair, match
+from distilmt.data.pairs import Pair, match_language
 from distilmt.data.readers.files import read_pairs
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import peak_rss, reset_peak_rss
@@ -164,8 +164,8 @@ def test_memory_is_flat(tmp_path: Path) -> None:
 
 
 def test_languages_match_leniently() -> None:
-    assert match("en", {"EN_us": 1, "it": 2}) == 1
-    assert match("en-GB", {"en": 1}) == 1
-    assert match("pt_BR", {"pt-PT": 1, "pt-br": 2}) == 2
-    assert match("pt", {"pt-PT": 1, "pt-br": 2}) is None
-    assert match("de", {"en": 1}) is None
+    assert match_language("en", {"EN_us": 1, "it": 2}) == 1
+    assert match_language("en-GB", {"en": 1}) == 1
+    assert match_language("pt_BR", {"pt-PT": 1, "pt-br": 2}) == 2
+    assert match_language("pt", {"pt-PT": 1, "pt-br": 2}) is None
+    assert match_language("de", {"en": 1}) is None

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from distilmt.documents import Attentive, report_of
-from distilmt.documents.document_report import Report
+from distilmt.documents import TranslateWithAttention, report_of
+from distilmt.documents.document_report import DocumentReport
 
 
 def test_lines_name_reasons_counts_and_places():
-    report = Report()
+    report = DocumentReport()
     assert report.lines() == [] and report.left == 0
     report.skip("a placeholder got lost", "line 3")
     report.skip("the time of a cue cannot be read", count=2)
@@ -22,7 +22,7 @@ def test_lines_name_reasons_counts_and_places():
 
 
 def test_each_document_has_a_report_of_its_own():
-    model = Attentive(list, lambda texts, translations: [[] for _ in texts])
+    model = TranslateWithAttention(list, lambda texts, translations: [[] for _ in texts])
     report_of(model).skip("x")
-    assert model.report.left == 1 and replace(model, report=Report()).report.left == 0
+    assert model.report.left == 1 and replace(model, report=DocumentReport()).report.left == 0
     report_of(list).skip("nobody reads it")

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from distilmt.documents import translate_document
-from distilmt.documents.encoding import decoded
+from distilmt.documents.encoding import decode_document
 from distilmt.utils.errors import UserError
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -22,7 +22,7 @@ MARKS = {
 def test_a_marked_document_is_read_and_written_in_its_encoding(text, name, suffix):
     assume(not (name.endswith("16-le") and text.startswith("\0")))
     data = MARKS[name] + text.encode(name)
-    document = decoded(data, suffix, encoding="cp1252")
+    document = decode_document(data, suffix, encoding="cp1252")
     assert document.text.replace("\n", "\r") == text.replace("\n", "\r")
     assert document.encode(document.text) == data
 
@@ -31,14 +31,14 @@ def test_a_marked_document_is_read_and_written_in_its_encoding(text, name, suffi
 def test_a_named_encoding_is_read_and_written(text, name):
     data = text.encode(name, "ignore")
     assume(data.decode(name).encode(name) == data and not data.startswith(tuple(MARKS.values())))
-    document = decoded(data, ".txt", name)
+    document = decode_document(data, ".txt", name)
     assert document.encode(document.text) == data
 
 
 @given(st.binary(max_size=60), st.sampled_from([".txt", ".md", ".po", ".html", ".json"]))
 def test_any_bytes_are_read_back_or_refused_in_a_line(data, suffix):
     try:
-        document = decoded(data, suffix)
+        document = decode_document(data, suffix)
     except UserError as error:
         assert "--encoding" in str(error) and "\n" not in str(error)
         return
@@ -52,7 +52,7 @@ def test_nul_is_refused_with_its_line():
     with pytest.raises(UserError, match="'nonsense' is not known"):
         translate_document(b"a", "a.txt", list, encoding="nonsense")
     with pytest.raises(UserError, match=r"not UTF-8 at byte 4 \(line 2\).*--encoding"):
-        decoded(b"a\nbc\xe9", ".txt")
+        decode_document(b"a\nbc\xe9", ".txt")
 
 
 def test_what_an_encoding_lacks_is_written_as_each_format_can():

@@ -1,7 +1,7 @@
 import pytest
 import toy
 
-from distilmt.documents.glossary import Glossary, read
+from distilmt.documents.glossary import Glossary, read_glossary
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
 
@@ -47,9 +47,9 @@ def test_broken_glossaries(tmp_path, content, told):
     path = tmp_path / "terms.tsv"
     path.write_bytes(content)
     with pytest.raises(UserError, match=told):
-        read(path)
+        read_glossary(path)
     with pytest.raises(UserError, match="No such file"):
-        read(tmp_path / "nothing.tsv")
+        read_glossary(tmp_path / "nothing.tsv")
 
 
 def test_candidates_and_confidence(translator):

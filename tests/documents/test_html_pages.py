@@ -7,15 +7,15 @@ from format_models import calls, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_html
+from distilmt.documents import TranslateWithAttention, translate_html
 from distilmt.documents.html_charset import declared_encoding
-from distilmt.documents.html_tokenizer import pieces
-from distilmt.documents.split_words import whole_words
-from distilmt.documents.templates import expressions, masked
+from distilmt.documents.html_tokenizer import tokenize_html
+from distilmt.documents.split_words import merge_split_words
+from distilmt.documents.templates import expressions, mask_spans
 
 
 def into(source, target):
-    return Attentive(upper, lambda texts, said: [[] for _ in texts], languages=(source, target))
+    return TranslateWithAttention(upper, lambda texts, said: [[] for _ in texts], languages=(source, target))
 
 
 # What is no text, in the source and in the translation alike; and texts.
@@ -128,7 +128,7 @@ def test_whole_words_lose_nothing(parts):
     tags = re.compile(r"<[^>]*>")
     assert sorted(tags.findall(translate_html(page, upper))) == sorted(tags.findall(page))
     assert tags.sub("", translate_html(page, upper)) == tags.sub("", page).upper()
-    assert whole_words([page]) == ([page] if page else [])
+    assert merge_split_words([page]) == ([page] if page else [])
 
 
 @pytest.mark.parametrize("count", [5_000, 20_000])
@@ -179,8 +179,8 @@ def test_work_grows_with_length_and_no_faster(bomb):
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="<>a /=\"'!-{}%[]", max_size=60))
 def test_pieces_and_masks_are_the_text(text):
-    assert "".join(piece.raw for piece in pieces(text)) == text
-    masks = masked(text, expressions(text))
+    assert "".join(piece.raw for piece in tokenize_html(text)) == text
+    masks = mask_spans(text, expressions(text))
     assert masks.restored(masks.text) == text
 
 

@@ -6,10 +6,10 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_document, translate_html
-from distilmt.documents.inline import translate_units
-from distilmt.documents.segments import Mark, text_of
-from distilmt.documents.tag_alignment import attended
+from distilmt.documents import TranslateWithAttention, translate_document, translate_html
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.segments import InlineTag, text_of
+from distilmt.documents.tag_alignment import align_by_attention
 
 WORDS = {"the": "der", "white": "weiße", "dog": "Hund", "runs": "läuft", "home": "heim", "today": "heute"}
 ORDER = ["today", "runs", "the", "white", "dog", "home"]  # as German has it
@@ -47,7 +47,7 @@ def attention(texts, said):
 
 
 def test_a_tag_goes_around_the_words_that_attended():
-    model = Attentive(translate, attention)
+    model = TranslateWithAttention(translate, attention)
     cases = {
         "The <b>white dog</b> runs home today.": "heute läuft der <b>weiße Hund</b> heim.",
         "The white dog <b>runs home</b> today.": "heute <b>läuft</b> der weiße Hund heim.",  # more of others than of it
@@ -62,24 +62,24 @@ def test_a_tag_goes_around_the_words_that_attended():
 
 def test_tags_that_would_change_places_cut_the_sentence():
     page = "The white <b>dog</b> runs home <i>today</i>."
-    assert translate_html(page, Attentive(translate, attention)) == translate_html(page, translate)
+    assert translate_html(page, TranslateWithAttention(translate, attention)) == translate_html(page, translate)
 
 
 def test_what_is_found_asks_for_no_attention():
     def never(texts, said):
         raise AssertionError(texts)
 
-    units = [["A ", Mark("open", "<b>"), "dog", Mark("close", "</b>"), " runs."], ["No tags."]]
-    made = translate_units(units, Attentive(lambda texts: [text.upper() for text in texts], never))
+    units = [["A ", InlineTag("open", "<b>"), "dog", InlineTag("close", "</b>"), " runs."], ["No tags."]]
+    made = translate_segments(units, TranslateWithAttention(lambda texts: [text.upper() for text in texts], never))
     assert [text_of(unit) for unit in made] == ["A <b>DOG</b> RUNS.", "NO TAGS."]
 
 
 def test_no_attention_no_place():
-    assert attended([], (0, 3), "The", "der") is None
+    assert align_by_attention([], (0, 3), "The", "der") is None
     flat = [((0, 3), [((0, 3), 0.1), ((4, 9), 0.9)]), ((4, 8), [((0, 3), 0.1), ((4, 9), 0.9)])]
-    assert attended(flat, (0, 3), "The", "der Hund") is None
-    assert attended(flat, (4, 9), "white", "der Hund") == (0, 8)
-    assert attended([((0, 1), [((0, 3), 0.0)])], (0, 3), "The", ".") is None
+    assert align_by_attention(flat, (0, 3), "The", "der Hund") is None
+    assert align_by_attention(flat, (4, 9), "white", "der Hund") == (0, 8)
+    assert align_by_attention([((0, 1), [((0, 3), 0.0)])], (0, 3), "The", ".") is None
 
 
 PIECES = [
@@ -120,7 +120,7 @@ def test_marks_stay_whatever_attention_says(page, seed):
         ]
 
     marks = re.compile(r"</?\w+>")
-    model = Attentive(anything, drawn)
+    model = TranslateWithAttention(anything, drawn)
     assert marks.findall(translate_html(page, model)) == marks.findall(page)
     made = translate_document(page.encode(), "x.md", model).decode()
     assert made.count("%s") == page.count("%s") and made.count("{x}") == page.count("{x}")

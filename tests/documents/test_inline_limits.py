@@ -5,14 +5,14 @@ from format_models import calls, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive
-from distilmt.documents.inline import translate_units
-from distilmt.documents.segments import Mark, text_of
-from distilmt.documents.tag_alignment import Stop, place
+from distilmt.documents import TranslateWithAttention
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.segments import InlineTag, text_of
+from distilmt.documents.tag_alignment import TagSlot, place_tags
 
 
 def tag(kind, raw):
-    return Mark(kind, raw)
+    return InlineTag(kind, raw)
 
 
 UNITS = {
@@ -20,8 +20,8 @@ UNITS = {
     "open tags": lambda n: ["a ", tag("open", "<b>")] * n,
     "pairs": lambda n: [tag("open", "<b>"), "a word", tag("close", "</b>"), " "] * n,
     "nested": lambda n: [tag("open", "<b>"), "a "] * n + ["word", tag("close", "</b>")] * n,
-    "kept": lambda n: ["a ", Mark("kept", "`x`", "x"), " b "] * n,
-    "breaks": lambda n: ["a", Mark("break", "\n")] * n,
+    "kept": lambda n: ["a ", InlineTag("kept", "`x`", "x"), " b "] * n,
+    "breaks": lambda n: ["a", InlineTag("break", "\n")] * n,
     "sentences": lambda n: ["A dog runs. "] * n,
     "placeholders": lambda n: ["a %s b "] * n,
 }
@@ -29,17 +29,17 @@ UNITS = {
 
 @pytest.mark.parametrize("name", UNITS)
 def test_work_grows_with_length_and_no_faster(name):
-    small, big = (calls(lambda n=n: translate_units([UNITS[name](n)], same)) for n in (1000, 2000))
+    small, big = (calls(lambda n=n: translate_segments([UNITS[name](n)], same)) for n in (1000, 2000))
     assert big < 2.5 * small
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_every_mark_stays_in_a_long_sentence(name):
     unit = UNITS[name](700)
-    assert text_of(translate_units([unit], same)[0]) == text_of(unit)
-    made = translate_units([unit], lambda texts: [text.upper() for text in texts])[0]
-    raws = [part.raw for part in unit if isinstance(part, Mark)]
-    assert [part.raw for part in made if isinstance(part, Mark)] == raws
+    assert text_of(translate_segments([unit], same)[0]) == text_of(unit)
+    made = translate_segments([unit], lambda texts: [text.upper() for text in texts])[0]
+    raws = [part.raw for part in unit if isinstance(part, InlineTag)]
+    assert [part.raw for part in made if isinstance(part, InlineTag)] == raws
     assert "A" in text_of(made)
 
 
@@ -54,8 +54,8 @@ def test_a_document_is_translated_in_bounded_batches():
         sizes.append(sum(map(len, texts)) + sum(map(len, said)))
         return [[] for _ in texts]
 
-    units = [[f"Sentence number {i} is about ", Mark("open", "<b>"), "a dog"] for i in range(5000)]
-    translate_units(units, Attentive(translate, attention))
+    units = [[f"Sentence number {i} is about ", InlineTag("open", "<b>"), "a dog"] for i in range(5000)]
+    translate_segments(units, TranslateWithAttention(translate, attention))
     assert max(sizes) <= 20_000 and len(sizes) > 5
 
 
@@ -66,7 +66,7 @@ def test_sentences_of_a_paragraph_are_translated_together():
         batches.append(texts)
         return list(texts)
 
-    translate_units([["A dog runs. A cat sleeps. A bird sings."]], translate)
+    translate_segments([["A dog runs. A cat sleeps. A bird sings."]], translate)
     assert batches == [["A dog runs.", "A cat sleeps.", "A bird sings."]]
 
 
@@ -78,9 +78,9 @@ def test_sentences_of_a_paragraph_are_translated_together():
     st.integers(0, 20),
 )
 def test_places_are_in_order_and_cut_nothing_that_is_kept(source, target, drawn, start):
-    stops = [Stop((min(at, len(source)),) * 2, splits=splits) for at, splits in sorted(drawn)]
+    stops = [TagSlot((min(at, len(source)),) * 2, splits=splits) for at, splits in sorted(drawn)]
     blocked = [(start, start + 3)] if start + 3 <= len(target) else []
-    spans = place(source, target, stops, blocked)
+    spans = place_tags(source, target, stops, blocked)
     if spans is None:
         return
     edges = [edge for span in spans for edge in span]

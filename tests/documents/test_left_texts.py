@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_document
-from distilmt.documents.document_report import Report
+from distilmt.documents import TranslateWithAttention, translate_document
+from distilmt.documents.document_report import DocumentReport
 
 
 def report_and_bytes(text, name):
     """The report of a document that a translator of capitals went through, and the translation."""
-    upper = Attentive(lambda texts: [t.upper() for t in texts], lambda texts, said: [[] for _ in texts])
-    upper = replace(upper, report=Report())
+    upper = TranslateWithAttention(lambda texts: [t.upper() for t in texts], lambda texts, said: [[] for _ in texts])
+    upper = replace(upper, report=DocumentReport())
     return upper.report, translate_document(text.encode(), name, upper).decode()
 
 

@@ -5,8 +5,8 @@ from format_models import calls, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_document
-from distilmt.documents.document_report import Report
+from distilmt.documents import TranslateWithAttention, translate_document
+from distilmt.documents.document_report import DocumentReport
 from distilmt.documents.markdown import translate_markdown
 
 # Blocks as they stand in a file, and in its translation by `upper`.
@@ -181,12 +181,16 @@ def test_mdx_is_a_kind_of_its_own():
 
 
 def test_what_is_left_is_counted():
-    report = Report()
-    hostile = Attentive(lambda texts: ["a" for _ in texts], lambda texts, said: [[] for _ in texts], report)
+    report = DocumentReport()
+    hostile = TranslateWithAttention(
+        lambda texts: ["a" for _ in texts], lambda texts, said: [[] for _ in texts], report
+    )
     assert translate_markdown("One two.\n\nThree four.\n", hostile) == "a\n\na\n"
     assert report.translated == 2 and report.left == 0
-    report = Report()
-    changing = Attentive(lambda texts: ["](x) [" for _ in texts], lambda texts, said: [[] for _ in texts], report)
+    report = DocumentReport()
+    changing = TranslateWithAttention(
+        lambda texts: ["](x) [" for _ in texts], lambda texts, said: [[] for _ in texts], report
+    )
     made = translate_markdown("[One two](a) three.\n\nFour five six.\n", changing)
     assert report.translated + report.left == 2
     assert (made.count("(x)") == 0) == (report.translated == 0)

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_document
-from distilmt.documents.keep_patterns import Keep
-from distilmt.documents.placeholders import PLAIN, PROGRAM, Grammar, Kept, directives, split
+from distilmt.documents import TranslateWithAttention, translate_document
+from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.documents.placeholders import PLAIN, PROGRAM, Grammar, Placeholder, count_placeholders, split_placeholders
 from distilmt.utils.errors import UserError
 
 FULL = Grammar(program=True, printf="full")
 
 
 def kept(text, grammar=PLAIN):
-    return [part.shown for part in split(text, grammar) if isinstance(part, Kept)]
+    return [part.shown for part in split_placeholders(text, grammar) if isinstance(part, Placeholder)]
 
 
 LONG = "{{ _h('" + "There are many files. Remove some! " * 9 + "') }}"
@@ -127,7 +127,9 @@ def test_the_whole_printf_grammar(flag, conversion):
 
 
 def test_what_was_cut_is_kept_to_where_it_was_cut():
-    assert split("see {{ _('a. b", PROGRAM)[0] == "see " and kept("see {{ _('a. b", PROGRAM) == ["{{ _('a. b"]
+    assert split_placeholders("see {{ _('a. b", PROGRAM)[0] == "see " and kept("see {{ _('a. b", PROGRAM) == [
+        "{{ _('a. b"
+    ]
     assert kept("a b') }} then", PROGRAM) == ["a b') }}"]
 
 
@@ -165,7 +167,10 @@ SIGNS += [*ANYWHERE[:20], "one"]
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(SIGNS), max_size=30).map("".join), st.sampled_from([PLAIN, PROGRAM, FULL]))
 def test_parts_are_the_text(text, grammar):
-    assert "".join(part.shown if isinstance(part, Kept) else part for part in split(text, grammar)) == text
+    assert (
+        "".join(part.shown if isinstance(part, Placeholder) else part for part in split_placeholders(text, grammar))
+        == text
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -176,7 +181,7 @@ def test_a_translation_has_the_placeholders_of_its_source(words, draw):
 
     text = " ".join(words)
     made = translate_document(text.encode(), "a.txt", model).decode()
-    assert not directives(text) - directives(made), (text, made)
+    assert not count_placeholders(text) - count_placeholders(made), (text, made)
 
 
 REPEATED = [
@@ -211,7 +216,7 @@ def test_time_grows_with_length(piece):
         best = 1e9
         for _ in range(2):
             begun = time.process_time()
-            split(text, PROGRAM)
+            split_placeholders(text, PROGRAM)
             best = min(best, time.process_time() - begun)
         return best
 
@@ -221,23 +226,25 @@ def test_time_grows_with_length(piece):
 
 
 def test_keep():
-    model = Attentive(
-        lambda texts: [t.upper() for t in texts], lambda a, b: [[] for _ in a], keep=Keep.of([r"Foo\w*", "b[ae]r"])
+    model = TranslateWithAttention(
+        lambda texts: [t.upper() for t in texts],
+        lambda a, b: [[] for _ in a],
+        keep=KeepPatterns.of([r"Foo\w*", "b[ae]r"]),
     )
     assert translate_document(b"the Foobar and a ber {x}.", "a.txt", model) == b"THE Foobar AND A ber {x}."
-    assert Keep.of(["ab", "bc+", "b"]).spans("abcc bcc") == [(0, 2), (5, 8)]
+    assert KeepPatterns.of(["ab", "bc+", "b"]).spans("abcc bcc") == [(0, 2), (5, 8)]
 
 
 @pytest.mark.parametrize("pattern", ["(", "[", "a*", "", "(?P<a", "*"])
 def test_a_bad_pattern_is_one_line(pattern):
     with pytest.raises(UserError, match="--keep") as error:
-        Keep.of([pattern])
+        KeepPatterns.of([pattern])
     assert "\n" not in str(error.value)
 
 
 def test_a_pattern_that_would_take_for_ever_is_stopped():
     with pytest.raises(UserError, match="nested repeats"):
-        Keep.of([r"(?:a|aa|a+)+$|x"]).spans("a" * 200 + "b")
+        KeepPatterns.of([r"(?:a|aa|a+)+$|x"]).spans("a" * 200 + "b")
 
 
 @settings(max_examples=300, deadline=None)
@@ -245,7 +252,7 @@ def test_a_pattern_that_would_take_for_ever_is_stopped():
 def test_a_text_that_is_not_looked_through_has_no_placeholders(text):
     for grammar in (PLAIN, PROGRAM, FULL, Grammar(tilde=True, qt=True)):
         # The pattern of somebody who wants no more kept: with one, every text is looked through.
-        thorough = replace(grammar, keep=Keep(("\N{SNOWMAN}",)))
-        assert [str(part) for part in split(text, grammar) if isinstance(part, str)] == [
-            str(part) for part in split(text, thorough) if isinstance(part, str)
+        thorough = replace(grammar, keep=KeepPatterns(("\N{SNOWMAN}",)))
+        assert [str(part) for part in split_placeholders(text, grammar) if isinstance(part, str)] == [
+            str(part) for part in split_placeholders(text, thorough) if isinstance(part, str)
         ]

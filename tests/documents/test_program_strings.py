@@ -13,10 +13,10 @@ from format_models import backwards, nothing, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_document
+from distilmt.documents import TranslateWithAttention, translate_document
 from distilmt.documents.message_format import choices
-from distilmt.documents.placeholders import PROGRAM, directives
-from distilmt.documents.program_strings import String, translate_strings
+from distilmt.documents.placeholders import PROGRAM, count_placeholders
+from distilmt.documents.program_strings import ProgramString, translate_strings
 from distilmt.utils.errors import UserError
 
 
@@ -28,7 +28,7 @@ MODELS = [upper, backwards, nothing, percent]
 
 
 def counted(model):
-    return Attentive(model, lambda texts, translations: [[] for _ in texts])
+    return TranslateWithAttention(model, lambda texts, translations: [[] for _ in texts])
 
 
 def json_of(string, model=upper):
@@ -102,10 +102,10 @@ PARTS += [
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PARTS), max_size=8).map(" ".join), st.sampled_from(MODELS))
 def test_a_string_keeps_its_placeholders_or_stays(text, model):
-    assert translate_strings([String(text)], list) == [text]
-    (made,) = translate_strings([String(text)], model)
+    assert translate_strings([ProgramString(text)], list) == [text]
+    (made,) = translate_strings([ProgramString(text)], model)
     if made is not None and not list(choices(text)) and "[[" not in text:
-        assert directives(made, PROGRAM) == directives(text, PROGRAM)
+        assert count_placeholders(made, PROGRAM) == count_placeholders(text, PROGRAM)
     assert json_of(text, list) == text
     assert isinstance(json_of(text, model), str)
 
@@ -228,7 +228,7 @@ def test_time_grows_with_length(piece):
         text = f"one {piece * count} two"
         begun = time.process_time()
         with contextlib.suppress(RecursionError):
-            translate_strings([String(text)], list)
+            translate_strings([ProgramString(text)], list)
         return time.process_time() - begun
 
     short, long = min(seconds(500) for _ in range(2)), min(seconds(4000) for _ in range(2))
@@ -236,7 +236,7 @@ def test_time_grows_with_length(piece):
 
 
 def test_a_template_gets_the_language():
-    model = Attentive(upper, lambda texts, translations: [[] for _ in texts], languages=("en", "it"))
+    model = TranslateWithAttention(upper, lambda texts, translations: [[] for _ in texts], languages=("en", "it"))
     text = f'{TWO[:-1]}"Language: \\n"\n\nmsgid "One."\nmsgstr ""\n'
     assert '"Language: it\\n"' in translate_document(text.encode(), "a.po", model).decode()
     named = text.replace("Language: ", "Language: it_CH")

@@ -7,7 +7,7 @@ from format_models import backwards, nothing, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import Attentive, translate_document
+from distilmt.documents import TranslateWithAttention, translate_document
 from distilmt.documents.subtitles import _TIMES
 from distilmt.utils.errors import UserError
 
@@ -83,7 +83,7 @@ def test_every_text_is_translated(text):
 
 @pytest.mark.parametrize("line", ["00:0x:01,000 --> 00:00:02,000", "00.00.01 --> 12", "12345 -> 00:00:02,000"])
 def test_a_time_that_cannot_be_read_is_counted_with_its_line(line):
-    model = Attentive(upper, lambda texts, translations: [[] for _ in texts])
+    model = TranslateWithAttention(upper, lambda texts, translations: [[] for _ in texts])
     text = f"1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n{line}\nTwo.\n"
     made = translate_document(text.encode(), "a.srt", model).decode()
     assert made == text.replace("One", "ONE").replace("Two", "TWO")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distilmt.evaluation.challenge_runner import ALONE, compare, examine, sign_test
-from distilmt.evaluation.challenge_sets import CHALLENGES, Material
-from distilmt.evaluation.script import TwoLanguages
-from distilmt.evaluation.slices import words
+from distilmt.evaluation.challenge_runner import BATCH_INVARIANCE, compare_challenges, run_challenges, sign_test
+from distilmt.evaluation.challenge_sets import CHALLENGES, ChallengeData
+from distilmt.evaluation.script import LanguagePairClassifier
+from distilmt.evaluation.slices import word_tokenize
 
 NOUNS = ["dog", "cat", "house", "river", "garden", "teacher", "window", "bottle", "forest", "letter", "mountain"]
 NOUNS += ["pencil", "kitchen", "engine", "market", "ladder"]
@@ -33,12 +33,12 @@ SOURCES = [
     for i in range(120)
 ]
 REFERENCES = [german(source) for source in SOURCES]
-MATERIAL = Material(
+MATERIAL = ChallengeData(
     sources=SOURCES,
     references=REFERENCES,
-    known_source=Counter(word for text in SOURCES for word in words(text, "en")),
-    known_target=Counter(word for text in REFERENCES for word in words(text, "de")),
-    languages=TwoLanguages(SOURCES, REFERENCES),
+    source_frequencies=Counter(word for text in SOURCES for word in word_tokenize(text, "en")),
+    target_frequencies=Counter(word for text in REFERENCES for word in word_tokenize(text, "de")),
+    languages=LanguagePairClassifier(SOURCES, REFERENCES),
     target="de",
     cases=40,
 )
@@ -83,37 +83,39 @@ FAULTS = {
     "wrong language": planted(lambda t, s: f"{s} indeed" if "sees" in s or "paints" in s else t),
     "invented words": planted(lambda t, s: t.replace("um", "orium")),
     "long input": planted(lambda t, s: " ".join(t.split()[:100])),
-    ALONE: DependsOnBatch(),
+    BATCH_INVARIANCE: DependsOnBatch(),
 }
 KNOWN = {*NOUNS, *VERBS, *PLACES, "the", "a", *map(str, range(120))}
 
 
 @pytest.fixture(scope="module")
 def good():
-    return examine(Good(), MATERIAL, 4)
+    return run_challenges(Good(), MATERIAL, 4)
 
 
 def test_a_good_model_passes(good):
-    assert set(good) == {*CHALLENGES, ALONE}
+    assert set(good) == {*CHALLENGES, BATCH_INVARIANCE}
     faults = {name: sum(answers.failed) for name, answers in good.items() if any(answers.failed)}
     assert not set(faults) - {"typos"}, "a word with two letters changed is unknown to this translator"
-    assert all(row["passed"] for row in compare(good, good))
+    assert all(row["passed"] for row in compare_challenges(good, good))
 
 
 def test_every_challenge_has_its_fault_here():
-    assert set(FAULTS) == {*CHALLENGES, ALONE}
+    assert set(FAULTS) == {*CHALLENGES, BATCH_INVARIANCE}
 
 
 @pytest.mark.parametrize("name", list(FAULTS))
 def test_planted_faults_are_caught(good, name):
-    row = next(row for row in compare(examine(FAULTS[name], MATERIAL, 4), good) if row["name"] == name)
+    row = next(
+        row for row in compare_challenges(run_challenges(FAULTS[name], MATERIAL, 4), good) if row["name"] == name
+    )
     assert not row["passed"] and row["student"] > row["teacher"]
     assert row["examples"] and row["cases"] > 3
 
 
 def test_a_teacher_as_bad_is_no_reproach(good):
-    bad = examine(FAULTS["numbers"], MATERIAL, 4)
-    assert all(row["passed"] for row in compare(bad, bad))
+    bad = run_challenges(FAULTS["numbers"], MATERIAL, 4)
+    assert all(row["passed"] for row in compare_challenges(bad, bad))
 
 
 def test_the_same_inputs_every_time():
@@ -124,15 +126,17 @@ def test_the_same_inputs_every_time():
             asked.append(list(texts))
             return super().translate(texts)
 
-    examine(Listening(), MATERIAL, 4)
+    run_challenges(Listening(), MATERIAL, 4)
     half = len(asked)
-    examine(Listening(), MATERIAL, 4)
+    run_challenges(Listening(), MATERIAL, 4)
     assert asked[:half] == asked[half:]
 
 
 def test_what_there_is_no_input_for_is_left_out():
-    few = Material(["the dog."], ["eht god."], Counter(), Counter(), TwoLanguages(SOURCES, REFERENCES), "de")
-    assert not {"short", "long input"} & set(examine(Good(), few, 1))
+    few = ChallengeData(
+        ["the dog."], ["eht god."], Counter(), Counter(), LanguagePairClassifier(SOURCES, REFERENCES), "de"
+    )
+    assert not {"short", "long input"} & set(run_challenges(Good(), few, 1))
 
 
 def test_sign_test_by_hand():

@@ -7,7 +7,7 @@ from distilmt.utils.errors import UserError
 
 
 def one(hypothesis: str, source: str = "a perfectly usual sentence", reference: str = "ein ganz üblicher Satz"):
-    found = output_checks.check([hypothesis], [source], [reference])
+    found = output_checks.check_outputs([hypothesis], [source], [reference])
     return found.empty, found.repetitions, found.copies, found.length_outliers
 
 
@@ -22,13 +22,13 @@ def test_empty_translations_are_counted_unless_there_was_nothing_to_say():
 
 @pytest.mark.parametrize("phrase", ["na ", "so and so ", "的", "ha", "很好很"])
 def test_loops_are_counted_beyond_the_limit(phrase):
-    assert output_checks.loops(phrase * 9, 8)
-    assert not output_checks.loops(phrase * 8, 8)
-    assert output_checks.loops("at first all is well, then " + phrase * 9 + " and out", 8)
+    assert output_checks.has_repetition(phrase * 9, 8)
+    assert not output_checks.has_repetition(phrase * 8, 8)
+    assert output_checks.has_repetition("at first all is well, then " + phrase * 9 + " and out", 8)
 
 
 def test_rulers_and_numbers_are_no_loops():
-    assert not output_checks.loops("----------------- 1000000000000 ................. " * 2, 8)
+    assert not output_checks.has_repetition("----------------- 1000000000000 ................. " * 2, 8)
 
 
 def test_loops_that_people_write_too_are_no_fault():
@@ -58,12 +58,12 @@ def test_usual_length_follows_the_languages():
 
 def test_different_numbers_of_sentences_are_refused():
     with pytest.raises(UserError, match="1 translations, 2 sources and 1 references"):
-        output_checks.check(["a"], ["a", "b"], ["a"])
+        output_checks.check_outputs(["a"], ["a", "b"], ["a"])
 
 
 @given(st.lists(st.text(), max_size=5))
 def test_any_text_is_counted_within_bounds(texts):
-    found = output_checks.check(texts, texts[::-1], texts)
+    found = output_checks.check_outputs(texts, texts[::-1], texts)
     assert all(
         0 <= count <= found.sentences == len(texts)
         for count in (found.empty, found.repetitions, found.copies, found.length_outliers)

@@ -74,13 +74,15 @@ def test_bad_input_is_refused():
     with pytest.raises(UserError, match="1 translations but 2 references"):
         quality.score(["a"], ["a", "b"], "it")
     with pytest.raises(UserError, match="2 translations but 1 references"):
-        quality.compare(("a", ["x"]), ("b", ["x", "y"]), ["x"], "it")
+        quality.paired_bootstrap(("a", ["x"]), ("b", ["x", "y"]), ["x"], "it")
     with pytest.raises(UserError, match="bootstrap"):
-        quality.compare(("a", ["x"]), ("b", ["x"]), ["x"], "it", samples=0)
+        quality.paired_bootstrap(("a", ["x"]), ("b", ["x"]), ["x"], "it", samples=0)
 
 
 def test_clearly_better_system_is_significant():
-    bleu, chrf = quality.compare(("good", REFERENCES), ("bad", worse(REFERENCES)), REFERENCES, "en", samples=200)
+    bleu, chrf = quality.paired_bootstrap(
+        ("good", REFERENCES), ("bad", worse(REFERENCES)), REFERENCES, "en", samples=200
+    )
     assert (bleu["a"], bleu["b"], bleu["metric"], chrf["metric"]) == ("good", "bad", "bleu", "chrf")
     assert bleu["a_score"] == pytest.approx(100.0)
     assert bleu["difference"] == pytest.approx(bleu["a_score"] - bleu["b_score"])
@@ -91,15 +93,15 @@ def test_clearly_better_system_is_significant():
 
 def test_swapping_systems_swaps_the_signs():
     systems = ("good", REFERENCES), ("bad", worse(REFERENCES))
-    forward = quality.compare(*systems, REFERENCES, "en", samples=50)[0]
-    backward = quality.compare(*systems[::-1], REFERENCES, "en", samples=50)[0]
+    forward = quality.paired_bootstrap(*systems, REFERENCES, "en", samples=50)[0]
+    backward = quality.paired_bootstrap(*systems[::-1], REFERENCES, "en", samples=50)[0]
     assert backward["difference"] == pytest.approx(-forward["difference"])
     assert backward["ci"] == pytest.approx([-forward["ci"][1], -forward["ci"][0]])
 
 
 def test_identical_systems_do_not_differ():
     texts = worse(REFERENCES)
-    for found in quality.compare(("a", texts), ("b", texts), REFERENCES, "en", samples=50):
+    for found in quality.paired_bootstrap(("a", texts), ("b", texts), REFERENCES, "en", samples=50):
         assert found["difference"] == 0
         assert found["p_value"] == 1
         assert found["ci"] == [0, 0]
@@ -108,7 +110,7 @@ def test_identical_systems_do_not_differ():
 def test_a_difference_by_chance_is_not_significant():
     half = [w if i % 2 else r for i, (r, w) in enumerate(zip(REFERENCES, worse(REFERENCES), strict=True))]
     other = [r if i % 2 else w for i, (r, w) in enumerate(zip(REFERENCES, worse(REFERENCES), strict=True))]
-    bleu = quality.compare(("a", half), ("b", other), REFERENCES, "en", samples=200)[0]
+    bleu = quality.paired_bootstrap(("a", half), ("b", other), REFERENCES, "en", samples=200)[0]
     assert bleu["p_value"] > 0.2
     assert bleu["ci"][0] < 0 < bleu["ci"][1]
 
@@ -118,7 +120,7 @@ def test_resampling_is_reproducible_and_leaves_the_environment_alone(seed, monke
     monkeypatch.setenv("SACREBLEU_SEED", "99")
     half = [w if i % 3 else r for i, (r, w) in enumerate(zip(REFERENCES, worse(REFERENCES), strict=True))]
     runs = [
-        quality.compare(("a", half), ("b", worse(REFERENCES)), REFERENCES, "en", samples=30, seed=seed)
+        quality.paired_bootstrap(("a", half), ("b", worse(REFERENCES)), REFERENCES, "en", samples=30, seed=seed)
         for _ in range(2)
     ]
     assert runs[0] == runs[1]

@@ -6,9 +6,9 @@ from distilmt.evaluation import slices
 
 
 def test_words_and_characters():
-    assert slices.words("The dog, THE cat.", "en") == ["the", "dog", "the", "cat"]
-    assert slices.words("狗和猫。", "zh") == ["狗", "和", "猫"]
-    assert slices.frequencies(["a b", "b"], "en") == Counter(a=1, b=2)
+    assert slices.word_tokenize("The dog, THE cat.", "en") == ["the", "dog", "the", "cat"]
+    assert slices.word_tokenize("狗和猫。", "zh") == ["狗", "和", "猫"]
+    assert slices.word_frequencies(["a b", "b"], "en") == Counter(a=1, b=2)
 
 
 def test_bins_hold_about_as_many_sentences_each():
@@ -24,13 +24,13 @@ def test_sentences_of_one_length_are_one_bin():
 
 def test_quality_by_length():
     _, bins = slices.length_bins(["ab", "abc", "abcdefgh", "abcdefghi"], 2)
-    found = slices.by_length(["yes it is", "no", "no", "no"], ["yes it is", "no", "quite so", "quite so"], bins)
+    found = slices.chrf_by_length(["yes it is", "no", "no", "no"], ["yes it is", "no", "quite so", "quite so"], bins)
     assert found[0] == pytest.approx(100) and found[1] < 20
 
 
 def test_quality_by_frequency_by_hand():
     known = Counter(often=200, seldom=3)
     # `often` is said twice and stands there once; `seldom` is missed; `never` is right.
-    found = slices.by_frequency(["often often never"], ["often seldom never"], known, "en")
+    found = slices.f1_by_frequency(["often often never"], ["often seldom never"], known, "en")
     assert found == [100, 0, None, None, pytest.approx(200 / 3)]
     assert slices.frequency_names() == ["0", "1–4", "5–19", "20–99", "100+"]

@@ -2,12 +2,14 @@ import pytest
 
 from distilmt.config import TokenizerConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.export.card import Card
+from distilmt.export.card import ModelCard
 
 
 @pytest.fixture(scope="session")
 def card():
-    return Card("en", "it", signature="teacher:trained|seed:1", parameters=12345, scores={"validation bleu": 31.25})
+    return ModelCard(
+        "en", "it", signature="teacher:trained|seed:1", parameters=12345, scores={"validation bleu": 31.25}
+    )
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +27,7 @@ def opus_tokenizer(tmp_path_factory):
         config = TokenizerConfig(vocab_size=60, byte_fallback=False)
         tokenizers.train(text, text, config, half, seed=1)
         (directory / name).write_bytes((half / "source.spm").read_bytes())
-        pieces += [p for p in tokenizers.load(half).source.pieces[2:-1][::-1] if p not in pieces]
+        pieces += [p for p in tokenizers.load(half).source.tokens[2:-1][::-1] if p not in pieces]
     (directory / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate([*pieces, "<pad>"])}))
     (directory / "tokenizer_config.json").write_bytes((halves[0] / "tokenizer_config.json").read_bytes())
     return tokenizers.load(directory)
@@ -43,7 +45,7 @@ def outspoken():
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data.mul_(2.0)
-        for i, piece in enumerate(tokenizer.target.pieces):
+        for i, piece in enumerate(tokenizer.target.tokens):
             if piece.startswith(("<0x", "<unused")):
                 model.final_logits_bias[0, i] = -100.0
         return model

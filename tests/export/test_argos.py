@@ -11,7 +11,7 @@ import pytest
 import toy
 
 from distilmt.export.argos import export_argos
-from distilmt.export.card import Card
+from distilmt.export.card import ModelCard
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
@@ -51,7 +51,7 @@ def test_the_package_is_as_argos_wants_it(tmp_path, learnt, shared_tokenizer, ca
 )
 def test_languages_have_argos_codes(tmp_path, shared_tokenizer, language, code):
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
-    export_argos(model, shared_tokenizer, tmp_path / "m.argosmodel", Card("en", language))
+    export_argos(model, shared_tokenizer, tmp_path / "m.argosmodel", ModelCard("en", language))
     metadata = json.loads(unpacked(tmp_path / "m.argosmodel")[f"translate-en_{code}-1_0/metadata.json"])
     assert metadata["to_code"] == code
 
@@ -101,7 +101,7 @@ def test_long_texts_do_not_break_it(tmp_path, learnt, shared_tokenizer, card):
 def test_bytes_only_the_target_knows_are_refused(tmp_path, split_tokenizer, card):
     from dataclasses import replace
 
-    pieces = [piece.replace("<0x", "<0y") for piece in split_tokenizer.source.pieces]
+    pieces = [piece.replace("<0x", "<0y") for piece in split_tokenizer.source.tokens]
     tokenizer = replace(split_tokenizer, source=replace(split_tokenizer.source, pieces=pieces))
     model = new_model(toy.MICRO, split_tokenizer, 0.0, 1).eval()
     with pytest.raises(UserError, match="export to CTranslate2 or ONNX instead"):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from distilmt.export.card import Card, Form, add_scores, write_card
+from distilmt.export.card import Form, ModelCard, add_scores, write_card
 from distilmt.utils.errors import UserError
 
 FORM = Form("ONNX", "transformers.js", "Run DIRECTORY.")
@@ -36,7 +36,7 @@ def test_sizes_and_checksums_are_the_files(directory, card):
 
 
 def test_what_is_not_known_is_said(directory):
-    write_card(directory, Card("en", "it"), FORM)
+    write_card(directory, ModelCard("en", "it"), FORM)
     facts, text = card_of(directory)
     assert facts["licences"] == {"teacher": None, "data": None} and not facts["non_commercial"]
     assert text.count(": not stated") == 2 and "None was measured." in text and "unknown parameters" in text

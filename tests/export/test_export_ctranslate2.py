@@ -46,7 +46,7 @@ def generated(model, tokenizer, texts, beams):
 
 
 def translated(directory, tokenizer, texts, beams):
-    ids = {piece: i for i, piece in enumerate(tokenizer.target.pieces)}
+    ids = {piece: i for i, piece in enumerate(tokenizer.target.tokens)}
     found = Translator(directory, threads=1).hypotheses(texts, beam_size=beams)
     return [[ids[token] for token in answer[0].tokens] for answer in found]
 
@@ -75,7 +75,7 @@ def test_scores_are_log_probabilities(learnt, exported, shared_tokenizer):
     """Divided by the length with `</s>`, as transformers divides them."""
     model, text = load_marian(learnt), sentences(shared_tokenizer)[0]
     best = Translator(exported).hypotheses([text], beam_size=4, length_penalty=1.0)[0][0]
-    ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.pieces)}
+    ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
     target = [*(ids[token] for token in best.tokens), 0]
     with torch.no_grad():
         logits = model(

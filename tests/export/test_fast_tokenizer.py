@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from distilmt.config import TokenizerConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 
 pytest.importorskip("google.protobuf")
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
@@ -75,7 +75,7 @@ SPELLED = st.lists(
 @example("a<pad>b</s>")
 @example("<0x41>")
 def test_special_pieces_in_a_text_are_text(both, reading, text):
-    text = normalise(text)
+    text = normalize(text)
     for tokenizer, fast in [*both.values(), *reading]:
         ids, expected = fast.encode(text).ids, tokenizer.source.encode([text])[0]
         assert ids.count(0) == 1 and ids[-1] == 0 and tokenizer.pad not in ids
@@ -94,7 +94,7 @@ WORDS = st.lists(st.sampled_from([*toy.SOURCE_WORDS, *toy.LATIN_WORDS]), max_siz
 @given(text=st.one_of(WORDS, st.text(max_size=30), st.text("banRez.12<>x0é–€山 ", max_size=20)))
 def test_it_cuts_as_sentencepiece_does(both, kind, text):
     tokenizer, fast = both[kind]
-    text = normalise(text)
+    text = normalize(text)
     assert fast.encode(text).ids == tokenizer.source.encode([text])[0]
 
 
@@ -103,7 +103,7 @@ def test_it_cuts_as_sentencepiece_does(both, kind, text):
 @given(text=st.one_of(WORDS, st.text(max_size=30)))
 def test_it_reads_what_it_wrote(both, kind, text):
     tokenizer, fast = both[kind]
-    text = normalise(text)
+    text = normalize(text)
     ids = tokenizer.target.encode([text])[0]
     assert fast.decode(ids, skip_special_tokens=True) == tokenizer.target.decode([ids])[0] == text
 
@@ -117,14 +117,14 @@ def test_one_vocabulary_over_two_models(tmp_path, opus_tokenizer):
     assert [encoded.ids for encoded in fast.encode_batch(sources)] == ours
     said = opus_tokenizer.target.encode(targets)
     assert fast.decode_batch(said, skip_special_tokens=True) == targets == opus_tokenizer.target.decode(said)
-    only = set(opus_tokenizer.target.pieces) - {piece for ids in ours for piece in map(str, ids)}
+    only = set(opus_tokenizer.target.tokens) - {piece for ids in ours for piece in map(str, ids)}
     assert only, "a target without pieces of its own shows nothing"
 
 
 def test_transformers_js_gets_no_unknown_words_for_digits(tmp_path, both):
     """Its Unigram has no bytes to fall back on: the normaliser spells what is common and in no piece."""
     tokenizer, _ = both["unigram"]
-    assert not any("7" in piece for piece in tokenizer.source.pieces if not piece.startswith("<"))
+    assert not any("7" in piece for piece in tokenizer.source.tokens if not piece.startswith("<"))
     write_fast_tokenizer(tokenizer.source, tmp_path / "tokenizer.json")
     written = json.loads((tmp_path / "tokenizer.json").read_text())
     written["model"]["byte_fallback"] = False

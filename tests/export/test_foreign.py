@@ -13,8 +13,8 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
-from distilmt.teachers.hf_generate import Generator
-from distilmt.teachers.remote import open_speaker
+from distilmt.teachers.hf_generate import TransformersTeacher
+from distilmt.teachers.remote import load_translation_model
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
@@ -36,7 +36,7 @@ def without_ours(exported, directory):
 
 def test_an_export_of_ours_is_copied(exported, tmp_path):
     export_foreign(facts(exported), tmp_path / "teacher", "float32", "en", "it")
-    assert open_speaker(tmp_path / "teacher").translate(TEXTS) == Translator(exported).translate(TEXTS)
+    assert load_translation_model(tmp_path / "teacher").translate(TEXTS) == Translator(exported).translate(TEXTS)
 
 
 def test_a_directory_with_its_pieces_beside_it(exported, tmp_path):
@@ -63,10 +63,10 @@ def test_a_directory_without_pieces_is_told(exported, tmp_path):
 
 def test_a_package_of_argos_zipped_or_not(learnt, shared_tokenizer, tmp_path):
     from distilmt.export.argos import export_argos
-    from distilmt.export.card import Card
+    from distilmt.export.card import ModelCard
 
     package = tmp_path / "x.argosmodel"
-    export_argos(load_marian(learnt), shared_tokenizer, package, Card("en", "it", "student", "s"), "float32")
+    export_argos(load_marian(learnt), shared_tokenizer, package, ModelCard("en", "it", "student", "s"), "float32")
     export(load_marian(learnt), shared_tokenizer, tmp_path / "ours", "float32")
     with zipfile.ZipFile(package) as file:
         file.extractall(tmp_path / "unzipped")
@@ -105,13 +105,13 @@ def led(directory):
 
 def test_what_is_not_converted_is_generated(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(progress, "say", said.append)
+    monkeypatch.setattr(progress, "info", said.append)
     model, tokenizer = led(tmp_path / "led")
     about = {"kind": "huggingface", "name": "led", "path": str(tmp_path / "led"), "family": "led"}
     export_foreign(about, tmp_path / "teacher", "int8", "en", "it")
     assert "takes longer" in said[0]
-    speaker = open_speaker(tmp_path / "teacher")
-    assert isinstance(speaker, Generator)
+    speaker = load_translation_model(tmp_path / "teacher")
+    assert isinstance(speaker, TransformersTeacher)
     texts = [*TEXTS[:5], "", TEXTS[5]]
     found = speaker.hypotheses(texts, beam_size=2, count=2)
     assert [len(row) for row in found] == [2, 2, 2, 2, 2, 0, 2]

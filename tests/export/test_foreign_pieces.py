@@ -15,7 +15,7 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.huggingface import export_huggingface
-from distilmt.inference.tokenization import HuggingFacePieces
+from distilmt.inference.tokenization import HuggingFaceTokenizer
 from distilmt.inference.translator import Translator
 from distilmt.models.presets import new_model
 
@@ -44,9 +44,9 @@ def test_the_end_is_the_tokenizers_own_or_ctranslate2s(directories, name):
     prefix = FACTS.get(name, {}).get("prefix", "")
     whole = [tokenizer.convert_ids_to_tokens(tokenizer(prefix + text).input_ids) for text in TEXTS]
     assert all(row[-1] == "</s>" and row.count("</s>") == 1 for row in whole)
-    own = HuggingFacePieces(directories[name], FACTS.get(name, {}))
+    own = HuggingFaceTokenizer(directories[name], FACTS.get(name, {}))
     assert own.encode([*TEXTS, ""]) == [*whole, []]
-    added = HuggingFacePieces(directories[name], FACTS.get(name, {}) | {"source_end": False})
+    added = HuggingFaceTokenizer(directories[name], FACTS.get(name, {}) | {"source_end": False})
     assert added.encode([*TEXTS, ""]) == [*(row[:-1] for row in whole), []]
 
 
@@ -55,7 +55,7 @@ def test_a_tokenizer_without_an_end_loses_no_word(tmp_path):
 
     fast_tokenizer(["<pad>", "</s>", "<unk>"], "$A").save_pretrained(tmp_path / "tokenizer")
     for facts in ({}, {"source_end": False}):
-        pieces = HuggingFacePieces(tmp_path, facts)
+        pieces = HuggingFaceTokenizer(tmp_path, facts)
         assert pieces.encode(["ban"]) == [["▁ban"]]
         assert "</s>" not in pieces.encode(["ban </s>"])[0]
 
@@ -67,7 +67,7 @@ def test_a_tokenizer_without_an_end_loses_no_word(tmp_path):
 @example(text="ban </s> der<pad>")
 @example(text="ita_Latn it_IT __it__")
 def test_special_names_in_a_text_are_text(directories, name, text):
-    pieces = HuggingFacePieces(directories[name], FACTS.get(name, {}))
+    pieces = HuggingFaceTokenizer(directories[name], FACTS.get(name, {}))
     special = set(pieces._tokenizer.all_special_tokens) - {"<unk>"}
     own = [piece for piece in pieces.encode(["ban"])[0] if piece in special]
     assert [piece for piece in pieces.encode([text])[0] if piece in special] == own
@@ -92,7 +92,7 @@ def test_padded_embeddings_of_transformers(tmp_path, name, multiple):
     assert [padded.tokenize([text]) for text in TEXTS] == [plain.tokenize([text]) for text in TEXTS]
     assert padded.translate(TEXTS, 1) == plain.translate(TEXTS, 1)
     filler = vocabulary[len(tokenizer) :]
-    assert plain._pieces.decode(["▁ban", *filler, "▁der"]) == "ban der"
+    assert plain._tokenizer.decode(["▁ban", *filler, "▁der"]) == "ban der"
 
 
 @pytest.mark.parametrize("filler", ["madeupword{:04d}", "averyunlikelytoken{}", "<unused{}>"])

@@ -11,7 +11,7 @@ import toy
 import yaml
 from transformers import AutoTokenizer
 
-from distilmt.export.consumers import generated
+from distilmt.export.consumers import greedy_translate
 from distilmt.export.marian import export_marian
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
@@ -51,9 +51,9 @@ def test_other_numbers_need_a_list_of_pieces(tmp_path, opus_tokenizer, card):
     export_marian(model, opus_tokenizer, tmp_path / "marian", card)
     for name in ("source.yml", "target.yml"):
         ids = yaml.safe_load((tmp_path / "marian" / name).read_text(encoding="utf-8"))
-        assert ids == {piece: i for i, piece in enumerate(opus_tokenizer.source.pieces[:-1])}
+        assert ids == {piece: i for i, piece in enumerate(opus_tokenizer.source.tokens[:-1])}
     assert "spm_encode" in (tmp_path / "marian" / "README.md").read_text()
-    assert opened(tmp_path / "marian")[1]["dim-vocabs"] == [len(opus_tokenizer.source.pieces) - 1] * 2
+    assert opened(tmp_path / "marian")[1]["dim-vocabs"] == [len(opus_tokenizer.source.tokens) - 1] * 2
 
 
 def test_what_marian_cannot_decode_is_refused(tmp_path, shared_tokenizer, card):
@@ -111,7 +111,7 @@ def test_marian_says_what_transformers_says(tmp_path, pymarian, learnt, shared_t
     export_marian(load_marian(learnt), shared_tokenizer, tmp_path / "marian", card)
     texts = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)"]
     found = by_marian(pymarian, tmp_path / "marian", texts)
-    theirs = generated(with_marians_positions(load_marian(learnt)), AutoTokenizer.from_pretrained(learnt), texts)
+    theirs = greedy_translate(with_marians_positions(load_marian(learnt)), AutoTokenizer.from_pretrained(learnt), texts)
     assert all(map(_alike, found, theirs)) and len(set(found)) > 30
 
 
@@ -122,7 +122,7 @@ def test_marian_with_two_vocabularies(tmp_path, pymarian, split_tokenizer, card,
     texts = toy.pairs(30, seed=9, chinese=True)[0]
     found = by_marian(pymarian, tmp_path / "marian", texts)
     tokenizer = AutoTokenizer.from_pretrained(split_tokenizer.directory)
-    theirs = generated(with_marians_positions(model), tokenizer, texts)
+    theirs = greedy_translate(with_marians_positions(model), tokenizer, texts)
     assert all(map(_alike, found, theirs)) and len(set(found)) > 10
 
 

@@ -16,7 +16,7 @@ from distilmt.export.pack import pack
 from distilmt.inference.manifest import is_model
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
-from distilmt.training.fake_quantize import rounded, with_rounded_weights
+from distilmt.training.fake_quantize import fake_quantize, fake_quantize_model
 from distilmt.utils.errors import UserError
 
 TEXTS = [*toy.pairs(20, seed=9)[0], "Zürich 12 (a)", ""]
@@ -77,7 +77,7 @@ def test_two_vocabularies(tmp_path, split_tokenizer, outspoken):
 
 def test_with_a_shortlist(tmp_path, shared_tokenizer, learnt):
     place = exported(tmp_path / "model", shared_tokenizer, learnt)
-    always = [piece for piece in shared_tokenizer.target.pieces if piece.startswith("▁")][:40]
+    always = [piece for piece in shared_tokenizer.target.tokens if piece.startswith("▁")][:40]
     shortlist.Shortlist(always, {}, ShortlistConfig()).write(place)
     said = Translator(place).translate(TEXTS)
     pack(place)
@@ -97,10 +97,10 @@ def test_a_broken_file_is_named(tmp_path, shared_tokenizer, learnt, name):
 
 def test_rounded_weights_take_few_values(learnt):
     model = load_marian(learnt)
-    found = with_rounded_weights(model, 4)
+    found = fake_quantize_model(model, 4)
     for (name, before), after in zip(model.named_parameters(), found.parameters(), strict=True):
         if before.dim() == 2 and "embed_positions" not in name:
-            assert after.equal(rounded(before.detach(), 4))
+            assert after.equal(fake_quantize(before.detach(), 4))
             assert all(len(row.unique()) <= 15 for row in after)
         else:
             assert after.equal(before), name

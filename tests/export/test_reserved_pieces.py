@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from distilmt.config import TokenizerConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.export.argos import export_argos
 from distilmt.export.ctranslate2 import export
 from distilmt.export.marian import export_marian
@@ -92,7 +92,7 @@ def by_marian(directory):
 @example("<s> <unk>")
 def test_reserved_names_in_a_text_are_text(read, text):
     tokenizer, readers = read
-    text = normalise(text) or "ba"
+    text = normalize(text) or "ba"
     expected = tokenizer.source.encode([text])[0][:-1]
     assert not {0, tokenizer.pad} & set(expected)
     for name, numbers in readers.items():
@@ -123,7 +123,7 @@ def test_argos_packages_end_as_before(tmp_path, learnt, shared_tokenizer, card, 
 def test_marian_with_lists_of_pieces_too(listed, text):
     """The way that the card names: spm_encode, sed, and marian-decoder's own list of pieces."""
     processor, ids, sed = listed
-    text = normalise(text) or "ba"
+    text = normalize(text) or "ba"
     line = " ".join(processor.encode(text, out_type=str))
     filtered = subprocess.run(["sed", sed], input=line, capture_output=True, text=True, check=True).stdout
     assert 0 not in [ids.get(piece, 1) for piece in filtered.split(" ")]

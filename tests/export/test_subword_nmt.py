@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from distilmt.config import TeacherConfig
 from distilmt.export.foreign import check_packages, export_foreign
 from distilmt.inference import moses_bpe
-from distilmt.inference.moses_bpe import MosesPieces
+from distilmt.inference.moses_bpe import MosesBpeTokenizer
 from distilmt.inference.translator import Translator
 from distilmt.teachers import existing
 from distilmt.utils.errors import UserError
@@ -60,7 +60,7 @@ def as_teacher(package, directory):
 
 
 def test_a_package_translates_as_the_same_model_with_other_pieces(package, exported, tmp_path):
-    existing.about(TeacherConfig(path=str(package)))
+    existing.describe_teacher(TeacherConfig(path=str(package)))
     teacher = as_teacher(package, tmp_path / "teacher")
     own = Translator(exported).hypotheses(TEXTS)
     words = [" ".join(map(renamed, row[0].tokens)).replace("@@ ", "").removesuffix("@@") for row in own]
@@ -74,7 +74,7 @@ def test_a_zipped_package_too(package, tmp_path):
         for each in package.rglob("*"):
             file.write(each, each.relative_to(package.parent))
     check_packages(tmp_path / "x.argosmodel")
-    existing.about(TeacherConfig(path=str(tmp_path / "x.argosmodel")))
+    existing.describe_teacher(TeacherConfig(path=str(tmp_path / "x.argosmodel")))
     zipped = as_teacher(tmp_path / "x.argosmodel", tmp_path / "zipped")
     assert zipped.translate(TEXTS) == as_teacher(package, tmp_path / "plain").translate(TEXTS)
 
@@ -121,7 +121,7 @@ def pieces(codes, tmp_path_factory):
     directory = tmp_path_factory.mktemp("pieces")
     (directory / moses_bpe.CODES).write_text(codes)
     (directory / "shared_vocabulary.json").write_text(json.dumps([*toy.SOURCE_WORDS, "z", "<unk>", "</s>"]))
-    return MosesPieces(directory, {"source_language": "en", "target_language": "en"})
+    return MosesBpeTokenizer(directory, {"source_language": "en", "target_language": "en"})
 
 
 WORDS = st.lists(st.sampled_from([*toy.SOURCE_WORDS, "zebra", "Zürich", "12"]), min_size=1, max_size=8).map(" ".join)
@@ -143,7 +143,7 @@ def test_control_pieces_in_a_text_are_text(pieces, text):
 
 
 def test_characters_without_a_piece_are_known_as_such(pieces):
-    assert all(map(pieces.knows, "zb")) and not any(map(pieces.knows, "ßé"))
+    assert all(map(pieces.has_token, "zb")) and not any(map(pieces.has_token, "ßé"))
 
 
 def test_words_are_not_remembered_without_end(pieces, monkeypatch):

@@ -12,12 +12,12 @@ from browser import barriers, chromium, served, watched
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.data.sentence_splitter import ABBREVIATIONS, sentences
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
-from distilmt.export.quantize import quantise_weights
+from distilmt.export.quantize import quantize_weights
 from distilmt.export.web import PAGES, export_web
 from distilmt.utils.errors import UserError
 
@@ -46,7 +46,7 @@ def test_the_browser_reads_text_as_python_does(texts):
     )
     assert found.returncode == 0, found.stderr
     for text, (line, parts, _) in zip(told, json.loads(found.stdout), strict=True):
-        assert (line, parts) == (normalise(text), sentences(normalise(text))), repr(text)
+        assert (line, parts) == (normalize(text), sentences(normalize(text))), repr(text)
 
 
 def test_what_is_missing_is_named(tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def by_the_same_graphs(directory, texts):
     for name in ("encoder_model", "decoder_model_merged"):
         path = directory / "onnx" / f"{name}.onnx"
         before = path.stat().st_size
-        quantise_weights(path, path)
+        quantize_weights(path, path)
         assert path.stat().st_size < 0.8 * before
     return by_onnxruntime(directory, texts)
 

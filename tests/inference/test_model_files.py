@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from distilmt.inference.manifest import content
+from distilmt.inference.manifest import read_model_file
 from distilmt.inference.sandbox import check_model_files
 from distilmt.inference.sandbox.limits import fault_of
 from distilmt.utils import unpacking
@@ -101,7 +101,7 @@ def test_a_packed_bomb_is_refused_in_little_memory(copy, monkeypatch):
         for _ in range(64):
             file.write(bytes(1 << 20))
     with pytest.raises(UserError, match="unpacks to more than 1 MiB"):
-        content(copy, "model.bin")
+        read_model_file(copy, "model.bin")
 
 
 def test_a_packed_model_is_opened(copy):

@@ -4,10 +4,10 @@ from hypothesis import strategies as st
 
 from distilmt.inference import symbols, truecasing
 from distilmt.inference.base import Hypothesis
-from distilmt.inference.text_preprocessing import Reading, View
+from distilmt.inference.text_preprocessing import ModelTraits, PreprocessedSentence
 from distilmt.inference.tokenization import is_broken, without_broken_bytes
 
-ASCII = View(str.isascii, len)
+ASCII = ModelTraits(str.isascii, len)
 EMOJI = ["👨‍👩‍👧‍👦", "🇮🇹", "1️⃣", "❤️", "👍🏽", "♪", "•", "→", "✓", "°", "™", "★", "\ue001"]
 words = st.text("abcdefgh", min_size=1, max_size=6)
 pieces = st.lists(st.one_of(words, st.sampled_from(EMOJI), st.sampled_from([" ", ". ", "-", "!", "5"])), max_size=12)
@@ -15,10 +15,10 @@ pieces = st.lists(st.one_of(words, st.sampled_from(EMOJI), st.sampled_from([" ",
 
 def through(text, view, translate):
     """What a text becomes, and what the model was given."""
-    reading, given_texts = Reading(text, view), []
+    reading, given_texts = PreprocessedSentence(text, view), []
     while reading.result is None:
         given_texts += reading.requests
-        reading.take([[Hypothesis(translate(request), ["x"], -1.0)] for request in reading.requests])
+        reading.receive([[Hypothesis(translate(request), ["x"], -1.0)] for request in reading.requests])
     return (reading.result[0].text if reading.result else ""), given_texts
 
 
@@ -32,7 +32,7 @@ def test_symbols_that_a_model_lacks_are_all_there_whatever_it_answers(text):
 
 @given(st.text(max_size=40))
 def test_what_a_model_copies_comes_back(text):
-    made, _ = through(text, View(lambda c: True, len, capitals=True), str)
+    made, _ = through(text, ModelTraits(lambda c: True, len, capitals=True), str)
     assert made == text or not text.strip("\ufeff\u200b \t\r\n\f\v") or "\u200b" in text
 
 
@@ -72,11 +72,11 @@ FOREIGN = ["Антонин", "Dvořák", "ħouse", "हिन्दी", "漢字
 
 @given(st.lists(st.one_of(words, st.sampled_from([*FOREIGN, "™", "ab™"])), min_size=1, max_size=8).map(" ".join))
 def test_words_that_a_model_cannot_write_stay(text):
-    reading = Reading(text, ASCII)
+    reading = PreprocessedSentence(text, ASCII)
     while reading.result is None:
         broken = [not request.isascii() for request in reading.requests]
         tokens = [["▁nota", "<0xE6>"] if each else ["▁nota"] for each in broken]
-        reading.take([[Hypothesis("nota", written, -1.0)] for written in tokens])
+        reading.receive([[Hypothesis("nota", written, -1.0)] for written in tokens])
     translation = reading.result[0].text
     assert all(translation.count(word) == text.count(word) for word in FOREIGN)
     assert symbols.counts(translation) == symbols.counts(text)
@@ -101,28 +101,29 @@ def test_letters_that_a_model_lacks():
 @given(st.text(max_size=30))
 def test_folding_changes_only_what_a_model_lacks(text):
     assert (
-        symbols.folded(text, lambda c: True).replace(" ", "") == text.replace("\u200b", "").replace(" ", "")
+        symbols.fold_characters(text, lambda c: True).replace(" ", "") == text.replace("\u200b", "").replace(" ", "")
         or "\u200b" in text
         or " " not in text
     )
     assert (
-        symbols.folded(text.encode("ascii", "ignore").decode(), str.isascii) == text.encode("ascii", "ignore").decode()
+        symbols.fold_characters(text.encode("ascii", "ignore").decode(), str.isascii)
+        == text.encode("ascii", "ignore").decode()
     )
 
 
 def test_full_width_letters_ligatures_and_zero_width_spaces():
-    assert symbols.folded("Ｆｕｌｌ ﬁle “a” – b…", str.isascii) == 'Full file "a" - b...'
-    assert symbols.folded("Ｆｕｌｌ", lambda c: True) == "Ｆｕｌｌ"
-    assert symbols.folded("a\u200bsmall\u200bfile", str.isascii) == "a small file"
-    assert symbols.folded("中\u200b文", lambda c: True) == "中文"
+    assert symbols.fold_characters("Ｆｕｌｌ ﬁle “a” – b…", str.isascii) == 'Full file "a" - b...'
+    assert symbols.fold_characters("Ｆｕｌｌ", lambda c: True) == "Ｆｕｌｌ"
+    assert symbols.fold_characters("a\u200bsmall\u200bfile", str.isascii) == "a small file"
+    assert symbols.fold_characters("中\u200b文", lambda c: True) == "中文"
 
 
 @given(st.lists(st.text("abcdefghßäöéçñ", min_size=2, max_size=8), min_size=2, max_size=6).map(" ".join))
 def test_capitals_are_put_to_the_model_in_lower_case_and_come_back_in_capitals(text):
-    made, given_texts = through(text.upper(), View(lambda c: True, len, capitals=False), str)
+    made, given_texts = through(text.upper(), ModelTraits(lambda c: True, len, capitals=False), str)
     assert made == text.upper().upper() and len(given_texts) == 1
     assert given_texts[0] == given_texts[0][:1] + given_texts[0][1:].lower()
-    assert through(text.upper(), View(lambda c: True, len, capitals=True), str)[1] == [text.upper()]
+    assert through(text.upper(), ModelTraits(lambda c: True, len, capitals=True), str)[1] == [text.upper()]
 
 
 def test_styles():
@@ -130,11 +131,14 @@ def test_styles():
     assert truecasing.style_of("USB") == truecasing.style_of("A small editor") == truecasing.style_of("中文字符") == ""
     assert truecasing.style_of("SYNOPSIS") == "capitals"
     assert truecasing.style_of("A Small Editor for Text Files") == "title"
-    assert truecasing.lowered("DAS ISST %s AUF DER STRASSE", "de") == "Das isst %s auf der strasse"
-    assert truecasing.lowered("IŞIK İLE", "tr") == "Işık ile" and truecasing.raised("ışık ile", "tr") == "IŞIK İLE"
-    assert truecasing.lowered("İSTANBUL", "en") == "Istanbul"
-    assert truecasing.raised("straße {name} --help", "de") == "STRASSE {name} --help"
-    assert truecasing.raised("μικρός", "el") == "ΜΙΚΡΟΣ"
+    assert truecasing.to_lower_case("DAS ISST %s AUF DER STRASSE", "de") == "Das isst %s auf der strasse"
+    assert (
+        truecasing.to_lower_case("IŞIK İLE", "tr") == "Işık ile"
+        and truecasing.to_upper_case("ışık ile", "tr") == "IŞIK İLE"
+    )
+    assert truecasing.to_lower_case("İSTANBUL", "en") == "Istanbul"
+    assert truecasing.to_upper_case("straße {name} --help", "de") == "STRASSE {name} --help"
+    assert truecasing.to_upper_case("μικρός", "el") == "ΜΙΚΡΟΣ"
 
 
 def test_title_case_is_lowered_only_where_the_model_copies_it():
@@ -148,9 +152,9 @@ def test_title_case_is_lowered_only_where_the_model_copies_it():
 
 
 def test_a_model_that_learnt_capitals_is_told_by_its_pieces():
-    learnt = View(lambda c: True, lambda text: len(text.split()))
+    learnt = ModelTraits(lambda c: True, lambda text: len(text.split()))
     assert through("A SMALL EDITOR", learnt, str)[1] == ["A SMALL EDITOR"]
-    fragmented = View(lambda c: True, lambda text: sum(1 + (w.isupper() and len(w)) for w in text.split()))
+    fragmented = ModelTraits(lambda c: True, lambda text: sum(1 + (w.isupper() and len(w)) for w in text.split()))
     assert through("A SMALL EDITOR", fragmented, str)[1] == ["A small editor"]
 
 
@@ -160,4 +164,4 @@ def test_knows_tells_pieces_from_bytes(exported):
     translator = Translator(exported, threads=1)
     processor = spm.SentencePieceProcessor(model_proto=(exported / "source.spm").read_bytes())
     letter = next(p for p in (processor.id_to_piece(i) for i in range(processor.get_piece_size())) if p in "abcdefgh")
-    assert translator._pieces.knows(letter) and not translator._pieces.knows("😀")
+    assert translator._tokenizer.has_token(letter) and not translator._tokenizer.has_token("😀")

@@ -125,7 +125,7 @@ def test_attention_is_that_of_the_model(learnt, exported, shared_tokenizer, tmp_
     assert [said[a:b] for (a, b), _ in words] == said.split()
     source = shared_tokenizer.source.encode([text])[0]
     pieces = shared_tokenizer.target.encode([said])[0][:-1]
-    before = [shared_tokenizer.target.pieces.index(prefix)] if prefix else []
+    before = [shared_tokenizer.target.tokens.index(prefix)] if prefix else []
     given = torch.tensor([[model.config.decoder_start_token_id, *before, *pieces]])
     with torch.no_grad():
         wanted = (

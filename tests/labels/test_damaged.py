@@ -6,23 +6,25 @@ import numpy as np
 import pytest
 
 from distilmt import cli
-from distilmt.labels.dataset import Labelled, check_dropped
+from distilmt.labels.dataset import LabelDataset, check_dropped
 from distilmt.labels.store import LabelStore
-from distilmt.training.batching import Ragged, Side
+from distilmt.training.batching import Ragged, TargetSide
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 
-def labels(total: int, dropped: int) -> Labelled:
+def labels(total: int, dropped: int) -> LabelDataset:
     ragged = Ragged(np.zeros(total, np.int32), np.arange(total + 1))
     usable = np.arange(total) >= dropped
-    return Labelled(ragged, Side(ragged, usable), Side(ragged, usable), {"repetition": dropped} if dropped else {})
+    return LabelDataset(
+        ragged, TargetSide(ragged, usable), TargetSide(ragged, usable), {"repetition": dropped} if dropped else {}
+    )
 
 
 @pytest.fixture
 def lines(monkeypatch):
     shown: list[str] = []
-    monkeypatch.setattr(progress, "say", shown.append)
+    monkeypatch.setattr(progress, "info", shown.append)
     return shown
 
 
@@ -73,4 +75,4 @@ def test_run_labels_a_damaged_shard_alone_again(finished, tmp_path, capsys):
     assert LabelStore(run / "labels").hypotheses() == before
     assert others == {name: (run / "labels" / name).stat().st_mtime_ns for name in others}
     assert (run / "student" / "step.json").read_bytes() == student
-    progress.listen(progress._Silent())
+    progress.set_listener(progress._SilentListener())

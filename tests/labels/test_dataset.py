@@ -5,7 +5,7 @@ import pytest
 import toy
 
 from distilmt.config import LabelConfig, ObjectiveConfig, TrainingConfig
-from distilmt.labels.dataset import labelled
+from distilmt.labels.dataset import load_label_dataset
 from distilmt.labels.rows import LabelRow
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
@@ -20,7 +20,7 @@ def top(tokens, k=3):
 
 def written(directory, tokenizer, hypotheses, scored="both"):
     """A store with these hypotheses (ids) beside the toy's references."""
-    header = {"teacher": "t", "tokenizer": "f", "decoding": {}, "target_vocab_size": len(tokenizer.target.pieces)}
+    header = {"teacher": "t", "tokenizer": "f", "decoding": {}, "target_vocab_size": len(tokenizer.target.tokens)}
     writer = LabelWriter(directory, header, 3 if scored != "none" else 0)
     rows = []
     for i, tokens in enumerate(hypotheses):
@@ -49,7 +49,9 @@ def hypotheses(shared_tokenizer):
 
 @pytest.mark.parametrize("scored", ["both", "hypothesis", "reference", "none"])
 def test_a_store_becomes_a_training_set(tmp_path, shared_tokenizer, hypotheses, scored):
-    found = labelled(written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64)
+    found = load_label_dataset(
+        written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64
+    )
     assert found.hypothesis.usable.tolist() == [True, False, False, False, False, True]
     assert sum(found.dropped.values()) == 4 and found.dropped["empty"] == 2
     assert found.reference.usable.all() and len(found.source) == 6
@@ -74,7 +76,9 @@ def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypot
     from distilmt.models.presets import new_model
     from distilmt.training.train_step import Stepper
 
-    found = labelled(written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64)
+    found = load_label_dataset(
+        written(tmp_path, shared_tokenizer, hypotheses, scored), shared_tokenizer, LabelConfig(), 64
+    )
     pad = shared_tokenizer.pad
     data = TrainingSet(found.source, found.reference, found.hypothesis, pad, 0.5, 64)
     # A word at the very end of the vocabulary, as real text has.
@@ -90,7 +94,7 @@ def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypot
 def test_limits_are_the_configurations(tmp_path, shared_tokenizer, hypotheses):
     store = written(tmp_path, shared_tokenizer, hypotheses)
     lax = replace(LabelConfig(), max_repetition=1000, max_length_ratio=1000.0)
-    assert labelled(store, shared_tokenizer, lax, 1000).hypothesis.usable.tolist() == [
+    assert load_label_dataset(store, shared_tokenizer, lax, 1000).hypothesis.usable.tolist() == [
         True,
         False,
         True,
@@ -98,4 +102,4 @@ def test_limits_are_the_configurations(tmp_path, shared_tokenizer, hypotheses):
         True,
         True,
     ]
-    assert labelled(store, shared_tokenizer, lax, 64).dropped["too_long"] == 1
+    assert load_label_dataset(store, shared_tokenizer, lax, 64).dropped["too_long"] == 1

@@ -10,9 +10,9 @@ from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.inference.base import Hypothesis
 from distilmt.inference.translator import Translator
-from distilmt.labels.ensemble import LabelJob, Speakers, astray
+from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble, is_degenerate
 from distilmt.teachers import existing
-from distilmt.teachers.remote import Outside
+from distilmt.teachers.remote import RemoteTeacher
 
 PAIR = ("en", "it")
 TEXTS = toy.pairs(8, seed=4)[0]
@@ -37,19 +37,21 @@ def said(*words, score=-1.0):
     ],
 )
 def test_answers_that_are_no_numbers_or_loop(found, is_astray):
-    assert astray(found, 8) == is_astray
+    assert is_degenerate(found, 8) == is_astray
 
 
 def pointing(directory, shared_tokenizer, **named):
-    existing.point(TeacherConfig(**named), PAIR, directory)
-    return LabelJob(directory, shared_tokenizer, CONFIG, *PAIR, wants_words=False, endpoint=EndpointConfig())
+    existing.write_pointer(TeacherConfig(**named), PAIR, directory)
+    return LabelingTask(directory, shared_tokenizer, CONFIG, *PAIR, needs_top_k=False, endpoint=EndpointConfig())
 
 
 def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, learnt, exported, monkeypatch):
     """There is no processor here that overflows in 16 bits: half of the narrow answers are spoilt by hand."""
-    made = LabelJob(learnt, tokenizers.load(learnt), replace(CONFIG, compute_type="bfloat16"), *PAIR, wants_words=False)
-    speakers = Speakers(made, tmp_path)
-    narrow, ask = speakers.speakers[0], Speakers._ask
+    made = LabelingTask(
+        learnt, tokenizers.load(learnt), replace(CONFIG, compute_type="bfloat16"), *PAIR, needs_top_k=False
+    )
+    speakers = TeacherEnsemble(made, tmp_path)
+    narrow, ask = speakers.models[0], TeacherEnsemble._translate
 
     def spoilt(self, speaker, sources):
         answers = ask(self, speaker, sources)
@@ -57,7 +59,7 @@ def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, lear
             answers[::2] = [[said("x", score=math.nan)] for _ in answers[::2]]
         return answers
 
-    monkeypatch.setattr(Speakers, "_ask", spoilt)
+    monkeypatch.setattr(TeacherEnsemble, "_translate", spoilt)
     found = speakers.translate(TEXTS)
     exact = Translator(exported).hypotheses(TEXTS, beam_size=1)
     assert [row[0].text for row in found[::2]] == [row[0].text for row in exact[::2]]
@@ -66,23 +68,25 @@ def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, lear
 
 
 def test_a_float32_teacher_is_asked_once(tmp_path, learnt):
-    speakers = Speakers(LabelJob(learnt, tokenizers.load(learnt), CONFIG, *PAIR, wants_words=False), tmp_path)
-    assert len(speakers.translate(TEXTS)) == 8 and not speakers._exact and speakers.decoded_again == 0
+    speakers = TeacherEnsemble(
+        LabelingTask(learnt, tokenizers.load(learnt), CONFIG, *PAIR, needs_top_k=False), tmp_path
+    )
+    assert len(speakers.translate(TEXTS)) == 8 and not speakers._float32_models and speakers.decoded_again == 0
 
 
 def test_several_models_from_outside_are_pooled(tmp_path, exported, shared_tokenizer):
     job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, path=str(exported))
     job = replace(job, config=replace(CONFIG, ensemble=[str(exported)]))
-    found = Speakers(job, tmp_path / "labels").translate(TEXTS)
+    found = TeacherEnsemble(job, tmp_path / "labels").translate(TEXTS)
     alone = Translator(exported).hypotheses(TEXTS, beam_size=1)
     assert [[h.text for h in row] for row in found] == [[row[0].text] * 2 for row in alone]
 
 
 def test_a_program_answers_from_what_is_kept_unless_a_worker_asks(tmp_path, shared_tokenizer):
     job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, command="tr a-z A-Z")
-    speakers = Speakers(job, tmp_path / "labels")
-    assert isinstance(speakers.speakers[0], Outside) and speakers.speakers[0].answers is not None
+    speakers = TeacherEnsemble(job, tmp_path / "labels")
+    assert isinstance(speakers.models[0], RemoteTeacher) and speakers.models[0].cache is not None
     assert [row[0].text for row in speakers.translate(TEXTS)] == [text.upper() for text in TEXTS]
     assert (tmp_path / "run" / "answers.sqlite").exists()
-    away = Speakers(replace(job, cores=1), tmp_path / "elsewhere")
-    assert away.speakers[0].answers is None
+    away = TeacherEnsemble(replace(job, cores=1), tmp_path / "elsewhere")
+    assert away.models[0].answers is None

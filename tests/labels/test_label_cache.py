@@ -10,7 +10,7 @@ import toy
 from distilmt.config import LabelConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.labels import writer
-from distilmt.labels.labeling import Asker, LabelJob
+from distilmt.labels.labeling import Labeler, LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_json, write_json
 
@@ -32,12 +32,12 @@ def sentences(rows, changed=()):
 
 
 def job(teacher, config=CONFIG):
-    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", config.top_k > 0)
+    return LabelingTask(teacher, tokenizers.load(teacher), config, "en", "it", config.top_k > 0)
 
 
 def label(table, job, directory, *before):
     shards = (table.slice(start, 10) for start in range(0, table.num_rows, 10))
-    return writer.label(shards, table.num_rows, job, directory, before)
+    return writer.write_label_store(shards, table.num_rows, job, directory, before)
 
 
 def rows(directory):
@@ -58,8 +58,8 @@ def test_only_what_is_new_is_asked(before, learnt, tmp_path, monkeypatch):
         asked.extend(table["id"].to_pylist())
         return whole(self, table)
 
-    whole = Asker.label
-    monkeypatch.setattr(Asker, "label", counted)
+    whole = Labeler.label
+    monkeypatch.setattr(Labeler, "label", counted)
     wanted = list(range(35))
     found = label(sentences(wanted, changed=[5]), job(learnt), tmp_path, before, tmp_path / "missing")
     there = {"s31", "s2", "s8", "s1", "s20", "s22", "s23", "s24", "s25", "s26", "s3"}
@@ -76,7 +76,7 @@ def test_only_what_is_new_is_asked(before, learnt, tmp_path, monkeypatch):
 
 
 def test_nothing_is_asked_where_all_is_there(before, learnt, tmp_path, monkeypatch):
-    monkeypatch.setattr(Asker, "__init__", None)
+    monkeypatch.setattr(Labeler, "__init__", None)
     found = label(sentences([1, 2, 3]), job(learnt), tmp_path, before)
     assert found == {"sentences": 3, "shards": 1, "reused": 3, "seconds_per_sentence": None}
     assert rows(tmp_path) == {i: row for i, row in rows(before).items() if i in ("s1", "s2", "s3")}

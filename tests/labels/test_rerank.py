@@ -12,9 +12,9 @@ from distilmt.config import LabelConfig
 from distilmt.config.loading import load
 from distilmt.data import tokenizer as tokenizers
 from distilmt.labels import writer
-from distilmt.labels.ensemble import LabelJob
-from distilmt.labels.labeling import Asker
-from distilmt.labels.rerank import choose, consensus, nearest, utility
+from distilmt.labels.ensemble import LabelingTask
+from distilmt.labels.labeling import Labeler
+from distilmt.labels.rerank import mbr_ranking, oracle_ranking, rerank, utility
 from distilmt.labels.rows import rows_of
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
@@ -25,14 +25,14 @@ CONFIG = LabelConfig(beam_size=4, hypotheses=4, compute_type="float32", top_k=4,
 def test_the_nearest_to_the_reference():
     score = utility("chrf")
     candidates = ["a black cat sleeps", "the dog runs home", "the dog ran"]
-    assert nearest(candidates, "the dog runs home", score) == [1, 2, 0]
+    assert oracle_ranking(candidates, "the dog runs home", score) == [1, 2, 0]
 
 
 @pytest.mark.parametrize("name", ["chrf", "bleu"])
 def test_the_one_most_like_the_others(name):
     candidates = ["quite another thing", "a dog went home now", "the dog runs home now", "the dog runs home", "xyz"]
-    assert consensus(candidates, utility(name))[0] == 2
-    assert consensus(["same words", "same words", "others"], utility(name)) == [0, 1, 2]
+    assert mbr_ranking(candidates, utility(name))[0] == 2
+    assert mbr_ranking(["same words", "same words", "others"], utility(name)) == [0, 1, 2]
 
 
 def test_utilities_by_hand():
@@ -42,7 +42,7 @@ def test_utilities_by_hand():
 
 
 def job(teacher, config=CONFIG):
-    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants_words=True)
+    return LabelingTask(teacher, tokenizers.load(teacher), config, "en", "it", needs_top_k=True)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def candidates(tmp_path_factory, learnt):
     targets[4] = None
     table = pa.table({"id": [f"s{i}" for i in range(35)], "source": sources, "target": targets})
     directory = tmp_path_factory.mktemp("candidates")
-    writer.label((table.slice(i, 10) for i in range(0, 35, 10)), 35, job(learnt), directory)
+    writer.write_label_store((table.slice(i, 10) for i in range(0, 35, 10)), 35, job(learnt), directory)
     return LabelStore(directory)
 
 
@@ -64,20 +64,20 @@ def rows(store):
 @pytest.mark.parametrize("way", ["nearest", "mbr"])
 def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_path, way):
     config, score = replace(CONFIG, choose=way), utility("chrf")
-    result = choose(candidates, config, job(learnt, config), score, tmp_path)
+    result = rerank(candidates, config, job(learnt, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    changed, asker = 0, Asker(job(learnt, replace(config, hypotheses=0)), tmp_path)
+    changed, asker = 0, Labeler(job(learnt, replace(config, hypotheses=0)), tmp_path)
     for before, after in zip(rows(candidates), rows(store), strict=True):
         texts = [text for text, _, _ in before.hypotheses]
         if way == "mbr":
-            expected = consensus(texts, score)[0]
+            expected = mbr_ranking(texts, score)[0]
         else:
-            expected = nearest(texts, before.reference, score)[0] if before.reference else 0
+            expected = oracle_ranking(texts, before.reference, score)[0] if before.reference else 0
         assert after.id == before.id and after.hypotheses[0] == before.hypotheses[expected]
         assert sorted(after.hypotheses) == sorted(before.hypotheses)
         changed += expected > 0
-        (words,) = asker.words([before.source], [after.hypotheses[0][1]])
+        (words,) = asker.score_top_k([before.source], [after.hypotheses[0][1]])
         np.testing.assert_allclose(after.top[1].astype(float), words[1].astype(float), atol=0.02)
     assert result == {"sentences": 35, "changed": changed, "kept": 35} and changed > 0
     assert not list(tmp_path.glob("teacher-*"))  # nothing was exported, so nothing was decoded
@@ -86,21 +86,21 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_pa
 @pytest.mark.parametrize("way", ["best", "mbr"])
 def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_path, way):
     config, score = replace(CONFIG, choose=way, keep=3), utility("chrf")
-    result = choose(candidates, config, job(learnt, config), score, tmp_path)
+    result = rerank(candidates, config, job(learnt, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    asker, found = Asker(job(learnt, replace(config, hypotheses=0)), tmp_path), rows(store)
+    asker, found = Labeler(job(learnt, replace(config, hypotheses=0)), tmp_path), rows(store)
     assert result["kept"] == len(found) > 70
     for before in rows(candidates):
         texts = [text for text, _, _ in before.hypotheses]
-        order = consensus(texts, score) if way == "mbr" else range(len(texts))
+        order = mbr_ranking(texts, score) if way == "mbr" else range(len(texts))
         wanted = list(dict.fromkeys(texts[i] for i in order))[:3]
         own = [row for row in found if row.id.split("#")[0] == before.id]
         assert [row.hypotheses[0][0] for row in own] == wanted
         assert [row.id for row in own] == [before.id, f"{before.id}#2", f"{before.id}#3"][: len(wanted)]
         assert {(row.source, row.reference) for row in own} == {(before.source, before.reference)}
         for row in own:
-            (words,) = asker.words([row.source], [row.hypotheses[0][1]])
+            (words,) = asker.score_top_k([row.source], [row.hypotheses[0][1]])
             np.testing.assert_allclose(row.top[1].astype(float), words[1].astype(float), atol=0.02)
 
 
@@ -121,7 +121,7 @@ def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backward
     from distilmt.models.checkpoint import load_marian
 
     config = replace(CONFIG, choose="best", reverse=str(backwards))
-    choose(candidates, config, job(learnt, config), utility("chrf"), tmp_path)
+    rerank(candidates, config, job(learnt, config), utility("chrf"), tmp_path)
     model, tokenizer, missing = load_marian(backwards), tokenizers.load(backwards), 0
     for row in rows(LabelStore(tmp_path)):
         hypothesis = tokenizer.source.encode([row.hypotheses[0][0]])[0]
@@ -156,10 +156,10 @@ def test_more_than_there_are_cannot_be_kept(tmp_path):
 
 def test_going_on_makes_the_same(candidates, learnt, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    choose(candidates, CONFIG, job(learnt), utility("chrf"), whole)
+    rerank(candidates, CONFIG, job(learnt), utility("chrf"), whole)
     shutil.copytree(whole, cut)
     (cut / "shard-00002.parquet").write_bytes(b"damaged")
-    choose(candidates, CONFIG, job(learnt), utility("chrf"), cut)
+    rerank(candidates, CONFIG, job(learnt), utility("chrf"), cut)
     for path in whole.glob("shard-*"):
         assert (cut / path.name).read_bytes() == path.read_bytes()
 

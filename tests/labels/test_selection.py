@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.config import LabelConfig
-from distilmt.labels.selection import Texts, copies, distances, least, loops, usable
+from distilmt.labels.selection import (
+    SentenceTexts,
+    copy_mask,
+    filter_hypotheses,
+    lowest_score_mask,
+    repetition_mask,
+    ter_scores,
+)
 
 CONFIG = LabelConfig(max_length_ratio=3.0, max_repetition=3)
 
@@ -19,7 +26,7 @@ def ragged(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def judge(rows: list[list[int]], sources: list[int], max_length: int = 100) -> tuple[list[bool], dict[str, int]]:
-    keep, dropped = usable(*ragged(rows), np.array(sources), CONFIG, max_length)
+    keep, dropped = filter_hypotheses(*ragged(rows), np.array(sources), CONFIG, max_length)
     return keep.tolist(), dropped
 
 
@@ -55,7 +62,7 @@ def test_every_sentence_counts_once_under_its_first_reason():
 
 
 def test_a_loop_does_not_go_over_the_edge_of_a_sentence():
-    assert loops(*ragged([[7, 7], [7, 7], [7, 7]]), 3).tolist() == [False] * 3
+    assert repetition_mask(*ragged([[7, 7], [7, 7], [7, 7]]), 3).tolist() == [False] * 3
 
 
 def plain(row: list[int], most: int) -> bool:
@@ -69,7 +76,7 @@ def plain(row: list[int], most: int) -> bool:
 
 @given(st.lists(st.lists(st.integers(1, 2), max_size=24), min_size=1, max_size=6), st.integers(1, 4))
 def test_loops_are_those_of_the_definition(rows, most):
-    assert loops(*ragged(rows), most).tolist() == [plain(r, most) for r in rows]
+    assert repetition_mask(*ragged(rows), most).tolist() == [plain(r, most) for r in rows]
 
 
 def test_a_whole_corpus_takes_seconds():
@@ -77,7 +84,7 @@ def test_a_whole_corpus_takes_seconds():
     lengths = make.integers(2, 33, 140_000)
     tokens, offsets = make.integers(0, 8000, lengths.sum()), np.concatenate([[0], np.cumsum(lengths)])
     begin = time.process_time()
-    keep, _ = usable(tokens, offsets, lengths, CONFIG, 256)
+    keep, _ = filter_hypotheses(tokens, offsets, lengths, CONFIG, 256)
     assert keep.mean() > 0.99 and time.process_time() - begin < 3
 
 
@@ -85,34 +92,41 @@ def test_copies_of_the_source():
     sources = ["the dog runs", "Mozilla Firefox", "the dog runs", "12:30", "a b", "a b"]
     references = ["der Hund rennt", "Mozilla Firefox", "der Hund rennt", "12.30", None, None]
     hypotheses = ["the dog runs", "Mozilla Firefox", "der Hund", "12:30", "a b", "c"]
-    assert copies(Texts(sources, references, hypotheses)).tolist() == [True, False, False, False, True, False]
+    assert copy_mask(SentenceTexts(sources, references, hypotheses)).tolist() == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_distances_to_the_reference():
     references = ["der Hund rennt schnell", "der Hund rennt schnell", "我喜欢狗", None]
-    texts = Texts([""] * 4, references, ["der Hund rennt schnell", "der Hund rennt", "我喜欢猫", "etwas"])
-    assert distances(texts).tolist() == [0, 25, 25, 0]
+    texts = SentenceTexts([""] * 4, references, ["der Hund rennt schnell", "der Hund rennt", "我喜欢猫", "etwas"])
+    assert ter_scores(texts).tolist() == [0, 25, 25, 0]
 
 
 def test_copies_and_distant_ones_are_dropped():
-    texts = Texts(["go on now"] * 4, ["geh nun weiter"] * 4, ["go on now", "geh nun weiter", "ach", "geh nun"])
+    texts = SentenceTexts(["go on now"] * 4, ["geh nun weiter"] * 4, ["go on now", "geh nun weiter", "ach", "geh nun"])
     arguments = *ragged([[1, 2, 0]] * 4), np.array([3] * 4)
     for config, kept, reasons in (
         (LabelConfig(max_ter=60), [False, True, False, True], {"copy": 1, "distant": 1}),
         (LabelConfig(drop_copies=False), [True] * 4, {}),
         (LabelConfig(), [False, True, True, True], {"copy": 1}),
     ):
-        keep, dropped = usable(*arguments, config, 100, texts)
+        keep, dropped = filter_hypotheses(*arguments, config, 100, texts)
         assert keep.tolist() == kept and dropped == reasons
 
 
 def test_the_least_likely_are_dropped():
     scores = [-1.0, None, -3.0, -2.0, -9.0, -0.5]
     among = np.array([True, True, True, True, False, True])
-    assert least(scores, among, 0.5).tolist() == [False, False, True, True, False, False]
-    assert not least(scores, among, 1.0).any()
-    texts = Texts(["go"] * 3, ["geh"] * 3, ["geh", "go", "los"], [-2.0, -1.0, -3.0])
+    assert lowest_score_mask(scores, among, 0.5).tolist() == [False, False, True, True, False, False]
+    assert not lowest_score_mask(scores, among, 1.0).any()
+    texts = SentenceTexts(["go"] * 3, ["geh"] * 3, ["geh", "go", "los"], [-2.0, -1.0, -3.0])
     arguments = *ragged([[1, 2, 0]] * 3), np.array([3] * 3)
-    keep, dropped = usable(*arguments, LabelConfig(reverse_keep=0.5), 100, texts)
+    keep, dropped = filter_hypotheses(*arguments, LabelConfig(reverse_keep=0.5), 100, texts)
     # The copy is dropped first: half of the two that are left is one.
     assert keep.tolist() == [True, False, False] and dropped == {"copy": 1, "reverse": 1}

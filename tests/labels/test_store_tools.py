@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_store import HEADER, K, row, write
 
 from distilmt.labels import ids as ids_module
-from distilmt.labels.ids import twice
+from distilmt.labels.ids import first_duplicate_id
 from distilmt.labels.store import LabelStore, LabelWriter
-from distilmt.labels.store_tools import at, describe, merge, named, split
+from distilmt.labels.store_tools import by_id_file, by_row_boundaries, describe, merge, split
 from distilmt.utils.errors import UserError
 
 
@@ -64,7 +64,10 @@ def test_stores_of_other_teachers_or_settings_are_not_merged(stores, tmp_path, c
 def test_damage_and_full_places_leave_nothing_behind(stores, tmp_path):
     (stores[1].directory / "shard-00001.parquet").write_bytes(b"PAR1")
     before = sorted(tmp_path.iterdir())
-    for attempt in (lambda: merge(stores, tmp_path / "out"), lambda: split(stores[1], tmp_path / "out", at([0, 1]))):
+    for attempt in (
+        lambda: merge(stores, tmp_path / "out"),
+        lambda: split(stores[1], tmp_path / "out", by_row_boundaries([0, 1])),
+    ):
         with pytest.raises(UserError, match=r"shard-00001\.parquet is missing or damaged"):
             attempt()
     with pytest.raises(UserError, match="is there already"):
@@ -82,9 +85,9 @@ def test_parts_together_are_the_whole(sizes, parts):
         boundaries = [store.rows * part // parts for part in range(parts)]
         if parts > store.rows:
             with pytest.raises(UserError, match="would have no rows"):
-                split(store, place / "out", at(boundaries), parts)
+                split(store, place / "out", by_row_boundaries(boundaries), parts)
             return
-        counts = split(store, place / "out", at(boundaries), parts)
+        counts = split(store, place / "out", by_row_boundaries(boundaries), parts)
         found = [LabelStore(place / "out" / f"part-{i + 1}") for i in range(parts)]
         assert counts == [part.rows for part in found] and max(counts) - min(counts) <= 1
         assert [r for part in found for r in table_of(part)] == table_of(store)
@@ -97,19 +100,19 @@ def test_parts_together_are_the_whole(sizes, parts):
 
 def test_split_by_ids(stores, tmp_path):
     (tmp_path / "ids").write_text("id-6\nid-3\n\nunknown\n")
-    assert split(stores[1], tmp_path / "out", named(tmp_path / "ids")) == [2, 2]
+    assert split(stores[1], tmp_path / "out", by_id_file(tmp_path / "ids")) == [2, 2]
     assert LabelStore(tmp_path / "out" / "part-1").ids() == ["id-3", "id-6"]
     with pytest.raises(UserError, match=r"part-1 of .* would have no rows"):
-        split(stores[0], tmp_path / "none", named(tmp_path / "ids"))
+        split(stores[0], tmp_path / "none", by_id_file(tmp_path / "ids"))
     with pytest.raises(UserError, match="nowhere is not a text file"):
-        named(tmp_path / "nowhere")
+        by_id_file(tmp_path / "nowhere")
 
 
 def test_what_a_store_holds(stores):
     found = describe(stores[0])
     files = sum(path.stat().st_size for path in stores[0].directory.glob("*.parquet"))
     assert found["rows"] == 3 and found["shards"] == 2 and found["hypotheses"] == 6 and found["bytes"] == files
-    assert found["tokens"] == stores[0].spoken() == 2 + 3 + 4 + 3 * 2
+    assert found["tokens"] == stores[0].token_count() == 2 + 3 + 4 + 3 * 2
     assert found["teacher"] == "t" and found["decoding"] == {"beam_size": 4} and found["complete"] is True
 
 
@@ -117,12 +120,12 @@ def test_what_a_store_holds(stores):
 @given(st.lists(st.lists(st.sampled_from([f"id-{i}" for i in range(30)]), max_size=6), max_size=4))
 def test_ids_that_are_there_twice(tables):
     flat = [i for ids in tables for i in ids]
-    found = twice(lambda: (pa.table({"id": pa.array(ids, pa.string())}) for ids in tables))
+    found = first_duplicate_id(lambda: (pa.table({"id": pa.array(ids, pa.string())}) for ids in tables))
     assert (found is None) == (len(set(flat)) == len(flat))
     assert found is None or flat.count(found) > 1
 
 
 def test_two_ids_with_one_hash_are_two(monkeypatch):
     monkeypatch.setattr(ids_module, "hash64", lambda text: 7)
-    assert twice(lambda: iter([pa.table({"id": ["a", "b"]})])) is None
-    assert twice(lambda: iter([pa.table({"id": ["a", "b"]}), pa.table({"id": ["b"]})])) == "b"
+    assert first_duplicate_id(lambda: iter([pa.table({"id": ["a", "b"]})])) is None
+    assert first_duplicate_id(lambda: iter([pa.table({"id": ["a", "b"]}), pa.table({"id": ["b"]})])) == "b"

@@ -12,10 +12,10 @@ from teachers.conftest import Server
 
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.labels import writer
-from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.rows import LabelRow, schema_of, shard_of
 from distilmt.labels.store import LabelStore
-from distilmt.labels.trial import Trial
+from distilmt.labels.trial import TeacherCheck
 from distilmt.teachers import existing
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -31,7 +31,7 @@ for number, line in enumerate(sys.stdin):
 def messages(monkeypatch):
     """Lines that were shown."""
     shown = []
-    monkeypatch.setattr(progress._listener, "say", shown.append, raising=False)
+    monkeypatch.setattr(progress._listener, "info", shown.append, raising=False)
     return shown
 
 
@@ -42,14 +42,14 @@ def sentences(count):
 
 def job_of(directory, shared_tokenizer, config, teacher):
     directory.mkdir(parents=True)
-    existing.point(teacher, ("en", "it"), directory)
+    existing.write_pointer(teacher, ("en", "it"), directory)
     shared_tokenizer.copy_to(directory)
-    return LabelJob(directory, shared_tokenizer, config, "en", "it", False, endpoint=teacher.endpoint)
+    return LabelingTask(directory, shared_tokenizer, config, "en", "it", False, endpoint=teacher.endpoint)
 
 
 def label(job, directory, count):
     table, size = sentences(count), job.config.shard_size
-    return writer.label((table.slice(i, size) for i in range(0, count, size)), count, job, directory)
+    return writer.write_label_store((table.slice(i, size) for i in range(0, count, size)), count, job, directory)
 
 
 def program(expression):
@@ -113,7 +113,7 @@ def shard(tokenizer, hypotheses):
         LabelRow(str(i), source, None, [(text, ids, 0.0)])
         for i, (source, text, ids) in enumerate(zip(sources, hypotheses, tokens, strict=True))
     ]
-    return shard_of(rows, schema_of(len(tokenizer.target.pieces)))
+    return shard_of(rows, schema_of(len(tokenizer.target.tokens)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -122,14 +122,14 @@ def test_any_share_of_loops(tmp_path_factory, shared_tokenizer, total, share, si
     """Teachers of others stop at 90 %, one that the run trained beyond 99 % if its hypotheses are trained on."""
     directory = tmp_path_factory.mktemp("teacher")
     if outside:
-        existing.point(program("line[::-1]"), ("en", "it"), directory)
-    job = LabelJob(directory, shared_tokenizer, SMALL, "en", "it", False)
+        existing.write_pointer(program("line[::-1]"), ("en", "it"), directory)
+    job = LabelingTask(directory, shared_tokenizer, SMALL, "en", "it", False)
     loops = [i < round(share * total) for i in range(total)]
     texts = ["ba " * 12 if loop else toy.pairs(1, seed=i)[1][0] for i, loop in enumerate(loops)]
-    trial, judged, stopped = Trial(job), 0, False
+    trial, judged, stopped = TeacherCheck(job), 0, False
     for begin in range(0, total, size):
         try:
-            trial.after(shard(shared_tokenizer, texts[begin : begin + size]))
+            trial.on_shard_end(shard(shared_tokenizer, texts[begin : begin + size]))
         except UserError:
             stopped = True
             break
@@ -144,8 +144,8 @@ def test_any_share_of_loops(tmp_path_factory, shared_tokenizer, total, share, si
 
 
 def test_a_small_experiment_that_learns_from_references_goes_on(tmp_path, shared_tokenizer, messages):
-    job = LabelJob(tmp_path, shared_tokenizer, SMALL, "en", "it", False, trains_on_hypotheses=False)
-    Trial(job).after(shard(shared_tokenizer, ["ba " * 12] * 60))
+    job = LabelingTask(tmp_path, shared_tokenizer, SMALL, "en", "it", False, trains_on_hypotheses=False)
+    TeacherCheck(job).on_shard_end(shard(shared_tokenizer, ["ba " * 12] * 60))
     assert messages[0].startswith("warning: 60 of the teacher's first 60 hypotheses are useless")
 
 

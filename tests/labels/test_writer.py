@@ -15,8 +15,8 @@ from distilmt.config import LabelConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.inference.translator import Translator
 from distilmt.labels import ensemble, writer
-from distilmt.labels.dataset import labelled
-from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.dataset import load_label_dataset
+from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
 
@@ -31,13 +31,13 @@ def sentences(count=35):
 
 def job(teacher, config=CONFIG, words=None):
     wants = config.top_k > 0 if words is None else words
-    return LabelJob(teacher, tokenizers.load(teacher), config, "en", "it", wants)
+    return LabelingTask(teacher, tokenizers.load(teacher), config, "en", "it", wants)
 
 
 def label(table, job, directory):
     size = job.config.shard_size
     shards = (table.slice(start, size) for start in range(0, table.num_rows, size))
-    return writer.label(shards, table.num_rows, job, directory)
+    return writer.write_label_store(shards, table.num_rows, job, directory)
 
 
 def rows(directory):
@@ -68,7 +68,7 @@ def job_fingerprint(store):
 
 
 def test_hypotheses_are_the_translators(store, exported, shared_tokenizer):
-    ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.pieces)}
+    ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
     said = Translator(exported).hypotheses(sentences()["source"].to_pylist(), beam_size=3, count=2)
     for row, hypotheses in zip(rows(store), said, strict=True):
         assert [h["text"] for h in row["hypotheses"]] == [h.text for h in hypotheses]
@@ -115,14 +115,14 @@ def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
 
 
 def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, learnt, monkeypatch):
-    monkeypatch.setattr(ensemble, "open_speaker", None)
+    monkeypatch.setattr(ensemble, "load_translation_model", None)
     label(sentences(12), job(learnt, replace(CONFIG, hypotheses=0, score_on="reference")), tmp_path)
     LabelStore(tmp_path).check()
     for row in rows(tmp_path):
         assert row["hypotheses"] == [] and not row["top_ids"]
         assert bool(row["reference_top_ids"]) == (row["reference"] is not None)
     config = replace(CONFIG, hypotheses=0)
-    found = labelled(LabelStore(tmp_path), tokenizers.load(learnt), config, 64)
+    found = load_label_dataset(LabelStore(tmp_path), tokenizers.load(learnt), config, 64)
     assert not found.hypothesis.usable.any() and found.dropped == {}
     assert found.reference.usable.sum() == 11 and len(found.reference.top_ids) == len(found.reference.tokens.flat)
 
@@ -137,7 +137,7 @@ def test_without_words(tmp_path, learnt):
 def test_a_second_call_asks_nobody(tmp_path, learnt, monkeypatch):
     label(sentences(12), job(learnt), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
-    monkeypatch.setattr(writer, "Asker", None)
+    monkeypatch.setattr(writer, "Labeler", None)
     label(sentences(12), job(learnt), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.glob("*.parquet")} == before
 
@@ -165,8 +165,8 @@ def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monk
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     asked = []
-    ask = writer.Asker.label
-    monkeypatch.setattr(writer.Asker, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
+    ask = writer.Labeler.label
+    monkeypatch.setattr(writer.Labeler, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
     label(sentences(), job(learnt), tmp_path)
     assert asked == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
     LabelStore(tmp_path).check()

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.config import ObjectiveConfig
-from distilmt.losses.distillation import annealed
+from distilmt.losses.distillation import anneal_teacher
 
 WEIGHT = st.floats(0, 2)
 
@@ -11,20 +11,20 @@ WEIGHT = st.floats(0, 2)
 @given(WEIGHT, WEIGHT, st.floats(0, 1), st.floats(0, 1))
 def test_the_word_weight_falls_and_the_label_takes_over(word, label, earlier, later):
     config = ObjectiveConfig(word=word, label=label, annealing=True)
-    before, after = (annealed(config, progress) for progress in sorted((earlier, later)))
+    before, after = (anneal_teacher(config, progress) for progress in sorted((earlier, later)))
     assert after.word <= before.word and after.label >= before.label
     assert after.word + after.label == pytest.approx(word + label)
 
 
 def test_ends_of_annealing():
     config = ObjectiveConfig(word=0.8, label=0.2, annealing=True, temperature=2.0)
-    assert (annealed(config, 0).word, annealed(config, 0).label) == pytest.approx((0.8, 0.2))
-    assert annealed(config, 0.25).word == pytest.approx(0.6)
+    assert (anneal_teacher(config, 0).word, anneal_teacher(config, 0).label) == pytest.approx((0.8, 0.2))
+    assert anneal_teacher(config, 0.25).word == pytest.approx(0.6)
     for over in (1.0, 1.3):  # a schedule that hurries may overshoot
-        assert (annealed(config, over).word, annealed(config, over).label) == (0.0, 1.0)
-        assert annealed(config, over).temperature == 2.0
+        assert (anneal_teacher(config, over).word, anneal_teacher(config, over).label) == (0.0, 1.0)
+        assert anneal_teacher(config, over).temperature == 2.0
 
 
 def test_without_annealing_nothing_changes():
     config = ObjectiveConfig(word=0.8, label=0.2)
-    assert annealed(config, 0.5) is config
+    assert anneal_teacher(config, 0.5) is config

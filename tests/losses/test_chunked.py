@@ -8,9 +8,9 @@ import torch
 
 from distilmt.config import ObjectiveConfig
 from distilmt.losses.cross_entropy import label_cross_entropy
-from distilmt.losses.distillation import LossSettings, Targets, chunked_loss, objective
+from distilmt.losses.distillation import LossSettings, TokenTargets, chunked_loss, reference_loss
 from distilmt.losses.divergences import Divergence
-from distilmt.losses.top_k import teacher_entropy, word_cross_entropy
+from distilmt.losses.top_k import teacher_entropy, top_k_cross_entropy
 
 N, V, D, K = 37, 50, 8, 5
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5, torch.bfloat16: 1.5e-2}
@@ -31,14 +31,14 @@ METHODS = [
 ]
 
 
-def case(dtype: torch.dtype, scale: float = 1.0, seed: int = 0) -> tuple[list[torch.Tensor], Targets]:
+def case(dtype: torch.dtype, scale: float = 1.0, seed: int = 0) -> tuple[list[torch.Tensor], TokenTargets]:
     make = torch.Generator().manual_seed(seed)
     tensors = [torch.randn(*shape, generator=make) for shape in ((N, D), (V, D), (V,))]
     tensors = [(t * scale).to(dtype).requires_grad_() for t in tensors]
     logprobs, top_ids = (torch.randn(N, V, generator=make) * 2).log_softmax(-1).topk(K)
     ids = torch.where(torch.rand(N, generator=make) < 0.6, top_ids[:, 0], torch.randint(V, (N,), generator=make))
     ids[3], logprobs[5] = -100, -torch.inf
-    return tensors, Targets(ids, top_ids, logprobs)
+    return tensors, TokenTargets(ids, top_ids, logprobs)
 
 
 def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -53,7 +53,7 @@ def test_values_and_gradients_are_those_of_the_definition(dtype, smoothing):
         (hidden, weight, bias), targets = case(dtype)
         settings = LossSettings(config, smoothing)
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
-        plain = objective(hidden @ weight.T + bias, targets, settings).sum()
+        plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < TOLERANCE[dtype], (config, chunk)
         for found, expected in zip(
             torch.autograd.grad(loss, (hidden, weight, bias)),
@@ -72,7 +72,7 @@ def test_every_method_is_that_of_the_definition(dtype, method):
         (hidden, weight, bias), targets = case(dtype, 0.5 if dtype == torch.bfloat16 else 1.0)
         settings = LossSettings(config, 0.1, torch.tensor(4.4) if config.selection == "queue" else None)
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
-        plain = objective(hidden @ weight.T + bias, targets, settings).sum()
+        plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < TOLERANCE[dtype]
         for found, expected in zip(
             torch.autograd.grad(loss, (hidden, weight, bias)),
@@ -89,8 +89,8 @@ def test_the_definition_is_the_weighted_sum_of_the_two_cross_entropies(config):
     assert targets.top_ids is not None and targets.top_logprobs is not None
     top = targets.top_ids[:, : config.top_k], targets.top_logprobs[:, : config.top_k]
     plain = config.label * label_cross_entropy(logits, targets.ids.clamp_min(0), 0.1)
-    plain = plain + config.word * word_cross_entropy(logits, *top, config.temperature, config.tail)
-    found = objective(logits, targets, LossSettings(config, 0.1))
+    plain = plain + config.word * top_k_cross_entropy(logits, *top, config.temperature, config.tail)
+    found = reference_loss(logits, targets, LossSettings(config, 0.1))
     torch.testing.assert_close(found, torch.where(targets.ids >= 0, plain, 0), atol=1e-6, rtol=1e-6)
 
 
@@ -100,7 +100,7 @@ def test_weak_and_extreme_logits(scale):
         (hidden, weight, bias), targets = case(torch.float64, scale)
         settings = LossSettings(config, 0.1)
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, 16)
-        plain = objective(hidden @ weight.T + bias, targets, settings).sum()
+        plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < 1e-9
         (found,), (expected,) = torch.autograd.grad(loss, hidden), torch.autograd.grad(plain, hidden)
         assert difference(found, expected) < 1e-5
@@ -111,7 +111,7 @@ def test_numeric_gradients(config):
     (hidden, weight, bias), targets = case(torch.float64)
     rows = slice(0, 8)
     assert targets.top_ids is not None and targets.top_logprobs is not None
-    few = Targets(targets.ids[rows], targets.top_ids[rows], targets.top_logprobs[rows])
+    few = TokenTargets(targets.ids[rows], targets.top_ids[rows], targets.top_logprobs[rows])
 
     def loss(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return chunked_loss(h, w, b, few, LossSettings(config, 0.1), 3)[0]
@@ -122,10 +122,10 @@ def test_numeric_gradients(config):
 def test_the_whole_vocabulary_as_top_words():
     (hidden, weight, bias), targets = case(torch.float64)
     logprobs, top_ids = torch.randn(N, V, dtype=torch.float64).log_softmax(-1).topk(V)
-    targets = Targets(targets.ids, top_ids, logprobs.half())
+    targets = TokenTargets(targets.ids, top_ids, logprobs.half())
     settings = LossSettings(ObjectiveConfig(), 0.1)
     loss, _ = chunked_loss(hidden, weight, bias, targets, settings, 10)
-    plain = objective(hidden @ weight.T + bias, targets, settings).sum()
+    plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
     assert difference(loss, plain) < 1e-9
     (found,), (expected,) = torch.autograd.grad(loss, weight), torch.autograd.grad(plain, weight)
     assert difference(found, expected) < 1e-6
@@ -146,7 +146,7 @@ def test_statistics():
     _, found = chunked_loss(hidden, weight, bias, targets, LossSettings(config, 0.1), 10)
     logits, keep = (hidden @ weight.T + bias).detach(), targets.ids >= 0
     nll = torch.nn.functional.cross_entropy(logits, targets.ids, reduction="sum", ignore_index=-100)
-    word = word_cross_entropy(logits, targets.top_ids, targets.top_logprobs, 2.0)[keep].sum()
+    word = top_k_cross_entropy(logits, targets.top_ids, targets.top_logprobs, 2.0)[keep].sum()
     entropy = teacher_entropy(targets.top_logprobs, 2.0, "bucket", V)[keep].sum()
     values = [found.nll.item(), found.word.item(), found.entropy.item()]
     assert values == pytest.approx([nll.item(), word.item(), entropy.item()], rel=1e-6)
@@ -156,7 +156,7 @@ def test_statistics():
 def test_a_student_that_is_its_teacher_has_nothing_to_learn():
     (hidden, weight, bias), targets = case(torch.float64)
     logprobs, top_ids = (hidden @ weight.T + bias).detach().log_softmax(-1).topk(K)
-    targets = Targets(targets.ids, top_ids, logprobs)
+    targets = TokenTargets(targets.ids, top_ids, logprobs)
     config = ObjectiveConfig(word=1.0, label=0.0)
     loss, statistics = chunked_loss(hidden, weight, bias, targets, LossSettings(config))
     assert (statistics.word - statistics.entropy).abs() < 1e-9
@@ -171,14 +171,14 @@ def test_without_gradients_and_without_bias():
     assert not loss.requires_grad
     only_weight, _ = chunked_loss(hidden.detach(), weight, None, targets, settings)
     (found,) = torch.autograd.grad(only_weight, weight)
-    (expected,) = torch.autograd.grad(objective(hidden @ weight.T, targets, settings).sum(), weight)
+    (expected,) = torch.autograd.grad(reference_loss(hidden @ weight.T, targets, settings).sum(), weight)
     assert difference(found, expected) < 1e-5
 
 
 def test_words_that_are_wanted_must_be_there():
     (hidden, weight, bias), targets = case(torch.float32)
     with pytest.raises(ValueError, match="word weight"):
-        chunked_loss(hidden, weight, bias, Targets(targets.ids), LossSettings(ObjectiveConfig()))
+        chunked_loss(hidden, weight, bias, TokenTargets(targets.ids), LossSettings(ObjectiveConfig()))
 
 
 @pytest.mark.parametrize("chunk", [10, 1000])
@@ -205,6 +205,6 @@ def test_first_words_that_are_out_of_the_question(dtype):
     hidden, weight = torch.ones(4, 1, dtype=dtype).requires_grad_(), torch.zeros(200, 1, dtype=dtype)
     weight[:100] = -3000.0
     config = ObjectiveConfig(word=0.0, label=1.0)
-    loss, _ = chunked_loss(hidden, weight.requires_grad_(), None, Targets(ids), LossSettings(config))
+    loss, _ = chunked_loss(hidden, weight.requires_grad_(), None, TokenTargets(ids), LossSettings(config))
     gradients = torch.autograd.grad(loss, (hidden, weight))
     assert all(bool(t.isfinite().all()) for t in (loss, *gradients))

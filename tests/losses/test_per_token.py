@@ -7,21 +7,21 @@ import torch
 
 from distilmt.config import ObjectiveConfig
 from distilmt.config.bounds import check_bounds
-from distilmt.losses.distillation import LossSettings, Targets, objective
-from distilmt.losses.per_token import Terms, ranking, teacher_side
+from distilmt.losses.distillation import LossSettings, TokenTargets, reference_loss
+from distilmt.losses.per_token import LossTerms, ranking, teacher_targets
 from distilmt.utils.errors import UserError
 
 # Four words. The teacher knows the first two: sure of word 0 in the first row, unsure in the second.
 PROBABILITIES = torch.tensor([[0.9, 0.05], [0.4, 0.35]], dtype=torch.float64)
 TOP = torch.tensor([[0, 1], [0, 1]])
 IDS = torch.tensor([0, 0])
-TARGETS = Targets(IDS, TOP, PROBABILITIES.log())
+TARGETS = TokenTargets(IDS, TOP, PROBABILITIES.log())
 # The student is surer than the teacher of word 0 in the second row only.
 STUDENT = torch.tensor([[0.6, 0.2, 0.1, 0.1], [0.8, 0.1, 0.05, 0.05]], dtype=torch.float64).log()
 
 
 def losses(**config) -> list[float]:
-    return objective(STUDENT, TARGETS, LossSettings(ObjectiveConfig(**config))).tolist()
+    return reference_loss(STUDENT, TARGETS, LossSettings(ObjectiveConfig(**config))).tolist()
 
 
 def cross_entropies() -> list[float]:
@@ -44,8 +44,8 @@ def test_teacher_better_learns_the_teacher_where_that_is_surer():
 
 
 def test_a_label_outside_the_top_words_has_an_even_share():
-    known = teacher_side(
-        torch.tensor([3, 0]), (TOP, PROBABILITIES.log()), Terms(ObjectiveConfig(), 0.0, 4, True), torch.float64
+    known = teacher_targets(
+        torch.tensor([3, 0]), (TOP, PROBABILITIES.log()), LossTerms(ObjectiveConfig(), 0.0, 4, True), torch.float64
     )
     assert known.at_label.tolist() == pytest.approx([0.05 / 2, 0.4])
 
@@ -58,7 +58,7 @@ def test_the_hardest_half_of_a_batch():
 def test_the_hardest_by_what_was_seen_before():
     config = ObjectiveConfig(word=1.0, label=0.0, selection="queue")
     for threshold, expected in ((0.1, cross_entropies()), (0.4, [cross_entropies()[0], 0]), (0.6, [0, 0])):
-        found = objective(STUDENT, TARGETS, LossSettings(config, 0.0, torch.tensor(threshold)))
+        found = reference_loss(STUDENT, TARGETS, LossSettings(config, 0.0, torch.tensor(threshold)))
         assert found.tolist() == pytest.approx(expected)
 
 
@@ -80,8 +80,8 @@ def test_entropy_is_rewarded():
 
 
 def test_certain_positions_are_softened_most():
-    terms = Terms(ObjectiveConfig(temperature=3.0, entropy="temperature"), 0.0, 4, True)
-    known = teacher_side(IDS, (TOP, PROBABILITIES.log()), terms, torch.float64)
+    terms = LossTerms(ObjectiveConfig(temperature=3.0, entropy="temperature"), 0.0, 4, True)
+    known = teacher_targets(IDS, (TOP, PROBABILITIES.log()), terms, torch.float64)
     sure, unsure = known.temperature.tolist()
     assert 1 < unsure < sure < 3
     assert sure == pytest.approx(1 + 2 * (1 - entropy(0.9, 0.05, 0.05) / math.log(3)))
@@ -98,15 +98,15 @@ def test_ranking_by_hand():
 
 @pytest.mark.parametrize("method", [{}, {"divergence": "js"}, {"ranking": 1.0}, {"entropy": "weight_low"}], ids=str)
 def test_rows_the_teacher_was_not_asked_about_have_their_label_alone(method):
-    targets = Targets(IDS, TOP, torch.full((2, 2), -torch.inf, dtype=torch.float64))
-    found = objective(STUDENT, targets, LossSettings(ObjectiveConfig(word=1.0, label=0.5, **method)))
+    targets = TokenTargets(IDS, TOP, torch.full((2, 2), -torch.inf, dtype=torch.float64))
+    found = reference_loss(STUDENT, targets, LossSettings(ObjectiveConfig(word=1.0, label=0.5, **method)))
     assert found.tolist() == pytest.approx([-0.5 * math.log(0.6), -0.5 * math.log(0.8)])
 
 
 def test_the_gate_leaves_rows_without_a_teacher_to_their_label():
-    targets = Targets(IDS, TOP, torch.full((2, 2), -torch.inf, dtype=torch.float64))
+    targets = TokenTargets(IDS, TOP, torch.full((2, 2), -torch.inf, dtype=torch.float64))
     settings = LossSettings(ObjectiveConfig(word=1.0, label=1.0, selection="hard_gate"))
-    assert objective(STUDENT, targets, settings).tolist() == pytest.approx([-math.log(0.6), -math.log(0.8)])
+    assert reference_loss(STUDENT, targets, settings).tolist() == pytest.approx([-math.log(0.6), -math.log(0.8)])
 
 
 @pytest.mark.parametrize("wrong", [{"divergence": "js", "tail": "zero"}, {"skew": 1.0}, {"selection_share": 0.0}])

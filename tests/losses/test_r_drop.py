@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses import r_drop as module
-from distilmt.losses.r_drop import consistency
+from distilmt.losses.r_drop import r_drop_loss
 from distilmt.utils.errors import UserError
 
 
@@ -20,7 +20,7 @@ def test_it_is_the_symmetric_divergence_whatever_the_chunks(monkeypatch):
     plain = sum(both) / 2
     for logits in (1 << 23, 60):
         monkeypatch.setattr(module, "_LOGITS", logits)
-        found = consistency(first, second, weight, vocabulary=18)
+        found = r_drop_loss(first, second, weight, vocabulary=18)
         torch.testing.assert_close(found, plain)
         for one, other in zip(
             torch.autograd.grad(found, (first, second, weight)),
@@ -32,11 +32,11 @@ def test_it_is_the_symmetric_divergence_whatever_the_chunks(monkeypatch):
 
 def test_passes_that_agree_cost_nothing():
     first, _, weight = case()
-    assert consistency(first, first, weight).abs() < 1e-12
+    assert r_drop_loss(first, first, weight).abs() < 1e-12
 
 
 def test_bf16_is_near():
-    exact, rough = (consistency(*case(dtype)).item() for dtype in (torch.float64, torch.bfloat16))
+    exact, rough = (r_drop_loss(*case(dtype)).item() for dtype in (torch.float64, torch.bfloat16))
     assert rough == pytest.approx(exact, rel=0.05)
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from distilmt.losses.cross_entropy import label_cross_entropy
 from distilmt.losses.divergences import cross_entropy_soft, kl_divergence, soften
-from distilmt.losses.top_k import teacher_entropy, teacher_outcomes, word_cross_entropy
+from distilmt.losses.top_k import teacher_entropy, teacher_outcomes, top_k_cross_entropy
 
 TAILS = ("bucket", "uniform", "renormalise", "zero")
 HALF = torch.tensor([[0.5, 0.25, 0.125, 0.125]], dtype=torch.float64)
@@ -53,7 +53,7 @@ def test_temperature_is_squared():
 )
 def test_tails_by_hand(tail, expected):
     ids, logprobs = torch.tensor([[0, 1]]), torch.tensor([[0.5, 0.25]]).log()
-    assert word_cross_entropy(EVEN, ids, logprobs, tail=tail).item() == pytest.approx(expected, abs=1e-6)
+    assert top_k_cross_entropy(EVEN, ids, logprobs, tail=tail).item() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_all_words_kept_is_the_dense_loss(tail, temperature):
     student, teacher = random_logits(1), random_logits(2)
     ids, logprobs = top(teacher, 12)
     dense = cross_entropy_soft(student, teacher.softmax(-1), temperature)
-    torch.testing.assert_close(word_cross_entropy(student, ids, logprobs, temperature, tail), dense)
+    torch.testing.assert_close(top_k_cross_entropy(student, ids, logprobs, temperature, tail), dense)
 
 
 @pytest.mark.parametrize("k", [3, 11, 12])
 def test_float16_labels_of_the_whole_mass_stay_finite(k):
     student, teacher = random_logits(1).requires_grad_(), random_logits(2) * 20
     ids, logprobs = top(teacher, k)
-    loss = word_cross_entropy(student * 20, ids, logprobs.half())
+    loss = top_k_cross_entropy(student * 20, ids, logprobs.half())
     (gradient,) = torch.autograd.grad(loss.sum(), student)
     assert torch.isfinite(loss).all() and torch.isfinite(gradient).all()
 
@@ -111,7 +111,7 @@ def test_float16_labels_of_the_whole_mass_stay_finite(k):
 def test_no_tail_on_either_side_is_finite():
     logits = torch.tensor([[200.0, 0.0, -200.0, -200.0]], requires_grad=True)
     ids, logprobs = torch.tensor([[0, 1]]), torch.tensor([[0.0, -torch.inf]])
-    loss = word_cross_entropy(logits, ids, logprobs)
+    loss = top_k_cross_entropy(logits, ids, logprobs)
     (gradient,) = torch.autograd.grad(loss.sum(), logits)
     assert loss.item() == 0 and torch.isfinite(gradient).all()
 
@@ -120,7 +120,7 @@ def test_rows_without_words_cost_nothing():
     logits, (ids, logprobs) = random_logits(1), top(random_logits(2), 4)
     logprobs[2] = -torch.inf
     for tail in TAILS:
-        loss = word_cross_entropy(logits, ids, logprobs, 2.0, tail)
+        loss = top_k_cross_entropy(logits, ids, logprobs, 2.0, tail)
         assert loss[2] == 0 and (loss[[0, 1, 3, 4, 5]] > 0).all()
 
 
@@ -140,7 +140,7 @@ def test_divergence_is_never_negative(a, b, temperature):
 @given(seeds, seeds, st.integers(1, 12), temperatures, st.sampled_from(["bucket", "uniform", "renormalise"]))
 def test_word_divergence_is_never_negative(a, b, k, temperature, tail):
     ids, logprobs = top(random_logits(b), k)
-    loss = word_cross_entropy(random_logits(a), ids, logprobs, temperature, tail)
+    loss = top_k_cross_entropy(random_logits(a), ids, logprobs, temperature, tail)
     assert (loss - teacher_entropy(logprobs, temperature, tail, 12) >= -1e-9).all()
 
 
@@ -149,7 +149,7 @@ def test_word_divergence_is_never_negative(a, b, k, temperature, tail):
 def test_x_against_x_is_zero(seed, k, temperature, tail):
     logits = random_logits(seed)
     ids, logprobs = top(logits, k)
-    loss = word_cross_entropy(logits, ids, logprobs, temperature, tail)
+    loss = top_k_cross_entropy(logits, ids, logprobs, temperature, tail)
     entropy = teacher_entropy(logprobs, temperature, tail, 12)
     assert (entropy > 0).any()
     torch.testing.assert_close(loss, entropy, atol=1e-9, rtol=0)
@@ -161,7 +161,7 @@ def test_adding_a_constant_changes_nothing(seed, constant, tail, temperature):
     logits = random_logits(seed)
     ids, logprobs = top(random_logits(seed + 1), 5)
     for loss in (
-        lambda z: word_cross_entropy(z, ids, logprobs, temperature, tail),
+        lambda z: top_k_cross_entropy(z, ids, logprobs, temperature, tail),
         lambda z: label_cross_entropy(z, ids[:, 0], 0.1),
         lambda z: kl_divergence(z, random_logits(seed + 2).softmax(-1), temperature),
     ):
@@ -173,7 +173,7 @@ def test_the_minimum_is_at_the_teacher(tail):
     teacher = random_logits(3)
     ids, logprobs = top(teacher, 4)
     logits = teacher.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(word_cross_entropy(logits, ids, logprobs, 1.0, tail).sum(), logits)
+    (gradient,) = torch.autograd.grad(top_k_cross_entropy(logits, ids, logprobs, 1.0, tail).sum(), logits)
     if tail == "bucket":
         assert gradient.abs().max() < 1e-9
     else:

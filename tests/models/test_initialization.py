@@ -5,7 +5,7 @@ import torch
 import toy
 
 from distilmt.config import ModelConfig
-from distilmt.models.initialization import copy_layers, evenly, first
+from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
 from distilmt.models.presets import PRESETS, marian_config, new_model, parameter_count, shape
 from distilmt.utils.errors import UserError
 
@@ -48,7 +48,7 @@ def test_a_new_model_is_what_was_asked_for(tokenizer):
     encoder, decoder = model.model.encoder.embed_tokens.weight, model.model.decoder.embed_tokens.weight
     assert (encoder is decoder) == tokenizer.shared
     assert model.lm_head.weight is decoder
-    assert len(encoder) == len(tokenizer.source.pieces) and len(decoder) == len(tokenizer.target.pieces)
+    assert len(encoder) == len(tokenizer.source.tokens) and len(decoder) == len(tokenizer.target.tokens)
     assert not encoder[-1].any() and not decoder[-1].any() and encoder[:-1].any(1).all()
 
 
@@ -75,7 +75,7 @@ def test_a_saved_model_comes_back(tmp_path, tokenizer):
 
 def test_parameters_are_counted_once(shared_tokenizer):
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
-    d, f, v = 32, 64, len(shared_tokenizer.target.pieces)
+    d, f, v = 32, 64, len(shared_tokenizer.target.tokens)
     attention, feed_forward, norm = 4 * (d * d + d), 2 * d * f + f + d, 2 * d
     assert parameter_count(model) == v * d + (attention + feed_forward + 2 * norm) + (
         2 * attention + feed_forward + 3 * norm
@@ -89,7 +89,7 @@ def test_seeds(shared_tokenizer):
 
 def test_configuration_is_taken_from_the_tokenizer(split_tokenizer):
     config = marian_config(toy.MICRO, split_tokenizer, 0.0)
-    assert config.vocab_size == config.decoder_vocab_size == len(split_tokenizer.target.pieces)
+    assert config.vocab_size == config.decoder_vocab_size == len(split_tokenizer.target.tokens)
     assert not config.share_encoder_decoder_embeddings and config.tie_word_embeddings
 
 
@@ -106,11 +106,11 @@ def test_configuration_is_taken_from_the_tokenizer(split_tokenizer):
     ],
 )
 def test_layers_are_taken_evenly(count, total, layers):
-    assert evenly(count, total) == layers
+    assert spaced_layers(count, total) == layers
 
 
 def test_first_layers_are_taken_in_their_order():
-    assert first(2, 5) == [0, 1] and first(1, 4) == [0] and first(3, 3) == [0, 1, 2]
+    assert first_layers(2, 5) == [0, 1] and first_layers(1, 4) == [0] and first_layers(3, 3) == [0, 1, 2]
 
 
 def models(tokenizer, encoder=(4, 2), decoder=(3, 1), **changes):
@@ -124,7 +124,7 @@ def same(a, b):
 
 @pytest.mark.parametrize(
     "choose, wanted",
-    [(evenly, {"encoder": [0, 3], "decoder": [2]}), (first, {"encoder": [0, 1], "decoder": [0]})],
+    [(spaced_layers, {"encoder": [0, 3], "decoder": [2]}), (first_layers, {"encoder": [0, 1], "decoder": [0]})],
 )
 def test_layers_are_copied(tokenizer, choose, wanted):
     teacher, student = models(tokenizer)

@@ -6,7 +6,7 @@ import torch
 import toy
 from torch import nn
 
-from distilmt.models.marian_forward import DropoutPool, States, decoder_rows, decoder_states, encode, words
+from distilmt.models.marian_forward import DropoutPool, States, decoder_rows, decoder_states, encode, vocabulary_size
 from distilmt.models.packing import Packing
 from distilmt.models.presets import marian_config, new_model
 from distilmt.training.batching import make_batch
@@ -52,7 +52,7 @@ def test_equals_marian(tokenizer, activation):
     ours = decoder_states(model, batch)
     assert ours.shape == (23, model.config.d_model)
     torch.testing.assert_close(ours, marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
-    logits = ours @ model.lm_head.weight[: words(model)].T
+    logits = ours @ model.lm_head.weight[: vocabulary_size(model)].T
     torch.testing.assert_close(logits, marian(model, batch)[:, :-1], atol=1e-4, rtol=1e-4)
 
 
@@ -161,7 +161,7 @@ def test_attention_is_what_marian_says(shared_tokenizer):
         watched = states.attention[kind]
         assert len(watched.scores) == len(wanted) == 2
         for [scores], other in zip(watched.scores, wanted, strict=True):
-            weights = (scores + watched.apart[0]).softmax(-1)
+            weights = (scores + watched.biases[0]).softmax(-1)
             for sentence in range(4):
                 asking, asked = (side.cells[side.sentences == sentence] for side in (queries, keys))
                 width = weights.shape[-1]

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from distilmt.models.marian_layers import attend, normed_sum, project, relu_feed_forward
-from distilmt.models.packing import Packing, Words, fill_bins
+from distilmt.models.packing import PackedTokens, Packing, fill_bins
 
 
 def drawn(*shapes, dtype=torch.float64):
@@ -30,7 +30,7 @@ def assert_same(fast, plain, tensors, counts=None):
 
 LENGTHS = np.array([2, 40, 5, 3, 29])
 BINS = fill_bins(LENGTHS, LENGTHS)
-WORDS = Words.of(np.arange(LENGTHS.sum()), LENGTHS, BINS.target)
+WORDS = PackedTokens.of(np.arange(LENGTHS.sum()), LENGTHS, BINS.target)
 PACKING = Packing(WORDS, BINS.blocks)
 HEADS = 4
 
@@ -67,7 +67,7 @@ def test_project(part):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_attend(causal):
-    biases = PACKING.apart(PACKING, torch.float64, causal)
+    biases = PACKING.attention_biases(PACKING, torch.float64, causal)
     assert len(biases) == 2
 
     def plain(query, key, value):

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.models.packing import Packing, Words, fill_bins
+from distilmt.models.packing import PackedTokens, Packing, fill_bins
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 70), st.integers(1, 70)), min_size=1, max_size=60)
 
@@ -13,7 +13,7 @@ def packings(lengths):
     sides = np.array(lengths, dtype=np.int64).T
     bins = fill_bins(*sides)
     begins = bins.source, bins.target
-    words = [Words.of(np.arange(side.sum()), side, begin) for side, begin in zip(sides, begins, strict=True)]
+    words = [PackedTokens.of(np.arange(side.sum()), side, begin) for side, begin in zip(sides, begins, strict=True)]
     return words, [Packing(side, bins.blocks) for side in words], bins
 
 
@@ -66,7 +66,7 @@ def test_there_and_back(lengths, parts, heads):
         assert torch.equal(by_cell[words.cells], plain[:, part])
     assert torch.equal(packing.gather(spread, heads)[: packing.words], rows[: packing.words])
     assert packing.positions[: packing.words].tolist() == [i for _, length in lengths for i in range(length)]
-    assert packing.filled(words.ids)[: packing.words].tolist() == list(range(packing.words))
+    assert packing.pad(words.ids)[: packing.words].tolist() == list(range(packing.words))
 
 
 def test_padding_takes_a_row_that_is_no_word():
@@ -84,7 +84,7 @@ def test_sentences_are_kept_apart(lengths):
     words, sides, bins = packings(lengths)
     places = [(side.sentences.tolist(), side.positions.tolist()) for side in words]
     for queries, keys, causal in ((0, 0, False), (1, 1, True), (1, 0, False)):
-        biases = sides[queries].apart(sides[keys], torch.float32, causal)
+        biases = sides[queries].attention_biases(sides[keys], torch.float32, causal)
         first = 0
         for (count, width), bias in zip(bins.blocks, biases, strict=True):
             assert bias.shape == (count, 1, width, width)

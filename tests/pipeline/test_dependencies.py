@@ -15,7 +15,7 @@ from distilmt import config as configs
 from distilmt.config import RunConfig, loading
 from distilmt.config.effects import keys_of
 from distilmt.pipeline import dependencies, runner
-from distilmt.pipeline.step_directory import former_directories
+from distilmt.pipeline.step_directory import backup_directories
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import StepRecord, read_json, read_step, write_json
 
@@ -245,7 +245,7 @@ def test_another_spelling_of_a_teacher_redoes_nothing(tmp_path, spelling):
     one = replaced(RunConfig(), "teacher.path", str(tmp_path))
     other = replaced(RunConfig(), "teacher.path", spelling.format(os.path.relpath(tmp_path)))
     other = replaced(other, "teacher.training.updates", 7)
-    rules = dependencies.Rules("teacher", other, {})
+    rules = dependencies.StepDependencies("teacher", other, {})
     assert rules.effective(dependencies.settings_of("teacher", one)) == rules.effective(
         dependencies.settings_of("teacher", other)
     )
@@ -303,4 +303,4 @@ def test_a_run_of_before_there_were_dotted_names_stays_done(run):
     runner.run(config)
     assert not redone
     runner.run(replaced(config, "labels.beam_size", 3))
-    assert redone[0] == "labels" and former_directories(root / "teacher") == []
+    assert redone[0] == "labels" and backup_directories(root / "teacher") == []

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import toy
 
-from distilmt.pipeline.steps.export_agreement import agreement, sentences, summary
+from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def exports(tmp_path, exported):
 
 def test_what_is_the_same_does_not_differ(exports, learnt):
     texts = toy.pairs(30, seed=99)[0]
-    found = agreement(learnt, exports, ["student", "student-marian"], texts)
+    found = compare_exports(learnt, exports, ["student", "student-marian"], texts)
     assert found["sentences"] == 30 and "transformers" in found["reference"]
     assert found["exports"]["student"] == {"different": 0, "share": 0.0, "examples": []}
     assert "program of its own" in found["exports"]["student-marian"]["not_run"]
@@ -31,7 +31,7 @@ def test_what_differs_is_counted_and_shown(exports, learnt, shared_tokenizer):
     other = new_model(toy.MICRO, shared_tokenizer, 0.0, 9).eval()
     export(other, shared_tokenizer, exports / "student", "float32")
     texts = toy.pairs(8, seed=99)[0]
-    found = agreement(learnt, exports, ["student"], texts)["exports"]["student"]
+    found = compare_exports(learnt, exports, ["student"], texts)["exports"]["student"]
     assert found["different"] == 8 and found["share"] == 1.0 and len(found["examples"]) == 5
     assert all(e["source"] in texts and e["reference"] != e["found"] for e in found["examples"])
 
@@ -41,6 +41,6 @@ def test_sentences_fit_every_consumer(tmp_path, shared_tokenizer):
     (tmp_path / "corpus").mkdir()
     columns = {"id": [f"valid-{i}" for i in range(len(texts))], "source": texts, "target": texts}
     pq.write_table(pa.table(columns), tmp_path / "corpus" / "valid.parquet")
-    found = sentences(tmp_path / "corpus", shared_tokenizer, 64)
+    found = comparison_sentences(tmp_path / "corpus", shared_tokenizer, 64)
     assert len(found) == 500 and found[:2] == ["ban den fir.", "two spaces"]
     assert max(map(len, shared_tokenizer.source.encode(found))) < 64

@@ -14,7 +14,7 @@ import toy
 from distilmt.config import loading
 from distilmt.labels.store import LabelStore
 from distilmt.pipeline import runner
-from distilmt.pipeline.step_directory import Wanted
+from distilmt.pipeline.step_directory import StepSpec
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -99,15 +99,15 @@ def test_killed_many_times(finished, tmp_path, seed):
 def test_a_step_killed_before_its_record_is_done_again(finished, tmp_path, step):
     """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
     config = copied(finished, tmp_path, step)
-    wanted = Wanted(
+    wanted = StepSpec(
         tmp_path / "run" / step,
         runner._inputs(step, config),
         runner._settings(step, config),
         runner._rules(step, config),
     )
-    started = {"fingerprint": wanted.resumed_as, "seconds": 1.0, "peak_rss_bytes": 1}
+    started = {"fingerprint": wanted.resume_fingerprint, "seconds": 1.0, "peak_rss_bytes": 1}
     (tmp_path / "run" / step / "step.started.json").write_text(json.dumps(started))
-    again = runner.do(step, config)
+    again = runner.execute_step(step, config)
     # Only the report knows where it lies.
     assert again.fingerprint == read_step(finished / step).fingerprint or step == "report"
     names = {path.name for path in (tmp_path / "run" / step).iterdir()}
@@ -119,5 +119,5 @@ def test_a_step_without_any_record_is_refused_and_left(finished, tmp_path):
     config = copied(finished, tmp_path, "student")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="student holds files that distilmt did not write"):
-        runner.do("student", config)
+        runner.execute_step("student", config)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before

@@ -25,8 +25,8 @@ def run(finished, tmp_path_factory):
     keys = [f"--student.on_policy.{key}={value}" for key, value in POLICY.items()]
     config = load([str(finished.parent / "run.yaml"), "--run_dir", str(directory), *keys])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "tidy", lambda _: None)
-        runner.do("student", config)
+        patch.setattr(steps, "clean_up", lambda _: None)
+        runner.execute_step("student", config)
     return config, directory
 
 

@@ -8,7 +8,7 @@ from distilmt.config import RunConfig
 from distilmt.labels import writer
 from distilmt.pipeline import runner
 from distilmt.pipeline.steps import signature, train
-from distilmt.pipeline.steps.export import system_name, wanted
+from distilmt.pipeline.steps.export import ctranslate2_exports, system_name
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_json, write_json
 
@@ -29,7 +29,7 @@ def test_what_onnx_needs_is_asked_for_before_anything_is_trained(tmp_path, monke
 
 
 def test_systems_are_named_by_model_and_type():
-    assert [system_name(*found) for found in wanted(CONFIG)] == [
+    assert [system_name(*found) for found in ctranslate2_exports(CONFIG)] == [
         "teacher",
         "teacher-int8",
         "student",
@@ -38,20 +38,22 @@ def test_systems_are_named_by_model_and_type():
         "baseline-int8",
     ]
     without = replace(CONFIG, student=replace(CONFIG.student, baseline=False))
-    assert not any(model == "baseline" for model, _ in wanted(without))
+    assert not any(model == "baseline" for model, _ in ctranslate2_exports(without))
 
 
 def test_rows_to_label_are_drawn_by_the_seed():
-    assert writer.drawn(5, None, (1,)).tolist() == writer.drawn(5, 9, (1,)).tolist() == [True] * 5
-    drawn = writer.drawn(1000, 100, (1,))
+    assert writer.sample_mask(5, None, (1,)).tolist() == writer.sample_mask(5, 9, (1,)).tolist() == [True] * 5
+    drawn = writer.sample_mask(1000, 100, (1,))
     assert len(drawn) == 1000 and drawn.sum() == 100
-    assert drawn.tolist() == writer.drawn(1000, 100, (1,)).tolist() != writer.drawn(1000, 100, (2,)).tolist()
+    assert (
+        drawn.tolist() == writer.sample_mask(1000, 100, (1,)).tolist() != writer.sample_mask(1000, 100, (2,)).tolist()
+    )
 
 
 def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):
     config = replace(CONFIG.student.training, updates=500)
-    assert train._as_long_as(config, finished / "student") == replace(config, updates=20, patience=0)
-    assert train._as_long_as(config, tmp_path) == config
+    assert train._with_student_updates(config, finished / "student") == replace(config, updates=20, patience=0)
+    assert train._with_student_updates(config, tmp_path) == config
 
 
 def test_the_signature_tells_runs_apart():
@@ -75,7 +77,7 @@ def test_a_report_that_was_deleted_is_written_again(finished, tmp_path):
 
     shutil.copytree(finished, tmp_path / "run")
     config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
-    runner.do("report", config)
+    runner.execute_step("report", config)
     (tmp_path / "run" / "report.html").unlink()
     runner.run(config)
     assert (tmp_path / "run" / "report.html").exists()

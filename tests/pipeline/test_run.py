@@ -10,7 +10,7 @@ from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
 from distilmt.models.checkpoint import load_marian, weights_fingerprint
 from distilmt.pipeline import runner
-from distilmt.report.schema import CurvePoint, Example, Report, Step, System
+from distilmt.report.schema import CurvePoint, RunReport, Step, System, TranslationExample
 from distilmt.utils.run_dir import read_step
 
 FILES = {
@@ -55,7 +55,7 @@ def test_every_file_is_there(finished):
 
 def test_the_report_holds_what_its_schema_says(finished):
     report = json.loads((finished / "report.json").read_text())
-    assert set(Report.__annotations__) <= set(report)
+    assert set(RunReport.__annotations__) <= set(report)
     assert report["pair"] == {"source": "en", "target": "it"} and report["test"]["sentences"] == 25
     systems = {system["name"]: system for system in report["systems"]}
     assert set(systems) == FILES["exports"]
@@ -69,7 +69,7 @@ def test_the_report_holds_what_its_schema_says(finished):
     assert all(set(Step.__annotations__) <= set(step) for step in report["steps"])
     assert set(report["curves"]) == {"teacher", "student", "baseline"}
     assert all(set(CurvePoint.__annotations__) <= set(point) for point in report["curves"]["student"])
-    assert report["examples"] and all(set(Example.__annotations__) <= set(e) for e in report["examples"])
+    assert report["examples"] and all(set(TranslationExample.__annotations__) <= set(e) for e in report["examples"])
     assert report["comparisons"]
     for part in ("teacher:trained", "decode:beam2", "k:4", "loss:word0.7+label0.3", "updates:20", "seed:1"):
         assert part in report["signature"].split("|") or any(p.startswith(part) for p in report["signature"].split("|"))

@@ -60,19 +60,19 @@ def test_an_empty_directory_is_taken(tmp_path):
 def test_what_was_finished_is_kept_beside_and_brought_back(tmp_path):
     told: list[str] = []
     before = progress._listener
-    progress.listen(type("Listener", (), {"say": lambda self, text: told.append(text)})())
+    progress.set_listener(type("Listener", (), {"info": lambda self, text: told.append(text)})())
     try:
         run(tmp_path / "labels", 1)
         (tmp_path / "labels" / "marker").write_text("hours of work")
         run(tmp_path / "labels", 2)
     finally:
-        progress.listen(before)
+        progress.set_listener(before)
     assert "seed 1 → 2" in told[0] and "labels.before-" in told[1] and "MB" in told[1]
-    (aside,) = step_directory.former_directories(tmp_path / "labels")
+    (aside,) = step_directory.backup_directories(tmp_path / "labels")
     assert (aside / "marker").read_text() == "hours of work" and (tmp_path / "labels" / "whole").read_text() == "2"
     run(tmp_path / "labels", 1)
     assert (tmp_path / "labels" / "marker").exists(), "it is brought back, not computed again"
-    (aside,) = step_directory.former_directories(tmp_path / "labels")
+    (aside,) = step_directory.backup_directories(tmp_path / "labels")
     assert (aside / "whole").read_text() == "2"
 
 
@@ -82,7 +82,7 @@ def test_while_it_is_done_again_the_finished_one_stands(tmp_path):
         run(tmp_path / "labels", 2, cut=True)
     record = read_step(tmp_path / "labels")
     assert record is not None and record.settings == {"seed": 1}
-    assert step_directory.finished(tmp_path / "labels", {"corpus": "c"}, {"seed": 1}) is not None
+    assert step_directory.finished_record(tmp_path / "labels", {"corpus": "c"}, {"seed": 1}) is not None
     run(tmp_path / "labels", 2, text="begun anew")
     assert (tmp_path / "labels" / "part").read_text() == "2", "it goes on where it was cut off"
 
@@ -90,7 +90,7 @@ def test_while_it_is_done_again_the_finished_one_stands(tmp_path):
 def test_a_kill_between_whole_and_in_place_loses_nothing(tmp_path):
     run(tmp_path / "labels", 1)
     run(tmp_path / "labels", 2)
-    (aside,) = step_directory.former_directories(tmp_path / "labels")
+    (aside,) = step_directory.backup_directories(tmp_path / "labels")
     # As a kill leaves it after the new one is whole and before it is in its place.
     (tmp_path / "labels").rename(tmp_path / "labels.next")
     run(tmp_path / "labels", 2, cut=True)
@@ -106,7 +106,7 @@ def test_an_unfinished_one_of_other_settings_is_kept_and_goes_on_later(tmp_path)
     with pytest.raises(Cut):
         run(tmp_path / "labels", 1, cut=True, text="paid for")
     run(tmp_path / "labels", 2)
-    (aside,) = step_directory.former_directories(tmp_path / "labels")
+    (aside,) = step_directory.backup_directories(tmp_path / "labels")
     assert (aside / "part").read_text() == "paid for"
     run(tmp_path / "labels", 1)
     assert (tmp_path / "labels" / "part").read_text() == "paid for"

@@ -22,7 +22,7 @@ def observations(count: int, noise: float = 0.0) -> list[Observation]:
 
 
 def test_rates_that_made_the_seconds_are_found_again():
-    rates = calibration.rates_of(observations(8), "training")
+    rates = calibration.fit_kind(observations(8), "training")
     assert rates["layer FLOPs"] == pytest.approx(5e-12, rel=1e-6)
     assert rates["updates"] == pytest.approx(0.004, rel=1e-6)
     # Pairs are always as many here: they cannot be told from starts, together they make the rest.
@@ -32,31 +32,31 @@ def test_rates_that_made_the_seconds_are_found_again():
 def test_a_step_beside_which_something_else_ran_does_not_spoil_the_rest():
     seen = observations(9)
     seen[4].seconds *= 5
-    rates = calibration.rates_of(seen, "training")
+    rates = calibration.fit_kind(seen, "training")
     assert rates["layer FLOPs"] == pytest.approx(5e-12, rel=0.05) and rates["updates"] == pytest.approx(0.004, rel=0.3)
 
 
 def test_ten_times_longer_is_predicted_from_noisy_short_runs():
-    rates = calibration.rates_of(observations(9, noise=0.05), "training")
+    rates = calibration.fit_kind(observations(9, noise=0.05), "training")
     drivers = {"starts": 1.0, "pairs": 50.0, "updates": 2000.0, "layer FLOPs": 2000 * 2e10}
     real = sum(TRUE[name] * value for name, value in drivers.items())
-    assert calibration.seconds({"training": rates}, {"training": drivers}) == pytest.approx(real, rel=0.25)
+    assert calibration.predict_seconds({"training": rates}, {"training": drivers}) == pytest.approx(real, rel=0.25)
 
 
 def test_with_few_observations_only_the_pace_of_products_is_told():
     seen = observations(2)
-    rates = calibration.rates_of(seen, "training")
+    rates = calibration.fit_kind(seen, "training")
     assert [name for name, rate in rates.items() if rate] == ["layer FLOPs"]
     whole = sum(o.seconds for o in seen) / sum(o.drivers["layer FLOPs"] for o in seen)
     assert rates["layer FLOPs"] == pytest.approx(whole)
 
 
 def test_what_was_never_seen_is_not_predicted():
-    assert calibration.rates_of(observations(5), "labelling") is None
-    assert calibration.seconds({"training": TRUE}, {"labelling": {"starts": 1.0}}) is None
-    assert calibration.seconds({"training": TRUE}, {}) is None
+    assert calibration.fit_kind(observations(5), "labelling") is None
+    assert calibration.predict_seconds({"training": TRUE}, {"labelling": {"starts": 1.0}}) is None
+    assert calibration.predict_seconds({"training": TRUE}, {}) is None
     with pytest.raises(UserError, match="--fit"):
-        calibration.fitted([], [], "runs/nothing")
+        calibration.fit_rates([], [], "runs/nothing")
 
 
 @given(st.integers(1, 5), st.integers(5, 9), st.integers(0, 1000))
@@ -64,7 +64,7 @@ def test_nonnegative_is_the_best_there_is(columns, rows, seed):
     """Karush-Kuhn-Tucker: no rate is below zero, and none of those at zero would help if it grew."""
     rng = np.random.default_rng(seed)
     features, values = rng.random((rows, columns)), rng.standard_normal(rows)
-    x = calibration.nonnegative(features, values)
+    x = calibration.nonnegative_least_squares(features, values)
     gradient = features.T @ (features @ x - values)
     assert (x >= 0).all()
     assert (gradient > -1e-6).all() and np.abs(gradient[x > 0]).max(initial=0) < 1e-6
@@ -72,11 +72,11 @@ def test_nonnegative_is_the_best_there_is(columns, rows, seed):
 
 def test_rates_are_kept_and_read(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    rates = calibration.fitted(observations(6), [(1e8, 6 * 10**8)], "a test")
+    rates = calibration.fit_rates(observations(6), [(1e8, 6 * 10**8)], "a test")
     assert rates.memory == 5e8 and rates.error["training"] < 0.1
-    assert calibration.place().parent == tmp_path / "distilmt"
-    calibration.save(rates, calibration.place())
-    assert calibration.load(calibration.place()) == rates
-    calibration.place().write_text('{"seconds": {}}')
+    assert calibration.cache_path().parent == tmp_path / "distilmt"
+    calibration.save(rates, calibration.cache_path())
+    assert calibration.load(calibration.cache_path()) == rates
+    calibration.cache_path().write_text('{"seconds": {}}')
     with pytest.raises(UserError, match="--fit"):
-        calibration.load(calibration.place())
+        calibration.load(calibration.cache_path())

@@ -28,24 +28,26 @@ def test_a_law_without_noise_is_found_again(truth):
 
 def test_what_a_text_is_worth_to_a_training():
     views = 40_000
-    assert learning_curve.seen(100, views) == pytest.approx(100 * 16.4, rel=0.01), (
+    assert learning_curve.effective_size(100, views) == pytest.approx(100 * 16.4, rel=0.01), (
         "seen often: in proportion to the size"
     )
-    assert learning_curve.seen(200, views) == pytest.approx(2 * learning_curve.seen(100, views), rel=0.01)
-    assert learning_curve.seen(30_000, views) == pytest.approx(views, rel=0.01), (
+    assert learning_curve.effective_size(200, views) == pytest.approx(
+        2 * learning_curve.effective_size(100, views), rel=0.01
+    )
+    assert learning_curve.effective_size(30_000, views) == pytest.approx(views, rel=0.01), (
         "a second look is nearly as good as the first"
     )
-    assert learning_curve.seen(views, views) == learning_curve.seen(5 * views, views) == views
-    worth = learning_curve.seen(np.geomspace(10, 10 * views, 300), views)
+    assert learning_curve.effective_size(views, views) == learning_curve.effective_size(5 * views, views) == views
+    worth = learning_curve.effective_size(np.geomspace(10, 10 * views, 300), views)
     assert (np.diff(worth) >= 0).all() and worth[-1] == views
-    assert (learning_curve.seen(np.array([1.0, 9.0]), float("inf")) == [1, 9]).all()
+    assert (learning_curve.effective_size(np.array([1.0, 9.0]), float("inf")) == [1, 9]).all()
 
 
 def test_a_curve_that_flattens_for_want_of_updates_is_foretold():
     views = 43_900
 
     def truth(n):
-        return law(58, 250, 0.18)(learning_curve.seen(n, views))
+        return law(58, 250, 0.18)(learning_curve.effective_size(n, views))
 
     found = learning_curve.fit(SIZES, truth(SIZES), 0.1, views)
     plain = learning_curve.fit(SIZES, truth(SIZES), 0.1)
@@ -75,7 +77,7 @@ def test_more_seeds_narrow_the_bounds():
 
 def test_what_does_not_grow_gains_nothing():
     found = learning_curve.fit([100, 200, 400, 800], [30.2, 30.1, 29.9, 29.8], 0.1)
-    assert found.gains(400, 800)[0] == 0 and found.enough(0.3)[0] == 0
+    assert found.gains(400, 800)[0] == 0 and found.sufficient_size(0.3)[0] == 0
     assert (found.rise >= 0).all()
 
 
@@ -100,9 +102,9 @@ def test_more_text_never_hurts_and_doubling_brings_less_and_less(scores, step, w
     assert np.isfinite(values).all()
     assert (gains >= -1e-6).all() and (np.diff(gains, axis=0) <= 1e-6).all()
     # What is enough is where doubling brings just what was asked.
-    enough = found.enough(worth)[0]
+    enough = found.sufficient_size(worth)[0]
     if 1 < enough < min(1e12, views / 2):
         assert found.gains(enough, 2 * enough)[0] == pytest.approx(worth, rel=1e-2, abs=1e-6)
-    assert (found.enough(2 * worth) <= found.enough(worth)).all()
+    assert (found.sufficient_size(2 * worth) <= found.sufficient_size(worth)).all()
     guess, low, high = learning_curve.interval(values[-1])
     assert low <= guess <= high

@@ -9,10 +9,10 @@ import toy
 from torch.utils.flop_counter import FlopCounterMode
 
 from distilmt.config import ModelConfig, ObjectiveConfig
-from distilmt.losses.distillation import LossSettings, Targets, chunked_loss
+from distilmt.losses.distillation import LossSettings, TokenTargets, chunked_loss
 from distilmt.models.marian_forward import decoder_rows
 from distilmt.models.presets import new_model, parameter_count
-from distilmt.planning.model_counts import Dims, Load, decoding, forward, parameters, per_token
+from distilmt.planning.model_counts import ModelDims, TokenCounts, decoding, forward, parameters, per_token
 from distilmt.training.batching import Ragged, make_batch
 
 SHAPES = [
@@ -22,8 +22,8 @@ SHAPES = [
 ]
 
 
-def dims_of(model: ModelConfig, tokenizer) -> Dims:
-    return Dims.of(model, len(tokenizer.target.pieces), tokenizer.shared)
+def dims_of(model: ModelConfig, tokenizer) -> ModelDims:
+    return ModelDims.of(model, len(tokenizer.target.tokens), tokenizer.shared)
 
 
 def batch_of(tokenizer, count: int):
@@ -36,7 +36,7 @@ def batch_of(tokenizer, count: int):
     batch = make_batch(source.flat.astype(np.int64), source.lengths, ids, target.lengths, tokenizer.pad)
     cells = float(sum(rows * width * width for rows, width in batch.blocks))
     rows = [(len(side.flat) // 128 + 1) * 128 for side in (source, target)]
-    return batch, Load(*map(float, rows), cells, cells, cells), torch.from_numpy(ids)
+    return batch, TokenCounts(*map(float, rows), cells, cells, cells), torch.from_numpy(ids)
 
 
 @pytest.mark.parametrize("model", SHAPES)
@@ -44,13 +44,13 @@ def test_parameters_are_those_of_the_model(model, tokenizer, tmp_path):
     built, dims = new_model(model, tokenizer, 0.0, 1), dims_of(model, tokenizer)
     assert parameters(dims) == parameter_count(built)
     built.save_pretrained(tmp_path)
-    assert Dims.read(tmp_path) == dims
+    assert ModelDims.read(tmp_path) == dims
 
 
 def test_directories_without_a_marian_model_have_no_dims(tmp_path):
-    assert Dims.read(tmp_path) is None
+    assert ModelDims.read(tmp_path) is None
     (tmp_path / "config.json").write_text('{"model_type": "t5"}')
-    assert Dims.read(tmp_path) is None
+    assert ModelDims.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("model", SHAPES)
@@ -63,23 +63,23 @@ def test_flops_are_those_that_torch_counts(model, tokenizer):
     assert counter.get_total_flops() == 2 * forward(dims, load).layers
     settings = LossSettings(ObjectiveConfig(word=0.0, label=1.0))
     with FlopCounterMode(display=False) as counter:
-        loss, _ = chunked_loss(decoder_rows(built, batch), built.lm_head.weight, None, Targets(ids), settings)
+        loss, _ = chunked_loss(decoder_rows(built, batch), built.lm_head.weight, None, TokenTargets(ids), settings)
         loss.backward()
     assert counter.get_total_flops() == 3 * 2 * forward(dims, load).total
 
 
 def test_operations_of_compress_are_the_products_of_a_long_enough_sentence(shared_tokenizer, tmp_path):
     """`steps.shrink.operations` leaves out what grows with a sentence's length, and counts the source as the target."""
-    from distilmt.recipes.compress_steps import operations
+    from distilmt.recipes.compress_steps import decoding_operations
 
     model = SHAPES[0]
     new_model(model, shared_tokenizer, 0.0, 1).save_pretrained(tmp_path)
-    alone = Load(1.0, 1.0, 0.0, 0.0, 0.0)
-    assert decoding(dims_of(model, shared_tokenizer), alone, 1).total == operations(tmp_path, 1)
+    alone = TokenCounts(1.0, 1.0, 0.0, 0.0, 0.0)
+    assert decoding(dims_of(model, shared_tokenizer), alone, 1).total == decoding_operations(tmp_path, 1)
 
 
 def test_a_beam_costs_the_decoder_alone(shared_tokenizer):
-    dims, load = dims_of(SHAPES[0], shared_tokenizer), Load(10.0, 12.0, 100.0, 144.0, 120.0)
+    dims, load = dims_of(SHAPES[0], shared_tokenizer), TokenCounts(10.0, 12.0, 100.0, 144.0, 120.0)
     one, four = decoding(dims, load, 1), decoding(dims, load, 4)
     assert four.encoder == one.encoder and four.vocabulary == 4 * one.vocabulary
     assert one.decoder < four.decoder < 4 * one.decoder  # the source's keys and values are made once
@@ -87,8 +87,8 @@ def test_a_beam_costs_the_decoder_alone(shared_tokenizer):
 
 def test_growth_is_of_the_order_that_is_told():
     """Depth: linear; vocabulary: linear in its own part; width: square."""
-    dims = Dims(64, 2, 2, 256, 256, 4, 1000, True, 128)
-    load = Load(20.0, 20.0, 0.0, 0.0, 0.0)
+    dims = ModelDims(64, 2, 2, 256, 256, 4, 1000, True, 128)
+    load = TokenCounts(20.0, 20.0, 0.0, 0.0, 0.0)
     base = forward(dims, load)
     deep = forward(replace(dims, encoder_layers=4, decoder_layers=4), load)
     assert deep.layers == 2 * base.layers and deep.vocabulary == base.vocabulary
@@ -99,7 +99,7 @@ def test_growth_is_of_the_order_that_is_told():
 
 
 def test_per_token_parts_sum_to_the_whole():
-    dims, load = Dims(64, 3, 2, 256, 128, 4, 1000, False, 128), Load(17.0, 19.0, 400.0, 500.0, 450.0)
+    dims, load = ModelDims(64, 3, 2, 256, 128, 4, 1000, False, 128), TokenCounts(17.0, 19.0, 400.0, 500.0, 450.0)
     parts, whole = per_token(dims, load), forward(dims, load)
     assert sum(parts["encoder"].values()) * load.source == pytest.approx(whole.encoder)
     assert sum(parts["decoder"].values()) * load.target == pytest.approx(whole.decoder + whole.vocabulary)

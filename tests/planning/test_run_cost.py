@@ -9,8 +9,8 @@ from distilmt.config import loading
 from distilmt.evaluation.speed import file_bytes
 from distilmt.planning import corpus_statistics as texts
 from distilmt.planning import predict
-from distilmt.planning.calibration import fitted, observed
-from distilmt.planning.step_costs import Facts, found_in, of_run
+from distilmt.planning.calibration import fit_rates, observations_of
+from distilmt.planning.step_costs import RunMeasurements, read_measurements, step_costs
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -51,7 +51,7 @@ def test_text_that_must_be_fetched_is_asked_for(config, tmp_path):
 
 
 def test_counts_are_those_of_what_was_made(config, text, finished):
-    for row in predict.predicted(config, text, None):
+    for row in predict.predicted_costs(config, text, None):
         record, name = read_step(finished / row["name"]), row["name"]
         if name in ("teacher", "student", "baseline"):
             assert row["parameters"] == record.result["parameters"]
@@ -60,61 +60,63 @@ def test_counts_are_those_of_what_was_made(config, text, finished):
 
 def test_bytes_are_those_that_were_written(config, text, finished):
     """Within 12 %: models this small are half headers, lists of pieces and logs."""
-    for row in predict.predicted(config, text, None):
+    for row in predict.predicted_costs(config, text, None):
         if row["name"] != "exports":
             real = file_bytes(finished / row["name"])
             assert row["bytes"]["kept"] == pytest.approx(real, rel=0.12, abs=4000), row["name"]
     store = sum(path.stat().st_size for path in (finished / "labels").glob("*.parquet"))
-    assert 0.5 * store < by_name(predict.predicted(config, text, None))["labels"]["bytes"]["kept"]
+    assert 0.5 * store < by_name(predict.predicted_costs(config, text, None))["labels"]["bytes"]["kept"]
 
 
 def test_works_grow_as_the_configuration_does(config, text):
-    base = {work.name: work for work in of_run(config, text)}
+    base = {work.name: work for work in step_costs(config, text)}
     longer = replace(config.student, training=replace(config.student.training, updates=200))
-    tenfold = {work.name: work for work in of_run(replace(config, student=longer), text)}
+    tenfold = {work.name: work for work in step_costs(replace(config, student=longer), text)}
     assert tenfold["student"].flops == pytest.approx(10 * base["student"].flops)
     assert tenfold["baseline"].flops == pytest.approx(10 * base["baseline"].flops)
     assert tenfold["teacher"].flops == base["teacher"].flops
     drop = replace(config.student, objective=replace(config.student.objective, consistency=1.0))
-    assert {w.name: w for w in of_run(replace(config, student=drop), text)}["student"].flops > 2 * base["student"].flops
+    assert {w.name: w for w in step_costs(replace(config, student=drop), text)}["student"].flops > 2 * base[
+        "student"
+    ].flops
     silent = replace(config, labels=replace(config.labels, hypotheses=0, score_on="reference"))
-    labels = {w.name: w for w in of_run(silent, text)}["labels"]
+    labels = {w.name: w for w in step_costs(silent, text)}["labels"]
     assert labels.drivers["labelling"]["decoding FLOPs"] == 0 < labels.drivers["labelling"]["scoring FLOPs"]
     alone = replace(config, student=replace(config.student, baseline=False))
-    assert [work.name for work in of_run(alone, text)] == ["teacher", "labels", "student", "exports"]
+    assert [work.name for work in step_costs(alone, text)] == ["teacher", "labels", "student", "exports"]
 
 
 def test_what_was_said_counts_in_place_of_what_was_expected(config, text, finished):
-    facts = found_in(finished)
+    facts = read_measurements(finished)
     assert facts.updates == {"teacher": 30, "student": 20, "baseline": 20} and facts.hypothesis_tokens > 355
     assert set(facts.lengths) == set(facts.updates) and min(facts.lengths.values()) > 0
-    expected = of_run(config, text, Facts())[1].drivers["labelling"]["words"]
-    wordy = of_run(config, text, Facts({}, {"teacher": 3.0}))[0].drivers["validation"]
-    assert wordy["words"] == pytest.approx(3 * of_run(config, text)[0].drivers["validation"]["words"])
-    doubled = Facts({}, {}, 2 * text.pairs * text.tokens()[1])
-    assert of_run(config, text, doubled)[1].drivers["labelling"]["words"] == pytest.approx(2 * expected)
+    expected = step_costs(config, text, RunMeasurements())[1].drivers["labelling"]["words"]
+    wordy = step_costs(config, text, RunMeasurements({}, {"teacher": 3.0}))[0].drivers["validation"]
+    assert wordy["words"] == pytest.approx(3 * step_costs(config, text)[0].drivers["validation"]["words"])
+    doubled = RunMeasurements({}, {}, 2 * text.pairs * text.tokens()[1])
+    assert step_costs(config, text, doubled)[1].drivers["labelling"]["words"] == pytest.approx(2 * expected)
 
 
 def test_a_finished_run_is_measured_and_its_rates_predict_it(config, text):
-    rows = by_name(predict.measured(config, text))
+    rows = by_name(predict.measured_costs(config, text))
     assert set(rows) == {"teacher", "labels", "student", "baseline", "exports"}
     assert rows["teacher"]["flops"] > rows["student"]["flops"] > 0 and rows["labels"]["seconds"] > 0
-    seen, memory = observed(config, text)
+    seen, memory = observations_of(config, text)
     assert {o.kind for o in seen} == {"training", "validation", "labelling"} and len(memory) == 4
-    rates = fitted(seen, memory, "the toy run")
-    guess = by_name(predict.predicted(config, text, rates))
+    rates = fit_rates(seen, memory, "the toy run")
+    guess = by_name(predict.predicted_costs(config, text, rates))
     real = rows["labels"]["seconds"]  # the one labelling: its pace is known exactly, but for what was said
     assert 0.1 * real < guess["labels"]["seconds"] < 10 * real
     grown = predict.growth(config, text, rates)
     assert grown["corpus"]["labels"] == pytest.approx(2, rel=0.1)
     assert grown["updates"]["teacher"] > 1.5 and grown["depth"]["teacher"] > grown["vocabulary"]["labels"] / 2
     capped = replace(config.teacher, training=replace(config.teacher.training, seconds=0.001))
-    assert by_name(predict.predicted(replace(config, teacher=capped), text, rates))["teacher"]["seconds"] == 0.001
+    assert by_name(predict.predicted_costs(replace(config, teacher=capped), text, rates))["teacher"]["seconds"] == 0.001
 
 
 def test_a_teacher_of_another_make_is_counted_by_its_record(config, text, finished):
     outside = replace(config, teacher=replace(config.teacher, path="google/t5"), run_dir=str(finished / "nowhere"))
-    works = {work.name: work for work in of_run(outside, text)}
+    works = {work.name: work for work in step_costs(outside, text)}
     assert works["teacher"].flops is None and works["labels"].drivers == {} and works["student"].flops > 0
 
 
@@ -128,5 +130,5 @@ def test_the_report_of_a_run_holds_its_cost(finished):
 
 def test_a_run_on_the_students_own_words_asks_the_teacher_again(config, text):
     policy = replace(config.student.on_policy, updates=10, rounds=2)
-    work = of_run(replace(config, student=replace(config.student, on_policy=policy)), text)[2]
+    work = step_costs(replace(config, student=replace(config.student, on_policy=policy)), text)[2]
     assert work.drivers["training"]["updates"] == 40 and work.drivers["labelling"]["starts"] == 2

@@ -11,9 +11,9 @@ from distilmt.config import ComputeType, ModelConfig, ObjectiveConfig, TrainingC
 from distilmt.export.ctranslate2 import export
 from distilmt.models.presets import new_model
 from distilmt.planning import sizes
-from distilmt.planning.model_counts import Dims
-from distilmt.training.batching import Ragged, Side, TrainingSet
-from distilmt.training.trainer import BEST, CHECKPOINT, Job, train
+from distilmt.planning.model_counts import ModelDims
+from distilmt.training.batching import Ragged, TargetSide, TrainingSet
+from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob, train
 
 MODEL = ModelConfig(d_model=64, ffn=160, heads=4, encoder_layers=3, decoder_layers=2, max_positions=64)
 
@@ -25,7 +25,7 @@ def bytes_of(path) -> int:
 @pytest.mark.parametrize("compute_type", get_args(ComputeType))
 def test_an_export_is_as_big_as_told(compute_type, tokenizer, tmp_path):
     export(new_model(MODEL, tokenizer, 0.0, 1), tokenizer, tmp_path / "made", compute_type)
-    told = sizes.export(Dims.of(MODEL, len(tokenizer.target.pieces), tokenizer.shared), compute_type)
+    told = sizes.export_bytes(ModelDims.of(MODEL, len(tokenizer.target.tokens), tokenizer.shared), compute_type)
     assert told == pytest.approx(bytes_of(tmp_path / "made" / "model.bin"), rel=0.02)
 
 
@@ -33,25 +33,25 @@ def test_an_export_is_as_big_as_told(compute_type, tokenizer, tmp_path):
 def test_a_training_writes_what_is_told(optimizer, shared_tokenizer, tmp_path):
     sources, targets = toy.pairs(60)
     encoded = Ragged.of(shared_tokenizer.target.encode(targets))
-    sides = Ragged.of(shared_tokenizer.source.encode(sources)), Side(encoded, encoded.lengths > 1)
+    sides = Ragged.of(shared_tokenizer.source.encode(sources)), TargetSide(encoded, encoded.lengths > 1)
     data = TrainingSet(*sides, None, shared_tokenizer.pad, 1.0, 64)
     config = TrainingConfig(updates=2, batch_tokens=256, validate_every=1, optimizer=optimizer, precision="fp32")
-    job = Job("teacher", data, config, ObjectiveConfig(word=0, label=1), 1)
-    dims = Dims.of(MODEL, len(shared_tokenizer.target.pieces), True)
+    job = TrainingJob("teacher", data, config, ObjectiveConfig(word=0, label=1), 1)
+    dims = ModelDims.of(MODEL, len(shared_tokenizer.target.tokens), True)
     best, result = train(
         new_model(MODEL, shared_tokenizer, 0.0, 1), job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )
     assert 0 <= result["validation_seconds"] <= result["train_seconds"] + 0.1
-    assert sizes.checkpoint(dims, config) == pytest.approx(bytes_of(tmp_path / CHECKPOINT), rel=0.02)
-    assert sizes.best(dims) == pytest.approx(bytes_of(tmp_path / BEST), rel=0.01)
+    assert sizes.checkpoint_bytes(dims, config) == pytest.approx(bytes_of(tmp_path / CHECKPOINT), rel=0.02)
+    assert sizes.best_checkpoint_bytes(dims) == pytest.approx(bytes_of(tmp_path / BEST), rel=0.01)
     best.save_pretrained(tmp_path / "model")
-    assert sizes.model(dims) == pytest.approx(bytes_of(tmp_path / "model" / "model.safetensors"), rel=0.02)
+    assert sizes.model_bytes(dims) == pytest.approx(bytes_of(tmp_path / "model" / "model.safetensors"), rel=0.02)
 
 
 def test_memory_grows_with_parameters_and_batches():
-    from distilmt.planning.model_counts import Load, parameters
+    from distilmt.planning.model_counts import TokenCounts, parameters
 
-    dims, load = Dims(64, 3, 2, 160, 160, 4, 1000, True, 64), Load(1024.0, 1024.0, 4e4, 4e4, 4e4)
+    dims, load = ModelDims(64, 3, 2, 160, 160, 4, 1000, True, 64), TokenCounts(1024.0, 1024.0, 4e4, 4e4, 4e4)
     config = TrainingConfig()
     base = sizes.training_memory(dims, load, config, 4)
     more = sizes.training_memory(dims, load * 2, config, 4)
@@ -75,5 +75,5 @@ def test_a_random_label_store_is_no_bigger_than_told():
         rows.append(LabelRow(f"train-{number:06d}", "a", "b", [("b", list(range(20)), -1.0)], top))
     sink = pa.BufferOutputStream()
     pq.write_table(table_of(rows, schema_of(3000)), sink, compression="zstd")
-    told = 400 * sizes.words(LabelConfig(top_k=k, score_on="hypothesis"), 3000, 20.0)
+    told = 400 * sizes.top_k_bytes(LabelConfig(top_k=k, score_on="hypothesis"), 3000, 20.0)
     assert told == pytest.approx(sink.getvalue().size, rel=0.1)

@@ -149,5 +149,5 @@ def test_a_missing_file(tmp_path):
 
 
 def test_mean_and_spread():
-    assert comparison.spread([1.0, 3.0]) == "2.00 ± 1.41"
-    assert comparison.spread([0.5], 1, 100) == "50.0" and comparison.spread([]) == "–"
+    assert comparison.mean_and_deviation([1.0, 3.0]) == "2.00 ± 1.41"
+    assert comparison.mean_and_deviation([0.5], 1, 100) == "50.0" and comparison.mean_and_deviation([]) == "–"

@@ -16,7 +16,7 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     before = progress._listener
     yield
-    progress.listen(before)
+    progress.set_listener(before)
 
 
 def told(capsys, *arguments) -> str:

@@ -12,7 +12,7 @@ from distilmt.utils.errors import UserError
 
 
 def test_more_minutes_carry_bigger_models():
-    sizes = [demo.size_for(minutes) for minutes in (2, 20, 60, 300)]
+    sizes = [demo.scale_for(minutes) for minutes in (2, 20, 60, 300)]
     for part in ("teacher", "student"):
         widths = [(shape(getattr(size, part)).d_model, shape(getattr(size, part)).encoder_layers) for size in sizes]
         assert widths == sorted(widths) and widths[0] < widths[-1]
@@ -58,7 +58,7 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
     made = iter(range(10))
 
     def plan(config):
-        return demo._kept(tmp_path, "teacher", config, lambda: {"updates": next(made)})
+        return demo._cached_plan(tmp_path, "teacher", config, lambda: {"updates": next(made)})
 
     config = DemoConfig(run_dir=str(tmp_path))
     assert plan(config) == plan(config) == {"updates": 0}
@@ -107,7 +107,7 @@ def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, 
             asked.append(model.encoder_layers)
             return pace
 
-    monkeypatch.setattr(demo._Text, "of", lambda *_: Text())
+    monkeypatch.setattr(demo._EncodedPairs, "of", lambda *_: Text())
     config = DemoConfig(minutes=20)
     first = demo.first_plan(config, tmp_path)
     teacher = demo._with_teacher(first, demo._plan_teacher(config, first, tmp_path)).teacher

@@ -33,7 +33,7 @@ def alone():
     """Nobody listens."""
     before = progress._listener
     yield
-    progress.listen(before)
+    progress.set_listener(before)
 
 
 def told(capsys, *arguments) -> str:
@@ -55,7 +55,7 @@ def planned(tmp_path_factory):
     """A run directory with a teacher, no labels of its own, and a plan."""
     directory = tmp_path_factory.mktemp("plan")
     config = road(directory)
-    runner.do("corpus", loading.load([str(config)]))
+    runner.execute_step("corpus", loading.load([str(config)]))
     (directory / "run" / "corpus" / "test.parquet").unlink()  # nothing here may look at it
     assert cli.main(["plan", str(config), *SIZES, "--quiet"]) == 0
     return directory / "run"
@@ -86,7 +86,7 @@ def test_the_same_question_is_answered_at_once_and_another_without_training(plan
     assert [path.stat().st_mtime_ns for path in students] == before and len(before) == 4
     found = json.loads((planned / "plan" / "plan.json").read_text())
     assert found["worth"] == 5 and found["lines"][0]["price"] == 50
-    monkeypatch.setattr(runner, "do", None)
+    monkeypatch.setattr(runner, "execute_step", None)
     assert json.loads(told(capsys, *asked, "--json")) == found
     assert " price |" in told(capsys, *asked)
 
@@ -94,7 +94,7 @@ def test_the_same_question_is_answered_at_once_and_another_without_training(plan
 def test_the_run_takes_the_labels_of_its_plan(planned, tmp_path):
     shutil.copytree(planned, tmp_path / "run", symlinks=True)
     config = loading.load([str(planned.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
-    record = runner.do("labels", config)
+    record = runner.execute_step("labels", config)
     assert (record.result["sentences"], record.result["reused"]) == (355, 160)
     store, part = LabelStore(tmp_path / "run" / "labels"), LabelStore(planned / "plan" / "size-160" / "labels")
     store.check()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.evaluation.output_checks import Health
-from distilmt.evaluation.quality import Scores
+from distilmt.evaluation.output_checks import OutputChecks
+from distilmt.evaluation.quality import TranslationScores
 from distilmt.evaluation.speed import Speed
 from distilmt.pipeline.step_directory import run_step
 from distilmt.report import build
@@ -14,7 +14,7 @@ from distilmt.utils.machine_info import machine
 
 SOURCES = [f"sentence number {i}" for i in range(30)]
 REFERENCES = [f"frase numero {i} di prova" for i in range(30)]
-SCORES = Scores(30.0, 50.0, 60.0, "b", "c", "t")
+SCORES = TranslationScores(30.0, 50.0, 60.0, "b", "c", "t")
 
 
 def translations() -> dict[str, list[str]]:
@@ -65,7 +65,7 @@ def test_a_system_holds_what_was_measured_and_no_more():
     assert build.system("student", 10, 4) == {"name": "student", "parameters": None, "file_bytes": 10, "beam_size": 4}
     batches = {"batch_1": 1.0, "batch_64": 2.0}
     speed = Speed(0.1, batches, batches, {"p50": 1.0, "p95": 2.0}, 5, {"batch_1": 20, "batch_64": 64}, 3)
-    row = build.system("student", 10, 4, SCORES, speed, Health(30, 1, 0, 0, 2), parameters=7)
+    row = build.system("student", 10, 4, SCORES, speed, OutputChecks(30, 1, 0, 0, 2), parameters=7)
     assert (row["bleu"], row["peak_rss_bytes"], row["parameters"]) == (30.0, 5, 7)
     assert row["sentences_per_second"] == batches and row["health"]["empty"] == 1
 
@@ -96,7 +96,7 @@ def test_a_report_has_all_keys_and_is_strict_json():
 
 @pytest.mark.parametrize(("value", "expected"), [(float("-inf"), None), ((1, "a"), [1, "a"]), ({1: True}, {"1": True})])
 def test_plain_values(value, expected):
-    assert build.plain(value) == expected
+    assert build.to_strict_json(value) == expected
 
 
 def test_machine_tells_the_processor_but_not_whose_it_is():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.evaluation.challenge_runner import ALONE
+from distilmt.evaluation.challenge_runner import BATCH_INVARIANCE
 from distilmt.evaluation.challenge_sets import CHALLENGES
 from distilmt.report.chinese import CHINESE
 from distilmt.report.english import ENGLISH
@@ -72,7 +72,7 @@ def test_challenges_and_their_verdicts(italian, language, failed, numbers):
 
 def test_every_challenge_has_a_name():
     for words in (ENGLISH, CHINESE):
-        assert all(words.get(f"challenge_{name}") for name in (*CHALLENGES, ALONE))
+        assert all(words.get(f"challenge_{name}") for name in (*CHALLENGES, BATCH_INVARIANCE))
 
 
 def test_page_needs_nothing_from_outside(italian):

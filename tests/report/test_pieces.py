@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distilmt.report import axes, format, plots
 from distilmt.report.chinese import CHINESE
-from distilmt.report.diff import differing, marked, tokens
+from distilmt.report.diff import diff_tokens, mark_differences, tokens
 from distilmt.report.english import ENGLISH
 
 
@@ -22,33 +22,33 @@ def test_both_languages_say_the_same_things():
 
 
 def test_differing_words_are_marked_against_both_texts():
-    found = marked("the blue old house", "the red old house", "the blue new house", "en")
+    found = mark_differences("the blue old house", "the red old house", "the blue new house", "en")
     assert found == 'the <mark class="r">blue</mark> <mark class="t">old</mark> house'
 
 
 def test_neighbouring_words_make_one_mark():
-    assert marked("a x y b", "a c d b", None, "en") == 'a <mark class="r">x y</mark> b'
+    assert mark_differences("a x y b", "a c d b", None, "en") == 'a <mark class="r">x y</mark> b'
 
 
 def test_missing_words_leave_a_gap():
-    assert marked("a b", "a c b", None, "en") == 'a <mark class="gap r"></mark>b'
-    assert marked("a", "a c", None, "en") == 'a<mark class="gap r"></mark>'
+    assert mark_differences("a b", "a c b", None, "en") == 'a <mark class="gap r"></mark>b'
+    assert mark_differences("a", "a c", None, "en") == 'a<mark class="gap r"></mark>'
 
 
 def test_chinese_is_compared_by_characters_and_latin_words_stay_whole():
     assert tokens("用HTML写的", "zh_CN") == ["用", "HTML", "写", "的"]
-    assert marked("红色的茶", "绿色的茶", None, "zh") == '<mark class="r">红</mark>色的茶'
+    assert mark_differences("红色的茶", "绿色的茶", None, "zh") == '<mark class="r">红</mark>色的茶'
 
 
 def test_marks_escape_the_text():
-    assert marked("<b>", "", None, "en") == '<mark class="r">&lt;b&gt;</mark>'
+    assert mark_differences("<b>", "", None, "en") == '<mark class="r">&lt;b&gt;</mark>'
 
 
 @given(st.text(), st.text(), st.sampled_from(["en", "zh"]))
 def test_marking_keeps_every_character(one, other, target):
-    assert re.sub("<[^>]*>", "", marked(one, other, other, target)) == format.escape(one)
+    assert re.sub("<[^>]*>", "", mark_differences(one, other, other, target)) == format.escape(one)
     assert "".join(tokens(one, target)) == one
-    assert not any(differing(tokens(one, target), tokens(one, target)).changed)
+    assert not any(diff_tokens(tokens(one, target), tokens(one, target)).changed)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_labels_of_close_systems_do_not_overlap():
 
 def test_long_curves_are_thinned_but_keep_their_ends():
     points = [(float(i), 1.0) for i in range(10_001)]
-    kept = plots.thinned(points, 250)
+    kept = plots.thin_points(points, 250)
     assert len(kept) <= 252
     assert kept[0] == points[0] and kept[-1] == points[-1]
-    assert plots.thinned(points[:3], 250) == points[:3]
+    assert plots.thin_points(points[:3], 250) == points[:3]

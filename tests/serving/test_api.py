@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.config.commands import ServeConfig
-from distilmt.documents import Attentive, translate_html
+from distilmt.documents import TranslateWithAttention, translate_html
 from distilmt.inference.translator import Translator
 from distilmt.serving.documents import Documents
-from distilmt.serving.errors import Refused
+from distilmt.serving.errors import ApiError
 from distilmt.serving.server import build
 from distilmt.utils.errors import UserError
 
@@ -29,7 +29,7 @@ class Client:
 
     def __call__(self, *requests):
         async def ask():
-            transport = httpx.ASGITransport(self.app.state.gate)
+            transport = httpx.ASGITransport(self.app.state.middleware)
             async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
                 return await asyncio.gather(*(client.request(*r[:2], **(r[2] if len(r) > 2 else {})) for r in requests))
 
@@ -278,7 +278,9 @@ def test_tags_are_placed_by_the_models_attention(client, exported):
     translator = Translator(exported, threads=1)
     pages = [f"<p>{' '.join([*words[:1], f'<b>{words[1]}</b>', *words[2:]])}</p>" for words in many_words(60)]
     found = client.post("/translate", **asked(pages, format="html")).json()["translatedText"]
-    assert found == [translate_html(page, Attentive(translator.translate, translator.attention)) for page in pages]
+    assert found == [
+        translate_html(page, TranslateWithAttention(translator.translate, translator.attention)) for page in pages
+    ]
     assert found != [translate_html(page, translator.translate) for page in pages]
 
 
@@ -327,14 +329,14 @@ def test_a_zip_bomb_is_refused(client):
 
 
 def test_kept_documents_are_few_and_forgotten(monkeypatch):
-    kept = Documents(kept_bytes=10)
+    kept = Documents(cache_bytes=10)
     first, second = kept.keep("a.txt", b"12345678"), kept.keep("b.txt", b"123456")
     assert kept.find(second) == ("b.txt", b"123456")
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         kept.find(first)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 601)
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         kept.find(second)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.inference.base import Hypothesis
-from distilmt.serving.batcher import Batcher, Limits
-from distilmt.serving.errors import Refused
+from distilmt.serving.batcher import Batcher, BatchLimits
+from distilmt.serving.errors import ApiError
 
 FOREVER = float("inf")
 
@@ -29,7 +29,7 @@ def told(answers):
 )
 def test_every_request_gets_its_own_sentences_in_order(jobs, threads, tokens):
     async def run():
-        batcher = Batcher(echo, Limits(threads, 0.0005, tokens, 10**6))
+        batcher = Batcher(echo, BatchLimits(threads, 0.0005, tokens, 10**6))
         answers = await asyncio.gather(*(batcher.submit(texts, count, FOREVER) for texts, count in jobs))
         assert batcher.waiting == 0 and batcher.running == 0
         batcher.close()
@@ -49,7 +49,7 @@ def test_requests_share_batches_and_a_long_one_lets_short_ones_through():
         return echo(texts, count)
 
     async def run():
-        batcher = Batcher(slow, Limits(1, 0.001, 400, 10**6))
+        batcher = Batcher(slow, BatchLimits(1, 0.001, 400, 10**6))
         first = batcher.submit(["first"], 1, FOREVER)
         book = batcher.submit([f"book {i}" for i in range(500)], 1, FOREVER)
         word = batcher.submit(["word"], 1, FOREVER)
@@ -71,13 +71,13 @@ def test_a_full_queue_refuses_whole_requests_and_says_when_to_come_again():
         return echo(texts, count)
 
     async def run():
-        batcher = Batcher(slow, Limits(1, 0, 10, 5))
+        batcher = Batcher(slow, BatchLimits(1, 0, 10, 5))
         running = batcher.submit(["a"], 1, FOREVER)
         waiting = batcher.submit(["b"] * 4, 1, FOREVER)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ApiError) as refused:
             batcher.submit(["c"] * 2, 1, FOREVER)
         assert refused.value.status == 503 and int(refused.value.headers["Retry-After"]) >= 1
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ApiError) as refused:
             batcher.submit(["c"] * 6, 1, FOREVER)
         assert refused.value.status == 400, "it would never fit"
         free.set()
@@ -98,7 +98,7 @@ def test_who_waited_too_long_or_left_is_not_translated():
         return echo(texts, count)
 
     async def run():
-        batcher = Batcher(slow, Limits(1, 0, 10, 100))
+        batcher = Batcher(slow, BatchLimits(1, 0, 10, 100))
         running = batcher.submit(["a"], 1, FOREVER)
         late = batcher.submit(["late"], 1, time.monotonic() - 1)
         gone = batcher.submit(["gone"], 1, FOREVER)
@@ -106,7 +106,7 @@ def test_who_waited_too_long_or_left_is_not_translated():
         gone.cancel()
         free.set()
         await asyncio.gather(running, last)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ApiError) as refused:
             await late
         assert refused.value.status == 503 and batcher.waiting == 0
         batcher.close()
@@ -122,7 +122,7 @@ def test_a_batch_that_fails_fails_its_requests_alone():
         return echo(texts, count)
 
     async def run():
-        batcher = Batcher(fails, Limits(1, 0, 10, 100))
+        batcher = Batcher(fails, BatchLimits(1, 0, 10, 100))
         with pytest.raises(RuntimeError):
             await batcher.submit(["bad"], 1, FOREVER)
         assert told(await batcher.submit(["good"], 1, FOREVER)) == [["good!0"]]

@@ -29,7 +29,8 @@ _PROGRAM = """
 
     async def ask():
         asked = {{"source": "auto", "target": "it"}}
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app.state.gate), base_url="http://h") as client:
+        transport = httpx.ASGITransport(app.state.middleware)
+        async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
             said = await client.post("/translate", json=asked | {{"q": text}})
             print(said.json()["translatedText"])
             for name in {names!r}:

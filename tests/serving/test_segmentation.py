@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distilmt.serving import language_codes
-from distilmt.serving.segmentation import put_together, take_apart
+from distilmt.serving.segmentation import join_sentences, split_sentences
 
 
 def whole(text):
@@ -12,19 +12,19 @@ def whole(text):
 
 @given(st.text(alphabet=st.sampled_from("aB1.! \n\t。é\r\u2028"), max_size=60))
 def test_what_is_no_word_is_kept(text):
-    sentences, frame = take_apart(text, whole)
+    sentences, frame = split_sentences(text, whole)
     assert all(any(c.isalnum() for c in sentence) or sentence for sentence in sentences)
-    again = put_together(frame, sentences)
+    again = join_sentences(frame, sentences)
     assert [c for c in again if not c.isspace()] == [c for c in text if not c.isspace()]
     assert again.splitlines(keepends=True)[:1] == [] or len(again.splitlines()) == len(text.splitlines())
 
 
 def test_lines_and_space_around_them_stay():
     text = "  One. Two!\n\n* * *\n\tThree \n"
-    sentences, frame = take_apart(text, whole)
+    sentences, frame = split_sentences(text, whole)
     assert sentences == ["One.", "Two!", "Three"]
-    assert put_together(frame, ["Uno.", "Due!", "Tre"]) == "  Uno. Due!\n\n* * *\n\tTre \n"
-    assert put_together(take_apart("一。二。", whole)[1], ["壹。", "贰。"]) == "壹。贰。"
+    assert join_sentences(frame, ["Uno.", "Due!", "Tre"]) == "  Uno. Due!\n\n* * *\n\tTre \n"
+    assert join_sentences(split_sentences("一。二。", whole)[1], ["壹。", "贰。"]) == "壹。贰。"
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_lines_and_space_around_them_stay():
     ],
 )
 def test_codes_as_libretranslate_writes_them(code, shown, name):
-    assert language_codes.shown(code) == shown and language_codes.name(shown) == name
-    assert language_codes.shown(shown) == shown
+    assert language_codes.normalize_code(code) == shown and language_codes.name(shown) == name
+    assert language_codes.normalize_code(shown) == shown
 
 
 def test_the_closest_language():

@@ -14,7 +14,7 @@ from browser import barriers, chromium, watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.ctranslate2 import export
 from distilmt.export.web import PAGES
 from distilmt.inference.translator import Translator
@@ -54,7 +54,7 @@ def run(tmp_path_factory, shared_tokenizer, outspoken):
     for seed, (name, role) in enumerate({"teacher": "teacher", "student-int8": "student"}.items()):
         path = directory / "exports" / name
         export(outspoken(shared_tokenizer, seed=seed), shared_tokenizer, path, "float32")
-        write_card(path, Card("en", "it", role), Form("CTranslate2", "ctranslate2", ""))
+        write_card(path, ModelCard("en", "it", role), Form("CTranslate2", "ctranslate2", ""))
     write_json(directory / "config.yaml", {"corpus": {"source": "en", "target": "it"}})  # JSON is YAML
     (directory / "report.html").write_text("<!doctype html><title>Report</title><h1>Report of toy</h1>")
     return directory

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.teachers.remote import Outside, probe
+from distilmt.teachers.remote import RemoteTeacher, check_teacher
 from distilmt.utils.errors import UserError
 
 
 def teacher(*words, answers=None):
     facts = {"kind": "command", "name": "it", "command": shlex.join(words), "source": "en", "target": "it"}
-    return Outside(facts, answers)
+    return RemoteTeacher(facts, answers)
 
 
 def python(code):
@@ -40,7 +40,7 @@ def test_a_line_that_becomes_two_or_none_does_no_harm_to_others():
     said = python("print('a\\nb' if 'two' in line else line.strip(), end='' if 'none' in line else '\\n')")
     texts = ["x", "two", "y", "z"]
     assert said.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it, nothing tells
-    assert said.source.spent() == {"several_lines": 1}
+    assert said.backend.spent() == {"several_lines": 1}
     nothing = python("'none' in line or print(line.strip())")
     assert nothing.translate(["x", "none", "y"]) == ["x", "", "y"]
 
@@ -55,7 +55,7 @@ def test_what_goes_wrong_is_told_in_a_line():
     with pytest.raises(UserError, match=r"failed with status 3 \(oh no\)"):
         teacher("sh", "-c", "echo oh no >&2; exit 3").translate(["a"])
     with pytest.raises(UserError, match="close its quotes"):
-        Outside({"kind": "command", "command": "sed 's/a"})
+        RemoteTeacher({"kind": "command", "command": "sed 's/a"})
 
 
 def test_answers_are_kept(tmp_path):
@@ -105,7 +105,7 @@ def test_the_probe_refuses_what_writes_more_than_translations(name):
     code = f"import sys\ndef upper(): print(sys.stdin.read().upper(), end='')\n{body}"
     facts = {"kind": "command", "name": name, "command": shlex.join([sys.executable, "-c", code])}
     with pytest.raises(UserError, match=message.replace("\\\\", "\\")) as error:
-        probe(facts)
+        check_teacher(facts)
     assert "\n" not in str(error.value)
 
 
@@ -122,7 +122,7 @@ ACCEPTED = {
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_habits_that_do_no_harm(name):
     words = [sys.executable, "-X", "utf8", "-c", f"import sys\n{ACCEPTED[name]}"]
-    probe({"kind": "command", "name": name, "command": shlex.join(words)})
+    check_teacher({"kind": "command", "name": name, "command": shlex.join(words)})
     assert teacher(*words).translate(["one", "è", "three"]) == ["ONE", "È", "THREE"]
 
 
@@ -137,7 +137,7 @@ def test_a_banner_that_no_probe_saw_stops_at_the_first_batch(tmp_path):
 @pytest.mark.parametrize("command", ["", "  ", "a | b", "a > b", "a 2>/dev/null", "a && b"])
 def test_command_lines_for_a_shell_are_told(command):
     with pytest.raises(UserError, match=r"is empty|no shell runs it: write sh -c"):
-        Outside({"kind": "command", "command": command})
+        RemoteTeacher({"kind": "command", "command": command})
 
 
 def test_a_script_without_a_first_line_is_told(tmp_path):

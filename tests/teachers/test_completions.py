@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distilmt.teachers.completions import cleaned, completion_of
+from distilmt.teachers.completions import clean_output, completion_of
 
 SOURCE, TRANSLATION = "The red car is fast.", "L'auto rossa è veloce."
 
 
 def clean(answer, source=SOURCE, language="Italian"):
-    return cleaned(answer, source, language).text
+    return clean_output(answer, source, language).text
 
 
 THOUGHTS = [
@@ -84,7 +84,7 @@ def test_any_text_comes_out_of_any_forms(translation, source, thoughts, around):
 @settings(deadline=None, max_examples=300)
 @given(words.filter(lambda text: not text.startswith("1. ")))  # which is a list's
 def test_plain_translations_are_left_as_they_are(text):
-    found = cleaned(text, "a source", "Italian")
+    found = clean_output(text, "a source", "Italian")
     assert found.text == text and found.issue == ("" if text else "empty")
 
 
@@ -108,7 +108,7 @@ def test_plain_translations_are_left_as_they_are(text):
     ],
 )
 def test_what_the_source_has_stays(source, answer):
-    found = cleaned(answer, source, "Italian")
+    found = clean_output(answer, source, "Italian")
     assert (found.text, found.issue) == (answer, "")
 
 
@@ -127,18 +127,18 @@ def test_several_lines_are_one():
     ],
 )
 def test_refusals_are_no_translations(answer):
-    found = cleaned(answer, SOURCE, "Italian")
+    found = clean_output(answer, SOURCE, "Italian")
     assert (found.text, found.issue) == ("", "declined")
 
 
 def test_a_translation_into_english_may_apologise():
     answer = "I'm sorry, but I cannot translate this."
-    assert cleaned(answer, "Mi dispiace, non posso tradurlo.", "English").text == answer
+    assert clean_output(answer, "Mi dispiace, non posso tradurlo.", "English").text == answer
 
 
 @pytest.mark.parametrize("answer", ["<think>on and on", "a</think> b <think>c", "<|channel|>analysis<|message|>We"])
 def test_thoughts_that_do_not_end_are_no_translation(answer):
-    assert cleaned(answer, SOURCE).issue == "unfinished_thoughts"
+    assert clean_output(answer, SOURCE).issue == "unfinished_thoughts"
 
 
 def choice(content, **more):
@@ -179,6 +179,6 @@ anything = st.recursive(
 @settings(deadline=None, max_examples=200)
 @given(st.text(max_size=200), st.text(max_size=40), anything)
 def test_no_answer_breaks_it(answer, source, content):
-    assert "\n" not in cleaned(answer, source, "Italian").text
+    assert "\n" not in clean_output(answer, source, "Italian").text
     with suppress(TypeError, AttributeError, KeyError):  # what openai.py takes for another API
         completion_of({"message": {"content": content}}, source)

@@ -7,7 +7,7 @@ import toy
 
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.teachers import existing
-from distilmt.teachers.remote import open_speaker, shipped_bytes
+from distilmt.teachers.remote import load_translation_model, shipped_bytes
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, write_json
@@ -31,65 +31,69 @@ def t5(tmp_path):
 def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_tokenizer, monkeypatch):
     card(t5, "cc-by-nc-4.0")
     said = []
-    monkeypatch.setattr(progress, "say", said.append)
-    facts = existing.adopt(TeacherConfig(path=str(t5), prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run")
+    monkeypatch.setattr(progress, "info", said.append)
+    facts = existing.import_teacher(TeacherConfig(path=str(t5), prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run")
     assert facts["licence"] == "cc-by-nc-4.0" and facts["family"] == "t5" and facts["parameters"] > 1000
     assert len(said) == 1 and "cc-by-nc-4.0" in said[0]
-    found = existing.pointer(tmp_path / "run")
+    found = existing.read_pointer(tmp_path / "run")
     assert found["kind"] == "huggingface" and found["prefix"] == "x: " and found["path"] == str(t5)
 
 
 @pytest.mark.parametrize("content", ["", "---\nlicense: [a, b]\n---\n", "---\n: : broken\n---\n"])
 def test_a_card_that_states_no_licence_states_none(t5, tmp_path, content):
     (t5 / "README.md").write_text(content)
-    assert "licence" not in existing.about(TeacherConfig(path=str(t5)))
+    assert "licence" not in existing.describe_teacher(TeacherConfig(path=str(t5)))
 
 
 def test_an_older_pointer_is_understood(tmp_path):
     write_json(tmp_path / "teacher.json", {"path": "models/x", "family": "t5", "parameters": 7})
-    found = existing.pointer(tmp_path)
+    found = existing.read_pointer(tmp_path)
     assert (found["kind"], found["name"], found["path"]) == ("huggingface", "models/x", "models/x")
-    assert existing.pointer(tmp_path / "none") is None
+    assert existing.read_pointer(tmp_path / "none") is None
 
 
 def test_a_command_is_tried_before_anything_depends_on_it(tmp_path, shared_tokenizer):
-    facts = existing.adopt(TeacherConfig(command="tr a-z A-Z"), PAIR, shared_tokenizer, tmp_path)
+    facts = existing.import_teacher(TeacherConfig(command="tr a-z A-Z"), PAIR, shared_tokenizer, tmp_path)
     assert facts == {"name": "tr a-z A-Z", "family": "command"}
     with pytest.raises(UserError, match="'nonesuch' is no program"):
-        existing.adopt(TeacherConfig(command="nonesuch"), PAIR, shared_tokenizer, tmp_path / "b")
+        existing.import_teacher(TeacherConfig(command="nonesuch"), PAIR, shared_tokenizer, tmp_path / "b")
     with pytest.raises(UserError, match=r"writes nothing for 'Hello\."):
-        existing.adopt(TeacherConfig(command="sh -c 'cat > /dev/null'"), PAIR, shared_tokenizer, tmp_path / "c")
+        existing.import_teacher(
+            TeacherConfig(command="sh -c 'cat > /dev/null'"), PAIR, shared_tokenizer, tmp_path / "c"
+        )
     assert not (tmp_path / "b" / "teacher.json").exists()
 
 
 def test_how_a_server_is_reached_may_change_within_a_run(tmp_path, shared_tokenizer, server):
     server.answer = lambda path, body: (200, {"choices": [{"message": {"content": "ciao"}}]})
     config = TeacherConfig(url=server.url, endpoint=EndpointConfig(model="m", concurrent=2))
-    existing.adopt(config, PAIR, shared_tokenizer, tmp_path)
-    facts = existing.pointer(tmp_path)
+    existing.import_teacher(config, PAIR, shared_tokenizer, tmp_path)
+    facts = existing.read_pointer(tmp_path)
     assert "concurrent" not in read_json(tmp_path / "teacher.json")["asked"]
-    reached = existing.reached(facts, replace(config.endpoint, concurrent=9, model="other"))
+    reached = existing.with_endpoint(facts, replace(config.endpoint, concurrent=9, model="other"))
     assert reached["endpoint"]["concurrent"] == 9 and reached["endpoint"]["model"] == "m"
 
 
 @pytest.mark.parametrize("path", ["/no/such/model", "./none"])
 def test_a_directory_that_is_not_there_is_told(path):
     with pytest.raises(UserError, match="does not exist: check"):
-        existing.about(TeacherConfig(path=path))
+        existing.describe_teacher(TeacherConfig(path=path))
 
 
 def test_ctranslate2_directories_are_known(exported, tmp_path):
     assert existing.is_ctranslate2(str(exported)) and not existing.is_ctranslate2(str(tmp_path))
-    assert existing.about(TeacherConfig(path=str(exported)))["kind"] == "ctranslate2"
+    assert existing.describe_teacher(TeacherConfig(path=str(exported)))["kind"] == "ctranslate2"
 
 
 def test_an_export_of_a_command_answers_and_has_no_size(tmp_path):
     from distilmt.export.foreign import export_foreign
 
-    facts = existing.about(TeacherConfig(command="tr a-z A-Z")) | {"answers": str(tmp_path / "answers.sqlite")}
+    facts = existing.describe_teacher(TeacherConfig(command="tr a-z A-Z")) | {
+        "answers": str(tmp_path / "answers.sqlite")
+    }
     export_foreign(facts, tmp_path / "export", "int8", "en", "it")
-    speaker = open_speaker(tmp_path / "export")
+    speaker = load_translation_model(tmp_path / "export")
     texts = toy.pairs(5)[0]
     assert speaker.translate(texts) == [text.upper() for text in texts]
     assert shipped_bytes(tmp_path / "export") is None and (tmp_path / "answers.sqlite").exists()
-    assert open_speaker(tmp_path / "export", remember=False).answers is None
+    assert load_translation_model(tmp_path / "export", use_cache=False).answers is None

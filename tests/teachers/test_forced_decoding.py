@@ -4,10 +4,10 @@ import torch
 import toy
 
 from distilmt.models.checkpoint import load_marian
-from distilmt.teachers.forced_decoding import Positions, probe
+from distilmt.teachers.forced_decoding import TokenScores, force_decode
 
 
-def positions(**changes) -> Positions:
+def positions(**changes) -> TokenScores:
     made = {
         "nll": np.log([2.0, 4.0, 2.0]),
         "entropy": np.zeros(3),
@@ -17,7 +17,7 @@ def positions(**changes) -> Positions:
         "lengths": np.array([2, 1]),
         "rows": np.array([0, 1]),
     }
-    return Positions(**(made | changes))
+    return TokenScores(**(made | changes))
 
 
 def test_statistics_by_hand():
@@ -32,7 +32,7 @@ def test_statistics_by_hand():
 def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
     sources, targets = toy.pairs(40, seed=9)
     model = load_marian(learnt)
-    found = probe(model, shared_tokenizer, sources, targets)
+    found = force_decode(model, shared_tokenizer, sources, targets)
     encoded = shared_tokenizer.target.encode(targets)
     assert found.lengths.tolist() == list(map(len, encoded)) and len(found.ids) == sum(map(len, encoded))
     total = 0.0
@@ -48,5 +48,5 @@ def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
 def test_sentences_too_long_are_left_out(learnt, shared_tokenizer):
     sources, targets = toy.pairs(3, seed=9)
     sources, targets = [sources[0], "ban " * 100, *sources[1:]], [targets[0], "nobata " * 100, *targets[1:]]
-    found = probe(load_marian(learnt), shared_tokenizer, sources, targets)
+    found = force_decode(load_marian(learnt), shared_tokenizer, sources, targets)
     assert len(found.lengths) == 3 and found.rows.tolist() == [0, 2, 3]

@@ -5,13 +5,13 @@ from dataclasses import asdict
 import pytest
 
 from distilmt.config import EndpointConfig
-from distilmt.teachers.remote import Outside
+from distilmt.teachers.remote import RemoteTeacher
 from distilmt.utils.errors import UserError
 
 
 def teacher(server, **settings):
     facts = {"kind": "libretranslate", "name": server.url, "url": server.url, "source": "en", "target": "it"}
-    return Outside(facts | {"endpoint": asdict(EndpointConfig(**settings))})
+    return RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(**settings))})
 
 
 def upper(path, body):
@@ -62,7 +62,7 @@ def test_a_sentence_the_server_refuses_gets_none(server):
     speaker = teacher(server, concurrent=1)
     texts = ["bad", *(f"text {n}" for n in range(20)), "bad 2"]
     assert speaker.translate(texts) == ["" if "bad" in text else text.upper() for text in texts]
-    assert speaker.source.spent()["refused"] == 2
+    assert speaker.backend.spent()["refused"] == 2
 
 
 def test_a_server_may_take_one_text_at_a_time(server):

@@ -8,7 +8,7 @@ import toy
 from distilmt.models.checkpoint import load_marian, weights_fingerprint
 from distilmt.models.presets import new_model
 from distilmt.teachers import marian
-from distilmt.teachers.marian import WordScorer, family
+from distilmt.teachers.marian import TopKScorer, family
 from distilmt.training.batching import Ragged, make_batch
 from distilmt.utils.errors import UserError
 
@@ -35,7 +35,7 @@ def float32(monkeypatch):
 @torch.no_grad()
 def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
     model, batch = biased(tokenizer), batch_of(tokenizer)
-    ids, values = WordScorer([model], tokenizer, 5)(batch)
+    ids, values = TopKScorer([model], tokenizer, 5)(batch)
     inputs = toy.padded(batch, tokenizer.pad)
     counts = inputs.pop("target_mask").bool()
     logits = model.eval()(**inputs).logits[counts]
@@ -51,9 +51,9 @@ def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
 @torch.no_grad()
 def test_several_teachers_probabilities_are_averaged(shared_tokenizer, float32):
     models, batch = [biased(shared_tokenizer) for _ in range(3)], batch_of(shared_tokenizer)
-    single = [WordScorer([model], shared_tokenizer, 40)(batch) for model in models]
-    ids, values = WordScorer(models, shared_tokenizer, 2)(batch)
-    dense = np.zeros((len(single), len(ids), len(shared_tokenizer.target.pieces)))
+    single = [TopKScorer([model], shared_tokenizer, 40)(batch) for model in models]
+    ids, values = TopKScorer(models, shared_tokenizer, 2)(batch)
+    dense = np.zeros((len(single), len(ids), len(shared_tokenizer.target.tokens)))
     for probabilities, (top, logs) in zip(dense, single, strict=True):
         np.put_along_axis(probabilities, top, np.exp(logs.astype(float)), 1)
     mean = dense.mean(0)
@@ -64,16 +64,16 @@ def test_several_teachers_probabilities_are_averaged(shared_tokenizer, float32):
 
 def test_a_long_batch_is_scored_like_a_short_one(shared_tokenizer, float32, monkeypatch):
     batch = batch_of(shared_tokenizer)
-    whole = WordScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
+    whole = TopKScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
     monkeypatch.setattr(marian, "_CHUNK", 7)
-    parts = WordScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
+    parts = TopKScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
     assert np.array_equal(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1], atol=2e-3)
 
 
 def test_a_teacher_is_in_eval_mode_and_without_gradients(shared_tokenizer):
     model = biased(shared_tokenizer).train().requires_grad_(True)
-    scorer, batch = WordScorer([model], shared_tokenizer, 3), batch_of(shared_tokenizer)
+    scorer, batch = TopKScorer([model], shared_tokenizer, 3), batch_of(shared_tokenizer)
     assert not any(module.training for module in model.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
     first = scorer(batch)
@@ -93,7 +93,7 @@ def test_a_loaded_teacher_is_in_eval_mode_and_without_gradients(learnt):
 
 def test_the_learnt_teacher_is_sure_of_its_words(learnt, shared_tokenizer):
     batch = batch_of(shared_tokenizer)
-    ids, values = WordScorer([load_marian(learnt)], shared_tokenizer, 4)(batch)
+    ids, values = TopKScorer([load_marian(learnt)], shared_tokenizer, 4)(batch)
     right = ids[:, 0] == batch.target.ids.numpy()
     assert right.mean() > 0.3 and np.exp(values[:, 0].astype(np.float32)).mean() > 0.3
 

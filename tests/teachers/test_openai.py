@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.teachers import endpoint
 from distilmt.teachers.rejection import rejection_of
-from distilmt.teachers.remote import Outside
+from distilmt.teachers.remote import RemoteTeacher
 from distilmt.utils.errors import UserError
 
 
@@ -22,7 +22,7 @@ def impatient(monkeypatch):
 def teacher(server, answers=None, **settings):
     about = asdict(EndpointConfig(model="big", **settings))
     facts = {"kind": "openai", "name": "big", "url": server.url + "/v1", "source": "en", "target": "it"}
-    return Outside(facts | {"endpoint": about, "asked": {}}, answers)
+    return RemoteTeacher(facts | {"endpoint": about, "asked": {}}, answers)
 
 
 def says(*texts, tokens=(7, 3), reason="stop"):
@@ -111,7 +111,7 @@ def test_a_refused_sentence_is_left_out_when_others_are_answered(server):
     server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
     speaker = teacher(server, concurrent=1)
     assert speaker.translate(["good", "bad", "fine"]) == ["GOOD", "", "FINE"]
-    assert speaker.source.spent()["refused"] == 1
+    assert speaker.backend.spent()["refused"] == 1
 
 
 def test_answers_are_kept_and_paid_once(server, tmp_path):
@@ -122,7 +122,7 @@ def test_answers_are_kept_and_paid_once(server, tmp_path):
     second = teacher(server, file, **prices)
     assert second.translate(["b", "a", "c"]) == ["B", "A", "C"]
     assert len(server.asked) == 3
-    spent = second.answers.spent()
+    spent = second.cache.usage()
     assert spent["prompt_tokens"] == 21 and spent["answer_tokens"] == 9
     assert spent["money"] == pytest.approx(3 * (7 * 2 + 3 * 10) / 1e6)
 
@@ -200,7 +200,7 @@ def test_max_tokens_has_a_newer_name(server, form):
 @pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
 def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, monkeypatch):
     lines = []
-    monkeypatch.setattr("distilmt.utils.progress.say", lines.append)
+    monkeypatch.setattr("distilmt.utils.progress.info", lines.append)
     names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
     server.answer = refusing(*names, form=form)
     extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
@@ -261,12 +261,12 @@ def test_a_stream_of_events_is_put_together(server):
 
 def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, monkeypatch):
     lines = []
-    monkeypatch.setattr("distilmt.utils.progress.say", lines.append)
+    monkeypatch.setattr("distilmt.utils.progress.info", lines.append)
     answers = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
     server.answer = lambda path, body: says(answers[body["messages"][0]["content"][-1]])
     speaker = teacher(server, tmp_path / "a.sqlite", concurrent=1)
     assert speaker.translate(list("abcde")) == ["", "", "", "D", "E"]
-    spent = speaker.answers.spent()
+    spent = speaker.cache.usage()
     assert {key: spent[key] for key in ("unfinished_thoughts", "declined", "empty", "cleaned")} == dict.fromkeys(
         ("unfinished_thoughts", "declined", "empty", "cleaned"), 1
     )
@@ -312,7 +312,7 @@ def test_an_error_with_status_200_may_be_in_passing(server):
 def test_addresses_that_are_none_are_told_at_once(url):
     facts = {"kind": "openai", "name": "m", "url": url, "source": "en", "target": "it", "asked": {}}
     with pytest.raises(UserError, match="is no address"):
-        Outside(facts | {"endpoint": asdict(EndpointConfig(model="m"))}).translate(["a"])
+        RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(model="m"))}).translate(["a"])
 
 
 @pytest.mark.parametrize("value, least, most", [("2.5", 2.5, 2.5), ("soon", 0, 1), ("nan", 0, 1), ("-3", 0, 0)])
@@ -321,7 +321,7 @@ def test_retry_after_in_all_its_forms(value, least, most, monkeypatch):
     waits = []
     server = endpoint.Endpoint(asdict(EndpointConfig(model="m")))
     monkeypatch.setattr(server.stop, "wait", lambda timeout: waits.append(timeout) and False)
-    server._rest(0, value)
+    server._wait_before_retry(0, value)
     assert least <= waits[0] <= most
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from distilmt.config import EndpointConfig
 from distilmt.teachers import endpoint
-from distilmt.teachers.completions import cleaned
-from distilmt.teachers.remote import Outside
+from distilmt.teachers.completions import clean_output
+from distilmt.teachers.remote import RemoteTeacher
 
 SOURCE = "The red car stands here."
 FORMS = [
@@ -39,7 +39,7 @@ FORMS = [
 @settings(max_examples=15, deadline=None)
 def test_what_encloses_a_translation_is_left_out(form, translation):
     answer = form.format(json.dumps(translation), translation)
-    assert cleaned(answer, SOURCE, "Italian").text == translation
+    assert clean_output(answer, SOURCE, "Italian").text == translation
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_what_encloses_a_translation_is_left_out(form, translation):
     ],
 )
 def test_what_belongs_to_a_translation_stays(source, answer):
-    assert cleaned(answer, source, "German").text == answer
+    assert clean_output(answer, source, "German").text == answer
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_nothing_breaks_it_and_all_can_be_written(answer, source):
     for text in (answer, json.dumps({"a": answer}), f"1. {answer}", f"{source} → {answer}", f"{source}\n{answer}"):
-        line = cleaned(text, source, "Italian").text
+        line = clean_output(text, source, "Italian").text
         assert "\n" not in line and "\0" not in line and line.encode() is not None
-    assert cleaned("\ud83dciao\udc00 \0", source).text.encode() is not None
+    assert clean_output("\ud83dciao\udc00 \0", source).text.encode() is not None
 
 
 def answer_of(content="ciao", **more):
@@ -130,7 +130,9 @@ WITHOUT = {
 
 def teacher(server, **settings):
     facts = {"kind": "openai", "name": "m", "url": server.url + "/v1", "source": "en", "target": "it", "asked": {}}
-    return Outside(facts | {"endpoint": asdict(EndpointConfig(model="m", **{"retries": 0, "timeout": 10} | settings))})
+    return RemoteTeacher(
+        facts | {"endpoint": asdict(EndpointConfig(model="m", **{"retries": 0, "timeout": 10} | settings))}
+    )
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -144,7 +146,7 @@ def test_an_answer_without_a_translation_costs_its_sentence_alone(server, name):
     answer, issue = WITHOUT[name]
     server.answer = lambda path, body: (200, answer if "bad" in body["messages"][0]["content"] else answer_of())
     asked = teacher(server)
-    assert asked.translate(["bad", "good"]) == ["", "ciao"] and asked.source.issues == {issue: 1}
+    assert asked.translate(["bad", "good"]) == ["", "ciao"] and asked.backend.issues == {issue: 1}
 
 
 @pytest.mark.parametrize("status, headers", [(429, {"Retry-After": "0"}), (503, {"Retry-After": "0.01"}), (503, {})])

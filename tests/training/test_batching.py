@@ -4,7 +4,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.training.batching import Ragged, Side, TrainingSet, collate, cut, epoch_batches, make_batch
+from distilmt.training.batching import (
+    Ragged,
+    TargetSide,
+    TrainingSet,
+    collate,
+    epoch_batches,
+    make_batch,
+    token_batches,
+)
 
 PAD, VOCABULARY, K = 60, 60, 3
 
@@ -16,7 +24,7 @@ def sequences(random, count, longest=30):
 
 def side(random, count, usable=0.9, top=False, longest=30):
     tokens = Ragged.of(sequences(random, count, longest))
-    found = Side(tokens, random.random(count) < usable)
+    found = TargetSide(tokens, random.random(count) < usable)
     if top:
         found.top_ids = (tokens.flat[:, None] + np.arange(K)).astype(np.uint16) % VOCABULARY
         found.top_logprobs = np.log(np.array([0.6, 0.3, 0.05]))[None].repeat(len(tokens.flat), 0).astype(np.float16)
@@ -111,7 +119,7 @@ def test_batches_are_full_and_mixed():
 @settings(deadline=None)
 def test_cut_takes_as_much_as_fits(lengths, tokens):
     source, target = np.array(lengths, dtype=np.int64).reshape(-1, 2).T
-    parts = cut(source, target, tokens)
+    parts = token_batches(source, target, tokens)
     assert [i for part in parts for i in range(len(lengths))[part]] == list(range(len(lengths)))
     for part in parts:
         sides = source[part].sum(), target[part].sum()

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from test_trainer import CONFIG, REFERENCES, improving, job, model, weights
 
 from distilmt.config import ObjectiveConfig
-from distilmt.training.batching import Ragged, Side, TrainingSet, collate, share
-from distilmt.training.distributed import ALONE, Ranks
+from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, shard_batch
+from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.muon import Stack
 from distilmt.training.trainer import CHECKPOINT, train
 from distilmt.training.zero import Shards
@@ -35,17 +35,19 @@ LENGTHS = st.lists(st.tuples(st.integers(1, 9), st.integers(2, 9), st.booleans()
 def test_shares_make_up_the_batch(sentences, shares):
     source, target, use_reference = map(np.array, zip(*sentences, strict=True))
     sides = [Ragged.of([[7 * i + j for j in range(n)] for i, n in enumerate(target)]) for _ in range(2)]
-    data = TrainingSet(Ragged.of([[1] * n for n in source]), *(Side(s, np.ones(len(source), bool)) for s in sides), 99)
+    data = TrainingSet(
+        Ragged.of([[1] * n for n in source]), *(TargetSide(s, np.ones(len(source), bool)) for s in sides), 99
+    )
     rows = np.arange(len(source))
     whole = collate(data, rows, use_reference)[1].ids.tolist()
     found, counted = [], 0
     for number in range(shares):
-        *mine, place = share(data, rows, use_reference, number, shares)
+        *mine, place = shard_batch(data, rows, use_reference, number, shares)
         ids = collate(data, *mine)[1].ids.tolist()  # nobody is left without a sentence
         assert place.tokens == len(whole)
-        counted += place.counts
-        if place.counts:
-            assert place.before == len(found)
+        counted += place.is_valid
+        if place.is_valid:
+            assert place.token_offset == len(found)
             found += ids
             extra = int((data.source.lengths[mine[0]] + data.lengths(*mine)).sum()) - (source + target).sum() / shares
             assert extra <= (source + target).max()  # they are about equally long
@@ -111,7 +113,7 @@ _PROGRAM = """
     from distilmt.data import tokenizer
     from distilmt.utils.hardware import rank
     from distilmt.training import distributed as ranks
-    from distilmt.training.hard_tokens import LossQueue
+    from distilmt.training.hard_tokens import HardTokenQueue
     from distilmt.training.trainer import help_train, train
     from distilmt.training.train_step import Stepper
     from test_distributed import improving, jobs, prepared, queued, weights
@@ -134,17 +136,17 @@ _PROGRAM = """
 def queued(ranks):
     """The last positions' losses that are kept, as they stand after three batches of 5 positions, of shares each."""
     from distilmt.losses.distillation import Statistics
-    from distilmt.training.batching import Place
-    from distilmt.training.hard_tokens import LossQueue
+    from distilmt.training.batching import BatchShard
+    from distilmt.training.hard_tokens import HardTokenQueue
     from distilmt.training.train_step import Stepper
 
-    queue = LossQueue(12)
+    queue = HardTokenQueue(12)
     for update in range(3):
         rows = torch.arange(5.0) + 5 * update
         begin, end = (5 * n // ranks.size for n in (ranks.rank, ranks.rank + 1))
         stepper = SimpleNamespace(ranks=ranks, seen=queue)
         statistics = Statistics(*torch.ones(3), rows[begin:end])
-        queue.add(Stepper._of_all(stepper, statistics, Place(5, begin)).rows)
+        queue.add(Stepper._reduce_statistics(stepper, statistics, BatchShard(5, begin)).rows)
     return queue._values
 
 
@@ -245,7 +247,7 @@ def test_a_training_that_diverges_stops_on_all_ranks(tmp_path, no_gpu, shared_to
 
 
 def test_hardest_positions_of_all_shares(together):
-    assert torch.equal(torch.load(together / "queue.pt"), queued(ALONE))
+    assert torch.equal(torch.load(together / "queue.pt"), queued(SINGLE_PROCESS))
 
 
 def test_checkpoints_do_not_tell_how_many_wrote_them(tmp_path, shared_tokenizer, together):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from distilmt.config import TrainingConfig
-from distilmt.training.fake_quantize import rounded
+from distilmt.training.fake_quantize import fake_quantize
 from distilmt.training.optimizer import FlatOptimizer
 
 
@@ -26,15 +26,15 @@ def as_ctranslate2(rows: np.ndarray) -> np.ndarray:
 def test_eight_bits_are_what_ctranslate2_computes_with(seed, rows, columns):
     weights = np.random.default_rng(seed).normal(size=(rows, columns)).astype("float32")
     weights[0] = 0
-    ours = rounded(torch.from_numpy(weights), 8).numpy()
+    ours = fake_quantize(torch.from_numpy(weights), 8).numpy()
     np.testing.assert_allclose(ours, as_ctranslate2(weights), atol=1e-6)
 
 
 @given(st.integers(0, 10_000), st.integers(2, 8))
 def test_rounding_twice_is_rounding_once_and_few_values_are_left(seed, bits):
     rows = torch.randn(4, 50, generator=torch.Generator().manual_seed(seed))
-    once = rounded(rows, bits)
-    torch.testing.assert_close(rounded(once, bits), once)
+    once = fake_quantize(rows, bits)
+    torch.testing.assert_close(fake_quantize(once, bits), once)
     assert all(len(torch.unique(row)) <= 2**bits - 1 for row in once)
     assert (once - rows).abs().max() <= rows.abs().max() / (2 ** (bits - 1) - 1)
 
@@ -53,8 +53,8 @@ def test_the_model_computes_with_rounded_matrices_and_learns_all_the_same(optimi
         loss.backward()
         flat.step(update, 32)
         for matrix in (model[0].weight, model[2].weight):
-            torch.testing.assert_close(rounded(matrix.detach(), 4), matrix.detach())
-    assert not torch.equal(rounded(flat.master[-96:].view(-1, 8), 4), flat.master[-96:].view(-1, 8))  # kept finer
+            torch.testing.assert_close(fake_quantize(matrix.detach(), 4), matrix.detach())
+    assert not torch.equal(fake_quantize(flat.master[-96:].view(-1, 8), 4), flat.master[-96:].view(-1, 8))  # kept finer
     assert sum(losses[-20:]) < 0.3 * sum(losses[:20])
 
 
@@ -64,4 +64,4 @@ def test_going_on_computes_with_rounded_matrices_too():
     state = FlatOptimizer(first, config, torch.float32, bits=3).state()
     FlatOptimizer(second, config, torch.float32, bits=3).load_state(state, 1)
     torch.testing.assert_close(second[0].weight, first[0].weight)
-    torch.testing.assert_close(rounded(second[0].weight.detach(), 3), second[0].weight.detach())
+    torch.testing.assert_close(fake_quantize(second[0].weight.detach(), 3), second[0].weight.detach())

@@ -9,9 +9,9 @@ import toy
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.models.marian_forward import decoder_rows
 from distilmt.models.presets import new_model
-from distilmt.training.batching import Ragged, Side, TrainingSet, collate, epoch_batches
+from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import Stepper
-from distilmt.training.trainer import Job, train
+from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 
 CONFIG = TrainingConfig(
@@ -26,7 +26,7 @@ def data(tokenizer):
     sources, targets = toy.pairs(150)
     encoded = Ragged.of(tokenizer.target.encode(targets))
     source = Ragged.of(tokenizer.source.encode(sources))
-    return TrainingSet(source, Side(encoded, encoded.lengths > 1), None, tokenizer.pad, 1.0, 64)
+    return TrainingSet(source, TargetSide(encoded, encoded.lengths > 1), None, tokenizer.pad, 1.0, 64)
 
 
 def flat(model):
@@ -52,18 +52,21 @@ def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
     batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
 
     def distance():
-        states = stepper.guide.watched()
+        states = stepper.feature_distillation.empty_states()
         with torch.no_grad():
             there = batch.to(stepper.device)
             decoder_rows(stepper.model, there, states=states)
-            return float(stepper.guide.loss(there, states)) / len(targets.ids)
+            return float(stepper.feature_distillation.loss(there, states)) / len(targets.ids)
 
-    begin, learnt = distance(), [p.detach().clone() for p in stepper.guide.learnt.values()]
+    begin, learnt = distance(), [p.detach().clone() for p in stepper.feature_distillation.parameters.values()]
     for number in range(1, 61):
         stepper.update(number, batch, targets)
     assert distance() < 0.5 * begin
     assert torch.equal(flat(teacher).cpu(), before.cpu())
-    assert not any(torch.equal(a, b.detach()) for a, b in zip(learnt, stepper.guide.learnt.values(), strict=True))
+    assert not any(
+        torch.equal(a, b.detach())
+        for a, b in zip(learnt, stepper.feature_distillation.parameters.values(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("heads", ["learnt", "same"])
@@ -72,15 +75,15 @@ def test_a_model_is_not_far_from_itself(shared_tokenizer, heads):
     objective = replace(OBJECTIVE, attention=1.0, attention_heads=heads)
     models = [new_model(WIDE, shared_tokenizer, 0.0, 7) for _ in range(2)]
     stepper = Stepper(models[0], CONFIG, objective, 1, models[1])
-    for name, mixture in stepper.guide.learnt.items():
+    for name, mixture in stepper.feature_distillation.parameters.items():
         if "mixture" in name:
             mixture.data.copy_(torch.eye(len(mixture)))
     rows = data(shared_tokenizer)
     batch = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])[0].to(stepper.device)
-    states = stepper.guide.watched()
+    states = stepper.feature_distillation.empty_states()
     with torch.no_grad():
         decoder_rows(stepper.model, batch, states=states)
-        distance = float(stepper.guide.loss(batch, states))
+        distance = float(stepper.feature_distillation.loss(batch, states))
     assert distance == pytest.approx(0, abs=1e-3)
 
 
@@ -103,7 +106,9 @@ def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
     objective = replace(ATTENTION, label=1.0, states=states, attention_heads=heads)
 
     def job(config=CONFIG):
-        return Job("toy", data(shared_tokenizer), config, objective, 1, new_model(WIDE, shared_tokenizer, 0.0, 7))
+        return TrainingJob(
+            "toy", data(shared_tokenizer), config, objective, 1, new_model(WIDE, shared_tokenizer, 0.0, 7)
+        )
 
     def model():
         return new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
@@ -144,5 +149,7 @@ def test_its_weight_is_the_same_beside_r_drop(shared_tokenizer):
         teacher = new_model(WIDE, shared_tokenizer, 0.0, 7)
         stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
         stepper.update(1, batch, targets)
-        weights.append(stepper.guide.adam.state[stepper.guide.learnt["projection.0"]]["exp_avg"])
+        weights.append(
+            stepper.feature_distillation.adam.state[stepper.feature_distillation.parameters["projection.0"]]["exp_avg"]
+        )
     torch.testing.assert_close(*weights)

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from distilmt.training.hard_tokens import LossQueue
+from distilmt.training.hard_tokens import HardTokenQueue
 
 
 def test_the_last_positions_tell_what_is_hard():
-    queue = LossQueue(10)
+    queue = HardTokenQueue(10)
     queue.add(torch.arange(8.0))
     assert queue.threshold(0.5) is None
     queue.add(torch.arange(8.0, 12.0))  # 2 … 11 are left

@@ -13,8 +13,8 @@ import toy
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.models.presets import new_model
 from distilmt.training import trainer
-from distilmt.training.batching import Ragged, Side, TrainingSet
-from distilmt.training.trainer import Job, train
+from distilmt.training.batching import Ragged, TargetSide, TrainingSet
+from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 
 CONFIG = TrainingConfig(
@@ -27,9 +27,9 @@ def job(tokenizer, config=CONFIG, count=120, seed=1):
     sources, targets = toy.pairs(count)
     encoded = Ragged.of(tokenizer.target.encode(targets))
     source = Ragged.of(tokenizer.source.encode(sources))
-    side = Side(encoded, encoded.lengths > 1)
+    side = TargetSide(encoded, encoded.lengths > 1)
     data = TrainingSet(source, side, None, tokenizer.pad, 1.0, 64)
-    return Job("toy", data, config, REFERENCES, seed)
+    return TrainingJob("toy", data, config, REFERENCES, seed)
 
 
 def model(tokenizer, seed=1):
@@ -77,17 +77,17 @@ def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, aft
     """Dropout, data order over several epochs, Adam and the average all go on as if nothing had been."""
     straight, whole = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
     config = TrainingConfig(**vars(CONFIG) | {"save_seconds": 0.0})
-    update = trainer._Run.update
+    update = trainer.Trainer.update
 
     def interrupted(self, *part):
         update(self, *part)
         if self.state.update == after:
             raise Interruption
 
-    monkeypatch.setattr(trainer._Run, "update", interrupted)
+    monkeypatch.setattr(trainer.Trainer, "update", interrupted)
     with pytest.raises(Interruption):
         train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path / "cut")
-    monkeypatch.setattr(trainer._Run, "update", update)
+    monkeypatch.setattr(trainer.Trainer, "update", update)
     # Fresh weights of another seed: everything must come from the checkpoint.
     network = model(shared_tokenizer, 9)
     resumed, result = train(network, job(shared_tokenizer, config), improving(after // 5), tmp_path / "cut")

@@ -28,7 +28,7 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.data.readers.files import read_pairs
 from distilmt.inference.sandbox import check_model_files
 from distilmt.labels import writer
-from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -41,7 +41,7 @@ from lowest import lowest  # noqa: E402
 @pytest.fixture
 def said(monkeypatch):
     messages = []
-    monkeypatch.setattr(progress, "say", messages.append)
+    monkeypatch.setattr(progress, "info", messages.append)
     return messages
 
 
@@ -194,8 +194,8 @@ def test_t81_ray_labels_as_one_process_does(tmp_path, learnt):
     table = pa.table({"id": [f"s{n}" for n in range(48)], "source": sources, "target": pa.nulls(48, pa.string())})
     stores = []
     for engine in ("local", "ray"):
-        job = LabelJob(learnt, tokenizers.load(learnt), replace(config, engine=engine), "en", "it", False)
-        writer.label((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
+        job = LabelingTask(learnt, tokenizers.load(learnt), replace(config, engine=engine), "en", "it", False)
+        writer.write_label_store((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
         stores.append([row for shard in LabelStore(tmp_path / engine).shards() for row in shard.to_pylist()])
     assert stores[0] == stores[1] and [row["id"] for row in stores[0]] == table["id"].to_pylist()
 

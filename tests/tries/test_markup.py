@@ -1,6 +1,6 @@
 """Each public complaint about HTML and Markdown gives what is right."""
 
-from distilmt.documents import Attentive, translate_html
+from distilmt.documents import TranslateWithAttention, translate_html
 from distilmt.documents.html_charset import declared_encoding
 from distilmt.documents.markdown import translate_markdown
 
@@ -25,7 +25,7 @@ def test_t26_attributes_without_quotes():
 
 
 def test_t27_the_language_of_a_page():
-    model = Attentive(upper, lambda texts, said: [[] for _ in texts], languages=("en", "he"))
+    model = TranslateWithAttention(upper, lambda texts, said: [[] for _ in texts], languages=("en", "he"))
     assert translate_html('<html lang="en"><p>x</p>', model) == '<html dir="rtl" lang="he"><p>X</p>'
 
 

@@ -16,7 +16,7 @@ from distilmt.export.foreign import export_foreign
 from distilmt.export.sentencepiece_files import sentencepiece_files
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian, save_marian, write_tokenizer
-from distilmt.teachers.remote import Outside, probe
+from distilmt.teachers.remote import RemoteTeacher, check_teacher
 from distilmt.utils.errors import UserError
 
 
@@ -30,7 +30,7 @@ def endpoint():
 
 def language_model(server):
     facts = {"kind": "openai", "name": "m", "url": server.url + "/v1", "source": "en", "target": "it", "asked": {}}
-    return Outside(facts | {"endpoint": asdict(EndpointConfig(model="m", retries=0))})
+    return RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(model="m", retries=0))})
 
 
 def test_t61_models_that_take_no_max_tokens(endpoint):
@@ -55,7 +55,7 @@ def test_t67_a_program_that_says_something_at_its_start():
     code = "import sys; print('Loading model ...'); print(sys.stdin.read().upper(), end='')"
     facts = {"kind": "command", "name": "banner", "command": shlex.join([sys.executable, "-c", code])}
     with pytest.raises(UserError, match=r"4 lines for 3 that it reads \(at every start 'Loading model"):
-        probe(facts)
+        check_teacher(facts)
 
 
 def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(learnt, shared_tokenizer, tmp_path):
@@ -97,7 +97,7 @@ def test_s2_keys_that_name_code(learnt, shared_tokenizer, tmp_path):
     for key in ("_attn_implementation", "attn_implementation"):
         (tmp_path / "model" / "config.json").write_text(json.dumps(config | {key: "kernels-community/evil"}))
         with pytest.raises(UserError, match=f"config.json sets '{key}' to \"kernels-community/evil\""):
-            existing.about(TeacherConfig(path=str(tmp_path / "model")))
+            existing.describe_teacher(TeacherConfig(path=str(tmp_path / "model")))
 
 
 def laid_down(learnt, tokenizer, directory, names, **config):

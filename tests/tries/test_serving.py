@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
 
@@ -22,7 +22,7 @@ ITALIAN = "Questo è un piccolo programma per scrivere i testi in italiano."
 def model(exported, tmp_path_factory):
     place = tmp_path_factory.mktemp("tries") / "run" / "model"
     shutil.copytree(exported, place)
-    write_card(place, Card("en", "it"), Form("CTranslate2", "ctranslate2", "Use it."))
+    write_card(place, ModelCard("en", "it"), Form("CTranslate2", "ctranslate2", "Use it."))
     return place
 
 

@@ -17,9 +17,9 @@ from toy import MICRO_KEYS, write_corpus
 from distilmt import cli
 from distilmt.config import loading
 from distilmt.inference.translator import Translator
-from distilmt.labels.dataset import Labelled, check_dropped
+from distilmt.labels.dataset import LabelDataset, check_dropped
 from distilmt.labels.store import LabelStore
-from distilmt.training.batching import Ragged, Side
+from distilmt.training.batching import Ragged, TargetSide
 from distilmt.utils.errors import UserError
 
 # What `packaging/serve.txt` does not install, as if it were not there.
@@ -152,13 +152,13 @@ def test_k1_a_training_leaves_the_cores_that_others_use(monkeypatch, free, threa
 
 @pytest.mark.parametrize(("variable", "count", "given"), [(None, 0, 0), ("1", 0, 1), ("1", 2, 2), ("x", 0, 0)])
 def test_k1_a_number_that_somebody_chose_is_obeyed(monkeypatch, variable, count, given):
-    from distilmt.models.device import given_threads
+    from distilmt.models.device import configured_threads
 
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if variable is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
-    assert given_threads(count) == given
+    assert configured_threads(count) == given
 
 
 def test_threads_of_a_server_never_outnumber_the_cores(monkeypatch):
@@ -202,8 +202,8 @@ def test_w5_one_text_in_place_of_a_list_is_a_type_error(exported):
 def test_w1_a_teacher_whose_hypotheses_are_all_dropped_is_refused():
     """No student of them would be more than the baseline."""
     ragged = Ragged(np.zeros(3701, np.int32), np.arange(3702))
-    side = Side(ragged, np.zeros(3701, dtype=bool))
-    dropped = Labelled(ragged, side, side, {"length_ratio": 953, "repetition": 2748})
+    side = TargetSide(ragged, np.zeros(3701, dtype=bool))
+    dropped = LabelDataset(ragged, side, side, {"length_ratio": 953, "repetition": 2748})
     with pytest.raises(UserError, match="3,701 of 3,701 hypotheses of the teacher are dropped"):
         check_dropped(dropped, 0.5)
 

@@ -11,10 +11,10 @@ import toy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilmt.export.card import Card, Form, renew_files, write_card
+from distilmt.export.card import Form, ModelCard, renew_files, write_card
 from distilmt.inference.translator import Translator
-from distilmt.serving.catalog import pairs
-from distilmt.utils.checksums import check, check_step, checksums, json_object
+from distilmt.serving.catalog import models_by_pair
+from distilmt.utils.checksums import check_checksums, check_step, checksums, read_json_object
 from distilmt.utils.errors import UserError
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
@@ -27,7 +27,7 @@ def model(exported, tmp_path_factory):
     place = tmp_path_factory.mktemp("integrity") / "model"
     shutil.copytree(exported, place)
     (place / "card.json").unlink(missing_ok=True)
-    write_card(place, Card("en", "it", scores={"test bleu": 1.0}), Form("CTranslate2", "ctranslate2", "Use it."))
+    write_card(place, ModelCard("en", "it", scores={"test bleu": 1.0}), Form("CTranslate2", "ctranslate2", "Use it."))
     return place
 
 
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_told_or_does_no_harm(model, damaged, name, change):
     place = damaged(name, change)
     for read in (
         lambda: Translator(place, threads=1).translate([SENTENCE]) == expected,
-        lambda: pairs([f"en-it={place}"], "student-int8"),
+        lambda: models_by_pair([f"en-it={place}"], "student-int8"),
     ):
         try:
             assert read()
@@ -115,13 +115,13 @@ def test_other_forms_and_later_changes_pass(model, tmp_path):
     packed = place / "model.bin.xz"
     packed.write_bytes(lzma.compress((place / "model.bin").read_bytes()))
     (place / "model.bin").unlink()
-    check(place)  # packed by its user
-    (place / "distilmt.json").write_text(json.dumps(json_object(place / "distilmt.json") | {"beam_size": 2}))
+    check_checksums(place)  # packed by its user
+    (place / "distilmt.json").write_text(json.dumps(read_json_object(place / "distilmt.json") | {"beam_size": 2}))
     with pytest.raises(UserError, match=r"distilmt\.json is damaged .* delete card\.json if you changed"):
-        check(place)
+        check_checksums(place)
     renew_files(place)
-    check(place)
-    assert "model.bin.xz" in json_object(place / "card.json")["files"]
+    check_checksums(place)
+    assert "model.bin.xz" in read_json_object(place / "card.json")["files"]
     (place / "card.json").unlink()
     assert Translator(place, threads=1).beam_size == 2, "an older export has no card"
 
@@ -132,7 +132,7 @@ def test_a_card_reads_nothing_elsewhere(model, tmp_path):
     for name in ("../model/model.bin", "/etc/passwd", "", "a\0b", "x" * 300):
         (place / "card.json").write_text(json.dumps({"files": {name: {"bytes": 1, "sha256": ""}}}))
         with pytest.raises(UserError, match=r"card\.json cannot be read"):
-            check(place)
+            check_checksums(place)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

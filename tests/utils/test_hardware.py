@@ -48,7 +48,7 @@ class TestBestDevice:
         said = []
         monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: gpus)
         monkeypatch.setattr(translator, "loads_cublas", lambda: cublas)
-        monkeypatch.setattr(progress, "say", said.append)
+        monkeypatch.setattr(progress, "info", said.append)
         assert translator.best_device() == wanted
         assert bool(said) == (gpus > 0 and not cublas)
 

@@ -10,7 +10,7 @@ import pytest
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
-from distilmt.utils.parallel import side_by_side
+from distilmt.utils.parallel import run_in_processes
 
 
 def tell_cores(path):
@@ -40,7 +40,7 @@ def wait_and_clean_up(path):
 @pytest.mark.usefixtures("two_cores")
 def test_every_item_has_a_process_on_its_share_of_the_cores(tmp_path):
     paths = [tmp_path / str(number) for number in range(3)]
-    assert sorted(side_by_side(tell_cores, paths, jobs=2)) == paths
+    assert sorted(run_in_processes(tell_cores, paths, jobs=2)) == paths
     told = [path.read_text().split() for path in paths]
     assert len({process for process, _, _ in told} | {str(os.getpid())}) == 4
     assert all(int(mine) == int(threads) in (cores() // 2, cores() - cores() // 2) for _, mine, threads in told)
@@ -56,13 +56,13 @@ def test_every_item_has_a_process_on_its_share_of_the_cores(tmp_path):
 )
 def test_errors_come_through(tmp_path, work, error, told):
     with pytest.raises(error, match=told):
-        list(side_by_side(work, [tmp_path / "one"], jobs=1))
+        list(run_in_processes(work, [tmp_path / "one"], jobs=1))
 
 
 @pytest.mark.usefixtures("two_cores")
 def test_what_is_under_way_is_ended_with_the_iterator(tmp_path):
     quick, slow = tmp_path / "quick", tmp_path / "slow"
-    with closing(side_by_side(refuse_once_the_other_runs, [slow, quick], jobs=2)) as done, pytest.raises(UserError):
+    with closing(run_in_processes(refuse_once_the_other_runs, [slow, quick], jobs=2)) as done, pytest.raises(UserError):
         next(done)
     assert slow.with_suffix(".clean").exists() and not multiprocessing.active_children()
 

@@ -16,7 +16,7 @@ for _name in ("sklearn", "skops"):
 
 from distilmt.classification.baseline import baseline_of  # noqa: E402
 from distilmt.classification.distilled import Distilled  # noqa: E402
-from distilmt.classification.evaluate import Difference, Interval, Scores, compare, markdown  # noqa: E402
+from distilmt.classification.evaluate import ClassifierScores, Interval, PairedDifference, compare, markdown  # noqa: E402
 from distilmt.classification.network import NetworkClassifier  # noqa: E402
 from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher  # noqa: E402
 from distilmt.classification.regression import ClassifierFromRegressor  # noqa: E402
@@ -25,12 +25,12 @@ from distilmt.classification.teachers import probabilities  # noqa: E402
 
 __all__ = [
     "ClassifierFromRegressor",
-    "Difference",
+    "ClassifierScores",
     "Distilled",
     "HuggingFaceTeacher",
     "Interval",
     "NetworkClassifier",
-    "Scores",
+    "PairedDifference",
     "TorchTeacher",
     "baseline_of",
     "compare",

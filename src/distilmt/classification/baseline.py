@@ -26,9 +26,9 @@ def baseline_of(distilled: Distilled) -> Any:
         distilled: fitted, so that the updates are known.
     """
     check_is_fitted(distilled, "student_")
-    made = clone(distilled.student_)
-    last = made.steps[-1][1] if hasattr(made, "steps") else made
-    learnt = distilled.student_.steps[-1][1] if hasattr(made, "steps") else distilled.student_
+    baseline = clone(distilled.student_)
+    last = baseline.steps[-1][1] if hasattr(baseline, "steps") else baseline
+    learnt = distilled.student_.steps[-1][1] if hasattr(baseline, "steps") else distilled.student_
     if isinstance(last, NetworkClassifier):
         last.set_params(updates=learnt.n_updates_)
     elif isinstance(last, SGDClassifier | MLPClassifier):
@@ -36,4 +36,4 @@ def baseline_of(distilled: Distilled) -> Any:
         last.set_params(max_iter=passes, tol=None if isinstance(last, SGDClassifier) else 0.0)
         if isinstance(last, MLPClassifier):
             last.set_params(n_iter_no_change=passes)
-    return made
+    return baseline

@@ -10,22 +10,26 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 
-def fresh(estimator: Any, random_state: Any = None) -> Any:
+def clone_with_seed(estimator: Any, random_state: Any = None) -> Any:
     """An unfitted copy, each `random_state` in it that is None drawn from `random_state`, unless that is None too."""
-    made = clone(estimator)
+    estimator_copy = clone(estimator)
     if random_state is None:
-        return made
+        return estimator_copy
     random = check_random_state(random_state)
-    names = [n for n, v in sorted(made.get_params().items()) if n.split("__")[-1] == "random_state" and v is None]
-    return made.set_params(**{name: random.randint(np.iinfo(np.int32).max) for name in names})
+    names = [
+        n for n, v in sorted(estimator_copy.get_params().items()) if n.split("__")[-1] == "random_state" and v is None
+    ]
+    return estimator_copy.set_params(**{name: random.randint(np.iinfo(np.int32).max) for name in names})
 
 
-def clone_around(estimator: Any, kept: dict[str, Any]) -> Any:
+def clone_with_overrides(estimator: Any, overrides: dict[str, Any]) -> Any:
     """scikit-learn's clone, but for some parameters, which are given: neither copied nor made unfitted."""
     parameters = estimator.get_params(deep=False)
-    copied = {name: kept[name] if name in kept else clone(value, safe=False) for name, value in parameters.items()}
-    made = type(estimator)(**copied)
+    copied = {
+        name: overrides[name] if name in overrides else clone(value, safe=False) for name, value in parameters.items()
+    }
+    estimator_copy = type(estimator)(**copied)
     for name in ("_metadata_request", "_sklearn_output_config"):
         if hasattr(estimator, name):
-            setattr(made, name, copy.deepcopy(getattr(estimator, name)))
-    return made
+            setattr(estimator_copy, name, copy.deepcopy(getattr(estimator, name)))
+    return estimator_copy

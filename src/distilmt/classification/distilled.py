@@ -12,13 +12,21 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from distilmt.classification.cloning import clone_around, fresh
-from distilmt.classification.regression import On
+from distilmt.classification.cloning import clone_with_overrides, clone_with_seed
+from distilmt.classification.regression import RegressionTarget
 from distilmt.classification.rows import as_rows, check_alike, stack
 from distilmt.classification.storage import save
-from distilmt.classification.students import Manner, as_classifier, check_can_learn, learn
-from distilmt.classification.targets import NO_LABEL, Targets, aligned
-from distilmt.classification.teachers import Answer, as_teacher, crossfitted, fitted, is_ready, probabilities, union
+from distilmt.classification.students import SoftTargetSettings, as_classifier, check_can_learn, fit_student
+from distilmt.classification.targets import NO_LABEL, DistillationTargets, aligned
+from distilmt.classification.teachers import (
+    ClassProbabilities,
+    as_teacher,
+    crossfitted,
+    fitted,
+    is_ready,
+    probabilities,
+    union,
+)
 
 
 def _student_has(name: str) -> Any:
@@ -55,7 +63,7 @@ class Distilled(ClassifierMixin, BaseEstimator):
         transfer: Any = None,
         cv: Any = None,
         refit_teacher: bool = False,
-        regress: On = "probabilities",
+        regress: RegressionTarget = "probabilities",
         keep: float = 0.999,
         random_state: Any = None,
     ) -> None:
@@ -113,8 +121,8 @@ class Distilled(ClassifierMixin, BaseEstimator):
         y = self._checked_labels(X, y)
         seeds = self._seeds()
         X_all, targets = self._targets(X, y, seeds)
-        student = fresh(as_classifier(self.student, Manner(self.regress, self.keep)), seeds[2])
-        self.student_ = learn(student, X_all, targets, Manner(self.regress, self.keep))
+        student = clone_with_seed(as_classifier(self.student, SoftTargetSettings(self.regress, self.keep)), seeds[2])
+        self.student_ = fit_student(student, X_all, targets, SoftTargetSettings(self.regress, self.keep))
         return self
 
     def _check_settings(self) -> None:
@@ -124,7 +132,7 @@ class Distilled(ClassifierMixin, BaseEstimator):
             raise ValueError(f"temperature is {self.temperature!r}: it must be above 0")
         if not 0 < self.keep <= 1:
             raise ValueError(f"keep is {self.keep!r}: the share of each distribution must be above 0 and at most 1")
-        if self.regress not in get_args(On):
+        if self.regress not in get_args(RegressionTarget):
             raise ValueError(f"regress is {self.regress!r}: use 'logits' or 'probabilities'")
         check_can_learn(self.student)
 
@@ -147,38 +155,38 @@ class Distilled(ClassifierMixin, BaseEstimator):
             return [None] * 3
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=3).tolist()
 
-    def _targets(self, X: Any, y: np.ndarray | None, seeds: list[int | None]) -> tuple[Any, Targets]:
+    def _targets(self, X: Any, y: np.ndarray | None, seeds: list[int | None]) -> tuple[Any, DistillationTargets]:
         """All rows that are learnt from, and what is learnt; sets the attributes."""
-        teacher, known = as_teacher(self.teacher), None if y is None else np.unique(y)
+        teacher, y_classes = as_teacher(self.teacher), None if y is None else np.unique(y)
         self.teacher_ = fitted(teacher, X, y, self.refit_teacher, seeds[0])
-        answer = probabilities(self.teacher_, X, known) if self.cv is None else None
-        answers = [answer or crossfitted(teacher, X, y, self.cv, seeds[1])]  # type: ignore[arg-type]
+        prediction = probabilities(self.teacher_, X, y_classes) if self.cv is None else None
+        predictions = [prediction or crossfitted(teacher, X, y, self.cv, seeds[1])]  # type: ignore[arg-type]
         for rows in self._transfer_rows(X):
-            answers.append(probabilities(self.teacher_, rows, known))
+            predictions.append(probabilities(self.teacher_, rows, y_classes))
             X = stack(X, rows)
-        self.classes_ = self._all_classes(known, answers)
-        soft = np.concatenate([aligned(found, names, self.classes_) for found, names in answers])
-        self.n_samples_ = len(answers[0][0])
+        self.classes_ = self._all_classes(y_classes, predictions)
+        soft = np.concatenate([aligned(distribution, names, self.classes_) for distribution, names in predictions])
+        self.n_samples_ = len(predictions[0][0])
         self.n_transfer_ = len(soft) - self.n_samples_
         labels = np.full(len(soft), NO_LABEL, dtype=np.int64)
         if y is not None:
             labels[: self.n_samples_] = np.searchsorted(self.classes_, y)
-        return X, Targets(self.classes_, soft, labels, float(self.alpha), float(self.temperature))
+        return X, DistillationTargets(self.classes_, soft, labels, float(self.alpha), float(self.temperature))
 
     def _transfer_rows(self, X: Any) -> list[Any]:
         if self.transfer is None:
             return []
         several = isinstance(self.transfer, tuple) and not all(isinstance(part, str) for part in self.transfer)
         parts = self.transfer if several else (self.transfer,)
-        found = [as_rows(part(X) if callable(part) else part) for part in parts]
-        for rows in found:
+        row_sets = [as_rows(part(X) if callable(part) else part) for part in parts]
+        for rows in row_sets:
             check_alike(X, rows)
-        return found
+        return row_sets
 
-    def _all_classes(self, known: np.ndarray | None, answers: list[Answer]) -> np.ndarray:
-        classes = np.unique(answers[0][1] if known is None else known)
+    def _all_classes(self, y_classes: np.ndarray | None, predictions: list[ClassProbabilities]) -> np.ndarray:
+        classes = np.unique(predictions[0][1] if y_classes is None else y_classes)
         taught = set()
-        for _, names in answers:
+        for _, names in predictions:
             classes = union(classes, names)
             taught |= set(names.tolist())
         unknown = [name for name in classes.tolist() if name not in taught]
@@ -235,17 +243,17 @@ class Distilled(ClassifierMixin, BaseEstimator):
 
     def __sklearn_clone__(self) -> Distilled:
         """An unfitted copy. A teacher that is used as it is, and transfer, are shared: neither copied nor unfitted."""
-        kept = {"transfer": self.transfer}
+        overrides = {"transfer": self.transfer}
         if not self.refit_teacher:
-            kept["teacher"] = _shared(self.teacher)
-        return clone_around(self, kept)
+            overrides["teacher"] = _shared(self.teacher)
+        return clone_with_overrides(self, overrides)
 
     def __sklearn_tags__(self) -> Any:
         """Takes what both teacher and student take."""
         tags = super().__sklearn_tags__()
         both = [get_tags(part).input_tags for part in (self.teacher, self.student) if hasattr(part, "get_params")]
-        tags.input_tags.sparse = all(found.sparse for found in both)
-        tags.input_tags.allow_nan = all(found.allow_nan for found in both)
+        tags.input_tags.sparse = all(input_tags.sparse for input_tags in both)
+        tags.input_tags.allow_nan = all(input_tags.allow_nan for input_tags in both)
         tags.target_tags.required = bool(self.alpha)
         return tags
 

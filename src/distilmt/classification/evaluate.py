@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from distilmt.classification.footprint import size_of, speeds
 from distilmt.classification.rows import as_rows
-from distilmt.classification.teachers import answered, opened, probabilities
+from distilmt.classification.teachers import as_predictor, predict_classes, probabilities
 from distilmt.utils.errors import UserError
 from distilmt.utils.statistics import expected_calibration_error
 
@@ -27,7 +27,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """A system less the baseline on the same rows."""
 
     accuracy: Interval
@@ -41,7 +41,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ClassifierScores:
     """One system; shares are between 0 and 1, and None is what could not be measured."""
 
     name: str
@@ -58,7 +58,7 @@ class Scores:
     """Median of rows predicted one by one, milliseconds."""
     rows_per_second: float
     """Median, of all rows predicted at once."""
-    against: Difference | None
+    against: PairedDifference | None
     """None for the baseline itself."""
 
 
@@ -71,7 +71,7 @@ def compare(
     teacher: Any = None,
     samples: int = 1000,
     seed: int = 12345,
-) -> list[Scores]:
+) -> list[ClassifierScores]:
     """Measure fitted systems on rows that none of them has seen.
 
     All are resampled alike and timed in turn (A B C, A B C), in this process and on as many threads as they take.
@@ -94,24 +94,24 @@ def compare(
     _check_names(systems, baseline, teacher)
     if not len(y) or samples < 1:
         raise UserError(f"{len(y)} rows and {samples} samples: give at least one of each")
-    known = np.unique(y)
-    systems = {name: opened(system) for name, system in systems.items()}
-    answers = {name: _answer(system, X, known) for name, system in systems.items()}
-    counted = {name: _resampled(y, answer.labels, samples, seed) for name, answer in answers.items()}
-    seconds = speeds(systems, X, known)
+    y_classes = np.unique(y)
+    systems = {name: as_predictor(system) for name, system in systems.items()}
+    predictions = {name: _predict(system, X, y_classes) for name, system in systems.items()}
+    resamples = {name: _resampled(y, prediction.labels, samples, seed) for name, prediction in predictions.items()}
+    seconds = speeds(systems, X, y_classes)
     if isinstance(teacher, str):
         teacher = systems[teacher]
-    whose = None if teacher is None else answered(opened(teacher), X, known)
+    teacher_labels = None if teacher is None else predict_classes(as_predictor(teacher), X, y_classes)
     return [
-        Scores(
+        ClassifierScores(
             name,
-            _interval(counted[name][:, 0]),
-            _interval(counted[name][:, 1]),
-            answers[name].calibration_error(y),
-            None if whose is None else float((answers[name].labels == whose).mean()),
+            _interval(resamples[name][:, 0]),
+            _interval(resamples[name][:, 1]),
+            predictions[name].calibration_error(y),
+            None if teacher_labels is None else float((predictions[name].labels == teacher_labels).mean()),
             size_of(system),
             *seconds[name],
-            None if baseline in (None, name) else _difference(y, answers, counted, (name, str(baseline))),
+            None if baseline in (None, name) else _difference(y, predictions, resamples, (name, str(baseline))),
         )
         for name, system in systems.items()
     ]
@@ -124,40 +124,40 @@ def _check_names(systems: Mapping[str, Any], baseline: str | None, teacher: Any)
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Prediction:
     labels: np.ndarray
-    found: np.ndarray | None
+    distribution: np.ndarray | None
     """[n, K]."""
     classes: np.ndarray | None
 
     def calibration_error(self, y: np.ndarray) -> float | None:
-        if self.found is None or self.classes is None:
+        if self.distribution is None or self.classes is None:
             return None
-        right = self.classes[self.found.argmax(axis=1)] == y
-        return expected_calibration_error(self.found.max(axis=1), right)
+        right = self.classes[self.distribution.argmax(axis=1)] == y
+        return expected_calibration_error(self.distribution.max(axis=1), right)
 
 
-def _answer(system: Any, X: Any, known: np.ndarray) -> _Answer:
-    labels = answered(system, X, known)
+def _predict(system: Any, X: Any, y_classes: np.ndarray) -> _Prediction:
+    labels = predict_classes(system, X, y_classes)
     if hasattr(system, "predict") and not any(hasattr(system, n) for n in ("predict_proba", "decision_function")):
-        return _Answer(labels, None, None)
-    return _Answer(labels, *probabilities(system, X, known))
+        return _Prediction(labels, None, None)
+    return _Prediction(labels, *probabilities(system, X, y_classes))
 
 
 def _resampled(y: np.ndarray, predicted: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Accuracy and macro-F1 of the rows themselves, then of every resample, [1 + samples, 2]; alike for equal seeds."""
     classes, random = np.union1d(y, predicted), np.random.default_rng(seed)
-    true, said = np.searchsorted(classes, y), np.searchsorted(classes, predicted)
-    found = [_of_counts(true, said, len(classes))]
+    true, predicted_indices = np.searchsorted(classes, y), np.searchsorted(classes, predicted)
+    metrics = [_accuracy_and_macro_f1(true, predicted_indices, len(classes))]
     for _ in range(samples):
         draw = random.integers(len(y), size=len(y))
-        found.append(_of_counts(true[draw], said[draw], len(classes)))
-    return np.array(found)
+        metrics.append(_accuracy_and_macro_f1(true[draw], predicted_indices[draw], len(classes)))
+    return np.array(metrics)
 
 
-def _of_counts(true: np.ndarray, said: np.ndarray, classes: int) -> tuple[float, float]:
-    right = np.bincount(true[true == said], minlength=classes)
-    both = np.bincount(true, minlength=classes) + np.bincount(said, minlength=classes)
+def _accuracy_and_macro_f1(true: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[float, float]:
+    right = np.bincount(true[true == predicted], minlength=classes)
+    both = np.bincount(true, minlength=classes) + np.bincount(predicted, minlength=classes)
     return float(right.sum() / len(true)), float((2 * right[both > 0] / both[both > 0]).mean())
 
 
@@ -168,13 +168,13 @@ def _interval(values: np.ndarray) -> Interval:
 
 
 def _difference(
-    y: np.ndarray, answers: Mapping[str, _Answer], counted: Mapping[str, np.ndarray], names: tuple[str, str]
-) -> Difference:
-    right, other = (answers[name].labels == y for name in names)
-    less = counted[names[0]] - counted[names[1]]
+    y: np.ndarray, predictions: Mapping[str, _Prediction], resamples: Mapping[str, np.ndarray], names: tuple[str, str]
+) -> PairedDifference:
+    right, other = (predictions[name].labels == y for name in names)
+    less = resamples[names[0]] - resamples[names[1]]
     only, lost = int((right & ~other).sum()), int((~right & other).sum())
     mcnemar = float(binomtest(only, only + lost).pvalue) if only + lost else 1.0
-    return Difference(_interval(less[:, 0]), _interval(less[:, 1]), _p(less[:, 0]), _p(less[:, 1]), mcnemar)
+    return PairedDifference(_interval(less[:, 0]), _interval(less[:, 1]), _p(less[:, 0]), _p(less[:, 1]), mcnemar)
 
 
 def _p(values: np.ndarray) -> float:
@@ -185,13 +185,13 @@ def _p(values: np.ndarray) -> float:
     return float((beyond.sum() + 1) / len(values))
 
 
-def markdown(found: Sequence[Scores]) -> str:
+def markdown(scores: Sequence[ClassifierScores]) -> str:
     """A table of scores, shares in percent, a line a system."""
     head = "| system | accuracy | macro-F1 | ECE | agreement | bytes | ms/row | accuracy against baseline | McNemar p |"
-    return "\n".join([head, "| --- |" + " ---: |" * 8, *(_line(one) for one in found)]) + "\n"
+    return "\n".join([head, "| --- |" + " ---: |" * 8, *(_line(one) for one in scores)]) + "\n"
 
 
-def _line(one: Scores) -> str:
+def _line(one: ClassifierScores) -> str:
     against = one.against
     cells = [
         one.name,

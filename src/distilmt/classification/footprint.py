@@ -14,7 +14,7 @@ import numpy as np
 from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher
 from distilmt.classification.rows import take
 from distilmt.classification.storage import save
-from distilmt.classification.teachers import answered, opened
+from distilmt.classification.teachers import as_predictor, predict_classes
 from distilmt.evaluation.speed import file_bytes
 from distilmt.utils.errors import UserError
 
@@ -23,7 +23,7 @@ _ROUNDS, _SINGLE = 3, 30
 
 def size_of(system: Any) -> int | None:
     """Bytes of a system on disk; None for what can neither be saved nor measured. A list's are summed."""
-    teacher = opened(system)
+    teacher = as_predictor(system)
     if isinstance(teacher, list):
         sizes = [size_of(one) for one in teacher]
         return None if None in sizes else sum(size for size in sizes if size is not None)
@@ -43,7 +43,7 @@ def size_of(system: Any) -> int | None:
         return file_bytes(Path(directory) / "model")
 
 
-def speeds(systems: Mapping[str, Any], X: Any, known: np.ndarray) -> dict[str, tuple[float, float]]:
+def speeds(systems: Mapping[str, Any], X: Any, y_classes: np.ndarray) -> dict[str, tuple[float, float]]:
     """Milliseconds of one row, and rows a second of all at once."""
     count = min(_SINGLE, X.shape[0])
     singles = [take(X, np.array([row])) for row in range(count)]
@@ -51,14 +51,14 @@ def speeds(systems: Mapping[str, Any], X: Any, known: np.ndarray) -> dict[str, t
     whole: dict[str, list[float]] = {name: [] for name in systems}
     for _ in range(_ROUNDS):
         for name, system in systems.items():
-            single[name] += [_seconds(system, row, known) for row in singles]
-            whole[name].append(_seconds(system, X, known))
+            single[name] += [_seconds(system, row, y_classes) for row in singles]
+            whole[name].append(_seconds(system, X, y_classes))
     return {
         name: (1000 * statistics.median(single[name]), X.shape[0] / statistics.median(whole[name])) for name in systems
     }
 
 
-def _seconds(system: Any, X: Any, known: np.ndarray) -> float:
+def _seconds(system: Any, X: Any, y_classes: np.ndarray) -> float:
     before = time.perf_counter()
-    answered(system, X, known)
+    predict_classes(system, X, y_classes)
     return max(time.perf_counter() - before, 1e-9)

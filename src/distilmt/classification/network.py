@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from torch import Tensor, nn
 
 from distilmt.classification.neural import dense
-from distilmt.classification.targets import NO_LABEL, Targets, of_labels, softmax
+from distilmt.classification.targets import NO_LABEL, DistillationTargets, of_labels, softmax
 from distilmt.losses.cross_entropy import label_cross_entropy
 from distilmt.losses.divergences import Divergence, cross_entropy_soft, divergence, soften, widened
 from distilmt.models.device import pick_device
@@ -130,7 +130,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return self._learn(X, of_labels(labels, classes), sample_weight)
 
-    def fit_soft(self, X: Any, targets: Targets) -> NetworkClassifier:
+    def fit_soft(self, X: Any, targets: DistillationTargets) -> NetworkClassifier:
         """Learn soft targets mixed with hard labels by `mixture_loss`.
 
         Args:
@@ -140,7 +140,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
         return self._learn(X, targets)
 
-    def _learn(self, X: Any, targets: Targets, sample_weight: np.ndarray | None = None) -> NetworkClassifier:
+    def _learn(
+        self, X: Any, targets: DistillationTargets, sample_weight: np.ndarray | None = None
+    ) -> NetworkClassifier:
         self._check_settings()
         self.classes_ = targets.classes
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -153,8 +155,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _check_settings(self) -> None:
-        known = {"optimizer": ("adam", "sgd"), "divergence": get_args(Divergence)}
-        for name, choices in known.items():
+        choices_by_name = {"optimizer": ("adam", "sgd"), "divergence": get_args(Divergence)}
+        for name, choices in choices_by_name.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {', '.join(choices)}")
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -173,7 +175,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             width = units
         return nn.Sequential(*layers, nn.Linear(width, len(self.classes_)))
 
-    def _train(self, X: Any, targets: Targets, weights: np.ndarray | None, random: np.random.Generator) -> None:
+    def _train(
+        self, X: Any, targets: DistillationTargets, weights: np.ndarray | None, random: np.random.Generator
+    ) -> None:
         updates = self.updates or self.epochs * math.ceil(X.shape[0] / self.batch_size)
         optimizer = self._optimizer()
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
@@ -196,7 +200,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             return torch.optim.AdamW(parameters, self.learning_rate, weight_decay=self.weight_decay)
         return torch.optim.SGD(parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
 
-    def _loss(self, X: Any, targets: Targets, rows: np.ndarray, mixture: Mixture, weights: np.ndarray | None) -> Tensor:
+    def _loss(
+        self, X: Any, targets: DistillationTargets, rows: np.ndarray, mixture: Mixture, weights: np.ndarray | None
+    ) -> Tensor:
         device = next(self.network_.parameters()).device
         soft = torch.from_numpy(targets.soft.astype(np.float32)).to(device)
         labels = torch.from_numpy(targets.labels).to(device)

@@ -101,9 +101,9 @@ class HuggingFaceTeacher:
         texts = [str(text) for text in X]
         order = np.argsort([len(text) for text in texts], kind="stable")
         parts = [self._read([texts[i] for i in order[b : b + self.batch_size]]) for b in self._begins(texts)]
-        found = np.empty((len(texts), self.model.config.num_labels))
-        found[order] = of_scores(torch.cat(parts).numpy())
-        return found
+        distribution = np.empty((len(texts), self.model.config.num_labels))
+        distribution[order] = of_scores(torch.cat(parts).numpy())
+        return distribution
 
     def _begins(self, texts: list[str]) -> range:
         return range(0, len(texts), self.batch_size)

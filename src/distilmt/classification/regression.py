@@ -12,9 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from distilmt.classification.rows import as_rows
-from distilmt.classification.targets import Targets, centred_logits, of_labels, softmax
+from distilmt.classification.targets import DistillationTargets, centred_logits, of_labels, softmax
 
-On = Literal["logits", "probabilities"]
+RegressionTarget = Literal["logits", "probabilities"]
 
 
 class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
@@ -25,7 +25,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
     Attributes after fitting: `classes_`, `regressor_`, and `n_features_in_` where the regressor has it.
     """
 
-    def __init__(self, regressor: Any, on: On = "probabilities") -> None:
+    def __init__(self, regressor: Any, on: RegressionTarget = "probabilities") -> None:
         """Say what learns what.
 
         Args:
@@ -50,7 +50,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         classes, labels = np.unique(y, return_inverse=True)
         return self.fit_soft(X, of_labels(labels, classes))
 
-    def fit_soft(self, X: Any, targets: Targets) -> ClassifierFromRegressor:
+    def fit_soft(self, X: Any, targets: DistillationTargets) -> ClassifierFromRegressor:
         """Learn the mixed targets of the rows.
 
         Raises:
@@ -63,12 +63,14 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         validate_data(self, X=X, skip_check_array=True)
         weights = mixed.sum(axis=1)
         distribution = mixed / np.where(weights > 0, weights, 1.0)[:, None]
-        wanted = centred_logits(distribution) if self.on == "logits" else distribution
+        regression_targets = centred_logits(distribution) if self.on == "logits" else distribution
         self.classes_ = targets.classes
-        self.regressor_ = self._fit(X, wanted[:, 1] if len(self.classes_) == 2 else wanted, weights)
+        self.regressor_ = self._fit(
+            X, regression_targets[:, 1] if len(self.classes_) == 2 else regression_targets, weights
+        )
         return self
 
-    def _fit(self, X: Any, wanted: np.ndarray, weights: np.ndarray) -> Any:
+    def _fit(self, X: Any, regression_targets: np.ndarray, weights: np.ndarray) -> Any:
         regressor = clone(self.regressor)
         weighted = {} if np.ptp(weights) < 1e-9 else {"sample_weight": weights}
         if weighted and not has_fit_parameter(regressor, "sample_weight"):
@@ -76,9 +78,9 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
                 f"{type(regressor).__name__} takes no sample_weight, and rows of transfer weigh less than rows with "
                 "labels: give alpha=0, or no transfer"
             )
-        if wanted.ndim == 2 and not get_tags(regressor).target_tags.multi_output:
+        if regression_targets.ndim == 2 and not get_tags(regressor).target_tags.multi_output:
             regressor = MultiOutputRegressor(regressor)
-        return regressor.fit(X, wanted, **weighted)
+        return regressor.fit(X, regression_targets, **weighted)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """What was learnt, [n, K]; for two classes the second's less the first's, [n]."""
@@ -102,10 +104,10 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = as_rows(X)
         validate_data(self, X=X, skip_check_array=True, reset=False)
-        found = np.asarray(self.regressor_.predict(X), np.float64)
+        predictions = np.asarray(self.regressor_.predict(X), np.float64)
         if len(self.classes_) > 2:
-            return found
-        second = found.reshape(-1)
+            return predictions
+        second = predictions.reshape(-1)
         return np.stack([-second if self.on == "logits" else 1 - second, second], axis=1)
 
     def __sklearn_tags__(self) -> Any:

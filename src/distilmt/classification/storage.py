@@ -141,15 +141,15 @@ def _plain(value: Any) -> Any:
 
 def _network(about: dict[str, Any], weights: Path) -> NetworkClassifier:
     parameters = about["parameters"] | {"hidden": tuple(about["parameters"]["hidden"])}
-    made = NetworkClassifier(**parameters)
-    made.classes_ = np.array(about["classes"], dtype=about["dtype"])
-    made.n_features_in_, made.n_updates_ = about["features"], about["updates"]
+    network = NetworkClassifier(**parameters)
+    network.classes_ = np.array(about["classes"], dtype=about["dtype"])
+    network.n_features_in_, network.n_updates_ = about["features"], about["updates"]
     if about["feature_names"] is not None:
-        made.feature_names_in_ = np.array(about["feature_names"], dtype=object)
-    made.network_ = made.build()
-    made.network_.load_state_dict(load_file(weights))
-    made.network_.eval().requires_grad_(False)
-    return made
+        network.feature_names_in_ = np.array(about["feature_names"], dtype=object)
+    network.network_ = network.build()
+    network.network_.load_state_dict(load_file(weights))
+    network.network_.eval().requires_grad_(False)
+    return network
 
 
 def _trusted(file: Path) -> list[str]:
@@ -173,10 +173,10 @@ def _is_allowed(name: str) -> bool:
     if not _home(module).startswith(_ROOTS):
         return False
     try:
-        found = getattr(import_module(module), attribute)
+        candidate = getattr(import_module(module), attribute)
     except (ImportError, AttributeError):
         return False
-    return inspect.isclass(found) and _home(found.__module__).startswith(_ROOTS)
+    return inspect.isclass(candidate) and _home(candidate.__module__).startswith(_ROOTS)
 
 
 def _home(module: str) -> str:

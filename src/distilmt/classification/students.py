@@ -9,27 +9,27 @@ from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from distilmt.classification.regression import ClassifierFromRegressor, On
+from distilmt.classification.regression import ClassifierFromRegressor, RegressionTarget
 from distilmt.classification.rows import take
-from distilmt.classification.targets import Targets, expand
+from distilmt.classification.targets import DistillationTargets, expand
 
 
 @dataclass(frozen=True)
-class Manner:
+class SoftTargetSettings:
     """How students learn that know nothing of soft targets."""
 
-    regress: On = "probabilities"
+    regress: RegressionTarget = "probabilities"
     keep: float = 0.999
 
 
-def as_classifier(student: Any, manner: Manner) -> Any:
+def as_classifier(student: Any, settings: SoftTargetSettings) -> Any:
     """A clone of a student in which a regressor has become a classifier; the last step, if it is a pipeline."""
     if isinstance(student, Pipeline):
-        made = clone(student)
-        name, last = made.steps[-1]
-        made.steps[-1] = (name, as_classifier(last, manner))
-        return made
-    return ClassifierFromRegressor(clone(student), manner.regress) if is_regressor(student) else clone(student)
+        pipeline = clone(student)
+        name, last = pipeline.steps[-1]
+        pipeline.steps[-1] = (name, as_classifier(last, settings))
+        return pipeline
+    return ClassifierFromRegressor(clone(student), settings.regress) if is_regressor(student) else clone(student)
 
 
 def check_can_learn(student: Any) -> None:
@@ -50,7 +50,7 @@ def check_can_learn(student: Any) -> None:
         )
 
 
-def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
+def fit_student(student: Any, X: Any, targets: DistillationTargets, settings: SoftTargetSettings) -> Any:
     """Fit a student of any kind.
 
     - One that can `fit_soft` does: `NetworkClassifier`, and regressors, made classifiers.
@@ -61,7 +61,7 @@ def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
         student: from `as_classifier`, and one that can learn; it is fitted itself.
         X: [N] rows.
         targets: of these rows.
-        manner: details.
+        settings: details.
 
     Returns:
         The student.
@@ -73,9 +73,9 @@ def learn(student: Any, X: Any, targets: Targets, manner: Manner) -> Any:
             front = student[:-1]
             X = front.fit_transform(X, likeliest)
             student.steps[:-1] = front.steps  # with `memory` they are not the same objects
-        learn(last, X, targets, manner)
+        fit_student(last, X, targets, settings)
         return student
     if hasattr(student, "fit_soft"):
         return student.fit_soft(X, targets)
-    copies = expand(targets.mixed(), manner.keep)
+    copies = expand(targets.mixed(), settings.keep)
     return student.fit(take(X, copies.rows), targets.classes[copies.labels], sample_weight=copies.weights)

@@ -21,12 +21,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from distilmt.classification.evaluate import Scores, compare
+from distilmt.classification.evaluate import ClassifierScores, compare
 from distilmt.classification.network import NetworkClassifier
-from distilmt.classification.students import Manner, as_classifier, learn
-from distilmt.classification.targets import Targets
+from distilmt.classification.students import SoftTargetSettings, as_classifier, fit_student
+from distilmt.classification.targets import DistillationTargets
 from distilmt.classification.teachers import crossfitted
-from distilmt.data.readers.debian_sections import Example
+from distilmt.data.readers.debian_sections import LabeledText
 
 FEATURES, FOLDS = 1024, 5
 
@@ -43,14 +43,14 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """A student that learnt from a teacher, beside the same without it; or a teacher (`student` is its own name)."""
 
     teacher: str
     student: str
     seed: int
-    scores: Scores
-    without: Scores | None
+    scores: ClassifierScores
+    without: ClassifierScores | None
     """None for a teacher."""
     fit_seconds: float
     """The asking of the teacher left out."""
@@ -90,7 +90,7 @@ def students(seed: int) -> list[Student]:
     ]
 
 
-def study(train: Sequence[Example], test: Sequence[Example], seed: int) -> Iterator[Row]:
+def study(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) -> Iterator[StudyRow]:
     """Fit everything on one split; gives rows as they are done.
 
     Args:
@@ -102,27 +102,27 @@ def study(train: Sequence[Example], test: Sequence[Example], seed: int) -> Itera
     for name, unfitted in teachers(seed).items():
         begin = time.perf_counter()
         teacher = clone(unfitted).fit(X, y)
-        spent = time.perf_counter() - begin
-        yield Row(name, name, seed, compare({name: teacher}, X_test, y_test)[0], None, spent)
+        fit_seconds = time.perf_counter() - begin
+        yield StudyRow(name, name, seed, compare({name: teacher}, X_test, y_test)[0], None, fit_seconds)
         soft, classes = crossfitted(unfitted, X, y, FOLDS, seed)
         labels = np.searchsorted(classes, y)
         for student in students(seed):
-            targets = Targets(classes, soft, labels, student.alpha, 1.0)
+            targets = DistillationTargets(classes, soft, labels, student.alpha, 1.0)
             begin = time.perf_counter()
             distilled = _distil(student, X, targets)
-            spent = time.perf_counter() - begin
+            fit_seconds = time.perf_counter() - begin
             plain = make_pipeline(hashed(), clone(student.baseline)).fit(X, y)
-            found = compare(
+            scores = compare(
                 {"without": plain, student.name: distilled}, X_test, y_test, baseline="without", teacher=teacher
             )
-            yield Row(name, student.name, seed, found[1], found[0], spent)
+            yield StudyRow(name, student.name, seed, scores[1], scores[0], fit_seconds)
 
 
-def _distil(student: Student, X: Any, targets: Targets) -> Any:
-    manner = Manner("probabilities", 0.98)
+def _distil(student: Student, X: Any, targets: DistillationTargets) -> Any:
+    settings = SoftTargetSettings("probabilities", 0.98)
     model = make_pipeline(hashed(), clone(student.distilled))
-    return learn(as_classifier(model, manner), X, targets, manner)
+    return fit_student(as_classifier(model, settings), X, targets, settings)
 
 
-def _columns(examples: Sequence[Example]) -> tuple[list[str], np.ndarray]:
+def _columns(examples: Sequence[LabeledText]) -> tuple[list[str], np.ndarray]:
     return [example.text for example in examples], np.array([example.label for example in examples])

@@ -20,7 +20,7 @@ logits would be all that a least-squares fit looks at."""
 
 
 @dataclass
-class Targets:
+class DistillationTargets:
     """The targets of N rows, the first of which may have hard labels."""
 
     classes: np.ndarray
@@ -56,12 +56,12 @@ class Targets:
         mixed[rows, self.labels[rows]] += self.alpha
         return mixed
 
-    def rows(self, chosen: np.ndarray) -> Targets:
+    def rows(self, chosen: np.ndarray) -> DistillationTargets:
         """The targets of some rows."""
         return replace(self, soft=self.soft[chosen], labels=self.labels[chosen])
 
 
-def of_labels(labels: np.ndarray, classes: np.ndarray) -> Targets:
+def of_labels(labels: np.ndarray, classes: np.ndarray) -> DistillationTargets:
     """Hard labels alone.
 
     Args:
@@ -71,7 +71,7 @@ def of_labels(labels: np.ndarray, classes: np.ndarray) -> Targets:
     nobody = np.broadcast_to(
         1 / max(1, len(classes)), (len(labels), len(classes))
     )  # takes no room, and is not looked at
-    return Targets(classes, nobody, labels, alpha=1.0)
+    return DistillationTargets(classes, nobody, labels, alpha=1.0)
 
 
 class Expanded(NamedTuple):
@@ -101,13 +101,13 @@ def expand(mixed: np.ndarray, keep: float = 1.0) -> Expanded:
     ordered = np.take_along_axis(mixed, order, axis=1)
     before = np.cumsum(ordered, axis=1) - ordered
     total = mixed.sum(axis=1, keepdims=True)
-    kept = np.zeros(mixed.shape, dtype=bool)
-    np.put_along_axis(kept, order, before < keep * total, axis=1)
-    kept[mixed.argmax(axis=0), np.arange(mixed.shape[1])] = True
-    kept &= mixed > 0
-    weights = np.where(kept, mixed, 0.0)
+    mask = np.zeros(mixed.shape, dtype=bool)
+    np.put_along_axis(mask, order, before < keep * total, axis=1)
+    mask[mixed.argmax(axis=0), np.arange(mixed.shape[1])] = True
+    mask &= mixed > 0
+    weights = np.where(mask, mixed, 0.0)
     weights *= total / np.where(total > 0, weights.sum(axis=1, keepdims=True), 1.0)
-    rows, labels = np.nonzero(kept)
+    rows, labels = np.nonzero(mask)
     return Expanded(rows, labels, weights[rows, labels])
 
 
@@ -139,6 +139,6 @@ def aligned(values: np.ndarray, of: np.ndarray, to: np.ndarray, fill: float = 0.
     if np.array_equal(of, to):
         return values
     columns = {name: column for column, name in enumerate(np.asarray(to).tolist())}
-    found = np.full((len(values), len(to)), fill, dtype=np.float64)
-    found[:, [columns[name] for name in np.asarray(of).tolist()]] = values
-    return found
+    target_columns = np.full((len(values), len(to)), fill, dtype=np.float64)
+    target_columns[:, [columns[name] for name in np.asarray(of).tolist()]] = values
+    return target_columns

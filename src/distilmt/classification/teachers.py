@@ -17,12 +17,12 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from distilmt.classification.cloning import fresh
+from distilmt.classification.cloning import clone_with_seed
 from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher, of_scores
 from distilmt.classification.rows import as_rows, take
 from distilmt.classification.targets import aligned
 
-Answer = tuple[np.ndarray, np.ndarray]
+ClassProbabilities = tuple[np.ndarray, np.ndarray]
 """Probabilities [n, K] and the classes of the columns [K]."""
 
 
@@ -76,10 +76,10 @@ def fitted(teacher: Any, X: Any, y: np.ndarray | None, refit: bool = False, rand
         return teacher
     if y is None:
         raise ValueError(f"the teacher {type(teacher).__name__} is not fitted and y is None: give y, or fit it before")
-    return fresh(teacher, random_state).fit(X, y)
+    return clone_with_seed(teacher, random_state).fit(X, y)
 
 
-def probabilities(teacher: Any, X: Any, known: np.ndarray | None = None) -> Answer:
+def probabilities(teacher: Any, X: Any, y_classes: np.ndarray | None = None) -> ClassProbabilities:
     """What a fitted teacher says of rows.
 
     Margins become probabilities by softmax, or for two classes by the sigmoid, as they are: wrap an SVM in
@@ -88,7 +88,7 @@ def probabilities(teacher: Any, X: Any, known: np.ndarray | None = None) -> Answ
     Args:
         teacher: a teacher, fitted where it has to be.
         X: rows or texts, as the teacher takes them.
-        known: classes of y. They name the outputs of a torch module that has no names of its own, and tell whether
+        y_classes: classes of y. They name the outputs of a torch module that has no names of its own, and tell whether
             those of a Hugging Face classifier go by name or number.
 
     Raises:
@@ -96,46 +96,46 @@ def probabilities(teacher: Any, X: Any, known: np.ndarray | None = None) -> Answ
     """
     teacher, X = as_teacher(teacher), as_rows(X)
     if isinstance(teacher, list):
-        return averaged([probabilities(one, X, known) for one in teacher])
+        return averaged([probabilities(one, X, y_classes) for one in teacher])
     if isinstance(teacher, HuggingFaceTeacher):
-        numeric = known is not None and known.dtype.kind in "iufb"
+        numeric = y_classes is not None and y_classes.dtype.kind in "iufb"
         return _checked(teacher, teacher.probabilities(X), teacher.names(numeric))
     if isinstance(teacher, TorchTeacher):
-        found = teacher.probabilities(X)
-        names = teacher.classes if teacher.classes is not None else known
-        return _checked(teacher, found, np.arange(found.shape[1]) if names is None else np.asarray(names))
+        distribution = teacher.probabilities(X)
+        names = teacher.classes if teacher.classes is not None else y_classes
+        return _checked(teacher, distribution, np.arange(distribution.shape[1]) if names is None else np.asarray(names))
     if hasattr(teacher, "predict_proba"):
         return _checked(teacher, np.asarray(teacher.predict_proba(X), np.float64), teacher.classes_)
     return _checked(teacher, of_scores(np.asarray(teacher.decision_function(X), np.float64)), teacher.classes_)
 
 
-def opened(system: Any) -> Any:
+def as_predictor(system: Any) -> Any:
     """A classifier as it is, or a teacher whose files are open, so that it can be asked often."""
     return system if hasattr(system, "predict") else as_teacher(system)
 
 
-def answered(system: Any, X: Any, known: np.ndarray | None = None) -> np.ndarray:
-    """The class that a classifier or teacher gives each row, [n]; `known` as in `probabilities`."""
+def predict_classes(system: Any, X: Any, y_classes: np.ndarray | None = None) -> np.ndarray:
+    """The class that a classifier or teacher gives each row, [n]; `y_classes` as in `probabilities`."""
     if hasattr(system, "predict"):
         return np.asarray(system.predict(X))
-    found, classes = probabilities(system, X, known)
-    return classes[found.argmax(axis=1)]
+    distribution, classes = probabilities(system, X, y_classes)
+    return classes[distribution.argmax(axis=1)]
 
 
-def _checked(teacher: Any, found: np.ndarray, classes: np.ndarray) -> Answer:
-    if found.shape[1] != len(classes):
+def _checked(teacher: Any, distribution: np.ndarray, classes: np.ndarray) -> ClassProbabilities:
+    if distribution.shape[1] != len(classes):
         raise ValueError(
-            f"teacher {type(teacher).__name__} has {found.shape[1]} outputs for the {len(classes)} classes "
-            f"{_some(classes)}: name its classes, TorchTeacher(module, classes=[...]); an SVC needs "
+            f"teacher {type(teacher).__name__} has {distribution.shape[1]} outputs for the {len(classes)} classes "
+            f"{_some_names(classes)}: name its classes, TorchTeacher(module, classes=[...]); an SVC needs "
             "decision_function_shape='ovr'"
         )
-    return found, np.asarray(classes)
+    return distribution, np.asarray(classes)
 
 
-def averaged(answers: list[Answer]) -> Answer:
+def averaged(predictions: list[ClassProbabilities]) -> ClassProbabilities:
     """Mean of several teachers' probabilities; a class that one does not know has probability zero with it."""
-    classes = reduce(union, (names for _, names in answers))
-    return np.mean([aligned(found, names, classes) for found, names in answers], axis=0), classes
+    classes = reduce(union, (names for _, names in predictions))
+    return np.mean([aligned(distribution, names, classes) for distribution, names in predictions], axis=0), classes
 
 
 def union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -146,18 +146,18 @@ def union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     if not set(a.tolist()) & set(b.tolist()):
         raise ValueError(
-            f"the teacher's classes {_some(b)} have nothing in common with {_some(a)}: give y the teacher's names, or "
-            "the teacher those of y (TorchTeacher and HuggingFaceTeacher take classes=[...])"
+            f"the teacher's classes {_some_names(b)} have nothing in common with {_some_names(a)}: give y the "
+            "teacher's names, or the teacher those of y (TorchTeacher and HuggingFaceTeacher take classes=[...])"
         )
     return a if np.array_equal(a, b) else np.union1d(a, b)
 
 
-def _some(classes: np.ndarray) -> str:
+def _some_names(classes: np.ndarray) -> str:
     names = [repr(name) for name in classes[:5].tolist()]
     return ", ".join(names) + (", …" if len(classes) > 5 else "")
 
 
-def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any = None) -> Answer:
+def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any = None) -> ClassProbabilities:
     """What clones of the teacher say of rows that they did not see.
 
     A teacher is too sure of the rows it was fitted on, and all that its soft targets say there is the label again.
@@ -182,24 +182,26 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
     if isinstance(cv, int):
         cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
     classes, seen = np.unique(y), np.zeros(len(y), dtype=int)
-    found, untaught = np.zeros((len(y), len(classes))), np.zeros(len(y), dtype=bool)
+    distribution, untaught = np.zeros((len(y), len(classes))), np.zeros(len(y), dtype=bool)
     for train, held in check_cv(cv, y, classifier=True).split(X, y):
-        answer, names = probabilities(fresh(teacher, random_state).fit(take(X, train), y[train]), take(X, held))
-        found[held] = aligned(answer, names, classes)
+        fold_distribution, names = probabilities(
+            clone_with_seed(teacher, random_state).fit(take(X, train), y[train]), take(X, held)
+        )
+        distribution[held] = aligned(fold_distribution, names, classes)
         untaught[held] = ~np.isin(y[held], names)
         seen[held] += 1
     if (seen != 1).any():
         raise ValueError("cv must hold out each row once: name a splitter like StratifiedKFold, or a number of folds")
     if untaught.any():
-        found[untaught] = np.equal.outer(y[untaught], classes)
+        distribution[untaught] = np.equal.outer(y[untaught], classes)
         _warn(y[untaught])
-    return found, classes
+    return distribution, classes
 
 
 def _warn(labels: np.ndarray) -> None:
     warnings.warn(
-        f"the teacher of a fold saw no row of {_some(np.unique(labels))}: {len(labels)} rows of these classes are "
-        "learnt from their labels alone; give a number, or StratifiedKFold, so that all folds have all classes",
+        f"the teacher of a fold saw no row of {_some_names(np.unique(labels))}: {len(labels)} rows of these classes "
+        "are learnt from their labels alone; give a number, or StratifiedKFold, so that all folds have all classes",
         UserWarning,
         stacklevel=2,
     )

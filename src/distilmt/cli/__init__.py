@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from distilmt.cli import errors
 from distilmt.cli.interrupts import STOPPED, interruptible, leave
 from distilmt.utils.errors import UserError
-from distilmt.utils.hardware import rank, ranks
+from distilmt.utils.hardware import rank, world_size
 
 HELP = """distilmt turns a big translation model into a small fast one, and tells what was lost.
 
@@ -108,27 +108,29 @@ def _command(name: str, arguments: list[str]) -> int:
         "serve": models.serve,
         "labels": models.labels,
     }
-    if ranks() > 1:
-        return _together(name, arguments)
+    if world_size() > 1:
+        return _run_distributed(name, arguments)
     if name in _UNTIL:
         return runs.run(arguments, name, _UNTIL[name])
     if name in commands:
         return commands[name](arguments)
-    from distilmt.config.fields import nearest
+    from distilmt.config.fields import suggestion
 
-    raise UserError(f"unknown command {name!r}{nearest(name, [*commands, *_UNTIL])}; see `distilmt --help`")
+    raise UserError(f"unknown command {name!r}{suggestion(name, [*commands, *_UNTIL])}; see `distilmt --help`")
 
 
-def _together(name: str, arguments: list[str]) -> int:
+def _run_distributed(name: str, arguments: list[str]) -> int:
     """What one of several processes does that torchrun started: the first all there is to do, the others help train."""
     if name not in _TRAINING:
-        alone = f"{name!r} is for one process, but torchrun started {ranks()}: start it without torchrun (together "
+        alone = (
+            f"{name!r} is for one process, but torchrun started {world_size()}: start it without torchrun (together "
+        )
         return 2 if rank() else _fail(f"{alone}processes do {', '.join(_TRAINING)})")
     from distilmt.cli import runs
     from distilmt.training import distributed as training
-    from distilmt.training.trainer import help_train
+    from distilmt.training.trainer import train_worker
 
     if rank():
-        return training.follow(help_train)
-    with training.lead():
+        return training.worker_loop(train_worker)
+    with training.main_process():
         return runs.run(arguments, name, _UNTIL[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from distilmt.cli.output import listen, show_table, take_flags
+from distilmt.cli.output import show_progress, show_table, take_flags
 
 _LABELS_USAGE = """Usage: distilmt labels ACTION DIR ... [--json] [--KEY VALUE ...]
 
@@ -25,11 +25,11 @@ def compress(arguments: list[str]) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config, run_config = loading.load_compress(arguments)
-    listen(flags)
+    show_progress(flags)
     from distilmt.recipes import compress as compression
 
-    place = compression.run(config, run_config)
-    show_table(place / "budget", flags)
+    directory = compression.run(config, run_config)
+    show_table(directory / "budget", flags)
     return 0
 
 
@@ -43,12 +43,12 @@ def labels(arguments: list[str]) -> int:
         return 0 if arguments else 2
     arguments, flags = take_flags(arguments)
     config = loading.load_labels(arguments)
-    listen(flags)
+    show_progress(flags)
     from distilmt.recipes import label_stores
 
-    text, found = label_stores.run(config)
+    text, summary = label_stores.run(config)
     if "--quiet" not in flags:
-        print(json.dumps(found, ensure_ascii=False) if "--json" in flags else text)
+        print(json.dumps(summary, ensure_ascii=False) if "--json" in flags else text)
     return 0
 
 
@@ -62,7 +62,7 @@ def serve(arguments: list[str]) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config = loading.load_serve(arguments)
-    listen(flags)
+    show_progress(flags)
     from distilmt.serving import server
 
     server.run(config)

@@ -14,12 +14,12 @@ def take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
     return [a for a in arguments if a not in flags], flags
 
 
-def listen(flags: set[str]) -> None:
+def show_progress(flags: set[str]) -> None:
     """Let the terminal show progress, unless a flag is against it."""
     if not flags & {"--quiet", "--json"}:
         from distilmt.cli.terminal import Terminal
 
-        progress.listen(Terminal())
+        progress.set_listener(Terminal())
 
 
 def show_table(path: Path, flags: set[str]) -> None:
@@ -47,8 +47,8 @@ def show_run(root: Path, flags: set[str]) -> None:
     if "--json" in flags:
         print(json.dumps(report, ensure_ascii=False))
     elif "--quiet" not in flags:
-        from distilmt.cli.terminal import show_examination, show_report
+        from distilmt.cli.terminal import show_challenges, show_report
 
         show_report(report, root)
         if "--health" in flags:
-            show_examination(report)
+            show_challenges(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from distilmt.cli.output import listen, show_done, show_run, show_table, take_flags
+from distilmt.cli.output import show_done, show_progress, show_run, show_table, take_flags
 
 
 def run(arguments: list[str], command: str, until: str) -> int:
@@ -17,7 +17,7 @@ def run(arguments: list[str], command: str, until: str) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config = loading.load(loading.of_labels(arguments) if command == "label" else arguments)
-    listen(flags)
+    show_progress(flags)
     from distilmt.pipeline import runner
 
     root = runner.run(config, until)
@@ -38,7 +38,7 @@ def demo(arguments: list[str]) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config = loading.load_demo(arguments)
-    listen(flags)
+    show_progress(flags)
     if config.task == "classify":
         from distilmt.recipes import classify
 
@@ -70,7 +70,7 @@ def compare(arguments: list[str]) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config = loading.load_comparison(arguments)
-    listen(flags)
+    show_progress(flags)
     from distilmt.recipes import compare as comparisons
 
     show_table(comparisons.run(config) / "comparison", flags)
@@ -96,15 +96,15 @@ def cost(arguments: list[str]) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config, run_config, like = loading.load_cost(arguments)
-    listen(flags)
-    from distilmt.planning.table import table
+    show_progress(flags)
+    from distilmt.planning.table import cost_table
     from distilmt.recipes import cost
 
-    answer = cost.run(config, run_config, like)
+    forecast = cost.run(config, run_config, like)
     if "--json" in flags:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(forecast, ensure_ascii=False))
     elif "--quiet" not in flags:
-        print(table(answer), end="")
+        print(cost_table(forecast), end="")
     return 0
 
 
@@ -132,7 +132,7 @@ def plan(arguments: list[str]) -> int:
         return 0
     arguments, flags = take_flags(arguments)
     config, run_config = loading.load_plan(arguments)
-    listen(flags)
+    show_progress(flags)
     from distilmt.recipes import plan as plans
 
     show_table(plans.run(config, run_config) / "plan", flags)

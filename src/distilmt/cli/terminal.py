@@ -25,7 +25,7 @@ class _Bar:
     ) -> None:
         self.name, self.total, self.unit, self.console, self.bars = name, total, unit, console, bars
         self.done, self.begin, self.first = done, time.monotonic(), done
-        self.said, self.status = time.monotonic(), ""
+        self.last_print_time, self.status = time.monotonic(), ""
         self.bar = bars.add_task(name, total=total, status="") if bars else None
 
     def advance(self, amount: float = 1, **status: object) -> None:
@@ -34,8 +34,8 @@ class _Bar:
             self.status = "  ".join(f"{key} {value}" for key, value in status.items())
         if self.bars is not None and self.bar is not None:
             self.bars.update(self.bar, completed=self.done, status=f"{self._rate()}  {self.status}")
-        elif time.monotonic() - self.said > _LINE_SECONDS:
-            self.said = time.monotonic()
+        elif time.monotonic() - self.last_print_time > _LINE_SECONDS:
+            self.last_print_time = time.monotonic()
             self.console.print(self._line(), highlight=False)
 
     def _speed(self) -> float:
@@ -93,7 +93,7 @@ class Terminal:
                 self.bars.stop()
                 self.bars = None
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         """Show a line with the time since the start."""
         seconds = int(time.monotonic() - self.begin)
         self.console.print(f"[{seconds // 60:3d}:{seconds % 60:02d}] {message}", markup=False, highlight=False)
@@ -120,7 +120,7 @@ def show_report(report: dict[str, Any], root: Path) -> None:
     console.print(f"report: {root / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def show_examination(report: dict[str, Any]) -> None:
+def show_challenges(report: dict[str, Any]) -> None:
     """Print how student and baseline did in the challenges, beside the teacher, with an example of each failure."""
     for name, rows in (report.get("examination") or {}).items():
         table = Table(title=name, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)

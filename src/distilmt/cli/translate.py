@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from distilmt.cli.output import listen, take_flags
+from distilmt.cli.output import show_progress, take_flags
 from distilmt.utils.errors import UserError
 
 
@@ -31,11 +31,11 @@ def translate(arguments: list[str]) -> int:
     from distilmt.documents import translate as translation
     from distilmt.inference.translator import Translator
 
-    translation.targets(chosen)  # what is wrong with them is told before a model is loaded
+    translation.output_paths(chosen)  # what is wrong with them is told before a model is loaded
     model = _model(Path(chosen.path), chosen.system)
     translator = Translator(model, threads=chosen.threads, shortlist=chosen.shortlist)
     if chosen.files:
-        listen(flags)
+        show_progress(flags)
         return _translate_files(chosen, translator, flags)
     kind = chosen.format or ("txt" if chosen.text is not None and not (chosen.scores or chosen.n_best > 1) else "lines")
     if kind == "lines":
@@ -44,29 +44,29 @@ def translate(arguments: list[str]) -> int:
 
     data = sys.stdin.buffer.read() if chosen.text is None else f"{chosen.text}\n".encode("utf-8", "replace")
     name = f"standard input.{kind}" if chosen.text is None else f"--text.{kind}"
-    translate = translation.translating(chosen, translator)
+    translate = translation.translate_function(chosen, translator)
     encoding = chosen.encoding if chosen.text is None else None
     whole = translate_document(data, name, translate, tuple(chosen.json_keys), encoding)
     sys.stdout.buffer.write(whole)
-    _print_left(name, report_of(translate).lines())
+    _print_untranslated(name, report_of(translate).lines())
     return 0
 
 
 def _translate_files(chosen: Any, translator: Any, flags: set[str]) -> int:
     from distilmt.documents import translate as translation
 
-    for document in translation.translate_files(chosen, translation.translating(chosen, translator)):
+    for document in translation.translate_files(chosen, translation.translate_function(chosen, translator)):
         if document.target is None:
             sys.stdout.buffer.write(document.content)
         elif "--json" in flags:
             print(json.dumps({"file": str(document.target)}, ensure_ascii=False), flush=True)
         elif "--quiet" not in flags:
             print(document.target, flush=True)
-        _print_left(str(document.source), document.notes)
+        _print_untranslated(str(document.source), document.notes)
     return 0
 
 
-def _print_left(name: str, notes: list[str]) -> None:
+def _print_untranslated(name: str, notes: list[str]) -> None:
     """What was not translated, and why: beside the result, so that a pipe does not take it for text."""
     for note in notes:
         print(f"distilmt: {name}: {note}", file=sys.stderr, flush=True)
@@ -80,15 +80,15 @@ def _translate_lines(chosen: Any, translator: Any, flags: set[str]) -> int:
     encoding = python_encoding(chosen.encoding) if chosen.encoding else "utf-8"
     incoming = _lines(encoding) if chosen.text is None else iter(chosen.text.splitlines())
     if "--json" in flags or chosen.scores or chosen.n_best > 1:
-        for text, found in translation.lines(chosen, translator, incoming, batch):
+        for text, hypotheses in translation.n_best_lines(chosen, translator, incoming, batch):
             if "--json" in flags:
-                print(json.dumps({"source": text, "translations": found}, ensure_ascii=False), flush=True)
+                print(json.dumps({"source": text, "translations": hypotheses}, ensure_ascii=False), flush=True)
                 continue
-            for one in found:
+            for one in hypotheses:
                 score = f"{one['score']:.4f}\t" if chosen.scores else ""
                 _write_line(f"{score}{one['translation']}", encoding)
         return 0
-    for line in translation.stream(translation.translating(chosen, translator), incoming, batch):
+    for line in translation.translate_stream(translation.translate_function(chosen, translator), incoming, batch):
         _write_line(line, encoding)
     return 0
 
@@ -133,11 +133,11 @@ def _model(path: Path, system: str) -> Path:
         return path  # what is missing is told as it is loaded
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
-    place = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
-    if not is_model(place):
-        if (place / "distilmt.json").exists():
-            return place
+    directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
+    if not is_model(directory):
+        if (directory / "distilmt.json").exists():
+            return directory
         there = sorted(p.name for p in path.glob("exports/*") if is_model(p))
         hint = f"it has {', '.join(there)}: name one with --system" if there else "finish the run first"
         raise UserError(f"{path} has no exported {system!r}: {hint}")
-    return place
+    return directory

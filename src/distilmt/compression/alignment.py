@@ -12,7 +12,7 @@ from typing import Any
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
-Pair = tuple[Sequence[int], Sequence[int]]
+TokenIdPair = tuple[Sequence[int], Sequence[int]]
 """Ids of a sentence's source pieces and of a translation's target pieces."""
 _ITERATIONS = 5
 
@@ -20,7 +20,7 @@ _ITERATIONS = 5
 class Alignment:
     """Translation probabilities of pieces."""
 
-    def __init__(self, pairs: Iterable[Pair]) -> None:
+    def __init__(self, pairs: Iterable[TokenIdPair]) -> None:
         """Learn them.
 
         Args:
@@ -45,8 +45,8 @@ class Alignment:
         word = str(source)
         if not self._model.src_word_exists(word):
             return []
-        found = self._model.get_translations(self._model.get_src_word_index(word))
-        likeliest = sorted(found, key=lambda pair: -pair[1])[:count]
+        translations = self._model.get_translations(self._model.get_src_word_index(word))
+        likeliest = sorted(translations, key=lambda pair: -pair[1])[:count]
         return [int(self._model.get_trg_word(index)) for index, _ in likeliest]
 
 

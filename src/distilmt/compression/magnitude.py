@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import MarianMTModel
 
-from distilmt.compression.pruning import remade
+from distilmt.compression.pruning import rebuild
 from distilmt.utils.errors import UserError
 
 _INDEX_BYTES, _ROW_BYTES = 2, 4
@@ -32,9 +32,9 @@ def magnitude(model: MarianMTModel, share: float, scope: Literal["model", "matri
     """
     if not 0 <= share < 1:
         raise UserError(f"a share of {share:g} of the weights cannot be pruned: choose 0 or more, and less than 1")
-    pruned = remade(model, {}, model.state_dict())
-    found = matrices(pruned)
-    for group in [found] if scope == "model" else [[matrix] for matrix in found]:
+    pruned = rebuild(model, {}, model.state_dict())
+    parameters = matrices(pruned)
+    for group in [parameters] if scope == "model" else [[matrix] for matrix in parameters]:
         _prune(group, share)
     return pruned
 
@@ -69,9 +69,9 @@ class Storage:
 
 def storage(model: MarianMTModel, weight_bytes: int = 4) -> Storage:
     """What a model's learnt matrices would take, at so many bytes a weight (4: float32, 1: int8)."""
-    found: list[Tensor] = [matrix.detach() for matrix in matrices(model)]
-    total, left = sum(m.numel() for m in found), sum(int(m.count_nonzero()) for m in found)
-    rows = sum(len(m) + 1 for m in found)
+    weights: list[Tensor] = [matrix.detach() for matrix in matrices(model)]
+    total, left = sum(m.numel() for m in weights), sum(int(m.count_nonzero()) for m in weights)
+    rows = sum(len(m) + 1 for m in weights)
     return Storage(
         zeros=1 - left / total,
         dense=weight_bytes * total,

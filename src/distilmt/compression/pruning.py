@@ -41,19 +41,19 @@ def drop_layers(model: MarianMTModel, encoder_keep: Sequence[int], decoder_keep:
     Raises:
         UserError: nothing is kept, or the indices are not layers of the model in ascending order.
     """
-    kept = dict(zip(STACKS, (list(encoder_keep), list(decoder_keep)), strict=True))
-    for stack, keep in kept.items():
+    retained_layers = dict(zip(STACKS, (list(encoder_keep), list(decoder_keep)), strict=True))
+    for stack, keep in retained_layers.items():
         total = len(layers(model, stack))
         if not keep or keep != sorted(set(keep)) or keep[0] < 0 or keep[-1] >= total:
             raise UserError(f"{stack} layers {keep} cannot be kept: name some of 0 to {total - 1}, in ascending order")
     state = {}
     for name, value in model.state_dict().items():
-        found = re.fullmatch(r"model\.(encoder|decoder)\.layers\.(\d+)(\..*)", name)
-        if found is None:
+        match = re.fullmatch(r"model\.(encoder|decoder)\.layers\.(\d+)(\..*)", name)
+        if match is None:
             state[name] = value
-        elif int(found[2]) in kept[found[1]]:
-            state[f"model.{found[1]}.layers.{kept[found[1]].index(int(found[2]))}{found[3]}"] = value
-    return remade(model, {f"{stack}_layers": len(keep) for stack, keep in kept.items()}, state)
+        elif int(match[2]) in retained_layers[match[1]]:
+            state[f"model.{match[1]}.layers.{retained_layers[match[1]].index(int(match[2]))}{match[3]}"] = value
+    return rebuild(model, {f"{stack}_layers": len(keep) for stack, keep in retained_layers.items()}, state)
 
 
 def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, importance: Units) -> MarianMTModel:
@@ -63,7 +63,7 @@ def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, imp
 
     Args:
         model: stays as it is.
-        encoder_width: units of every encoder layer (`friendly` rounds to what multiplies fast).
+        encoder_width: units of every encoder layer (`round_width` rounds to what multiplies fast).
         decoder_width: the same of the decoder.
         importance: which units matter, by layer.
 
@@ -81,10 +81,10 @@ def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, imp
             for name in ("fc1.weight", "fc1.bias"):
                 state[f"{prefix}.{name}"] = state[f"{prefix}.{name}"][units]
             state[f"{prefix}.fc2.weight"] = state[f"{prefix}.fc2.weight"][:, units]
-    return remade(model, {f"{stack}_ffn_dim": width for stack, width in widths.items()}, state)
+    return rebuild(model, {f"{stack}_ffn_dim": width for stack, width in widths.items()}, state)
 
 
-def friendly(width: float, multiple: int = 16) -> int:
+def round_width(width: float, multiple: int = 16) -> int:
     """The nearest width, and at least one, of which vector units of a processor fill whole registers."""
     return max(1, round(width / multiple)) * multiple
 
@@ -100,7 +100,7 @@ def mask_heads(model: MarianMTModel, heads: Heads) -> MarianMTModel:
         model: stays as it is.
         heads: which heads, by kind and layer; kinds that are missing keep all.
     """
-    masked = remade(model, {}, model.state_dict())
+    masked = rebuild(model, {}, model.state_dict())
     for kind, by_layer in heads.items():
         for attention, chosen in zip(attentions(masked, kind), by_layer, strict=True):
             width = attention.head_dim
@@ -116,7 +116,7 @@ def attentions(model: MarianMTModel, kind: str) -> list[Any]:
     return [layer.self_attn for layer in layers(model, kind)]
 
 
-def least(scores: Mapping[str, Tensor], count: int) -> dict[str, list[list[int]]]:
+def lowest_heads(scores: Mapping[str, Tensor], count: int) -> dict[str, list[list[int]]]:
     """The `count` heads with the lowest scores [layers, heads] of all kinds, as `mask_heads` takes them."""
     order = sorted((float(value), kind, place) for kind, s in scores.items() for place, value in _cells(s))
     chosen = {(kind, *place) for _, kind, place in order[:count]}
@@ -130,9 +130,9 @@ def _cells(scores: Tensor) -> Iterable[tuple[tuple[int, int], Tensor]]:
     return (((layer, head), value) for layer, row in enumerate(scores) for head, value in enumerate(row))
 
 
-def remade(model: MarianMTModel, changes: Mapping[str, Any], state: Mapping[str, Tensor]) -> MarianMTModel:
+def rebuild(model: MarianMTModel, changes: Mapping[str, Any], state: Mapping[str, Tensor]) -> MarianMTModel:
     """A model like another but for some keys of its configuration and its weights; float32, ready to be trained."""
-    made = MarianMTModel(type(model.config).from_dict(model.config.to_dict() | dict(changes)))
-    made.load_state_dict(dict(state))
-    made.generation_config = copy.deepcopy(model.generation_config)
-    return made.to(model.device).eval()  # type: ignore[arg-type]
+    new_model = MarianMTModel(type(model.config).from_dict(model.config.to_dict() | dict(changes)))
+    new_model.load_state_dict(dict(state))
+    new_model.generation_config = copy.deepcopy(model.generation_config)
+    return new_model.to(model.device).eval()  # type: ignore[arg-type]

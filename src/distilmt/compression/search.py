@@ -36,7 +36,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Point:
+class EvaluatedVariant:
     """What a variant costs, and what it is worth."""
 
     variant: Variant
@@ -48,37 +48,37 @@ class Point:
     """Median of single sentences on one thread; None where it was not timed."""
 
 
-def keeping(points: Sequence[Point], floor: float) -> list[Point]:
+def satisfying(points: Sequence[EvaluatedVariant], floor: float) -> list[EvaluatedVariant]:
     """Those that keep the promise."""
     return [point for point in points if point.score >= floor]
 
 
-def best(points: Sequence[Point], floor: float, goal: Goal) -> Point | None:
+def best(points: Sequence[EvaluatedVariant], floor: float, goal: Goal) -> EvaluatedVariant | None:
     """The smallest or the fastest of those that keep the promise, or None.
 
     Of several as small the fastest, of several as fast the smallest; of several as both the one with the best score.
     Points that were not timed come last when speed is asked for.
     """
-    found = keeping(points, floor)
-    return min(found, key=lambda point: _cost(point, goal)) if found else None
+    candidates = satisfying(points, floor)
+    return min(candidates, key=lambda point: _cost(point, goal)) if candidates else None
 
 
-def nearest(points: Sequence[Point], goal: Goal) -> Point:
+def closest(points: Sequence[EvaluatedVariant], goal: Goal) -> EvaluatedVariant:
     """The one that comes nearest to a promise which none keeps: that with the best score."""
     return min(points, key=lambda point: (-point.score, _cost(point, goal)))
 
 
-def frontier(points: Sequence[Point], goal: Goal) -> list[Point]:
+def frontier(points: Sequence[EvaluatedVariant], goal: Goal) -> list[EvaluatedVariant]:
     """Those that no other beats in score and in cost alike, cheapest first."""
     ordered = sorted(points, key=lambda point: _cost(point, goal))
-    found: list[Point] = []
+    frontier_points: list[EvaluatedVariant] = []
     for point in ordered:
-        if not found or point.score > found[-1].score:
-            found.append(point)
-    return found
+        if not frontier_points or point.score > frontier_points[-1].score:
+            frontier_points.append(point)
+    return frontier_points
 
 
-def _cost(point: Point, goal: Goal) -> tuple[float, float, float]:
+def _cost(point: EvaluatedVariant, goal: Goal) -> tuple[float, float, float]:
     time = float("inf") if point.milliseconds is None else point.milliseconds
     first, second = (point.bytes, time) if goal == "smallest" else (time, point.bytes)
     return first, second, -point.score

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from distilmt.compression.alignment import Alignment, Pair
+from distilmt.compression.alignment import Alignment, TokenIdPair
 from distilmt.config import ShortlistConfig
-from distilmt.data.tokenizer import EOS, Side, Tokenizer
+from distilmt.data.tokenizer import EOS, LanguageTokenizer, Tokenizer
 from distilmt.export.card import renew_files
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
@@ -65,15 +65,15 @@ class Shortlist:
         Raises:
             UserError: the directory is no such model, or the model has other pieces.
         """
-        self._require(model_directory)
-        lines = [f"{piece}\t{' '.join(found)}\n" for piece, found in (("", self.always), *self.by_piece.items())]
+        self._check_model(model_directory)
+        lines = [f"{piece}\t{' '.join(targets)}\n" for piece, targets in (("", self.always), *self.by_piece.items())]
         write_text(model_directory / FILE, "".join(lines))
         facts = read_json(model_directory / "distilmt.json")
-        kept = asdict(self.settings) | ({"coverage": asdict(covered)} if covered else {})
-        write_json(model_directory / "distilmt.json", facts | {"shortlist": kept})
+        metadata = asdict(self.settings) | ({"coverage": asdict(covered)} if covered else {})
+        write_json(model_directory / "distilmt.json", facts | {"shortlist": metadata})
         renew_files(model_directory)
 
-    def _require(self, directory: Path) -> None:
+    def _check_model(self, directory: Path) -> None:
         """CTranslate2 takes a piece that it does not know for `<unk>` without a word."""
         name = next((n for n in _VOCABULARIES if (directory / n).exists()), None)
         if name is None or not (directory / "distilmt.json").exists():
@@ -86,7 +86,7 @@ class Shortlist:
             )
 
 
-def build(pairs: Iterable[Pair], tokenizer: Tokenizer, config: ShortlistConfig) -> Shortlist:
+def build(pairs: Iterable[TokenIdPair], tokenizer: Tokenizer, config: ShortlistConfig) -> Shortlist:
     """Learn a shortlist from sentences and their translations.
 
     Args:
@@ -102,21 +102,21 @@ def build(pairs: Iterable[Pair], tokenizer: Tokenizer, config: ShortlistConfig) 
             raise UserError(f"shortlist {name} is {getattr(config, name)}: it must be {least} or more")
     counts: Counter[int] = Counter()
     alignment = Alignment(_counted(pairs, counts))
-    names, usable = tokenizer.target.pieces, _usable(tokenizer.target)
+    names, usable = tokenizer.target.tokens, _usable(tokenizer.target)
     frequent = [names[i] for i, _ in counts.most_common(config.frequent)]
     general = [piece for i, piece in enumerate(names) if _is_general(piece, i in counts)]
     always = dict.fromkeys(piece for piece in (*frequent, *general) if piece in usable)
-    ids = {piece: i for i, piece in enumerate(tokenizer.source.pieces)}
+    ids = {piece: i for i, piece in enumerate(tokenizer.source.tokens)}
     by_piece = {}
     for piece in sorted(_usable(tokenizer.source), key=lambda piece: ids[piece]):
         likely = [names[i] for i in alignment.best(ids[piece], config.best)]
-        found = dict.fromkeys(p for p in (*_copies(piece), *likely) if p in usable and p not in always)
-        if found:
-            by_piece[piece] = list(found)
+        candidates = dict.fromkeys(p for p in (*_copies(piece), *likely) if p in usable and p not in always)
+        if candidates:
+            by_piece[piece] = list(candidates)
     return Shortlist(list(always), by_piece, config)
 
 
-def _counted(pairs: Iterable[Pair], counts: Counter[int]) -> Iterator[Pair]:
+def _counted(pairs: Iterable[TokenIdPair], counts: Counter[int]) -> Iterator[TokenIdPair]:
     """The pairs without `</s>`, their target pieces counted as they pass."""
     for source, target in pairs:
         words = [i for i in target if i != EOS]
@@ -124,9 +124,9 @@ def _counted(pairs: Iterable[Pair], counts: Counter[int]) -> Iterator[Pair]:
         yield [i for i in source if i != EOS], words
 
 
-def _usable(side: Side) -> set[str]:
+def _usable(side: LanguageTokenizer) -> set[str]:
     """Pieces that text can have (so not what a vocabulary is filled up with), and that a line of the file can hold."""
-    pieces = (side.pieces[i] for i in np.flatnonzero(side.to_spm != side.processor.unk_id()))
+    pieces = (side.tokens[i] for i in np.flatnonzero(side.to_spm != side.processor.unk_id()))
     return {piece for piece in pieces if piece != "</s>" and not any(c in piece for c in " \t\r\n")}
 
 
@@ -134,14 +134,14 @@ def _is_byte(piece: str) -> bool:
     return len(piece) == 6 and piece.startswith("<0x")
 
 
-def _is_general(piece: str, said: bool) -> bool:
+def _is_general(piece: str, is_in_labels: bool) -> bool:
     """Whether any sentence may need a piece: digits, punctuation, a space by itself, and bytes that were said.
 
     All 256 bytes would be most of a short list. Those of a character that the labels never have can still be copied.
     """
     bare = chr(int(piece[3:5], 16)) if _is_byte(piece) else piece.removeprefix(_SPACE)
     if _is_byte(piece) and not (" " <= bare <= "~"):
-        return said
+        return is_in_labels
     return len(bare) < 2 and not any(unicodedata.category(c)[0] in "LM" for c in bare)
 
 
@@ -157,7 +157,7 @@ def _copies(piece: str) -> Iterator[str]:
         yield from (bare[i:j] for i in range(len(bare)) for j in range(len(bare), i, -1))
 
 
-def pairs_of(store: LabelStore, tokenizer: Tokenizer, config: ShortlistConfig) -> Iterator[Pair]:
+def label_pairs(store: LabelStore, tokenizer: Tokenizer, config: ShortlistConfig) -> Iterator[TokenIdPair]:
     """Every sentence of a label store with its reference, and with each of the first `hypotheses` of the teacher's.
 
     Raises:
@@ -171,8 +171,8 @@ def pairs_of(store: LabelStore, tokenizer: Tokenizer, config: ShortlistConfig) -
         first += table.num_rows
         sources = tokenizer.source.encode(rows["source"].to_pylist())
         for source, row in zip(sources, rows.drop_columns(["source"]).to_pylist(), strict=True):
-            said = [hypothesis["tokens"] for hypothesis in row["hypotheses"][: config.hypotheses]]
-            yield from ((source, target) for target in (row["reference_tokens"], *said) if target)
+            hypotheses = [hypothesis["tokens"] for hypothesis in row["hypotheses"][: config.hypotheses]]
+            yield from ((source, target) for target in (row["reference_tokens"], *hypotheses) if target)
 
 
 def coverage(shortlist: Shortlist, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Coverage:
@@ -188,10 +188,10 @@ def coverage(shortlist: Shortlist, pairs: Iterable[tuple[Sequence[str], Sequence
     """
     pieces, allowed, whole, sizes = 0, 0, 0, []
     for source, target in pairs:
-        known = shortlist.allowed(source)
-        inside = sum(piece in known for piece in target)
+        allowed_pieces = shortlist.allowed(source)
+        inside = sum(piece in allowed_pieces for piece in target)
         pieces, allowed, whole = pieces + len(target), allowed + inside, whole + (inside == len(target))
-        sizes.append(len(known))
+        sizes.append(len(allowed_pieces))
     if not pieces:
         raise UserError("there are no translations to measure a shortlist's coverage on")
     return Coverage(allowed / pieces, whole / len(sizes), float(np.mean(sizes)))

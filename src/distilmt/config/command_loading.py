@@ -9,11 +9,11 @@ from pathlib import Path
 
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompressConfig, DemoConfig, LabelsConfig, ServeConfig, TranslateConfig
-from distilmt.config.fields import nearest
-from distilmt.config.flags import underscored
+from distilmt.config.fields import suggestion
+from distilmt.config.flags import normalize_flags
 from distilmt.config.jobs import check_jobs
 from distilmt.config.parsing import parse, parse_values
-from distilmt.config.run_loading import run_in
+from distilmt.config.run_loading import load_run_dir
 from distilmt.utils.errors import UserError
 
 _STORES = {"check": (1, 1), "info": (1, 1), "merge": (3, 1000), "split": (2, 2), "select": (2, 2)}
@@ -31,25 +31,25 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
         UserError: as `load`; or flags that do not go together.
     """
     given: dict[str, list[str]] = {"": []}
-    rest = list(arguments)
-    while rest:
-        name, sign, value = rest.pop(0).partition("=")
+    remaining = list(arguments)
+    while remaining:
+        name, sign, value = remaining.pop(0).partition("=")
         if not name.startswith("--"):
             given[""].append(name + sign + value)
         elif name == "--scores" and not sign:
             given[name] = ["true"]
-        elif not sign and not rest:
+        elif not sign and not remaining:
             raise UserError(f"{name} needs a value behind it")
         else:
-            given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else rest.pop(0))
+            given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else remaining.pop(0))
     named, text, keys = given.pop(""), given.pop("--text", [None])[-1], given.pop("--json_keys", [])
     keep = given.pop("--keep", [])
     flags = [f"{name}={values[-1]}" for name, values in given.items()]
     # What people wrote is taken as it stands: a parser would read `null` or `1e3` out of it.
     flags += [f"--path={named[0]}", f"--files={json.dumps(named[1:])}"] if named else []
-    found = parse(TranslateConfig, flags)
+    base_config = parse(TranslateConfig, flags)
     keys = [key for several in keys for key in several.split(",")]
-    config = dataclasses.replace(found, text=text, json_keys=keys, keep=keep)
+    config = dataclasses.replace(base_config, text=text, json_keys=keys, keep=keep)
     _check_translate(config)
     return config
 
@@ -75,14 +75,14 @@ def load_labels(arguments: Sequence[str]) -> LabelsConfig:
     Raises:
         UserError: as `load`; or too few or too many directories are named.
     """
-    action, rest = arguments[0], list(arguments[1:])
+    action, remaining = arguments[0], list(arguments[1:])
     if action not in _STORES:
-        raise UserError(f"distilmt labels cannot {action!r}{nearest(action, list(_STORES))}")
-    number = next((i for i, argument in enumerate(rest) if argument.startswith("-")), len(rest))
+        raise UserError(f"distilmt labels cannot {action!r}{suggestion(action, list(_STORES))}")
+    number = next((i for i, argument in enumerate(remaining) if argument.startswith("-")), len(remaining))
     low, high = _STORES[action]
     if not low <= number <= high:
         raise UserError(f"distilmt labels {action} takes {low}{' or more' * (high > low)} directories, not {number}")
-    return parse_values(LabelsConfig, {"action": action, "paths": rest[:number]}, rest[number:])
+    return parse_values(LabelsConfig, {"action": action, "paths": remaining[:number]}, remaining[number:])
 
 
 def load_serve(arguments: Sequence[str]) -> ServeConfig:
@@ -95,21 +95,21 @@ def load_serve(arguments: Sequence[str]) -> ServeConfig:
     if first == 0:
         raise UserError("name what to serve: an exported model, or a run directory such as runs/demo")
     keep, flags = _patterns(arguments[first:])
-    return parse_values(ServeConfig, {"models": list(arguments[:first]), "keep": keep}, underscored(flags))
+    return parse_values(ServeConfig, {"models": list(arguments[:first]), "keep": keep}, normalize_flags(flags))
 
 
 def _patterns(flags: Sequence[str]) -> tuple[list[str], list[str]]:
     """The values of every `--keep`, as they stand (a parser would read `[a-z]` as a list), and the other flags."""
-    patterns, others, rest = [], [], list(flags)
-    while rest:
-        flag = rest.pop(0)
+    patterns, others, remaining = [], [], list(flags)
+    while remaining:
+        flag = remaining.pop(0)
         name, sign, value = flag.partition("=")
         if name != "--keep":
             others.append(flag)
-        elif not sign and not rest:
+        elif not sign and not remaining:
             raise UserError("--keep needs a value behind it")
         else:
-            patterns.append(value if sign else rest.pop(0))
+            patterns.append(value if sign else remaining.pop(0))
     return patterns, others
 
 
@@ -122,8 +122,8 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
     if not arguments or arguments[0].startswith("-"):
         raise UserError("name a run directory, such as runs/demo")
     path = Path(arguments[0])
-    config = parse_values(CompressConfig, {"path": str(path)}, underscored(arguments[1:]))
-    run = run_in(path, [])
+    config = parse_values(CompressConfig, {"path": str(path)}, normalize_flags(arguments[1:]))
+    run = load_run_dir(path, [])
     _check_compress(config)
     check_jobs(config.jobs)
     return config, run

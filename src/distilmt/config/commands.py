@@ -236,8 +236,8 @@ class ServeConfig:
     """Addresses, between commas, of reverse proxies whose X-Forwarded-For is believed."""
 
     def __post_init__(self) -> None:
-        self.memory_bytes = in_bytes(self.memory, "memory")
-        self.body_bytes = in_bytes(self.body_limit, "body_limit")
+        self.memory_bytes = parse_size(self.memory, "memory")
+        self.body_bytes = parse_size(self.body_limit, "body_limit")
 
 
 @dataclass
@@ -276,7 +276,7 @@ class TranslateConfig:
     """Whether the model's shortlist is used; null uses it if there is one."""
 
 
-def in_bytes(text: str, name: str) -> int:
+def parse_size(text: str, name: str) -> int:
     """Bytes of `2GB`, `500MB`, `64KB` or a number.
 
     Raises:

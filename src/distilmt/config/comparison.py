@@ -10,10 +10,10 @@ from typing import Any
 
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CompareConfig
-from distilmt.config.fields import nearest
-from distilmt.config.flags import integers, own_parser, take_own
+from distilmt.config.fields import suggestion
+from distilmt.config.flags import integers, own_parser, split_own_flags
 from distilmt.config.jobs import check_jobs
-from distilmt.config.run_loading import of_values
+from distilmt.config.run_loading import load_values
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
 
@@ -38,15 +38,15 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
     baseline = str(baseline or next(iter(methods)))
     for name in [baseline, *(chosen.only or [])]:
         if name not in map(str, methods):
-            raise UserError(f"{path}: {name!r} is no method{nearest(name, list(map(str, methods)))}")
-    wanted = {baseline, *(chosen.only or map(str, methods))}
-    run = of_values(values, path, flags)
-    made = {
-        str(name): of_values(_merged(values, changes or {}), path, flags)
+            raise UserError(f"{path}: {name!r} is no method{suggestion(name, list(map(str, methods)))}")
+    names = {baseline, *(chosen.only or map(str, methods))}
+    run = load_values(values, path, flags)
+    runs = {
+        str(name): load_values(_merged(values, changes or {}), path, flags)
         for name, changes in methods.items()
-        if str(name) in wanted
+        if str(name) in names
     }
-    config = CompareConfig(run, made, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
+    config = CompareConfig(run, runs, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
     _check_budgets(config, path)
     check_bounds(config)
     check_jobs(config.jobs)
@@ -59,7 +59,7 @@ def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--only", type=lambda text: [name.strip() for name in text.split(",")])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=integers)
-    return take_own(parser, flags, "--only word,sequence, --seeds 1,2,3 and --jobs 2")
+    return split_own_flags(parser, flags, "--only word,sequence, --seeds 1,2,3 and --jobs 2")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -85,10 +85,10 @@ def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
 
 def _check_budgets(config: CompareConfig, path: Path) -> None:
     """Methods are compared at equal updates: whoever trained longer would win for that alone."""
-    wanted = config.run.student
+    base = config.run.student
     for name, run in config.methods.items():
         student, training = run.student, run.student.training
-        if (student.all_updates, training.batch_tokens) != (wanted.all_updates, wanted.training.batch_tokens):
+        if (student.all_updates, training.batch_tokens) != (base.all_updates, base.training.batch_tokens):
             raise UserError(f"{path}: method {name!r} is trained for longer or shorter: give all the same updates")
         if training.seconds is not None:
             raise UserError(f"{path}: student.training.seconds must be null: methods are compared at equal updates")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_COUNT, bounded
-from distilmt.config.effects import affects, no_effect, plain
+from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.utils.errors import UserError
 
 # Codes become parts of file names and of prompts.
@@ -61,7 +61,7 @@ class SourceConfig:
     """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
     weight: float = bounded(1.0, 0.001, 100)
     """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
-    licence: str | None = plain(None, no_effect())
+    licence: str | None = config_field(None, no_effect())
     """What it may be used for, for the corpus card."""
     score: str | None = None
     """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
@@ -71,11 +71,11 @@ class SourceConfig:
     def __post_init__(self) -> None:
         if bool(self.files) == bool(self.name):
             raise UserError(f"corpus.sources: {self.name or self.files or 'one'}: set either files or name")
-        told = self.name or " ".join(self.files)
+        label = self.name or " ".join(self.files)
         if self.min_score is not None and self.score is None:
-            raise UserError(f"corpus.sources, {told}: min_score is set, so name the column with score")
+            raise UserError(f"corpus.sources, {label}: min_score is set, so name the column with score")
         if self.id is not None and not re.fullmatch(r"[A-Za-z0-9_.]+", self.id):
-            raise UserError(f"corpus.sources, {told}: id is {self.id!r}: use letters, digits, _ and . alone")
+            raise UserError(f"corpus.sources, {label}: id is {self.id!r}: use letters, digits, _ and . alone")
 
 
 _LANGUAGES = affects(
@@ -88,9 +88,9 @@ _LANGUAGES = affects(
 class CorpusConfig:
     """Where sentence pairs come from."""
 
-    source: str = plain("en", _LANGUAGES)
+    source: str = config_field("en", _LANGUAGES)
     """Source language code (`en`, `zh`, `pt_BR`)."""
-    target: str = plain("it", _LANGUAGES)
+    target: str = config_field("it", _LANGUAGES)
     """Target language code."""
     train: list[str] = field(default_factory=list)
     """Two text files; one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
@@ -102,7 +102,7 @@ class CorpusConfig:
     """Text files in the source language, a sentence a line, which the teacher translates; each may be compressed."""
     name: str | None = None
     """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
-    licence: str | None = plain(None, no_effect())
+    licence: str | None = config_field(None, no_effect())
     """What `train` or `name` may be used for, for the corpus card; null takes what the data set itself says."""
     sources: list[SourceConfig] = field(default_factory=list)
     """More sources of pairs beside it, each with files or a name, and a weight."""
@@ -127,7 +127,7 @@ class CorpusConfig:
         return bool(self.train or self.name or self.sources)
 
 
-def _learnt(tokenizer: Mapping[str, Any]) -> bool:
+def _is_trained(tokenizer: Mapping[str, Any]) -> bool:
     return tokenizer["path"] is None
 
 
@@ -137,15 +137,15 @@ class TokenizerConfig:
 
     path: str | None = None
     """A Marian or OPUS-MT directory whose pieces are taken instead of learning new ones."""
-    vocab_size: int = bounded(8000, 4, 1_000_000, affects(when=_learnt))
+    vocab_size: int = bounded(8000, 4, 1_000_000, affects(when=_is_trained))
     """Pieces per vocabulary, pad included."""
-    sharing: Literal["auto", "shared", "split"] = plain("auto", affects(when=_learnt))
+    sharing: Literal["auto", "shared", "split"] = config_field("auto", affects(when=_is_trained))
     """One vocabulary for both sides, or one each; `auto` splits when the scripts differ (English and Chinese)."""
-    model_type: Literal["unigram", "bpe"] = plain("unigram", affects(when=_learnt))
+    model_type: Literal["unigram", "bpe"] = config_field("unigram", affects(when=_is_trained))
     """SentencePiece algorithm."""
-    character_coverage: float = bounded(0.9995, 0.98, 1, affects(when=_learnt))
+    character_coverage: float = bounded(0.9995, 0.98, 1, affects(when=_is_trained))
     """Share of characters that get pieces of their own; the others are spelt in bytes."""
-    byte_fallback: bool = plain(True, affects(when=_learnt))
+    byte_fallback: bool = config_field(True, affects(when=_is_trained))
     """Spell unknown characters in UTF-8 bytes, so that nothing is ever unknown."""
-    sample: int = bounded(500_000, 1, MAX_COUNT, affects("tokenizer", "references", when=_learnt))
+    sample: int = bounded(500_000, 1, MAX_COUNT, affects("tokenizer", "references", when=_is_trained))
     """Most sentences a side the pieces are learnt from."""

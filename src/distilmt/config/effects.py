@@ -38,13 +38,13 @@ def no_effect(resumed: bool = False) -> dict[str, Any]:
     return {EFFECT: Effect(None if resumed else (), None, resumed)}
 
 
-def plain(default: T, metadata: dict[str, Any]) -> T:
+def config_field(default: T, metadata: dict[str, Any]) -> T:
     """A field with a default and metadata."""
     return cast(T, dataclasses.field(default=default, metadata=metadata))
 
 
 @dataclass(frozen=True)
-class Key:
+class ConfigKey:
     """A key of a configuration, and on what it has an effect."""
 
     name: str
@@ -58,19 +58,21 @@ class Key:
     def matters(self, values: Mapping[str, Any]) -> bool:
         """Whether the key's value can change anything, given values of all keys by name."""
         for prefix, condition in self.conditions:
-            beside = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-            if not condition(beside):
+            section_values = {
+                name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)
+            }
+            if not condition(section_values):
                 return False
         return True
 
 
-def keys_of(kind: type, default: Any = None) -> dict[str, Key]:
+def keys_of(kind: type, default: Any = None) -> dict[str, ConfigKey]:
     """All keys of a configuration by name; nested dataclasses are taken apart, lists are not."""
     default = kind() if default is None else default
     return {key.name: key for key in _walk(kind, default, "", Effect(()), ())}
 
 
-def _walk(kind: type, default: Any, prefix: str, outer: Effect, conditions: tuple[Any, ...]) -> Iterator[Key]:
+def _walk(kind: type, default: Any, prefix: str, outer: Effect, conditions: tuple[Any, ...]) -> Iterator[ConfigKey]:
     hints = get_type_hints(kind)
     for field in dataclasses.fields(kind):
         name, value = f"{prefix}{field.name}", getattr(default, field.name)
@@ -83,4 +85,4 @@ def _walk(kind: type, default: Any, prefix: str, outer: Effect, conditions: tupl
             inner = Effect(steps, None, effect.resumed)
             yield from _walk(cast(type, hints[field.name]), value, f"{name}.", inner, own)
         else:
-            yield Key(name, value, frozenset(steps or ()), own, effect.resumed or outer.resumed)
+            yield ConfigKey(name, value, frozenset(steps or ()), own, effect.resumed or outer.resumed)

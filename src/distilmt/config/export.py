@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
-from distilmt.config.effects import affects, no_effect, plain
+from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.utils.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
@@ -36,11 +36,11 @@ class ExportConfig:
     """CTranslate2 types of student and baseline."""
     formats: list[ExportFormat] = field(default_factory=list)
     """More forms of the student: `huggingface`, `onnx` and `web` (need the extra `onnx`), `argos`, `marian`."""
-    huggingface_type: Literal["float32", "float16", "bfloat16"] = plain(
+    huggingface_type: Literal["float32", "float16", "bfloat16"] = config_field(
         "float32", affects(when=lambda own: "huggingface" in own["formats"])
     )
     """Type of the weights in the form `huggingface`."""
-    node_modules: str | None = plain(None, no_effect())
+    node_modules: str | None = config_field(None, no_effect())
     """Where the JavaScript of the form `web` is installed; null has npm fetch it."""
     licences: LicenceConfig = field(default_factory=LicenceConfig)
     """What the cards of all exports say."""

@@ -15,12 +15,12 @@ from distilmt.config import RunConfig
 from distilmt.config.bounds import BOUNDS, Bounds
 
 
-def nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
+def suggestion(word: str, choices: Sequence[str], prefix: str = "") -> str:
     """`: did you mean …?` with the nearest known word, or which there are."""
-    close = difflib.get_close_matches(word, known, 1, 0.6) or [k for k in known if k.split(".")[-1] == word][:1]
+    close = difflib.get_close_matches(word, choices, 1, 0.6) or [k for k in choices if k.split(".")[-1] == word][:1]
     if close:
         return f": did you mean {prefix + close[0]!r}?"
-    return f" (known: {', '.join(sorted({k.split('.')[0] for k in known}))})"
+    return f" (known: {', '.join(sorted({k.split('.')[0] for k in choices}))})"
 
 
 def fields(kind: type, prefix: str = "", default: Any = None) -> Iterator[tuple[str, Any, Any, str]]:
@@ -55,11 +55,11 @@ def _docstrings(kind: type) -> dict[str, str]:
     """The string under every field of a dataclass."""
     body = ast.parse(inspect.getsource(kind)).body[0]
     assert isinstance(body, ast.ClassDef)
-    found = {}
+    docstrings = {}
     for field, text in zip(body.body, body.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            found[field.target.id] = str(ast.literal_eval(text.value))
-    return found
+            docstrings[field.target.id] = str(ast.literal_eval(text.value))
+    return docstrings
 
 
 def describe(kind: type = RunConfig) -> str:

@@ -13,11 +13,11 @@ from distilmt.utils.errors import UserError
 
 
 def own_parser() -> argparse.ArgumentParser:
-    """A parser for a command's own flags; `take_own` then leaves the others."""
+    """A parser for a command's own flags; `split_own_flags` then leaves the others."""
     return argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
 
 
-def take_own(
+def split_own_flags(
     parser: argparse.ArgumentParser, arguments: Sequence[str], like: str
 ) -> tuple[argparse.Namespace, list[str]]:
     """A command's own flags, and the other arguments.
@@ -41,20 +41,20 @@ def integers(text: str) -> list[int]:
     return [int(number) for number in text.strip("[]").split(",")]
 
 
-def underscored(arguments: Sequence[str]) -> list[str]:
+def normalize_flags(arguments: Sequence[str]) -> list[str]:
     """`--max-drop` is the same as `--max_drop`."""
-    found = []
+    flags = []
     for argument in arguments:
         name, sign, value = argument.partition("=")
-        found.append((name.replace("-", "_").replace("__", "--", 1) if name.startswith("--") else name) + sign + value)
-    return found
+        flags.append((name.replace("-", "_").replace("__", "--", 1) if name.startswith("--") else name) + sign + value)
+    return flags
 
 
 # argparse takes what begins with a dash for an option, unless it is a short decimal number.
 _NEGATIVE = re.compile(r"-[\d.].*|-(inf|nan)\w*", re.IGNORECASE)
 
 
-def joined(kind: type, arguments: list[str]) -> list[str]:
+def join_list_values(kind: type, arguments: list[str]) -> list[str]:
     """Flags with their values, as jsonargparse wants them: `--train a.en a.it` as `--train=["a.en", "a.it"]`.
 
     Args:

@@ -8,8 +8,8 @@ from pathlib import Path
 from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CostConfig, PlanConfig
-from distilmt.config.flags import integers, own_parser, take_own
-from distilmt.config.run_loading import load, run_in
+from distilmt.config.flags import integers, own_parser, split_own_flags
+from distilmt.config.run_loading import load, load_run_dir
 from distilmt.utils.errors import UserError
 
 
@@ -28,11 +28,11 @@ def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfi
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--minutes", type=float, default=CostConfig.minutes)
     parser.add_argument("--like")
-    chosen, flags = take_own(parser, arguments[1:], "--fit, --minutes 3 and --like runs/demo")
+    chosen, flags = split_own_flags(parser, arguments[1:], "--fit, --minutes 3 and --like runs/demo")
     path = Path(arguments[0])
     run = _run_of(path, flags)
     like = Path(chosen.like or run.run_dir)
-    other = run_in(like, []) if chosen.like or (like / "config.yaml").exists() else None
+    other = load_run_dir(like, []) if chosen.like or (like / "config.yaml").exists() else None
     config = CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir())
     check_bounds(config)
     return config, run, other
@@ -50,7 +50,7 @@ def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
         parser.add_argument(f"--{name}", type=kind, default=getattr(PlanConfig, name))
     for name in ("sizes", "seeds"):
         parser.add_argument(f"--{name}", type=integers)
-    chosen, flags = take_own(parser, arguments[1:], "--minutes 20, --sizes 500,2000,8000 and --seeds 1,2")
+    chosen, flags = split_own_flags(parser, arguments[1:], "--minutes 20, --sizes 500,2000,8000 and --seeds 1,2")
     if chosen.metric not in ("bleu", "chrf"):
         raise UserError(f"--metric {chosen.metric!r} is unknown: use bleu or chrf")
     config = PlanConfig(**vars(chosen))
@@ -64,4 +64,4 @@ def _check_named(arguments: Sequence[str]) -> None:
 
 
 def _run_of(path: Path, flags: Sequence[str]) -> RunConfig:
-    return run_in(path, flags) if path.is_dir() else load([str(path), *flags])
+    return load_run_dir(path, flags) if path.is_dir() else load([str(path), *flags])

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
-from distilmt.config.fields import fields, nearest
-from distilmt.config.flags import joined
+from distilmt.config.fields import fields, suggestion
+from distilmt.config.flags import join_list_values
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
 
@@ -26,12 +26,12 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
         UserError: the file cannot be read, a key is unknown, a value does not fit.
     """
     values: dict[str, Any] = {}
-    rest = list(arguments)
-    if rest and not rest[0].startswith("-"):
-        path = Path(rest.pop(0))
+    remaining = list(arguments)
+    if remaining and not remaining[0].startswith("-"):
+        path = Path(remaining.pop(0))
         values = read_yaml(path)
         check_keys(values, kind, str(path), "")
-    return parse_values(kind, values, rest)
+    return parse_values(kind, values, remaining)
 
 
 def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]) -> T:
@@ -42,20 +42,20 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
     """
     import jsonargparse
 
-    rest = joined(kind, list(arguments))
-    known = [name for name, *_ in fields(kind)]
-    for argument in rest:
+    flags = join_list_values(kind, list(arguments))
+    names = [name for name, *_ in fields(kind)]
+    for argument in flags:
         name = argument.removeprefix("--").split("=")[0]
-        if argument.startswith("--") and name not in known:
-            raise UserError(f"unknown option --{name}{nearest(name, known)}")
-    _check_empty(kind, rest)
+        if argument.startswith("--") and name not in names:
+            raise UserError(f"unknown option --{name}{suggestion(name, names)}")
+    _check_empty(kind, flags)
     parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
     parser.add_class_arguments(kind, None, fail_untyped=True)
     try:
-        found = parser.parse_object(values) if values else parser.get_defaults()
-        found = parser.parse_args(rest, namespace=found)
-        made = parser.instantiate_classes(found)
-        config = kind(**{field.name: getattr(made, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+        namespace = parser.parse_object(values) if values else parser.get_defaults()
+        namespace = parser.parse_args(flags, namespace=namespace)
+        instances = parser.instantiate_classes(namespace)
+        config = kind(**{field.name: getattr(instances, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
         raise UserError(_plain(str(error))) from None
     check_bounds(config)
@@ -98,8 +98,10 @@ def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> No
     hints = typing.get_type_hints(kind)
     for key, value in values.items():
         if key not in hints:
-            known = [name for name, *_ in fields(RunConfig)] if prefix == "" else list(hints)
-            raise UserError(f"{path}: unknown key {prefix + str(key)!r}{nearest(str(key), [*hints, *known], prefix)}")
+            run_keys = [name for name, *_ in fields(RunConfig)] if prefix == "" else list(hints)
+            raise UserError(
+                f"{path}: unknown key {prefix + str(key)!r}{suggestion(str(key), [*hints, *run_keys], prefix)}"
+            )
         if dataclasses.is_dataclass(hints[key]):
             if not isinstance(value, dict):
                 raise UserError(f"{path}: {prefix}{key} must hold keys: {', '.join(typing.get_type_hints(hints[key]))}")

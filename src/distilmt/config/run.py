@@ -7,13 +7,13 @@ from typing import Literal
 
 from distilmt.config.bounds import MAX_SEED, bounded
 from distilmt.config.corpus import CorpusConfig, TokenizerConfig
-from distilmt.config.effects import affects, no_effect, plain
+from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import EvaluationConfig, ExportConfig
 from distilmt.config.student import StudentConfig
 from distilmt.config.teacher import LabelConfig, TeacherConfig
 from distilmt.utils.errors import UserError
 
-_DRAWN = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
+_SEEDED_STEPS = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
 """Steps in which something is drawn at random."""
 
 
@@ -21,11 +21,11 @@ _DRAWN = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "
 class RunConfig:
     """A whole run: `distilmt run CONFIG.yaml`."""
 
-    run_dir: str = plain("runs/run", no_effect())
+    run_dir: str = config_field("runs/run", no_effect())
     """Directory of the run; made if missing, resumed if there."""
-    seed: int = bounded(1, 0, MAX_SEED, affects(*_DRAWN))
+    seed: int = bounded(1, 0, MAX_SEED, affects(*_SEEDED_STEPS))
     """Seed of everything random."""
-    language: Literal["en", "zh"] = plain("en", affects("report"))
+    language: Literal["en", "zh"] = config_field("en", affects("report"))
     """Language of the report."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Sentence pairs."""

@@ -18,16 +18,16 @@ def load(arguments: Sequence[str]) -> RunConfig:
     Raises:
         UserError: the file cannot be read, a key is unknown, a value does not fit.
     """
-    return _checked(parse(RunConfig, arguments))
+    return _check_run(parse(RunConfig, arguments))
 
 
-def of_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
+def load_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
     """As `load`, of the keys and values that were read from `path`."""
     check_keys(values, RunConfig, str(path), "")
-    return _checked(parse_values(RunConfig, values, flags))
+    return _check_run(parse_values(RunConfig, values, flags))
 
 
-def run_in(path: Path, flags: Sequence[str]) -> RunConfig:
+def load_run_dir(path: Path, flags: Sequence[str]) -> RunConfig:
     """A run as `config.yaml` in its directory tells."""
     if not (path / "config.yaml").exists():
         raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
@@ -40,29 +40,29 @@ def of_labels(arguments: Sequence[str]) -> list[str]:
     return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
 
 
-def _checked(config: RunConfig) -> RunConfig:
+def _check_run(config: RunConfig) -> RunConfig:
     """What does not go together is known now, not when the teacher has been trained."""
-    _check_outside(config)
-    _check_choice(config.labels)
-    _check_silent(config)
-    _check_initialise(config)
+    _check_remote_teacher(config)
+    _check_rerank(config.labels)
+    _check_has_labels(config)
+    _check_initialization(config)
     return config
 
 
-def _check_outside(config: RunConfig) -> None:
+def _check_remote_teacher(config: RunConfig) -> None:
     """What a program or a server can be asked."""
     labels = config.labels
-    outside = config.teacher.command or config.teacher.url
-    if outside and (labels.top_k or config.student.objective.word):
+    remote = config.teacher.command or config.teacher.url
+    if remote and (labels.top_k or config.student.objective.word):
         raise UserError(
-            f"teacher {outside!r} tells translations alone, no probabilities of words: set labels.top_k and "
+            f"teacher {remote!r} tells translations alone, no probabilities of words: set labels.top_k and "
             "student.objective.word to 0"
         )
-    if outside and not config.corpus.bilingual and not labels.hypotheses:
+    if remote and not config.corpus.bilingual and not labels.hypotheses:
         raise UserError("labels.hypotheses is 0, but the corpus has no references either: set it to 1 or more")
 
 
-def _check_choice(labels: LabelConfig) -> None:
+def _check_rerank(labels: LabelConfig) -> None:
     """Whether the models named are there, and translations enough to choose from."""
     for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
         for path in paths:
@@ -81,7 +81,7 @@ def _check_choice(labels: LabelConfig) -> None:
         )
 
 
-def _check_silent(config: RunConfig) -> None:
+def _check_has_labels(config: RunConfig) -> None:
     """What a teacher that translates nothing can be asked."""
     labels, share = config.labels, config.student.objective.reference_share
     if labels.hypotheses:
@@ -98,7 +98,7 @@ def _check_silent(config: RunConfig) -> None:
         )
 
 
-def _check_initialise(config: RunConfig) -> None:
+def _check_initialization(config: RunConfig) -> None:
     """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
     if config.teacher.named and not config.tokenizer.path and config.student.initialise != "random":
         raise UserError(

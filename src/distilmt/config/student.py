@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
-from distilmt.config.effects import affects, plain
+from distilmt.config.effects import affects, config_field
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
 
@@ -61,7 +61,7 @@ class ObjectiveConfig:
     """Weight of the distance between student's and teacher's hidden states; the teacher is then kept in memory."""
     attention: float = bounded(0.0, 0, 1000)
     """Weight of the divergence of the student's attention from the teacher's; the teacher is then kept in memory."""
-    attention_heads: Literal["learnt", "same"] = plain("learnt", affects(when=lambda own: own["attention"] > 0))
+    attention_heads: Literal["learnt", "same"] = config_field("learnt", affects(when=lambda own: own["attention"] > 0))
     """Learn which heads are to be compared (Align-to-Distill), or compare heads one by one in the layers as far up."""
     consistency: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
@@ -112,7 +112,7 @@ class StudentConfig:
     """How it is trained; the baseline is trained the same way, without the teacher."""
     on_policy: OnPolicyConfig = field(default_factory=OnPolicyConfig)
     """A last stretch on the student's own words."""
-    baseline: bool = plain(True, affects("baseline", "exports", "evaluation", "report"))
+    baseline: bool = config_field(True, affects("baseline", "exports", "evaluation", "report"))
     """Train the same student without the teacher as well."""
 
     @property

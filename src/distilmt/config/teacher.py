@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
-from distilmt.config.effects import affects, no_effect, plain
+from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
@@ -30,7 +30,7 @@ class EndpointConfig:
     """Most tokens of an answer; one that is cut off there is not used."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null leaves out one that is sent else."""
-    key_variable: str | None = plain(None, no_effect())
+    key_variable: str | None = config_field(None, no_effect())
     """Environment variable that holds the API key; the key itself is written nowhere."""
     concurrent: int = bounded(8, 1, 1024, no_effect())
     """Requests under way at once."""
@@ -69,11 +69,11 @@ class TeacherConfig:
     """A program that reads lines and writes a translation of each, to use instead (`apertium -u eng-spa`)."""
     url: str | None = None
     """A server to ask instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
-    api: Literal["openai", "libretranslate"] = plain("openai", affects(when=_served))
+    api: Literal["openai", "libretranslate"] = config_field("openai", affects(when=_served))
     """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig, metadata=affects(when=_served))
     """How it is asked."""
-    prefix: str | None = plain(None, affects(when=lambda teacher: bool(teacher["path"])))
+    prefix: str | None = config_field(None, affects(when=lambda teacher: bool(teacher["path"])))
     """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"), metadata=_TRAINED)
     """Shape of a teacher trained here."""
@@ -115,7 +115,7 @@ class LabelConfig:
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = bounded(8, 0, MAX_TOP_K)
     """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
-    score_on: Literal["hypothesis", "reference", "both"] = plain(
+    score_on: Literal["hypothesis", "reference", "both"] = config_field(
         "hypothesis", affects(when=lambda own: own["top_k"] > 0)
     )
     """Whose prefixes the teacher's distributions are computed on."""
@@ -129,24 +129,26 @@ class LabelConfig:
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
     max_repetition: int = bounded(8, 1, MAX_COUNT, affects("student"))
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
-    drop_copies: bool = plain(True, affects("student"))
+    drop_copies: bool = config_field(True, affects("student"))
     """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
     max_ter: float | None = bounded(None, 0, 1_000_000, affects("student"))
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
-    choose: Literal["best", "nearest", "mbr"] = plain("best", affects("selection"))
+    choose: Literal["best", "nearest", "mbr"] = config_field("best", affects("selection"))
     """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
-    utility: Literal["chrf", "bleu"] = plain("chrf", affects("selection", when=lambda own: own["choose"] != "best"))
+    utility: Literal["chrf", "bleu"] = config_field(
+        "chrf", affects("selection", when=lambda own: own["choose"] != "best")
+    )
     """Sentence score by which `nearest` and `mbr` choose."""
     keep: int = bounded(1, 1, MAX_BEAM, affects("selection"))
     """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
 
-    reverse: str | None = plain(None, affects("selection"))
+    reverse: str | None = config_field(None, affects("selection"))
     """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
     reverse_keep: float = bounded(0.95, 0.001, 1, affects("student", when=lambda labels: labels["reverse"] is not None))
     """Share of the hypotheses that is trained on, those that `reverse` likes best."""
-    engine: Literal["local", "ray"] = plain("local", no_effect())
+    engine: Literal["local", "ray"] = config_field("local", no_effect())
     """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
-    address: str = plain("local", no_effect())
+    address: str = config_field("local", no_effect())
     """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
     workers: int = bounded(0, 0, 100_000, no_effect())
     """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""

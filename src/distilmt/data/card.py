@@ -9,31 +9,41 @@ from typing import Any
 
 from distilmt import __version__
 from distilmt.config import CorpusConfig
-from distilmt.data.cleaning import Report
-from distilmt.data.sources import Origin
+from distilmt.data.cleaning import CleaningReport
+from distilmt.data.sources import CorpusSource
 from distilmt.utils.run_dir import fingerprint_files, write_json, write_text
 
 _EXAMPLES = 2
 _SHOWN_CHARS = 80
 
 
-def write(config: CorpusConfig, seed: int, directory: Path, origins: list[Origin], held: Mapping[str, Report]) -> None:
+def write_card(
+    config: CorpusConfig,
+    seed: int,
+    directory: Path,
+    sources: list[CorpusSource],
+    held_out_reports: Mapping[str, CleaningReport],
+) -> None:
     """Write `card.json` and `card.md` beside the splits, which must be there.
 
     Args:
         config: what was asked for.
         seed: of what was drawn.
         directory: the corpus.
-        origins: where the training text comes from, with their reports.
-        held: reports of valid and test.
+        sources: where the training text comes from, with their reports.
+        held_out_reports: reports of valid and test.
     """
-    card = _card(config, seed, directory, origins, held)
+    card = _card(config, seed, directory, sources, held_out_reports)
     write_json(directory / "card.json", card)
     write_text(directory / "card.md", _markdown(card))
 
 
 def _card(
-    config: CorpusConfig, seed: int, directory: Path, origins: list[Origin], held: Mapping[str, Report]
+    config: CorpusConfig,
+    seed: int,
+    directory: Path,
+    sources: list[CorpusSource],
+    held_out_reports: Mapping[str, CleaningReport],
 ) -> dict[str, Any]:
     files = [directory / f"{split}.parquet" for split in ("train", "valid", "test")]
     return {
@@ -43,36 +53,37 @@ def _card(
         "seed": seed,
         "fingerprint": fingerprint_files(*files),
         "rows": {
-            "train": sum(origin.report.kept + origin.report.repeated for origin in origins),
-            **{split: report.kept for split, report in held.items()},
+            "train": sum(source.report.retained_count + source.report.repeated for source in sources),
+            **{split: report.retained_count for split, report in held_out_reports.items()},
         },
-        "sources": [_source(origin) for origin in origins],
+        "sources": [_source(source) for source in sources],
         "held_out": {
-            split: {"from": getattr(config, split) or _held_out_of(config, report)} for split, report in held.items()
+            split: {"from": getattr(config, split) or _held_out_of(config, report)}
+            for split, report in held_out_reports.items()
         },
     }
 
 
-def _held_out_of(config: CorpusConfig, report: Report) -> list[str]:
+def _held_out_of(config: CorpusConfig, report: CleaningReport) -> list[str]:
     return [config.name] if config.name else ["the training text"]
 
 
-def _source(origin: Origin) -> dict[str, Any]:
-    report = origin.report
+def _source(source: CorpusSource) -> dict[str, Any]:
+    report = source.report
     dropped = report.as_dict()["dropped"]
     assert isinstance(dropped, dict)
     return {
-        "id": origin.name,
-        "from": origin.places,
-        "licence": origin.licence,
-        "monolingual": origin.monolingual,
-        "weight": origin.weight,
+        "id": source.name,
+        "from": source.locations,
+        "licence": source.license,
+        "monolingual": source.monolingual,
+        "weight": source.weight,
         "read": report.read,
         "split_off": report.dropped.get("split_off", 0),
-        "train": report.kept + report.repeated,
+        "train": report.retained_count + report.repeated,
         "dropped": {
-            rule: {"count": found["count"], "examples": found["examples"][:_EXAMPLES]}
-            for rule, found in dropped.items()
+            rule: {"count": entry["count"], "examples": entry["examples"][:_EXAMPLES]}
+            for rule, entry in dropped.items()
         },
     }
 
@@ -88,7 +99,7 @@ def _markdown(card: dict[str, Any]) -> str:
         "| split | rows | from |",
         "| --- | ---: | --- |",
         f"| train | {rows['train']:,} | the sources below |",
-        *(f"| {split} | {rows[split]:,} | {_places(held['from'])} |" for split, held in card["held_out"].items()),
+        *(f"| {split} | {rows[split]:,} | {_places(entry['from'])} |" for split, entry in card["held_out"].items()),
         "",
         "| source (start of its ids) | from | licence | weight | read | valid and test | train |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
@@ -110,9 +121,11 @@ def _dropped(source: dict[str, Any]) -> list[str]:
     if not source["dropped"]:
         return []
     rows = []
-    for rule, found in source["dropped"].items():
-        told = [f"{each['line']}: {_shown(each['source'])} → {_shown(each['target'])}" for each in found["examples"]]
-        rows.append(f"| {rule} | {found['count']:,} | {'<br>'.join(told)} |")
+    for rule, entry in source["dropped"].items():
+        examples = [
+            f"{each['line']}: {_shown(each['source'])} → {_shown(each['target'])}" for each in entry["examples"]
+        ]
+        rows.append(f"| {rule} | {entry['count']:,} | {'<br>'.join(examples)} |")
     head = ["| rule | pairs | examples (line: text) |", "| --- | ---: | --- |"]
     return [f"## Not in train, of {source['id']}", "", *head, *rows, ""]
 

@@ -33,7 +33,7 @@ _LANGUAGE_DOUBT = 0.02
 _LANGUAGE_MIN_CHARS = 20
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """One line in NFC with single spaces, without control and invisible characters.
 
     Compatibility characters stay as they are: full-width punctuation is how Chinese is written.
@@ -75,20 +75,20 @@ def digest(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def unspaced(text: str) -> int:
+def unspaced_count(text: str) -> int:
     """Number of characters of scripts written without spaces (Chinese, Japanese, Thai, Khmer, Lao, Burmese)."""
     return 0 if text.isascii() else len(_UNSPACED.findall(text))
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Words between spaces, and every character of scripts without spaces by itself."""
     return text.split() if text.isascii() else _UNSPACED.sub(r" \g<0> ", text).split()
 
 
 def word_counts(text: str) -> tuple[int, int]:
     """How many `words` a normalised text has, and how many of them are characters of scripts without spaces."""
-    dense = unspaced(text)
-    return (len(words(text)) if dense else text.count(" ") + 1), dense
+    dense = unspaced_count(text)
+    return (len(split_words(text)) if dense else text.count(" ") + 1), dense
 
 
 def weighted_length(text: str) -> int:
@@ -98,7 +98,7 @@ def weighted_length(text: str) -> int:
     return len(text) + 2 * len(_HAN.findall(text)) + len(_KANA_OR_HANGUL.findall(text))
 
 
-class Report:
+class CleaningReport:
     """How many pairs were read and why which were dropped, with a few examples."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Report:
         self.examples: dict[str, list[Pair]] = {}
 
     @classmethod
-    def of(cls, parts: Iterable[Report]) -> Report:
+    def of(cls, parts: Iterable[CleaningReport]) -> CleaningReport:
         """The sum of several reports."""
         whole = cls()
         for part in parts:
@@ -122,7 +122,7 @@ class Report:
         return whole
 
     @property
-    def kept(self) -> int:
+    def retained_count(self) -> int:
         """Pairs read and not dropped."""
         return self.read - sum(self.dropped.values())
 
@@ -133,7 +133,7 @@ class Report:
         if len(examples) < EXAMPLES:
             examples.append(pair._replace(source=pair.source[:EXAMPLE_CHARS], target=pair.target[:EXAMPLE_CHARS]))
 
-    def leave_out(self, reason: str) -> None:
+    def count_unreadable(self, reason: str) -> None:
         """Count a row that could not be read, with the reason as an example."""
         self.read += 1
         self.drop("unreadable", Pair(0, reason, ""))
@@ -145,14 +145,14 @@ class Report:
     def as_dict(self) -> dict[str, object]:
         """JSON-like: read, kept, and per reason a count and examples, the biggest reason first."""
         dropped = {
-            reason: {"count": count, "examples": [_told(example) for example in self.examples.get(reason, [])]}
+            reason: {"count": count, "examples": [_example_dict(example) for example in self.examples.get(reason, [])]}
             for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
         }
         repeated = {"repeated": self.repeated} if self.repeated else {}
-        return {"read": self.read, "kept": self.kept, **repeated, "dropped": dropped}
+        return {"read": self.read, "kept": self.retained_count, **repeated, "dropped": dropped}
 
 
-def _told(pair: Pair) -> dict[str, object]:
+def _example_dict(pair: Pair) -> dict[str, object]:
     return {key: value for key, value in pair._asdict().items() if key != "score" or value is not None}
 
 
@@ -171,7 +171,7 @@ class Cleaner:
         self._long_word = re.compile(rf"\S{{{config.max_word_chars + 1}}}") if config.max_word_chars else None
 
     def clean(
-        self, pairs: Iterable[Pair], report: Report, monolingual: bool = False, min_score: float | None = None
+        self, pairs: Iterable[Pair], report: CleaningReport, monolingual: bool = False, min_score: float | None = None
     ) -> Iterator[Pair]:
         """The pairs that are kept, normalised; the others are counted.
 
@@ -201,16 +201,16 @@ class Cleaner:
             if self.config.markup == "drop":
                 return "markup", raw
             source, target = cleaning_rules.without_markup(source), cleaning_rules.without_markup(target)
-        pair = Pair(line, normalise(source), normalise(target), score)
-        return self.reason(pair, monolingual), pair
+        pair = Pair(line, normalize(source), normalize(target), score)
+        return self.drop_reason(pair, monolingual), pair
 
-    def reason(self, pair: Pair, monolingual: bool = False) -> str | None:
+    def drop_reason(self, pair: Pair, monolingual: bool = False) -> str | None:
         """Why a normalised pair is dropped, or None."""
         texts = (pair.source,) if monolingual else (pair.source, pair.target)
         if not all(texts):
             return "empty"
-        if reason := self._length_reason(texts):
-            return reason
+        if length_reason := self._length_reason(texts):
+            return length_reason
         if self.config.drop_identical and pair.source == pair.target:
             return "identical"
         return self._content_reason(texts) or self._language_reason(texts)
@@ -231,7 +231,7 @@ class Cleaner:
     def _has_long_word(self, text: str) -> bool:
         if self._long_word is None or len(text) <= self.config.max_word_chars or not self._long_word.search(text):
             return False
-        return max(map(len, words(text))) > self.config.max_word_chars
+        return max(map(len, split_words(text))) > self.config.max_word_chars
 
     def _content_reason(self, texts: tuple[str, ...]) -> str | None:
         config = self.config
@@ -239,7 +239,7 @@ class Cleaner:
             return "few_letters"
         if (
             config.max_repetition
-            and max(cleaning_rules.repetition(words(text)) for text in texts) > config.max_repetition
+            and max(cleaning_rules.repetition(split_words(text)) for text in texts) > config.max_repetition
         ):
             return "repetition"
         if len(texts) < 2:

@@ -38,9 +38,11 @@ def letters(text: str) -> float:
     seen = text.replace(" ", "")
     if not seen:
         return 0.0
-    found = sum(map(str.isalpha, seen))
+    letter_count = sum(map(str.isalpha, seen))
     # Counting marks takes long, so it is done where there may be any.
-    return (found if text.isascii() else found + sum(unicodedata.category(c)[0] == "M" for c in seen)) / len(seen)
+    return (
+        letter_count if text.isascii() else letter_count + sum(unicodedata.category(c)[0] == "M" for c in seen)
+    ) / len(seen)
 
 
 def numbers(text: str) -> list[int]:
@@ -53,7 +55,7 @@ def urls(text: str) -> set[str]:
     """The web and mail addresses of a text, without the punctuation that ends a sentence."""
     if "." not in text:
         return set()
-    return {found.rstrip(".,;:!?)]}").lower() for found in _URL.findall(text)}
+    return {url.rstrip(".,;:!?)]}").lower() for url in _URL.findall(text)}
 
 
 def repetition(words: Sequence[str]) -> int:

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 from distilmt.config import CleaningConfig
 from distilmt.data import deduplication, parquet
 from distilmt.data.cleaning import EXAMPLE_CHARS, EXAMPLES
-from distilmt.data.deduplication import Fates
+from distilmt.data.deduplication import DropReasons
 from distilmt.data.pairs import Pair
-from distilmt.data.sources import Origin
+from distilmt.data.sources import CorpusSource
 
 
-class Fate(IntEnum):
+class DropReason(IntEnum):
     """Of a row; the names are those of the reasons in `cleaning.json`."""
 
-    stays = 0
+    not_dropped = 0
     in_test = 1
     duplicate = 2
     not_best = 3
@@ -29,109 +29,120 @@ class Fate(IntEnum):
     not_drawn = 5
 
 
-def fates(marks: Path, origins: list[Origin], held_out: deduplication.HeldOut, config: CleaningConfig) -> Fates:
+def drop_reasons(
+    hashes: Path, sources: list[CorpusSource], held_out: deduplication.HeldOut, config: CleaningConfig
+) -> DropReasons:
     """What becomes of the rows by their marks; text of one language stands behind all pairs."""
-    found = np.zeros(origins[-1].rows.stop, np.uint8)
-    pairs = range(next((o.rows.start for o in origins if o.monolingual), len(found)))
+    reasons = np.zeros(sources[-1].rows.stop, np.uint8)
+    pairs = range(next((o.rows.start for o in sources if o.monolingual), len(reasons)))
     if config.drop_duplicates:
-        for rows in held_out.rows(marks):
-            found[rows] = Fate.in_test
-        for rows in deduplication.later(marks, "pair", pairs, found):
-            found[rows] = Fate.duplicate
-        if len(pairs) < len(found):
-            for rows in deduplication.later(marks, "text", range(len(found))):
+        for rows in held_out.rows(hashes):
+            reasons[rows] = DropReason.in_test
+        for rows in deduplication.duplicate_rows(hashes, "pair", pairs, reasons):
+            reasons[rows] = DropReason.duplicate
+        if len(pairs) < len(reasons):
+            for rows in deduplication.duplicate_rows(hashes, "text", range(len(reasons))):
                 rows = rows[rows >= len(pairs)]
-                found[rows[found[rows] == 0]] = Fate.duplicate
+                reasons[rows[reasons[rows] == 0]] = DropReason.duplicate
     if config.keep_best:
-        for rows in deduplication.later(marks, "target", pairs, found):
-            found[rows] = Fate.not_best
-    return found
+        for rows in deduplication.duplicate_rows(hashes, "target", pairs, reasons):
+            reasons[rows] = DropReason.not_best
+    return reasons
 
 
-def drawn_from(origins: list[Origin]) -> range:
+def split_candidates(sources: list[CorpusSource]) -> range:
     """The rows valid and test are drawn from: the first origin's, without one all pairs, without any all sentences."""
-    if origins[0].name == "train":
-        return origins[0].rows
-    rows = [origin.rows for origin in origins if not origin.monolingual] or [origin.rows for origin in origins]
+    if sources[0].name == "train":
+        return sources[0].rows
+    rows = [source.rows for source in sources if not source.monolingual] or [source.rows for source in sources]
     return range(rows[0].start, rows[-1].stop)
 
 
-def split_off(
-    marks: Path, found: Fates, drawn: parquet.Drawn, held_out: deduplication.HeldOut, config: CleaningConfig
+def hold_out(
+    hashes: Path,
+    reasons: DropReasons,
+    split_rows: parquet.SplitRows,
+    held_out: deduplication.HeldOut,
+    config: CleaningConfig,
 ) -> None:
     """Note which rows were drawn for valid and test, and which share a side with them."""
-    for rows in drawn.values():
-        found[list(rows)] = Fate.split_off
+    for rows in split_rows.values():
+        reasons[list(rows)] = DropReason.split_off
         held_out.add(row[1:] for row in rows.values())
-    if drawn and config.drop_duplicates:
-        for leaks in held_out.rows(marks):
-            found[leaks[found[leaks] == 0]] = Fate.in_test
+    if split_rows and config.drop_duplicates:
+        for leaks in held_out.rows(hashes):
+            reasons[leaks[reasons[leaks] == 0]] = DropReason.in_test
 
 
 def write_train(
-    rows: Path, found: Fates, origins: list[Origin], most: int | None, random: np.random.Generator, path: Path
+    rows: Path,
+    reasons: DropReasons,
+    sources: list[CorpusSource],
+    max_rows: int | None,
+    random: np.random.Generator,
+    path: Path,
 ) -> None:
     """Write the rows that stay as often as their origins' weights say, and count those that do not in its report.
 
     Args:
         rows: file of all clean rows.
-        found: what becomes of each.
-        origins: where they come from.
-        most: rows that are written at most, drawn at random.
+        reasons: what becomes of each.
+        sources: where they come from.
+        max_rows: rows that are written at most, drawn at random.
         random: what is drawn depends on.
         path: where to.
     """
-    shares = [_Share(origin, found, random) for origin in origins]
-    total = sum(share.total for share in shares)
-    lots = parquet.Lots(total, total if most is None else most, random)
+    samplers = [_SourceSampler(source, reasons, random) for source in sources]
+    total = sum(source_sampler.total for source_sampler in samplers)
+    sampler = parquet.StreamingSampler(total, total if max_rows is None else max_rows, random)
     start = 0
     with pq.ParquetWriter(path, parquet.SCHEMA) as file:
         for batch in parquet.batches(rows):
-            for share in shares:
-                inside = share.inside(start, len(batch))
+            for source_sampler in samplers:
+                inside = source_sampler.inside(start, len(batch))
                 if len(inside):
                     part = batch.slice(inside.start - start, len(inside))
-                    file.write_batch(share.take(part, found[inside.start : inside.stop], lots))
+                    file.write_batch(source_sampler.take(part, reasons[inside.start : inside.stop], sampler))
             start += len(batch)
 
 
-class _Share:
+class _SourceSampler:
     """What is taken of one origin's rows."""
 
-    def __init__(self, origin: Origin, found: Fates, random: np.random.Generator) -> None:
-        self._rows, self._report = origin.rows, origin.report
-        stay = int(np.count_nonzero(found[origin.rows.start : origin.rows.stop] == 0))
-        self._always = int(origin.weight)
-        sometimes = round(stay * (origin.weight - self._always))
+    def __init__(self, source: CorpusSource, reasons: DropReasons, random: np.random.Generator) -> None:
+        self._rows, self._report = source.rows, source.report
+        stay = int(np.count_nonzero(reasons[source.rows.start : source.rows.stop] == 0))
+        self._always = int(source.weight)
+        sometimes = round(stay * (source.weight - self._always))
         self.total = stay * self._always + sometimes
-        self._lots = parquet.Lots(stay, sometimes, random)
+        self._sampler = parquet.StreamingSampler(stay, sometimes, random)
 
     def inside(self, start: int, length: int) -> range:
         """Which of some rows are of this origin."""
         return range(max(start, self._rows.start), min(start + length, self._rows.stop))
 
-    def take(self, batch: pa.RecordBatch, found: Fates, lots: parquet.Lots) -> pa.RecordBatch:
+    def take(self, batch: pa.RecordBatch, reasons: DropReasons, sampler: parquet.StreamingSampler) -> pa.RecordBatch:
         """The next rows as often as they are taken; the others are counted."""
         copies = np.zeros(len(batch), np.int64)
-        stay = np.flatnonzero(found == 0)
-        copies[stay] = self._always + self._lots.draw(len(stay))
-        numbers = np.repeat(np.arange(len(batch)), copies)[lots.draw(int(copies.sum()))]
-        found = found.copy()
-        found[stay[~np.isin(stay, numbers)]] = Fate.not_drawn
-        self._count(batch, found)
+        stay = np.flatnonzero(reasons == 0)
+        copies[stay] = self._always + self._sampler.draw(len(stay))
+        numbers = np.repeat(np.arange(len(batch)), copies)[sampler.draw(int(copies.sum()))]
+        reasons = reasons.copy()
+        reasons[stay[~np.isin(stay, numbers)]] = DropReason.not_drawn
+        self._count(batch, reasons)
         first = np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]
         self._report.repeated += int(np.count_nonzero(~first))
-        return _numbered(batch.take(pa.array(numbers)), first)
+        return _with_copy_ids(batch.take(pa.array(numbers)), first)
 
-    def _count(self, batch: pa.RecordBatch, found: Fates) -> None:
-        counts = np.bincount(found, minlength=len(Fate))
-        for fate in Fate:
-            if fate and counts[fate]:
-                self._report.count(fate.name, int(counts[fate]))
-                examples = self._report.examples.setdefault(fate.name, [])
-                wanted = np.flatnonzero(found == fate)[: EXAMPLES - len(examples)]
-                if fate is not Fate.not_drawn and len(wanted):
-                    examples += _pairs(batch.take(pa.array(wanted)))
+    def _count(self, batch: pa.RecordBatch, reasons: DropReasons) -> None:
+        counts = np.bincount(reasons, minlength=len(DropReason))
+        for reason in DropReason:
+            if reason and counts[reason]:
+                self._report.count(reason.name, int(counts[reason]))
+                examples = self._report.examples.setdefault(reason.name, [])
+                positions = np.flatnonzero(reasons == reason)[: EXAMPLES - len(examples)]
+                if reason is not DropReason.not_drawn and len(positions):
+                    examples += _pairs(batch.take(pa.array(positions)))
 
 
 def _pairs(batch: pa.RecordBatch) -> list[Pair]:
@@ -142,7 +153,7 @@ def _pairs(batch: pa.RecordBatch) -> list[Pair]:
     ]
 
 
-def _numbered(batch: pa.RecordBatch, first: npt.NDArray[np.bool_]) -> pa.RecordBatch:
+def _with_copy_ids(batch: pa.RecordBatch, first: npt.NDArray[np.bool_]) -> pa.RecordBatch:
     """Rows whose copies have ids of their own: the second of `x-000017` is `x-000017.2`."""
     if first.all():
         return batch

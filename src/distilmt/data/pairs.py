@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from distilmt.data.readers.language_tags import language
+from distilmt.data.readers.language_tags import base_language
 from distilmt.utils.errors import UserError
 
 _T = TypeVar("_T")
@@ -30,7 +30,7 @@ class Splits(NamedTuple):
     train: Iterable[Pair]
     valid: list[Pair] | None
     test: list[Pair] | None
-    licence: str | None = None
+    license: str | None = None
     """As the origin itself names it."""
 
 
@@ -51,17 +51,17 @@ def check_file(path: Path) -> None:
         raise UserError(f"{path} may not be read: change its permissions") from None
 
 
-def match(code: str, known: Mapping[str, _T]) -> _T | None:
+def match_language(code: str, by_code: Mapping[str, _T]) -> _T | None:
     """What stands under a language code: as it is written, or in another region or script if that leaves no choice.
 
     Args:
         code: what is looked for (`en`, `pt_BR`, `EN-us`); case does not matter, `_` and `-` are the same.
-        known: code to anything, likewise.
+        by_code: code to anything, likewise.
     """
-    plain = {_plain(name): value for name, value in known.items()}
+    plain = {_plain(name): value for name, value in by_code.items()}
     if _plain(code) in plain:
         return plain[_plain(code)]
-    near = [value for name, value in plain.items() if language(name) == language(code)]
+    near = [value for name, value in plain.items() if base_language(name) == base_language(code)]
     return near[0] if len(near) == 1 else None
 
 

@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 
 from distilmt.config import CorpusConfig
 from distilmt.data import card, deduplication, mixing, parquet, sources
-from distilmt.data.cleaning import Cleaner, Report
+from distilmt.data.cleaning import Cleaner, CleaningReport
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers.files import read_pairs
-from distilmt.data.sources import Origin
+from distilmt.data.sources import CorpusSource
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, write_json
 
 REFERENCES = "references"
 """Step of a run in which the teacher gives references."""
-_TOLD = 1000
+_PROGRESS_STEP = 1000
 
 
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, object]:
@@ -54,38 +54,42 @@ def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, objec
 
 def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> dict[str, object]:
     cleaner = Cleaner(config.cleaning, config.source, config.target)
-    held = {"valid": Report(), "test": Report()}
-    opened, own = sources.open_all(config)
-    given = _given(config, own, held["valid"])
-    rows, marks = staged / "rows.parquet", staged / "marks"
-    _stage(opened, cleaner, rows, marks)
+    held_out_reports = {"valid": CleaningReport(), "test": CleaningReport()}
+    corpus_sources, own = sources.open_sources(config)
+    existing_splits = _existing_splits(config, own, held_out_reports["valid"])
+    rows, hashes = staged / "rows.parquet", staged / "marks"
+    _stage(corpus_sources, cleaner, rows, hashes)
     held_out = deduplication.HeldOut()
-    held_out.add(pair[1:3] for pairs in given.values() for pair in pairs or ())
-    fates = mixing.fates(marks, opened, held_out, config.cleaning)
+    held_out.add(pair[1:3] for pairs in existing_splits.values() for pair in pairs or ())
+    drop_reasons = mixing.drop_reasons(hashes, corpus_sources, held_out, config.cleaning)
     random = np.random.default_rng(seed)
     sizes = {"test": config.test_size, "valid": config.valid_size}
-    missing = {name: size for name, size in sizes.items() if given[name] is None}
-    drawn = parquet.draw(rows, mixing.drawn_from(opened), fates, missing, random)
-    mixing.split_off(marks, fates, drawn, held_out, config.cleaning)
-    for name, report in held.items():
-        _write_held_out(directory / f"{name}.parquet", name, given[name], drawn.get(name, {}), report)
+    missing = {name: size for name, size in sizes.items() if existing_splits[name] is None}
+    split_rows = parquet.sample_splits(rows, mixing.split_candidates(corpus_sources), drop_reasons, missing, random)
+    mixing.hold_out(hashes, drop_reasons, split_rows, held_out, config.cleaning)
+    for name, report in held_out_reports.items():
+        _write_held_out(directory / f"{name}.parquet", name, existing_splits[name], split_rows.get(name, {}), report)
     with atomic_path(directory / "train.parquet") as path:
-        mixing.write_train(rows, fates, opened, config.max_train, random, path)
-        _complain_if_empty(opened)
-    return _tell(config, seed, directory, opened, held)
+        mixing.write_train(rows, drop_reasons, corpus_sources, config.max_train, random, path)
+        _check_not_empty(corpus_sources)
+    return _write_reports(config, seed, directory, corpus_sources, held_out_reports)
 
 
-def _tell(
-    config: CorpusConfig, seed: int, directory: Path, opened: list[Origin], held: dict[str, Report]
+def _write_reports(
+    config: CorpusConfig,
+    seed: int,
+    directory: Path,
+    corpus_sources: list[CorpusSource],
+    held_out_reports: dict[str, CleaningReport],
 ) -> dict[str, object]:
     """Write what became of the pairs: all of them, and where there are several origins those of each."""
-    train = Report.of([origin.report for origin in opened])
-    told = {"train": train, **held}
-    counts: dict[str, object] = {name: report.kept + report.repeated for name, report in told.items()}
-    if len(opened) > 1:
-        told |= {f"train: {origin.name}": origin.report for origin in opened}
-    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in told.items()})
-    card.write(config, seed, directory, opened, held)
+    train = CleaningReport.of([source.report for source in corpus_sources])
+    reports = {"train": train, **held_out_reports}
+    counts: dict[str, object] = {name: report.retained_count + report.repeated for name, report in reports.items()}
+    if len(corpus_sources) > 1:
+        reports |= {f"train: {source.name}": source.report for source in corpus_sources}
+    write_json(directory / "cleaning.json", {name: report.as_dict() for name, report in reports.items()})
+    card.write_card(config, seed, directory, corpus_sources, held_out_reports)
     return {**counts, "read": train.read, "dropped": dict(train.dropped)}
 
 
@@ -94,55 +98,55 @@ def inputs(config: CorpusConfig) -> dict[str, str]:
     return sources.fingerprints(config)
 
 
-def load(directory: Path, split: str) -> pa.Table:
+def load_split(directory: Path, split: str) -> pa.Table:
     """A split written by `prepare`: columns id, source, target (null where the teacher has to say it).
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    with _whole(directory, split) as path:
-        found = pq.read_table(path, columns=parquet.SCHEMA.names)
+    with _readable_split(directory, split) as path:
+        table = pq.read_table(path, columns=parquet.SCHEMA.names)
     # A corpus of one language has no references of its own: the teacher gave some, in a step of the run.
     references = directory.resolve().parent / REFERENCES
-    if split == "train" or found["target"].null_count < found.num_rows or not (references / path.name).exists():
-        return found
-    with _whole(references, split) as path:
+    if split == "train" or table["target"].null_count < table.num_rows or not (references / path.name).exists():
+        return table
+    with _readable_split(references, split) as path:
         return pq.read_table(path, columns=parquet.SCHEMA.names)
 
 
-def pairs(directory: Path) -> pa.Table:
+def load_training_pairs(directory: Path) -> pa.Table:
     """The training sentences that have a translation; of a corpus of one language, those that the teacher gave.
 
     Raises:
         UserError: a file is missing or damaged.
     """
-    train = load(directory, "train")
-    found = train.filter(train["target"].is_valid())
-    return found if found.num_rows else load(directory.resolve().parent / REFERENCES, "sample")
+    train = load_split(directory, "train")
+    table = train.filter(train["target"].is_valid())
+    return table if table.num_rows else load_split(directory.resolve().parent / REFERENCES, "sample")
 
 
-def count(directory: Path, split: str) -> int:
+def count_rows(directory: Path, split: str) -> int:
     """Rows of a split written by `prepare`.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    with _whole(directory, split) as path:
+    with _readable_split(directory, split) as path:
         return pq.read_metadata(path).num_rows
 
 
-def chosen(directory: Path, split: str, flags: parquet.Flags, size: int) -> Iterator[pa.Table]:
+def iter_selected(directory: Path, split: str, flags: parquet.Flags, size: int) -> Iterator[pa.Table]:
     """The flagged rows of a split in order, as tables of `size`, read as they are asked for.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    with _whole(directory, split) as path:
-        yield from parquet.chosen(path, flags, size)
+    with _readable_split(directory, split) as path:
+        yield from parquet.iter_selected_rows(path, flags, size)
 
 
 @contextmanager
-def _whole(directory: Path, split: str) -> Iterator[Path]:
+def _readable_split(directory: Path, split: str) -> Iterator[Path]:
     """A split's file; what goes wrong when it is read becomes a line with the remedy."""
     path = directory / f"{split}.parquet"
     try:
@@ -153,69 +157,73 @@ def _whole(directory: Path, split: str) -> Iterator[Path]:
         raise UserError(f"{path} is damaged: delete {directory} and run the corpus step again") from None
 
 
-def _given(config: CorpusConfig, own: Splits, report: Report) -> dict[str, list[Pair] | None]:
+def _existing_splits(config: CorpusConfig, own: Splits, report: CleaningReport) -> dict[str, list[Pair] | None]:
     """Valid and test where they need not be drawn: files named for them go before what the origin splits off."""
     valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else own.valid
     test = list(read_pairs(config.test, config.source, config.target)) if config.test else own.test
     return {"valid": None if valid is None else _cut(valid, config.valid_size, report), "test": test}
 
 
-def _cut(pairs: list[Pair], size: int, report: Report) -> list[Pair]:
+def _cut(pairs: list[Pair], size: int, report: CleaningReport) -> list[Pair]:
     """The first validation pairs that are not empty."""
     report.read = len(pairs)
-    kept: list[Pair] = []
+    valid_pairs: list[Pair] = []
     for pair in pairs:
         if not pair.source.strip() or not pair.target.strip():
             report.drop("empty", pair)
-        elif len(kept) == size:
+        elif len(valid_pairs) == size:
             report.drop("over_valid_size", pair)
         else:
-            kept.append(pair)
-    return kept
+            valid_pairs.append(pair)
+    return valid_pairs
 
 
-def _stage(opened: list[Origin], cleaner: Cleaner, rows: Path, marks: Path) -> None:
+def _stage(corpus_sources: list[CorpusSource], cleaner: Cleaner, rows: Path, hashes: Path) -> None:
     """Write the clean rows and their marks, origin after origin."""
-    texts = any(origin.monolingual for origin in opened)
-    with progress.task("clean sentences", None, "pairs") as task, deduplication.Writer(marks, texts) as writer:
-        parquet.write_rows(rows, (row for origin in opened for row in _clean(origin, cleaner, writer, task)))
+    texts = any(source.monolingual for source in corpus_sources)
+    with progress.task("clean sentences", None, "pairs") as task, deduplication.HashWriter(hashes, texts) as writer:
+        parquet.write_rows(rows, (row for source in corpus_sources for row in _clean(source, cleaner, writer, task)))
     start = 0
-    for origin in opened:
-        origin.rows = range(start, start + origin.report.kept)
-        start = origin.rows.stop
-    _complain_if_empty(opened)
+    for source in corpus_sources:
+        source.rows = range(start, start + source.report.retained_count)
+        start = source.rows.stop
+    _check_not_empty(corpus_sources)
 
 
 def _clean(
-    origin: Origin, cleaner: Cleaner, writer: deduplication.Writer, task: progress.Task
-) -> Iterator[parquet.Row]:
-    name, monolingual = origin.name, origin.monolingual
-    told = _told(origin.pairs, task)
-    for pair in cleaner.clean(told, origin.report, monolingual, origin.min_score):
+    source: CorpusSource, cleaner: Cleaner, writer: deduplication.HashWriter, task: progress.Task
+) -> Iterator[parquet.CorpusRow]:
+    name, monolingual = source.name, source.monolingual
+    raw_pairs = _with_progress(source.pairs, task)
+    for pair in cleaner.clean(raw_pairs, source.report, monolingual, source.min_score):
         writer.add(pair, monolingual)
-        yield parquet.Row(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
+        yield parquet.CorpusRow(f"{name}-{pair.line:06d}", pair.source, None if monolingual else pair.target)
 
 
-def _told(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
+def _with_progress(pairs: Iterable[Pair], task: progress.Task) -> Iterator[Pair]:
     number = 0
     for number, pair in enumerate(pairs, 1):
-        if number % _TOLD == 0:
-            task.advance(_TOLD)
+        if number % _PROGRESS_STEP == 0:
+            task.advance(_PROGRESS_STEP)
         yield pair
-    task.advance(number % _TOLD)
+    task.advance(number % _PROGRESS_STEP)
 
 
 def _write_held_out(
-    path: Path, split: str, given: list[Pair] | None, drawn: dict[int, parquet.Row], report: Report
+    path: Path,
+    split: str,
+    existing_pairs: list[Pair] | None,
+    rows_by_number: dict[int, parquet.CorpusRow],
+    report: CleaningReport,
 ) -> None:
     """Write valid or test: pairs that were given, or rows that were drawn from the training text."""
-    rows = [parquet.Row(_id_in(split, row.id), row.source, row.target) for row in drawn.values()]
-    report.read = max(report.read, len(given or rows))
+    rows = [parquet.CorpusRow(_id_in(split, row.id), row.source, row.target) for row in rows_by_number.values()]
+    report.read = max(report.read, len(existing_pairs or rows))
     with atomic_path(path) as temporary:
-        if given is None:
+        if existing_pairs is None:
             parquet.write_rows(temporary, rows)
         else:
-            parquet.write_pairs(temporary, split, given)
+            parquet.write_pairs(temporary, split, existing_pairs)
 
 
 def _id_in(split: str, name: str) -> str:
@@ -223,13 +231,13 @@ def _id_in(split: str, name: str) -> str:
     return f"{split}-{name.removeprefix('train-')}"
 
 
-def _complain_if_empty(opened: list[Origin]) -> None:
-    report = Report.of([origin.report for origin in opened])
-    if report.kept > 0:
+def _check_not_empty(corpus_sources: list[CorpusSource]) -> None:
+    report = CleaningReport.of([source.report for source in corpus_sources])
+    if report.retained_count > 0:
         return
     reasons = sorted(report.dropped.items(), key=lambda item: -item[1])[:4]
-    told = ", ".join(f"{reason} {count}" for reason, count in reasons)
+    summary = ", ".join(f"{reason} {count}" for reason, count in reasons)
     raise UserError(
-        f"train has 0 pairs left of {report.read} (dropped: {told}):"
+        f"train has 0 pairs left of {report.read} (dropped: {summary}):"
         " loosen corpus.cleaning, or check that the files and languages are the right ones"
     )

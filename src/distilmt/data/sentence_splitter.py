@@ -18,21 +18,21 @@ _EASTERN_END = re.compile("(?<=[。！？])(?![。！？」』）”’])|(?<=[�
 
 def sentences(text: str) -> list[str]:
     """The sentences of a paragraph on one line; western and East Asian full stops alike."""
-    found = []
+    sentence_list = []
     for part in _EASTERN_END.split(text):
-        found += _western(part)
-    return found
+        sentence_list += _western(part)
+    return sentence_list
 
 
 def _western(text: str) -> list[str]:
-    found, start = [], 0
+    sentence_list, start = [], 0
     for match in _WESTERN_END.finditer(text):
         if not match[1].islower() and not _is_abbreviation(
             text[max(start, match.start() - _LONG) : match.start()], match[0]
         ):
-            found.append(text[start : match.end()].strip())
+            sentence_list.append(text[start : match.end()].strip())
             start = match.end()
-    return [*found, rest] if (rest := text[start:].strip()) else found
+    return [*sentence_list, tail] if (tail := text[start:].strip()) else sentence_list
 
 
 def _is_abbreviation(before: str, end: str) -> bool:

@@ -15,7 +15,7 @@ NORMAL, BPE = 1, 2
 _PIECES, _TRAINER, _SELF_TEST = 1, 2, 4
 
 
-class Piece(NamedTuple):
+class SentencePieceEntry(NamedTuple):
     """A piece; its kind is `NORMAL` unless it is `<unk>`, `</s>`, a byte or user-defined."""
 
     text: str
@@ -29,9 +29,9 @@ class _Field(NamedTuple):
     raw: bytes
 
 
-def pieces(model: bytes) -> list[Piece]:
+def read_entries(model: bytes) -> list[SentencePieceEntry]:
     """All pieces, in the order of SentencePiece's ids."""
-    return [_piece(field.value) for field in _fields(model) if field.number == _PIECES]
+    return [_read_entry(field.value) for field in _fields(model) if field.number == _PIECES]
 
 
 def is_bpe(model: bytes) -> bool:
@@ -40,21 +40,21 @@ def is_bpe(model: bytes) -> bool:
     return any(number == 3 and value == BPE for number, value, _ in _fields(trainer))
 
 
-def without(model: bytes, drop: Callable[[Piece], bool]) -> bytes:
+def remove_entries(model: bytes, drop: Callable[[SentencePieceEntry], bool]) -> bytes:
     """The file without some pieces; the others keep order and score."""
-    kept = (
+    chunks = (
         field.raw
         for field in _fields(model)
-        if field.number != _SELF_TEST and not (field.number == _PIECES and drop(_piece(field.value)))
+        if field.number != _SELF_TEST and not (field.number == _PIECES and drop(_read_entry(field.value)))
     )
-    return b"".join(kept)
+    return b"".join(chunks)
 
 
-def _piece(message: bytes | int) -> Piece:
-    found = {field.number: field.value for field in _fields(message)}
-    text, score, kind = found[1], found.get(2, b"\0\0\0\0"), found.get(3, NORMAL)
+def _read_entry(message: bytes | int) -> SentencePieceEntry:
+    values = {field.number: field.value for field in _fields(message)}
+    text, score, kind = values[1], values.get(2, b"\0\0\0\0"), values.get(3, NORMAL)
     assert isinstance(text, bytes) and isinstance(score, bytes) and isinstance(kind, int)
-    return Piece(text.decode("utf-8"), struct.unpack("<f", score)[0], kind)
+    return SentencePieceEntry(text.decode("utf-8"), struct.unpack("<f", score)[0], kind)
 
 
 def _fields(message: bytes | int) -> Iterator[_Field]:

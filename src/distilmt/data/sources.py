@@ -9,7 +9,7 @@ from pathlib import Path
 
 from distilmt.config import CorpusConfig, SourceConfig
 from distilmt.data import splitting
-from distilmt.data.cleaning import Report
+from distilmt.data.cleaning import CleaningReport
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers import apt, debian, huggingface, mtdata, opus
 from distilmt.data.readers.compressed import plain_name
@@ -21,49 +21,49 @@ _RESERVED = frozenset({"train", "valid", "test", "mono"})
 
 
 @dataclass
-class Origin:
+class CorpusSource:
     """One source of rows."""
 
     name: str
     """How its ids start; no other origin has the same."""
     pairs: Iterable[Pair]
-    places: list[str]
+    locations: list[str]
     """Files or the name of a data set."""
-    licence: str | None = None
+    license: str | None = None
     monolingual: bool = False
     weight: float = 1.0
     min_score: float | None = None
-    report: Report = field(default_factory=Report)
+    report: CleaningReport = field(default_factory=CleaningReport)
     rows: range = range(0)
     """Its rows among all rows that are clean."""
 
 
-def open_all(config: CorpusConfig) -> tuple[list[Origin], Splits]:
+def open_sources(config: CorpusConfig) -> tuple[list[CorpusSource], Splits]:
     """All origins, pairs before text of one language; and what the first one holds out.
 
     Raises:
         UserError: the configuration names none, or one that cannot be used.
     """
-    check(config)
+    check_sources(config)
     origins, splits = [], Splits((), None, None)
     if config.name or config.train:
-        report = Report()
-        splits = _open_first(config, report)
-        places = [config.name] if config.name else config.train
-        origins.append(Origin("train", splits.train, places, config.licence or splits.licence, report=report))
-    taken = set(_RESERVED)
+        report = CleaningReport()
+        splits = _open_training(config, report)
+        locations = [config.name] if config.name else config.train
+        origins.append(CorpusSource("train", splits.train, locations, config.licence or splits.license, report=report))
+    used_ids = set(_RESERVED)
     for source in config.sources:
-        origins.append(_open_source(source, config, _id(source, taken)))
+        origins.append(_open_source(source, config, _id(source, used_ids)))
     several = len(config.monolingual) > 1
     for number, path in enumerate(config.monolingual, 1):
         name = f"mono-{number}" if several else "mono"
-        report = Report()
-        pairs = read_lines(path, report.leave_out)
-        origins.append(Origin(name, pairs, [path], monolingual=True, report=report))
+        report = CleaningReport()
+        pairs = read_lines(path, report.count_unreadable)
+        origins.append(CorpusSource(name, pairs, [path], monolingual=True, report=report))
     return origins, splits
 
 
-def check(config: CorpusConfig) -> None:
+def check_sources(config: CorpusConfig) -> None:
     """See that there is something to read.
 
     Raises:
@@ -91,15 +91,15 @@ def fingerprints(config: CorpusConfig) -> dict[str, str]:
     Raises:
         UserError: something is missing, or cannot be fetched.
     """
-    check(config)
+    check_sources(config)
     named = {"train": config.train, "valid": config.valid, "test": config.test, "mono": config.monolingual}
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for key, paths in (*named.items(), *(("source", source.files) for source in config.sources)):
         for path in paths:
-            found[f"{key}:{path}"] = fingerprint_files(*files_of([path], config.target))
+            digests[f"{key}:{path}"] = fingerprint_files(*files_of([path], config.target))
     for name in filter(None, [config.name, *(source.name for source in config.sources)]):
-        found[name] = _name_fingerprint(name, config.source, config.target)
-    return found
+        digests[name] = _name_fingerprint(name, config.source, config.target)
+    return digests
 
 
 def _name_fingerprint(name: str, source: str, target: str) -> str:
@@ -111,56 +111,58 @@ def _name_fingerprint(name: str, source: str, target: str) -> str:
     return fingerprint_files(*map(Path, fetched.files))
 
 
-def _open_first(config: CorpusConfig, report: Report) -> Splits:
+def _open_training(config: CorpusConfig, report: CleaningReport) -> Splits:
     if config.name != "debian":
         return _open(config.name, config.train, (config.source, config.target), None, report)
     indices = apt.fetch([config.source, config.target], apt.default_cache())
-    records = list(debian.pairs(indices, config.source, config.target))
+    records = list(debian.aligned_sentences(indices, config.source, config.target))
     valid_size = 0 if config.valid else config.valid_size
-    return splitting.split(records, valid_size, 0 if config.test else config.test_size)
+    return splitting.split_by_package(records, valid_size, 0 if config.test else config.test_size)
 
 
-def _open(name: str | None, files: list[str], languages: tuple[str, str], score: str | None, report: Report) -> Splits:
+def _open(
+    name: str | None, files: list[str], languages: tuple[str, str], score: str | None, report: CleaningReport
+) -> Splits:
     """What files or a name hold; scores are read from files and Hugging Face data sets."""
     source, target = languages
     if not name:
-        return Splits(read_pairs(files, source, target, score, report.leave_out), None, None)
+        return Splits(read_pairs(files, source, target, score, report.count_unreadable), None, None)
     if name.startswith("hf:"):
-        return huggingface.read(name, source, target, score, report.leave_out)
+        return huggingface.read_dataset(name, source, target, score, report.count_unreadable)
     if score:
         raise UserError(f"{name} has no columns: leave out score {score!r}")
     if name == "debian":
         indices = apt.fetch([source, target], apt.default_cache())
-        records = debian.pairs(indices, source, target)
+        records = debian.aligned_sentences(indices, source, target)
         return Splits((Pair(line, row.source, row.target) for line, row in enumerate(records, 1)), None, None)
     fetched = opus.fetch(name, source, target) if name.startswith("opus:") else mtdata.fetch(name, source, target)
-    pairs = read_pairs(fetched.files, source, target, report=report.leave_out)
-    return Splits(pairs, None, None, fetched.licence)
+    pairs = read_pairs(fetched.files, source, target, report=report.count_unreadable)
+    return Splits(pairs, None, None, fetched.license)
 
 
-def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Origin:
-    report = Report()
-    opened = _open(source.name, source.files, (config.source, config.target), source.score, report)
-    return Origin(
+def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> CorpusSource:
+    report = CleaningReport()
+    splits = _open(source.name, source.files, (config.source, config.target), source.score, report)
+    return CorpusSource(
         name,
-        opened.train,
+        splits.train,
         [source.name] if source.name else source.files,
-        source.licence or opened.licence,
+        source.licence or splits.license,
         weight=source.weight,
         min_score=source.min_score,
         report=report,
     )
 
 
-def _id(source: SourceConfig, taken: set[str]) -> str:
+def _id(source: SourceConfig, used_ids: set[str]) -> str:
     """How ids of a source start: as it says, else after its name or file; nothing that another one has."""
-    told = source.name or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
-    name = source.id or re.sub(r"[^A-Za-z0-9_.]+", "_", told.split(":", 1)[-1]).strip("_.")[:40] or "source"
+    base_name = source.name or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
+    name = source.id or re.sub(r"[^A-Za-z0-9_.]+", "_", base_name.split(":", 1)[-1]).strip("_.")[:40] or "source"
     unique, number = name, 1
-    while unique in taken:
+    while unique in used_ids:
         if source.id:
             raise UserError(f"corpus.sources: id {source.id!r} is taken: give every source another one")
         number += 1
         unique = f"{name}_{number}"
-    taken.add(unique)
+    used_ids.add(unique)
     return unique

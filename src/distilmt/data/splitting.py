@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from distilmt.data.cleaning import hash64, key, unspaced, words
+from distilmt.data.cleaning import hash64, key, split_words, unspaced_count
 from distilmt.data.pairs import Pair, Splits
-from distilmt.data.readers.debian import Record
+from distilmt.data.readers.debian import AlignedSentence
 
 _SEED = "distilmt-1"
 _WORDS = range(5, 61)
 _NGRAM = 5
-_MAX_KNOWN = 0.5
+_MAX_SHARED_NGRAMS = 0.5
 _RARE = 10
 _MAX_SHARE = 10
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
@@ -30,7 +30,7 @@ Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
 
-def split(records: Sequence[Record], valid_size: int, test_size: int) -> Splits:
+def split_by_package(records: Sequence[AlignedSentence], valid_size: int, test_size: int) -> Splits:
     """Hold out whole source packages, whose suitable sentences become test and valid.
 
     Args:
@@ -42,28 +42,28 @@ def split(records: Sequence[Record], valid_size: int, test_size: int) -> Splits:
     members: dict[str, list[int]] = {}
     for index, record in enumerate(records):
         members.setdefault(record.package, []).append(index)
-    drawn = iter(sorted(members, key=lambda package: hash64(f"{_SEED} {package}")))
+    package_order = iter(sorted(members, key=lambda package: hash64(f"{_SEED} {package}")))
     held_out: set[str] = set()
     parts = []
     for size in (test_size, valid_size):
         size = min(size, int(suitable.sum()) // _MAX_SHARE)
         part: dict[str, int] = {}
-        while len(part) < size and (package := next(drawn, None)) is not None:
+        while len(part) < size and (package := next(package_order, None)) is not None:
             held_out.add(package)
             part.update((key(records[index].source), index) for index in members[package] if suitable[index])
         parts.append([_pair(records, index) for index in list(part.values())[:size]])
     return Splits(_others(records, held_out), parts[1], parts[0])
 
 
-def _pair(records: Sequence[Record], index: int) -> Pair:
+def _pair(records: Sequence[AlignedSentence], index: int) -> Pair:
     return Pair(index + 1, records[index].source, records[index].target)
 
 
-def _others(records: Sequence[Record], held_out: set[str]) -> Iterator[Pair]:
+def _others(records: Sequence[AlignedSentence], held_out: set[str]) -> Iterator[Pair]:
     return (_pair(records, index) for index, record in enumerate(records) if record.package not in held_out)
 
 
-def suitable_for_test(records: Sequence[Record]) -> Flags:
+def suitable_for_test(records: Sequence[AlignedSentence]) -> Flags:
     """Which records test something: whole sentences that are not like any of another source package.
 
     Returns:
@@ -84,13 +84,13 @@ def suitable_for_test(records: Sequence[Record]) -> Flags:
         suitable &= ~_shared(hashes, owners)
     ids, masked = _token_ids(tokens, set(numbers))
     suitable &= ~_shared(_templates(np.where(masked, 0, ids), lengths), owners)
-    return suitable & (_known_share(ids, lengths, owners) <= _MAX_KNOWN)
+    return suitable & (_shared_ngram_share(ids, lengths, owners) <= _MAX_SHARED_NGRAMS)
 
 
-def _tokens(record: Record) -> list[str]:
+def _tokens(record: AlignedSentence) -> list[str]:
     """Lower-case words of the source, or of the target where only that has spaces."""
-    side = record.target if unspaced(record.source) > unspaced(record.target) else record.source
-    return words(_NO_WORD.sub(" ", side.lower()))
+    side = record.target if unspaced_count(record.source) > unspaced_count(record.target) else record.source
+    return split_words(_NO_WORD.sub(" ", side.lower()))
 
 
 def _token_ids(tokens: Sequence[list[str]], names: set[str]) -> tuple[Integers, Flags]:
@@ -114,14 +114,14 @@ def _templates(ids: Integers, lengths: Integers) -> Hashes:
     again = np.zeros(len(ids), bool)
     again[1:] = (ids[1:] == 0) & (ids[:-1] == 0) & (owner[1:] == owner[:-1])
     ids, owner = ids[~again], owner[~again]
-    place = np.arange(len(ids)) - np.searchsorted(owner, owner)
-    terms = (ids + 1).astype(np.uint64) * _powers(int(place.max(initial=0)) + 1)[place]
+    position = np.arange(len(ids)) - np.searchsorted(owner, owner)
+    terms = (ids + 1).astype(np.uint64) * _powers(int(position.max(initial=0)) + 1)[position]
     hashes = np.zeros(len(lengths), np.uint64)
     np.add.at(hashes, owner, terms)
     return hashes
 
 
-def _known_share(ids: Integers, lengths: Integers, owners: Integers) -> npt.NDArray[np.float64]:
+def _shared_ngram_share(ids: Integers, lengths: Integers, owners: Integers) -> npt.NDArray[np.float64]:
     """Share of every sentence's 5-grams that occur in another package too."""
     count = max(0, len(ids) - _NGRAM + 1)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
@@ -130,9 +130,9 @@ def _known_share(ids: Integers, lengths: Integers, owners: Integers) -> npt.NDAr
     for offset, power in enumerate(_powers(_NGRAM)):
         hashes += (ids[offset : offset + count] + 1).astype(np.uint64) * power
     sentence = sentence[:count][whole]
-    known = _shared(hashes[whole], owners[sentence])
+    is_shared = _shared(hashes[whole], owners[sentence])
     ngrams = np.bincount(sentence, minlength=len(lengths))
-    return np.bincount(sentence, known, len(lengths)) / np.maximum(1, ngrams)
+    return np.bincount(sentence, is_shared, len(lengths)) / np.maximum(1, ngrams)
 
 
 def _shared(values: Hashes, owners: Integers) -> Flags:

@@ -24,16 +24,16 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_step, write_json
 
 EOS, UNK = 0, 1
-PAD_PIECE = "<pad>"
+PAD_TOKEN = "<pad>"
 FILES = ("source.spm", "target.spm", "vocab.json", "target_vocab.json", "tokenizer_config.json")
 
 
 @dataclass
-class Side:
+class LanguageTokenizer:
     """One language's pieces: SentencePiece's own ids and the model's ids, and the way between them."""
 
     processor: spm.SentencePieceProcessor
-    pieces: list[str]
+    tokens: list[str]
     to_model: np.ndarray
     to_spm: np.ndarray
 
@@ -44,9 +44,9 @@ class Side:
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Texts of sequences of model ids; `</s>` and `<pad>` are left out."""
-        last = len(self.pieces) - 1
-        kept = [[int(self.to_spm[i]) for i in sequence if i not in (EOS, last)] for sequence in ids]
-        return [str(text) for text in self.processor.decode(kept)] if kept else []
+        last = len(self.tokens) - 1
+        spm_ids = [[int(self.to_spm[i]) for i in sequence if i not in (EOS, last)] for sequence in ids]
+        return [str(text) for text in self.processor.decode(spm_ids)] if spm_ids else []
 
 
 @dataclass
@@ -54,19 +54,19 @@ class Tokenizer:
     """Both languages' pieces, as they lie in `directory`."""
 
     directory: Path
-    source: Side
-    target: Side
+    source: LanguageTokenizer
+    target: LanguageTokenizer
     shared: bool
 
     @property
     def pad(self) -> int:
         """Id of `<pad>` on the target side (decoders start with it)."""
-        return len(self.target.pieces) - 1
+        return len(self.target.tokens) - 1
 
     @property
     def source_pad(self) -> int:
         """Id of `<pad>` on the source side."""
-        return len(self.source.pieces) - 1
+        return len(self.source.tokens) - 1
 
     @property
     def fingerprint(self) -> str:
@@ -95,30 +95,30 @@ def load(directory: Path) -> Tokenizer:
             advice = remedy(directory) if read_step(directory) else "name a directory with a Marian tokenizer"
             raise UserError(f"{directory} has no {name}: {advice}")
     shared = not (directory / "target_vocab.json").exists()
-    source = _side(directory / "source.spm", directory / "vocab.json")
-    target = _side(directory / "target.spm", directory / ("vocab.json" if shared else "target_vocab.json"))
-    if len(source.pieces) != len(target.pieces):
+    source = _load_language(directory / "source.spm", directory / "vocab.json")
+    target = _load_language(directory / "target.spm", directory / ("vocab.json" if shared else "target_vocab.json"))
+    if len(source.tokens) != len(target.tokens):
         raise UserError(
-            f"{directory} has {len(source.pieces)} source pieces but {len(target.pieces)} target pieces: "
+            f"{directory} has {len(source.tokens)} source pieces but {len(target.tokens)} target pieces: "
             "Marian needs as many on both sides, so train the tokenizer again"
         )
     return Tokenizer(directory, source, target, shared)
 
 
-def _side(model: Path, vocabulary: Path) -> Side:
+def _load_language(model: Path, vocabulary: Path) -> LanguageTokenizer:
     try:
         processor = spm.SentencePieceProcessor(model_file=str(model))
         ids: dict[str, int] = _ids(vocabulary)
     except (OSError, RecursionError, RuntimeError, ValueError):
         raise UserError(f"{model} or {vocabulary.name} is damaged: {remedy(model.parent)}") from None
-    pieces = [piece for piece, _ in sorted(ids.items(), key=lambda item: item[1])]
-    if pieces[0] != "</s>" or pieces[1] != "<unk>" or pieces[-1] != PAD_PIECE:
+    tokens = [token for token, _ in sorted(ids.items(), key=lambda item: item[1])]
+    if tokens[0] != "</s>" or tokens[1] != "<unk>" or tokens[-1] != PAD_TOKEN:
         raise UserError(f"{vocabulary} does not follow Marian's convention (</s> 0, <unk> 1, <pad> last)")
     names = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
     to_model = np.array([ids.get(name, UNK) for name in names], dtype=np.int64)
     by_name = {name: i for i, name in enumerate(names)}
-    to_spm = np.array([by_name.get(piece, processor.unk_id()) for piece in pieces], dtype=np.int64)
-    return Side(processor, pieces, to_model, to_spm)
+    to_spm = np.array([by_name.get(token, processor.unk_id()) for token in tokens], dtype=np.int64)
+    return LanguageTokenizer(processor, tokens, to_model, to_spm)
 
 
 def _ids(vocabulary: Path) -> dict[str, int]:
@@ -149,18 +149,22 @@ def train(
         Sizes, for the step's record.
     """
     source_text, target_text = list(sources)[: config.sample], list(targets)[: config.sample]
-    split = wants_split(source_text, target_text) if config.sharing == "auto" else config.sharing == "split"
+    split = should_split_vocabulary(source_text, target_text) if config.sharing == "auto" else config.sharing == "split"
     spm.set_random_generator_seed(seed)
     if split:
         sizes = [
-            _learn(source_text, config, directory / "source.spm", directory / "vocab.json"),
-            _learn(target_text, config, directory / "target.spm", directory / "target_vocab.json"),
+            _train_sentencepiece(source_text, config, directory / "source.spm", directory / "vocab.json"),
+            _train_sentencepiece(target_text, config, directory / "target.spm", directory / "target_vocab.json"),
         ]
         for name in ("vocab.json", "target_vocab.json"):
-            _fill(directory / name, max(sizes))
+            _pad_vocabulary(directory / name, max(sizes))
         sizes = [max(sizes)] * 2
     else:
-        sizes = [_learn([*source_text, *target_text], config, directory / "source.spm", directory / "vocab.json")]
+        sizes = [
+            _train_sentencepiece(
+                [*source_text, *target_text], config, directory / "source.spm", directory / "vocab.json"
+            )
+        ]
         with atomic_path(directory / "target.spm") as temporary:
             temporary.write_bytes((directory / "source.spm").read_bytes())
     write_json(directory / "tokenizer_config.json", _marian_config(split))
@@ -174,12 +178,12 @@ def _marian_config(split: bool) -> dict[str, Any]:
         "separate_vocabs": split,
         "eos_token": "</s>",
         "unk_token": "<unk>",
-        "pad_token": PAD_PIECE,
+        "pad_token": PAD_TOKEN,
         "model_max_length": 512,
     }
 
 
-def _learn(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary: Path) -> int:
+def _train_sentencepiece(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary: Path) -> int:
     """Learn one side's pieces; a small text gets fewer than asked. Returns the vocabulary's size."""
     try:
         with atomic_path(model) as temporary, temporary.open("wb") as file:
@@ -203,19 +207,19 @@ def _learn(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary
                 minloglevel=2,
             )
     except RuntimeError as error:
-        raise UserError(_refusal(str(error), config)) from None
+        raise UserError(_error_message(str(error), config)) from None
     processor = spm.SentencePieceProcessor(model_file=str(model))
-    pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
-    write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
-    return len(pieces) + 1
+    tokens = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    write_json(vocabulary, {token: i for i, token in enumerate([*tokens, PAD_TOKEN])})
+    return len(tokens) + 1
 
 
-def _fill(vocabulary: Path, size: int) -> None:
+def _pad_vocabulary(vocabulary: Path, size: int) -> None:
     """Fill a vocabulary up with pieces that no text has: Marian knows one id of `<pad>` for both sides."""
-    pieces: list[str] = list(json.loads(vocabulary.read_text(encoding="utf-8")))[:-1]
-    names = (name for i in count() if (name := f"<unused{i}>") not in pieces)
-    pieces += islice(names, size - 1 - len(pieces))
-    write_json(vocabulary, {piece: i for i, piece in enumerate([*pieces, PAD_PIECE])})
+    tokens: list[str] = list(json.loads(vocabulary.read_text(encoding="utf-8")))[:-1]
+    names = (name for i in count() if (name := f"<unused{i}>") not in tokens)
+    tokens += islice(names, size - 1 - len(tokens))
+    write_json(vocabulary, {token: i for i, token in enumerate([*tokens, PAD_TOKEN])})
 
 
 def _lines(text: Sequence[str]) -> Iterator[str]:
@@ -224,7 +228,7 @@ def _lines(text: Sequence[str]) -> Iterator[str]:
             yield line
 
 
-def wants_split(sources: Sequence[str], targets: Sequence[str]) -> bool:
+def should_split_vocabulary(sources: Sequence[str], targets: Sequence[str]) -> bool:
     """Whether the two sides are written in different scripts, so that sharing pieces would only waste them."""
     return _script(sources[:2000]) != _script(targets[:2000])
 
@@ -240,7 +244,7 @@ def _script(text: Sequence[str]) -> str:
     return max(counts, key=lambda name: counts[name]) if counts else "?"
 
 
-def _refusal(message: str, config: TokenizerConfig) -> str:
+def _error_message(message: str, config: TokenizerConfig) -> str:
     """SentencePiece's message, which names its own source lines and options, in terms of ours."""
     if few := re.search(r"required_chars\D+(\d+) vs (\d+)", message):
         return (

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from distilmt.documents.document_report import Report
-from distilmt.documents.keep_patterns import Keep
-from distilmt.inference.base import Attended
+from distilmt.documents.document_report import DocumentReport
+from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.inference.base import WordAttention
 from distilmt.utils.errors import UserError
 
 Translate = Callable[[list[str]], list[str]]
@@ -31,15 +31,15 @@ SUFFIXES = (
 
 
 @dataclass(frozen=True)
-class Attentive:
+class TranslateWithAttention:
     """A `Translate` that also tells attention: tags whose place is not found otherwise are put by that."""
 
     translate: Translate
-    attention: Callable[[list[str], list[str]], list[list[Attended]]]
+    attention: Callable[[list[str], list[str]], list[list[WordAttention]]]
     """Of texts and their translations, as `Translator.attention` has it; nothing where it is not known."""
-    report: Report = field(default_factory=Report)
+    report: DocumentReport = field(default_factory=DocumentReport)
     """What a format adds to while it translates; `dataclasses.replace` gives each document its own."""
-    keep: Keep = field(default_factory=Keep)
+    keep: KeepPatterns = field(default_factory=KeepPatterns)
     """What a text must hold as it stands, besides what is known for a placeholder or code (`--keep`)."""
     languages: tuple[str, str] | None = None
     """Codes of source and target, for what a page tells about its own language; None if they are not known."""
@@ -49,19 +49,19 @@ class Attentive:
         return self.translate(texts)
 
 
-def report_of(translate: Translate) -> Report:
+def report_of(translate: Translate) -> DocumentReport:
     """The report that a format adds to; one that nobody reads if the caller wants none."""
-    return translate.report if isinstance(translate, Attentive) else Report()
+    return translate.report if isinstance(translate, TranslateWithAttention) else DocumentReport()
 
 
-def keep_of(translate: Translate) -> Keep:
+def keep_of(translate: Translate) -> KeepPatterns:
     """What somebody wants kept besides placeholders."""
-    return translate.keep if isinstance(translate, Attentive) else Keep()
+    return translate.keep if isinstance(translate, TranslateWithAttention) else KeepPatterns()
 
 
 def languages_of(translate: Translate) -> tuple[str, str] | None:
     """Codes of the languages, where the caller gave them."""
-    return translate.languages if isinstance(translate, Attentive) else None
+    return translate.languages if isinstance(translate, TranslateWithAttention) else None
 
 
 def translate_document(
@@ -73,7 +73,7 @@ def translate_document(
         data: the file's content, of any origin: what is broken or made to do harm is refused.
         name: the file's name; its ending, one of `SUFFIXES`, tells what it is.
         translate: sentences in, as many translations out. It is called a few times, with all there is to ask at once.
-            If it is `Attentive`, fewer sentences with tags inside are translated in parts.
+            If it is `TranslateWithAttention`, fewer sentences with tags inside are translated in parts.
         json_keys: of a JSON file, only strings below these keys are translated; all of them if there are none.
         encoding: of a document without a byte order mark; None takes what it declares itself, else UTF-8. The
             translation is in the same encoding.
@@ -92,9 +92,9 @@ def translate_document(
             from distilmt.documents import docx
 
             return docx.translate_docx(data, translate)
-        from distilmt.documents.encoding import decoded
+        from distilmt.documents.encoding import decode_document
 
-        document = decoded(data, suffix, encoding)
+        document = decode_document(data, suffix, encoding)
         return document.encode(_translate_text(document.text, suffix, translate, json_keys))
     except UserError as error:
         raise UserError(f"{name}: {error}") from None

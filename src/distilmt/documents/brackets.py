@@ -75,6 +75,6 @@ class Brackets:
     def _behind_quote(self, quote: str, at: int, closer: str) -> int | None:
         """Behind the next closer that follows the next quotation mark on the line."""
         line_end = self._text.find("\n", at)
-        mark = self._text.find(quote, at, at + 2000 if line_end < 0 else min(line_end, at + 2000))
-        position = self._text.find(closer, mark + 1, mark + 2000) if mark >= 0 else -1
+        tag = self._text.find(quote, at, at + 2000 if line_end < 0 else min(line_end, at + 2000))
+        position = self._text.find(closer, tag + 1, tag + 2000) if tag >= 0 else -1
         return None if position < 0 else position + len(closer)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from distilmt.documents import Translate, report_of
-from distilmt.documents.inline import translate_units
+from distilmt.documents.inline import translate_segments
 from distilmt.documents.segments import text_of
-from distilmt.documents.templates import Masked
+from distilmt.documents.templates import MaskedText
 
 _NAMES = """
     alt alt-text alttext caption title subtitle heading summary description linktitle link-title link_title tooltip
@@ -47,7 +47,7 @@ class _Value:
     quote: str = ""
 
 
-def translate_captions(numbers: Iterable[int], masks: Masked, translate: Translate) -> None:
+def translate_captions(numbers: Iterable[int], masks: MaskedText, translate: Translate) -> None:
     """Translate what people read inside masks, in place; what may be a text is counted in the report.
 
     Args:
@@ -55,20 +55,20 @@ def translate_captions(numbers: Iterable[int], masks: Masked, translate: Transla
         masks: of the whole file.
     """
     report = report_of(translate)
-    found: list[_Value] = []
+    captions: list[_Value] = []
     for number in sorted(set(numbers)):
         values, unsure = _values(masks.originals[number], number)
-        found += values
+        captions += values
         if unsure:
             report.skip(_UNSURE, count=unsure)
-    units = translate_units([[value.text] for value in found], translate)
-    for value, unit in reversed(list(zip(found, units, strict=True))):
-        made, original = _quoted(text_of(unit), value.quote), masks.originals[value.number]
-        if set(_SIGNS.findall(made)) - set(_SIGNS.findall(value.text)):
+    segments = translate_segments([[value.text] for value in captions], translate)
+    for value, segment in reversed(list(zip(captions, segments, strict=True))):
+        translation, original = _quoted(text_of(segment), value.quote), masks.originals[value.number]
+        if set(_SIGNS.findall(translation)) - set(_SIGNS.findall(value.text)):
             report.skip("the translation would end the shortcode that it stands in")
-        elif text_of(unit) != value.text:
+        elif text_of(segment) != value.text:
             report.translated += 1
-            masks.originals[value.number] = original[: value.start] + made + original[value.end :]
+            masks.originals[value.number] = original[: value.start] + translation + original[value.end :]
 
 
 def _quoted(text: str, quote: str) -> str:

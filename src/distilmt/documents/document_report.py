@@ -8,7 +8,7 @@ _NAMED = 5  # places that a line of the summary names
 
 
 @dataclass
-class Skipped:
+class SkippedTexts:
     """Texts that were left as they stood, all for one reason."""
 
     reason: str
@@ -26,12 +26,12 @@ class Skipped:
 
 
 @dataclass
-class Report:
+class DocumentReport:
     """Counts of one document. Formats add to it while they translate; the command prints `lines`."""
 
     translated: int = 0
     """Texts that were given to the model and written."""
-    skipped: dict[str, Skipped] = field(default_factory=dict)
+    skipped: dict[str, SkippedTexts] = field(default_factory=dict)
     """By reason."""
 
     def skip(self, reason: str, place: str = "", count: int = 1) -> None:
@@ -42,7 +42,7 @@ class Report:
             place: where it stands, for example `line 12`; empty if that is not known.
             count: how many.
         """
-        skipped = self.skipped.setdefault(reason, Skipped(reason))
+        skipped = self.skipped.setdefault(reason, SkippedTexts(reason))
         skipped.count += count
         if place and len(skipped.places) < _NAMED:
             skipped.places.append(place)

@@ -15,9 +15,9 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from distilmt.documents import Translate
-from distilmt.documents.docx_package import opened, root_of, text_parts
-from distilmt.documents.inline import translate_units
-from distilmt.documents.segments import Mark, Unit, gaps, text_of
+from distilmt.documents.docx_package import open_package, root_of, text_parts
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.segments import InlineTag, Segment, gaps, text_of
 from distilmt.utils.errors import UserError
 
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
@@ -42,23 +42,23 @@ def translate_docx(data: bytes, translate: Translate) -> bytes:
     Raises:
         UserError: lxml is missing, or it is not a .docx file, or bigger unpacked than 64 MiB.
     """
-    package = opened(data)
+    package = open_package(data)
     infos = package.infolist()
     main, names = text_parts(package)
     roots = {info.filename: root_of(package, info) for info in infos if info.filename in names}
     if main not in roots:
         raise UserError("not a Word document (word/document.xml is missing): save it as .docx")
     texts = [(name, text) for name, root in roots.items() for text in _texts(root)]
-    said = translate_units([text.unit for _, text in texts], translate, strict=True)
-    changed = {name for (name, text), unit in zip(texts, said, strict=True) if text.write(unit)}
+    translations = translate_segments([text.segment for _, text in texts], translate, strict=True)
+    changed = {name for (name, text), segment in zip(texts, translations, strict=True) if text.write(segment)}
     if not changed:
         return data
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as target:
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as target:
         for info in infos:
             content = _written(roots[info.filename]) if info.filename in changed else package.read(info)
             target.writestr(info, content, info.compress_type)
-    return made.getvalue()
+    return output.getvalue()
 
 
 def _written(root: Any) -> bytes:
@@ -68,34 +68,34 @@ def _written(root: Any) -> bytes:
 
 
 @dataclass
-class _Text:
+class _DocxText:
     """A paragraph, or what is between two of its tabs or line breaks."""
 
-    unit: Unit = field(default_factory=list)
+    segment: Segment = field(default_factory=list)
     nodes: list[list[Any]] = field(default_factory=lambda: [[]])
     """For every gap of the unit the text nodes that hold it."""
 
-    def mark(self, kind: Any, shown: str = "") -> None:
-        self.unit.append(Mark(kind, "", shown))
+    def add_tag(self, kind: Any, shown: str = "") -> None:
+        self.segment.append(InlineTag(kind, "", shown))
         self.nodes.append([])
 
-    def write(self, said: Unit) -> bool:
+    def write(self, translation: Segment) -> bool:
         """Put a translation into the nodes; returns whether there is any change."""
         changed = False
-        for before, after, nodes in zip(gaps(self.unit), gaps(said), self.nodes, strict=True):
+        for before, after, nodes in zip(gaps(self.segment), gaps(translation), self.nodes, strict=True):
             text = text_of(after)
             if not nodes or text == text_of(before):
                 continue
             changed = True
             texts = [node for node in nodes if _local(node) == "t"]
             hyphens = [node for node in nodes if _local(node) == "noBreakHyphen"]
-            kept = bool(hyphens) and text_of(before).count("-") == len(hyphens)
+            has_same_hyphens = bool(hyphens) and text_of(before).count("-") == len(hyphens)
             for node in nodes:
                 if _local(node) != "t":
                     _removed(node)
                 node.text = ""
             texts[0].text = ""
-            _fill(texts[0], text.split("-") if kept else [text])
+            _fill(texts[0], text.split("-") if has_same_hyphens else [text])
         return changed
 
 
@@ -121,16 +121,16 @@ def _local(node: Any) -> str:
     return str(node.tag).rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
-def _texts(root: Any) -> list[_Text]:
-    found: list[_Text] = []
+def _texts(root: Any) -> list[_DocxText]:
+    texts: list[_DocxText] = []
     for paragraph in root.iter("{*}p"):
         if _is_code(paragraph, "p"):
             continue
         items = _items(paragraph)
         for broken, part in groupby(items, lambda item: item[0] == "break"):
             if not broken:
-                found.append(_text(list(part)))
-    return found
+                texts.append(_text(list(part)))
+    return texts
 
 
 def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -160,8 +160,8 @@ def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
         elif name == "fldSimple" and _MERGE.match(next((v for k, v in node.attrib.items() if k.endswith("instr")), "")):
             yield "field", node, above
         elif name in _INSIDE:
-            look = (*above, _look(node)) if name == "r" else (*above, id(node))
-            waiting += [(child, look) for child in reversed(node)]
+            run_format = (*above, _run_format(node)) if name == "r" else (*above, id(node))
+            waiting += [(child, run_format) for child in reversed(node)]
         elif not _unseen(name):
             yield "point", node, None
 
@@ -179,7 +179,7 @@ def _is_code(node: Any, kind: str) -> bool:
     return style is not None and any(_CODE.search(value) for key, value in style.attrib.items() if key.endswith("val"))
 
 
-def _look(run: Any) -> Any:
+def _run_format(run: Any) -> Any:
     """What tells how a run looks; the languages and ids that Word notes for itself are no part of it."""
     properties = run.find("{*}rPr")
     if properties is None:
@@ -208,7 +208,7 @@ def _same_looks(items: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, A
     return [(kind, node, () if kind == "text" else look) for kind, node, look in items]
 
 
-def _text(items: Sequence[tuple[str, Any, Any]]) -> _Text:
+def _text(items: Sequence[tuple[str, Any, Any]]) -> _DocxText:
     """Runs of the look that most of the text has are plain; others become a text between two marks."""
     weights: dict[Any, int] = {}
     items = _same_looks(items)
@@ -216,23 +216,23 @@ def _text(items: Sequence[tuple[str, Any, Any]]) -> _Text:
         if kind == "text":
             weights[look] = weights.get(look, 0) + len(_string(node))
     common = max(weights, key=lambda look: weights[look], default=None)
-    text = _Text()
+    text = _DocxText()
     for (kind, look), run in groupby(items, lambda item: (item[0], item[2])):
         nodes = [node for _, node, _ in run]
         if kind == "point":
             for _ in nodes:
-                text.mark("point")
+                text.add_tag("point")
             continue
         if kind == "symbol" or (kind in ("code", "field")):
-            text.mark("kept", "".join("".join(node.itertext()) for node in nodes).strip() or "X")
+            text.add_tag("kept", "".join("".join(node.itertext()) for node in nodes).strip() or "X")
             continue
         if not any(_local(node) == "t" for node in nodes):  # a hyphen alone between two looks
-            text.mark("point")
+            text.add_tag("point")
             continue
         if look != common:
-            text.mark("open")
-        text.unit.append("".join(map(_string, nodes)))
+            text.add_tag("open")
+        text.segment.append("".join(map(_string, nodes)))
         text.nodes[-1] += nodes
         if look != common:
-            text.mark("close")
+            text.add_tag("close")
     return text

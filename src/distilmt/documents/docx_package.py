@@ -20,7 +20,7 @@ _MOST_TEXT, _MOST_TAGS = 24 << 20, 1_500_000
 _MOST_RATIO, _SMALL = 150, 1 << 20
 
 
-def opened(data: bytes) -> zipfile.ZipFile:
+def open_package(data: bytes) -> zipfile.ZipFile:
     """A package whose parts can be read. Raises UserError if it is none, or unpacks to too much."""
     try:
         package = zipfile.ZipFile(io.BytesIO(data))
@@ -70,13 +70,13 @@ def root_of(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
 def text_parts(package: zipfile.ZipFile) -> tuple[str, set[str]]:
     """The main part's name, and those of all parts with text: found by relationships, as Word does."""
     main = next((t for kind, t in _related(package, "") if kind == "officeDocument"), "word/document.xml")
-    found, waiting = {main}, [main]
+    part_names, waiting = {main}, [main]
     while waiting:
         for kind, target in _related(package, waiting.pop()):
-            if kind in _KINDS and target not in found:
-                found.add(target)
+            if kind in _KINDS and target not in part_names:
+                part_names.add(target)
                 waiting.append(target)
-    return main, found
+    return main, part_names
 
 
 def _related(package: zipfile.ZipFile, part: str) -> list[tuple[str, str]]:
@@ -85,9 +85,9 @@ def _related(package: zipfile.ZipFile, part: str) -> list[tuple[str, str]]:
     path = posixpath.join(folder, "_rels", f"{name}.rels")
     if path not in package.NameToInfo:
         return []
-    found = []
+    relationships = []
     for node in root_of(package, package.getinfo(path)).iterfind("{*}Relationship"):
         if node.get("TargetMode") != "External":
             target = posixpath.normpath(posixpath.join("/", folder, node.get("Target", ""))).lstrip("/")
-            found.append((node.get("Type", "").rpartition("/")[2], target))
-    return found
+            relationships.append((node.get("Type", "").rpartition("/")[2], target))
+    return relationships

@@ -11,7 +11,7 @@ from distilmt.documents.html_charset import declared_encoding
 from distilmt.utils.errors import UserError
 
 # UTF-32 before UTF-16: its mark for little-endian begins with that of UTF-16.
-_MARKS = (
+_BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -26,7 +26,7 @@ _PLAIN = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x201
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedText:
     """A document's text, and how a text is written in its encoding."""
 
     text: str
@@ -46,7 +46,7 @@ def python_encoding(name: str) -> str:
         raise UserError(f"--encoding {name!r} is not known: name one such as utf-8, cp1252 or shift_jis") from None
 
 
-def decoded(data: bytes, suffix: str, encoding: str | None = None) -> Decoded:
+def decode_document(data: bytes, suffix: str, encoding: str | None = None) -> DecodedText:
     """Read a document.
 
     Args:
@@ -58,18 +58,18 @@ def decoded(data: bytes, suffix: str, encoding: str | None = None) -> Decoded:
         UserError: it is not in that encoding, or holds NUL as no document does. Writing raises it too, where a
             character has no place in the encoding.
     """
-    mark, name = next(((m, n) for m, n in _MARKS if data.startswith(m)), (b"", ""))
+    bom, name = next(((m, n) for m, n in _BOMS if data.startswith(m)), (b"", ""))
     name = name or (python_encoding(encoding) if encoding else "") or _declared(data, suffix) or "utf-8"
-    text = _text(data, mark, name)
+    text = _text(data, bom, name)
     # Files of old Macs end lines at CR alone, which no format reads.
     old = "\r" in text and "\n" not in text
     read = text.replace("\r", "\n") if old else text
 
-    def encode(made: str) -> bytes:
-        made = made.replace("\n", "\r") if old else made
-        return mark + _encoded(made, name, suffix, text)
+    def encode(translation: str) -> bytes:
+        translation = translation.replace("\n", "\r") if old else translation
+        return bom + _encoded(translation, name, suffix, text)
 
-    return Decoded(read, encode)
+    return DecodedText(read, encode)
 
 
 def _declared(data: bytes, suffix: str) -> str | None:
@@ -87,11 +87,11 @@ def _declared(data: bytes, suffix: str) -> str | None:
     return None
 
 
-def _text(data: bytes, mark: bytes, name: str) -> str:
+def _text(data: bytes, bom: bytes, name: str) -> str:
     try:
-        text = data[len(mark) :].decode(name)
+        text = data[len(bom) :].decode(name)
     except UnicodeDecodeError as error:
-        start = error.start + len(mark)
+        start = error.start + len(bom)
         line = data.count(b"\n", 0, start) + 1
         shown = "UTF-8" if name == "utf-8" else name
         raise UserError(f"not {shown} at byte {start} (line {line}): {_REMEDY}, or convert it") from None
@@ -105,29 +105,33 @@ def _text(data: bytes, mark: bytes, name: str) -> str:
     return text
 
 
-def _encoded(made: str, name: str, suffix: str, source: str) -> bytes:
+def _encoded(translation: str, name: str, suffix: str, source: str) -> bytes:
     if suffix == ".po" and name != "utf-8":
-        made = _with_charset_of(source, made)
+        translation = _with_charset_of(source, translation)
     if suffix in _REFERENCES:
-        return made.encode(name, "xmlcharrefreplace")
+        return translation.encode(name, "xmlcharrefreplace")
     if suffix == ".json":
-        made = "".join(c if _has(c, name) else _escape(c) for c in made)
-    made = made.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-    made = "".join(c if _has(c, name) else _PLAIN.get(ord(c), c) for c in made) if not made.isascii() else made
+        translation = "".join(c if _has(c, name) else _escape(c) for c in translation)
+    translation = translation.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+    translation = (
+        "".join(c if _has(c, name) else _PLAIN.get(ord(c), c) for c in translation)
+        if not translation.isascii()
+        else translation
+    )
     try:
-        return made.encode(name)
+        return translation.encode(name)
     except UnicodeEncodeError as error:
         if suffix == ".po":
-            return _PO_CHARSET.sub(r"\g<1>UTF-8", made, count=1).encode()
-        lost = made[error.start]
+            return _PO_CHARSET.sub(r"\g<1>UTF-8", translation, count=1).encode()
+        lost = translation[error.start]
         raise UserError(
             f"the translation has {lost!r} (U+{ord(lost):04X}), which {name} lacks: convert the file to UTF-8"
         ) from None
 
 
-def _with_charset_of(source: str, made: str) -> str:
+def _with_charset_of(source: str, translation: str) -> str:
     match = _PO_CHARSET.search(source)
-    return _PO_CHARSET.sub(lambda m: m[1] + match[2], made, count=1) if match else made
+    return _PO_CHARSET.sub(lambda m: m[1] + match[2], translation, count=1) if match else translation
 
 
 def _escape(character: str) -> str:

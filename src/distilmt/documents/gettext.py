@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from distilmt.documents import Translate, languages_of
-from distilmt.documents.placeholders import PROGRAM, Grammar, directives
-from distilmt.documents.program_strings import String, translate_strings
+from distilmt.documents.placeholders import PROGRAM, Grammar, count_placeholders
+from distilmt.documents.program_strings import ProgramString, translate_strings
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
@@ -30,7 +30,7 @@ _NUMBERED = frozenset({"qt", "qt-plural", "kde", "kde-kuit", "boost", "smalltalk
 _TILDE = frozenset({"lisp", "scheme"})
 
 
-class _Lines(str):
+class _GettextText(str):
     """A text whose lines end as gettext's do. polib takes U+0085, U+2028, form feeds and the like for ends too."""
 
     def splitlines(self, keepends: bool = False) -> list[str]:
@@ -47,16 +47,16 @@ def translate_po(text: str, translate: Translate) -> str:
     Raises:
         UserError: polib is missing, or it is not a PO file.
     """
-    catalogue = _parsed(text)
-    wanted = list(_wanted(catalogue))
+    catalogue = _parse_catalogue(text)
+    strings = list(_untranslated_strings(catalogue))
     places = list(_EMPTY.finditer(text))
-    if len(places) != len(wanted):
+    if len(places) != len(strings):
         raise UserError("an entry of it is written in a way that is not known: run it through msgcat first")
-    sources = list(dict.fromkeys(source for source in wanted if source))
+    sources = list(dict.fromkeys(source for source in strings if source))
     translations = dict(zip(sources, translate_strings(sources, translate), strict=True))
     folded = _FOLDED.search(text) is not None
     parts, end = [], 0
-    for place, source in zip(places, wanted, strict=True):
+    for place, source in zip(places, strings, strict=True):
         translation = translations[source] if source else None
         if translation:
             parts += [text[end : place.start()], _line(place[1], translation, folded, "\r\n" in text[:1000])]
@@ -91,7 +91,7 @@ def grammar_of(flags: list[str]) -> Grammar:
     return Grammar(program=True, printf="none", qt=False) if "no-c" in formats else PROGRAM
 
 
-def _wanted(catalogue: Any) -> Iterator[String | None]:
+def _untranslated_strings(catalogue: Any) -> Iterator[ProgramString | None]:
     """For every empty translation, in the order of the file, what is to be translated; None to leave it empty."""
     form_of = _plural_form(catalogue.metadata.get("Plural-Forms", ""))
     for entry in catalogue:
@@ -100,14 +100,14 @@ def _wanted(catalogue: Any) -> Iterator[String | None]:
         left = "fuzzy" in entry.flags
         grammar, place = grammar_of(entry.flags), f"line {entry.linenum}"
         if not entry.msgid_plural:
-            yield from [None if left else String(entry.msgid, grammar, place)] if not entry.msgstr else []
+            yield from [None if left else ProgramString(entry.msgid, grammar, place)] if not entry.msgstr else []
             continue
         forms = sorted(entry.msgstr_plural)
-        one, many = directives(entry.msgid, grammar), directives(entry.msgid_plural, grammar)
+        one, many = count_placeholders(entry.msgid, grammar), count_placeholders(entry.msgid_plural, grammar)
         may_differ = one == many or (not one - many and _is_for_one(form_of))
         for form in forms:
             single = len(forms) > 1 and form_of(1) == form and may_differ
-            source = String(entry.msgid if single else entry.msgid_plural, grammar, place)
+            source = ProgramString(entry.msgid if single else entry.msgid_plural, grammar, place)
             yield from [None if left else source] if not entry.msgstr_plural[form] else []
 
 
@@ -135,7 +135,7 @@ def _line(name: str, translation: str, folded: bool, crlf: bool) -> str:
     return line.replace("\n", "\r\n") if crlf else line
 
 
-def _parsed(text: str) -> Any:
+def _parse_catalogue(text: str) -> Any:
     try:
         import polib
     except ImportError:
@@ -144,6 +144,6 @@ def _parsed(text: str) -> Any:
     if not re.search(r'^\s*(?:msgctxt|msgid)\s+"', text, re.MULTILINE):
         raise UserError("not a PO file: it has no line that starts with msgid")
     try:
-        return polib.pofile(_Lines(f"{text}\n"))
+        return polib.pofile(_GettextText(f"{text}\n"))
     except (OSError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
         raise UserError(f"not a PO file that polib can read ({' '.join(str(error).split())[:200]}): mend it") from None

@@ -9,22 +9,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distilmt.data.cleaning import normalise, unspaced
-from distilmt.documents.inline import translate_units
-from distilmt.documents.segments import Mark, Unit, text_of
-from distilmt.documents.tag_alignment import find
+from distilmt.data.cleaning import normalize, unspaced_count
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.segments import InlineTag, Segment, text_of
+from distilmt.documents.tag_alignment import find_span
 from distilmt.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from distilmt.inference.base import Attended, Hypothesis
+    from distilmt.inference.base import Hypothesis, WordAttention
     from distilmt.inference.translator import Translator
 
 CANDIDATES = 8
 # Texts with the places of their terms, and what these are to become.
-Bound = dict[str, list[tuple[tuple[int, int], str]]]
+TermsByText = dict[str, list[tuple[tuple[int, int], str]]]
 
 
-def read(path: Path) -> dict[str, str]:
+def read_glossary(path: Path) -> dict[str, str]:
     """Terms and their translations: a line each, with a tab between.
 
     Raises:
@@ -68,106 +68,111 @@ class Glossary:
 
     def __post_init__(self) -> None:
         longest = sorted(self.terms, key=len, reverse=True)
-        spaced = "|".join(re.escape(term) for term in longest if not unspaced(term))
-        others = [re.escape(term) for term in longest if unspaced(term)]
+        spaced = "|".join(re.escape(term) for term in longest if not unspaced_count(term))
+        others = [re.escape(term) for term in longest if unspaced_count(term)]
         parts = [rf"(?<!\w)(?:{spaced})(?!\w)", *others] if spaced else others
         self._pattern = re.compile("|".join(parts), re.IGNORECASE)
 
     def translate(self, texts: list[str]) -> list[str]:
         """A translation of each text, with the prescribed one for every term in it."""
-        texts = [normalise(text) for text in texts]
-        bound = {text: terms for text in dict.fromkeys(texts) if (terms := self.terms_in(text))}
-        free = [text for text in texts if text not in bound]
-        made = dict(zip(free, self._plain(free), strict=True))
+        texts = [normalize(text) for text in texts]
+        terms_by_text = {text: terms for text in dict.fromkeys(texts) if (terms := self.terms_in(text))}
+        free = [text for text in texts if text not in terms_by_text]
+        translations = dict(zip(free, self._plain(free), strict=True))
         best: dict[str, str] = {}
-        for way in (self._chosen, self._replaced, self._attended, self._inserted):
-            left = {text: terms for text, terms in bound.items() if text not in made}
+        for strategy in (self._chosen, self._replaced, self._attended, self._inserted):
+            left = {text: terms for text, terms in terms_by_text.items() if text not in translations}
             if not left:
                 break
-            found = {
-                text: said
-                for text, said in way(left, best).items()
-                if way == self._inserted or _holds(said, left[text])
+            matches = {
+                text: translation
+                for text, translation in strategy(left, best).items()
+                if strategy == self._inserted or _has_terms(translation, left[text])
             }
-            self.how[way.__name__.strip("_")] += len(found)
-            made |= found
-        return [made[text] for text in texts]
+            self.how[strategy.__name__.strip("_")] += len(matches)
+            translations |= matches
+        return [translations[text] for text in texts]
 
-    def holding(self, texts: list[str], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+    def filter_hypotheses(self, texts: list[str], hypotheses: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
         """Translations of each text with those that lack its terms left out; first stands what `translate` makes.
 
         Args:
             texts: sentences.
-            found: the model's translations of each, best first; one at least of a text with a term in it.
+            hypotheses: the model's translations of each, best first; one at least of a text with a term in it.
         """
-        rows = [row for row, text in enumerate(texts) if found[row] and self.terms_in(normalise(text))]
-        made = [list(said) for said in found]
+        rows = [row for row, text in enumerate(texts) if hypotheses[row] and self.terms_in(normalize(text))]
+        results = [list(entry) for entry in hypotheses]
         for row, text in zip(rows, self.translate([texts[row] for row in rows]), strict=True):
-            terms = self.terms_in(normalise(texts[row]))
-            others = [said for said in found[row] if said.text != text and _holds(said.text, terms)]
-            own = next((said for said in found[row] if said.text == text), replace(found[row][0], text=text))
-            made[row] = [own, *others]
-        return made
+            terms = self.terms_in(normalize(texts[row]))
+            others = [entry for entry in hypotheses[row] if entry.text != text and _has_terms(entry.text, terms)]
+            own = next(
+                (entry for entry in hypotheses[row] if entry.text == text), replace(hypotheses[row][0], text=text)
+            )
+            results[row] = [own, *others]
+        return results
 
     def terms_in(self, text: str) -> list[tuple[tuple[int, int], str]]:
         """Where a text has terms, with their translations; a term in lower case is met in any case."""
-        found = []
+        matches = []
         for match in self._pattern.finditer(text):
             target = self.terms.get(match[0]) or self.terms.get(match[0].lower())
-            found += [(match.span(), target)] if target else []
-        return found
+            matches += [(match.span(), target)] if target else []
+        return matches
 
     def _plain(self, texts: list[str]) -> list[str]:
         return self.translator.translate(texts, self.beam_size)
 
-    def _chosen(self, bound: Bound, best: dict[str, str]) -> dict[str, str]:
+    def _chosen(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
         """The best translation that has the terms; `best` becomes the best of all, for the next way."""
         beam = max(self.beam_size, CANDIDATES)
-        found = self.translator.candidates(list(bound), beam, CANDIDATES)
-        best |= {text: said[0].text if said else "" for text, said in zip(bound, found, strict=True)}
+        hypotheses = self.translator.candidates(list(terms_by_text), beam, CANDIDATES)
+        best |= {text: ranked[0].text if ranked else "" for text, ranked in zip(terms_by_text, hypotheses, strict=True)}
         return {
-            text: next((h.text for h in said if _holds(h.text, terms)), "")
-            for (text, terms), said in zip(bound.items(), found, strict=True)
+            text: next((h.text for h in ranked if _has_terms(h.text, terms)), "")
+            for (text, terms), ranked in zip(terms_by_text.items(), hypotheses, strict=True)
         }
 
-    def _replaced(self, bound: Bound, best: dict[str, str]) -> dict[str, str]:
+    def _replaced(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
         """What a term is translated into by itself, replaced where it stands in the sentence's translation."""
-        own = list(dict.fromkeys(text[a:b] for text, terms in bound.items() for (a, b), _ in terms))
-        said = dict(zip(own, self._plain(own), strict=True))
-        made = {}
-        for text, terms in bound.items():
+        own = list(dict.fromkeys(text[a:b] for text, terms in terms_by_text.items() for (a, b), _ in terms))
+        term_translations = dict(zip(own, self._plain(own), strict=True))
+        translations = {}
+        for text, terms in terms_by_text.items():
             changed = best[text]
             for (a, b), target in terms:
-                if occurrences(changed, target) < sum(t == target for _, t in terms) and said[text[a:b]]:
-                    span = find(said[text[a:b]], text[a:b], changed, a / len(text))
-                    changed = changed if span is None else _put(changed, span, target)
-            made[text] = changed
-        return made
+                if occurrences(changed, target) < sum(t == target for _, t in terms) and term_translations[text[a:b]]:
+                    span = find_span(term_translations[text[a:b]], text[a:b], changed, a / len(text))
+                    changed = changed if span is None else _replace_span(changed, span, target)
+            translations[text] = changed
+        return translations
 
-    def _attended(self, bound: Bound, best: dict[str, str]) -> dict[str, str]:
+    def _attended(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
         """The word is replaced whose making attended to the term most."""
-        made = {}
-        attention = self.translator.attention(list(bound), [best[text] for text in bound])
-        for (text, terms), words in zip(bound.items(), attention, strict=True):
+        translations = {}
+        attention = self.translator.attention(list(terms_by_text), [best[text] for text in terms_by_text])
+        for (text, terms), words in zip(terms_by_text.items(), attention, strict=True):
             parts = best[text].split(" ")
             if len(parts) == len(words):
-                made[text] = _swapped(parts, words, terms)
-        return made
+                translations[text] = _replace_words(parts, words, terms)
+        return translations
 
-    def _inserted(self, bound: Bound, _: dict[str, str]) -> dict[str, str]:
+    def _inserted(self, terms_by_text: TermsByText, _: dict[str, str]) -> dict[str, str]:
         """The term's translation stands in the sentence already, and is kept as placeholders are."""
-        units: list[Unit] = []
-        for text, terms in bound.items():
-            unit: Unit = []
+        segments: list[Segment] = []
+        for text, terms in terms_by_text.items():
+            segment: Segment = []
             at = 0
             for (a, b), target in terms:
-                unit += [text[at:a], Mark("kept", target, target)]
+                segment += [text[at:a], InlineTag("kept", target, target)]
                 at = b
-            units.append([part for part in [*unit, text[at:]] if part != ""])
-        return {text: text_of(unit) for text, unit in zip(bound, translate_units(units, self._plain), strict=True)}
+            segments.append([part for part in [*segment, text[at:]] if part != ""])
+        return {
+            text: text_of(segment)
+            for text, segment in zip(terms_by_text, translate_segments(segments, self._plain), strict=True)
+        }
 
 
-def _swapped(parts: list[str], words: list[Attended], terms: Sequence[tuple[tuple[int, int], str]]) -> str:
+def _replace_words(parts: list[str], words: list[WordAttention], terms: Sequence[tuple[tuple[int, int], str]]) -> str:
     """A translation's words with those of terms replaced, each once; the punctuation at a word's ends stays."""
     free = [i for i, part in enumerate(parts) if not any(occurrences(part, target) for _, target in terms)]
     for (start, end), target in terms:
@@ -182,7 +187,7 @@ def _swapped(parts: list[str], words: list[Attended], terms: Sequence[tuple[tupl
     return " ".join(parts)
 
 
-def _put(text: str, span: tuple[int, int], target: str) -> str:
+def _replace_span(text: str, span: tuple[int, int], target: str) -> str:
     start, end = span
     if start == 0 and text[:1].isupper():
         target = target[:1].upper() + target[1:]
@@ -191,10 +196,10 @@ def _put(text: str, span: tuple[int, int], target: str) -> str:
 
 def occurrences(text: str, target: str) -> int:
     """How often a text has a term as a whole word, in any case."""
-    edges = ("", "") if unspaced(target) else (r"(?<!\w)", r"(?!\w)")
+    edges = ("", "") if unspaced_count(target) else (r"(?<!\w)", r"(?!\w)")
     return len(re.findall(edges[0] + re.escape(target) + edges[1], text, re.IGNORECASE))
 
 
-def _holds(text: str, terms: Sequence[tuple[tuple[int, int], str]]) -> bool:
-    wanted = Counter(target for _, target in terms)
-    return all(occurrences(text, target) >= count for target, count in wanted.items())
+def _has_terms(text: str, terms: Sequence[tuple[tuple[int, int], str]]) -> bool:
+    target_counts = Counter(target for _, target in terms)
+    return all(occurrences(text, target) >= count for target, count in target_counts.items())

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from distilmt.documents import Translate, languages_of, report_of
 from distilmt.documents.captions import PROSE, skip_literals
 from distilmt.documents.html_attributes import (
-    in_language,
+    attribute_values,
     is_icon,
     is_sent,
     is_untranslated,
-    readable,
+    localize_tag,
+    readable_attributes,
+    replace_values,
     unquoted,
-    values,
-    with_values,
 )
-from distilmt.documents.html_tokenizer import Piece, partners, pieces
-from distilmt.documents.inline import translate_units
-from distilmt.documents.segments import Mark, Unit, gaps, text_of
-from distilmt.documents.split_words import whole_words
-from distilmt.documents.templates import Masked, expressions, masked
+from distilmt.documents.html_tokenizer import HtmlToken, match_tags, tokenize_html
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.segments import InlineTag, Segment, gaps, text_of
+from distilmt.documents.split_words import merge_split_words
+from distilmt.documents.templates import MaskedText, expressions, mask_spans
 
 _INLINE_NAMES = """
     a abbr acronym b bdi bdo big cite data del dfn em font i img input ins mark q rb rp rt rtc ruby s small span strike
@@ -53,127 +53,129 @@ def translate_html(text: str, translate: Translate) -> str:
         and a description's `content`. Nothing inside `code`, `pre`, `script`, `style` and the like is, nor what is
         marked `translate="no"`, nor the names of icons. Where the languages are known, `lang` says the new one.
     """
-    masks = masked(text, expressions(text))
-    return masks.restored(translated_pieces(masks, masks.text, translate, literals=True))
+    masks = mask_spans(text, expressions(text))
+    return masks.restored(translate_fragment(masks, masks.text, translate, literals=True))
 
 
-def translated_pieces(masks: Masked, text: str, translate: Translate, literals: bool = False) -> str:
+def translate_fragment(masks: MaskedText, text: str, translate: Translate, literals: bool = False) -> str:
     """Translate HTML in which expressions are masks; the masks are still there in what is returned.
 
     Args:
         literals: texts inside the expressions are counted as left.
     """
-    found = pieces(text)
-    ends = partners(found)
-    kept = _kept(found, ends)
+    tokens = tokenize_html(text)
+    ends = match_tags(tokens)
+    verbatim = _verbatim_ranges(tokens, ends)
     translate_attributes(
-        [p for i, p in enumerate(found) if p.kind in ("start", "void") and i not in kept], masks, translate
+        [p for i, p in enumerate(tokens) if p.kind in ("start", "void") and i not in verbatim], masks, translate
     )
-    _skip_elements(found, kept, translate)
+    _skip_elements(tokens, verbatim, translate)
     if literals:
-        raws = [piece.raw for piece in _outside(found, kept) if masks.has_masks(piece.raw)]
+        raws = [piece.raw for piece in _outside(tokens, verbatim) if masks.has_masks(piece.raw)]
         skip_literals([masks.originals[number] for raw in raws for number in masks.numbers(raw)], translate)
-    parts = _blocks(found, kept, masks)
-    blocks = [part for part in parts if isinstance(part, Block)]
-    for block, unit in zip(blocks, translate_units([block.unit for block in blocks], translate), strict=True):
-        block.translation = unit
-    report_of(translate).translated += sum(text_of(block.translation) != text_of(block.unit) for block in blocks)
+    parts = _build_blocks(tokens, verbatim, masks)
+    blocks = [part for part in parts if isinstance(part, HtmlBlock)]
+    for block, segment in zip(blocks, translate_segments([block.segment for block in blocks], translate), strict=True):
+        block.translation = segment
+    report_of(translate).translated += sum(text_of(block.translation) != text_of(block.segment) for block in blocks)
     return "".join(part if isinstance(part, str) else part.html() for part in parts)
 
 
-def translate_attributes(tags: list[Piece], masks: Masked, translate: Translate) -> None:
+def translate_attributes(tags: list[HtmlToken], masks: MaskedText, translate: Translate) -> None:
     """Translate what people read of the attributes of tags, and name the language there."""
-    found = [(piece, match) for piece in tags for match in readable(piece)]
-    units = [unit_of(unquoted(match[2]), masks) for _, match in found]
+    attributes = [(token, match) for token in tags for match in readable_attributes(token)]
+    segments = [segment_of(unquoted(match[2]), masks) for _, match in attributes]
     changes: dict[int, list[tuple[re.Match[str], str]]] = {}
-    for (piece, match), source, unit in zip(found, units, translate_units(units, translate), strict=True):
-        if text_of(unit) != text_of(source):
-            changes.setdefault(id(piece), []).append((match, text_of(unit)))
+    for (token, match), source, segment in zip(
+        attributes, segments, translate_segments(segments, translate), strict=True
+    ):
+        if text_of(segment) != text_of(source):
+            changes.setdefault(id(token), []).append((match, text_of(segment)))
     languages = languages_of(translate)
     sent = sum(map(is_sent, tags))
     if sent:
         report_of(translate).skip("it is a button's value that its form sends", count=sent)
-    for piece in tags:
-        if id(piece) in changes:
-            piece.raw = with_values(piece, changes[id(piece)])
-        if languages and ("lang" in piece.raw.lower() or piece.name in ("html", "meta")):
-            piece.raw = in_language(piece, *languages)
+    for token in tags:
+        if id(token) in changes:
+            token.raw = replace_values(token, changes[id(token)])
+        if languages and ("lang" in token.raw.lower() or token.name in ("html", "meta")):
+            token.raw = localize_tag(token, *languages)
 
 
-def unit_of(raw: str, masks: Masked) -> Unit:
+def segment_of(raw: str, masks: MaskedText) -> Segment:
     """A text of HTML as a unit: entities are characters, and masks are marks."""
-    return [_mark(part, masks) if is_mask else html.unescape(part) for part, is_mask in masks.parts(raw) if part]
+    return [_inline_tag(part, masks) if is_mask else html.unescape(part) for part, is_mask in masks.parts(raw) if part]
 
 
-def _mark(mask: str, masks: Masked) -> Mark:
-    return Mark("point", mask) if masks.is_statement(mask) else Mark("kept", mask, masks.shown(mask))
+def _inline_tag(mask: str, masks: MaskedText) -> InlineTag:
+    return InlineTag("point", mask) if masks.is_statement(mask) else InlineTag("kept", mask, masks.shown(mask))
 
 
-def _kept(found: list[Piece], ends: dict[int, int]) -> dict[int, int]:
+def _verbatim_ranges(tokens: list[HtmlToken], ends: dict[int, int]) -> dict[int, int]:
     """Numbers of the start tags of what is left as it stands, and of its ends."""
-    kept: dict[int, int] = {}
-    for number, piece in enumerate(found):
-        if piece.kind != "start":
+    verbatim: dict[int, int] = {}
+    for number, token in enumerate(tokens):
+        if token.kind != "start":
             continue
         end = ends.get(number, number)
-        inner = "".join(p.raw for p in found[number + 1 : end]) if end <= number + 2 else "<>"
+        inner = "".join(p.raw for p in tokens[number + 1 : end]) if end <= number + 2 else "<>"
         if (
-            piece.name in CODE
-            or piece.name in _SKIPPED
-            or is_untranslated(piece)
-            or (end > number and is_icon(piece, inner))
+            token.name in CODE
+            or token.name in _SKIPPED
+            or is_untranslated(token)
+            or (end > number and is_icon(token, inner))
         ):
-            kept[number] = end
-    return kept
+            verbatim[number] = end
+    return verbatim
 
 
-def _outside(found: list[Piece], kept: dict[int, int]) -> Iterator[Piece]:
+def _outside(tokens: list[HtmlToken], verbatim: dict[int, int]) -> Iterator[HtmlToken]:
     """What is in no element that is left as it stands."""
     number = 0
-    while number < len(found):
-        if number not in kept:
-            yield found[number]
-        number = kept.get(number, number) + 1
+    while number < len(tokens):
+        if number not in verbatim:
+            yield tokens[number]
+        number = verbatim.get(number, number) + 1
 
 
-def _skip_elements(found: list[Piece], kept: dict[int, int], translate: Translate) -> None:
+def _skip_elements(tokens: list[HtmlToken], verbatim: dict[int, int], translate: Translate) -> None:
     """Count the texts of elements that are left, where readers may see them and they are no code."""
     end = -1
-    for number, last in kept.items():
-        piece = found[number]
-        inner = found[number + 1 : last] if last > number else []
-        if number > end and piece.name in _SEEN and not _is_code(piece, inner) and not is_untranslated(piece):
+    for number, last in verbatim.items():
+        token = tokens[number]
+        inner = tokens[number + 1 : last] if last > number else []
+        if number > end and token.name in _SEEN and not _is_code(token, inner) and not is_untranslated(token):
             texts = [p.raw for p in inner if p.kind in ("text", "raw") and PROSE.search(p.raw)]
             if texts:
-                report_of(translate).skip(f"it stands inside <{piece.name}>", count=len(texts))
+                report_of(translate).skip(f"it stands inside <{token.name}>", count=len(texts))
         end = max(end, last)
 
 
-def _is_code(piece: Piece, inner: list[Piece]) -> bool:
+def _is_code(piece: HtmlToken, inner: list[HtmlToken]) -> bool:
     """Whether preformatted text is a program's, by its class or by what highlights it."""
     if piece.name != "pre":
         return False
-    return bool(_CODE_CLASS.search(values(piece).get("class", ""))) or any(
+    return bool(_CODE_CLASS.search(attribute_values(piece).get("class", ""))) or any(
         p.kind == "start" and p.name in ("code", "span", "samp", "kbd") for p in inner[:3]
     )
 
 
 @dataclass
-class Block:
+class HtmlBlock:
     """A text with tags in it, that belongs together."""
 
-    items: list[Mark | str] = field(default_factory=list)
+    items: list[InlineTag | str] = field(default_factory=list)
     """Tags, and texts as they stand."""
-    translation: Unit = field(default_factory=list)
+    translation: Segment = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._words: list[Mark | str] = []
+        self._words: list[InlineTag | str] = []
 
     @property
-    def unit(self) -> Unit:
+    def segment(self) -> Segment:
         """What is translated: words are whole, and entities are characters."""
-        self._words = whole_words(self.items)
-        return [item if isinstance(item, Mark) else html.unescape(item) for item in self._words]
+        self._words = merge_split_words(self.items)
+        return [item if isinstance(item, InlineTag) else html.unescape(item) for item in self._words]
 
     def html(self) -> str:
         """The block as HTML; texts that did not change are written as they stood."""
@@ -186,8 +188,8 @@ class Block:
             written.append(raw if same else _escaped(text, raw))
         if not changed:
             return text_of([*self.items])
-        marks = [item for item in self._words if isinstance(item, Mark)]
-        return written[0] + "".join(mark.raw + text for mark, text in zip(marks, written[1:], strict=True))
+        tags = [item for item in self._words if isinstance(item, InlineTag)]
+        return written[0] + "".join(tag.raw + text for tag, text in zip(tags, written[1:], strict=True))
 
 
 def _escaped(text: str, raw: str) -> str:
@@ -198,18 +200,18 @@ def _escaped(text: str, raw: str) -> str:
     )
 
 
-class _Blocks:
+class _BlockBuilder:
     """The page in turn: texts, and what stands between them."""
 
-    def __init__(self, masks: Masked) -> None:
-        self.parts: list[str | Block] = []
-        self.block = Block()
+    def __init__(self, masks: MaskedText) -> None:
+        self.parts: list[str | HtmlBlock] = []
+        self.block = HtmlBlock()
         self._masks = masks
 
     def between(self, raw: str) -> None:
         """What ends a text."""
         self.parts += [self.block, raw]
-        self.block = Block()
+        self.block = HtmlBlock()
 
     def text(self, raw: str) -> None:
         """A text. A statement of a template ends what is before: no text passes it."""
@@ -219,40 +221,40 @@ class _Blocks:
             elif self._masks.is_statement(part):
                 self.between(part)
             else:
-                self.block.items.append(_mark(part, self._masks))
+                self.block.items.append(_inline_tag(part, self._masks))
 
-    def tag(self, piece: Piece) -> None:
+    def tag(self, token: HtmlToken) -> None:
         """A tag or a comment."""
-        if piece.kind == "comment":
-            self.block.items.append(Mark("point", piece.raw))
-        elif piece.name in _INLINE:
-            kind = {"start": "open", "end": "close"}.get(piece.kind, "point")
-            self.block.items.append(Mark(kind, piece.raw))  # type: ignore[arg-type]
+        if token.kind == "comment":
+            self.block.items.append(InlineTag("point", token.raw))
+        elif token.name in _INLINE:
+            kind = {"start": "open", "end": "close"}.get(token.kind, "point")
+            self.block.items.append(InlineTag(kind, token.raw))  # type: ignore[arg-type]
         else:
-            self.between(piece.raw)
+            self.between(token.raw)
 
-    def kept(self, found: list[Piece]) -> None:
+    def verbatim(self, tokens: list[HtmlToken]) -> None:
         """An element that is left as it stands: a word, if it is one of a text."""
-        first, raw = found[0], "".join(piece.raw for piece in found)
-        inner = html.unescape(self._masks.restored("".join(p.raw for p in found if p.kind == "text")))
+        first, raw = tokens[0], "".join(token.raw for token in tokens)
+        inner = html.unescape(self._masks.restored("".join(p.raw for p in tokens if p.kind == "text")))
         if first.name in _SKIPPED or not (first.name in _INLINE | CODE or is_icon(first, inner)):
             self.between(raw)
         elif is_icon(first, inner):
-            self.block.items.append(Mark("point", raw))
+            self.block.items.append(InlineTag("point", raw))
         else:
-            self.block.items.append(Mark("kept", raw, " ".join(inner.split()) or "X"))
+            self.block.items.append(InlineTag("kept", raw, " ".join(inner.split()) or "X"))
 
 
-def _blocks(found: list[Piece], kept: dict[int, int], masks: Masked) -> list[str | Block]:
-    blocks = _Blocks(masks)
+def _build_blocks(tokens: list[HtmlToken], verbatim: dict[int, int], masks: MaskedText) -> list[str | HtmlBlock]:
+    blocks = _BlockBuilder(masks)
     number = 0
-    while number < len(found):
-        piece, end = found[number], kept.get(number, number)
-        if number in kept:
-            blocks.kept(found[number : end + 1])
-        elif piece.kind == "text":
-            blocks.text(piece.raw)
+    while number < len(tokens):
+        token, end = tokens[number], verbatim.get(number, number)
+        if number in verbatim:
+            blocks.verbatim(tokens[number : end + 1])
+        elif token.kind == "text":
+            blocks.text(token.raw)
         else:
-            blocks.tag(piece)
+            blocks.tag(token)
         number = end + 1
     return [*blocks.parts, blocks.block]

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from distilmt.documents.html_tokenizer import Piece
+from distilmt.documents.html_tokenizer import HtmlToken
 
 _READ_NAMES = """
     alt title placeholder label aria-label aria-description aria-placeholder aria-roledescription aria-valuetext
@@ -30,10 +30,10 @@ _TERRITORIES = {
 }
 
 
-def values(piece: Piece) -> dict[str, str]:
+def attribute_values(token: HtmlToken) -> dict[str, str]:
     """The attributes of a tag: what stands first counts."""
     result: dict[str, str] = {}
-    for name, match in piece.attributes:
+    for name, match in token.attributes:
         result.setdefault(name, html.unescape(unquoted(match[2] or "")))
     return result
 
@@ -43,69 +43,69 @@ def unquoted(value: str) -> str:
     return value[1:-1] if value[:1] in ("'", '"') else value
 
 
-def is_untranslated(piece: Piece) -> bool:
+def is_untranslated(token: HtmlToken) -> bool:
     """Whether a page wants an element left as it is."""
-    if "translate" not in piece.raw.lower():
+    if "translate" not in token.raw.lower():
         return False
-    found = values(piece)
-    return found.get("translate", "").lower() == "no" or "notranslate" in found.get("class", "").split()
+    attributes = attribute_values(token)
+    return attributes.get("translate", "").lower() == "no" or "notranslate" in attributes.get("class", "").split()
 
 
-def is_icon(piece: Piece, text: str) -> bool:
+def is_icon(token: HtmlToken, text: str) -> bool:
     """Whether an element with this text is drawn as an icon by a font."""
     if not _LIGATURE.fullmatch(text):
         return False
-    found = values(piece)
-    classes = (found.get("class") or found.get("classname", "")).split()
-    return bool(_ICON_ELEMENT.fullmatch(piece.name)) or any(_ICON_CLASS.fullmatch(name) for name in classes)
+    attributes = attribute_values(token)
+    classes = (attributes.get("class") or attributes.get("classname", "")).split()
+    return bool(_ICON_ELEMENT.fullmatch(token.name)) or any(_ICON_CLASS.fullmatch(name) for name in classes)
 
 
-def readable(piece: Piece) -> Iterator[re.Match[str]]:
+def readable_attributes(token: HtmlToken) -> Iterator[re.Match[str]]:
     """The attributes of a tag that people read."""
-    if "=" not in piece.raw:
+    if "=" not in token.raw:
         return
-    found = list(piece.attributes)
+    attributes = list(token.attributes)
     read = set(_READ)
-    if piece.name in ("meta", "input"):
-        named = values(piece)
+    if token.name in ("meta", "input"):
+        named = attribute_values(token)
         if any(_DESCRIPTIONS.fullmatch(named.get(key, "")) for key in ("name", "property", "itemprop")):
             read.add("content")
-        if piece.name == "input" and named.get("type", "").lower() in _BUTTONS and "name" not in named:
+        if token.name == "input" and named.get("type", "").lower() in _BUTTONS and "name" not in named:
             read.add("value")
-    yield from (match for name, match in found if name in read and match[2])
+    yield from (match for name, match in attributes if name in read and match[2])
 
 
-def is_sent(piece: Piece) -> bool:
+def is_sent(piece: HtmlToken) -> bool:
     """Whether a tag is a button whose caption a form sends: a program may compare it."""
     if piece.name != "input" or "=" not in piece.raw:
         return False
-    named = values(piece)
+    named = attribute_values(piece)
     is_button = named.get("type", "").lower() in _BUTTONS and "name" in named
     return is_button and any(c.isalpha() for c in named.get("value", ""))
 
 
-def with_values(piece: Piece, changes: list[tuple[re.Match[str], str]]) -> str:
+def replace_values(token: HtmlToken, changes: list[tuple[re.Match[str], str]]) -> str:
     """A tag with other values, in order; those without quotes get some."""
     parts, end = [], 0
     for match, value in changes:
         quote = match[2][0] if match[2][0] in "\"'" else '"'
         escaped = html.escape(value, quote=False).replace(quote, "&quot;" if quote == '"' else "&#39;")
-        parts += [piece.raw[end : match.start(2)], quote, escaped, quote]
+        parts += [token.raw[end : match.start(2)], quote, escaped, quote]
         end = match.end(2)
-    return "".join([*parts, piece.raw[end:]])
+    return "".join([*parts, token.raw[end:]])
 
 
-def in_language(piece: Piece, source: str, target: str) -> str:
+def localize_tag(token: HtmlToken, source: str, target: str) -> str:
     """A tag that names the target language where it named the source: `lang`, `og:locale`, and `dir` of the page."""
     changes: list[tuple[re.Match[str], str]] = []
-    found = list(piece.attributes)
-    named = values(piece)
-    is_locale = piece.name == "meta" and named.get("property", "").lower() == "og:locale"
-    is_language = piece.name == "meta" and named.get("http-equiv", "").lower() == "content-language"
+    attributes = list(token.attributes)
+    named = attribute_values(token)
+    is_locale = token.name == "meta" and named.get("property", "").lower() == "og:locale"
+    is_language = token.name == "meta" and named.get("http-equiv", "").lower() == "content-language"
     direction = "rtl" if _base(target) in RIGHT_TO_LEFT else "ltr"
-    for name, match in found:
+    for name, match in attributes:
         value = unquoted(match[2] or "")
-        if name == "dir" and piece.name == "html" and value.lower() in ("ltr", "rtl") and value.lower() != direction:
+        if name == "dir" and token.name == "html" and value.lower() in ("ltr", "rtl") and value.lower() != direction:
             changes.append((match, direction))
         elif _base(value) != _base(source):
             continue
@@ -113,8 +113,8 @@ def in_language(piece: Piece, source: str, target: str) -> str:
             changes.append((match, target))
         elif is_locale and name == "content":
             changes.append((match, _locale(target)))
-    raw = with_values(piece, changes)
-    if piece.name == "html" and direction == "rtl" and "dir" not in named:
+    raw = replace_values(token, changes)
+    if token.name == "html" and direction == "rtl" and "dir" not in named:
         raw = f'{raw[: len("<html")]} dir="rtl"{raw[len("<html") :]}'
     return raw
 

@@ -26,7 +26,7 @@ _BROKEN = 100  # Of a tag that is not closed so much is looked at, once too many
 
 
 @dataclass
-class Piece:
+class HtmlToken:
     """A tag (`start`, `end`, `void`), a comment, a declaration, a text or the text of a script, as it stands."""
 
     kind: str
@@ -40,7 +40,7 @@ class Piece:
             yield match[1].lower(), match
 
 
-class _Scan:
+class _TagScanner:
     """Where tags end. Attributes are as many as there are, and time grows with the length of the text all the same."""
 
     def __init__(self, text: str) -> None:
@@ -72,10 +72,10 @@ class _Scan:
         return end + len(closing) if end >= 0 else len(self.text)
 
 
-def pieces(text: str) -> list[Piece]:
+def tokenize_html(text: str) -> list[HtmlToken]:
     """A page cut into pieces that are, joined, the page. What is no whole tag is text."""
-    result: list[Piece] = []
-    scan = _Scan(text)
+    result: list[HtmlToken] = []
+    scan = _TagScanner(text)
     at = begin = 0  # of the search, of the text that is not yet a piece
     while match := _START.search(text, at):
         name = (match["name"] or "").lower()
@@ -83,31 +83,31 @@ def pieces(text: str) -> list[Piece]:
         if end < 0:
             at = match.end()
             continue
-        result.append(Piece("text", text[begin : match.start()]))
-        result.append(_piece(match, text[match.start() : end], name))
+        result.append(HtmlToken("text", text[begin : match.start()]))
+        result.append(_html_token(match, text[match.start() : end], name))
         at = begin = end
         if result[-1].kind == "start" and name in _RAW:
             close = re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE).search(text, at)
             begin = at = close.start() if close else len(text)
-            result.append(Piece("raw", text[end:at]))
-    return [piece for piece in [*result, Piece("text", text[begin:])] if piece.raw]
+            result.append(HtmlToken("raw", text[end:at]))
+    return [token for token in [*result, HtmlToken("text", text[begin:])] if token.raw]
 
 
-def _piece(match: re.Match[str], raw: str, name: str) -> Piece:
+def _html_token(match: re.Match[str], raw: str, name: str) -> HtmlToken:
     if not name:
-        return Piece("comment" if match[0] == "<!--" else "declaration", raw)
+        return HtmlToken("comment" if match[0] == "<!--" else "declaration", raw)
     if match["end"]:
-        return Piece("end", raw, name)
-    return Piece("void" if name in _VOID or raw.endswith("/>") else "start", raw, name)
+        return HtmlToken("end", raw, name)
+    return HtmlToken("void" if name in _VOID or raw.endswith("/>") else "start", raw, name)
 
 
-def partners(found: list[Piece]) -> dict[int, int]:
+def match_tags(tokens: list[HtmlToken]) -> dict[int, int]:
     """For every start tag the number of its end tag, where tags of one name are nested rightly."""
     opened: dict[str, list[int]] = {}
     pairs: dict[int, int] = {}
-    for number, piece in enumerate(found):
-        if piece.kind == "start":
-            opened.setdefault(piece.name, []).append(number)
-        elif piece.kind == "end" and opened.get(piece.name):
-            pairs[opened[piece.name].pop()] = number
+    for number, token in enumerate(tokens):
+        if token.kind == "start":
+            opened.setdefault(token.name, []).append(number)
+        elif token.kind == "end" and opened.get(token.name):
+            pairs[opened[token.name].pop()] = number
     return pairs

@@ -14,16 +14,24 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
-from distilmt.documents import Attentive, Translate, keep_of, placeholders
-from distilmt.documents.placeholders import Grammar, Kept
-from distilmt.documents.segments import Mark, Unit, gaps, in_sentences, inside, text_of, with_breaks
-from distilmt.documents.tagged_sentence import Sentence, Spans, as_kept
-from distilmt.inference.base import Attended
+from distilmt.documents import Translate, TranslateWithAttention, keep_of, placeholders
+from distilmt.documents.placeholders import Grammar, Placeholder
+from distilmt.documents.segments import (
+    InlineTag,
+    Segment,
+    gaps,
+    mark_breaks,
+    sentence_segments,
+    text_of,
+    trim_outer_tags,
+)
+from distilmt.documents.tagged_sentence import Spans, TaggedSentence, as_placeholder
+from distilmt.inference.base import WordAttention
 
 # Asks for translations of texts, or for the attention of a sentence and its translation; is sent them, and returns what
 # it made.
-Asked = list[str] | tuple[str, str]
-Job = Generator[Asked, Any, Unit]
+Request = list[str] | tuple[str, str]
+SentenceTask = Generator[Request, Any, Segment]
 _Item = TypeVar("_Item")
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -39,63 +47,70 @@ _BATCH = 20_000
 _BEFORE, _BEHIND = " \t\r\n,;:!?)]}»”", " \t\r\n([{«„“,;:–—"
 
 
-def translate_units(units: Sequence[Unit], translate: Translate, strict: bool = False) -> list[Unit]:
+def translate_segments(segments: Sequence[Segment], translate: Translate, strict: bool = False) -> list[Segment]:
     """Translate units, all together.
 
     Args:
-        units: strings and marks in turn, any number of each.
-        translate: sentences in, as many translations out; an `Attentive` one tells their attention too.
+        segments: strings and marks in turn, any number of each.
+        translate: sentences in, as many translations out; an `TranslateWithAttention` one tells their attention too.
         strict: no text may come to stand between two marks that had none between them.
 
     Returns:
         For every unit the same marks in the same order, with other strings between them.
     """
     grammar = Grammar(keep=keep_of(translate))
-    spaced = [with_breaks(placeholders.in_unit(unit, grammar)) for unit in units]
-    cut = [_cut_at_fences(unit) for unit in spaced]
-    jobs = [_edged(parts, strict) for sentences in cut for is_sentence, parts in sentences if is_sentence]
-    made = iter(_drive(jobs, translate))
-    joined = [[p for is_sentence, parts in some for p in (next(made) if is_sentence else parts)] for some in cut]
-    respaced = [_respaced(unit, result) for unit, result in zip(spaced, joined, strict=True)]
-    return [placeholders.without_marks(unit) for unit in respaced]
+    spaced = [mark_breaks(placeholders.tag_placeholders(segment, grammar)) for segment in segments]
+    cut = [_cut_at_fences(segment) for segment in spaced]
+    tasks = [_translate_edged(parts, strict) for sentences in cut for is_sentence, parts in sentences if is_sentence]
+    translations = iter(_run_tasks(tasks, translate))
+    joined = [
+        [p for is_sentence, parts in some for p in (next(translations) if is_sentence else parts)] for some in cut
+    ]
+    respaced = [_restore_spacing(segment, result) for segment, result in zip(spaced, joined, strict=True)]
+    return [placeholders.untag_placeholders(segment) for segment in respaced]
 
 
-def _cut_at_fences(unit: Unit) -> list[tuple[bool, Unit]]:
+def _cut_at_fences(segment: Segment) -> list[tuple[bool, Segment]]:
     """A unit's sentences and what is none; a statement of a template ends a sentence."""
-    cut: list[tuple[bool, Unit]] = []
-    for is_fence, run in groupby(unit, lambda part: isinstance(part, Mark) and part.kind == "fence"):
+    cut: list[tuple[bool, Segment]] = []
+    for is_fence, run in groupby(segment, lambda part: isinstance(part, InlineTag) and part.kind == "fence"):
         parts = list(run)
-        cut += [(False, parts)] if is_fence else in_sentences(parts)
+        cut += [(False, parts)] if is_fence else sentence_segments(parts)
     return cut
 
 
-def _drive(jobs: list[Job], translate: Translate) -> list[Unit]:
+def _run_tasks(tasks: list[SentenceTask], translate: Translate) -> list[Segment]:
     """Run jobs side by side: what all of them ask for is translated together, every text once."""
-    made: list[Unit] = [[] for _ in jobs]
-    known: dict[str, str] = {}
-    waiting: dict[int, list[str] | tuple[str, str]] = {}
+    results: list[Segment] = [[] for _ in tasks]
+    translations: dict[str, str] = {}
+    pending: dict[int, list[str] | tuple[str, str]] = {}
 
-    def go_on(number: int, answers: list[str] | list[Attended] | None) -> None:
+    def go_on(index: int, response: list[str] | list[WordAttention] | None) -> None:
         try:
-            waiting[number] = jobs[number].send(answers)
+            pending[index] = tasks[index].send(response)
         except StopIteration as stop:
-            made[number] = stop.value
+            results[index] = stop.value
 
-    for number in range(len(jobs)):
+    for number in range(len(tasks)):
         go_on(number, None)
-    while waiting:
-        asked, waiting = waiting, {}
-        asks = [ask for ask in asked.values() if isinstance(ask, list)]
-        texts = [text for text in dict.fromkeys(t for ask in asks for t in ask) if text not in known]
+    while pending:
+        requests, pending = pending, {}
+        text_requests = [request for request in requests.values() if isinstance(request, list)]
+        texts = [
+            text for text in dict.fromkeys(t for request in text_requests for t in request) if text not in translations
+        ]
         for batch in _batches(texts, len):
-            known.update(zip(batch, map(_clean, translate(batch)), strict=True))
-        pairs = dict.fromkeys(ask for ask in asked.values() if isinstance(ask, tuple))
-        told: dict[tuple[str, str], list[Attended]] = {}
-        for some in _batches(list(pairs), lambda pair: len(pair[0]) + len(pair[1])):
-            told |= _attention(some, translate)
-        for number, ask in asked.items():
-            go_on(number, [known[text] or text for text in ask] if isinstance(ask, list) else told[ask])
-    return made
+            translations.update(zip(batch, map(_clean, translate(batch)), strict=True))
+        pairs = dict.fromkeys(request for request in requests.values() if isinstance(request, tuple))
+        attention: dict[tuple[str, str], list[WordAttention]] = {}
+        for batch_pairs in _batches(list(pairs), lambda pair: len(pair[0]) + len(pair[1])):
+            attention |= _attention(batch_pairs, translate)
+        for number, request in requests.items():
+            go_on(
+                number,
+                [translations[text] or text for text in request] if isinstance(request, list) else attention[request],
+            )
+    return results
 
 
 def _batches(items: Sequence[_Item], size: Callable[[_Item], int]) -> Iterator[list[_Item]]:
@@ -112,150 +127,165 @@ def _batches(items: Sequence[_Item], size: Callable[[_Item], int]) -> Iterator[l
         yield batch
 
 
-def _attention(pairs: list[tuple[str, str]], translate: Translate) -> dict[tuple[str, str], list[Attended]]:
+def _attention(pairs: list[tuple[str, str]], translate: Translate) -> dict[tuple[str, str], list[WordAttention]]:
     """Of sentences and their translations; none if the model does not tell."""
-    if not pairs or not isinstance(translate, Attentive):
+    if not pairs or not isinstance(translate, TranslateWithAttention):
         return {pair: [] for pair in pairs}
-    return dict(zip(pairs, translate.attention([text for text, _ in pairs], [said for _, said in pairs]), strict=True))
+    return dict(
+        zip(
+            pairs,
+            translate.attention([text for text, _ in pairs], [translation for _, translation in pairs]),
+            strict=True,
+        )
+    )
 
 
 def _clean(text: str) -> str:
     return " ".join(_CONTROL.sub("", text).split())
 
 
-def _edged(parts: Unit, strict: bool) -> Job:
+def _translate_edged(parts: Segment, strict: bool) -> SentenceTask:
     """A sentence without the marks around all of it, and these again."""
-    start, end = inside(parts)
-    made = yield from _sentence(parts[start:end], strict)
-    return [*parts[:start], *made, *parts[end:]]
+    start, end = trim_outer_tags(parts)
+    translation = yield from _translate_sentence(parts[start:end], strict)
+    return [*parts[:start], *translation, *parts[end:]]
 
 
-def _respaced(unit: Unit, made: Unit) -> Unit:
+def _restore_spacing(segment: Segment, translation: Segment) -> Segment:
     """Behind a full stop of Chinese or Japanese there is no space, behind a western one there is."""
-    east = {p[-1:] for p in unit if isinstance(p, str)} & set("。！？")
-    spaced = any(_SPACED_STOP.search(p) for p in unit if isinstance(p, str))  # as its writer wants it
-    found: Unit = []
-    for part in made:
-        before = found[-1] if found else None
+    east = {p[-1:] for p in segment if isinstance(p, str)} & set("。！？")
+    spaced = any(_SPACED_STOP.search(p) for p in segment if isinstance(p, str))  # as its writer wants it
+    parts: Segment = []
+    for part in translation:
+        before = parts[-1] if parts else None
         if isinstance(part, str) and isinstance(before, str):
             if part == " " and before.endswith(("。", "！", "？")) and not (east or spaced):
                 continue
             part = f" {part}" if east and before.endswith((".", "!", "?")) and part[:1].isalnum() else part
-        found.append(part)
-    return found
+        parts.append(part)
+    return parts
 
 
-def _has_words(parts: Iterable[str | Mark | Kept]) -> bool:
+def _has_words(parts: Iterable[str | InlineTag | Placeholder]) -> bool:
     return any(isinstance(part, str) and any(c.isalpha() for c in part) for part in parts)
 
 
-def _sentence(parts: Unit, strict: bool) -> Job:
+def _translate_sentence(parts: Segment, strict: bool) -> SentenceTask:
     if not _has_words(parts):
         return parts
-    whole = yield from _whole(parts, strict)
+    whole = yield from _translate_whole(parts, strict)
     if whole is None:
-        whole = yield from _in_parts(parts, strict)
+        whole = yield from _translate_in_parts(parts, strict)
     return whole
 
 
-def _whole(parts: Unit, strict: bool) -> Generator[Asked, Any, Unit | None]:
+def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Segment | None]:
     """A sentence's translation with its marks; None if one of them cannot be placed."""
     if len(parts) == 1 and isinstance(text := parts[0], str):
         return list((yield [text]))
     flat = _flat(parts)
     if len(flat) > _MANY or (len(flat) > 1 and sum(len(p) for p in flat if isinstance(p, str)) > _LONG):
         return None
-    kept = [k for part in flat if (k := as_kept(part))]
-    for stand_ins in placeholders.masks(kept):
-        sentence = Sentence(flat, stand_ins)
-        source_at = placeholders.positions(sentence.text, stand_ins, kept)
+    literals = [k for part in flat if (k := as_placeholder(part))]
+    for stand_ins in placeholders.stand_in_candidates(literals):
+        sentence = TaggedSentence(flat, stand_ins)
+        source_at = placeholders.placeholder_positions(sentence.text, stand_ins, literals)
         if source_at is None:
             continue
         contents = sentence.contents()
         if sum(map(len, contents)) > _NESTED * len(sentence.text) + _LONG:
             return None
-        asked = list(dict.fromkeys(c for c in contents if placeholders.has_words(c)))
-        said, *answers = yield [sentence.text, *asked]
-        kept_at = placeholders.positions(said, stand_ins, kept)
+        unique_contents = list(dict.fromkeys(c for c in contents if placeholders.has_words(c)))
+        translation, *content_translations = yield [sentence.text, *unique_contents]
+        placeholder_spans = placeholders.placeholder_positions(translation, stand_ins, literals)
         # A model that is shown a placeholder may repeat a part of it: a lone `{{` would break a template.
-        if kept_at is None or placeholders.differ(
-            _restored(sentence.text, source_at, kept), _restored(said, kept_at, kept)
+        if placeholder_spans is None or placeholders.placeholders_differ(
+            _restore_placeholders(sentence.text, source_at, literals),
+            _restore_placeholders(translation, placeholder_spans, literals),
         ):
             continue
-        spans = sentence.found(said, dict(zip(asked, answers, strict=True)))
-        made = _marked(sentence, said, spans, kept_at, parts if strict else None)
-        if made is None and spans:
-            told = sentence.attended(said, (yield sentence.text, said))
-            both = {number: span or told[number] for number, span in spans.items()}
-            made = _marked(sentence, said, both, kept_at, parts if strict else None)
+        spans = sentence.content_spans(translation, dict(zip(unique_contents, content_translations, strict=True)))
+        result = _insert_tags(sentence, translation, spans, placeholder_spans, parts if strict else None)
+        if result is None and spans:
+            attention_spans = sentence.attention_spans(translation, (yield sentence.text, translation))
+            both = {number: span or attention_spans[number] for number, span in spans.items()}
+            result = _insert_tags(sentence, translation, both, placeholder_spans, parts if strict else None)
             # What is found and what attended may stand in each other's way.
-            made = made or _marked(sentence, said, told, kept_at, parts if strict else None)
-        return made
+            result = result or _insert_tags(
+                sentence, translation, attention_spans, placeholder_spans, parts if strict else None
+            )
+        return result
     return None
 
 
-def _restored(text: str, spans: Sequence[tuple[int, int]], kept: Sequence[Kept]) -> str:
+def _restore_placeholders(text: str, spans: Sequence[tuple[int, int]], placeholders: Sequence[Placeholder]) -> str:
     """A text with the placeholders themselves where their stand-ins are."""
     pieces, at = [], 0
-    for (start, end), part in sorted(zip(spans, kept, strict=True), key=lambda item: item[0]):
+    for (start, end), part in sorted(zip(spans, placeholders, strict=True), key=lambda item: item[0]):
         pieces += [text[at:start], part.shown]
         at = end
     return "".join([*pieces, text[at:]])
 
 
-def _marked(
-    sentence: Sentence, said: str, spans: Spans, kept_at: list[tuple[int, int]], filled: Unit | None
-) -> Unit | None:
+def _insert_tags(
+    sentence: TaggedSentence,
+    translation: str,
+    spans: Spans,
+    placeholder_spans: list[tuple[int, int]],
+    filled: Segment | None,
+) -> Segment | None:
     """A translation with its marks; None if one cannot be placed, or text comes where `filled` has none."""
-    made = sentence.translated(said, spans, kept_at)
-    return None if made is None or (filled is not None and not _as_filled(filled, made)) else made
+    result = sentence.insert_tags(translation, spans, placeholder_spans)
+    return None if result is None or (filled is not None and not _as_filled(filled, result)) else result
 
 
-def _flat(parts: Unit) -> list[str | Kept | Mark]:
+def _flat(parts: Segment) -> list[str | Placeholder | InlineTag]:
     return [
-        Kept(part.raw, part.ordered) if isinstance(part, Mark) and part.kind == "placeholder" else part
+        Placeholder(part.raw, part.ordered) if isinstance(part, InlineTag) and part.kind == "placeholder" else part
         for part in parts
     ]
 
 
-def _as_filled(before: Unit, after: Unit) -> bool:
+def _as_filled(before: Segment, after: Segment) -> bool:
     """Whether text stands only where there was some."""
     return all(bool(text_of(a)) or not text_of(b) for a, b in zip(gaps(before), gaps(after), strict=True))
 
 
-def _in_parts(parts: Unit, strict: bool) -> Job:
+def _translate_in_parts(parts: Segment, strict: bool) -> SentenceTask:
     """Translate what lies between the marks, or else between what is kept, or else between line breaks."""
     flat = _flat(parts)
     if len(flat) == 1:  # It cannot be cut any more.
         (text,) = yield [text_of(parts)]
         return [text]
     if any(map(_is_tag, flat)):
-        made = yield from _cut_at(flat, _is_tag, strict)
-    elif any(isinstance(p, Kept) for p in flat):
-        made = yield from _cut_at(flat, lambda p: isinstance(p, Kept), strict)
+        translation = yield from _translate_between(flat, _is_tag, strict)
+    elif any(isinstance(p, Placeholder) for p in flat):
+        translation = yield from _translate_between(flat, lambda p: isinstance(p, Placeholder), strict)
     else:
-        made = yield from _cut_at(flat, lambda p: isinstance(p, Mark), strict)
-    return made
+        translation = yield from _translate_between(flat, lambda p: isinstance(p, InlineTag), strict)
+    return translation
 
 
-def _is_tag(part: str | Kept | Mark) -> bool:
-    return isinstance(part, Mark) and part.kind != "break"
+def _is_tag(part: str | Placeholder | InlineTag) -> bool:
+    return isinstance(part, InlineTag) and part.kind != "break"
 
 
-def _cut_at(parts: Sequence[str | Kept | Mark], cuts: Callable[[str | Kept | Mark], bool], strict: bool) -> Job:
-    made: Unit = []
+def _translate_between(
+    parts: Sequence[str | Placeholder | InlineTag], cuts: Callable[[str | Placeholder | InlineTag], bool], strict: bool
+) -> SentenceTask:
+    result: Segment = []
     for cut, run in groupby(parts, cuts):
-        group: Unit = [placeholders.mark(p) if isinstance(p, Kept) else p for p in run]
+        group: Segment = [placeholders.placeholder_tag(p) if isinstance(p, Placeholder) else p for p in run]
         if cut or not _has_words(group):
-            made += group
+            result += group
             continue
-        before, core, behind = _loose(group)
-        said = yield from _sentence(core, strict)
-        made += [*before, *said, *behind]
-    return made
+        before, core, behind = _strip_ends(group)
+        translation = yield from _translate_sentence(core, strict)
+        result += [*before, *translation, *behind]
+    return result
 
 
-def _loose(group: Unit) -> tuple[Unit, Unit, Unit]:
+def _strip_ends(group: Segment) -> tuple[Segment, Segment, Segment]:
     """White space and punctuation at the ends of a part, which a model would lose, and what is between."""
     first = next(i for i, p in enumerate(group) if isinstance(p, str) and p.strip(_BEFORE))
     last = next(i for i in range(len(group) - 1, -1, -1) if isinstance(p := group[i], str) and p.strip(_BEHIND))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from distilmt.documents import Translate, report_of
-from distilmt.documents.program_strings import String, translate_strings
+from distilmt.documents.program_strings import ProgramString, translate_strings
 from distilmt.utils.errors import UserError
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
@@ -40,7 +40,7 @@ def translate_json(text: str, translate: Translate, keys: tuple[str, ...] = ()) 
         shown = not any(key.startswith("@") for key in path) and not (is_chrome and path[1:] != ["message"])
         if set(keys) & set(path) if keys else shown and not _is_code(string):
             spans.append((start, end))
-            strings.append(String(string, place=f"key {'.'.join(path)[:60]}" if path else ""))
+            strings.append(ProgramString(string, place=f"key {'.'.join(path)[:60]}" if path else ""))
         elif not keys and shown and any(c.isalpha() for c in string):
             report_of(translate).skip("a word that looks like an identifier, a path or a number", ".".join(path)[:60])
     parts, end = [], 0

@@ -13,13 +13,13 @@ _SECONDS = 2.0  # for one pattern on one text
 
 
 @dataclass(frozen=True)
-class Keep:
+class KeepPatterns:
     """Patterns whose matches stand in a translation as they stood."""
 
     patterns: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, patterns: Sequence[str], name: str = "--keep") -> Keep:
+    def of(cls, patterns: Sequence[str], name: str = "--keep") -> KeepPatterns:
         """Check patterns before anything is translated.
 
         Args:

@@ -14,16 +14,16 @@ from typing import Any
 
 from distilmt.documents import Translate, report_of
 from distilmt.documents.captions import PROSE, translate_captions
-from distilmt.documents.html import translate_attributes, translated_pieces
-from distilmt.documents.html_tokenizer import Piece, pieces
-from distilmt.documents.inline import translate_units
+from distilmt.documents.html import translate_attributes, translate_fragment
+from distilmt.documents.html_tokenizer import HtmlToken, tokenize_html
+from distilmt.documents.inline import translate_segments
 from distilmt.documents.markdown_blocks import head_end, mask_blocks
-from distilmt.documents.markdown_inline import Inline, read_inline, written
-from distilmt.documents.markdown_structure import Structure
+from distilmt.documents.markdown_inline import InlineText, read_inline, render_inline
+from distilmt.documents.markdown_structure import MarkdownStructure
 from distilmt.documents.markdown_titles import titles_of_references, translate_titles, translated_titles
 from distilmt.documents.page_heads import skip_head
-from distilmt.documents.segments import Unit, text_of
-from distilmt.documents.templates import Masked
+from distilmt.documents.segments import Segment, text_of
+from distilmt.documents.templates import MaskedText
 
 # A longer paragraph is cut: markdown-it's time grows with the square of the length of some.
 _LONGEST = 5000
@@ -31,7 +31,7 @@ _TRIED = 2_000_000  # characters that are parsed in all to find the texts that w
 
 
 @dataclass
-class _Text:
+class _MarkdownText:
     """A text of the file: where it is, and how it is written."""
 
     start: int
@@ -53,7 +53,7 @@ def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) ->
     Raises:
         UserError: markdown-it-py is missing.
     """
-    structure = Structure()
+    structure = MarkdownStructure()
     head = head_end(text)
     masks = mask_blocks(text[head:], is_mdx)
     body = masks.text
@@ -69,16 +69,18 @@ def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) ->
     translate_titles(list(inlines.values()), masks, translate)
     translate_captions(_shown_masks(texts, list(inlines.values()), masks), masks, translate)
     titles = iter(translated_titles([t.raw for t in texts if t.kind == "title"], masks, translate))
-    units = dict(zip(inlines, translate_units([inline.unit for inline in inlines.values()], translate), strict=True))
-    made: list[str] = []
+    segments = dict(
+        zip(inlines, translate_segments([inline.segment for inline in inlines.values()], translate), strict=True)
+    )
+    translations: list[str] = []
     for number, source in enumerate(texts):
         if source.kind == "html":
-            made.append(translated_pieces(masks, source.raw, translate))
+            translations.append(translate_fragment(masks, source.raw, translate))
         elif source.kind == "title":
-            made.append(next(titles))
+            translations.append(next(titles))
         else:
-            made.append(_written(structure, source, inlines[number], units[number], translate))
-    return text[:head] + masks.restored(_settled(structure, body, texts, made, translate))
+            translations.append(_render(structure, source, inlines[number], segments[number], translate))
+    return text[:head] + masks.restored(_preserve_outline(structure, body, texts, translations, translate))
 
 
 def _lines(body: str) -> tuple[list[str], list[int]]:
@@ -87,17 +89,17 @@ def _lines(body: str) -> tuple[list[str], list[int]]:
     return lines, [0, *accumulate(map(len, lines))]
 
 
-def _with_titles(structure: Structure, body: str, texts: list[_Text]) -> list[_Text]:
+def _with_titles(structure: MarkdownStructure, body: str, texts: list[_MarkdownText]) -> list[_MarkdownText]:
     """The texts of a file with the titles of its references between them."""
     spans = titles_of_references(structure.definitions, *_lines(body))
-    result: list[_Text] = []
-    for text in sorted([*texts, *(_Text(a, b, body[a:b], "title") for a, b in spans)], key=lambda t: t.start):
+    result: list[_MarkdownText] = []
+    for text in sorted([*texts, *(_MarkdownText(a, b, body[a:b], "title") for a, b in spans)], key=lambda t: t.start):
         if not result or text.start >= result[-1].end:
             result.append(text)
     return result
 
 
-def _shown_masks(texts: Sequence[_Text], inlines: Sequence[Inline], masks: Masked) -> Iterator[int]:
+def _shown_masks(texts: Sequence[_MarkdownText], inlines: Sequence[InlineText], masks: MaskedText) -> Iterator[int]:
     """Numbers of the masks that stand in texts: those in code are left out."""
     for text in texts:
         if text.kind == "html":
@@ -108,14 +110,14 @@ def _shown_masks(texts: Sequence[_Text], inlines: Sequence[Inline], masks: Maske
                 yield from masks.numbers(mark.raw)
 
 
-def _skip_pages(inlines: Sequence[Inline], translate: Translate) -> None:
+def _skip_pages(inlines: Sequence[InlineText], translate: Translate) -> None:
     """Count links whose text is the name of a page (`[[Page name]]`)."""
     raws = [mark.raw for inline in inlines for mark in inline.marks if mark.raw.startswith("[[")]
     if count := sum(PROSE.search(raw) is not None for raw in raws if raw.endswith("]]")):
         report_of(translate).skip("it is the name of a page that a link leads to", count=count)
 
 
-def _texts(structure: Structure, body: str) -> Iterator[_Text]:
+def _texts(structure: MarkdownStructure, body: str) -> Iterator[_MarkdownText]:
     """Where the file has text: from the first to the last line of every paragraph, heading and cell."""
     lines, starts = _lines(body)
     last, inside = 0, ""
@@ -138,7 +140,7 @@ def _texts(structure: Structure, body: str) -> Iterator[_Text]:
             span = starts[token.map[0]], starts[min(token.map[1], len(lines))]
         if span and span[0] >= last:
             last = span[1]
-            yield from _cut(_Text(*span, body[span[0] : span[1]], kind))
+            yield from _cut(_MarkdownText(*span, body[span[0] : span[1]], kind))
 
 
 def _in_line(content: str, line: str, start: int, last: int) -> tuple[int, int] | None:
@@ -160,7 +162,7 @@ def _span(token: Any, lines: list[str], starts: list[int]) -> tuple[int, int] | 
     return starts[top] + at, starts[bottom] + closed + len(contents[-1])
 
 
-def _cut(text: _Text) -> Iterator[_Text]:
+def _cut(text: _MarkdownText) -> Iterator[_MarkdownText]:
     """A text in pieces of a length that markdown-it takes in good time: at line ends, else at spaces."""
     if text.kind == "html" or len(text.raw) <= _LONGEST:
         yield text
@@ -175,69 +177,77 @@ def _cut(text: _Text) -> Iterator[_Text]:
         raw = text.raw[at:end]
         core = raw.strip(" \t\r\n>")
         begin = text.start + at + (raw.find(core) if core else 0)
-        yield _Text(begin, begin + len(core), core, text.kind)
+        yield _MarkdownText(begin, begin + len(core), core, text.kind)
         at = end
 
 
-def _translate_tags(inlines: Sequence[Inline], masks: Masked, translate: Translate) -> None:
+def _translate_tags(inlines: Sequence[InlineText], masks: MaskedText, translate: Translate) -> None:
     """Translate what people read of the attributes of tags in texts."""
-    found: list[tuple[Inline, int, Piece]] = []
+    tags: list[tuple[InlineText, int, HtmlToken]] = []
     for inline in inlines:
-        for number, mark in enumerate(inline.marks):
-            if mark.raw.startswith("<") and "=" in mark.raw and mark.kind in ("open", "point"):
-                parts = pieces(mark.raw)
+        for number, tag in enumerate(inline.marks):
+            if tag.raw.startswith("<") and "=" in tag.raw and tag.kind in ("open", "point"):
+                parts = tokenize_html(tag.raw)
                 if len(parts) == 1 and parts[0].kind in ("start", "void"):
-                    found.append((inline, number, parts[0]))
-    translate_attributes([piece for _, _, piece in found], masks, translate)
-    for inline, number, piece in found:
-        inline.tags[number] = piece.raw
+                    tags.append((inline, number, parts[0]))
+    translate_attributes([token for _, _, token in tags], masks, translate)
+    for inline, number, token in tags:
+        inline.tags[number] = token.raw
 
 
-def _written(structure: Structure, text: _Text, source: Inline, unit: Unit, translate: Translate) -> str:
+def _render(
+    structure: MarkdownStructure, text: _MarkdownText, source: InlineText, segment: Segment, translate: Translate
+) -> str:
     """A translation as Markdown: as it is, or escaped if it would read as something else, or the source at worst."""
-    made = written(source, unit, False, text.kind)
-    if made == text.raw:
-        return made
+    output = render_inline(source, segment, False, text.kind)
+    if output == text.raw:
+        return output
     report = report_of(translate)
-    wanted = structure.inline(text.raw)
+    source_markup = structure.inline(text.raw)
     for is_escaped in (False, True):
-        made = written(source, unit, is_escaped, text.kind)
-        if structure.inline(made) == wanted:
-            report.translated += text_of(unit) != text_of(source.unit)
-            return made
+        output = render_inline(source, segment, is_escaped, text.kind)
+        if structure.inline(output) == source_markup:
+            report.translated += text_of(segment) != text_of(source.segment)
+            return output
     report.skip("the translation would read as other markup")
     return text.raw
 
 
-def _settled(structure: Structure, body: str, texts: Sequence[_Text], made: Sequence[str], translate: Translate) -> str:
+def _preserve_outline(
+    structure: MarkdownStructure,
+    body: str,
+    texts: Sequence[_MarkdownText],
+    translations: Sequence[str],
+    translate: Translate,
+) -> str:
     """The file with its translations, without those that would change its structure."""
     chosen = [text.raw for text in texts]
-    if chosen == list(made):
+    if chosen == list(translations):
         return body
-    wanted = structure.outline(body)
+    outline = structure.outline(body)
     tries = max(8, min(64, _TRIED // max(1, len(body))))
     spans = [(0, len(texts))]
     while spans:
         low, high = spans.pop()
-        trial = [*chosen[:low], *made[low:high], *chosen[high:]]
+        trial = [*chosen[:low], *translations[low:high], *chosen[high:]]
         if trial == chosen:
             continue
         tries -= 1
-        if tries >= 0 and structure.outline(_filled(body, texts, trial)) == wanted:
+        if tries >= 0 and structure.outline(_replace_texts(body, texts, trial)) == outline:
             chosen = trial
         elif tries > 0 and high - low > 1:
             middle = (low + high) // 2
             spans += [(middle, high), (low, middle)]
-    left = sum(a != b for a, b in zip(chosen, made, strict=True))
+    left = sum(a != b for a, b in zip(chosen, translations, strict=True))
     if left:
         report_of(translate).skip("the translation would change the blocks of the file", count=left)
         report_of(translate).translated -= left
-    return _filled(body, texts, chosen)
+    return _replace_texts(body, texts, chosen)
 
 
-def _filled(body: str, texts: Sequence[_Text], made: Sequence[str]) -> str:
+def _replace_texts(body: str, texts: Sequence[_MarkdownText], translations: Sequence[str]) -> str:
     parts, at = [], 0
-    for text, translation in zip(texts, made, strict=True):
+    for text, translation in zip(texts, translations, strict=True):
         parts += [body[at : text.start], translation]
         at = text.end
     return "".join([*parts, body[at:]])

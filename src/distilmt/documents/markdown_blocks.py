@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from distilmt.documents.templates import Masked, expressions, masked
+from distilmt.documents.templates import MaskedText, expressions, mask_spans
 
 _HEAD = re.compile(r"\A(?:---[ \t]*\r?\n(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(?:.*\n)*?\+\+\+)[ \t]*\r?(?:\n|\Z)")
 _SHORTCODE = re.compile(r"\{\{[<%]\s*(/?)\s*([\w./-]+)|\{%-?\s*(end)?([\w-]+)")
@@ -62,12 +62,12 @@ def head_end(text: str) -> int:
             value, end = json.JSONDecoder().raw_decode(text)
         except (ValueError, RecursionError):
             return 0
-        rest = re.compile(r"[ \t]*\r?(?:\n|\Z)").match(text, end)
-        return rest.end() if isinstance(value, dict) and rest else 0
+        line_end = re.compile(r"[ \t]*\r?(?:\n|\Z)").match(text, end)
+        return line_end.end() if isinstance(value, dict) and line_end else 0
     return 0
 
 
-def mask_blocks(text: str, is_mdx: bool = False) -> Masked:
+def mask_blocks(text: str, is_mdx: bool = False) -> MaskedText:
     """A file without its head, in which all that is no CommonMark is masks.
 
     Args:
@@ -75,8 +75,8 @@ def mask_blocks(text: str, is_mdx: bool = False) -> Masked:
         is_mdx: all that is in braces is a program's, and all paragraphs that begin with `import` or `export`. Otherwise
             what looks like it.
     """
-    masks = masked(text, _disjoint([*_shortcodes(text), *_braces(text, is_mdx)]))
-    scanner = _Lines(masks, is_mdx)
+    masks = mask_spans(text, _disjoint([*_shortcodes(text), *_braces(text, is_mdx)]))
+    scanner = _LineMasker(masks, is_mdx)
     masks.text = "".join(scanner.run())
     return masks
 
@@ -132,10 +132,10 @@ def _braces(text: str, is_mdx: bool) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-class _Lines:
+class _LineMasker:
     """The lines of a file, one by one; each is written as it stands, or with masks."""
 
-    def __init__(self, masks: Masked, is_mdx: bool) -> None:
+    def __init__(self, masks: MaskedText, is_mdx: bool) -> None:
         self.masks = masks
         self.is_mdx = is_mdx
         self.lines = re.findall(r"[^\n]*\n|[^\n]+", masks.text)
@@ -165,8 +165,8 @@ class _Lines:
         if (self.masks.has_masks(line) and self.masks.is_masks(line.replace(">", ""))) or _ALONE.match(line):
             return self._whole(line)
         for rule in (self._formula, self._module, self._colons, self._titled):
-            if (made := rule(line)) is not None:
-                return made
+            if (output := rule(line)) is not None:
+                return output
         return line
 
     def _whole(self, line: str) -> str:
@@ -202,8 +202,8 @@ class _Lines:
         title = line[at:end]
         if not title.strip():
             return self._whole(line)
-        rest = line[end:] if end is not None else ""
-        return line[:start] + self.masks.heading(line[start:at]) + title + (self.masks.mask(rest) if rest else "")
+        tail = line[end:] if end is not None else ""
+        return line[:start] + self.masks.heading(line[start:at]) + title + (self.masks.mask(tail) if tail else "")
 
     def _options(self) -> None:
         number = self.at

@@ -11,9 +11,9 @@ from typing import Any
 
 from distilmt.documents.html import CODE
 from distilmt.documents.html_attributes import is_icon, is_untranslated
-from distilmt.documents.html_tokenizer import pieces
-from distilmt.documents.segments import Mark, Unit, gaps, merged, text_of
-from distilmt.documents.templates import Masked
+from distilmt.documents.html_tokenizer import tokenize_html
+from distilmt.documents.segments import InlineTag, Segment, gaps, merge_strings, text_of
+from distilmt.documents.templates import MaskedText
 
 _DESTINATION = r"""
     \(\s*
@@ -58,24 +58,24 @@ _LABEL = 60  # The name of a reference has no more parts than that.
 
 
 @dataclass
-class Inline:
+class InlineText:
     """A text as unit, and each of its gaps as the file has it."""
 
-    unit: Unit
+    segment: Segment
     raws: list[str]
     tags: dict[int, str] = field(default_factory=dict)
     """Tags that are written otherwise, by the number of their mark."""
-    labels: dict[Mark, tuple[Mark, str]] = field(default_factory=dict)
+    labels: dict[InlineTag, tuple[InlineTag, str]] = field(default_factory=dict)
     """Ends of links whose text names their target: the mark at their start, and the name."""
 
     @property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[InlineTag]:
         """What stands between the gaps."""
-        return [part for part in self.unit if isinstance(part, Mark) and part.kind != "break"]
+        return [part for part in self.segment if isinstance(part, InlineTag) and part.kind != "break"]
 
 
 @dataclass
-class _Opened:
+class _OpenDelimiters:
     """What may be closed: its sign, and where it stands. Each sign has a stack of its own, too."""
 
     stack: list[tuple[str, int]] = field(default_factory=list)
@@ -100,17 +100,17 @@ class _Opened:
 class _Reader:
     """Cuts a text at its markup."""
 
-    def __init__(self, raw: str, references: dict[str, Any], masks: Masked) -> None:
+    def __init__(self, raw: str, references: dict[str, Any], masks: MaskedText) -> None:
         self.raw, self.references, self.masks = raw, references, masks
-        self.parts: list[str | Mark] = []
-        self.opened = _Opened()
+        self.parts: list[str | InlineTag] = []
+        self.opened = _OpenDelimiters()
         self._unclosed: set[str] = set()
-        self.labels: dict[Mark, tuple[Mark, str]] = {}
+        self.labels: dict[InlineTag, tuple[InlineTag, str]] = {}
         self.runs: dict[int, list[int]] = {}
         for match in re.finditer("`+", raw):
             self.runs.setdefault(len(match[0]), []).append(match.start())
 
-    def read(self) -> list[str | Mark]:
+    def read(self) -> list[str | InlineTag]:
         """Strings as they stand, and marks."""
         end = 0
         while match := _TOKEN.search(self.raw, end):
@@ -132,7 +132,7 @@ class _Reader:
             elif kind == "tag":
                 end = self._tag(match)
             else:
-                self.parts.append(_mark(kind, match[0]))
+                self.parts.append(_inline_tag(kind, match[0]))
         self.parts.append(self.raw[end:])
         return self.parts
 
@@ -144,23 +144,25 @@ class _Reader:
             return match.end()
         end = positions[following] + len(match[0])
         code = self.raw[match.start() : end]
-        self.parts.append(Mark("kept", code, self.masks.restored(" ".join(code.strip("` ").split())) or "X"))
+        self.parts.append(InlineTag("kept", code, self.masks.restored(" ".join(code.strip("` ").split())) or "X"))
         return end
 
     def _tag(self, match: re.Match[str]) -> int:
         """A tag of HTML; an element that is left as it stands is one mark."""
-        piece = pieces(match[0])[0]
-        if piece.kind == "start" and piece.name not in self._unclosed:
-            if close := re.compile(f"</{re.escape(piece.name)}\\s*>", re.IGNORECASE).search(self.raw, match.end()):
+        token = tokenize_html(match[0])[0]
+        if token.kind == "start" and token.name not in self._unclosed:
+            if close := re.compile(f"</{re.escape(token.name)}\\s*>", re.IGNORECASE).search(self.raw, match.end()):
                 inner = html.unescape(self.raw[match.end() : close.start()])
-                if is_icon(piece, inner) or piece.name in CODE or is_untranslated(piece):
+                if is_icon(token, inner) or token.name in CODE or is_untranslated(token):
                     raw = self.raw[match.start() : close.end()]
                     shown = self.masks.restored(" ".join(inner.split())) or "X"
-                    self.parts.append(Mark("point", raw) if is_icon(piece, inner) else Mark("kept", raw, shown))
+                    self.parts.append(
+                        InlineTag("point", raw) if is_icon(token, inner) else InlineTag("kept", raw, shown)
+                    )
                     return close.end()
             else:
-                self._unclosed.add(piece.name)
-        self.parts.append(_mark("tag", match[0]))
+                self._unclosed.add(token.name)
+        self.parts.append(_inline_tag("tag", match[0]))
         return match.end()
 
     def _wiki(self, sign: str, kind: str) -> None:
@@ -168,8 +170,8 @@ class _Reader:
             self.opened.push("[[", len(self.parts))
             self.parts.append(sign)
         elif (place := self.opened.pop("[[")) is not None:
-            self.parts[place] = Mark("open", str(self.parts[place]))
-            self.parts.append(Mark("close", sign))
+            self.parts[place] = InlineTag("open", str(self.parts[place]))
+            self.parts.append(InlineTag("close", sign))
         else:
             self._close_bracket("]")
             self._close_bracket("]")
@@ -182,8 +184,8 @@ class _Reader:
         opening = self.parts[start]
         first = opening if isinstance(opening, str) else opening.raw
         if sign not in ("]", "][]"):
-            self.parts[start] = Mark("open", first)
-            self.parts.append(Mark("close", sign))
+            self.parts[start] = InlineTag("open", first)
+            self.parts.append(InlineTag("close", sign))
             return
         from markdown_it.common.utils import normalizeReference
 
@@ -192,9 +194,9 @@ class _Reader:
             if normalizeReference(label) in self.references:
                 # Its text is the name of what it refers to.
                 if _CODE_NAME.fullmatch(label) or not any(c.isalpha() for c in label):
-                    self.parts[start:] = [Mark("kept", first + label + sign, " ".join(label.split()) or "X")]
+                    self.parts[start:] = [InlineTag("kept", first + label + sign, " ".join(label.split()) or "X")]
                 else:
-                    begin, end = Mark("open", first), Mark("close", sign)
+                    begin, end = InlineTag("open", first), InlineTag("close", sign)
                     self.parts[start] = begin
                     self.parts.append(end)
                     self.labels[end] = begin, label
@@ -208,25 +210,25 @@ class _Reader:
         behind = self.raw[match.end() : match.end() + 1] or " "
         in_word = sign[0] in "_=" and before.isalnum() and behind.isalnum()
         if not before.isspace() and not in_word and (place := self.opened.pop(sign)) is not None:
-            self.parts[place] = Mark("open", sign)
-            self.parts.append(Mark("close", sign))
+            self.parts[place] = InlineTag("open", sign)
+            self.parts.append(InlineTag("close", sign))
             return
         if not behind.isspace() and not in_word:
             self.opened.push(sign, len(self.parts))
         self.parts.append(sign)
 
 
-def _mark(kind: str, raw: str) -> Mark:
+def _inline_tag(kind: str, raw: str) -> InlineTag:
     if kind == "tag":
         tag = re.match(r"<(/?)[A-Za-z]", raw)
         alone = raw.endswith("/>") or re.match(r"<(?:br|img|hr|wbr|input)\b", raw, re.IGNORECASE)
-        return Mark("point" if alone or not tag else "close" if tag[1] else "open", raw)
+        return InlineTag("point" if alone or not tag else "close" if tag[1] else "open", raw)
     if kind in ("point", "break"):
-        return Mark(kind, raw)  # type: ignore[arg-type]
-    return Mark("kept", raw, raw.strip("`<>$ ") or "X")
+        return InlineTag(kind, raw)  # type: ignore[arg-type]
+    return InlineTag("kept", raw, raw.strip("`<>$ ") or "X")
 
 
-def read_inline(raw: str, references: dict[str, Any], masks: Masked) -> Inline:
+def read_inline(raw: str, references: dict[str, Any], masks: MaskedText) -> InlineText:
     """Cut a text at its markup and its masks.
 
     Args:
@@ -234,37 +236,37 @@ def read_inline(raw: str, references: dict[str, Any], masks: Masked) -> Inline:
         references: what the file's references refer to, by their names as markdown-it has them.
         masks: of the whole file.
     """
-    unit: Unit = []
+    segment: Segment = []
     raws = [""]
     reader = _Reader(raw, references, masks)
-    for part in _masks_apart(merged(reader.read()), masks):
+    for part in _masks_apart(merge_strings(reader.read()), masks):
         if isinstance(part, str):
-            unit.append(_ESCAPED.sub(lambda match: match[1] or html.unescape(match[2]), part))
+            segment.append(_ESCAPED.sub(lambda match: match[1] or html.unescape(match[2]), part))
             raws[-1] += part
         elif part.kind == "break":
-            unit.append(part)
+            segment.append(part)
             raws[-1] += part.raw
         else:
-            unit.append(part)
+            segment.append(part)
             raws.append("")
-    return Inline([part for part in unit if part != ""], raws, labels=reader.labels)
+    return InlineText([part for part in segment if part != ""], raws, labels=reader.labels)
 
 
-def _masks_apart(parts: list[str | Mark], masks: Masked) -> Iterator[str | Mark]:
+def _masks_apart(parts: list[str | InlineTag], masks: MaskedText) -> Iterator[str | InlineTag]:
     for part in parts:
-        if isinstance(part, Mark) or not masks.has_masks(part):
+        if isinstance(part, InlineTag) or not masks.has_masks(part):
             yield part
             continue
         for text, is_mask in masks.parts(part):
             if not is_mask:
                 yield text
             elif masks.is_statement(text):
-                yield Mark("point", text)
+                yield InlineTag("point", text)
             else:
-                yield Mark("kept", text, masks.shown(text))
+                yield InlineTag("kept", text, masks.shown(text))
 
 
-def written(source: Inline, translation: Unit, is_escaped: bool, kind: str) -> str:
+def render_inline(source: InlineText, translation: Segment, is_escaped: bool, kind: str) -> str:
     """A translated unit as Markdown; gaps that did not change are written as they stood.
 
     Args:
@@ -273,30 +275,30 @@ def written(source: Inline, translation: Unit, is_escaped: bool, kind: str) -> s
         is_escaped: whether all that might be markup gets a backslash.
         kind: `text`, `cell` or `quoted`.
     """
-    marks = source.marks
+    tags = source.marks
     parts: list[str] = []
-    starts: dict[Mark, int] = {}  # how many parts there are behind a mark
-    for number, (before, after) in enumerate(zip(gaps(source.unit), gaps(translation), strict=True)):
+    starts: dict[InlineTag, int] = {}  # how many parts there are behind a mark
+    for number, (before, after) in enumerate(zip(gaps(source.segment), gaps(translation), strict=True)):
         if text_of(before) == text_of(after):
             parts.append(source.raws[number])
         else:
             for part in after:
                 last = next((p for p in reversed(parts) if p), "")
                 line_start = not last or last.endswith(("\n", "\n> ", "\n "))
-                parts.append(part.raw if isinstance(part, Mark) else _plain(part, is_escaped, kind, line_start))
-        if number < len(marks):
+                parts.append(part.raw if isinstance(part, InlineTag) else _plain(part, is_escaped, kind, line_start))
+        if number < len(tags):
             parts.append(_mark_written(source, number, parts, starts))
-            starts[marks[number]] = len(parts)
+            starts[tags[number]] = len(parts)
     return "".join(parts)
 
 
-def _mark_written(source: Inline, number: int, parts: list[str], starts: dict[Mark, int]) -> str:
+def _mark_written(source: InlineText, number: int, parts: list[str], starts: dict[InlineTag, int]) -> str:
     """A mark as Markdown: the end of a link whose text was its target's name says the name where the text changed."""
-    mark = source.marks[number]
-    if mark in source.labels:
-        start, label = source.labels[mark]
-        return mark.raw if "".join(parts[starts[start] :]) == label else f"][{label}]"
-    return source.tags.get(number, mark.raw)
+    tag = source.marks[number]
+    if tag in source.labels:
+        start, label = source.labels[tag]
+        return tag.raw if "".join(parts[starts[start] :]) == label else f"][{label}]"
+    return source.tags.get(number, tag.raw)
 
 
 def _plain(text: str, is_escaped: bool, kind: str, line_start: bool) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from distilmt.documents.html_attributes import readable
-from distilmt.documents.html_tokenizer import pieces
+from distilmt.documents.html_attributes import readable_attributes
+from distilmt.documents.html_tokenizer import tokenize_html
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
 _DEPTH = 60  # of blocks in blocks; markdown-it drops what is deeper
 
 
-class Structure:
+class MarkdownStructure:
     """Reads files and texts; remembers the references that the file defines."""
 
     def __init__(self) -> None:
@@ -59,14 +59,14 @@ class Structure:
 
 
 def _markup(tokens: Sequence[Any] | None) -> list[Any]:
-    found: list[Any] = []
+    markup: list[Any] = []
     for token in tokens or ():
         if token.type in ("text", "text_special", "inline"):
-            found += _markup(token.children)
+            markup += _markup(token.children)
             continue
-        found.append(_facts(token))
-        found += _markup(token.children) if token.type != "image" else []
-    return found
+        markup.append(_facts(token))
+        markup += _markup(token.children) if token.type != "image" else []
+    return markup
 
 
 def _facts(token: Any) -> tuple[Any, ...]:
@@ -79,6 +79,6 @@ def _facts(token: Any) -> tuple[Any, ...]:
 
 def _bare(tag: str) -> tuple[str, ...]:
     """A tag without the attributes that people read."""
-    (piece, *_) = pieces(tag)
-    read = {match[1] for match in readable(piece)}
-    return piece.kind, piece.name, *(match[0] for name, match in piece.attributes if match[1] not in read)
+    (token, *_) = tokenize_html(tag)
+    read = {match[1] for match in readable_attributes(token)}
+    return token.kind, token.name, *(match[0] for name, match in token.attributes if match[1] not in read)

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from distilmt.documents import Translate, report_of
-from distilmt.documents.inline import translate_units
-from distilmt.documents.markdown_inline import Inline
-from distilmt.documents.segments import Mark, Unit, text_of
-from distilmt.documents.templates import Masked
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.markdown_inline import InlineText
+from distilmt.documents.segments import InlineTag, Segment, text_of
+from distilmt.documents.templates import MaskedText
 
 _QUOTED = r"""(?P<title>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\))"""
 _OF_LINK = re.compile(rf"\]\(.*?\s{_QUOTED}\s*\)\Z", re.DOTALL)
@@ -41,35 +41,35 @@ def titles_of_references(
             yield starts[first] + match.start("title"), starts[first] + match.end("title")
 
 
-def translate_titles(inlines: Sequence[Inline], masks: Masked, translate: Translate) -> None:
+def translate_titles(inlines: Sequence[InlineText], masks: MaskedText, translate: Translate) -> None:
     """Translate the titles of the links in texts."""
-    found: list[tuple[Inline, int, re.Match[str]]] = []
+    matches: list[tuple[InlineText, int, re.Match[str]]] = []
     for inline in inlines:
         for number, mark in enumerate(inline.marks):
             if mark.kind == "close" and mark.raw.startswith("](") and len(mark.raw) <= _LONGEST:
                 match = _OF_LINK.match(mark.raw)
-                found += [(inline, number, match)] if match else []
-    made = translated_titles([match["title"] for _, _, match in found], masks, translate)
-    for (inline, number, match), title in zip(found, made, strict=True):
+                matches += [(inline, number, match)] if match else []
+    titles = translated_titles([match["title"] for _, _, match in matches], masks, translate)
+    for (inline, number, match), title in zip(matches, titles, strict=True):
         if title != match["title"]:
             raw = match.string
             inline.tags[number] = raw[: match.start("title")] + title + raw[match.end("title") :]
 
 
-def translated_titles(raws: Sequence[str], masks: Masked, translate: Translate) -> list[str]:
+def translated_titles(raws: Sequence[str], masks: MaskedText, translate: Translate) -> list[str]:
     """Titles with their quotation marks, translated; those that do not change stand as they stood."""
-    units = [_unit(raw[1:-1], masks) for raw in raws]
-    made: list[str] = []
-    for raw, source, unit in zip(raws, units, translate_units(units, translate), strict=True):
-        changed = text_of(unit) != text_of(source)
+    segments = [_unit(raw[1:-1], masks) for raw in raws]
+    titles: list[str] = []
+    for raw, source, segment in zip(raws, segments, translate_segments(segments, translate), strict=True):
+        changed = text_of(segment) != text_of(source)
         report_of(translate).translated += changed
-        made.append(raw[0] + _written(unit, raw[0]) + raw[-1] if changed else raw)
-    return made
+        titles.append(raw[0] + _written(segment, raw[0]) + raw[-1] if changed else raw)
+    return titles
 
 
-def _unit(title: str, masks: Masked) -> Unit:
+def _unit(title: str, masks: MaskedText) -> Segment:
     return [
-        Mark("kept", part, masks.shown(part))
+        InlineTag("kept", part, masks.shown(part))
         if is_mask
         else _ESCAPED.sub(lambda match: match[1] or html.unescape(match[2]), part)
         for part, is_mask in masks.parts(title)
@@ -77,6 +77,6 @@ def _unit(title: str, masks: Masked) -> Unit:
     ]
 
 
-def _written(unit: Unit, quote: str) -> str:
+def _written(unit: Segment, quote: str) -> str:
     signs = {'"': r'["\\&]', "'": r"['\\&]", "(": r"[()\\&]"}[quote]
-    return "".join(part.raw if isinstance(part, Mark) else re.sub(signs, r"\\\g<0>", part) for part in unit)
+    return "".join(part.raw if isinstance(part, InlineTag) else re.sub(signs, r"\\\g<0>", part) for part in unit)

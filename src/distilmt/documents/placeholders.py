@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import Literal
 
 from distilmt.documents.brackets import Brackets
-from distilmt.documents.keep_patterns import Keep
-from distilmt.documents.segments import Mark, Unit
+from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.documents.segments import InlineTag, Segment
 
 Printf = Literal["program", "full", "none"]
 
@@ -83,7 +83,7 @@ class Grammar:
     """`%1`, `%L1`, `%n`."""
     tilde: bool = False
     """`~a` and the like, of Lisp and Scheme."""
-    keep: Keep = field(default_factory=Keep)
+    keep: KeepPatterns = field(default_factory=KeepPatterns)
     """What somebody named besides."""
 
 
@@ -92,7 +92,7 @@ PROGRAM = Grammar(program=True, qt=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class Placeholder:
     """Something of a sentence that its translation holds once: what stands for it, and whether its order matters."""
 
     shown: str
@@ -101,46 +101,48 @@ class Kept:
     """A statement of a template, such as `{% if x %}`: text on one side of it stays there."""
 
 
-def split(text: str, grammar: Grammar = PLAIN) -> list[str | Kept]:
+def split_placeholders(text: str, grammar: Grammar = PLAIN) -> list[str | Placeholder]:
     """A text as what is translated and what is kept, in turn."""
     if not grammar.keep.patterns and not _ANY.search(text):
         return [text] if text else []
-    parts: list[str | Kept] = []
+    parts: list[str | Placeholder] = []
     end = 0
     for start, stop, group in _spans(text, grammar):
         raw = text[start:stop]
-        parts += [text[end:start], Kept(raw, group == "ordered", bool(_FENCE.match(raw)))]
+        parts += [text[end:start], Placeholder(raw, group == "ordered", bool(_FENCE.match(raw)))]
         end = stop
     return [part for part in [*parts, text[end:]] if part != ""]
 
 
-def mark(kept: Kept) -> Mark:
+def placeholder_tag(placeholder: Placeholder) -> InlineTag:
     """What is kept, as a mark of a unit."""
-    return Mark("fence" if kept.fence else "placeholder", kept.shown, ordered=kept.ordered)
+    return InlineTag("fence" if placeholder.fence else "placeholder", placeholder.shown, ordered=placeholder.ordered)
 
 
-def in_unit(unit: Unit, grammar: Grammar = PLAIN) -> Unit:
+def tag_placeholders(segment: Segment, grammar: Grammar = PLAIN) -> Segment:
     """A unit whose placeholders are marks: before anything cuts it, as a full stop inside one ends no sentence."""
-    parts: Unit = []
-    for part in unit:
-        pieces = split(part, grammar) if isinstance(part, str) else [part]
-        parts += [mark(piece) if isinstance(piece, Kept) else piece for piece in pieces]
+    parts: Segment = []
+    for part in segment:
+        splits = split_placeholders(part, grammar) if isinstance(part, str) else [part]
+        parts += [placeholder_tag(item) if isinstance(item, Placeholder) else item for item in splits]
     return parts
 
 
-def without_marks(unit: Unit) -> Unit:
+def untag_placeholders(segment: Segment) -> Segment:
     """A unit whose placeholders are text again, so that it has the marks of the file alone."""
-    return [part.raw if isinstance(part, Mark) and part.kind in ("placeholder", "fence") else part for part in unit]
+    return [
+        part.raw if isinstance(part, InlineTag) and part.kind in ("placeholder", "fence") else part for part in segment
+    ]
 
 
-def directives(text: str, grammar: Grammar = PLAIN) -> Counter[str]:
+def count_placeholders(text: str, grammar: Grammar = PLAIN) -> Counter[str]:
     """How often each placeholder is in a text: a translation has the same ones."""
-    return Counter(part.shown for part in split(text, grammar) if isinstance(part, Kept))
+    return Counter(part.shown for part in split_placeholders(text, grammar) if isinstance(part, Placeholder))
 
 
-def differ(source: str, translation: str) -> bool:
+def placeholders_differ(source: str, translation: str) -> bool:
     """Whether a translation has lost placeholders of its source, or has others beside."""
-    return directives(source) != directives(translation)
+    return count_placeholders(source) != count_placeholders(translation)
 
 
 @cache
@@ -211,24 +213,26 @@ def _closing(text: str, opener: str, begin: int, brackets: Brackets, grammar: Gr
 
 def has_words(text: str) -> bool:
     """Whether there is anything to translate."""
-    return any(isinstance(part, str) and any(c.isalpha() for c in part) for part in split(text))
+    return any(isinstance(part, str) and any(c.isalpha() for c in part) for part in split_placeholders(text))
 
 
-def masks(kept: Sequence[Kept]) -> list[list[str]]:
+def stand_in_candidates(placeholders: Sequence[Placeholder]) -> list[list[str]]:
     """Stand-ins for what is kept, several ways: no model copies all, so the next is tried where one gets lost."""
-    if not kept:
+    if not placeholders:
         return [[]]
-    ways = [[f"X{i}" for i in range(1, len(kept) + 1)]]
-    if len(kept) <= len(_WORDS):
-        ways.append(list(_WORDS[: len(kept)]))
-    shown = [k.shown for k in kept]
+    candidates = [[f"X{i}" for i in range(1, len(placeholders) + 1)]]
+    if len(placeholders) <= len(_WORDS):
+        candidates.append(list(_WORDS[: len(placeholders)]))
+    shown = [k.shown for k in placeholders]
     short = all(len(s) <= _SHOWN and "\n" not in s for s in shown)
     if short and len(set(shown)) == len(shown) and all(len(s) > 3 or not s.isalpha() for s in shown):
-        ways.insert(0, shown)
-    return ways
+        candidates.insert(0, shown)
+    return candidates
 
 
-def positions(text: str, stand_ins: Sequence[str], kept: Sequence[Kept]) -> list[tuple[int, int]] | None:
+def placeholder_positions(
+    text: str, stand_ins: Sequence[str], placeholders: Sequence[Placeholder]
+) -> list[tuple[int, int]] | None:
     """Where each stand-in stands in a translation, or None if one is not there once, or the order is broken."""
     spans = []
     for stand_in in stand_ins:
@@ -237,7 +241,7 @@ def positions(text: str, stand_ins: Sequence[str], kept: Sequence[Kept]) -> list
         if len(matches) != 1 or text.count(stand_in) != 1:
             return None
         spans.append(matches[0].span())
-    ordered = [place for place, k in zip(spans, kept, strict=True) if k.ordered]
-    apart = sorted(spans)
-    touching = any(a[1] > b[0] for a, b in pairwise(apart))
+    ordered = [span for span, k in zip(spans, placeholders, strict=True) if k.ordered]
+    sorted_spans = sorted(spans)
+    touching = any(a[1] > b[0] for a, b in pairwise(sorted_spans))
     return None if ordered != sorted(ordered) or touching else spans

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from distilmt.documents import Translate
-from distilmt.documents.inline import translate_units
+from distilmt.documents.inline import translate_segments
 from distilmt.documents.segments import text_of
 
 # What ends a line in Unicode (UAX 14: BK, CR, LF, NL): no sentence goes on behind a page's or a paragraph's end.
@@ -14,4 +14,6 @@ _LINE = re.compile(r"[^\n\v\f\r\x85\u2028\u2029]*(?:\r\n|[\n\v\f\r\x85\u2028\u20
 
 def translate_lines(text: str, translate: Translate) -> str:
     """Plain text: a line for a line, with white space and line ends as they were."""
-    return "".join(text_of(unit) for unit in translate_units([[line] for line in _LINE.findall(text)], translate))
+    return "".join(
+        text_of(segment) for segment in translate_segments([[line] for line in _LINE.findall(text)], translate)
+    )

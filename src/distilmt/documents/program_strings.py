@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from distilmt.documents import Translate, keep_of, placeholders, report_of
-from distilmt.documents.inline import translate_units
-from distilmt.documents.inline_tags import TAG, tagged
-from distilmt.documents.keep_patterns import Keep
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.inline_tags import TAG, parse_tags
+from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.documents.message_format import Choice, choices
 from distilmt.documents.placeholders import PROGRAM, Grammar
-from distilmt.documents.segments import Mark, Unit, text_of
+from distilmt.documents.segments import InlineTag, Segment, text_of
 
 # Texts that are translated apart: lines (one that starts so, or follows one that ends so, is no continuation of the
 # line above), and what stands between `<br>` or the bars of vue-i18n.
@@ -29,7 +29,7 @@ _LOST = "its placeholders were lost or others added"
 
 
 @dataclass(frozen=True)
-class String:
+class ProgramString:
     """A text of a program, the placeholders it may have, and where it stands, such as `line 3`."""
 
     text: str
@@ -42,14 +42,14 @@ class _Message:
     """A string taken apart: units that are translated, and marks between them that are copied."""
 
     grammar: Grammar
-    units: list[Unit] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
     separators: list[str] = field(default_factory=list)
     branches: dict[int, tuple[Choice, list[_Message]]] = field(default_factory=dict)
     """By the `id` of the mark that stands for a choice."""
     in_icu: bool = False
 
 
-def translate_strings(strings: Sequence[String], translate: Translate) -> list[str | None]:
+def translate_strings(strings: Sequence[ProgramString], translate: Translate) -> list[str | None]:
     """Translate strings.
 
     Args:
@@ -60,7 +60,7 @@ def translate_strings(strings: Sequence[String], translate: Translate) -> list[s
         The translations; None where there is none that has the placeholders of its source.
     """
     keep = keep_of(translate)
-    grammars = [replace(s.grammar, keep=Keep((*s.grammar.keep.patterns, *keep.patterns))) for s in strings]
+    grammars = [replace(s.grammar, keep=KeepPatterns((*s.grammar.keep.patterns, *keep.patterns))) for s in strings]
     messages = [_message(s.text, grammar) for s, grammar in zip(strings, grammars, strict=True)]
     translations = _translated(messages, translate, apart=False)
     wrong = [i for i, message in enumerate(messages) if not _same(message, translations[i])]
@@ -76,106 +76,107 @@ def translate_strings(strings: Sequence[String], translate: Translate) -> list[s
 
 def _message(text: str, grammar: Grammar, in_icu: bool = False) -> _Message:
     message = _Message(grammar, in_icu=in_icu)
-    unit: Unit = []
+    segment: Segment = []
     for part in _parts(text, message):
-        separator = _BREAK.match(part.raw) if isinstance(part, Mark) else None
+        separator = _BREAK.match(part.raw) if isinstance(part, InlineTag) else None
         end = 0
         for match in _SEPARATOR.finditer(part if isinstance(part, str) else ""):
-            unit.append(match.string[end : match.start()])
-            message.units.append(unit)
+            segment.append(match.string[end : match.start()])
+            message.segments.append(segment)
             message.separators.append(match[0])
-            unit, end = [], match.end()
-        if separator and isinstance(part, Mark):
-            message.units.append(unit)
+            segment, end = [], match.end()
+        if separator and isinstance(part, InlineTag):
+            message.segments.append(segment)
             message.separators.append(part.raw)
-            unit = []
+            segment = []
         else:
-            unit.append(part[end:] if isinstance(part, str) else part)
-    message.units.append(unit)
-    message.units = [[part for part in unit if part != ""] for unit in message.units]
+            segment.append(part[end:] if isinstance(part, str) else part)
+    message.segments.append(segment)
+    message.segments = [[part for part in segment if part != ""] for segment in message.segments]
     return message
 
 
-def _parts(text: str, message: _Message) -> Unit:
+def _parts(text: str, message: _Message) -> Segment:
     """A text as strings and marks: choices, placeholders and tags; of two that overlap the one that begins first."""
     items = sorted(_items(text, message), key=lambda item: item[:2])
-    parts: Unit = []
+    parts: Segment = []
     end = 0
-    for number, (start, _, stop, mark) in enumerate(items):
+    for number, (start, _, stop, tag) in enumerate(items):
         later = items[number + 1 : number + 9]
-        crossed = TAG.fullmatch(mark.raw) and any(a < stop < b and m.kind != "open" for a, _, b, m in later)
+        crossed = TAG.fullmatch(tag.raw) and any(a < stop < b and m.kind != "open" for a, _, b, m in later)
         if start < end or crossed:
             continue
-        parts += [text[end:start], mark]
+        parts += [text[end:start], tag]
         end = stop
     return [part for part in [*parts, text[end:]] if part != ""]
 
 
-def _items(text: str, message: _Message) -> Iterator[tuple[int, int, int, Mark]]:
+def _items(text: str, message: _Message) -> Iterator[tuple[int, int, int, InlineTag]]:
     """Where marks may stand: start, rank among those that start there, end, and the mark."""
     for choice in choices(text):
-        mark = Mark("kept", text[choice.start : choice.end], text[choice.start : choice.end])
-        grammar = replace(message.grammar, keep=Keep((*message.grammar.keep.patterns, "#")))
+        mark = InlineTag("kept", text[choice.start : choice.end], text[choice.start : choice.end])
+        grammar = replace(message.grammar, keep=KeepPatterns((*message.grammar.keep.patterns, "#")))
         grammar = grammar if choice.is_icu else message.grammar
         branches = [_message(branch, grammar, choice.is_icu) for branch in choice.parts[1::2]]
         message.branches[id(mark)] = choice, branches
         yield choice.start, 0, choice.end, mark
     for match in _SURROGATES.finditer(text):
-        yield match.start(), 0, match.end(), Mark("kept", match[0], "X1")
+        yield match.start(), 0, match.end(), InlineTag("kept", match[0], "X1")
     for match in _WIKI_LINK.finditer(text) if message.grammar.program else ():
-        yield match.start(), 1, match.end(1), Mark("open", match[1])
-        yield match.start(2), 1, match.end(), Mark("close", match[2])
+        yield match.start(), 1, match.end(1), InlineTag("open", match[1])
+        yield match.start(2), 1, match.end(), InlineTag("close", match[2])
     at = 0
-    for part in placeholders.split(text, message.grammar):
+    for part in placeholders.split_placeholders(text, message.grammar):
         size = len(part) if isinstance(part, str) else len(part.shown)
         if not isinstance(part, str):
-            yield at, 2, at + size, placeholders.mark(part)
+            yield at, 2, at + size, placeholders.placeholder_tag(part)
         at += size
     at = 0
-    for tag in tagged(text):
+    for tag in parse_tags(text):
         size = len(tag) if isinstance(tag, str) else len(tag.raw)
-        if isinstance(tag, Mark):
+        if isinstance(tag, InlineTag):
             yield at, 3, at + size, tag
         at += size
 
 
 def _translated(messages: Sequence[_Message], translate: Translate, apart: bool) -> list[_Message]:
     """Messages whose units are translated, those of their branches too; `apart` cuts them at placeholders."""
-    sources = [unit for message in messages for unit in _units(message)]
-    pieces = [_cut(unit) if apart else [unit] for unit in sources]
-    results = iter(translate_units([piece for some in pieces for piece in some], translate))
-    units = iter([[part for _ in some for part in next(results)] for some in pieces])
-    return [_filled(message, units) for message in messages]
+    sources = [segment for message in messages for segment in _units(message)]
+    runs = [_cut(segment) if apart else [segment] for segment in sources]
+    results = iter(translate_segments([run for some in runs for run in some], translate))
+    segments = iter([[part for _ in some for part in next(results)] for some in runs])
+    return [_fill_message(message, segments) for message in messages]
 
 
-def _units(message: _Message) -> Iterator[Unit]:
-    yield from message.units
+def _units(message: _Message) -> Iterator[Segment]:
+    yield from message.segments
     for _, branches in message.branches.values():
         for branch in branches:
             yield from _units(branch)
 
 
-def _cut(unit: Unit) -> list[Unit]:
-    return [list(run) for _, run in groupby(unit, lambda part: isinstance(part, Mark) and part.is_word)]
+def _cut(segment: Segment) -> list[Segment]:
+    return [list(run) for _, run in groupby(segment, lambda part: isinstance(part, InlineTag) and part.is_word)]
 
 
-def _filled(message: _Message, units: Iterator[Unit]) -> _Message:
-    own = [next(units) for _ in message.units]
+def _fill_message(message: _Message, segments: Iterator[Segment]) -> _Message:
+    own = [next(segments) for _ in message.segments]
     branches = {
-        mark: (choice, [_filled(branch, units) for branch in some]) for mark, (choice, some) in message.branches.items()
+        tag: (choice, [_fill_message(branch, segments) for branch in some])
+        for tag, (choice, some) in message.branches.items()
     }
-    return replace(message, units=own, branches=branches)
+    return replace(message, segments=own, branches=branches)
 
 
 def _text(message: _Message) -> str:
     """A message put together again."""
-    texts = [_unit_text(unit, message) for unit in message.units]
+    texts = [_unit_text(segment, message) for segment in message.segments]
     return texts[0] + "".join(sep + text for sep, text in zip(message.separators, texts[1:], strict=True))
 
 
-def _unit_text(unit: Unit, message: _Message) -> str:
+def _unit_text(segment: Segment, message: _Message) -> str:
     text = ""
-    for part in unit:
+    for part in segment:
         choice = message.branches.get(id(part))
         if choice is None:
             raw = part if isinstance(part, str) else part.raw
@@ -197,7 +198,7 @@ def _same(source: _Message, result: _Message) -> bool:
 
 
 def _directives(message: _Message) -> Counter[str]:
-    bare = [[part for part in unit if id(part) not in message.branches] for unit in message.units]
+    bare = [[part for part in segment if id(part) not in message.branches] for segment in message.segments]
     text = _WIKI_LINK.sub(r"\1\2", "\n".join(map(text_of, bare)))
     signs = "{}%" if message.grammar.printf == "full" else "{}"
-    return placeholders.directives(text, message.grammar) + Counter({sign: text.count(sign) for sign in signs})
+    return placeholders.count_placeholders(text, message.grammar) + Counter({sign: text.count(sign) for sign in signs})

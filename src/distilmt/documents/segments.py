@@ -14,7 +14,7 @@ _BREAK = re.compile(r"(?! (?=\S|\Z))\s+")
 
 
 @dataclass(frozen=True, eq=False)
-class Mark:
+class InlineTag:
     """What stands between two texts and stays: `raw` as the file has it.
 
     `open` and `close` hold a text between them, a `point` stands alone, a `kept` one is read as a word (`shown`), a
@@ -34,29 +34,29 @@ class Mark:
         return self.kind in ("kept", "placeholder")
 
 
-Unit = list["str | Mark"]
+Segment = list["str | InlineTag"]
 
 
-def gaps(unit: Unit) -> list[Unit]:
+def gaps(segment: Segment) -> list[Segment]:
     """What stands before, between and behind a unit's marks (text, breaks, placeholders): one more than the marks."""
-    found: list[Unit] = [[]]
-    for part in unit:
+    groups: list[Segment] = [[]]
+    for part in segment:
         if isinstance(part, str) or part.kind in ("break", "placeholder", "fence"):
-            found[-1].append(part)
+            groups[-1].append(part)
         else:
-            found.append([])
-    return found
+            groups.append([])
+    return groups
 
 
-def text_of(unit: Unit) -> str:
+def text_of(segment: Segment) -> str:
     """A unit's strings and marks as one string."""
-    return "".join(part if isinstance(part, str) else part.raw for part in unit)
+    return "".join(part if isinstance(part, str) else part.raw for part in segment)
 
 
-def merged(unit: Unit) -> Unit:
+def merge_strings(segment: Segment) -> Segment:
     """The unit with neighboring strings as one, and without empty ones."""
-    result: Unit = []
-    for is_text, parts in groupby(unit, lambda part: isinstance(part, str)):
+    result: Segment = []
+    for is_text, parts in groupby(segment, lambda part: isinstance(part, str)):
         if not is_text:
             result += parts
         elif text := text_of(list(parts)):
@@ -64,79 +64,79 @@ def merged(unit: Unit) -> Unit:
     return result
 
 
-def with_breaks(unit: Unit) -> Unit:
+def mark_breaks(segment: Segment) -> Segment:
     """White space that is more than a space becomes a mark, as does a space that follows another behind a tag."""
-    found: Unit = []
+    parts: Segment = []
     spaced = False
-    for part in merged(unit):
-        if isinstance(part, Mark):
-            found.append(part)
+    for part in merge_strings(segment):
+        if isinstance(part, InlineTag):
+            parts.append(part)
             spaced = part.kind == "break" or (spaced and not part.is_word)
             continue
         end = 0
         if spaced and part.startswith(" "):
             end = len(part) - len(part.lstrip())
-            found.append(Mark("break", part[:end]))
+            parts.append(InlineTag("break", part[:end]))
         spaced = part[-1:].isspace() if part else spaced
         for match in _BREAK.finditer(part, end):
-            found += [part[end : match.start()], Mark("break", match[0])]
+            parts += [part[end : match.start()], InlineTag("break", match[0])]
             end = match.end()
-        found.append(part[end:])
-    return [part for part in found if part != ""]
+        parts.append(part[end:])
+    return [part for part in parts if part != ""]
 
 
-def _width(part: str | Mark) -> int:
+def _width(part: str | InlineTag) -> int:
     return len(part) if isinstance(part, str) else int(part.is_word or part.kind == "break")
 
 
-def in_sentences(unit: Unit) -> list[tuple[bool, Unit]]:
+def sentence_segments(segment: Segment) -> list[tuple[bool, Segment]]:
     """A unit's sentences, and in between what is none; together they are the unit."""
     shown = {"kept": "X", "placeholder": "X", "break": "\n"}
-    plain = "".join(p if isinstance(p, str) else shown.get(p.kind, "") for p in unit)
+    plain = "".join(p if isinstance(p, str) else shown.get(p.kind, "") for p in segment)
     cuts: list[int] = []
     for sentence in sentences(plain):
         begin = plain.index(sentence, cuts[-1] if cuts else 0)
         cuts += [begin, begin + len(sentence)]
-    return [(number % 2 == 1, parts) for number, parts in enumerate(_cut(unit, cuts))]
+    return [(number % 2 == 1, parts) for number, parts in enumerate(_cut(segment, cuts))]
 
 
-def _cut(unit: Unit, cuts: Sequence[int]) -> list[Unit]:
+def _cut(segment: Segment, cuts: Sequence[int]) -> list[Segment]:
     """A unit in pieces, cut at these characters. Marks without width stay with the text that they belong to."""
-    found: list[Unit] = [[]]
+    groups: list[Segment] = [[]]
     at = 0
-    for part in unit:
+    for part in segment:
         width, used = _width(part), 0
-        while len(found) <= len(cuts):
-            left = cuts[len(found) - 1] - at
+        while len(groups) <= len(cuts):
+            left = cuts[len(groups) - 1] - at
             # A sentence keeps a closing tag or a note behind it; what is between two keeps only closing tags.
-            stay = ("close", "point") if len(found) % 2 == 0 else ("close",)
-            if left >= width - used and (left > 0 or (isinstance(part, Mark) and part.kind in stay)):
+            stay = ("close", "point") if len(groups) % 2 == 0 else ("close",)
+            if left >= width - used and (left > 0 or (isinstance(part, InlineTag) and part.kind in stay)):
                 break
             if isinstance(part, str) and left:
-                found[-1].append(part[used : used + left])
+                groups[-1].append(part[used : used + left])
             used, at = used + left, at + left
-            found.append([])
-        found[-1].append(part[used:] if isinstance(part, str) else part)
+            groups.append([])
+        groups[-1].append(part[used:] if isinstance(part, str) else part)
         at += width - used
-    found += [[] for _ in range(len(cuts) + 1 - len(found))]
-    return [[p for p in piece if p != ""] for piece in found]
+    groups += [[] for _ in range(len(cuts) + 1 - len(groups))]
+    return [[p for p in piece if p != ""] for piece in groups]
 
 
-def pairs_of(parts: Sequence[object]) -> dict[int, int]:
+def tag_pairs(parts: Sequence[object]) -> dict[int, int]:
     """For every opening mark the closing one that belongs to it, by their numbers."""
     pairs: dict[int, int] = {}
     opened: list[int] = []
     for number, part in enumerate(parts):
-        if isinstance(part, Mark) and part.kind == "open":
+        if isinstance(part, InlineTag) and part.kind == "open":
             opened.append(number)
-        elif isinstance(part, Mark) and part.kind == "close" and opened:
+        elif isinstance(part, InlineTag) and part.kind == "close" and opened:
             pairs[opened.pop()] = number
     return pairs
 
 
-def inside(parts: Unit) -> tuple[int, int]:
+def trim_outer_tags(parts: Segment) -> tuple[int, int]:
     """From where to where a sentence goes without the marks that stand around all of it."""
-    start, end, pairs = 0, len(parts), pairs_of(parts)
+    start, end, pairs = 0, len(parts), tag_pairs(parts)
     closers = {close: open_ for open_, close in pairs.items()}
 
     def outer(number: int, partner: int | None, own: str) -> bool:

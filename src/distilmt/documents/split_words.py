@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from distilmt.data.cleaning import unspaced
-from distilmt.documents.segments import Mark, pairs_of
+from distilmt.data.cleaning import unspaced_count
+from distilmt.documents.segments import InlineTag, tag_pairs
 
 _ELEMENT = re.compile(r"</?([A-Za-z][^\s/>]*)")
 # Other tags take no part of a word: indices, ruby, pictures.
@@ -16,38 +16,38 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _INITIAL = 2  # Longer parts side by side, as in `<a>home</a><a>about</a>`, are words by themselves.
 
 
-def whole_words(items: Sequence[Mark | str]) -> list[Mark | str]:
+def merge_split_words(items: Sequence[InlineTag | str]) -> list[InlineTag | str]:
     """Texts and tags in turn, where tags that stood in a word are moved around it.
 
     Args:
         items: texts are raw: an entity is no part of a word.
     """
-    rest = [item for item in items if item != ""]
-    result: list[Mark | str] = []
+    parts = [item for item in items if item != ""]
+    result: list[InlineTag | str] = []
     at = 0
-    while at < len(rest):
+    while at < len(parts):
         end = at
-        while (following := _next_part(rest, end, end == at)) is not None:
+        while (following := _next_part(parts, end, end == at)) is not None:
             end = following
         if end == at:
-            result.append(rest[at])
+            result.append(parts[at])
             at += 1
             continue
-        first, last = str(rest[at]), str(rest[end])
+        first, last = str(parts[at]), str(parts[end])
         head, tail = _tail(first), _LETTERS.match(last)
         cut = tail.end() if tail else 0
         opened = _popped(result) if head == 0 else []
-        word = [*opened, first[head:], *rest[at + 1 : end], last[:cut]]
-        at, rest[end] = end, last[cut:]
-        while rest[at] == "" and at + 1 < len(rest) and _is_styled(rest[at + 1], "close"):
-            word.append(rest[at + 1])
+        word = [*opened, first[head:], *parts[at + 1 : end], last[:cut]]
+        at, parts[end] = end, last[cut:]
+        while parts[at] == "" and at + 1 < len(parts) and _is_styled(parts[at + 1], "close"):
+            word.append(parts[at + 1])
             at += 1
-            rest[at] = ""
+            parts[at] = ""
         result += [first[:head], *_around(word)]
     return [item for item in result if item != ""]
 
 
-def _popped(items: list[Mark | str]) -> list[Mark | str]:
+def _popped(items: list[InlineTag | str]) -> list[InlineTag | str]:
     """The opening tags at the end of a list, taken from it."""
     start = len(items)
     while start and _is_styled(items[start - 1], "open"):
@@ -65,10 +65,10 @@ def _tail(text: str) -> int:
     return at
 
 
-def _next_part(items: Sequence[Mark | str], at: int, is_first: bool) -> int | None:
+def _next_part(items: Sequence[InlineTag | str], at: int, is_first: bool) -> int | None:
     """The number of the text that goes on with the word at the end of the text at `at`, behind tags."""
     text = items[at]
-    if not isinstance(text, str) or not text[-1:].isalpha() or unspaced(text[-1:]):
+    if not isinstance(text, str) or not text[-1:].isalpha() or unspaced_count(text[-1:]):
         return None
     if not is_first and not _LETTERS.fullmatch(text):
         return None
@@ -76,28 +76,28 @@ def _next_part(items: Sequence[Mark | str], at: int, is_first: bool) -> int | No
     while end < len(items) and _is_styled(items[end], "open", "close", "point"):
         end += 1
     behind = items[end] if end < len(items) else None
-    if end == at + 1 or not isinstance(behind, str) or not behind[:1].islower() or unspaced(behind[:1]):
+    if end == at + 1 or not isinstance(behind, str) or not behind[:1].islower() or unspaced_count(behind[:1]):
         return None
-    kinds = [mark.kind for mark in items[at + 1 : end] if isinstance(mark, Mark)]
+    kinds = [tag.kind for tag in items[at + 1 : end] if isinstance(tag, InlineTag)]
     part = _LETTERS.match(behind)
     if "open" in kinds and "close" in kinds and part and min(len(text) - _tail(text), part.end()) > _INITIAL:
         return None
     return end
 
 
-def _is_styled(item: Mark | str, *kinds: str) -> bool:
+def _is_styled(item: InlineTag | str, *kinds: str) -> bool:
     if isinstance(item, str) or item.kind not in kinds:
         return False
     match = _ELEMENT.match(item.raw)
     return bool(match and match[1].lower() in _STYLED)
 
 
-def _around(parts: Sequence[Mark | str]) -> list[Mark | str]:
+def _around(parts: Sequence[InlineTag | str]) -> list[InlineTag | str]:
     """A word, given in parts, with the tags in it around it. Its pairs stay pairs."""
-    pairs = pairs_of(parts)
+    pairs = tag_pairs(parts)
     closed = set(pairs.values())
-    before = [p for i, p in enumerate(parts) if isinstance(p, Mark) and p.kind != "close" and i not in pairs]
-    outside = [p for i, p in enumerate(parts) if isinstance(p, Mark) and p.kind == "close" and i not in closed]
+    before = [p for i, p in enumerate(parts) if isinstance(p, InlineTag) and p.kind != "close" and i not in pairs]
+    outside = [p for i, p in enumerate(parts) if isinstance(p, InlineTag) and p.kind == "close" and i not in closed]
     opening = [parts[i] for i in sorted(pairs)]
     closing = [parts[pairs[i]] for i in sorted(pairs, reverse=True)]
     return [*before, *opening, "".join(p for p in parts if isinstance(p, str)), *closing, *outside]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from distilmt.documents import Translate, report_of
-from distilmt.documents.document_report import Report
-from distilmt.documents.inline import translate_units
-from distilmt.documents.inline_tags import TAG, tagged
-from distilmt.documents.segments import Mark, Unit, text_of
+from distilmt.documents.document_report import DocumentReport
+from distilmt.documents.inline import translate_segments
+from distilmt.documents.inline_tags import TAG, parse_tags
+from distilmt.documents.segments import InlineTag, Segment, text_of
 from distilmt.utils.errors import UserError
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -41,7 +41,7 @@ _ASS_BREAK = re.compile(r"\\[Nnh]")
 
 
 @dataclass
-class Piece:
+class SubtitlePart:
     """A part of a file: text of a cue, or what is copied."""
 
     raw: str
@@ -62,8 +62,8 @@ def translate_cues(text: str, translate: Translate, entities: bool) -> str:
     lines = _LINE.findall(text)
     if text.strip() and not text.startswith("WEBVTT") and not any(map(_TIMES.match, lines)):
         raise UserError("no subtitles in it: a line like 00:00:01,000 --> 00:00:02,000 must stand above each")
-    pieces = list(_cues(lines, entities, report_of(translate)))
-    return _translated(pieces, translate, tagged, entities)
+    parts = list(_cues(lines, entities, report_of(translate)))
+    return _translate_parts(parts, translate, parse_tags, entities)
 
 
 def translate_ass(text: str, translate: Translate) -> str:
@@ -75,22 +75,26 @@ def translate_ass(text: str, translate: Translate) -> str:
     lines = _LINE.findall(text)
     if text.strip() and not any(line.strip().lower() == "[events]" for line in lines):
         raise UserError("no subtitles in it: a section [Events] must hold the dialogue")
-    return _translated(list(_dialogue(lines)), translate, _ass_unit, entities=False)
+    return _translate_parts(list(_dialogue(lines)), translate, _ass_segment, entities=False)
 
 
-def _translated(pieces: list[Piece], translate: Translate, parse: Callable[[str], Unit], entities: bool) -> str:
-    texts = [piece for piece in pieces if piece.is_text]
-    sources = [_without_signs([_decoded(part, entities) for part in parse(piece.raw)]) for piece in texts]
+def _translate_parts(
+    parts: list[SubtitlePart], translate: Translate, parse: Callable[[str], Segment], entities: bool
+) -> str:
+    texts = [subtitle_part for subtitle_part in parts if subtitle_part.is_text]
+    sources = [
+        _without_signs([_decoded(part, entities) for part in parse(subtitle_part.raw)]) for subtitle_part in texts
+    ]
     report = report_of(translate)
-    for piece, source, unit in zip(texts, sources, translate_units(sources, translate), strict=True):
-        if text_of(unit) == text_of(source):
+    for subtitle_part, source, segment in zip(texts, sources, translate_segments(sources, translate), strict=True):
+        if text_of(segment) == text_of(source):
             continue
-        raw = "".join(_encoded(part, entities) for part in unit)
-        if _is_broken(raw, piece.raw):
+        raw = "".join(_encoded(part, entities) for part in segment)
+        if _is_broken(raw, subtitle_part.raw):
             report.skip("its translation would be read as a time or a blank line")
         else:
-            piece.raw = raw
-    return "".join(piece.raw for piece in pieces)
+            subtitle_part.raw = raw
+    return "".join(subtitle_part.raw for subtitle_part in parts)
 
 
 def _is_broken(raw: str, source: str) -> bool:
@@ -100,32 +104,32 @@ def _is_broken(raw: str, source: str) -> bool:
     return blank or any(map(_TIMES.match, lines)) or (_NUMBER.match(raw) is not None and not _NUMBER.match(source))
 
 
-def _without_signs(unit: Unit) -> Unit:
+def _without_signs(segment: Segment) -> Segment:
     """The signs at the ends of a cue's text become marks, so that no model reads them."""
-    texts = [number for number, part in enumerate(unit) if isinstance(part, str) and part.strip()]
+    texts = [number for number, part in enumerate(segment) if isinstance(part, str) and part.strip()]
     if not texts:
-        return unit
+        return segment
     first, last = texts[0], texts[-1]
-    tail = _TRAILING.search(str(unit[last]))
-    behind: Unit = [Mark("point", tail[0])] if tail else []
-    unit = [*unit[:last], str(unit[last])[: tail.start() if tail else None], *behind, *unit[last + 1 :]]
-    head = _LEADING.match(str(unit[first]))
-    before: Unit = [Mark("point", head[0])] if head else []
-    unit = [*unit[:first], *before, str(unit[first])[head.end() if head else 0 :], *unit[first + 1 :]]
-    return [part for part in unit if part != ""]
+    tail = _TRAILING.search(str(segment[last]))
+    behind: Segment = [InlineTag("point", tail[0])] if tail else []
+    segment = [*segment[:last], str(segment[last])[: tail.start() if tail else None], *behind, *segment[last + 1 :]]
+    head = _LEADING.match(str(segment[first]))
+    before: Segment = [InlineTag("point", head[0])] if head else []
+    segment = [*segment[:first], *before, str(segment[first])[head.end() if head else 0 :], *segment[first + 1 :]]
+    return [part for part in segment if part != ""]
 
 
-def _decoded(part: str | Mark, entities: bool) -> str | Mark:
+def _decoded(part: str | InlineTag, entities: bool) -> str | InlineTag:
     return html.unescape(part) if entities and isinstance(part, str) else part
 
 
-def _encoded(part: str | Mark, entities: bool) -> str:
-    if isinstance(part, Mark):
+def _encoded(part: str | InlineTag, entities: bool) -> str:
+    if isinstance(part, InlineTag):
         return html.escape(part.raw, quote=False) if entities and _LEADING.fullmatch(part.raw) else part.raw
     return html.escape(part, quote=False) if entities else TAG.sub("", part).replace("-->", "->").replace("<", "‹")
 
 
-def _cues(lines: list[str], is_vtt: bool, report: Report) -> Iterator[Piece]:
+def _cues(lines: list[str], is_vtt: bool, report: DocumentReport) -> Iterator[SubtitlePart]:
     """A file in pieces. A time begins a cue, wherever it stands; a cue ends where the next one begins."""
     starts = []
     for number, line in enumerate(lines):
@@ -135,9 +139,9 @@ def _cues(lines: list[str], is_vtt: bool, report: Report) -> Iterator[Piece]:
             report.skip("a line with an arrow is no time that can be read", f"line {number + 1}")
             starts.append(number)
     heads = [_head(lines, start, is_vtt) for start in starts]
-    yield Piece("".join(lines[: heads[0] if heads else None]))
+    yield SubtitlePart("".join(lines[: heads[0] if heads else None]))
     for start, head, end in zip(starts, heads, [*heads[1:], len(lines)], strict=True):
-        yield Piece("".join(lines[head : start + 1]))
+        yield SubtitlePart("".join(lines[head : start + 1]))
         yield from _turns(lines[start + 1 : end], is_vtt)
 
 
@@ -153,7 +157,7 @@ def _head(lines: list[str], start: int, is_vtt: bool) -> int:
     return start - 1 if start == 1 or not lines[start - 2].strip() else start
 
 
-def _turns(lines: list[str], is_vtt: bool) -> Iterator[Piece]:
+def _turns(lines: list[str], is_vtt: bool) -> Iterator[SubtitlePart]:
     """The text of a cue: a piece for each speaker, and for what stands between blank lines."""
     raws: list[str] = []
     of_text, is_comment, behind_blank = False, False, False
@@ -162,14 +166,14 @@ def _turns(lines: list[str], is_vtt: bool) -> Iterator[Piece]:
         is_comment = not blank and (is_comment or (is_vtt and behind_blank and bool(_BLOCK.match(line))))
         is_text = not blank and not is_comment
         if of_text != is_text or (is_text and _TURN.match(line)):
-            yield Piece("".join(raws), of_text)
+            yield SubtitlePart("".join(raws), of_text)
             raws, of_text = [], is_text
         raws.append(line)
         behind_blank = blank
-    yield Piece("".join(raws), of_text)
+    yield SubtitlePart("".join(raws), of_text)
 
 
-def _dialogue(lines: list[str]) -> Iterator[Piece]:
+def _dialogue(lines: list[str]) -> Iterator[SubtitlePart]:
     section, fields = "", 10
     for line in lines:
         if line.lstrip().startswith("["):
@@ -177,24 +181,24 @@ def _dialogue(lines: list[str]) -> Iterator[Piece]:
         elif section == "[events]" and line.startswith("Format:"):
             fields = line.count(",") + 1
         if section != "[events]" or not line.startswith("Dialogue:") or line.count(",") < fields - 1:
-            yield Piece(line)
+            yield SubtitlePart(line)
             continue
         head = ",".join(line.split(",", fields - 1)[:-1]) + ","
-        yield Piece(head)
+        yield SubtitlePart(head)
         is_drawing = re.search(r"\{[^{}]{0,500}\\p[1-9]", line) is not None
         parts = re.findall(r".*?\\[Nn]|[^\r\n]+|[\r\n]+", line[len(head) :])
-        yield from [Piece(line[len(head) :])] if is_drawing else _turns(parts, is_vtt=False)
+        yield from [SubtitlePart(line[len(head) :])] if is_drawing else _turns(parts, is_vtt=False)
 
 
-def _ass_unit(text: str) -> Unit:
-    unit: Unit = []
-    for part in tagged(text):
-        if isinstance(part, Mark):
-            unit.append(part)
+def _ass_segment(text: str) -> Segment:
+    segment: Segment = []
+    for part in parse_tags(text):
+        if isinstance(part, InlineTag):
+            segment.append(part)
             continue
         end = 0
         for match in _ASS_BREAK.finditer(part):
-            unit += [part[end : match.start()], Mark("break", match[0])]
+            segment += [part[end : match.start()], InlineTag("break", match[0])]
             end = match.end()
-        unit.append(part[end:])
-    return [part for part in unit if part != ""]
+        segment.append(part[end:])
+    return [part for part in segment if part != ""]

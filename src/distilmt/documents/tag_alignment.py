@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from distilmt.inference.base import Attended, Span
+from distilmt.inference.base import Span, WordAttention
 
 _ALIKE = 0.75
 _SURE = 0.5
@@ -18,7 +18,7 @@ _MOST_WORDS = 200  # Every run of words is compared, so that time grows with the
 
 
 @dataclass
-class Stop:
+class TagSlot:
     """A mark by its place in a sentence and, where that is known, in the translation."""
 
     source: Span
@@ -27,19 +27,19 @@ class Stop:
     """Whether it takes the place of a space."""
 
 
-def find(said: str, content: str, target: str, near: float) -> Span | None:
+def find_span(content_translation: str, content: str, target: str, near: float) -> Span | None:
     """Where a part of a sentence stands in the sentence's translation.
 
     Args:
-        said: the part's own translation.
+        content_translation: the part's own translation.
         content: the part itself; white space and punctuation at its ends are taken along.
         target: the translation of the sentence.
         near: share of the translation before which the part is looked for, where it is there more than once.
     """
-    bare = re.sub(r"^\W+|\W+$", "", said) or said.strip()
+    bare = re.sub(r"^\W+|\W+$", "", content_translation) or content_translation.strip()
     if not bare or len(target) > _LONG:
         return None
-    spans = _literal(bare, target) or _alike(bare, target)
+    spans = _exact_spans(bare, target) or _similar_spans(bare, target)
     if not spans:
         return None
     start, end = min(spans, key=lambda span: abs(span[0] - near * len(target)))
@@ -57,7 +57,7 @@ def _with_ends(start: int, end: int, content: str, target: str) -> Span:
     return start, end
 
 
-def attended(words: Sequence[Attended], part: Span, content: str, target: str) -> Span | None:
+def align_by_attention(words: Sequence[WordAttention], part: Span, content: str, target: str) -> Span | None:
     """Where a part of a sentence stands in the sentence's translation, by what the translation's words attended to.
 
     It is the run of words that has most in common with the part (Dice's coefficient). A word counts by the share of its
@@ -75,11 +75,14 @@ def attended(words: Sequence[Attended], part: Span, content: str, target: str) -
     """
     if len(words) > _MOST_WORDS:
         return None
-    sums = [sum(column) or 1.0 for column in zip(*([w for _, w in pieces] for _, pieces in words), strict=True)]
+    sums = [
+        sum(column) or 1.0
+        for column in zip(*([w for _, w in source_weights] for _, source_weights in words), strict=True)
+    ]
     shares = [0.0]
-    for _, pieces in words:
-        weights = [w * w / total for (_, w), total in zip(pieces, sums, strict=True)]
-        inside = sum(w for w, ((a, b), _) in zip(weights, pieces, strict=True) if a < part[1] and b > part[0])
+    for _, source_weights in words:
+        weights = [w * w / total for (_, w), total in zip(source_weights, sums, strict=True)]
+        inside = sum(w for w, ((a, b), _) in zip(weights, source_weights, strict=True) if a < part[1] and b > part[0])
         shares.append(shares[-1] + inside / (sum(weights) or 1.0))
     runs = [(i, j) for j in range(1, len(shares)) for i in range(j)]
     common = {(i, j): 2 * (shares[j] - shares[i]) / (shares[-1] + j - i) for i, j in runs}
@@ -95,13 +98,13 @@ def _same(one: str, other: str) -> bool:
     return not one.isalnum() and one.isspace() == other.isspace()
 
 
-def _literal(bare: str, target: str) -> list[Span]:
+def _exact_spans(bare: str, target: str) -> list[Span]:
     spaced = bare.isascii() or " " in target
     edges = (r"(?<!\w)", r"(?!\w)") if spaced and re.search(r"\w", bare) else ("", "")
     return [m.span() for m in re.finditer(edges[0] + re.escape(bare) + edges[1], target, re.IGNORECASE)]
 
 
-def _alike(bare: str, target: str) -> list[Span]:
+def _similar_spans(bare: str, target: str) -> list[Span]:
     """The words most like those looked for: another ending, another article."""
     words, count = [m.span() for m in re.finditer(r"\w+", target)], len(re.findall(r"\w+", bare))
     if not 0 < count <= len(words) <= 100:
@@ -118,7 +121,7 @@ def _alike(bare: str, target: str) -> list[Span]:
     return [max(scored)[1]] if scored else []
 
 
-class _Room:
+class _CutPositions:
     """Where a translation may be cut. All lists are in order, so that a place is looked up and not searched for."""
 
     def __init__(self, source: str, target: str, blocked: Sequence[Span]) -> None:
@@ -134,7 +137,7 @@ class _Room:
         )
 
 
-def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Span]) -> list[Span] | None:
+def place_tags(source: str, target: str, slots: Sequence[TagSlot], blocked: Sequence[Span]) -> list[Span] | None:
     """Places of all stops in the translation, in the order of the sentence.
 
     Those whose place is not known get the one in proportion to their neighbors: a word's end, or a space if they
@@ -143,68 +146,70 @@ def place(source: str, target: str, stops: Sequence[Stop], blocked: Sequence[Spa
     Args:
         source: the sentence.
         target: its translation.
-        stops: the marks, in order.
+        slots: the marks, in order.
         blocked: what may not be cut.
     """
-    if not stops:
+    if not slots:
         return []
-    known = [(0, 0), *((s.target) for s in stops if s.target), (len(target), len(target))]
-    if any(a[1] > b[0] for a, b in pairwise(known)):
+    anchor_spans = [(0, 0), *((s.target) for s in slots if s.target), (len(target), len(target))]
+    if any(a[1] > b[0] for a, b in pairwise(anchor_spans)):
         return None
-    room = _Room(source, target, blocked)
-    if any(s.target[0] in room.within or s.target[1] in room.within for s in stops if s.target):
+    cut_positions = _CutPositions(source, target, blocked)
+    if any(s.target[0] in cut_positions.within or s.target[1] in cut_positions.within for s in slots if s.target):
         return None
-    ahead = _ahead(stops, Stop((len(source), len(source)), (len(target), len(target))))
-    places: list[Span] = []
-    last: Stop = Stop((0, 0), (0, 0))
-    for stop, (next_known, later) in zip(stops, ahead, strict=True):
-        low = places[-1][1] if places else 0
-        chosen = stop.target or _proportional(room, stop, (last.source[1], low), next_known, later)
+    next_anchors = _next_anchors(slots, TagSlot((len(source), len(source)), (len(target), len(target))))
+    spans: list[Span] = []
+    last: TagSlot = TagSlot((0, 0), (0, 0))
+    for slot, (next_anchor, reserved_count) in zip(slots, next_anchors, strict=True):
+        low = spans[-1][1] if spans else 0
+        chosen = slot.target or _proportional(cut_positions, slot, (last.source[1], low), next_anchor, reserved_count)
         if chosen is None or chosen[0] < low:
             return None
-        places.append(chosen)
-        last = stop
-    return places
+        spans.append(chosen)
+        last = slot
+    return spans
 
 
-def _ahead(stops: Sequence[Stop], end: Stop) -> list[tuple[Stop, int]]:
+def _next_anchors(slots: Sequence[TagSlot], end: TagSlot) -> list[tuple[TagSlot, int]]:
     """For every stop the next one whose place is known, and how many between need a space of their own."""
-    result: list[tuple[Stop, int]] = []
-    known, later = end, 0
-    for stop in reversed(stops):
-        result.append((known, later))
-        known, later = (stop, 0) if stop.target else (known, later + stop.splits)
+    result: list[tuple[TagSlot, int]] = []
+    anchor, reserved_count = end, 0
+    for slot in reversed(slots):
+        result.append((anchor, reserved_count))
+        anchor, reserved_count = (slot, 0) if slot.target else (anchor, reserved_count + slot.splits)
     return result[::-1]
 
 
-def _proportional(room: _Room, stop: Stop, before: Span, ahead: Stop, later: int) -> Span | None:
+def _proportional(
+    cut_positions: _CutPositions, slot: TagSlot, before: Span, next_anchor: TagSlot, reserved_count: int
+) -> Span | None:
     """A place between `before` (where the last stop ends, in sentence and translation) and the next that is known.
 
-    `later` spaces are left for the line breaks that come between.
+    `reserved_count` spaces are left for the line breaks that come between.
     """
-    low, high = before[1], ahead.target[0] if ahead.target else 0
-    share = (stop.source[0] - before[0]) / max(1, ahead.source[0] - before[0])
-    wanted = low + share * (high - low)
-    if not stop.splits:
-        options = [low, high, _nearest(room.edges, wanted, low, high, 0)]
-        if stop.source[0] <= room.alike:
-            options.append(stop.source[0])  # inside a word that stays
-        free = [i for i in options if i is not None and low <= i <= high and i not in room.within]
-        chosen = min(free, key=lambda i: abs(i - wanted), default=None)
+    low, high = before[1], next_anchor.target[0] if next_anchor.target else 0
+    share = (slot.source[0] - before[0]) / max(1, next_anchor.source[0] - before[0])
+    ideal = low + share * (high - low)
+    if not slot.splits:
+        options = [low, high, _nearest(cut_positions.edges, ideal, low, high, 0)]
+        if slot.source[0] <= cut_positions.alike:
+            options.append(slot.source[0])  # inside a word that stays
+        free = [i for i in options if i is not None and low <= i <= high and i not in cut_positions.within]
+        chosen = min(free, key=lambda i: abs(i - ideal), default=None)
         return None if chosen is None else (chosen, chosen)
-    space = _nearest(room.spaces, wanted, low, high - 1, later)
+    space = _nearest(cut_positions.spaces, ideal, low, high - 1, reserved_count)
     if space is not None:
         return space, space + 1
-    if bisect_left(room.spaces, low) < bisect_left(room.spaces, high):
+    if bisect_left(cut_positions.spaces, low) < bisect_left(cut_positions.spaces, high):
         return None
-    inner = _nearest(room.inner, wanted, low + 1, high - 1, later)
+    inner = _nearest(cut_positions.inner, ideal, low + 1, high - 1, reserved_count)
     return None if inner is None else (inner, inner)
 
 
-def _nearest(options: Sequence[int], wanted: float, low: int, high: int, later: int) -> int | None:
-    """What is nearest to `wanted` from `low` to `high`, but for the last `later` ones there."""
-    first, end = bisect_left(options, low), bisect_right(options, high) - later
+def _nearest(options: Sequence[int], ideal: float, low: int, high: int, reserved_count: int) -> int | None:
+    """What is nearest to `ideal` from `low` to `high`, but for the last `reserved_count` ones there."""
+    first, end = bisect_left(options, low), bisect_right(options, high) - reserved_count
     if first >= end:
         return None
-    at = bisect_left(options, wanted, first, end)
-    return min(options[max(first, at - 1) : min(end, at + 1)], key=lambda i: abs(i - wanted))
+    at = bisect_left(options, ideal, first, end)
+    return min(options[max(first, at - 1) : min(end, at + 1)], key=lambda i: abs(i - ideal))

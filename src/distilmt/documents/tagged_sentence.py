@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distilmt.data.cleaning import unspaced
-from distilmt.documents.placeholders import Kept
-from distilmt.documents.segments import Mark, Unit, pairs_of
-from distilmt.documents.tag_alignment import Stop, attended, find, place
-from distilmt.inference.base import Attended, Span
+from distilmt.data.cleaning import unspaced_count
+from distilmt.documents.placeholders import Placeholder
+from distilmt.documents.segments import InlineTag, Segment, tag_pairs
+from distilmt.documents.tag_alignment import TagSlot, align_by_attention, find_span, place_tags
+from distilmt.inference.base import Span, WordAttention
 
 # Where what an opening tag begins (or a lone closing one ends) stands in a translation, by the tag's number.
 Spans = dict[int, Span | None]
 
 
-def as_kept(part: str | Kept | Mark) -> Kept | None:
+def as_placeholder(part: str | Placeholder | InlineTag) -> Placeholder | None:
     """What a model has to keep of a part, if anything."""
-    if isinstance(part, Mark):
-        return Kept(part.shown) if part.kind == "kept" else None
-    return part if isinstance(part, Kept) else None
+    if isinstance(part, InlineTag):
+        return Placeholder(part.shown) if part.kind == "kept" else None
+    return part if isinstance(part, Placeholder) else None
 
 
-class Sentence:
+class TaggedSentence:
     """A sentence as the model is given it, with what stands where."""
 
-    def __init__(self, flat: list[str | Kept | Mark], stand_ins: Sequence[str]) -> None:
+    def __init__(self, flat: list[str | Placeholder | InlineTag], stand_ins: Sequence[str]) -> None:
         self.flat = flat
         self.text = ""
         self.spans: list[tuple[int, int]] = []
@@ -32,86 +32,90 @@ class Sentence:
         masks = iter(stand_ins)
         for number, part in enumerate(flat):
             start = len(self.text)
-            if as_kept(part):
+            if as_placeholder(part):
                 self.text += next(masks)
             elif isinstance(part, str):
                 self.text += part
-            elif isinstance(part, Mark) and part.kind == "break" and self.text[-1:] == " ":
+            elif isinstance(part, InlineTag) and part.kind == "break" and self.text[-1:] == " ":
                 self._doubled.add(number)
-            elif isinstance(part, Mark) and part.kind == "break" and not self._in_word(number):
+            elif isinstance(part, InlineTag) and part.kind == "break" and not self._in_word(number):
                 self.text += " "
             self.spans.append((start, len(self.text)))
-        self.pairs = pairs_of(flat)
+        self.pairs = tag_pairs(flat)
         self._between = {
             i: (self.spans[i][1], self.spans[self.pairs[i]][0] if i in self.pairs else len(self.text))
             for i, part in enumerate(flat)
-            if isinstance(part, Mark) and part.kind == "open"
+            if isinstance(part, InlineTag) and part.kind == "open"
         }
         closed = set(self.pairs.values())
         for j, part in enumerate(flat):
-            if isinstance(part, Mark) and part.kind == "close" and j not in closed:
+            if isinstance(part, InlineTag) and part.kind == "close" and j not in closed:
                 self._between[j] = (0, self.spans[j][0])
 
     def _in_word(self, number: int) -> bool:
         """Whether a line breaks where its script has no spaces."""
         behind = next((p for p in self.flat[number + 1 :] if isinstance(p, str)), "")
-        return bool(unspaced(self.text[-1:]) and unspaced(behind[:1]))
+        return bool(unspaced_count(self.text[-1:]) and unspaced_count(behind[:1]))
 
     def contents(self) -> list[str]:
         """What stands between tags."""
         return [text for a, b in self._between.values() if (text := self.text[a:b].strip())]
 
-    def found(self, said: str, known: dict[str, str]) -> Spans:
+    def content_spans(self, translation: str, content_translations: dict[str, str]) -> Spans:
         """Where what stands between tags is in the translation, by its own translation."""
         # A sentence that stays as it is (a name, another language) keeps its tags where they are.
-        unchanged = said.lower() == self.text.lower() and len(said) == len(self.text)
+        unchanged = translation.lower() == self.text.lower() and len(translation) == len(self.text)
         spans: Spans = {}
         for number, (a, b) in self._between.items():
             if content := self.text[a:b].strip():
                 near = a / max(1, len(self.text))
-                spans[number] = (a, b) if unchanged else find(known.get(content, content), self.text[a:b], said, near)
+                spans[number] = (
+                    (a, b)
+                    if unchanged
+                    else find_span(content_translations.get(content, content), self.text[a:b], translation, near)
+                )
         return spans
 
-    def attended(self, said: str, words: Sequence[Attended]) -> Spans:
+    def attention_spans(self, translation: str, words: Sequence[WordAttention]) -> Spans:
         """Where it is by the attention of the translation's words."""
         between = {n: (a, b) for n, (a, b) in self._between.items() if self.text[a:b].strip()}
-        return {n: attended(words, (a, b), self.text[a:b], said) for n, (a, b) in between.items()}
+        return {n: align_by_attention(words, (a, b), self.text[a:b], translation) for n, (a, b) in between.items()}
 
-    def translated(self, said: str, spans: Spans, kept_at: list[tuple[int, int]]) -> Unit | None:
+    def insert_tags(self, translation: str, spans: Spans, placeholder_spans: list[tuple[int, int]]) -> Segment | None:
         """The sentence's translation with every mark in its place; None if there is none for one."""
         targets: dict[int, tuple[int, int]] = {}
         for number, span in spans.items():
             if span is None:
                 return None
             targets |= self._edges(number, span)
-        places = iter(kept_at)
-        loose: list[tuple[int, int, str | Mark]] = []
-        stops, marks = [], []
+        places = iter(placeholder_spans)
+        loose: list[tuple[int, int, str | InlineTag]] = []
+        slots, tags = [], []
         for number, part in enumerate(self.flat):
-            at = next(places) if as_kept(part) else targets.get(number)
-            if isinstance(part, Kept) and at:
+            at = next(places) if as_placeholder(part) else targets.get(number)
+            if isinstance(part, Placeholder) and at:
                 loose.append((*at, part.shown))
-            elif isinstance(part, Mark):
-                marks.append(part)
-                stops.append(Stop(self.spans[number], at, part.kind == "break" and number not in self._doubled))
-        found = place(self.text, said, stops, kept_at)
-        if found is None:
+            elif isinstance(part, InlineTag):
+                tags.append(part)
+                slots.append(TagSlot(self.spans[number], at, part.kind == "break" and number not in self._doubled))
+        tag_spans = place_tags(self.text, translation, slots, placeholder_spans)
+        if tag_spans is None:
             return None
-        inserted = [(*span, mark) for span, mark in zip(found, marks, strict=True)]
-        return _inserted(said, sorted([*inserted, *loose], key=lambda item: item[:2]))
+        inserted = [(*span, tag) for span, tag in zip(tag_spans, tags, strict=True)]
+        return _insert(translation, sorted([*inserted, *loose], key=lambda item: item[:2]))
 
     def _edges(self, number: int, span: tuple[int, int]) -> dict[int, tuple[int, int]]:
         start, end = (span[0], span[0]), (span[1], span[1])
         if number in self.pairs:
             return {number: start, self.pairs[number]: end}
         part = self.flat[number]
-        return {number: start if isinstance(part, Mark) and part.kind == "open" else end}
+        return {number: start if isinstance(part, InlineTag) and part.kind == "open" else end}
 
 
-def _inserted(said: str, items: Sequence[tuple[int, int, str | Mark]]) -> Unit:
-    made: Unit = []
+def _insert(translation: str, items: Sequence[tuple[int, int, str | InlineTag]]) -> Segment:
+    parts: Segment = []
     at = 0
     for start, end, part in items:
-        made += [said[at:start], part]
+        parts += [translation[at:start], part]
         at = end
-    return [part for part in [*made, said[at:]] if part != ""]
+    return [part for part in [*parts, translation[at:]] if part != ""]

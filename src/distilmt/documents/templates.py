@@ -92,7 +92,7 @@ def _end(text: str, opener: str, at: int, closers: dict[str, int]) -> int:
 
 
 @dataclass
-class Masked:
+class MaskedText:
     """A text in which expressions are masks."""
 
     text: str
@@ -173,7 +173,7 @@ class Masked:
         return self._edges[1] in mask or bool(_STATEMENT.match(self.restored(mask)))
 
 
-def empty_masks(text: str) -> Masked:
+def empty_masks(text: str) -> MaskedText:
     """Masks for a text: their characters are of a range that it does not use.
 
     Raises:
@@ -183,10 +183,10 @@ def empty_masks(text: str) -> Masked:
     base = next((base for base in _PRIVATE if base >> 4 not in used), None)
     if base is None:
         raise UserError("it uses all characters for private use: remove some")
-    return Masked(text, [], base)
+    return MaskedText(text, [], base)
 
 
-def masked(text: str, spans: Sequence[tuple[int, int]]) -> Masked:
+def mask_spans(text: str, spans: Sequence[tuple[int, int]]) -> MaskedText:
     """A text with masks at these places, which are in order and apart."""
     masks = empty_masks(text)
     parts: list[str] = []

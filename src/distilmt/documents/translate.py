@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config.commands import TranslateConfig
-from distilmt.documents import SUFFIXES, Attentive, Translate, report_of, translate_document
-from distilmt.documents.document_report import Report
+from distilmt.documents import SUFFIXES, Translate, TranslateWithAttention, report_of, translate_document
+from distilmt.documents.document_report import DocumentReport
 from distilmt.documents.encoding import python_encoding
-from distilmt.documents.keep_patterns import Keep
+from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.inference.symbols import has_letters
 from distilmt.inference.translator import Translator
 from distilmt.utils import progress
@@ -22,17 +22,17 @@ from distilmt.utils.run_dir import atomic_path, read_json
 BATCH = 64
 
 
-def translating(config: TranslateConfig, translator: Translator) -> Translate:
+def translate_function(config: TranslateConfig, translator: Translator) -> Translate:
     """What translates sentences as the flags say: with the glossary, and progress. It tells attention too."""
     beam = config.beam_size or translator.beam_size
-    keep = Keep.of(config.keep)
+    keep = KeepPatterns.of(config.keep)
     if not config.glossary:
         batched = _in_batches(lambda texts: translator.translate(texts, beam, BATCH))
-        return Attentive(batched, translator.attention, keep=keep, languages=_languages(translator.path))
+        return TranslateWithAttention(batched, translator.attention, keep=keep, languages=_languages(translator.path))
     from distilmt.documents import glossary
 
-    terms = glossary.Glossary(translator, glossary.read(Path(config.glossary)), beam)
-    return Attentive(
+    terms = glossary.Glossary(translator, glossary.read_glossary(Path(config.glossary)), beam)
+    return TranslateWithAttention(
         _in_batches(terms.translate), translator.attention, keep=keep, languages=_languages(translator.path)
     )
 
@@ -44,29 +44,29 @@ def _languages(model: Path) -> tuple[str, str] | None:
 
 
 def _in_batches(translate: Translate) -> Translate:
-    def told(texts: list[str]) -> list[str]:
-        made: list[str] = []
+    def translate_batches(texts: list[str]) -> list[str]:
+        translations: list[str] = []
         # What is of a length is translated together, which is faster.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         with progress.task("translating", len(texts), "sentences") as task:
             for start in range(0, len(order), BATCH):
-                some = [texts[i] for i in order[start : start + BATCH]]
-                made += translate(some)
-                task.advance(len(some))
-        placed = dict(zip(order, made, strict=True))
-        return [placed[i] for i in range(len(texts))]
+                batch = [texts[i] for i in order[start : start + BATCH]]
+                translations += translate(batch)
+                task.advance(len(batch))
+        translation_by_index = dict(zip(order, translations, strict=True))
+        return [translation_by_index[i] for i in range(len(texts))]
 
-    return told
+    return translate_batches
 
 
-def targets(config: TranslateConfig) -> dict[Path, Path | None]:
+def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
     """Where each file's translation goes; None for standard output. Nothing is read or translated yet.
 
     Raises:
         UserError: a file is missing, of no known kind, or a translation would overwrite a source or another one; or a
             pattern of `--keep` is none.
     """
-    Keep.of(config.keep)
+    KeepPatterns.of(config.keep)
     if config.encoding:
         python_encoding(config.encoding)
     files = [Path(name) for name in config.files]
@@ -87,15 +87,15 @@ def targets(config: TranslateConfig) -> dict[Path, Path | None]:
         raise UserError(
             f"--output {output}: a {files[0].suffix} file stays one: give it that ending, or a directory with /"
         )
-    found: dict[Path, Path | None] = {file: output / file.name if inside else output for file in files}
-    made = [path.resolve() for path in found.values() if path]
-    if len(set(made)) < len(files) or set(made) & {file.resolve() for file in files}:
+    target_by_file: dict[Path, Path | None] = {file: output / file.name if inside else output for file in files}
+    target_paths = [path.resolve() for path in target_by_file.values() if path]
+    if len(set(target_paths)) < len(files) or set(target_paths) & {file.resolve() for file in files}:
         raise UserError(f"--output {output}: one file would overwrite another: choose another directory or name")
-    return found
+    return target_by_file
 
 
 @dataclass(frozen=True)
-class Document:
+class TranslatedDocument:
     """A translated file."""
 
     source: Path
@@ -106,36 +106,40 @@ class Document:
     """What was not translated and why, a line each."""
 
 
-def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[Document]:
+def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[TranslatedDocument]:
     """Translate the files one after the other; each is written whole, or given back if it goes to standard output."""
-    for file, target in targets(config).items():
-        asked = 0
+    for file, target in output_paths(config).items():
+        text_count = 0
 
         def count(texts: list[str]) -> list[str]:
-            nonlocal asked
-            asked += len(texts)
+            nonlocal text_count
+            text_count += len(texts)
             return translate(texts)
 
-        own: Translate = count
-        if isinstance(translate, Attentive):
-            own = replace(translate, translate=count, report=Report())
-        made = translate_document(file.read_bytes(), str(file), own, tuple(config.json_keys), config.encoding)
+        counting_translate: Translate = count
+        if isinstance(translate, TranslateWithAttention):
+            counting_translate = replace(translate, translate=count, report=DocumentReport())
+        content = translate_document(
+            file.read_bytes(), str(file), counting_translate, tuple(config.json_keys), config.encoding
+        )
         if target is not None:
             with atomic_path(target) as temporary:
-                temporary.write_bytes(made)
-        notes = report_of(own).lines()
-        yield Document(file, target, made, notes if asked or notes else ["no text to translate in it"])
+                temporary.write_bytes(content)
+        notes = report_of(counting_translate).lines()
+        yield TranslatedDocument(
+            file, target, content, notes if text_count or notes else ["no text to translate in it"]
+        )
 
 
-def lines(
+def n_best_lines(
     config: TranslateConfig, translator: Translator, incoming: Iterable[str], batch: int
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """For every line, as soon as its batch is full, its translations: `score` and `translation`, best first."""
     beam = config.beam_size or translator.beam_size
-    some = iter(incoming)
-    while texts := list(islice(some, batch)):
-        for text, found in zip(texts, translator.candidates(texts, beam, config.n_best), strict=True):
-            ranked = [{"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in found]
+    line_iterator = iter(incoming)
+    while texts := list(islice(line_iterator, batch)):
+        for text, hypotheses in zip(texts, translator.candidates(texts, beam, config.n_best), strict=True):
+            ranked = [{"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in hypotheses]
             yield text, ranked or [{"score": 1.0, "translation": ""}]
 
 
@@ -143,9 +147,9 @@ def _one_line(text: str) -> str:
     return text.replace("\n", " ")
 
 
-def stream(translate: Callable[[list[str]], list[str]], incoming: Iterable[str], batch: int) -> Iterator[str]:
+def translate_stream(translate: Callable[[list[str]], list[str]], incoming: Iterable[str], batch: int) -> Iterator[str]:
     """A translation for every line, as soon as its batch is full."""
-    some = iter(incoming)
-    while texts := list(islice(some, batch)):
-        for text, said in zip(texts, translate(texts), strict=True):
-            yield _one_line(said) if has_letters(text) else text
+    line_iterator = iter(incoming)
+    while texts := list(islice(line_iterator, batch)):
+        for text, translation in zip(texts, translate(texts), strict=True):
+            yield _one_line(translation) if has_letters(text) else text

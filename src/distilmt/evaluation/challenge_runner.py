@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from math import comb
 from typing import TypedDict
 
-from distilmt.evaluation.challenge_sets import CHALLENGES, Case, Material
-from distilmt.inference.base import Speaker
+from distilmt.evaluation.challenge_sets import CHALLENGES, ChallengeCase, ChallengeData
+from distilmt.inference.base import TranslationModel
 
 _EXAMPLES = 5
 _SIGNIFICANT = 0.05
 _BATCH = 64
-ALONE = "alone or in a batch"
+BATCH_INVARIANCE = "alone or in a batch"
 
 
 @dataclass
-class Answers:
+class ChallengeResult:
     """How a model did in one challenge: a flag for every input, and some failures."""
 
     failed: list[bool] = field(default_factory=list)
     examples: list[dict[str, str]] = field(default_factory=list)
 
 
-class Verdict(TypedDict):
+class ChallengeComparison(TypedDict):
     """Student and teacher in one challenge; `p_value` is that of a one-sided sign test over the same inputs."""
 
     name: str
@@ -36,59 +36,63 @@ class Verdict(TypedDict):
     examples: list[dict[str, str]]
 
 
-def examine(speaker: Speaker, material: Material, beam_size: int, seed: int = 1) -> dict[str, Answers]:
+def run_challenges(
+    model: TranslationModel, data: ChallengeData, beam_size: int, seed: int = 1
+) -> dict[str, ChallengeResult]:
     """Put all challenges to a model; the same ones for the same material and seed.
 
     A challenge for which the material has no inputs is left out.
     """
-    asked = {name: c.cases(material, random.Random(f"{seed} {name}")) for name, c in CHALLENGES.items()}
-    cases = [(name, case) for name, found in asked.items() for case in found]
+    cases_by_challenge = {name: c.cases(data, random.Random(f"{seed} {name}")) for name, c in CHALLENGES.items()}
+    cases = [(name, case) for name, results in cases_by_challenge.items() for case in results]
     lines = [line for _, case in cases for line in (case.source, *case.plain.splitlines())]
     distinct = list(dict.fromkeys(lines))
-    said = dict(zip(distinct, speaker.translate(distinct, beam_size, _BATCH), strict=True))
-    found = {name: Answers() for name in asked if asked[name]}
+    translations = dict(zip(distinct, model.translate(distinct, beam_size, _BATCH), strict=True))
+    results = {name: ChallengeResult() for name in cases_by_challenge if cases_by_challenge[name]}
     for name, case in cases:
-        plain = "\n".join(said[line] for line in case.plain.splitlines())
-        failed = CHALLENGES[name].fails(case, said[case.source], plain, material)
-        _note(found[name], case, said[case.source], failed)
-    return found | {ALONE: _alone(speaker, asked["empty"], beam_size)}
+        plain = "\n".join(translations[line] for line in case.plain.splitlines())
+        failed = CHALLENGES[name].fails(case, translations[case.source], plain, data)
+        _record_case(results[name], case, translations[case.source], failed)
+    return results | {BATCH_INVARIANCE: _batch_invariance(model, cases_by_challenge["empty"], beam_size)}
 
 
-def _alone(speaker: Speaker, cases: list[Case], beam_size: int) -> Answers:
+def _batch_invariance(model: TranslationModel, cases: list[ChallengeCase], beam_size: int) -> ChallengeResult:
     """The same sentences one by one and in a batch: padding must not show."""
     sources = [case.source for case in cases]
-    batches = [speaker.translate(sources, beam_size, size) for size in (1, _BATCH)]
-    answers = Answers()
+    batches = [model.translate(sources, beam_size, size) for size in (1, _BATCH)]
+    result = ChallengeResult()
     for case, one, many in zip(cases, *batches, strict=True):
-        _note(answers, case, f"{one} | {many}", one != many)
-    return answers
+        _record_case(result, case, f"{one} | {many}", one != many)
+    return result
 
 
-def _note(answers: Answers, case: Case, text: str, failed: bool) -> None:
-    answers.failed.append(failed)
-    if failed and len(answers.examples) < _EXAMPLES:
-        answers.examples.append({"source": case.source, "translation": text})
+def _record_case(result: ChallengeResult, case: ChallengeCase, text: str, failed: bool) -> None:
+    result.failed.append(failed)
+    if failed and len(result.examples) < _EXAMPLES:
+        result.examples.append({"source": case.source, "translation": text})
 
 
-def compare(student: dict[str, Answers], teacher: dict[str, Answers]) -> list[Verdict]:
+def compare_challenges(
+    student: dict[str, ChallengeResult], teacher: dict[str, ChallengeResult]
+) -> list[ChallengeComparison]:
     """A student passes a challenge unless it fails more often than its teacher, and hardly by chance (p < 0.05)."""
     rows = []
-    for name, mine in student.items():
-        theirs = teacher[name]
+    for name, student_result in student.items():
+        teacher_result = teacher[name]
         p = sign_test(
-            worse=sum(a and not b for a, b in zip(mine.failed, theirs.failed, strict=True)),
-            better=sum(b and not a for a, b in zip(mine.failed, theirs.failed, strict=True)),
+            worse=sum(a and not b for a, b in zip(student_result.failed, teacher_result.failed, strict=True)),
+            better=sum(b and not a for a, b in zip(student_result.failed, teacher_result.failed, strict=True)),
         )
-        counts = sum(mine.failed), sum(theirs.failed)
+        counts = sum(student_result.failed), sum(teacher_result.failed)
         rows.append(
-            Verdict(
+            ChallengeComparison(
                 name=name,
-                cases=len(mine.failed),
+                cases=len(student_result.failed),
                 student=counts[0],
                 teacher=counts[1],
                 p_value=p,
                 passed=p >= _SIGNIFICANT,
-                examples=mine.examples,
+                examples=student_result.examples,
             )
         )
     return rows

@@ -16,8 +16,8 @@ from sacrebleu.metrics.chrf import CHRF
 
 from distilmt.evaluation import output_checks
 from distilmt.evaluation.quality import tokenizer_for
-from distilmt.evaluation.script import TwoLanguages
-from distilmt.evaluation.slices import words
+from distilmt.evaluation.script import LanguagePairClassifier
+from distilmt.evaluation.slices import word_tokenize
 
 _ITEMS = {
     "numbers": ("4711", "3.50", "1,250", "12:45", "2026", "-7", "99 %", "0800 555 019"),
@@ -27,24 +27,24 @@ _ITEMS = {
     "brackets": ("(a)", "[1]", "{x}", "<b>", "“q”", "«z»"),
     "names": ("Okonkwo", "Zbigniew", "Nakamura", "Þórsdóttir", "McAllister", "Quispe", "Tran"),
 }
-_FALL = 20.0
+_MAX_CHRF_LOSS = 20.0
 """Points of sentence chrF: a translation that loses as many by a change that says the same is broken by it."""
 _MORE_WORDS = 3
 _SHORT_WORD = 3
-_LOST = 0.5
+_MAX_OMITTED_SHARE = 0.5
 _LONG, _LONG_CASES = 3000, 12
 
 
 @dataclass(frozen=True)
-class Material:
+class ChallengeData:
     """What challenges are made from."""
 
     sources: Sequence[str]
     references: Sequence[str]
-    known_source: Counter[str]
+    source_frequencies: Counter[str]
     """Words of the training text's source side and how often they stand there."""
-    known_target: Counter[str]
-    languages: TwoLanguages
+    target_frequencies: Counter[str]
+    languages: LanguagePairClassifier
     target: str
     """Code of the target language."""
     cases: int = 100
@@ -52,7 +52,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Case:
+class ChallengeCase:
     """One input."""
 
     source: str
@@ -67,142 +67,146 @@ class Case:
 class Challenge:
     """How inputs are made, and how a failure is told from a translation and that of the plain input."""
 
-    cases: Callable[[Material, random.Random], list[Case]]
-    fails: Callable[[Case, str, str, Material], bool]
+    cases: Callable[[ChallengeData, random.Random], list[ChallengeCase]]
+    fails: Callable[[ChallengeCase, str, str, ChallengeData], bool]
 
 
-def _test_sentences(material: Material, draw: random.Random) -> list[Case]:
-    pairs = [pair for pair in zip(material.sources, material.references, strict=True) if pair[0].strip()]
-    chosen = draw.sample(pairs, min(material.cases, len(pairs)))
-    return [Case(source, reference) for source, reference in chosen]
+def _test_sentences(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
+    pairs = [pair for pair in zip(data.sources, data.references, strict=True) if pair[0].strip()]
+    chosen = rng.sample(pairs, min(data.cases, len(pairs)))
+    return [ChallengeCase(source, reference) for source, reference in chosen]
 
 
-def _single_words(material: Material, draw: random.Random) -> list[Case]:
+def _single_words(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
     """Frequent words by themselves."""
-    known = [word for word, _ in material.known_source.most_common(10 * material.cases) if word.isalpha()]
-    return [Case(word) for word in draw.sample(known, min(material.cases, len(known)))]
+    candidates = [word for word, _ in data.source_frequencies.most_common(10 * data.cases) if word.isalpha()]
+    return [ChallengeCase(word) for word in rng.sample(candidates, min(data.cases, len(candidates)))]
 
 
-def _with_items(kind: str) -> Callable[[Material, random.Random], list[Case]]:
+def _with_items(kind: str) -> Callable[[ChallengeData, random.Random], list[ChallengeCase]]:
     """Test sentences with something at their end that is to be copied, each once with and once without brackets."""
 
-    def make(material: Material, draw: random.Random) -> list[Case]:
+    def make(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
         items = _ITEMS[kind]
-        found = []
-        for number, case in enumerate(_test_sentences(material, draw)):
+        cases = []
+        for number, case in enumerate(_test_sentences(data, rng)):
             item = items[number % len(items)]
             text = case.source.rstrip(" .。")
-            found.append(Case(f"{text}: {item}" if number % 2 else f"{text} {item}.", item=item))
-        return found
+            cases.append(ChallengeCase(f"{text}: {item}" if number % 2 else f"{text} {item}.", item=item))
+        return cases
 
     return make
 
 
-def _numbers(material: Material, draw: random.Random) -> list[Case]:
+def _numbers(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
     """Planted numbers, and test sentences with a number that people kept as it is."""
-    own = []
-    for source, reference in zip(material.sources, material.references, strict=True):
-        found = [n for n in re.findall(r"\d[\d.,:]*\d|\d", source) if n in reference]
-        own += [Case(source, item=found[0])] if found else []
-    half = material.cases // 2
-    return draw.sample(own, min(half, len(own))) + _with_items("numbers")(material, draw)[:half]
+    natural_cases = []
+    for source, reference in zip(data.sources, data.references, strict=True):
+        numbers = [n for n in re.findall(r"\d[\d.,:]*\d|\d", source) if n in reference]
+        natural_cases += [ChallengeCase(source, item=numbers[0])] if numbers else []
+    half = data.cases // 2
+    return rng.sample(natural_cases, min(half, len(natural_cases))) + _with_items("numbers")(data, rng)[:half]
 
 
-def _changed(change: Callable[[str, random.Random], str]) -> Callable[[Material, random.Random], list[Case]]:
-    def make(material: Material, draw: random.Random) -> list[Case]:
-        cases = _test_sentences(material, draw)
-        made = [Case(change(case.source, draw), case.reference, case.source) for case in cases]
-        return [case for case in made if case.source != case.plain]
+def _perturbed_sentences(
+    change: Callable[[str, random.Random], str],
+) -> Callable[[ChallengeData, random.Random], list[ChallengeCase]]:
+    def make(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
+        cases = _test_sentences(data, rng)
+        variants = [ChallengeCase(change(case.source, rng), case.reference, case.source) for case in cases]
+        return [case for case in variants if case.source != case.plain]
 
     return make
 
 
-def _typo(text: str, draw: random.Random) -> str:
+def _typo(text: str, rng: random.Random) -> str:
     """Two neighbouring letters inside a word change places."""
-    places = [i for i in range(1, len(text) - 2) if text[i - 1 : i + 3].isalpha() and text[i] != text[i + 1]]
-    if not places:
+    positions = [i for i in range(1, len(text) - 2) if text[i - 1 : i + 3].isalpha() and text[i] != text[i + 1]]
+    if not positions:
         return text
-    i = draw.choice(places)
+    i = rng.choice(positions)
     return text[:i] + text[i + 1] + text[i] + text[i + 2 :]
 
 
-def _long(material: Material, draw: random.Random) -> list[Case]:
+def _long(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
     """More sentences in one input than a model has positions for."""
-    sentences = [case.source for case in _test_sentences(material, draw)]
+    sentences = [case.source for case in _test_sentences(data, rng)]
     sentences = [text for text in sentences if text.rstrip()[-1:] in tuple(".!?。！？") and not text[0].islower()]
-    cases: list[Case] = []
-    while sentences and len(cases) < min(_LONG_CASES, material.cases):
+    cases: list[ChallengeCase] = []
+    while sentences and len(cases) < min(_LONG_CASES, data.cases):
         group: list[str] = []
         while sum(map(len, group)) < _LONG:
-            group.append(draw.choice(sentences))
-        cases.append(Case(" ".join(group), plain="\n".join(group)))
+            group.append(rng.choice(sentences))
+        cases.append(ChallengeCase(" ".join(group), plain="\n".join(group)))
     return cases
 
 
-def _babbles(case: Case, text: str, plain: str, material: Material) -> bool:
+def _is_degenerate(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
     """Nothing said, far more words than asked, or a word twice."""
-    said, asked = words(text, material.target), words(case.source, "en")
-    if tokenizer_for(material.target) == "13a":
-        twice = len(said) > len(set(said))
+    output_words, source_words = word_tokenize(text, data.target), word_tokenize(case.source, "en")
+    if tokenizer_for(data.target) == "13a":
+        is_repeated = len(output_words) > len(set(output_words))
     else:
-        half = len(said) // 2
-        twice = half > 1 and said[:half] == said[half : 2 * half]
-    return not text.strip() or len(said) > len(asked) + _MORE_WORDS or twice
+        half = len(output_words) // 2
+        is_repeated = half > 1 and output_words[:half] == output_words[half : 2 * half]
+    return not text.strip() or len(output_words) > len(source_words) + _MORE_WORDS or is_repeated
 
 
-def _loses(case: Case, text: str, plain: str, material: Material) -> bool:
+def _lacks_item(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
     """The item is not there; spaces may have come or gone."""
     return "".join(case.item.split()) not in "".join(text.split())
 
 
-def _falls(case: Case, text: str, plain: str, material: Material) -> bool:
+def _loses_quality(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
     metric = CHRF()
-    before, after = (metric.sentence_score(found.lower(), [case.reference.lower()]).score for found in (plain, text))
-    return before - after > _FALL
+    before, after = (
+        metric.sentence_score(translation.lower(), [case.reference.lower()]).score for translation in (plain, text)
+    )
+    return before - after > _MAX_CHRF_LOSS
 
 
-def _drops(case: Case, text: str, plain: str, material: Material) -> bool:
+def _omits_content(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
     """Of what the sentences say one by one, half of one's words are nowhere in the whole."""
-    left = Counter(words(text, material.target))
+    unmatched = Counter(word_tokenize(text, data.target))
     for line in plain.splitlines():
-        asked = Counter(words(line, material.target))
-        if asked and (asked - left).total() > _LOST * asked.total():
+        line_counts = Counter(word_tokenize(line, data.target))
+        if line_counts and (line_counts - unmatched).total() > _MAX_OMITTED_SHARE * line_counts.total():
             return True
-        left -= asked
+        unmatched -= line_counts
     return False
 
 
-def _invents(case: Case, text: str, plain: str, material: Material) -> bool:
+def _hallucinates(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
     """A word that stands nowhere in the training text, the source or the reference."""
-    allowed = {*words(case.source, material.target), *words(case.reference, material.target)}
-    said = (word for word in words(text, material.target) if word.isalpha() and len(word) > _SHORT_WORD)
-    return any(word not in allowed and not material.known_target[word] for word in said)
+    allowed = {*word_tokenize(case.source, data.target), *word_tokenize(case.reference, data.target)}
+    candidates = (word for word in word_tokenize(text, data.target) if word.isalpha() and len(word) > _SHORT_WORD)
+    return any(word not in allowed and not data.target_frequencies[word] for word in candidates)
 
 
-def _one(count: str) -> Callable[[Case, str, str, Material], bool]:
+def _has_fault(count: str) -> Callable[[ChallengeCase, str, str, ChallengeData], bool]:
     """One of the faults that are counted over the test translations."""
 
-    def fails(case: Case, text: str, plain: str, material: Material) -> bool:
-        usual = sum(map(len, material.references)) / max(1, sum(map(len, material.sources)))
+    def fails(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
+        mean_ratio = sum(map(len, data.references)) / max(1, sum(map(len, data.sources)))
         if count == "length_outliers":
-            return output_checks.odd_length(text, case.source, usual)
-        return bool(getattr(output_checks.check([text], [case.source], [case.reference]), count))
+            return output_checks.is_length_outlier(text, case.source, mean_ratio)
+        return bool(getattr(output_checks.check_outputs([text], [case.source], [case.reference]), count))
 
     return fails
 
 
 CHALLENGES: dict[str, Challenge] = {
-    "short": Challenge(_single_words, _babbles),
-    "numbers": Challenge(_numbers, _loses),
-    **{kind: Challenge(_with_items(kind), _loses) for kind in _ITEMS if kind != "numbers"},
-    "capitals": Challenge(_changed(lambda text, _: text.upper()), _falls),
-    "typos": Challenge(_changed(_typo), _falls),
-    "no full stop": Challenge(_changed(lambda text, _: text.rstrip(" .。!?！？")), _falls),
-    "empty": Challenge(_test_sentences, _one("empty")),
-    "loops": Challenge(_test_sentences, _one("repetitions")),
-    "copied source": Challenge(_test_sentences, _one("copies")),
-    "odd length": Challenge(_test_sentences, _one("length_outliers")),
+    "short": Challenge(_single_words, _is_degenerate),
+    "numbers": Challenge(_numbers, _lacks_item),
+    **{kind: Challenge(_with_items(kind), _lacks_item) for kind in _ITEMS if kind != "numbers"},
+    "capitals": Challenge(_perturbed_sentences(lambda text, _: text.upper()), _loses_quality),
+    "typos": Challenge(_perturbed_sentences(_typo), _loses_quality),
+    "no full stop": Challenge(_perturbed_sentences(lambda text, _: text.rstrip(" .。!?！？")), _loses_quality),
+    "empty": Challenge(_test_sentences, _has_fault("empty")),
+    "loops": Challenge(_test_sentences, _has_fault("repetitions")),
+    "copied source": Challenge(_test_sentences, _has_fault("copies")),
+    "odd length": Challenge(_test_sentences, _has_fault("length_outliers")),
     "wrong language": Challenge(_test_sentences, lambda case, text, plain, m: m.languages.is_source(text)),
-    "invented words": Challenge(_test_sentences, _invents),
-    "long input": Challenge(_long, _drops),
+    "invented words": Challenge(_test_sentences, _hallucinates),
+    "long input": Challenge(_long, _omits_content),
 }

@@ -13,21 +13,21 @@ class EnergyMeter:
     def __init__(self, counters: Path = _COUNTERS) -> None:
         """Begin; `counters` is where the kernel shows them."""
         # A package is `intel-rapl:0`; its parts, `intel-rapl:0:1`, are within it.
-        self._places = [place for place in sorted(counters.glob("intel-rapl:*")) if place.name.count(":") == 1]
-        self._begin = [_read(place / "energy_uj") for place in self._places]
+        self._packages = [package for package in sorted(counters.glob("intel-rapl:*")) if package.name.count(":") == 1]
+        self._begin = [_read(package / "energy_uj") for package in self._packages]
 
     def joules(self) -> float | None:
         """Since the beginning; None where the machine does not tell, or tells root alone."""
-        end = [_read(place / "energy_uj") for place in self._places]
+        end = [_read(package / "energy_uj") for package in self._packages]
         if not end or None in (*end, *self._begin):
             return None
-        return sum(_since(*pair) for pair in zip(self._places, self._begin, end, strict=True)) / 1e6
+        return sum(_since(*pair) for pair in zip(self._packages, self._begin, end, strict=True)) / 1e6
 
 
-def _since(place: Path, begin: int | None, end: int | None) -> int:
+def _since(package: Path, begin: int | None, end: int | None) -> int:
     """Microjoules between two readings of a counter that begins anew at its range (after minutes, under load)."""
-    spent = (end or 0) - (begin or 0)
-    return spent if spent >= 0 else spent + (_read(place / "max_energy_range_uj") or 0)
+    microjoules = (end or 0) - (begin or 0)
+    return microjoules if microjoules >= 0 else microjoules + (_read(package / "max_energy_range_uj") or 0)
 
 
 def _read(file: Path) -> int | None:

@@ -11,7 +11,7 @@ _LONGEST_PHRASE = 12
 
 
 @dataclass(frozen=True)
-class Health:
+class OutputChecks:
     """Counts of faulty translations out of `sentences`; one translation may be counted more than once."""
 
     sentences: int
@@ -21,13 +21,13 @@ class Health:
     length_outliers: int
 
 
-def check(
+def check_outputs(
     hypotheses: Sequence[str],
     sources: Sequence[str],
     references: Sequence[str],
     max_repetition: int = 8,
     max_length_ratio: float = 3.0,
-) -> Health:
+) -> OutputChecks:
     """Count faulty translations.
 
     Args:
@@ -45,33 +45,35 @@ def check(
         counts = f"{len(hypotheses)} translations, {len(sources)} sources and {len(references)} references"
         raise UserError(f"{counts}: they must pair up line by line")
     rows = list(zip(hypotheses, sources, references, strict=True))
-    usual = _length(references) / max(1, _length(sources))
-    return Health(
+    mean_ratio = _length(references) / max(1, _length(sources))
+    return OutputChecks(
         sentences=len(rows),
         empty=sum(not h.strip() and bool(s.strip()) for h, s, _ in rows),
         repetitions=sum(
-            loops(h, max_repetition) and not loops(s, max_repetition) and not loops(r, max_repetition)
+            has_repetition(h, max_repetition)
+            and not has_repetition(s, max_repetition)
+            and not has_repetition(r, max_repetition)
             for h, s, r in rows
         ),
         copies=sum(_copied(h, s) and not _copied(r, s) for h, s, r in rows),
-        length_outliers=sum(odd_length(h, s, usual, max_length_ratio) for h, s, _ in rows),
+        length_outliers=sum(is_length_outlier(h, s, mean_ratio, max_length_ratio) for h, s, _ in rows),
     )
 
 
-def loops(text: str, most: int) -> bool:
-    """Whether a phrase of up to 12 words or characters (with a letter) stands over `most` times in a row."""
-    return _repeats(text.split(), most) or _repeats(list(text), most)
+def has_repetition(text: str, max_repetition: int) -> bool:
+    """Whether a phrase of up to 12 words or characters (with a letter) stands over `max_repetition` times in a row."""
+    return _repeats(text.split(), max_repetition) or _repeats(list(text), max_repetition)
 
 
-def _repeats(tokens: list[str], most: int) -> bool:
-    return any(_repeats_after(tokens, period, most) for period in range(1, _LONGEST_PHRASE + 1))
+def _repeats(tokens: list[str], max_repetition: int) -> bool:
+    return any(_repeats_after(tokens, period, max_repetition) for period in range(1, _LONGEST_PHRASE + 1))
 
 
-def _repeats_after(tokens: list[str], period: int, most: int) -> bool:
+def _repeats_after(tokens: list[str], period: int, max_repetition: int) -> bool:
     run = 0
     for i in range(period, len(tokens)):
         run = run + 1 if tokens[i] == tokens[i - period] else 0
-        if run >= period * most and any(c.isalpha() for c in "".join(tokens[i - period + 1 : i + 1])):
+        if run >= period * max_repetition and any(c.isalpha() for c in "".join(tokens[i - period + 1 : i + 1])):
             return True
     return False
 
@@ -84,7 +86,10 @@ def _length(texts: Sequence[str]) -> int:
     return sum(len(text) for text in texts)
 
 
-def odd_length(hypothesis: str, source: str, usual: float, most: float = 3.0) -> bool:
-    """Whether a translation is `most` times longer or shorter than usual (`usual` characters for one of the source)."""
-    ratio = (len(hypothesis) + 10) / (len(source) * usual + 10)
-    return bool(hypothesis.strip()) and not 1 / most <= ratio <= most
+def is_length_outlier(hypothesis: str, source: str, mean_ratio: float, max_ratio: float = 3.0) -> bool:
+    """Whether a translation is `max_ratio` times longer or shorter than usual.
+
+    `mean_ratio`: characters of a usual translation for one of the source.
+    """
+    ratio = (len(hypothesis) + 10) / (len(source) * mean_ratio + 10)
+    return bool(hypothesis.strip()) and not 1 / max_ratio <= ratio <= max_ratio

@@ -24,7 +24,7 @@ _SEED = 12345  # sacreBLEU's own; it takes a seed of 0 for "no seed"
 
 
 @dataclass(frozen=True)
-class Scores:
+class TranslationScores:
     """Scores of one system over a whole test set: BLEU and chrF from 0 to 100, TER 0 (best) and up."""
 
     bleu: float
@@ -83,7 +83,7 @@ def ter_metric(target: str) -> TER:
     return TER(normalized=asian, asian_support=asian)
 
 
-def score(hypotheses: Sequence[str], references: Sequence[str], target: str) -> Scores:
+def score(hypotheses: Sequence[str], references: Sequence[str], target: str) -> TranslationScores:
     """Score the translations of a test set, one reference each.
 
     Raises:
@@ -93,7 +93,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str], target: str) -> 
     metrics: list[Metric] = [bleu_metric(target), CHRF(), ter_metric(target)]
     bleu, chrf, ter = (float(metric.corpus_score(hypotheses, [references]).score) for metric in metrics)
     signatures = [str(metric.get_signature()) for metric in metrics]
-    return Scores(bleu, chrf, ter, *signatures)
+    return TranslationScores(bleu, chrf, ter, *signatures)
 
 
 def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -104,7 +104,7 @@ def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[
     return [float(metric.sentence_score(hypothesis, [reference]).score) for hypothesis, reference in pairs]
 
 
-def compare(
+def paired_bootstrap(
     a: tuple[str, Sequence[str]],
     b: tuple[str, Sequence[str]],
     references: Sequence[str],
@@ -135,11 +135,11 @@ def compare(
     metrics: dict[str, Metric] = {"bleu": bleu_metric(target), "chrf": CHRF()}
     with _sacrebleu_seed(seed or _SEED):
         test = PairedTest([b, a], metrics, [references], test_type="bs", n_samples=samples)
-        _, found = test()
+        _, scores = test()
     intervals = _intervals(a[1], b[1], references, metrics, samples, seed or _SEED)
-    names = (name for name in found if name != "System")
+    names = (name for name in scores if name != "System")
     return [
-        _comparison(a[0], b[0], metric, found[name], interval, samples)
+        _comparison(a[0], b[0], metric, scores[name], interval, samples)
         for metric, name, interval in zip(metrics, names, intervals, strict=True)
     ]
 
@@ -171,8 +171,8 @@ def _intervals(
     seed: int,
 ) -> list[list[float]]:
     """The middle 95% of a's score less b's, per metric, over the resamples that PairedTest draws."""
-    drawn = np.random.default_rng(seed).choice(len(references), size=(samples, len(references)), replace=True)
-    times = np.stack([np.bincount(row, minlength=len(references)) for row in drawn]).astype("float32")
+    resamples = np.random.default_rng(seed).choice(len(references), size=(samples, len(references)), replace=True)
+    times = np.stack([np.bincount(row, minlength=len(references)) for row in resamples]).astype("float32")
     intervals = []
     for metric in metrics.values():
         differences = np.subtract(_resampled(metric, a, references, times), _resampled(metric, b, references, times))

@@ -10,7 +10,7 @@ _LENGTH = 3
 _FEWEST_LETTERS = 12
 
 
-class TwoLanguages:
+class LanguagePairClassifier:
     """Naive Bayes over trigrams of characters, learnt from the two sides of a corpus (Cavnar & Trenkle 1994's idea).
 
     Two are easier to tell apart than a hundred: no list of languages is needed, and any pair that has text works.

@@ -12,19 +12,19 @@ from sacrebleu.metrics.chrf import CHRF
 from distilmt.evaluation.quality import tokenizer_for
 
 FREQUENCIES = (0, 1, 5, 20, 100)
-"""Where the bins of `by_frequency` begin."""
+"""Where the bins of `f1_by_frequency` begin."""
 _WORD = re.compile(r"\w+")
 
 
-def words(text: str, target: str) -> list[str]:
+def word_tokenize(text: str, target: str) -> list[str]:
     """Lower-cased words of a text, or its characters in languages written without spaces."""
-    found = _WORD.findall(text.lower())
-    return found if tokenizer_for(target) == "13a" else list("".join(found))
+    tokens = _WORD.findall(text.lower())
+    return tokens if tokenizer_for(target) == "13a" else list("".join(tokens))
 
 
-def frequencies(texts: Iterable[str], target: str) -> Counter[str]:
+def word_frequencies(texts: Iterable[str], target: str) -> Counter[str]:
     """How often each word stands in the texts."""
-    return Counter(word for text in texts for word in words(text, target))
+    return Counter(word for text in texts for word in word_tokenize(text, target))
 
 
 def length_bins(sources: Sequence[str], bins: int = 4) -> tuple[list[str], np.ndarray]:
@@ -37,7 +37,7 @@ def length_bins(sources: Sequence[str], bins: int = 4) -> tuple[list[str], np.nd
     return [f"{low}–{high}" for low, high in zip(lows, highs, strict=True)], np.searchsorted(edges, lengths)
 
 
-def by_length(translations: Sequence[str], references: Sequence[str], bins: np.ndarray) -> list[float]:
+def chrf_by_length(translations: Sequence[str], references: Sequence[str], bins: np.ndarray) -> list[float]:
     """chrF of the sentences of each bin."""
     metric, scores = CHRF(), []
     for number in range(int(bins.max()) + 1):
@@ -47,27 +47,33 @@ def by_length(translations: Sequence[str], references: Sequence[str], bins: np.n
     return scores
 
 
-def by_frequency(
-    translations: Sequence[str], references: Sequence[str], known: Counter[str], target: str
+def f1_by_frequency(
+    translations: Sequence[str], references: Sequence[str], training_counts: Counter[str], target: str
 ) -> list[float | None]:
     """F1 of the words of each bin of training frequency, 0 to 100, as in compare-mt (Neubig et al. 2019).
 
     A word of a translation is right if it stands in the reference, as often as it does there. None where no word of the
     references falls into a bin.
     """
-    right, spoken, wanted = (np.zeros(len(FREQUENCIES)) for _ in range(3))
+    matches, hypothesis_totals, reference_totals = (np.zeros(len(FREQUENCIES)) for _ in range(3))
     for translation, reference in zip(translations, references, strict=True):
-        ours, theirs = Counter(words(translation, target)), Counter(words(reference, target))
-        for word in ours | theirs:
-            number = int(np.searchsorted(FREQUENCIES, known[word], "right")) - 1
-            right[number] += min(ours[word], theirs[word])
-            spoken[number] += ours[word]
-            wanted[number] += theirs[word]
-    return [float(200 * r / (s + w)) if w else None for r, s, w in zip(right, spoken, wanted, strict=True)]
+        hypothesis_counts, reference_counts = (
+            Counter(word_tokenize(translation, target)),
+            Counter(word_tokenize(reference, target)),
+        )
+        for word in hypothesis_counts | reference_counts:
+            number = int(np.searchsorted(FREQUENCIES, training_counts[word], "right")) - 1
+            matches[number] += min(hypothesis_counts[word], reference_counts[word])
+            hypothesis_totals[number] += hypothesis_counts[word]
+            reference_totals[number] += reference_counts[word]
+    return [
+        float(200 * r / (s + w)) if w else None
+        for r, s, w in zip(matches, hypothesis_totals, reference_totals, strict=True)
+    ]
 
 
 def frequency_names() -> list[str]:
-    """Names of the bins of `by_frequency`."""
+    """Names of the bins of `f1_by_frequency`."""
     ends = [*(low - 1 for low in FREQUENCIES[1:]), None]
     return [
         f"{low}+" if high is None else str(low) if low == high else f"{low}–{high}"

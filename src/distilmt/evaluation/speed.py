@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.evaluation.energy import EnergyMeter
-from distilmt.inference.base import Speaker
+from distilmt.inference.base import TranslationModel
 from distilmt.utils import progress
-from distilmt.utils.checksums import json_object
+from distilmt.utils.checksums import read_json_object
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores, use_cores
 from distilmt.utils.run_dir import peak_rss
@@ -101,7 +101,7 @@ def measure_interleaved(
     """
     if not any(sentence.strip() for sentence in sentences):
         raise UserError("there are no sentences to measure the speed on")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+    measurements: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
     with (
         tempfile.TemporaryDirectory() as directory,
         progress.task("speed", rounds * len(models), "runs") as task,
@@ -111,9 +111,9 @@ def measure_interleaved(
         for _ in range(rounds):
             for name, model in models.items():
                 beam = beam_size if isinstance(beam_size, int) else beam_size[name]
-                found[name].append(_measure_in_process(model, file, beam, max_seconds))
+                measurements[name].append(_measure_in_process(model, file, beam, max_seconds))
                 task.advance(1, model=name)
-    return {name: _median(runs) for name, runs in found.items()}
+    return {name: _median(runs) for name, runs in measurements.items()}
 
 
 def _shuffled(sentences: Sequence[str], seed: int) -> list[str]:
@@ -149,17 +149,19 @@ def _median(runs: list[dict[str, Any]]) -> Speed:
     )
 
 
-def time_batches(model: Speaker, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float) -> Timing:
+def time_batches(
+    model: TranslationModel, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float
+) -> Timing:
     """Translate batch by batch until all is done, or until the time is up and 20 sentences are done."""
     seconds, tokens, done = [], [], 0
     begin, meter = time.perf_counter(), EnergyMeter()
     for start in range(0, len(sentences), batch_size):
         batch = sentences[start : start + batch_size]
         before = time.perf_counter()
-        answers = model.hypotheses(batch, beam_size, batch_size=batch_size)
+        n_best_lists = model.hypotheses(batch, beam_size, batch_size=batch_size)
         now = time.perf_counter()
         seconds.append(now - before)
-        tokens.append(sum(len(found[0].tokens) for found in answers if found))
+        tokens.append(sum(len(hypotheses[0].tokens) for hypotheses in n_best_lists if hypotheses))
         done += len(batch)
         if now - begin >= max_seconds and done >= LEAST_SENTENCES:
             break
@@ -191,18 +193,18 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
     }
 
 
-def _load(model: Path) -> tuple[Speaker, float]:
+def _load(model: Path) -> tuple[TranslationModel, float]:
     """The model, and the seconds it takes to be ready for work."""
     # Some releases of CTranslate2 import it if it is there; who deploys a model does not have it.
-    outside = json_object(model / "distilmt.json").get("outside", {}).get("kind")
-    if outside != "transformers":
+    external_kind = read_json_object(model / "distilmt.json").get("outside", {}).get("kind")
+    if external_kind != "transformers":
         sys.modules["torch"] = None  # type: ignore[assignment]
-    if outside:
+    if external_kind:
         use_cores(0, cores())  # a program may start as many processes as it likes
     begin = time.perf_counter()
-    from distilmt.teachers.remote import open_speaker
+    from distilmt.teachers.remote import load_translation_model
 
-    translator = open_speaker(model, threads=1, remember=False)
+    translator = load_translation_model(model, threads=1, use_cache=False)
     return translator, time.perf_counter() - begin
 
 
@@ -216,11 +218,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         lines = options.sentences.read_text(encoding="utf-8").splitlines()
-        found = _run(options.model, lines, options.beam, options.max_seconds)
+        measurements = _run(options.model, lines, options.beam, options.max_seconds)
     except (UserError, OSError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(json.dumps(found))
+    print(json.dumps(measurements))
     return 0
 
 

@@ -17,7 +17,7 @@ import torch
 from transformers import MarianMTModel
 
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.ctranslate2 import save, specification
 from distilmt.utils.errors import UserError
 from distilmt.utils.languages import language_name
@@ -42,7 +42,7 @@ _CODES = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no": "n
 
 
 def export_argos(
-    model: MarianMTModel, tokenizer: Tokenizer, path: Path, card: Card, compute_type: str = "int8"
+    model: MarianMTModel, tokenizer: Tokenizer, path: Path, card: ModelCard, compute_type: str = "int8"
 ) -> None:
     """Write an Argos Translate package, whole or not at all.
 
@@ -76,7 +76,7 @@ def export_argos(
 
 
 def _check_bytes(tokenizer: Tokenizer) -> None:
-    if "<0x41>" in tokenizer.target.pieces and "<0x41>" not in tokenizer.source.pieces:
+    if "<0x41>" in tokenizer.target.tokens and "<0x41>" not in tokenizer.source.tokens:
         raise UserError(
             f"{tokenizer.directory}: only the target's pieces spell characters in bytes, and Argos joins translations "
             "with the source's: export to CTranslate2 or ONNX instead, or train a tokenizer with tokenizer.sharing: "

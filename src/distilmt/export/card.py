@@ -22,7 +22,7 @@ _NON_COMMERCIAL = re.compile(r"\bNC\b|non.?commercial|research.only", re.IGNOREC
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What an exported file cannot tell of itself."""
 
     source: str
@@ -60,7 +60,7 @@ class Form:
     """Markdown: how to translate with it; `DIRECTORY` stands for where the files lie."""
 
 
-def write_card(directory: Path, card: Card, form: Form) -> None:
+def write_card(directory: Path, card: ModelCard, form: Form) -> None:
     """Write README.md and card.json beside all other files of an export, with their sizes and checksums."""
     facts = _facts(directory, card, form)
     write_json(directory / FACTS, facts)
@@ -100,7 +100,7 @@ def _files(directory: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _facts(directory: Path, card: Card, form: Form) -> dict[str, Any]:
+def _facts(directory: Path, card: ModelCard, form: Form) -> dict[str, Any]:
     listed = _files(directory)
     return {
         "form": form.name,
@@ -125,7 +125,7 @@ def readme(facts: Mapping[str, Any], use: str) -> str:
     pair = f"{facts['source']} → {facts['target']}"
     parameters = "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}"
     scores = [f"- {name}: {value:.2f}" for name, value in facts["scores"].items()] or ["None was measured."]
-    files = [f"{found['sha256']}  {name}" for name, found in facts["files"].items()]
+    files = [f"{file_facts['sha256']}  {name}" for name, file_facts in facts["files"].items()]
     where = ["", "`DIRECTORY` is where these files lie."] if "DIRECTORY" in use else []
     lines = [
         *_front_matter(facts),
@@ -148,7 +148,7 @@ def readme(facts: Mapping[str, Any], use: str) -> str:
         "",
         "## Licences",
         "",
-        *_licences(facts),
+        *_licenses(facts),
         "",
         "## Files",
         "",
@@ -165,7 +165,7 @@ def _front_matter(facts: Mapping[str, Any]) -> list[str]:
     return ["---", "language:", *languages, "pipeline_tag: translation", library, "tags:", "- distilmt", "---", ""]
 
 
-def _licences(facts: Mapping[str, Any]) -> list[str]:
+def _licenses(facts: Mapping[str, Any]) -> list[str]:
     licences = facts["licences"]
     lines = [f"- teacher: {licences['teacher'] or NOT_STATED}", f"- training text: {licences['data'] or NOT_STATED}"]
     if facts["non_commercial"]:

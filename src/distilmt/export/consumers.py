@@ -27,10 +27,10 @@ def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
         texts: one sentence each.
     """
     model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32).eval()
-    return generated(model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False), texts)
+    return greedy_translate(model, AutoTokenizer.from_pretrained(directory, trust_remote_code=False), texts)
 
 
-def generated(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> list[str]:
+def greedy_translate(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> list[str]:
     """Translate by transformers' `generate`, greedily, up to the model's positions, without `<pad>` as a word.
 
     Args:
@@ -41,7 +41,7 @@ def generated(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> lis
 
     @torch.inference_mode()
     def translate(batch: list[str]) -> list[str]:
-        found = model.generate(  # type: ignore[operator]
+        output_ids = model.generate(  # type: ignore[operator]
             **tokenizer(batch, return_tensors="pt", padding=True),
             num_beams=1,
             do_sample=False,
@@ -49,7 +49,7 @@ def generated(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> lis
             bad_words_ids=[[model.config.pad_token_id]],
             forced_eos_token_id=None,
         )
-        return list(tokenizer.batch_decode(found, skip_special_tokens=True))
+        return list(tokenizer.batch_decode(output_ids, skip_special_tokens=True))
 
     return _in_batches(translate, texts)
 
@@ -67,8 +67,8 @@ def by_onnxruntime(directory: Path, texts: Sequence[str], quantized: bool = Fals
     def translate(batch: list[str]) -> list[str]:
         encoded = model.source.encode_batch(batch)
         ids, mask = (np.array([getattr(e, name) for e in encoded], np.int64) for name in ("ids", "attention_mask"))
-        said: list[list[int]] = model.generate(ids, mask).tolist()
-        return list(model.target.decode_batch(said, skip_special_tokens=True))
+        output_ids: list[list[int]] = model.generate(ids, mask).tolist()
+        return list(model.target.decode_batch(output_ids, skip_special_tokens=True))
 
     return _in_batches(translate, texts, 1 if quantized else _BATCH)
 
@@ -98,17 +98,17 @@ class _OnnxModel:
         states = self.encoder.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         fixed = {"encoder_attention_mask": mask, "encoder_hidden_states": states}
         cache = self._empty(len(ids))
-        word, ended = np.full((len(ids), 1), pad), np.zeros((len(ids), 1), bool)
-        said = []
+        token, ended = np.full((len(ids), 1), pad), np.zeros((len(ids), 1), bool)
+        steps = []
         for _ in range(self.config["max_position_embeddings"] - 1):
-            logits, *present = self.decoder.run(None, {"input_ids": word, **fixed, **cache})
+            logits, *present = self.decoder.run(None, {"input_ids": token, **fixed, **cache})
             cache = dict(zip(cache, present, strict=True))
-            word = np.where(ended, pad, logits[:, -1:].argmax(-1))
-            said.append(word)
-            ended |= word == end
+            token = np.where(ended, pad, logits[:, -1:].argmax(-1))
+            steps.append(token)
+            ended |= token == end
             if ended.all():
                 break
-        return np.concatenate(said, 1)
+        return np.concatenate(steps, 1)
 
     def _empty(self, batch: int) -> dict[str, np.ndarray]:
         heads = self.config["decoder_attention_heads"]
@@ -118,10 +118,10 @@ class _OnnxModel:
 
 def _in_batches(translate: Callable[[list[str]], list[str]], texts: Sequence[str], size: int = _BATCH) -> list[str]:
     """Translations in order, of batches of texts about as long; an empty text is not translated."""
-    found = [""] * len(texts)
+    translations = [""] * len(texts)
     order = sorted((i for i, text in enumerate(texts) if text.strip()), key=lambda i: len(texts[i]))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         for row, text in zip(rows, translate([texts[i] for i in rows]), strict=True):
-            found[row] = text
-    return found
+            translations[row] = text
+    return translations

@@ -12,7 +12,7 @@ from transformers import MarianMTModel
 
 from distilmt.config import ComputeType
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.training.fake_quantize import with_rounded_weights
+from distilmt.training.fake_quantize import fake_quantize_model
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, write_json
 
@@ -35,7 +35,7 @@ def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_
     Raises:
         UserError: the type is unknown.
     """
-    spec = specification(model if bits == 8 else with_rounded_weights(model, bits), tokenizer)
+    spec = specification(model if bits == 8 else fake_quantize_model(model, bits), tokenizer)
     with atomic_directory(directory) as temporary:
         save(spec, temporary, compute_type)
         for name in ("source.spm",) if tokenizer.shared else ("source.spm", "target.spm"):
@@ -70,8 +70,8 @@ def specification(model: MarianMTModel, tokenizer: Tokenizer, end: str = "</s>")
     loader = MarianMTLoader()
     model = copy.deepcopy(model)  # the loader writes into the configuration, quantisation into the weights
     spec = loader.get_model_spec(model)
-    spec.register_source_vocabulary([end, *tokenizer.source.pieces[1:-1]])
-    spec.register_target_vocabulary([end, *tokenizer.target.pieces[1:-1]])
+    spec.register_source_vocabulary([end, *tokenizer.source.tokens[1:-1]])
+    spec.register_target_vocabulary([end, *tokenizer.target.tokens[1:-1]])
     spec.config.eos_token = end
     spec.config.unk_token = "<unk>"
     spec.config.bos_token = end

@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from distilmt.data.tokenizer import EOS, PAD_PIECE, UNK, Side
+from distilmt.data.tokenizer import EOS, PAD_TOKEN, UNK, LanguageTokenizer
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import atomic_path
@@ -23,7 +23,7 @@ _FOREIGN = 100.0
 """How much less likely than the least likely piece one is that only the other language has: it is there to be read."""
 _UNREACHABLE = 1000.0
 """How much less likely than the least likely piece one is that no text is cut into: spelling it costs less."""
-_SPECIAL = ("</s>", "<unk>", PAD_PIECE)
+_SPECIAL = ("</s>", "<unk>", PAD_TOKEN)
 _BYTE_NAME = Regex("<(?=0x[0-9A-F]{2}>)")
 _CUT = "\uf8ff"
 """A private character between the `<` and the rest of a byte's name that stands in a text: it is cut there."""
@@ -31,7 +31,7 @@ _COMMON = [*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2027), 0x20
 """Characters that the normaliser spells in bytes where no piece has them: transformers.js's Unigram cannot do so."""
 
 
-def write_fast_tokenizer(side: Side, path: Path) -> None:
+def write_fast_tokenizer(side: LanguageTokenizer, path: Path) -> None:
     """Write the pieces of one language, or of both where they are shared, as a `tokenizer.json`.
 
     Raises:
@@ -40,7 +40,11 @@ def write_fast_tokenizer(side: Side, path: Path) -> None:
     proto = _proto(side)
     bpe = proto.trainer_spec.model_type == proto.trainer_spec.BPE
     tokenizer = Tokenizer(_bpe(side, proto) if bpe else _unigram(side, proto))
-    spelling = [] if bpe else [normalizers.Replace(_BYTE_NAME, f"<{_CUT}"), *_apart(proto), *_spelling(proto)]
+    spelling = (
+        []
+        if bpe
+        else [normalizers.Replace(_BYTE_NAME, f"<{_CUT}"), *_special_piece_escapes(proto), *_byte_replacements(proto)]
+    )
     tokenizer.normalizer = normalizers.Sequence([*_normalizers(proto), *spelling])
     words = pre_tokenizers.Metaspace("▁", prepend_scheme="always", split=True)
     tokenizer.pre_tokenizer = (
@@ -57,7 +61,7 @@ def write_fast_tokenizer(side: Side, path: Path) -> None:
         tokenizer.save(str(temporary))
 
 
-def _proto(side: Side) -> Any:
+def _proto(side: LanguageTokenizer) -> Any:
     try:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError:
@@ -69,15 +73,15 @@ def _proto(side: Side) -> Any:
 
 def _normalizers(proto: Any) -> list[Any]:
     """What SentencePiece does to a text before it cuts it."""
-    found: list[Any] = []
+    steps: list[Any] = []
     if proto.normalizer_spec.precompiled_charsmap:
-        found.append(normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap))
+        steps.append(normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap))
     if proto.normalizer_spec.remove_extra_whitespaces:
-        found += [normalizers.Replace(Regex("^ +| +$"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
-    return found
+        steps += [normalizers.Replace(Regex("^ +| +$"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
+    return steps
 
 
-def _apart(proto: Any) -> list[Any]:
+def _special_piece_escapes(proto: Any) -> list[Any]:
     """Replacements that keep a text which spells a special piece from being cut into that piece.
 
     A character of its name that is in no piece is `<unk>` to SentencePiece, and so is the private one in its place.
@@ -91,36 +95,36 @@ def _characters(proto: Any) -> set[str]:
     return set("".join(piece.piece for piece in proto.pieces if piece.type == piece.NORMAL))
 
 
-def _spelling(proto: Any) -> list[Any]:
+def _byte_replacements(proto: Any) -> list[Any]:
     """Replacements of characters that are in no piece by the names of their bytes, which are pieces.
 
     Names hold characters that may have to be replaced themselves: these are set aside as private ones first.
     """
     if not proto.trainer_spec.byte_fallback:
         return []
-    known = _characters(proto)
-    missing = [chr(code) for code in _COMMON if chr(code) not in known]
-    aside = {c: chr(0xE000 + ord(c)) for c in missing if c in "<>x0123456789ABCDEF"}
-    first = [normalizers.Replace(c, private) for c, private in aside.items()]
-    return first + [normalizers.Replace(aside.get(c, c), _bytes(c)) for c in missing]
+    characters = _characters(proto)
+    missing = [chr(code) for code in _COMMON if chr(code) not in characters]
+    private_characters = {c: chr(0xE000 + ord(c)) for c in missing if c in "<>x0123456789ABCDEF"}
+    first = [normalizers.Replace(c, private) for c, private in private_characters.items()]
+    return first + [normalizers.Replace(private_characters.get(c, c), _bytes(c)) for c in missing]
 
 
 def _bytes(text: str) -> str:
     return "".join(f"<0x{byte:02X}>" for byte in text.encode())
 
 
-def _unigram(side: Side, proto: Any) -> Any:
+def _unigram(side: LanguageTokenizer, proto: Any) -> Any:
     """Pieces in the model's order with their log-probabilities."""
     own = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
     least = min(own.values())
     named = {piece.piece: 0.0 if piece.type == piece.BYTE else least for piece in proto.pieces}
-    known = named | own | dict.fromkeys(_SPECIAL, least - _UNREACHABLE)
-    scores = [known.get(piece, least - _FOREIGN) for piece in side.pieces]
+    score_of = named | own | dict.fromkeys(_SPECIAL, least - _UNREACHABLE)
+    scores = [score_of.get(piece, least - _FOREIGN) for piece in side.tokens]
     byte_fallback = bool(proto.trainer_spec.byte_fallback)
-    return models.Unigram(list(zip(side.pieces, scores, strict=True)), UNK, byte_fallback)
+    return models.Unigram(list(zip(side.tokens, scores, strict=True)), UNK, byte_fallback)
 
 
-def _bpe(side: Side, proto: Any) -> Any:
+def _bpe(side: LanguageTokenizer, proto: Any) -> Any:
     """Pieces and the pairs they are merged from: SentencePiece merges the pair whose piece has the best score."""
     scores = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
     ranked = sorted(
@@ -130,7 +134,7 @@ def _bpe(side: Side, proto: Any) -> Any:
         if left in scores and piece[len(left) :] in scores
     )
     return models.BPE(
-        vocab={piece: i for i, piece in enumerate(side.pieces)},
+        vocab={piece: i for i, piece in enumerate(side.tokens)},
         merges=[(left, right) for _, left, right in ranked],
         unk_token="<unk>",
         fuse_unk=True,

@@ -1,4 +1,4 @@
-"""Teachers that are not made here, as export directories that `teachers.outside.open_speaker` opens."""
+"""Teachers that are not made here, as export directories that `teachers.outside.load_translation_model` opens."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 import ctranslate2
 from transformers import AutoConfig, AutoTokenizer
 
-from distilmt.export.huggingface import Unconverted, export_huggingface, languages, positions, prefix_of
+from distilmt.export.huggingface import UnsupportedConversion, export_huggingface, languages, positions, prefix_of
 from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
-from distilmt.inference.moses_bpe import CODES, MosesPieces
+from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
 from distilmt.utils import progress
-from distilmt.utils.checksums import readable
+from distilmt.utils.checksums import wrap_read_errors
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
 from distilmt.utils.unpacking import unzip
@@ -46,8 +46,8 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
     if kind == "huggingface":
         try:
             return export_huggingface(facts["path"], directory, compute_type, source, target, prefix)
-        except Unconverted as reason:
-            progress.say(f"{reason}: transformers itself generates, which takes longer")
+        except UnsupportedConversion as reason:
+            progress.info(f"{reason}: transformers itself generates, which takes longer")
             outside |= _for_transformers(facts, source, target)
     with atomic_directory(directory) as temporary:
         write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})
@@ -135,8 +135,8 @@ def _merges(place: Path, model: Path, directory: Path, source: str, target: str)
         )
     shutil.copyfile(codes, directory / CODES)
     about = {"tokenizer": "subword-nmt", "source_end": False, "source_language": source, "target_language": target}
-    with readable(place, codes.name):
-        MosesPieces(directory, about)
+    with wrap_read_errors(place, codes.name):
+        MosesBpeTokenizer(directory, about)
     return about
 
 

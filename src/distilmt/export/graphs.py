@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import MarianMTModel
 
-NEVER = -1e4
+MASK_VALUE = -1e4
 """Added to a logit or an attention score that must never win."""
 
 
@@ -27,11 +27,11 @@ class Encoder(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """States [B, S, d] of ids [B, S]; mask [B, S] int64, 0 where there is padding."""
         x = _embed(self.words, self.stack, input_ids, 0)
-        apart = _apart(attention_mask, x)
+        bias = _padding_bias(attention_mask, x)
         for layer in self.stack.layers:
             own = layer.self_attn
             keys, values = _heads(own.k_proj(x), own), _heads(own.v_proj(x), own)
-            x = layer.self_attn_layer_norm(x + _attend(own, x, keys, values, apart))
+            x = layer.self_attn_layer_norm(x + _attend(own, x, keys, values, bias))
             x = layer.final_layer_norm(x + layer.fc2(layer.activation_fn(layer.fc1(x))))
         return x
 
@@ -48,7 +48,7 @@ class Decoder(nn.Module):
         self.stack: Any = model.model.decoder
         self.words = nn.Parameter(model.lm_head.weight.T.contiguous(), requires_grad=False)
         bias = model.final_logits_bias[0].clone()
-        bias[-1] = NEVER  # <pad> is no word
+        bias[-1] = MASK_VALUE  # <pad> is no word
         self.bias = nn.Parameter(bias, requires_grad=False)
 
     def forward(
@@ -66,43 +66,43 @@ class Decoder(nn.Module):
         Returns:
             Logits [B, T, V], and `past` with T more.
         """
-        said = past[0].shape[2]
-        x = _embed(self.words, self.stack, input_ids, said)
-        before, across = _before(input_ids, said, x), _apart(encoder_attention_mask, x)
+        past_length = past[0].shape[2]
+        x = _embed(self.words, self.stack, input_ids, past_length)
+        causal_bias, cross_bias = _causal_bias(input_ids, past_length, x), _padding_bias(encoder_attention_mask, x)
         present = []
         for index, layer in enumerate(self.stack.layers):
             own, over = layer.self_attn, layer.encoder_attn
-            key, value, far_key, far_value = past[4 * index : 4 * index + 4]
+            key, value, cross_key, cross_value = past[4 * index : 4 * index + 4]
             key = torch.cat([key, _heads(own.k_proj(x), own)], 2)
             value = torch.cat([value, _heads(own.v_proj(x), own)], 2)
-            new = encoder_hidden_states[:, far_key.shape[2] :]
-            far_key = torch.cat([far_key, _heads(over.k_proj(new), over)], 2)
-            far_value = torch.cat([far_value, _heads(over.v_proj(new), over)], 2)
-            x = layer.self_attn_layer_norm(x + _attend(own, x, key, value, before))
-            x = layer.encoder_attn_layer_norm(x + _attend(over, x, far_key, far_value, across))
+            new = encoder_hidden_states[:, cross_key.shape[2] :]
+            cross_key = torch.cat([cross_key, _heads(over.k_proj(new), over)], 2)
+            cross_value = torch.cat([cross_value, _heads(over.v_proj(new), over)], 2)
+            x = layer.self_attn_layer_norm(x + _attend(own, x, key, value, causal_bias))
+            x = layer.encoder_attn_layer_norm(x + _attend(over, x, cross_key, cross_value, cross_bias))
             x = layer.final_layer_norm(x + layer.fc2(layer.activation_fn(layer.fc1(x))))
-            present += [key, value, far_key, far_value]
+            present += [key, value, cross_key, cross_value]
         return x @ self.words + self.bias, present
 
 
-def _embed(words: Tensor, stack: Any, ids: Tensor, said: int) -> Tensor:
+def _embed(words: Tensor, stack: Any, ids: Tensor, past_length: int) -> Tensor:
     """Embeddings [B, T, d], from a matrix [d, V]: that of the output, so that it is stored once."""
     table = stack.embed_positions.weight
     # What stands behind the last position shares it: a program that does not know the limit must not fail at it.
-    positions = table.index_select(0, (torch.arange(ids.shape[1]) + said).clamp(max=len(table) - 1))
+    positions = table.index_select(0, (torch.arange(ids.shape[1]) + past_length).clamp(max=len(table) - 1))
     chosen = words.index_select(1, ids.flatten()).T.reshape(*ids.shape, len(words))
     return chosen * stack.embed_scale + positions
 
 
-def _apart(mask: Tensor, like: Tensor) -> Tensor:
+def _padding_bias(mask: Tensor, like: Tensor) -> Tensor:
     """What is added to scores so that padding is not attended to, [B, 1, 1, S]."""
-    return (1 - mask[:, None, None, :].to(like.dtype)) * NEVER
+    return (1 - mask[:, None, None, :].to(like.dtype)) * MASK_VALUE
 
 
-def _before(ids: Tensor, said: int, like: Tensor) -> Tensor:
+def _causal_bias(ids: Tensor, past_length: int, like: Tensor) -> Tensor:
     """What is added to scores so that nothing behind a word is attended to, [T, P + T]."""
-    now = torch.arange(ids.shape[1]) + said
-    return (torch.arange(said + ids.shape[1])[None, :] > now[:, None]).to(like.dtype) * NEVER
+    now = torch.arange(ids.shape[1]) + past_length
+    return (torch.arange(past_length + ids.shape[1])[None, :] > now[:, None]).to(like.dtype) * MASK_VALUE
 
 
 def _heads(x: Tensor, attention: Any) -> Tensor:
@@ -110,6 +110,6 @@ def _heads(x: Tensor, attention: Any) -> Tensor:
     return x.unflatten(2, (attention.num_heads, attention.head_dim)).transpose(1, 2)
 
 
-def _attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, apart: Tensor) -> Tensor:
-    scores = _heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + apart
+def _attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    scores = _heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + bias
     return attention.out_proj((scores.softmax(-1) @ values).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

@@ -56,11 +56,11 @@ class _SafetensorsConverter(TransformersConverter):
         return self._model
 
     def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
-        found = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
+        tokenizer = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
         # By this alone the converter tells mBART-50 from mBART-25, whose decoders begin otherwise.
-        self._model.config.tokenizer_class = type(found).__name__
+        self._model.config.tokenizer_class = type(tokenizer).__name__
         config = self._model.config
-        return _WithLanguages(found, config.vocab_size if config.model_type in _UNFILLED else 0)
+        return _WithLanguages(tokenizer, config.vocab_size if config.model_type in _UNFILLED else 0)
 
 
 class _WithLanguages:
@@ -88,11 +88,11 @@ class _WithLanguages:
     @property
     def special_tokens_map(self) -> dict[str, Any]:
         ids: dict[str, int] = getattr(self._tokenizer, "lang_token_to_id", {})
-        found = {"additional_special_tokens": sorted(ids, key=lambda token: ids[token])} if ids else {}
-        return self._tokenizer.special_tokens_map | found
+        language_tokens = {"additional_special_tokens": sorted(ids, key=lambda token: ids[token])} if ids else {}
+        return self._tokenizer.special_tokens_map | language_tokens
 
 
-class Unconverted(UserError):
+class UnsupportedConversion(UserError):
     """CTranslate2 knows no conversion of this family: transformers itself has to generate."""
 
 
@@ -119,7 +119,9 @@ def export_huggingface(
         converter = _SafetensorsConverter(path)
         facts = {"format": 1, "compute_type": compute_type, "max_positions": positions(tokenizer, _config(path))}
         facts |= {"tokenizer": "huggingface"} | languages(tokenizer, source, target, path)
-        facts |= {"prefix": found} if (found := prefix_of(path, tokenizer, source, target, prefix)) else {}
+        facts |= (
+            {"prefix": source_prefix} if (source_prefix := prefix_of(path, tokenizer, source, target, prefix)) else {}
+        )
         with atomic_directory(directory) as temporary:
             converter.convert(
                 str(temporary), quantization=None if compute_type == "float32" else compute_type, force=True
@@ -129,7 +131,7 @@ def export_huggingface(
     except _UNCONVERTIBLE as error:
         reason = str(error).strip().split("\n")[0]
         if reason.startswith("No conversion is registered"):
-            raise Unconverted(f"CTranslate2 does not convert {path!r}") from None
+            raise UnsupportedConversion(f"CTranslate2 does not convert {path!r}") from None
         raise UserError(f"teacher {path!r} cannot be converted for CTranslate2: {reason}") from None
 
 
@@ -148,7 +150,7 @@ def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, 
     if not hasattr(tokenizer, "src_lang") or not hasattr(tokenizer, "tgt_lang"):
         return {}
     names = ("lang_code_to_id", "additional_special_tokens", "extra_special_tokens")
-    codes = next((list(found) for name in names if (found := getattr(tokenizer, name, None))), [])
+    codes = next((list(candidates) for name in names if (candidates := getattr(tokenizer, name, None))), [])
     target_code = _code(target, codes, path)
     tokens: dict[str, str] = getattr(tokenizer, "lang_code_to_token", None) or {}
     return {
@@ -157,10 +159,10 @@ def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, 
     }
 
 
-def prefix_of(path: str, tokenizer: Any, source: str, target: str, wanted: str | None) -> str:
+def prefix_of(path: str, tokenizer: Any, source: str, target: str, prefix: str | None) -> str:
     """What stands before every source: as asked for, a MADLAD token (`<2de>`), or T5's own instruction."""
-    if wanted is not None:
-        return wanted
+    if prefix is not None:
+        return prefix
     base = re.split("[-_@]", target)[0]
     if f"<2{base}>" in tokenizer.get_vocab():
         return f"<2{base}> "
@@ -170,11 +172,11 @@ def prefix_of(path: str, tokenizer: Any, source: str, target: str, wanted: str |
 
 def _code(language: str, codes: Sequence[str], path: str) -> str:
     """The teacher's code of a language (`it` is `it_IT` to mBART-50 and `ita_Latn` to NLLB)."""
-    base, *rest = re.split("[-_@]", language.lower())
+    base, *subtags = re.split("[-_@]", language.lower())
     three = _NLLB.get(base, base)
-    exact = (language, f"{three}_{'Hant' if _TRADITIONAL & set(rest) else 'Hans'}")
+    exact = (language, f"{three}_{'Hant' if _TRADITIONAL & set(subtags) else 'Hans'}")
     plain = [code.strip("_") for code in codes]
-    found = [c for c in plain if c in exact] or [c for c in plain if c.split("_")[0] in (base, three)]
-    if not found:
+    matches = [c for c in plain if c in exact] or [c for c in plain if c.split("_")[0] in (base, three)]
+    if not matches:
         raise UserError(f"teacher {path!r} has no code for language {language!r}: name one of {', '.join(plain[:40])}")
-    return found[0]
+    return matches[0]

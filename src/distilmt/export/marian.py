@@ -21,8 +21,8 @@ import numpy as np
 import yaml
 from transformers import MarianMTModel
 
-from distilmt.data.tokenizer import Side, Tokenizer
-from distilmt.export.card import Card, Form, write_card
+from distilmt.data.tokenizer import LanguageTokenizer, Tokenizer
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory
 
@@ -97,7 +97,7 @@ spm_encode --model DIRECTORY/source.spm < source.txt | sed 's,</s>,<unk>,g' \\
 """
 
 
-def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card) -> None:
+def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard) -> None:
     """Write a directory for marian-decoder and pymarian, in float32, whole or not at all.
 
     Args:
@@ -119,16 +119,16 @@ def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, c
         write_card(temporary, card, Form("Marian", "marian", (_USE if own else _PIECES) + _POSITIONS))
 
 
-def _numbered_alike(side: Side) -> bool:
+def _numbered_alike(side: LanguageTokenizer) -> bool:
     """Whether SentencePiece's ids are the model's, so that Marian can cut texts itself."""
     size = side.processor.get_piece_size()
     return bool((side.to_model[:size] == np.arange(size)).all())
 
 
-def _size(side: Side) -> int:
+def _size(side: LanguageTokenizer) -> int:
     """Rows of the embedding that Marian has: without `<pad>`, and without pieces that only fill up."""
     size = side.processor.get_piece_size()
-    return size if _numbered_alike(side) else len(side.pieces) - 1
+    return size if _numbered_alike(side) else len(side.tokens) - 1
 
 
 def _write_vocabularies(tokenizer: Tokenizer, directory: Path, own: bool) -> list[str]:
@@ -137,7 +137,7 @@ def _write_vocabularies(tokenizer: Tokenizer, directory: Path, own: bool) -> lis
     if own:
         return ["source.spm", "target.spm"]
     for name, side in (("source.yml", tokenizer.source), ("target.yml", tokenizer.target)):
-        ids = {piece: i for i, piece in enumerate(side.pieces[: _size(side)])}
+        ids = {piece: i for i, piece in enumerate(side.tokens[: _size(side)])}
         text = yaml.safe_dump(ids, allow_unicode=True, sort_keys=False, default_style='"', width=1 << 20)
         (directory / name).write_text(text.replace('!!int "', "").replace('"\n', "\n"), encoding="utf-8")
     return ["source.yml", "target.yml"]
@@ -146,25 +146,25 @@ def _write_vocabularies(tokenizer: Tokenizer, directory: Path, own: bool) -> lis
 def _weights(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, np.ndarray]:
     """Marian's names and matrices; all have two dimensions."""
     sizes = _size(tokenizer.source), _size(tokenizer.target)
-    found = {"decoder_ff_logit_out_b": model.final_logits_bias[:, : sizes[1]]}
+    tensors = {"decoder_ff_logit_out_b": model.final_logits_bias[:, : sizes[1]]}
     if tokenizer.shared:
-        found["Wemb"] = model.lm_head.weight[: sizes[1]]
+        tensors["Wemb"] = model.lm_head.weight[: sizes[1]]
     else:
-        found["encoder_Wemb"] = model.model.encoder.embed_tokens.weight[: sizes[0]]
-        found["decoder_Wemb"] = model.model.decoder.embed_tokens.weight[: sizes[1]]
+        tensors["encoder_Wemb"] = model.model.encoder.embed_tokens.weight[: sizes[0]]
+        tensors["decoder_Wemb"] = model.model.decoder.embed_tokens.weight[: sizes[1]]
     for name, stack in (("encoder", model.model.encoder), ("decoder", model.model.decoder)):
         for number, layer in enumerate(stack.layers, 1):
-            found |= {f"{name}_l{number}_{key}": value for key, value in _layer(layer).items()}
-    arrays = {key: value.detach().float().numpy() for key, value in found.items()}
+            tensors |= {f"{name}_l{number}_{key}": value for key, value in _layer(layer).items()}
+    arrays = {key: value.detach().float().numpy() for key, value in tensors.items()}
     return {key: np.ascontiguousarray(np.atleast_2d(value), dtype=np.float32) for key, value in arrays.items()}
 
 
 def _layer(layer: Any) -> dict[str, Any]:
-    found = _attention("self", layer.self_attn, layer.self_attn_layer_norm)
+    tensors = _attention("self", layer.self_attn, layer.self_attn_layer_norm)
     if hasattr(layer, "encoder_attn"):
-        found |= _attention("context", layer.encoder_attn, layer.encoder_attn_layer_norm)
+        tensors |= _attention("context", layer.encoder_attn, layer.encoder_attn_layer_norm)
     norm = layer.final_layer_norm
-    return found | {
+    return tensors | {
         "ffn_W1": layer.fc1.weight.T,
         "ffn_b1": layer.fc1.bias,
         "ffn_W2": layer.fc2.weight.T,
@@ -175,11 +175,11 @@ def _layer(layer: Any) -> dict[str, Any]:
 
 
 def _attention(name: str, attention: Any, norm: Any) -> dict[str, Any]:
-    found = {f"{name}_Wo_ln_scale": norm.weight, f"{name}_Wo_ln_bias": norm.bias}
-    for ours, theirs in _SELF.items():
-        found[f"{name}_W{theirs}"] = getattr(attention, ours).weight.T
-        found[f"{name}_b{theirs}"] = getattr(attention, ours).bias
-    return found
+    tensors = {f"{name}_Wo_ln_scale": norm.weight, f"{name}_Wo_ln_bias": norm.bias}
+    for attribute, marian_name in _SELF.items():
+        tensors[f"{name}_W{marian_name}"] = getattr(attention, attribute).weight.T
+        tensors[f"{name}_b{marian_name}"] = getattr(attention, attribute).bias
+    return tensors
 
 
 def _options(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, Any]:

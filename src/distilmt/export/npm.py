@@ -69,26 +69,26 @@ def _fetch(directory: Path) -> None:
     for name, version in PACKAGES.items():
         command = ["npm", "pack", "--silent", "--prefer-offline", f"{name}@{version}"]
         try:
-            found = subprocess.run(
+            process = subprocess.run(
                 command, cwd=directory, capture_output=True, text=True, timeout=_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
             raise UserError(
                 f"`{' '.join(command)}` took more than {_SECONDS} s: look at the network, run again"
             ) from None
-        if found.returncode:
-            reason = (found.stderr.strip().splitlines() or ["no reason given"])[-1]
+        if process.returncode:
+            reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise UserError(
                 f"`{' '.join(command)}` failed ({reason}): run `{_INSTALL}` where there is a network and name its "
                 "node_modules with --export.node_modules"
             )
-        _unpack(directory / found.stdout.strip().splitlines()[-1], name, directory)
+        _unpack(directory / process.stdout.strip().splitlines()[-1], name, directory)
 
 
 def _unpack(archive: Path, name: str, directory: Path) -> None:
-    wanted = [path for package, path in FILES.values() if package == name]
+    paths = [path for package, path in FILES.values() if package == name]
     with tarfile.open(archive) as packed:
-        for path in [*wanted, "package.json"]:
+        for path in [*paths, "package.json"]:
             file = packed.extractfile(f"package/{path}")
             assert file is not None
             (directory / name / path).parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,9 @@ def _unpack(archive: Path, name: str, directory: Path) -> None:
 def _read(node_modules: Path) -> dict[str, bytes]:
     for name, version in PACKAGES.items():
         path = node_modules / name / "package.json"
-        found = read_json(path)["version"] if path.exists() else "no version"
-        if found != version:
-            raise UserError(f"{node_modules} has {found} of {name}, the form 'web' needs {version}: {_INSTALL}")
+        installed_version = read_json(path)["version"] if path.exists() else "no version"
+        if installed_version != version:
+            raise UserError(
+                f"{node_modules} has {installed_version} of {name}, the form 'web' needs {version}: {_INSTALL}"
+            )
     return {ours: (node_modules / package / path).read_bytes() for ours, (package, path) in FILES.items()}

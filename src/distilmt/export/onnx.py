@@ -24,10 +24,10 @@ from torch import nn
 from transformers import MarianMTModel
 
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
 from distilmt.export.graphs import Decoder, Encoder
-from distilmt.export.quantize import quantise
+from distilmt.export.quantize import quantize
 from distilmt.models.checkpoint import generation_config, write_tokenizer
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
@@ -60,7 +60,7 @@ console.log(target.batch_decode(ids, { skip_special_tokens: true }));
 """
 
 
-def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card) -> None:
+def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard) -> None:
     """Write a directory for transformers.js and ONNX Runtime, in float32 and int8, whole or not at all.
 
     Args:
@@ -79,7 +79,7 @@ def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, car
             path = temporary / "onnx" / f"{graph.name}.onnx"
             _write(graph, path)
             with _quietly():
-                quantise(path, path.with_name(f"{graph.name}_quantized.onnx"))
+                quantize(path, path.with_name(f"{graph.name}_quantized.onnx"))
         model.config.save_pretrained(temporary)
         generation_config(model, beams=1).save_pretrained(temporary)
         _write_tokenizers(tokenizer, temporary, int(model.config.max_position_embeddings))
@@ -115,7 +115,7 @@ class _Graph:
 
 
 # Examples are of lengths that differ, and none is 1: the exporter takes equal lengths, and 1, for the only ones.
-_BATCH, _SOURCE, _SAID, _NOW, _KNOWN = 2, 7, 4, 3, 5
+_BATCH, _SOURCE, _PAST, _CURRENT, _PAST_SOURCE = 2, 7, 4, 3, 5
 
 
 def _dimensions(*names: str) -> dict[int, Any]:
@@ -135,18 +135,18 @@ def _decoder(model: MarianMTModel) -> _Graph:
     config, batch = model.config, "batch_size"
     heads, width = config.decoder_attention_heads, config.d_model // config.decoder_attention_heads
     source = _dimensions(batch, "encoder_sequence_length")
-    said = _dimensions(batch, "", "past_decoder_sequence_length")
-    known = _dimensions(batch, "", "past_encoder_sequence_length")
-    ids = torch.zeros(_BATCH, _NOW, dtype=torch.long)
+    past_sides = _dimensions(batch, "", "past_decoder_sequence_length")
+    past_source_sides = _dimensions(batch, "", "past_encoder_sequence_length")
+    ids = torch.zeros(_BATCH, _CURRENT, dtype=torch.long)
     mask = torch.ones(_BATCH, _SOURCE, dtype=torch.long)
     shapes = {
         "input_ids": _dimensions(batch, "decoder_sequence_length"),
         "encoder_attention_mask": source,
         "encoder_hidden_states": source,
-        "past": [said, said, known, known] * config.decoder_layers,
+        "past": [past_sides, past_sides, past_source_sides, past_source_sides] * config.decoder_layers,
     }
     # Each a tensor of its own: of one that stands twice, the exporter makes one input.
-    lengths = [_SAID, _SAID, _KNOWN, _KNOWN] * config.decoder_layers
+    lengths = [_PAST, _PAST, _PAST_SOURCE, _PAST_SOURCE] * config.decoder_layers
     past = [torch.zeros(_BATCH, heads, length, width) for length in lengths]
     names = cache_names(config.decoder_layers)
     return _Graph(

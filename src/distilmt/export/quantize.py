@@ -10,7 +10,7 @@ import numpy as np
 _LARGEST = 63  # seven bits: int8 sums overflow on processors without VNNI when weights take all eight
 
 
-def quantise(source: Path, target: Path) -> None:
+def quantize(source: Path, target: Path) -> None:
     """Write an int8 copy of a model: weights in int8 by column, activations while it runs.
 
     ONNX Runtime would keep a second copy of an output matrix that is also the embedding, in float32 or in int8 with
@@ -28,15 +28,15 @@ def quantise(source: Path, target: Path) -> None:
         weight_type=QuantType.QInt8,
     )
     model = onnx.load(target)
-    _quantise_embedding(model.graph)
+    _quantize_embedding(model.graph)
     onnx.save(model, target)
 
 
-def _quantise_embedding(graph: Any) -> None:
+def _quantize_embedding(graph: Any) -> None:
     """Let the words' embeddings be gathered from the integers of the matrix `words` [d, V], and drop its floats."""
     from onnx import helper, numpy_helper
 
-    stored = {found.name: found for found in graph.initializer}
+    stored = {tensor.name: tensor for tensor in graph.initializer}
     index, gather = next((i, n) for i, n in enumerate(graph.node) if n.op_type == "Gather" and n.input[0] == "words")
     if "words_quantized" not in stored:
         integers, scales = _by_column(numpy_helper.to_array(stored["words"]), _LARGEST)
@@ -54,20 +54,20 @@ def _quantise_embedding(graph: Any) -> None:
     graph.initializer.remove(stored["words"])
 
 
-def quantise_weights(source: Path, target: Path) -> None:
+def quantize_weights(source: Path, target: Path) -> None:
     """Write a copy of a model whose matrices are stored in int8 by column, and computed with in float32.
 
     Cast and scaling are of constants, so that ONNX Runtime does them once, when it loads the model. WebAssembly has no
-    fast products of integers: there this is several times faster than `quantise`, and as small.
+    fast products of integers: there this is several times faster than `quantize`, and as small.
     """
     import onnx
     from onnx import helper, numpy_helper
 
     model = onnx.load(source)
     graph = model.graph
-    read = {name for node in graph.node if node.op_type == "MatMul" for name in node.input} | {"words"}
+    matrix_names = {name for node in graph.node if node.op_type == "MatMul" for name in node.input} | {"words"}
     nodes = []
-    for stored in [found for found in graph.initializer if found.name in read and len(found.dims) == 2]:
+    for stored in [tensor for tensor in graph.initializer if tensor.name in matrix_names and len(tensor.dims) == 2]:
         integers, scales = _by_column(numpy_helper.to_array(stored), 127)
         names = [f"{stored.name}_{part}" for part in ("integers", "scales", "cast")]
         nodes.append(helper.make_node("Cast", [names[0]], [names[2]], to=onnx.TensorProto.FLOAT))

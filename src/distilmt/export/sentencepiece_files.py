@@ -20,7 +20,9 @@ _SINGLE = (
     "sentencepiece.spm",
     "spm.spm",
 )
-_WANTED = "source.spm and target.spm, src.spm.model and tgt.spm.model, joint.spm.model, or one sentencepiece.model"
+_EXPECTED_NAMES = (
+    "source.spm and target.spm, src.spm.model and tgt.spm.model, joint.spm.model, or one sentencepiece.model"
+)
 
 
 def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path, Path] | None:
@@ -50,7 +52,7 @@ def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path
         return single[0], single[0]
     raise UserError(
         f"{directory} has several SentencePiece models ({', '.join(file.name for file in files)}), and their names do "
-        f"not tell which is of {source} and which of {target}: name them {_WANTED}"
+        f"not tell which is of {source} and which of {target}: name them {_EXPECTED_NAMES}"
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from transformers import MarianMTModel
 
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.models.checkpoint import generation_config, write_tokenizer
 from distilmt.utils.run_dir import atomic_directory
 
@@ -27,7 +27,7 @@ print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
 
 
 def export_transformers(
-    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card, precision: Precision = "float32"
+    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard, precision: Precision = "float32"
 ) -> None:
     """Write a directory for `MarianMTModel.from_pretrained` and `AutoTokenizer`, whole or not at all.
 

@@ -25,10 +25,10 @@ import distilmt
 from distilmt.data.sentence_splitter import ABBREVIATIONS
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import npm, onnx
-from distilmt.export.card import Card, Form, write_card
+from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
-from distilmt.export.quantize import quantise_weights
+from distilmt.export.quantize import quantize_weights
 from distilmt.utils.run_dir import atomic_directory
 
 PAGES = Path(distilmt.__file__).parent / "web"
@@ -44,7 +44,7 @@ and open http://localhost:8080. Any server of static files will do; nothing that
 
 
 def export_web(
-    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: Card, node_modules: str | None = None
+    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard, node_modules: str | None = None
 ) -> None:
     """Write the page's directory, whole or not at all.
 
@@ -83,7 +83,7 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content if text else gzip.compress(content, 9, mtime=0))
 
 
-def _student(model: MarianMTModel, tokenizer: Tokenizer, card: Card) -> bytes:
+def _student(model: MarianMTModel, tokenizer: Tokenizer, card: ModelCard) -> bytes:
     """The files that a browser reads of an ONNX export as the tensors of one safetensors file."""
     with tempfile.TemporaryDirectory(prefix="distilmt-web-") as temporary:
         directory = Path(temporary) / "onnx"
@@ -95,12 +95,12 @@ def _student(model: MarianMTModel, tokenizer: Tokenizer, card: Card) -> bytes:
             "target": directory / "target" / "tokenizer.json",
         }
         for name in ("encoder", "decoder"):
-            quantise_weights(paths[name], paths[name])
+            quantize_weights(paths[name], paths[name])
         files = {name: np.fromfile(path, np.uint8) for name, path in paths.items() if path.exists()}
     return save(files, {"facts": json.dumps(_facts(model, card))})
 
 
-def _facts(model: MarianMTModel, card: Card) -> dict[str, object]:
+def _facts(model: MarianMTModel, card: ModelCard) -> dict[str, object]:
     config = model.config
     return {
         "source": card.source,

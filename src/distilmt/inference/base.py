@@ -10,7 +10,7 @@ from typing import Protocol
 Span = tuple[int, int]
 # A word of a translation by its place, and what it was made from: pieces of the source by theirs, each with its share
 # of the attention.
-Attended = tuple[Span, list[tuple[Span, float]]]
+WordAttention = tuple[Span, list[tuple[Span, float]]]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Hypothesis:
         return min(1.0, math.exp(self.score))
 
 
-class Speaker(Protocol):
-    """An exported model (`Translator`), a model of transformers (`Generator`), a program or a server (`Outside`).
+class TranslationModel(Protocol):
+    """An exported model (`Translator`), a model of transformers (`Generator`), a program or a server (`RemoteTeacher`).
 
     Only a `Translator` computes in the CTranslate2 type that it was exported in; the others have no such type.
     """
@@ -59,7 +59,7 @@ class Speaker(Protocol):
         """The best translation of each text, in order; an empty text gives an empty one."""
 
 
-def joined(portions: Sequence[str]) -> str:
+def join_translations(portions: Sequence[str]) -> str:
     """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
     text = portions[0] if portions else ""
     for portion in portions[1:]:
@@ -67,8 +67,8 @@ def joined(portions: Sequence[str]) -> str:
     return text
 
 
-def united(parts: Sequence[Hypothesis]) -> Hypothesis:
+def join_hypotheses(parts: Sequence[Hypothesis]) -> Hypothesis:
     """Translations of consecutive sentences as one, with the mean score of their pieces."""
-    pieces = max(1, sum(len(part.tokens) for part in parts))
-    score = sum(part.score * len(part.tokens) for part in parts) / pieces
-    return Hypothesis(joined([p.text for p in parts]), [t for part in parts for t in part.tokens], score)
+    token_count = max(1, sum(len(part.tokens) for part in parts))
+    score = sum(part.score * len(part.tokens) for part in parts) / token_count
+    return Hypothesis(join_translations([p.text for p in parts]), [t for part in parts for t in part.tokens], score)

@@ -20,7 +20,7 @@ def has_file(path: Path, name: str) -> bool:
     return (path / name).exists() or (path / f"{name}.xz").exists()
 
 
-def content(path: Path, name: str) -> bytes:
+def read_model_file(path: Path, name: str) -> bytes:
     """A file of a model, unpacked.
 
     Raises:
@@ -37,15 +37,15 @@ def unpacked_size(path: Path) -> int:
     return sum(allowance(size) if suffix == ".xz" else size for suffix, size in sizes)
 
 
-def unpacked(path: Path) -> dict[str, object] | None:
+def unpacked_files(path: Path) -> dict[str, object] | None:
     """What CTranslate2 reads of a packed model, by name; None where it can read the directory itself."""
     if (path / "model.bin").exists():
         return None
     files = [file for file in path.iterdir() if file.is_file() and not file.name.removesuffix(".xz").endswith(".spm")]
-    return {name: content(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
+    return {name: read_model_file(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
 
 
-def facts_of(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
     """What `distilmt.json` says of a model.
 
     Raises:
@@ -57,16 +57,20 @@ def facts_of(path: Path) -> dict[str, Any]:
         remedy = f"name one of its exports, {', '.join(models)}" if models else "run `distilmt export` first"
         raise UserError(f"{path} is not an exported model ({missing[0]} is missing): {remedy}")
     try:
-        facts = json.loads((path / "distilmt.json").read_text(encoding="utf-8"))
-        if isinstance(facts, dict) and int(facts.get("max_positions", 0)) > 1 and int(facts.get("beam_size", 1)) > 0:
-            return facts
+        manifest = json.loads((path / "distilmt.json").read_text(encoding="utf-8"))
+        if (
+            isinstance(manifest, dict)
+            and int(manifest.get("max_positions", 0)) > 1
+            and int(manifest.get("beam_size", 1)) > 0
+        ):
+            return manifest
         reason = "max_positions, beam_size or more is not what it should be"
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(error)
     raise UserError(f"{path / 'distilmt.json'} is damaged ({reason}): copy or export the model again")
 
 
-def languages_of(path: Path) -> tuple[str, str]:
+def card_languages(path: Path) -> tuple[str, str]:
     """Source and target language of a model as its card names them; empty where it has none."""
     try:
         card = json.loads((path / "card.json").read_text(encoding="utf-8"))

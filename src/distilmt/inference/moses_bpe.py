@@ -8,7 +8,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from distilmt.inference.manifest import content, has_file
+from distilmt.inference.manifest import has_file, read_model_file
 
 CODES = "bpe.codes"
 """The merges, beside the model of an export."""
@@ -18,15 +18,15 @@ _JOINER = "@@"
 _MOST_WORDS = 200_000
 
 
-class MosesPieces:
+class MosesBpeTokenizer:
     """Pieces as `argostranslate.tokenizer.BPETokenizer` (1.11) makes and joins them."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         """Load the merges and the rules of both languages.
 
         Args:
             path: an export directory with `bpe.codes` and CTranslate2's vocabularies.
-            facts: of its `distilmt.json`: `source_language` and `target_language` are Moses' codes; those that Moses
+            manifest: of its `distilmt.json`: `source_language` and `target_language` are Moses' codes; those that Moses
                 does not know are treated like English.
 
         Raises:
@@ -35,38 +35,38 @@ class MosesPieces:
         """
         from sacremoses import MosesDetokenizer, MosesPunctNormalizer, MosesTokenizer
 
-        source, target = str(facts.get("source_language", "en")), str(facts.get("target_language", "en"))
+        source, target = str(manifest.get("source_language", "en")), str(manifest.get("target_language", "en"))
         self._normalizer = MosesPunctNormalizer(source)
         self._tokenizer, self._detokenizer = MosesTokenizer(source), MosesDetokenizer(target)
-        self._merges = _merges(content(path, CODES))
+        self._merges = _merges(read_model_file(path, CODES))
         self._vocabulary = frozenset(_vocabulary(path))
         self._alphabet = frozenset("".join(self._vocabulary))
-        self._end = ["</s>"] if facts.get("source_end", False) else []
-        self._before = str(facts.get("prefix", ""))
-        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
+        self._end = ["</s>"] if manifest.get("source_end", False) else []
+        self._before = str(manifest.get("prefix", ""))
+        self.prefix = [manifest["target_prefix"]] if "target_prefix" in manifest else []
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Pieces of each text, as the model reads them; none of an empty one."""
         rows = [self._cut(self._before + text) if text else [] for text in texts]
         return [[*row, *self._end] if row else [] for row in rows]
 
-    def decode(self, pieces: list[str]) -> str:
+    def decode(self, tokens: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        written = [piece for piece in pieces[len(self.prefix) :] if piece != _UNKNOWN]
+        written = [token for token in tokens[len(self.prefix) :] if token != _UNKNOWN]
         words = " ".join(written).replace(f"{_JOINER} ", "").removesuffix(_JOINER)
         return str(self._detokenizer.detokenize(words.split()))
 
-    def knows(self, character: str) -> bool:
+    def has_token(self, character: str) -> bool:
         """Whether a character, or what Moses writes for it (`&amp;`), is in a piece of the source's vocabulary."""
-        pieces = self._cut(character)
-        return all(piece in (self._alphabet if len(piece) == 1 else self._vocabulary) for piece in pieces)
+        tokens = self._cut(character)
+        return all(token in (self._alphabet if len(token) == 1 else self._vocabulary) for token in tokens)
 
     def _cut(self, text: str) -> list[str]:
         if len(self._merges.cache) > _MOST_WORDS:  # subword-nmt remembers every word that it has cut
             self._merges.cache.clear()
         words = self._tokenizer.tokenize(self._normalizer.normalize(text))
-        pieces: list[str] = self._merges.segment_tokens(words)
-        return pieces
+        tokens: list[str] = self._merges.segment_tokens(words)
+        return tokens
 
 
 def _merges(codes: bytes) -> Any:
@@ -84,7 +84,7 @@ def _vocabulary(path: Path) -> list[str]:
     """The source's pieces, as CTranslate2 lists them."""
     for name in _VOCABULARIES:
         if has_file(path, f"{name}.json"):
-            return [str(piece) for piece in json.loads(content(path, f"{name}.json"))]
+            return [str(token) for token in json.loads(read_model_file(path, f"{name}.json"))]
         if has_file(path, f"{name}.txt"):
-            return content(path, f"{name}.txt").decode("utf-8").split("\n")
+            return read_model_file(path, f"{name}.txt").decode("utf-8").split("\n")
     raise ValueError(f"{' and '.join(_VOCABULARIES)} are missing")

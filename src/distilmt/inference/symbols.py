@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from distilmt.data.cleaning import unspaced
+from distilmt.data.cleaning import unspaced_count
 
 # Signs that are punctuation to Unicode, and no part of a sentence.
 _BULLETS = frozenset("•‣⁃⁌⁍†‡※⁂⁎⁑¶")
@@ -32,12 +32,12 @@ _PLAIN = {
 _FORMS = ("<wide>", "<narrow>", "<compat>", "<font>")
 _ZERO_WIDTH_SPACE = re.compile("(\\w)\u200b+(\\w)")
 
-Knows = Callable[[str], bool]
+HasToken = Callable[[str], bool]
 """Whether a model has a piece of its own for a character."""
 
 
 @dataclass(frozen=True)
-class Run:
+class SymbolRun:
     """Symbols that follow one another in a text."""
 
     start: int
@@ -83,36 +83,36 @@ _LETTER_CLASSES = _LetterClasses()
 _LETTERS = re.compile("l+")
 
 
-def runs(text: str) -> list[Run]:
+def runs(text: str) -> list[SymbolRun]:
     """Where symbols stand in a text: Unicode's S* beyond ASCII, emoji with their joiners, flags and keycaps."""
     if text.isascii():
         return []
-    return [Run(m.start(), m.end(), text[m.start() : m.end()]) for m in _RUN.finditer(text.translate(_CLASSES))]
+    return [SymbolRun(m.start(), m.end(), text[m.start() : m.end()]) for m in _RUN.finditer(text.translate(_CLASSES))]
 
 
-def is_known(run: Run, knows: Knows) -> bool:
+def is_in_vocabulary(run: SymbolRun, has_token: HasToken) -> bool:
     """Whether a model has a piece for each symbol of a run."""
-    return all(knows(c) for c in run.text if c not in _JOINERS)
+    return all(has_token(c) for c in run.text if c not in _JOINERS)
 
 
-def is_mathematical(run: Run) -> bool:
+def is_mathematical(run: SymbolRun) -> bool:
     """Whether a run is currency signs and operators, which belong to the words beside them."""
     return all(
         unicodedata.category(c) == "Sc" or (unicodedata.category(c) == "Sm" and c not in "←→↑↓↔") for c in run.text
     )
 
 
-def unknown_words(text: str, knows: Knows) -> list[Run]:
+def unknown_words(text: str, has_token: HasToken) -> list[SymbolRun]:
     """Words with a letter that a model has no piece for; of scripts without spaces, those letters alone."""
     if text.isascii():
         return []
-    words: list[Run] = []
+    words: list[SymbolRun] = []
     for match in _LETTERS.finditer(text.translate(_LETTER_CLASSES)):
         start, word = match.start(), text[slice(*match.span())]
-        if unspaced(word):
-            words += [Run(start + i, start + i + 1, c) for i, c in enumerate(word) if not knows(c)]
-        elif not all(map(knows, unicodedata.normalize("NFC", word))):
-            words.append(Run(start, match.end(), word))
+        if unspaced_count(word):
+            words += [SymbolRun(start + i, start + i + 1, c) for i, c in enumerate(word) if not has_token(c)]
+        elif not all(map(has_token, unicodedata.normalize("NFC", word))):
+            words.append(SymbolRun(start, match.end(), word))
     return words
 
 
@@ -126,12 +126,12 @@ def has_letters(text: str) -> bool:
     return any(map(str.isalpha, text))
 
 
-def has_known_letters(text: str, knows: Knows) -> bool:
+def has_vocabulary_letters(text: str, has_token: HasToken) -> bool:
     """Whether a model has a piece for a letter of a text, in either case or in plain form."""
-    return any(c.isalpha() and (knows(c) or knows(c.lower()[0])) for c in folded(text, knows))
+    return any(c.isalpha() and (has_token(c) or has_token(c.lower()[0])) for c in fold_characters(text, has_token))
 
 
-def folded(text: str, knows: Knows) -> str:
+def fold_characters(text: str, has_token: HasToken) -> str:
     """A text with full-width letters, ligatures and typographic marks in plain form where a model lacks them.
 
     A zero-width space between words becomes a space, except in scripts that are written without.
@@ -139,11 +139,11 @@ def folded(text: str, knows: Knows) -> str:
     if text.isascii():
         return text
     text = _ZERO_WIDTH_SPACE.sub(_between_words, text)
-    return "".join(c if c.isascii() or knows(c) else _plain(c) for c in text)
+    return "".join(c if c.isascii() or has_token(c) else _plain(c) for c in text)
 
 
 def _between_words(match: re.Match[str]) -> str:
-    return match[1] + ("" if unspaced(match[1] + match[2]) else " ") + match[2]
+    return match[1] + ("" if unspaced_count(match[1] + match[2]) else " ") + match[2]
 
 
 def _plain(character: str) -> str:

@@ -6,21 +6,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from distilmt.data.cleaning import unspaced
+from distilmt.data.cleaning import unspaced_count
 from distilmt.inference import symbols, truecasing
 from distilmt.inference.base import Hypothesis
-from distilmt.inference.symbols import Run
+from distilmt.inference.symbols import SymbolRun
 from distilmt.inference.tokenization import is_broken
 
 _FRAGMENTED = 1.3  # Capitals in more pieces than that, as a multiple of lower case, were not in the training text.
 
 
 @dataclass(frozen=True)
-class View:
+class ModelTraits:
     """What a model knows."""
 
-    knows: symbols.Knows
-    pieces: Callable[[str], int]
+    has_token: symbols.HasToken
+    token_count: Callable[[str], int]
     """In how many pieces a text is cut."""
     source: str = ""
     """Language codes; empty if they are not known."""
@@ -29,31 +29,35 @@ class View:
     """Whether the model was trained on sentences in capitals; None decides by the pieces of each."""
 
 
-class Reading:
+class PreprocessedSentence:
     """A sentence on its way through a model: `requests` are to be translated, `take` gets the answers.
 
     Symbols at its ends stay outside. Those inside that the model has no piece for are put where the words beside them
     come to stand, or else the sentence is translated in parts, cut at them.
     """
 
-    def __init__(self, text: str, view: View) -> None:
-        self._text, self._view = text, view
+    def __init__(self, text: str, traits: ModelTraits) -> None:
+        self._text, self._traits = text, traits
         self.result: list[Hypothesis] | None = None
         """The answers, best first, once there are any."""
         self.requests: list[str] = []
         if not symbols.has_letters(text):
             self.result = [Hypothesis(text, [], 0.0)] if text.strip("\ufeff\u200b \t\r\n\f\v") else []
             return
-        if not symbols.has_known_letters(text, view.knows):  # of it the model could only make something up
+        if not symbols.has_vocabulary_letters(text, traits.has_token):  # of it the model could only make something up
             self.result = [Hypothesis(text, [], 0.0)]
             return
         start, end = self._core()
         self._before, core, self._behind = text[:start], text[start:end], text[end:]
         self._style = truecasing.style_of(core) if core.upper() != core.lower() else ""
         if self._style == "capitals":
-            lower = truecasing.lowered(core, view.source)
+            lower = truecasing.to_lower_case(core, traits.source)
             core, self._style = (lower, "capitals") if self._is_fragmented(core, lower) else (core, "")
-        self._plan(core, [run for run in symbols.runs(core) if not symbols.is_known(run, view.knows)], glued=True)
+        self._plan(
+            core,
+            [run for run in symbols.runs(core) if not symbols.is_in_vocabulary(run, traits.has_token)],
+            detach_symbols=True,
+        )
         self._retried: str = ""
         self._first: list[Hypothesis] = []
         if not self.requests:
@@ -65,7 +69,7 @@ class Reading:
         outer = [
             run
             for run in symbols.runs(self._text)
-            if not (symbols.is_mathematical(run) and symbols.is_known(run, self._view.knows))
+            if not (symbols.is_mathematical(run) and symbols.is_in_vocabulary(run, self._traits.has_token))
         ]
         for run in outer:
             if not any(map(str.isalnum, self._text[start : run.start])):
@@ -77,108 +81,120 @@ class Reading:
         return start + len(inner) - len(inner.lstrip()), start + len(inner.rstrip())
 
     def _is_fragmented(self, capitals: str, lower: str) -> bool:
-        if self._view.capitals is not None:
-            return not self._view.capitals
-        return self._view.pieces(capitals) > _FRAGMENTED * self._view.pieces(lower)
+        if self._traits.capitals is not None:
+            return not self._traits.capitals
+        return self._traits.token_count(capitals) > _FRAGMENTED * self._traits.token_count(lower)
 
-    def _plan(self, core: str, kept: list[Run], glued: bool) -> None:
-        """Cut the sentence at symbols that stand alone; of words with one, the word is given without it if `glued`."""
-        self._asked = core
+    def _plan(self, core: str, runs: list[SymbolRun], detach_symbols: bool) -> None:
+        """Cut the sentence at symbols that stand alone; `detach_symbols` takes them off words too."""
+        self._core_text = core
         self._marked: dict[str, tuple[int, str]] = {}  # by the word without its symbol: number of its part, the word
         parts, at = [""], 0
-        for run in kept:
+        for run in runs:
             if run.end <= at:
                 continue
-            token = _token(core, run)
-            bare = "".join(core[a:b] for a, b in ((token[0], run.start), (run.end, token[1])))
-            alone = len(symbols.runs(core[slice(*token)])) == 1 and _trimmed(bare) not in self._marked
-            if glued and alone and any(map(str.isalnum, bare)):
+            word_span = _word_span(core, run)
+            bare = "".join(core[a:b] for a, b in ((word_span[0], run.start), (run.end, word_span[1])))
+            alone = len(symbols.runs(core[slice(*word_span)])) == 1 and _strip_punctuation(bare) not in self._marked
+            if detach_symbols and alone and any(map(str.isalnum, bare)):
                 parts[-1] += core[at : run.start]
-                self._marked[_trimmed(bare)] = len(parts) // 2, _trimmed(core[slice(*token)], run.text)
+                self._marked[_strip_punctuation(bare)] = (
+                    len(parts) // 2,
+                    _strip_punctuation(core[slice(*word_span)], run.text),
+                )
                 at = run.end
                 continue
-            whole = _is_inside_word(core, run) and token[0] >= at and not unspaced(run.text)
-            a, b = token if whole else (run.start, run.end)
+            whole = _is_inside_word(core, run) and word_span[0] >= at and not unspaced_count(run.text)
+            a, b = word_span if whole else (run.start, run.end)
             parts[-1] += core[at:a]
             parts += [core[a:b], ""]
             at = b
         parts[-1] += core[at:]
-        self._parts = [symbols.folded(part, self._view.knows) if i % 2 == 0 else part for i, part in enumerate(parts)]
+        self._parts = [
+            symbols.fold_characters(part, self._traits.has_token) if i % 2 == 0 else part
+            for i, part in enumerate(parts)
+        ]
         self.requests = [part.strip() for part in self._parts[::2] if symbols.has_letters(part)]
 
-    def take(self, answers: Sequence[list[Hypothesis]]) -> None:
+    def receive(self, hypotheses: Sequence[list[Hypothesis]]) -> None:
         """Go on with the answers to `requests`: there is a `result`, or there are other requests."""
-        made = self._assembled(answers)
-        broken = any(is_broken(ranked[0].tokens) for ranked in answers if ranked)
-        if not self._retried and (reason := self._flaw(made[0].text if made else "", broken)):
-            self._retried, self._first = reason, made
+        candidates = self._assemble(hypotheses)
+        broken = any(is_broken(ranked[0].tokens) for ranked in hypotheses if ranked)
+        if not self._retried and (reason := self._flaw(candidates[0].text if candidates else "", broken)):
+            self._retried, self._first = reason, candidates
             if reason == "title":
-                self._plan(truecasing.lowered(self._asked, self._view.source), self._unknown(), glued=True)
+                self._plan(
+                    truecasing.to_lower_case(self._core_text, self._traits.source), self._unknown(), detach_symbols=True
+                )
             else:
-                self._plan(self._asked, self._kept(broken), glued=False)
+                self._plan(self._core_text, self._verbatim_runs(broken), detach_symbols=False)
             if self.requests:
                 return
-            made = [self._joined([None] * len(self._parts[::2]))]
+            candidates = [self._join([None] * len(self._parts[::2]))]
         if self._retried == "title":
-            made = self._titled(made)
-        self.result = [Hypothesis(self._before + h.text + self._behind, h.tokens, h.score) for h in made]
+            candidates = self._restore_title_case(candidates)
+        self.result = [Hypothesis(self._before + h.text + self._behind, h.tokens, h.score) for h in candidates]
 
-    def _unknown(self) -> list[Run]:
-        return [run for run in symbols.runs(self._asked) if not symbols.is_known(run, self._view.knows)]
+    def _unknown(self) -> list[SymbolRun]:
+        return [
+            run for run in symbols.runs(self._core_text) if not symbols.is_in_vocabulary(run, self._traits.has_token)
+        ]
 
-    def _kept(self, broken: bool) -> list[Run]:
+    def _verbatim_runs(self, broken: bool) -> list[SymbolRun]:
         """Symbols, and with a `broken` answer the words that the model cannot write."""
-        words = symbols.unknown_words(self._asked, self._view.knows) if broken else []
-        return sorted([*symbols.runs(self._asked), *words], key=lambda run: run.start)
+        words = symbols.unknown_words(self._core_text, self._traits.has_token) if broken else []
+        return sorted([*symbols.runs(self._core_text), *words], key=lambda run: run.start)
 
-    def _flaw(self, answer: str, broken: bool) -> str:
+    def _flaw(self, translation: str, broken: bool) -> str:
         """What is wrong with an answer, if another way may do better."""
-        if symbols.counts(self._asked) - symbols.counts(answer):
+        if symbols.counts(self._core_text) - symbols.counts(translation):
             return "symbols"
-        if broken and symbols.unknown_words(self._asked, self._view.knows):
+        if broken and symbols.unknown_words(self._core_text, self._traits.has_token):
             return "letters"
-        return "title" if self._style == "title" and truecasing.is_copy(self._asked, answer) else ""
+        return "title" if self._style == "title" and truecasing.is_copy(self._core_text, translation) else ""
 
-    def _titled(self, made: list[Hypothesis]) -> list[Hypothesis]:
-        if not made or truecasing.is_copy(self._asked, made[0].text):
+    def _restore_title_case(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:
+        if not hypotheses or truecasing.is_copy(self._core_text, hypotheses[0].text):
             return self._first
-        language = self._view.target
-        return [Hypothesis(truecasing.titled(h.text, self._text, language), h.tokens, h.score) for h in made]
+        language = self._traits.target
+        return [
+            Hypothesis(truecasing.to_title_case(h.text, self._text, language), h.tokens, h.score) for h in hypotheses
+        ]
 
-    def _assembled(self, answers: Sequence[list[Hypothesis]]) -> list[Hypothesis]:
+    def _assemble(self, hypotheses: Sequence[list[Hypothesis]]) -> list[Hypothesis]:
         """The parts' answers with the symbols between: the best with the best, and so on."""
-        said = iter(answers)
-        ranked = [next(said) if symbols.has_letters(part) else [] for part in self._parts[::2]]
+        hypothesis_iterator = iter(hypotheses)
+        ranked = [next(hypothesis_iterator) if symbols.has_letters(part) else [] for part in self._parts[::2]]
         count = min((len(r) for r, part in zip(ranked, self._parts[::2], strict=True) if part.strip() and r), default=0)
-        return [self._joined([r[n] if r else None for r in ranked]) for n in range(count)]
+        return [self._join([r[n] if r else None for r in ranked]) for n in range(count)]
 
-    def _joined(self, chosen: Sequence[Hypothesis | None]) -> Hypothesis:
+    def _join(self, chosen: Sequence[Hypothesis | None]) -> Hypothesis:
         texts = [
-            self._put(2 * number, answer.text.strip()) if answer else self._parts[2 * number]
-            for number, answer in enumerate(chosen)
+            self._place_part(2 * number, hypothesis.text.strip()) if hypothesis else self._parts[2 * number]
+            for number, hypothesis in enumerate(chosen)
         ]
         marks = self._parts[1::2]
         text = "".join(t + m for t, m in zip(texts, [*marks, ""], strict=True))
         if self._style == "capitals":
-            text = truecasing.raised(text, self._view.target)
-        own = [answer for answer in chosen if answer]
-        pieces = max(1, sum(len(answer.tokens) for answer in own))
-        score = sum(answer.score * len(answer.tokens) for answer in own) / pieces
-        return Hypothesis(text, [t for answer in own for t in answer.tokens], score)
+            text = truecasing.to_upper_case(text, self._traits.target)
+        own = [hypothesis for hypothesis in chosen if hypothesis]
+        token_count = max(1, sum(len(hypothesis.tokens) for hypothesis in own))
+        score = sum(hypothesis.score * len(hypothesis.tokens) for hypothesis in own) / token_count
+        return Hypothesis(text, [t for hypothesis in own for t in hypothesis.tokens], score)
 
-    def _put(self, number: int, answer: str) -> str:
+    def _place_part(self, number: int, translation: str) -> str:
         """An answer with the space around its part; a full stop that only the model has does not split a sentence."""
         part = self._parts[number]
         if number < len(self._parts) - 1 and part.rstrip()[-1:].isalnum():
-            answer = answer.rstrip(".;")
-        for bare, (home, whole) in self._marked.items():
-            if home != number // 2:
+            translation = translation.rstrip(".;")
+        for bare, (part_number, whole) in self._marked.items():
+            if part_number != number // 2:
                 continue
-            answer = re.sub(rf"(?<!\w){re.escape(bare)}(?!\w)", lambda _, w=whole: w, answer, count=1)  # type: ignore[misc]
-        return part[: len(part) - len(part.lstrip())] + answer + part[len(part.rstrip()) :]
+            translation = re.sub(rf"(?<!\w){re.escape(bare)}(?!\w)", lambda _, w=whole: w, translation, count=1)  # type: ignore[misc]
+        return part[: len(part) - len(part.lstrip())] + translation + part[len(part.rstrip()) :]
 
 
-def _token(text: str, run: Run) -> tuple[int, int]:
+def _word_span(text: str, run: SymbolRun) -> tuple[int, int]:
     """The word that a run stands in or at."""
     start, end = run.start, run.end
     while start > 0 and not text[start - 1].isspace():
@@ -188,11 +204,11 @@ def _token(text: str, run: Run) -> tuple[int, int]:
     return start, end
 
 
-def _is_inside_word(text: str, run: Run) -> bool:
+def _is_inside_word(text: str, run: SymbolRun) -> bool:
     return text[run.start - 1 : run.start].isalnum() and text[run.end : run.end + 1].isalnum()
 
 
-def _trimmed(word: str, run: str = "") -> str:
+def _strip_punctuation(word: str, run: str = "") -> str:
     """A word without the punctuation at its ends, which a translation may put elsewhere."""
     ends = "".join({c for c in word if not c.isalnum() and c not in run})
     return word.strip(ends) if ends else word

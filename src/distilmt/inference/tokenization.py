@@ -10,9 +10,9 @@ from typing import Any
 
 import sentencepiece as spm
 
-from distilmt.data.cleaning import unspaced
-from distilmt.inference.base import Attended, Span
-from distilmt.inference.manifest import content, has_file
+from distilmt.data.cleaning import unspaced_count
+from distilmt.inference.base import Span, WordAttention
+from distilmt.inference.manifest import has_file, read_model_file
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _UNKNOWN = "<unk>"
@@ -22,83 +22,87 @@ _RESERVED = frozenset({"<s>", "</s>", "<pad>"})
 _FILLER = re.compile(r"madeupword\d+|averyunlikelytoken\d+|<unused\d+>|<blank>")
 
 
-class SentencePieces:
+class SentencePieceTokenizer:
     """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
-        self._end = ["</s>"] if facts.get("source_end", True) else []
-        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
-        self._before = str(facts.get("prefix", ""))
-        self._source = spm.SentencePieceProcessor(model_proto=content(path, "source.spm"))
-        self._known: dict[str, bool] = {}
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self._end = ["</s>"] if manifest.get("source_end", True) else []
+        self.prefix = [manifest["target_prefix"]] if "target_prefix" in manifest else []
+        self._before = str(manifest.get("prefix", ""))
+        self._source = spm.SentencePieceProcessor(model_proto=read_model_file(path, "source.spm"))
+        self._coverage_cache: dict[str, bool] = {}
         own = has_file(path, "target.spm")
-        self._target = spm.SentencePieceProcessor(model_proto=content(path, "target.spm")) if own else self._source
+        self._target = (
+            spm.SentencePieceProcessor(model_proto=read_model_file(path, "target.spm")) if own else self._source
+        )
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Pieces of each text, as the model reads them; none of an empty one."""
         # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
-        found = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
-        return [[*map(_unreserved, pieces), *self._end] if pieces else [] for pieces in found]
+        rows = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
+        return [[*map(_unreserved, tokens), *self._end] if tokens else [] for tokens in rows]
 
-    def decode(self, pieces: list[str]) -> str:
+    def decode(self, tokens: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        written = [piece for piece in pieces[len(self.prefix) :] if piece != _UNKNOWN and not _FILLER.fullmatch(piece)]
+        written = [token for token in tokens[len(self.prefix) :] if token != _UNKNOWN and not _FILLER.fullmatch(token)]
         return str(self._target.decode(without_broken_bytes(written)))
 
-    def knows(self, character: str) -> bool:
+    def has_token(self, character: str) -> bool:
         """Whether there is a piece for a character, on the source's side."""
-        if character not in self._known:
-            found = self._source.encode(character, out_type=str)
-            ids = [self._source.piece_to_id(piece) for piece in found]
-            broken = self._source.unk_id() in ids or any(map(_BYTE.fullmatch, found))
-            self._known[character] = not broken
-        return self._known[character]
+        if character not in self._coverage_cache:
+            tokens = self._source.encode(character, out_type=str)
+            ids = [self._source.piece_to_id(token) for token in tokens]
+            broken = self._source.unk_id() in ids or any(map(_BYTE.fullmatch, tokens))
+            self._coverage_cache[character] = not broken
+        return self._coverage_cache[character]
 
     def source_spans(self, text: str) -> list[Span]:
         """Where each piece stands in a text; none if SentencePiece writes it in other characters."""
         before = len(self._before)
-        found = [span for _, span in _placed(self._source, self._before + text)]
-        return [(max(0, a - before), max(0, b - before)) for a, b in found]
+        spans = [span for _, span in _tokens_with_spans(self._source, self._before + text)]
+        return [(max(0, a - before), max(0, b - before)) for a, b in spans]
 
     def target(self, text: str) -> list[tuple[str, Span]]:
         """The pieces of a translation and where they stand; none if SentencePiece writes it in other characters."""
-        return _placed(self._target, text)
+        return _tokens_with_spans(self._target, text)
 
 
-class HuggingFacePieces:
+class HuggingFaceTokenizer:
     """Pieces of any other teacher, by its own tokenizer."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         from transformers import AutoTokenizer
 
         self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
         # What CTranslate2 adds itself is not given to it.
-        self._ends = None if facts.get("source_end", True) else self._tokenizer.eos_token
-        if "source_language" in facts:
-            self._tokenizer.src_lang = facts["source_language"]
-        self.prefix = [facts["target_prefix"]] if "target_prefix" in facts else []
-        self._before = str(facts.get("prefix", ""))
+        self._ends = None if manifest.get("source_end", True) else self._tokenizer.eos_token
+        if "source_language" in manifest:
+            self._tokenizer.src_lang = manifest["source_language"]
+        self.prefix = [manifest["target_prefix"]] if "target_prefix" in manifest else []
+        self._before = str(manifest.get("prefix", ""))
         self._as_text = names_as_text(self._tokenizer)
-        self._known: dict[str, bool] = {}
+        self._coverage_cache: dict[str, bool] = {}
 
-    def knows(self, character: str) -> bool:
+    def has_token(self, character: str) -> bool:
         """Whether there is a piece for a character."""
-        if character not in self._known:
+        if character not in self._coverage_cache:
             ids = self._tokenizer(character, add_special_tokens=False).input_ids
             names = map(str, self._tokenizer.convert_ids_to_tokens(ids))
-            self._known[character] = self._tokenizer.unk_token_id not in ids and not any(map(_BYTE.fullmatch, names))
-        return self._known[character]
+            self._coverage_cache[character] = self._tokenizer.unk_token_id not in ids and not any(
+                map(_BYTE.fullmatch, names)
+            )
+        return self._coverage_cache[character]
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Pieces of each text, as the model reads them; none of an empty one."""
-        to_pieces = self._tokenizer.convert_ids_to_tokens
+        to_tokens = self._tokenizer.convert_ids_to_tokens
         texts = [self._before + self._as_text(text) if text else "" for text in texts]
-        rows = [to_pieces(self._tokenizer(text).input_ids) if text else [] for text in texts]
+        rows = [to_tokens(self._tokenizer(text).input_ids) if text else [] for text in texts]
         return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
 
-    def decode(self, pieces: list[str]) -> str:
+    def decode(self, tokens: list[str]) -> str:
         """The text of pieces that the model wrote, which begin with `prefix`."""
-        written = [piece for piece in pieces[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
+        written = [piece for piece in tokens[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
         ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
@@ -124,51 +128,55 @@ def _unreserved(piece: str) -> str:
     return _UNKNOWN if piece in _RESERVED else piece
 
 
-def in_calls(rows: list[int], sources: list[list[str]], weights: list[int], most: int) -> Iterator[list[int]]:
-    """Rows of a length together, as CTranslate2 would sort them too, as many as weigh no more than `most`."""
-    call: list[int] = []
+def batches_by_length(
+    rows: list[int], sources: list[list[str]], weights: list[int], max_weight: int
+) -> Iterator[list[int]]:
+    """Rows of a length together, as CTranslate2 would sort them too, as many as weigh no more than `max_weight`."""
+    batch: list[int] = []
     total = 0
     for row in sorted(rows, key=lambda i: -len(sources[i])):
-        if call and total + weights[row] > most:
-            yield call
-            call, total = [], 0
-        call.append(row)
+        if batch and total + weights[row] > max_weight:
+            yield batch
+            batch, total = [], 0
+        batch.append(row)
         total += weights[row]
-    yield call
+    yield batch
 
 
-def without_broken_bytes(pieces: list[str]) -> list[str]:
+def without_broken_bytes(tokens: list[str]) -> list[str]:
     """Pieces without byte pieces that are no UTF-8 together or control characters: SentencePiece writes U+FFFD."""
-    if not any(piece.startswith("<0x") for piece in pieces):
-        return pieces
-    kept: list[str] = []
-    for is_byte, run in groupby(pieces, lambda piece: bool(_BYTE.fullmatch(piece))):
+    if not any(token.startswith("<0x") for token in tokens):
+        return tokens
+    valid_tokens: list[str] = []
+    for is_byte, run in groupby(tokens, lambda piece: bool(_BYTE.fullmatch(piece))):
         if not is_byte:
-            kept += run
+            valid_tokens += run
             continue
-        text = bytes(int(piece[3:5], 16) for piece in run).decode("utf-8", "ignore")
-        kept += [f"<0x{byte:02X}>" for byte in _CONTROL.sub("", text).encode()]
-    return kept
+        text = bytes(int(token[3:5], 16) for token in run).decode("utf-8", "ignore")
+        valid_tokens += [f"<0x{byte:02X}>" for byte in _CONTROL.sub("", text).encode()]
+    return valid_tokens
 
 
-def is_broken(pieces: Sequence[str]) -> bool:
+def is_broken(tokens: Sequence[str]) -> bool:
     """Whether a model wrote something that is no text: the unknown piece, or bytes that are no UTF-8 together."""
-    return _UNKNOWN in pieces or without_broken_bytes(list(pieces)) != list(pieces)
+    return _UNKNOWN in tokens or without_broken_bytes(list(tokens)) != list(tokens)
 
 
-def by_word(said: str, spans: list[Span], attention: list[list[float]], source: list[Span]) -> list[Attended]:
+def attention_by_word(
+    translation: str, spans: list[Span], attention: list[list[float]], source: list[Span]
+) -> list[WordAttention]:
     """The attention of each word of a translation: the mean of its pieces'.
 
     Args:
-        said: the translation.
+        translation: the translation.
         spans: where its pieces stand.
         attention: of each of them, on each piece of the source.
         source: where those stand.
     """
     words: list[tuple[Span, list[list[float]]]] = []
     for (start, end), weights in zip(spans, attention, strict=False):
-        space = said[start:end].startswith(" ")
-        if space or not words or unspaced(said[start:end]):
+        space = translation[start:end].startswith(" ")
+        if space or not words or unspaced_count(translation[start:end]):
             words.append(((start + space, end), []))
         words[-1][1].append(weights)
         words[-1] = ((words[-1][0][0], end), words[-1][1])
@@ -180,16 +188,16 @@ def by_word(said: str, spans: list[Span], attention: list[list[float]], source: 
     ]
 
 
-def _placed(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str, Span]]:
+def _tokens_with_spans(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str, Span]]:
     """A text's pieces and their places; of a character in several pieces, the first has it."""
-    pieces: list[str] = processor.encode(text, out_type=str)
-    encoded = [bytes.fromhex(p[3:5]) if _BYTE.fullmatch(p) else p.replace("▁", " ").encode() for p in pieces]
+    tokens: list[str] = processor.encode(text, out_type=str)
+    encoded = [bytes.fromhex(p[3:5]) if _BYTE.fullmatch(p) else p.replace("▁", " ").encode() for p in tokens]
     extra = len(b"".join(encoded).decode("utf-8", "replace")) - len(text)  # a space before all
     if b"".join(encoded) != (" " * extra + text).encode("utf-8", "replace"):
         return []
-    widths = (sum(byte & 0xC0 != 0x80 for byte in piece) for piece in encoded)
+    widths = (sum(byte & 0xC0 != 0x80 for byte in token) for token in encoded)
     ends = [max(0, end - extra) for end in accumulate(widths, initial=0)]
-    return list(zip(pieces, pairwise(ends), strict=True))
+    return list(zip(tokens, pairwise(ends), strict=True))
 
 
 def check_request(texts: Sequence[str], number: int) -> None:

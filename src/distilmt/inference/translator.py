@@ -10,23 +10,29 @@ from typing import Any
 
 import ctranslate2
 
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.data.sentence_splitter import sentences
-from distilmt.inference.base import Attended, Hypothesis, joined, united
-from distilmt.inference.manifest import facts_of, has_file, languages_of, unpacked
-from distilmt.inference.moses_bpe import MosesPieces
-from distilmt.inference.text_preprocessing import Reading, View
-from distilmt.inference.tokenization import HuggingFacePieces, SentencePieces, by_word, check_request, in_calls
+from distilmt.inference.base import Hypothesis, WordAttention, join_hypotheses, join_translations
+from distilmt.inference.manifest import card_languages, has_file, read_manifest, unpacked_files
+from distilmt.inference.moses_bpe import MosesBpeTokenizer
+from distilmt.inference.text_preprocessing import ModelTraits, PreprocessedSentence
+from distilmt.inference.tokenization import (
+    HuggingFaceTokenizer,
+    SentencePieceTokenizer,
+    attention_by_word,
+    batches_by_length,
+    check_request,
+)
 from distilmt.utils import checksums, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import loads_cublas
 
 # Batches of one call to CTranslate2, which no signal interrupts: the memory of a long list stays that of a few batches.
 _BATCHES = 4
-_PIECES: dict[str, tuple[type[SentencePieces | HuggingFacePieces | MosesPieces], str]] = {
-    "": (SentencePieces, "source.spm or target.spm"),
-    "huggingface": (HuggingFacePieces, "tokenizer"),
-    "subword-nmt": (MosesPieces, "bpe.codes or a vocabulary"),
+_TOKENIZERS: dict[str, tuple[type[SentencePieceTokenizer | HuggingFaceTokenizer | MosesBpeTokenizer], str]] = {
+    "": (SentencePieceTokenizer, "source.spm or target.spm"),
+    "huggingface": (HuggingFaceTokenizer, "tokenizer"),
+    "subword-nmt": (MosesBpeTokenizer, "bpe.codes or a vocabulary"),
 }
 """How `tokenizer` of distilmt.json names them, and the files that they are in."""
 
@@ -58,36 +64,38 @@ class Translator:
                 where one is asked for.
         """
         self.path = Path(path)
-        checksums.check(self.path)
-        facts = facts_of(self.path)
-        self.max_length = int(facts["max_positions"]) - 1
-        self.beam_size = int(facts.get("beam_size", 4))
-        there = has_file(self.path, "vmap.txt")
-        if shortlist and not there:
+        checksums.check_checksums(self.path)
+        manifest = read_manifest(self.path)
+        self.max_length = int(manifest["max_positions"]) - 1
+        self.beam_size = int(manifest.get("beam_size", 4))
+        has_shortlist = has_file(self.path, "vmap.txt")
+        if shortlist and not has_shortlist:
             raise UserError(f"{self.path} has no shortlist (vmap.txt is missing): leave shortlist out, or build one")
-        self.shortlist = there if shortlist is None else shortlist
+        self.shortlist = has_shortlist if shortlist is None else shortlist
         self.device = best_device() if device == "auto" else device
-        kind, files = _PIECES.get(str(facts.get("tokenizer", "")), _PIECES[""])
-        with checksums.readable(self.path, files):
-            self._pieces = kind(self.path, facts)
+        kind, files = _TOKENIZERS.get(str(manifest.get("tokenizer", "")), _TOKENIZERS[""])
+        with checksums.wrap_read_errors(self.path, files):
+            self._tokenizer = kind(self.path, manifest)
         self._workers = workers
-        source, target = languages_of(self.path)
-        self._view = View(self._pieces.knows, self._count, source, target, facts.get("capitals"))
-        with checksums.readable(self.path, "model.bin, config.json or a vocabulary"):
+        source, target = card_languages(self.path)
+        self._traits = ModelTraits(
+            self._tokenizer.has_token, self._token_count, source, target, manifest.get("capitals")
+        )
+        with checksums.wrap_read_errors(self.path, "model.bin, config.json or a vocabulary"):
             self._model = ctranslate2.Translator(
                 str(self.path),
                 device=self.device,
-                compute_type=_computed_in(facts, self.device),
+                compute_type=_compute_type_for(manifest, self.device),
                 inter_threads=workers,
                 intra_threads=min(threads, os.cpu_count() or 1),
-                files=unpacked(self.path),
+                files=unpacked_files(self.path),
             )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
         """Pieces of each text, cut to the model's positions; empty texts give no pieces."""
-        found = self._pieces.encode([normalise(text) for text in texts])
+        rows = self._tokenizer.encode([normalize(text) for text in texts])
         cut = self.max_length
-        return [p if len(p) <= cut else [*p[: cut - 1], p[-1]] for p in found]
+        return [p if len(p) <= cut else [*p[: cut - 1], p[-1]] for p in rows]
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """Best translation of each text, in order; an empty text gives an empty one.
@@ -104,9 +112,9 @@ class Translator:
         """
         check_request(texts, beam_size)
         portions = [self.portions(text) for text in texts]
-        ranked = self.ranked([p for found in portions for p in found], beam_size, batch_size=batch_size)
-        said = (found[0].text if found else "" for found in ranked)
-        return [joined(list(islice(said, len(found)))) for found in portions]
+        ranked = self.ranked([p for per_text in portions for p in per_text], beam_size, batch_size=batch_size)
+        translations = (per_text[0].text if per_text else "" for per_text in ranked)
+        return [join_translations(list(islice(translations, len(per_text)))) for per_text in portions]
 
     def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
         """The `count` best translations of each text with their scores, best first; none for an empty text.
@@ -116,9 +124,11 @@ class Translator:
         """
         check_request(texts, min(beam_size, count))
         portions = [self.portions(text) for text in texts]
-        parts = iter(self.ranked([p for found in portions for p in found], beam_size, count, scored=True))
-        own = [[h for h in islice(parts, len(found)) if h] for found in portions]
-        return [[united(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
+        parts = iter(
+            self.ranked([p for text_portions in portions for p in text_portions], beam_size, count, scored=True)
+        )
+        own = [[h for h in islice(parts, len(text_portions)) if h] for text_portions in portions]
+        return [[join_hypotheses(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
 
     def ranked(
         self,
@@ -136,19 +146,19 @@ class Translator:
         the model copies it, are put to the model in lower case. A text needs no more than the model's positions
         (`portions`).
         """
-        readings = [Reading(text, self._view) for text in texts]
-        waiting = [reading for reading in readings if reading.result is None]
-        while waiting:
-            requests = [request for reading in waiting for request in reading.requests]
-            answers = iter(
+        inputs = [PreprocessedSentence(text, self._traits) for text in texts]
+        pending = [sentence for sentence in inputs if sentence.result is None]
+        while pending:
+            requests = [request for sentence in pending for request in sentence.requests]
+            hypotheses = iter(
                 self.hypotheses(requests, beam_size, count, batch_size=batch_size, batch_type=batch_type, scored=scored)
             )
-            for reading in waiting:
-                reading.take(list(islice(answers, len(reading.requests))))
-            waiting = [reading for reading in waiting if reading.result is None]
-        return [reading.result or [] for reading in readings]
+            for sentence in pending:
+                sentence.receive(list(islice(hypotheses, len(sentence.requests))))
+            pending = [sentence for sentence in pending if sentence.result is None]
+        return [sentence.result or [] for sentence in inputs]
 
-    def attention(self, texts: Sequence[str], said: Sequence[str]) -> list[list[Attended]]:
+    def attention(self, texts: Sequence[str], translations: Sequence[str]) -> list[list[WordAttention]]:
         """What of a text every word of a translation is made from.
 
         The model says the translations again, whoever made them: greedily, with each as its own prefix. No
@@ -157,7 +167,7 @@ class Translator:
 
         Args:
             texts: sentences.
-            said: a translation of each.
+            translations: a translation of each.
 
         Returns:
             For each translation its words (between spaces; in scripts without, its pieces) with the attention of the
@@ -165,50 +175,56 @@ class Translator:
             pieces, on each piece of the text. Nothing for a model with another tokenizer, and where a text has too many
             pieces or characters that the tokenizer changes.
         """
-        pieces = self._pieces
-        found: list[list[Attended]] = [[] for _ in texts]
-        if not isinstance(pieces, SentencePieces):
-            return found
-        texts, said = [self._in_lower_case(text) for text in texts], [self._in_lower_case(text) for text in said]
-        sources, targets = [pieces.source_spans(text) for text in texts], [pieces.target(text) for text in said]
-        cut = self.max_length - 1 - len(pieces.prefix)
+        tokenizer = self._tokenizer
+        words_by_text: list[list[WordAttention]] = [[] for _ in texts]
+        if not isinstance(tokenizer, SentencePieceTokenizer):
+            return words_by_text
+        texts, translations = (
+            [self._in_lower_case(text) for text in texts],
+            [self._in_lower_case(text) for text in translations],
+        )
+        sources, targets = (
+            [tokenizer.source_spans(text) for text in texts],
+            [tokenizer.target(text) for text in translations],
+        )
+        cut = self.max_length - 1 - len(tokenizer.prefix)
         rows = [i for i, s in enumerate(sources) if 0 < len(s) <= cut and 0 < len(targets[i]) <= cut]
         results = self._model.translate_batch(
-            pieces.encode([texts[i] for i in rows]),
-            target_prefix=[[*pieces.prefix, *(piece for piece, _ in targets[i])] for i in rows],
+            tokenizer.encode([texts[i] for i in rows]),
+            target_prefix=[[*tokenizer.prefix, *(token for token, _ in targets[i])] for i in rows],
             beam_size=1,
             max_batch_size=64,
             max_decoding_length=self.max_length,
             return_attention=True,
         )
         for row, result in zip(rows, results, strict=True):
-            spans, weights = [span for _, span in targets[row]], result.attention[0][len(pieces.prefix) :]
-            found[row] = by_word(said[row], spans, weights, sources[row])
-        return found
+            spans, weights = [span for _, span in targets[row]], result.attention[0][len(tokenizer.prefix) :]
+            words_by_text[row] = attention_by_word(translations[row], spans, weights, sources[row])
+        return words_by_text
 
     def _in_lower_case(self, text: str) -> str:
         """A text in capitals as the model was given it, if no character changes its place by that."""
-        lower = text.lower() if text.isupper() and self._view.capitals is not True else text
+        lower = text.lower() if text.isupper() and self._traits.capitals is not True else text
         return lower if len(lower) == len(text) else text
 
     def portions(self, text: str) -> list[str]:
         """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
         if self._fits(text):
             return [text]
-        found = sentences(text)
-        if len(found) > 1:
-            return [portion for sentence in found for portion in self.portions(sentence)]
+        sentence_list = sentences(text)
+        if len(sentence_list) > 1:
+            return [portion for sentence in sentence_list for portion in self.portions(sentence)]
         spaces = [i for i, c in enumerate(text) if c == " " and 0 < i < len(text) - 1]
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
         return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
 
-    def _count(self, text: str) -> int:
-        return len(self._pieces.encode([normalise(text)])[0])
+    def _token_count(self, text: str) -> int:
+        return len(self._tokenizer.encode([normalize(text)])[0])
 
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
             return True  # no piece is less than a byte
-        return self._count(text) <= self.max_length
+        return self._token_count(text) <= self.max_length
 
     def hypotheses(
         self,
@@ -244,22 +260,22 @@ class Translator:
             "use_vmap": self.shortlist,
         }
         weights = [1 if batch_type == "examples" else len(source) for source in sources]
-        for call in in_calls(rows, sources, weights, batch_size * _BATCHES * self._workers):
-            prefix = [self._pieces.prefix] * len(call) if self._pieces.prefix else None
-            found = self._model.translate_batch([sources[i] for i in call], target_prefix=prefix, **options)
-            for row, result in zip(call, found, strict=True):
+        for batch in batches_by_length(rows, sources, weights, batch_size * _BATCHES * self._workers):
+            prefix = [self._tokenizer.prefix] * len(batch) if self._tokenizer.prefix else None
+            outputs = self._model.translate_batch([sources[i] for i in batch], target_prefix=prefix, **options)
+            for row, result in zip(batch, outputs, strict=True):
                 results[row] = self._decoded(texts[row], result)
         return results
 
     def _decoded(self, source: str, result: Any) -> list[Hypothesis]:
         scores = result.scores or [0.0] * len(result.hypotheses)
-        found = []
+        hypotheses = []
         for tokens, score in zip(result.hypotheses, scores, strict=True):
-            text = self._pieces.decode(tokens)
+            text = self._tokenizer.decode(tokens)
             # A vocabulary can have the replacement character as a piece, from broken training text.
             text = text if "\ufffd" not in text or "\ufffd" in source else " ".join(text.replace("\ufffd", "").split())
-            found.append(Hypothesis(text, tokens, score))
-        return found
+            hypotheses.append(Hypothesis(text, tokens, score))
+        return hypotheses
 
     def stream(self, lines: Iterator[str], beam_size: int = 4, batch_size: int = 64) -> Iterator[str]:
         """Translate lines as they come, a line for a line."""
@@ -279,16 +295,16 @@ def best_device() -> str:
         return "cpu"
     if loads_cublas():
         return "cuda"
-    progress.say("CTranslate2 needs cuBLAS 12 for the GPU, so the CPU translates: pip install nvidia-cublas-cu12")
+    progress.info("CTranslate2 needs cuBLAS 12 for the GPU, so the CPU translates: pip install nvidia-cublas-cu12")
     return "cpu"
 
 
-def _computed_in(facts: dict[str, Any], device: str) -> str:
+def _compute_type_for(manifest: dict[str, Any], device: str) -> str:
     """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of.
 
     Weights that were copied as they are (`compute_in`) are turned into another type as they are loaded.
     """
-    wanted = str(facts.get("compute_in") or facts.get("compute_type", "float32"))
-    if device != "cpu" or wanted in ctranslate2.get_supported_compute_types("cpu"):
-        return wanted if "compute_in" in facts else "default"
-    return "int8_float32" if wanted.startswith("int") else "float32"
+    compute_type = str(manifest.get("compute_in") or manifest.get("compute_type", "float32"))
+    if device != "cpu" or compute_type in ctranslate2.get_supported_compute_types("cpu"):
+        return compute_type if "compute_in" in manifest else "default"
+    return "int8_float32" if compute_type.startswith("int") else "float32"

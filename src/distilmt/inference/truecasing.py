@@ -31,19 +31,19 @@ def style_of(text: str) -> Style:
     return ""
 
 
-def lowered(text: str, language: str) -> str:
+def to_lower_case(text: str, language: str) -> str:
     """A sentence in lower case but for its first letter; what is no word stays."""
     text = _each_word(text, lambda word: _lower(word, language))
     first = next((i for i, c in enumerate(text) if c.isalpha()), len(text))
     return text[:first] + _upper(text[first : first + 1], language) + text[first + 1 :]
 
 
-def raised(text: str, language: str) -> str:
+def to_upper_case(text: str, language: str) -> str:
     """A text in capitals; what is no word stays."""
     return _each_word(text, lambda word: _upper(word, language))
 
 
-def titled(text: str, source: str, language: str) -> str:
+def to_title_case(text: str, source: str, language: str) -> str:
     """A text with a capital at the start of each word, short ones only where the source has them so."""
     every = all(word[:1].isupper() for word in _WORD.findall(source))
     first = True
@@ -56,10 +56,10 @@ def titled(text: str, source: str, language: str) -> str:
     return _each_word(text, lambda token: _WORD.sub(lambda match: initial(match[0]), token))
 
 
-def is_copy(source: str, answer: str) -> bool:
+def is_copy(source: str, translation: str) -> bool:
     """Whether an answer holds most words of its source as they stand, beyond what lower-case words alone explain."""
     words = {word for word in _WORD.findall(source) if len(word) > 1}
-    return 2 * len(words & set(_WORD.findall(answer))) > len(words) > 0
+    return 2 * len(words & set(_WORD.findall(translation))) > len(words) > 0
 
 
 def _each_word(text: str, change: Callable[[str], str]) -> str:

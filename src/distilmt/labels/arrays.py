@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from distilmt.labels.rows import Top
+from distilmt.labels.rows import TopK
 from distilmt.utils.errors import UserError
 
 COLUMNS = {
@@ -32,25 +32,27 @@ class LabelArrays:
 def arrays_of(table: pa.Table, kind: str, k: int, vocabulary: int, directory: Path) -> LabelArrays:
     """A shard's sequences of one kind; `directory` is named where it is damaged."""
     prefix = "" if kind == "hypothesis" else "reference_"
-    tokens, lengths = _first_tokens(table) if kind == "hypothesis" else _lists(table["reference_tokens"])
+    tokens, lengths = _first_tokens(table) if kind == "hypothesis" else _flatten_lists(table["reference_tokens"])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    ids, id_lengths = _lists(table[f"{prefix}top_ids"])
-    values, _ = _lists(table[f"{prefix}top_logprobs"])
+    ids, id_lengths = _flatten_lists(table[f"{prefix}top_ids"])
+    values, _ = _flatten_lists(table[f"{prefix}top_logprobs"])
     if not k:
         return LabelArrays(tokens, offsets, None, None)
-    asked = id_lengths > 0
-    wrong = asked & (id_lengths != lengths * k)
+    has_top_k = id_lengths > 0
+    wrong = has_top_k & (id_lengths != lengths * k)
     if wrong.any() or len(values) != len(ids):
         row = table["id"][int(np.flatnonzero(wrong)[0]) if wrong.any() else 0]
         raise UserError(f"{directory}: id {str(row)!r} has other positions than tokens: label into another run_dir")
     top_ids, top_logprobs = np.empty((len(tokens), k), ids.dtype), np.empty((len(tokens), k), np.float16)
-    at = np.repeat(asked, lengths)
-    top_ids[at], top_logprobs[at] = ids.reshape(-1, k), values.reshape(-1, k)
-    top_ids[~at], top_logprobs[~at] = _certain(tokens[~at], k, vocabulary)
+    scored_positions = np.repeat(has_top_k, lengths)
+    top_ids[scored_positions], top_logprobs[scored_positions] = ids.reshape(-1, k), values.reshape(-1, k)
+    top_ids[~scored_positions], top_logprobs[~scored_positions] = _one_hot_top_k(
+        tokens[~scored_positions], k, vocabulary
+    )
     return LabelArrays(tokens, offsets, top_ids, top_logprobs)
 
 
-def _certain(tokens: np.ndarray, k: int, vocabulary: int) -> Top:
+def _one_hot_top_k(tokens: np.ndarray, k: int, vocabulary: int) -> TopK:
     """A teacher who is certain of the words as they stand: what stands where it was not asked."""
     # Distinct ids below the pad (which is last and has no logit) are needed, whatever they are: their probability is 0.
     ids = (tokens[:, None].astype(np.int64) + np.arange(k)) % (vocabulary - 1)
@@ -59,7 +61,7 @@ def _certain(tokens: np.ndarray, k: int, vocabulary: int) -> Top:
     return ids, logprobs
 
 
-def _lists(column: pa.ChunkedArray) -> Top:
+def _flatten_lists(column: pa.ChunkedArray) -> TopK:
     """Values of a list column laid flat, and the length of each list (null counts as empty)."""
     array = column.combine_chunks()
     array = array if isinstance(array, pa.ListArray) else pa.concat_arrays(array.chunks)
@@ -67,13 +69,13 @@ def _lists(column: pa.ChunkedArray) -> Top:
     return array.flatten().to_numpy(zero_copy_only=False), lengths.astype(np.int64)
 
 
-def _first_tokens(table: pa.Table) -> Top:
+def _first_tokens(table: pa.Table) -> TopK:
     """Tokens of the best hypothesis of each row; none for a row without hypotheses."""
-    best, there = first_field(table, "tokens")
-    found, lengths = _lists(pa.chunked_array([best]))
-    all_lengths = np.zeros(len(there), np.int64)
-    all_lengths[there] = lengths
-    return found, all_lengths
+    best, has_hypothesis = first_field(table, "tokens")
+    tokens, lengths = _flatten_lists(pa.chunked_array([best]))
+    all_lengths = np.zeros(len(has_hypothesis), np.int64)
+    all_lengths[has_hypothesis] = lengths
+    return tokens, all_lengths
 
 
 def first_field(table: pa.Table, field: str) -> tuple[pa.Array, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 _ORDER, _BETA = 6, 2.0
 
 
-def pairwise(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+def pairwise_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """chrF (Popović 2015: characters without spaces, n-grams up to 6, β = 2) of every hypothesis by every reference.
 
     Args:
@@ -23,11 +23,15 @@ def pairwise(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray
     precision, recall, orders = (np.zeros((len(hypotheses), len(references))) for _ in range(3))
     sides = [["".join(text.split()) for text in texts] for texts in (hypotheses, references)]
     for n in range(1, _ORDER + 1):
-        ours, theirs = ([_grams(text, n) for text in side] for side in sides)
-        known = {gram: i for i, gram in enumerate(dict.fromkeys(gram for counts in theirs for gram in counts))}
-        a, b = _table(ours, known), _table(theirs, known)
+        hypothesis_ngrams, reference_ngrams = ([_ngrams(text, n) for text in side] for side in sides)
+        ngram_ids = {
+            gram: i for i, gram in enumerate(dict.fromkeys(gram for counts in reference_ngrams for gram in counts))
+        }
+        a, b = _count_matrix(hypothesis_ngrams, ngram_ids), _count_matrix(reference_ngrams, ngram_ids)
         matches = np.minimum(a[:, None], b[None]).sum(-1)
-        totals = [np.array([counts.total() for counts in side], float) for side in (ours, theirs)]
+        totals = [
+            np.array([counts.total() for counts in side], float) for side in (hypothesis_ngrams, reference_ngrams)
+        ]
         both = (totals[0][:, None] > 0) & (totals[1][None] > 0)
         precision += np.where(both, matches / np.maximum(totals[0], 1)[:, None], 0)
         recall += np.where(both, matches / np.maximum(totals[1], 1)[None], 0)
@@ -37,15 +41,15 @@ def pairwise(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray
     return 100 * (1 + _BETA**2) * precision * recall / np.where(weight > 0, weight, 1)
 
 
-def _grams(text: str, n: int) -> Counter[str]:
+def _ngrams(text: str, n: int) -> Counter[str]:
     return Counter(text[i : i + n] for i in range(len(text) - n + 1))
 
 
-def _table(counts: Sequence[Counter[str]], known: dict[str, int]) -> np.ndarray:
+def _count_matrix(counts: Sequence[Counter[str]], ngram_ids: dict[str, int]) -> np.ndarray:
     """[texts, n-grams] of those that are known."""
-    table = np.zeros((len(counts), len(known)), np.int32)
-    for row, found in zip(table, counts, strict=True):
-        for gram, count in found.items():
-            if gram in known:
-                row[known[gram]] = count
+    table = np.zeros((len(counts), len(ngram_ids)), np.int32)
+    for row, text_counts in zip(table, counts, strict=True):
+        for gram, count in text_counts.items():
+            if gram in ngram_ids:
+                row[ngram_ids[gram]] = count
     return table

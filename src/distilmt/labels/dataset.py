@@ -9,24 +9,24 @@ import numpy as np
 from distilmt.config import LabelConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.labels.arrays import LabelArrays
-from distilmt.labels.selection import Texts, usable
+from distilmt.labels.selection import SentenceTexts, filter_hypotheses
 from distilmt.labels.store import LabelStore
-from distilmt.training.batching import Ragged, Side
+from distilmt.training.batching import Ragged, TargetSide
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 
 @dataclass
-class Labelled:
+class LabelDataset:
     """Sources of a store, tokenised, with their hypotheses and references."""
 
     source: Ragged
-    hypothesis: Side
-    reference: Side
+    hypothesis: TargetSide
+    reference: TargetSide
     dropped: dict[str, int]
 
 
-def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_length: int) -> Labelled:
+def load_label_dataset(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_length: int) -> LabelDataset:
     """Read a store; hypotheses that loop, are cut off, copies, empty or far off are marked as not usable.
 
     Args:
@@ -38,16 +38,18 @@ def labelled(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_l
     sources = store.column("source")
     source, hypothesis = Ragged.of(tokenizer.source.encode(sources)), store.arrays("hypothesis")
     reverse = store.column("reverse") if config.reverse else None
-    texts = Texts(sources, store.column("reference"), store.hypotheses(), reverse)
-    keep, dropped = usable(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
+    texts = SentenceTexts(sources, store.column("reference"), store.hypotheses(), reverse)
+    keep, dropped = filter_hypotheses(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
     # Where no translations were asked for, none is missing.
-    return Labelled(source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {})
+    return LabelDataset(
+        source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {}
+    )
 
 
 _LOUD_SHARE, _MOST_SHARE = 0.3, 0.99
 
 
-def check_dropped(labels: Labelled, reference_share: float) -> None:
+def check_dropped(labels: LabelDataset, reference_share: float) -> None:
     """Tell how many of the teacher's hypotheses are of no use to a student.
 
     Args:
@@ -64,18 +66,18 @@ def check_dropped(labels: Labelled, reference_share: float) -> None:
     if total and dropped > _MOST_SHARE * total and reference_share < 1:
         raise UserError(f"{text}, so the student would learn nothing from it: {remedy}")
     if total and dropped > _LOUD_SHARE * total:
-        progress.say(f"warning: {text}: {remedy}")
+        progress.info(f"warning: {text}: {remedy}")
 
 
-def _reference(store: LabelStore, tokenizer: Tokenizer) -> Side:
+def _reference(store: LabelStore, tokenizer: Tokenizer) -> TargetSide:
     """References with the teacher's words, or without them where it was not asked."""
     arrays = store.arrays("reference")
     if len(arrays.tokens):
         return _side(arrays, np.diff(arrays.offsets) > 1)
     texts = store.column("reference")
     encoded = Ragged.of(tokenizer.target.encode([text or "" for text in texts]))
-    return Side(encoded, np.fromiter((bool(text) for text in texts), bool, len(texts)))
+    return TargetSide(encoded, np.fromiter((bool(text) for text in texts), bool, len(texts)))
 
 
-def _side(arrays: LabelArrays, keep: np.ndarray) -> Side:
-    return Side(Ragged(arrays.tokens, arrays.offsets), keep, arrays.top_ids, arrays.top_logprobs)
+def _side(arrays: LabelArrays, keep: np.ndarray) -> TargetSide:
+    return TargetSide(Ragged(arrays.tokens, arrays.offsets), keep, arrays.top_ids, arrays.top_logprobs)

@@ -14,12 +14,12 @@ from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
-from distilmt.inference.base import Hypothesis, Speaker
+from distilmt.inference.base import Hypothesis, TranslationModel
 from distilmt.inference.translator import Translator
-from distilmt.labels.selection import loops
+from distilmt.labels.selection import repetition_mask
 from distilmt.models.checkpoint import load_marian
 from distilmt.teachers import existing
-from distilmt.teachers.remote import open_speaker
+from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 
 DECODE_TOKENS = 1024
@@ -28,7 +28,7 @@ NARROW = ("float16", "bfloat16", "int8_float16")
 
 
 @dataclass
-class LabelJob:
+class LabelingTask:
     """Who is asked, and what."""
 
     teacher: Path
@@ -36,10 +36,10 @@ class LabelJob:
     config: LabelConfig
     source_language: str
     target_language: str
-    wants_words: bool
+    needs_top_k: bool
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """How a teacher behind HTTP is asked."""
-    speaker: Path | None = None
+    generation_model: Path | None = None
     """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
     cores: int | None = None
     """Batches translated side by side by a worker of a cluster; None takes one per core of this machine."""
@@ -47,10 +47,10 @@ class LabelJob:
     """Whether a student learns from the translations, so that a teacher without any of use is of no use."""
 
 
-class Speakers:
+class TeacherEnsemble:
     """Asks all teachers for translations."""
 
-    def __init__(self, job: LabelJob, directory: Path) -> None:
+    def __init__(self, job: LabelingTask, directory: Path) -> None:
         """Export and load whoever is to translate.
 
         Args:
@@ -60,34 +60,40 @@ class Speakers:
         self.job, self.directory = job, directory
         self.decoded_again = 0
         """Sentences whose translation in a narrow type came to nothing."""
-        self.paths = [job.speaker] if job.speaker else [job.teacher, *map(Path, job.config.ensemble)]
-        self.speakers = [self._open(number, job.config.compute_type) for number in range(len(self.paths))]
-        self._exact: dict[int, Speaker] = {}
+        self.paths = [job.generation_model] if job.generation_model else [job.teacher, *map(Path, job.config.ensemble)]
+        self.models = [self._open(number, job.config.compute_type) for number in range(len(self.paths))]
+        self._float32_models: dict[int, TranslationModel] = {}
 
     def translate(self, sources: list[str]) -> list[list[Hypothesis]]:
         """Hypotheses of every sentence: the first teacher's, best first, then the next one's."""
-        found: list[list[Hypothesis]] = [[] for _ in sources]
-        for number, speaker in enumerate(self.speakers):
-            answers = self._ask(speaker, sources)
+        n_best_lists: list[list[Hypothesis]] = [[] for _ in sources]
+        for number, model in enumerate(self.models):
+            new_lists = self._translate(model, sources)
             if self.job.config.compute_type in NARROW:
-                self._ask_again(number, sources, answers)
-            found = [before + more for before, more in zip(found, answers, strict=True)]
-        return found
+                self._redecode_degenerate(number, sources, new_lists)
+            n_best_lists = [before + more for before, more in zip(n_best_lists, new_lists, strict=True)]
+        return n_best_lists
 
-    def _ask_again(self, number: int, sources: list[str], answers: list[list[Hypothesis]]) -> None:
+    def _redecode_degenerate(self, number: int, sources: list[str], n_best_lists: list[list[Hypothesis]]) -> None:
         """Put float32's answers in the place of those that are no numbers, or loop (mozilla/translations#244)."""
-        rows = [row for row, found in enumerate(answers) if astray(found, self.job.config.max_repetition)]
-        if not rows or not isinstance(self.speakers[number], Translator):  # the others have no types
+        rows = [
+            row
+            for row, hypotheses in enumerate(n_best_lists)
+            if is_degenerate(hypotheses, self.job.config.max_repetition)
+        ]
+        if not rows or not isinstance(self.models[number], Translator):  # the others have no types
             return
-        if number not in self._exact:
-            self._exact[number] = self._open(number, "float32")
-        for row, found in zip(rows, self._ask(self._exact[number], [sources[row] for row in rows]), strict=True):
-            answers[row] = found
+        if number not in self._float32_models:
+            self._float32_models[number] = self._open(number, "float32")
+        for row, hypotheses in zip(
+            rows, self._translate(self._float32_models[number], [sources[row] for row in rows]), strict=True
+        ):
+            n_best_lists[row] = hypotheses
         self.decoded_again += len(rows)
 
-    def _ask(self, speaker: Speaker, sources: list[str]) -> list[list[Hypothesis]]:
+    def _translate(self, model: TranslationModel, sources: list[str]) -> list[list[Hypothesis]]:
         config = self.job.config
-        return speaker.hypotheses(
+        return model.hypotheses(
             sources,
             beam_size=config.beam_size,
             count=config.hypotheses,
@@ -97,31 +103,33 @@ class Speakers:
             batch_type="tokens",
         )
 
-    def _open(self, number: int, compute_type: str) -> Speaker:
+    def _open(self, number: int, compute_type: str) -> TranslationModel:
         name = f"teacher-{compute_type}" + (f"-{number + 1}" if number else "")
         exported, path = self.directory / name, self.paths[number]
-        facts = existing.pointer(path)
-        if number and facts is None and existing.pointer(self.job.teacher):  # one more model from outside
-            facts = existing.about(TeacherConfig(path=str(path)))
-        if not existing.is_model(facts) or not (exported / "distilmt.json").exists():
+        facts = existing.read_pointer(path)
+        if number and facts is None and existing.read_pointer(self.job.teacher):  # one more model from outside
+            facts = existing.describe_teacher(TeacherConfig(path=str(path)))
+        if not existing.has_local_weights(facts) or not (exported / "distilmt.json").exists():
             self._export(facts, path, exported, compute_type)
         workers, here = self.job.cores or cores(), self.job.cores is None  # a worker leaves nothing behind
-        return open_speaker(exported, threads=1, workers=workers, device="auto", remember=here)
+        return load_translation_model(exported, threads=1, workers=workers, device="auto", use_cache=here)
 
     def _export(self, facts: dict[str, Any] | None, path: Path, exported: Path, compute_type: str) -> None:
         job = self.job
         if facts is None:
             export(load_marian(path), job.tokenizer, exported, compute_type)
             return
-        reached = existing.reached(facts, job.endpoint)
-        export_foreign(reached, exported, compute_type, job.source_language, job.target_language)
+        endpoint_facts = existing.with_endpoint(facts, job.endpoint)
+        export_foreign(endpoint_facts, exported, compute_type, job.source_language, job.target_language)
 
 
-def astray(found: Sequence[Hypothesis], most: int) -> bool:
-    """Whether a score is no number, or a phrase of a hypothesis stands there more than `most` times in a row."""
-    if any(not math.isfinite(each.score) for each in found):
+def is_degenerate(hypotheses: Sequence[Hypothesis], max_repetition: int) -> bool:
+    """Whether a score is not finite, or a phrase repeats more than `max_repetition` times in a row."""
+    if any(not math.isfinite(each.score) for each in hypotheses):
         return True
     ids: dict[str, int] = {}
-    tokens = [[ids.setdefault(token, len(ids)) for token in each.tokens] for each in found]
+    tokens = [[ids.setdefault(token, len(ids)) for token in each.tokens] for each in hypotheses]
     offsets = np.cumsum([0, *map(len, tokens)])
-    return bool(loops(np.array([i for each in tokens for i in each], dtype=np.int64), offsets, most).any())
+    return bool(
+        repetition_mask(np.array([i for each in tokens for i in each], dtype=np.int64), offsets, max_repetition).any()
+    )

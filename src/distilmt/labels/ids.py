@@ -21,7 +21,7 @@ def hashes_of(ids: list[str]) -> np.ndarray:
     return np.fromiter(map(hash64, ids), np.uint64, len(ids))
 
 
-def twice(tables: Callable[[], Iterator[pa.Table]]) -> str | None:
+def first_duplicate_id(tables: Callable[[], Iterator[pa.Table]]) -> str | None:
     """An id that is there more than once, or None.
 
     Hashes are sorted into files by their first bits, so that equal ones lie in the same file, and a file at a time is
@@ -30,8 +30,8 @@ def twice(tables: Callable[[], Iterator[pa.Table]]) -> str | None:
     Args:
         tables: gives the rows, whenever it is called; their ids are in the column `id`.
     """
-    with tempfile.TemporaryDirectory(prefix="distilmt-") as place:
-        files = [Path(place) / str(number) for number in range(_BUCKETS)]
+    with tempfile.TemporaryDirectory(prefix="distilmt-") as temporary:
+        files = [Path(temporary) / str(number) for number in range(_BUCKETS)]
         for table in tables():
             _sort_into(files, hashes_of(table["id"].to_pylist()))
         suspects: set[int] = set()

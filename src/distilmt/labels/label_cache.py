@@ -15,7 +15,7 @@ from distilmt.labels.store import MANIFEST, LabelStore
 from distilmt.utils.run_dir import read_json
 
 
-class Kept:
+class LabelCache:
     """Rows of finished stores that were made by the same teacher in the same way."""
 
     def __init__(self, directories: Sequence[Path], header: Mapping[str, Any], k: int) -> None:
@@ -29,40 +29,46 @@ class Kept:
         Raises:
             UserError: a shard is missing or damaged.
         """
-        wanted = {**header, "k": k, "complete": True}
-        tables = [table for path in directories if _fits(path, wanted) for table in LabelStore(path).shards()]
+        criteria = {**header, "k": k, "complete": True}
+        tables = [
+            table for path in directories if _matches_criteria(path, criteria) for table in LabelStore(path).shards()
+        ]
         self.table = pa.concat_tables(tables) if tables else None
-        self.places: dict[tuple[str, str, str | None], int] = {}
-        for place, sentence in enumerate(_sentences(self.table, "reference") if self.table else ()):
-            self.places.setdefault(sentence, place)
+        self.row_by_sentence: dict[tuple[str, str, str | None], int] = {}
+        for row, sentence in enumerate(_sentences(self.table, "reference") if self.table else ()):
+            self.row_by_sentence.setdefault(sentence, row)
 
-    def known(self, sentences: pa.Table) -> np.ndarray:
+    def contains(self, sentences: pa.Table) -> np.ndarray:
         """Which of some sentences are there: [n] bool. Columns id, source and target (the reference)."""
-        return np.array([sentence in self.places for sentence in _sentences(sentences, "target")], dtype=bool)
+        return np.array([sentence in self.row_by_sentence for sentence in _sentences(sentences, "target")], dtype=bool)
 
-    def completed(self, sentences: pa.Table, asked: Shard | None) -> Shard:
+    def complete_shard(self, sentences: pa.Table, new_shard: Shard | None) -> Shard:
         """The shard of all of some sentences, of what is kept and of those that were asked."""
-        if asked is not None and asked.rows == sentences.num_rows:
-            return asked
+        if new_shard is not None and new_shard.rows == sentences.num_rows:
+            return new_shard
         assert self.table is not None
-        rows = self.table.slice(0, 0) if asked is None else pq.read_table(pa.BufferReader(asked.content))
-        return file_of(self.whole(sentences, rows))
+        rows = self.table.slice(0, 0) if new_shard is None else pq.read_table(pa.BufferReader(new_shard.content))
+        return file_of(self.complete_table(sentences, rows))
 
-    def whole(self, sentences: pa.Table, asked: pa.Table) -> pa.Table:
-        """A shard of all of some sentences, in their order, of what is kept and of those that were `asked`."""
-        if self.table is None or asked.num_rows == sentences.num_rows:
-            return asked
-        known = self.known(sentences)
-        places = [self.places[row] for row, there in zip(_sentences(sentences, "target"), known, strict=True) if there]
-        found = pa.concat_tables([self.table.take(places), asked])
-        return found.take(np.argsort(np.concatenate([np.flatnonzero(known), np.flatnonzero(~known)])))
+    def complete_table(self, sentences: pa.Table, new_rows: pa.Table) -> pa.Table:
+        """A shard of all of some sentences, in their order, of what is kept and of those that were `new_rows`."""
+        if self.table is None or new_rows.num_rows == sentences.num_rows:
+            return new_rows
+        is_cached = self.contains(sentences)
+        cached_rows = [
+            self.row_by_sentence[row]
+            for row, present in zip(_sentences(sentences, "target"), is_cached, strict=True)
+            if present
+        ]
+        table = pa.concat_tables([self.table.take(cached_rows), new_rows])
+        return table.take(np.argsort(np.concatenate([np.flatnonzero(is_cached), np.flatnonzero(~is_cached)])))
 
 
-def _fits(path: Path, wanted: Mapping[str, Any]) -> bool:
+def _matches_criteria(path: Path, criteria: Mapping[str, Any]) -> bool:
     if not (path / MANIFEST).exists():
         return False
     manifest = read_json(path / MANIFEST)
-    return all(manifest.get(key) == value for key, value in wanted.items())
+    return all(manifest.get(key) == value for key, value in criteria.items())
 
 
 def _sentences(table: pa.Table, reference: str) -> Iterator[tuple[str, str, str | None]]:

@@ -25,8 +25,8 @@ import torch
 
 from distilmt.config import LabelConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.labels.ensemble import NARROW, LabelJob, Speakers
-from distilmt.labels.labeling import Asker
+from distilmt.labels.ensemble import NARROW, LabelingTask, TeacherEnsemble
+from distilmt.labels.labeling import Labeler
 from distilmt.labels.rows import Shard
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
@@ -34,16 +34,16 @@ from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import STEP_FILE, versions
 
 RETRIES = 20
-_MUST_AGREE = ("distilmt", "ctranslate2", "sentencepiece")
+_CHECKED_PACKAGES = ("distilmt", "ctranslate2", "sentencepiece")
 
 
 @dataclass
-class Parcel:
-    """What makes a worker an `Asker`."""
+class WorkerPayload:
+    """What makes a worker an `Labeler`."""
 
     name: str
     settings: dict[str, Any]
-    """Of the `LabelJob`, but for what is among the files."""
+    """Of the `LabelingTask`, but for what is among the files."""
     ensemble: int
     """More teachers."""
     files: dict[str, Any]
@@ -51,7 +51,9 @@ class Parcel:
     versions: dict[str, str]
 
 
-def ask(shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path) -> Iterator[tuple[int, Shard]]:
+def label_shards(
+    shards: Iterable[tuple[int, pa.Table]], job: LabelingTask, directory: Path
+) -> Iterator[tuple[int, Shard]]:
     """Label shards on a cluster.
 
     At most twice as many shards as there are workers are under way: memory stays bounded, and no worker waits.
@@ -67,26 +69,26 @@ def ask(shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path) 
     Raises:
         UserError: Ray is missing, the cluster cannot be reached or has no room, or a shard was given up.
     """
-    rest, under_way = iter(shards), dict[Any, int]()
-    waiting = next(rest, None)
+    shard_iterator, pending = iter(shards), dict[Any, int]()
+    waiting = next(shard_iterator, None)
     if waiting is None:
         return
     with _connected(job.config) as ray:
-        need = _need(ray, job.config)
+        need = _worker_resources(ray, job.config)
         # A worker serves many shards (max_calls=0); one that dies costs the shard it was at.
         label = ray.remote(**need, max_retries=RETRIES, max_calls=0)(_label)
-        parcel = ray.put(_packed(ray, job, directory))
+        payload = ray.put(_payload_of(ray, job, directory))
         try:
-            while waiting or under_way:
-                most = job.config.workers or 2 * max(1, _room(ray, need))
-                while waiting and len(under_way) < most:
-                    under_way[label.remote([parcel], waiting[1])] = waiting[0]
-                    waiting = next(rest, None)
-                done = ray.wait(list(under_way), num_returns=1)[0][0]
-                yield under_way[done], _answer(ray, done, under_way[done])
-                del under_way[done]
+            while waiting or pending:
+                max_pending = job.config.workers or 2 * max(1, _worker_capacity(ray, need))
+                while waiting and len(pending) < max_pending:
+                    pending[label.remote([payload], waiting[1])] = waiting[0]
+                    waiting = next(shard_iterator, None)
+                done = ray.wait(list(pending), num_returns=1)[0][0]
+                yield pending[done], _fetch_shard(ray, done, pending[done])
+                del pending[done]
         finally:
-            for reference in under_way:
+            for reference in pending:
                 ray.cancel(reference, force=True)
 
 
@@ -121,7 +123,7 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _need(ray: Any, config: LabelConfig) -> dict[str, float]:
+def _worker_resources(ray: Any, config: LabelConfig) -> dict[str, float]:
     """What a worker is given, in Ray's terms."""
     gpus = config.worker_gpus
     if gpus is None:
@@ -129,7 +131,7 @@ def _need(ray: Any, config: LabelConfig) -> dict[str, float]:
     if gpus > 1 and gpus % 1:
         raise UserError(f"labels.worker_gpus is {gpus:g}: above 1 it must be a whole number")
     need = {"num_cpus": config.worker_cores, "num_gpus": gpus}
-    if not _room(ray, need):
+    if not _worker_capacity(ray, need):
         raise UserError(
             f"no machine of the Ray cluster has the {config.worker_cores} cores and {gpus:g} GPUs of a worker: "
             "set labels.worker_cores and labels.worker_gpus to less, or add a machine"
@@ -137,14 +139,14 @@ def _need(ray: Any, config: LabelConfig) -> dict[str, float]:
     return need
 
 
-def _room(ray: Any, need: dict[str, float]) -> int:
+def _worker_capacity(ray: Any, need: dict[str, float]) -> int:
     """How many workers the machines that are there now have room for."""
-    wanted = [(kind, need[name]) for kind, name in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if need[name]]
+    requirements = [(kind, need[name]) for kind, name in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if need[name]]
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return sum(min(int(node.get(kind, 0) // much) for kind, much in wanted) for node in nodes)
+    return sum(min(int(node.get(kind, 0) // amount) for kind, amount in requirements) for node in nodes)
 
 
-def _answer(ray: Any, reference: Any, number: int) -> Shard:
+def _fetch_shard(ray: Any, reference: Any, number: int) -> Shard:
     """A task's answer; what went wrong with it becomes a line with the remedy where there is one."""
     try:
         shard: Shard = ray.get(reference)
@@ -166,23 +168,25 @@ def _line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
 
 
-def _packed(ray: Any, job: LabelJob, directory: Path) -> Parcel:
-    """Everything an `Asker` reads, put into Ray's object store."""
-    Asker(replace(job, wants_words=False), directory)  # exports the teacher, and tells what is wrong before Ray would
+def _payload_of(ray: Any, job: LabelingTask, directory: Path) -> WorkerPayload:
+    """Everything an `Labeler` reads, put into Ray's object store."""
+    Labeler(replace(job, needs_top_k=False), directory)  # exports the teacher, and tells what is wrong before Ray would
     if job.config.compute_type in NARROW:
-        Speakers(replace(job, config=replace(job.config, compute_type="float32")), directory)
-    places = {"teacher": job.teacher, "tokenizer": job.tokenizer.directory}
-    places |= {f"ensemble/{i}": Path(path) for i, path in enumerate(job.config.ensemble)}
-    files = {f"{name}/{path.name}": path for name, place in places.items() for path in place.iterdir()}
+        TeacherEnsemble(replace(job, config=replace(job.config, compute_type="float32")), directory)
+    folders = {"teacher": job.teacher, "tokenizer": job.tokenizer.directory}
+    folders |= {f"ensemble/{i}": Path(path) for i, path in enumerate(job.config.ensemble)}
+    files = {f"{name}/{path.name}": path for name, folder in folders.items() for path in folder.iterdir()}
     files = {name: path for name, path in files.items() if path.name != STEP_FILE}  # it lists files that stay here
-    exported = [path for place in directory.glob("teacher-*") for path in place.rglob("*")]
+    exported = [path for folder in directory.glob("teacher-*") for path in folder.rglob("*")]
     files |= {f"store/{path.relative_to(directory)}": path for path in exported}
-    kept = {name: p for name, p in files.items() if p.is_file() and (job.wants_words or p.suffix != ".safetensors")}
-    kept |= {name: path for name, path in files.items() if name.startswith("store/") and path.is_file()}
+    payload_files = {
+        name: p for name, p in files.items() if p.is_file() and (job.needs_top_k or p.suffix != ".safetensors")
+    }
+    payload_files |= {name: path for name, path in files.items() if name.startswith("store/") and path.is_file()}
     settings = {name: value for name, value in vars(job).items() if name not in ("teacher", "tokenizer")}
-    references = {name: ray.put(_bytes(path)) for name, path in kept.items()}
+    references = {name: ray.put(_bytes(path)) for name, path in payload_files.items()}
     cores_each = settings | {"cores": job.config.worker_cores}
-    return Parcel(uuid.uuid4().hex, cores_each, len(job.config.ensemble), references, versions())
+    return WorkerPayload(uuid.uuid4().hex, cores_each, len(job.config.ensemble), references, versions())
 
 
 def _bytes(path: Path) -> np.ndarray:
@@ -191,54 +195,54 @@ def _bytes(path: Path) -> np.ndarray:
 
 
 # From here on: what workers do.
-_loaded: dict[str, Asker] = {}  # from shard to shard
+_loaded: dict[str, Labeler] = {}  # from shard to shard
 
 
-def _label(parcel: list[Any], sentences: pa.Table) -> Shard:
+def _label(payload: list[Any], sentences: pa.Table) -> Shard:
     """A task: label a shard. The parcel's reference is wrapped, else Ray would send it along with every shard."""
     import ray
 
-    asker = _asker(ray.get(parcel[0]))
-    return asker.shard(sentences)
+    labeler = _load_labeler(ray.get(payload[0]))
+    return labeler.shard(sentences)
 
 
-def _asker(parcel: Parcel) -> Asker:
+def _load_labeler(payload: WorkerPayload) -> Labeler:
     """The teacher, loaded once."""
-    if parcel.name in _loaded:
-        return _loaded[parcel.name]
+    if payload.name in _loaded:
+        return _loaded[payload.name]
     import ray
 
     _loaded.clear()
-    _check_versions(parcel.versions)
+    _check_versions(payload.versions)
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    torch.set_num_threads(parcel.settings["cores"])
+    torch.set_num_threads(payload.settings["cores"])
     # Once loaded the teacher needs its files no more, so that nothing is left to be cleaned up after a kill.
-    with tempfile.TemporaryDirectory(prefix="distilmt-") as place:
-        for name, reference in parcel.files.items():
-            path = Path(place) / name
+    with tempfile.TemporaryDirectory(prefix="distilmt-") as temporary:
+        for name, reference in payload.files.items():
+            path = Path(temporary) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             ray.get(reference).tofile(path)
-        _loaded[parcel.name] = Asker(_unpacked(parcel, Path(place)), Path(place) / "store")
-    return _loaded[parcel.name]
+        _loaded[payload.name] = Labeler(_task_of(payload, Path(temporary)), Path(temporary) / "store")
+    return _loaded[payload.name]
 
 
-def _unpacked(parcel: Parcel, place: Path) -> LabelJob:
-    ensemble = [str(place / "ensemble" / str(i)) for i in range(parcel.ensemble)]
-    settings = parcel.settings | {"config": replace(parcel.settings["config"], ensemble=ensemble)}
-    return LabelJob(teacher=place / "teacher", tokenizer=tokenizers.load(place / "tokenizer"), **settings)
+def _task_of(payload: WorkerPayload, directory: Path) -> LabelingTask:
+    ensemble = [str(directory / "ensemble" / str(i)) for i in range(payload.ensemble)]
+    settings = payload.settings | {"config": replace(payload.settings["config"], ensemble=ensemble)}
+    return LabelingTask(teacher=directory / "teacher", tokenizer=tokenizers.load(directory / "tokenizer"), **settings)
 
 
-def _check_versions(wanted: dict[str, str]) -> None:
+def _check_versions(driver_versions: dict[str, str]) -> None:
     """Other versions might say something else.
 
     Raises:
         UserError: this machine's are not the driver's.
     """
-    found = versions()
-    for name in _MUST_AGREE:
-        if found.get(name) != wanted.get(name):
+    worker_versions = versions()
+    for name in _CHECKED_PACKAGES:
+        if worker_versions.get(name) != driver_versions.get(name):
             raise UserError(
-                f"{os.uname().nodename} has {name} {found.get(name)}, but labelling was begun with "
-                f"{wanted.get(name)}: install the same version on all machines of the Ray cluster"
+                f"{os.uname().nodename} has {name} {worker_versions.get(name)}, but labelling was begun with "
+                f"{driver_versions.get(name)}: install the same version on all machines of the Ray cluster"
             )

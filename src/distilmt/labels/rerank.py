@@ -12,13 +12,13 @@ import numpy as np
 from sacrebleu.metrics.bleu import BLEU
 
 from distilmt.config import LabelConfig
-from distilmt.labels.chrf import pairwise
-from distilmt.labels.ensemble import LabelJob
-from distilmt.labels.labeling import Asker
+from distilmt.labels.chrf import pairwise_chrf
+from distilmt.labels.ensemble import LabelingTask
+from distilmt.labels.labeling import Labeler
 from distilmt.labels.rows import LabelRow, rows_of
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.models.checkpoint import weights_fingerprint
-from distilmt.teachers.backward_model import Reverse
+from distilmt.teachers.backward_model import BackwardModel
 from distilmt.utils import progress
 
 Utility = Callable[[Sequence[str], Sequence[str]], np.ndarray]
@@ -28,7 +28,7 @@ Utility = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 def utility(name: str, bleu_tokenizer: str = "13a") -> Utility:
     """How good hypotheses are by references, 0 to 100: sentence chrF, or sentence BLEU with add-one smoothing."""
     if name == "chrf":
-        return pairwise
+        return pairwise_chrf
     metric = BLEU(smooth_method="add-k", effective_order=True, tokenize=bleu_tokenizer)
 
     def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
@@ -37,12 +37,12 @@ def utility(name: str, bleu_tokenizer: str = "13a") -> Utility:
     return bleu
 
 
-def nearest(hypotheses: Sequence[str], reference: str, score: Utility) -> list[int]:
+def oracle_ranking(hypotheses: Sequence[str], reference: str, score: Utility) -> list[int]:
     """Hypotheses from the nearest to the reference: sequence-level interpolation (Kim & Rush 2016, section 3.3)."""
     return _descending(score(hypotheses, [reference])[:, 0])
 
 
-def consensus(hypotheses: Sequence[str], score: Utility) -> list[int]:
+def mbr_ranking(hypotheses: Sequence[str], score: Utility) -> list[int]:
     """Hypotheses from the highest mean utility by all others: minimum Bayes risk over the candidates.
 
     As in Finkelstein and Freitag (2023), whose utility is a neural metric; every candidate counts the same.
@@ -57,8 +57,8 @@ def _descending(scores: np.ndarray) -> list[int]:
     return np.argsort(-scores, kind="stable").tolist()  # type: ignore[no-any-return]
 
 
-def choose(
-    store: LabelStore, config: LabelConfig, job: LabelJob | None, score: Utility, directory: Path
+def rerank(
+    store: LabelStore, config: LabelConfig, job: LabelingTask | None, score: Utility, directory: Path
 ) -> dict[str, Any]:
     """Write a store whose first hypothesis is the one chosen; go on where an earlier call was cut off.
 
@@ -79,58 +79,60 @@ def choose(
     choice = [config.choose, config.utility, config.keep, config.reverse and weights_fingerprint(Path(config.reverse))]
     writer = LabelWriter(directory, header | {"choice": choice}, store.k)
     # The candidates are there: no translator is needed, and nothing is exported for one.
-    asker = Asker(replace(job, config=replace(job.config, hypotheses=0)), directory) if job else None
-    reverse = Reverse(config.reverse) if config.reverse else None
+    labeler = Labeler(replace(job, config=replace(job.config, hypotheses=0)), directory) if job else None
+    reverse = BackwardModel(config.reverse) if config.reverse else None
     counts: Counter[str] = Counter()
     done = writer.done()
-    begun = sum(int(shard["rows"]) for number, shard in enumerate(store.manifest["shards"]) if number in done)
-    with progress.task("choosing", store.rows, "sentences", begun) as bar:
+    rows_before = sum(int(shard["rows"]) for number, shard in enumerate(store.manifest["shards"]) if number in done)
+    with progress.task("choosing", store.rows, "sentences", rows_before) as bar:
         for number, table in enumerate(store.shards()):
             rows = rows_of(table, store.k)
-            picked = [_picked(row, config, score) for row in rows]
-            counts["changed"] += sum(order[:1] not in ([], [0]) for order in picked)
-            counts["kept"] += sum(map(len, picked))
+            rankings = [_ranking(row, config, score) for row in rows]
+            counts["changed"] += sum(order[:1] not in ([], [0]) for order in rankings)
+            counts["kept"] += sum(map(len, rankings))
             if number not in done:
-                chosen = _reordered(rows, picked, asker)
-                writer.write_shard(_scored(chosen, reverse) if reverse else chosen, number)
+                chosen = _reordered_rows(rows, rankings, labeler)
+                writer.write_shard(_with_backward_scores(chosen, reverse) if reverse else chosen, number)
                 bar.advance(len(rows))
     writer.finish()
     return {"sentences": store.rows, **counts}
 
 
-def _scored(rows: Sequence[LabelRow], reverse: Reverse) -> list[LabelRow]:
+def _with_backward_scores(rows: Sequence[LabelRow], reverse: BackwardModel) -> list[LabelRow]:
     """Rows with what the other direction's model says of the first hypothesis."""
-    places = [place for place, row in enumerate(rows) if row.hypotheses and row.hypotheses[0][0]]
-    pairs = [(rows[place].source, rows[place].hypotheses[0][0]) for place in places]
-    scores = dict(zip(places, reverse.scores(*map(list, zip(*pairs, strict=True))), strict=True)) if pairs else {}
-    return [replace(row, reverse=scores.get(place)) for place, row in enumerate(rows)]
+    indices = [index for index, row in enumerate(rows) if row.hypotheses and row.hypotheses[0][0]]
+    pairs = [(rows[index].source, rows[index].hypotheses[0][0]) for index in indices]
+    scores = dict(zip(indices, reverse.scores(*map(list, zip(*pairs, strict=True))), strict=True)) if pairs else {}
+    return [replace(row, reverse=scores.get(index)) for index, row in enumerate(rows)]
 
 
-def _picked(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
+def _ranking(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
     """Places of the hypotheses to be trained on, no text twice."""
     texts = [text for text, _, _ in row.hypotheses]
     order = list(range(len(texts)))
     if len(texts) > 1 and config.choose == "mbr":
-        order = consensus(texts, score)
+        order = mbr_ranking(texts, score)
     elif len(texts) > 1 and config.choose == "nearest" and row.reference:
-        order = nearest(texts, row.reference, score)
+        order = oracle_ranking(texts, row.reference, score)
     first: dict[str, int] = {}
-    for place in order:
-        first.setdefault(texts[place], place)
+    for index in order:
+        first.setdefault(texts[index], index)
     return list(first.values())[: config.keep]
 
 
-def _reordered(rows: Sequence[LabelRow], picked: Sequence[list[int]], asker: Asker | None) -> list[LabelRow]:
+def _reordered_rows(rows: Sequence[LabelRow], rankings: Sequence[list[int]], labeler: Labeler | None) -> list[LabelRow]:
     """A row for every hypothesis picked, with that in front; a row without any stays as it is."""
-    others = [(i, place) for i, places in enumerate(picked) for place in places if place > 0]
-    tokens = [rows[i].hypotheses[place][1] for i, place in others]
-    tops = asker.words([rows[i].source for i, _ in others], tokens) if others and asker else []
-    words = dict(zip(others, tops, strict=True)) if asker else {}
-    found = []
-    for i, (row, places) in enumerate(zip(rows, picked, strict=True)):
-        for number, place in enumerate(places or [0]):
-            rest = [h for j, h in enumerate(row.hypotheses) if j != place]
-            hypotheses = [row.hypotheses[place], *rest] if row.hypotheses else []
+    others = [(i, index) for i, indices in enumerate(rankings) for index in indices if index > 0]
+    tokens = [rows[i].hypotheses[index][1] for i, index in others]
+    tops = labeler.score_top_k([rows[i].source for i, _ in others], tokens) if others and labeler else []
+    top_by_hypothesis = dict(zip(others, tops, strict=True)) if labeler else {}
+    new_rows = []
+    for i, (row, indices) in enumerate(zip(rows, rankings, strict=True)):
+        for number, index in enumerate(indices or [0]):
+            alternatives = [h for j, h in enumerate(row.hypotheses) if j != index]
+            hypotheses = [row.hypotheses[index], *alternatives] if row.hypotheses else []
             name = f"{row.id}#{number + 1}" if number else row.id
-            found.append(replace(row, id=name, hypotheses=hypotheses, top=words.get((i, place), row.top)))
-    return found
+            new_rows.append(
+                replace(row, id=name, hypotheses=hypotheses, top=top_by_hypothesis.get((i, index), row.top))
+            )
+    return new_rows

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Top = tuple[np.ndarray, np.ndarray]
+TopK = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -22,11 +22,11 @@ class LabelRow:
     reference: str | None
     hypotheses: list[tuple[str, list[int], float]]
     """Text, ids with `</s>`, score; best first."""
-    top: Top | None = None
+    top: TopK | None = None
     """Ids [positions, k] and log-probabilities [positions, k] on the first hypothesis."""
     reference_tokens: list[int] | None = None
     """The reference's ids with `</s>`."""
-    reference_top: Top | None = None
+    reference_top: TopK | None = None
     """Like `top`, on the reference."""
     reverse: float | None = None
     """Mean log-probability of the source's pieces after the first hypothesis, by a model of the other direction."""
@@ -93,7 +93,7 @@ def file_of(table: pa.Table) -> Shard:
     return Shard(table.num_rows, sink.getvalue().to_pybytes())
 
 
-def _flat(tops: Sequence[Top | None], which: int, kind: pa.DataType) -> pa.Array:
+def _flat(tops: Sequence[TopK | None], which: int, kind: pa.DataType) -> pa.Array:
     """One list per row, positions × k laid flat; null where the teacher was not asked."""
     lengths = [0 if top is None else top[which].size for top in tops]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
@@ -114,7 +114,7 @@ def rows_of(table: pa.Table, k: int) -> list[LabelRow]:
     return rows
 
 
-def _top_of(row: dict[str, Any], prefix: str, k: int) -> Top | None:
+def _top_of(row: dict[str, Any], prefix: str, k: int) -> TopK | None:
     ids, logprobs = row[f"{prefix}top_ids"], row[f"{prefix}top_logprobs"]
     if ids is None or not k:
         return None

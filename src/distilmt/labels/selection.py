@@ -16,7 +16,7 @@ _LONGEST_PHRASE = 5
 
 
 @dataclass
-class Texts:
+class SentenceTexts:
     """What the sequences judged say, one of each for every row."""
 
     sources: Sequence[str]
@@ -26,13 +26,13 @@ class Texts:
     """What a model of the other direction says of each hypothesis, where it was asked."""
 
 
-def usable(
+def filter_hypotheses(
     tokens: np.ndarray,
     offsets: np.ndarray,
     source_lengths: np.ndarray,
     config: LabelConfig,
     max_length: int,
-    texts: Texts | None = None,
+    texts: SentenceTexts | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Judge every hypothesis.
 
@@ -53,30 +53,30 @@ def usable(
         "empty": lengths <= 1,
         "too_long": lengths >= max_length,
         "length_ratio": ratio > config.max_length_ratio,
-        "repetition": loops(tokens, offsets, config.max_repetition),
+        "repetition": repetition_mask(tokens, offsets, config.max_repetition),
     }
     if texts and config.drop_copies:
-        reasons["copy"] = copies(texts)
+        reasons["copy"] = copy_mask(texts)
     if texts and config.max_ter is not None:
-        reasons["distant"] = distances(texts) > config.max_ter
+        reasons["distant"] = ter_scores(texts) > config.max_ter
     dropped: Counter[str] = Counter()
     keep = np.ones(len(lengths), dtype=bool)
     for reason, bad in reasons.items():
         dropped[reason] = int((bad & keep).sum())
         keep &= ~bad
     if texts and texts.reverse is not None:
-        bad = least(texts.reverse, keep, config.reverse_keep)
+        bad = lowest_score_mask(texts.reverse, keep, config.reverse_keep)
         dropped["reverse"] = int(bad.sum())
         keep &= ~bad
     return keep, {reason: count for reason, count in dropped.items() if count}
 
 
-def loops(tokens: np.ndarray, offsets: np.ndarray, most: int) -> np.ndarray:
-    """Which sequences repeat a phrase of 1 to 5 tokens more than `most` times in a row, [n] bool.
+def repetition_mask(tokens: np.ndarray, offsets: np.ndarray, max_repetition: int) -> np.ndarray:
+    """Which sequences repeat a phrase of 1 to 5 tokens more than `max_repetition` times in a row, [n] bool.
 
     A phrase of p tokens repeated r times makes (r - 1)·p tokens in a row that equal the token p before them.
     """
-    found = np.zeros(len(offsets) - 1, dtype=bool)
+    is_repetitive = np.zeros(len(offsets) - 1, dtype=bool)
     row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     for phrase in range(1, _LONGEST_PHRASE + 1):
         if len(tokens) <= phrase:
@@ -84,11 +84,11 @@ def loops(tokens: np.ndarray, offsets: np.ndarray, most: int) -> np.ndarray:
         same = (tokens[phrase:] == tokens[:-phrase]) & (row[phrase:] == row[:-phrase])
         ends = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
         starts, stops = ends[::2], ends[1::2]
-        found[row[starts[stops - starts >= most * phrase] + phrase]] = True
-    return found
+        is_repetitive[row[starts[stops - starts >= max_repetition * phrase] + phrase]] = True
+    return is_repetitive
 
 
-def least(scores: Sequence[float | None], among: np.ndarray, share: float) -> np.ndarray:
+def lowest_score_mask(scores: Sequence[float | None], among: np.ndarray, share: float) -> np.ndarray:
     """All but the best `share` of the rows named that have a score, [n] bool."""
     values = np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
     rows = np.flatnonzero(among & ~np.isnan(values))
@@ -98,26 +98,26 @@ def least(scores: Sequence[float | None], among: np.ndarray, share: float) -> np
     return bad
 
 
-def copies(texts: Texts) -> np.ndarray:
+def copy_mask(texts: SentenceTexts) -> np.ndarray:
     """Which hypotheses only repeat a source with letters, though the reference, if there is one, does not: [n] bool.
 
     Untranslated sentences are the noise that harms a neural translator most (Khayrallah & Koehn 2018).
     """
     rows = zip(texts.sources, texts.references, texts.hypotheses, strict=True)
-    found = [
+    is_copy = [
         hypothesis.strip() == source.strip() != (reference or "").strip() and any(map(str.isalpha, source))
         for source, reference, hypothesis in rows
     ]
-    return np.array(found, dtype=bool)
+    return np.array(is_copy, dtype=bool)
 
 
-def distances(texts: Texts) -> np.ndarray:
+def ter_scores(texts: SentenceTexts) -> np.ndarray:
     """Translation edit rate of each hypothesis against its reference, in per cent, [n]; 0 where there is none."""
     metric = TER(normalized=True, asian_support=True, case_sensitive=True)
-    found = np.zeros(len(texts.hypotheses))
-    with progress.task("judging", len(found), "sentences") as bar:
+    scores = np.zeros(len(texts.hypotheses))
+    with progress.task("judging", len(scores), "sentences") as bar:
         for row, (reference, hypothesis) in enumerate(zip(texts.references, texts.hypotheses, strict=True)):
             if reference:
-                found[row] = metric.sentence_score(hypothesis, [reference]).score
+                scores[row] = metric.sentence_score(hypothesis, [reference]).score
             bar.advance(1)
-    return found
+    return scores

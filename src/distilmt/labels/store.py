@@ -18,7 +18,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from distilmt.labels.arrays import COLUMNS, LabelArrays, arrays_of, first_field
-from distilmt.labels.ids import twice
+from distilmt.labels.ids import first_duplicate_id
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -56,13 +56,13 @@ class LabelWriter:
                     "name another directory (run_dir)"
                 )
             self.manifest = old
-            self._forget_damaged()
+            self._drop_damaged()
         whole = {shard["name"] for shard in self.manifest["shards"]}
         for stray in directory.glob("*shard-*"):
             if stray.name not in whole:
                 stray.unlink()
 
-    def _forget_damaged(self) -> None:
+    def _drop_damaged(self) -> None:
         """Leave out shards that are not as they were written: their labels are written again."""
         whole = [s for s in self.manifest["shards"] if _is_whole(self.directory / s["name"], s["checksum"])]
         if len(whole) < len(self.manifest["shards"]):
@@ -135,11 +135,11 @@ class LabelStore:
         Raises:
             UserError: they were.
         """
-        found = self.manifest["tokenizer"]
-        if found != tokenizer_fingerprint:
+        fingerprint = self.manifest["tokenizer"]
+        if fingerprint != tokenizer_fingerprint:
             raise UserError(
-                f"the labels in {self.directory} were made with another tokenizer ({found} ≠ {tokenizer_fingerprint}): "
-                "run `distilmt label` again with this one, or put the old tokenizer back"
+                f"the labels in {self.directory} were made with another tokenizer ({fingerprint} ≠ "
+                f"{tokenizer_fingerprint}): run `distilmt label` again with this one, or put the old tokenizer back"
             )
 
     def shards(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -165,21 +165,21 @@ class LabelStore:
 
     def hypotheses(self) -> list[str]:
         """Text of the first hypothesis of every row, in order; empty where there is none."""
-        found: list[str] = []
+        hypotheses: list[str] = []
         for table in self.shards(["hypotheses"]):
-            texts, there = first_field(table, "text")
-            rest = iter(texts.to_pylist())
-            found += [next(rest) if has else "" for has in there]
-        return found
+            texts, has_hypothesis = first_field(table, "text")
+            text_iterator = iter(texts.to_pylist())
+            hypotheses += [next(text_iterator) if is_present else "" for is_present in has_hypothesis]
+        return hypotheses
 
-    def spoken(self) -> int:
+    def token_count(self) -> int:
         """Tokens of all hypotheses together."""
-        found = 0
+        total = 0
         for table in self.shards(["hypotheses"]):
             lists = table["hypotheses"].combine_chunks()
             lists = lists if isinstance(lists, pa.ListArray) else pa.concat_arrays(lists.chunks)
-            found += pa.compute.sum(pa.compute.list_value_length(lists.flatten().field("tokens"))).as_py() or 0
-        return int(found)
+            total += pa.compute.sum(pa.compute.list_value_length(lists.flatten().field("tokens"))).as_py() or 0
+        return int(total)
 
     def check(self) -> None:
         """Read everything, a shard at a time: checksums, every id once, as many positions as tokens.
@@ -193,9 +193,9 @@ class LabelStore:
                 bar.advance(shard.rows)
         if self.rows != sum(entry["rows"] for entry in self.manifest["shards"]):
             raise self._damaged(MANIFEST)
-        found = twice(lambda: self.shards(["id"]))
-        if found is not None:
-            raise UserError(f"{self.directory}: id {found!r} is there more than once: label into another run_dir")
+        duplicate = first_duplicate_id(lambda: self.shards(["id"]))
+        if duplicate is not None:
+            raise UserError(f"{self.directory}: id {duplicate!r} is there more than once: label into another run_dir")
 
     def _check_shard(self, entry: dict[str, Any], shard: Shard) -> None:
         try:
@@ -226,17 +226,19 @@ class LabelStore:
             UserError: positions and tokens differ.
         """
         top = COLUMNS[kind][2]
-        parts, asked = [], False
+        parts, has_top_k = [], False
         for table in self.shards(COLUMNS[kind]):
             parts.append(arrays_of(table, kind, self.k, int(self.manifest["target_vocab_size"]), self.directory))
-            asked |= table[top].null_count < table.num_rows
+            has_top_k |= table[top].null_count < table.num_rows
         lengths = [np.diff(p.offsets) for p in parts]
         offsets = np.concatenate([[0], np.cumsum(np.concatenate([*lengths, np.empty(0, np.int64)]))]).astype(np.int64)
         return LabelArrays(
             np.concatenate([*(p.tokens for p in parts), np.empty(0, np.int32)]),
             offsets,
-            np.concatenate([p.top_ids for p in parts if p.top_ids is not None]) if asked and self.k else None,
-            np.concatenate([p.top_logprobs for p in parts if p.top_logprobs is not None]) if asked and self.k else None,
+            np.concatenate([p.top_ids for p in parts if p.top_ids is not None]) if has_top_k and self.k else None,
+            np.concatenate([p.top_logprobs for p in parts if p.top_logprobs is not None])
+            if has_top_k and self.k
+            else None,
         )
 
     def damaged(self) -> list[str]:

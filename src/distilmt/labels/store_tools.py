@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from distilmt.labels.ids import hashes_of, twice
+from distilmt.labels.ids import first_duplicate_id, hashes_of
 from distilmt.labels.rows import Shard, file_of
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.utils import progress
@@ -34,7 +34,7 @@ def describe(store: LabelStore) -> dict[str, Any]:
         "shards": len(entries),
         "rows": store.rows,
         "hypotheses": hypotheses,
-        "tokens": store.spoken(),
+        "tokens": store.token_count(),
         "bytes": sum((store.directory / entry["name"]).stat().st_size for entry in entries),
     }
 
@@ -52,15 +52,15 @@ def merge(stores: Sequence[LabelStore], directory: Path, rename: bool = False) -
             damaged.
     """
     for store in stores[1:]:
-        _must_agree(stores[0], store)
-    found = None if rename else twice(lambda: (t for store in stores for t in store.shards(["id"])))
-    if found is not None:
+        _check_same_header(stores[0], store)
+    duplicate = None if rename else first_duplicate_id(lambda: (t for store in stores for t in store.shards(["id"])))
+    if duplicate is not None:
         raise UserError(
-            f"id {found!r} is in more than one of {', '.join(str(s.directory) for s in stores)}: merge stores of "
+            f"id {duplicate!r} is in more than one of {', '.join(str(s.directory) for s in stores)}: merge stores of "
             "different sentences; if they are, --rename true puts 1:, 2: … in front of the ids"
         )
-    with _new(directory) as place, progress.task("merging", sum(s.rows for s in stores), "rows") as bar:
-        writer = _writer(stores[0], place)
+    with _new_directory(directory) as temporary, progress.task("merging", sum(s.rows for s in stores), "rows") as bar:
+        writer = _writer(stores[0], temporary)
         for number, store in enumerate(stores, 1):
             for shard in _renamed(store, f"{number}:") if rename else store.files():
                 writer.add(shard, len(writer.done()))
@@ -74,9 +74,9 @@ def _renamed(store: LabelStore, prefix: str) -> Iterator[Shard]:
         yield file_of(table.set_column(table.column_names.index("id"), table.schema.field("id"), ids))
 
 
-def _must_agree(one: LabelStore, other: LabelStore) -> None:
-    mine, theirs = _header(one), _header(other)
-    different = [key for key in mine | theirs if mine.get(key) != theirs.get(key)]
+def _check_same_header(one: LabelStore, other: LabelStore) -> None:
+    header, other_header = _header(one), _header(other)
+    different = [key for key in header | other_header if header.get(key) != other_header.get(key)]
     if different:
         raise UserError(
             f"{other.directory} was made with another {', '.join(different)} than {one.directory}: label its sentences "
@@ -99,8 +99,8 @@ def split(store: LabelStore, directory: Path, part_of: Parts, parts: int = 2) ->
     Raises:
         UserError: `directory` is there, a part would be empty, or a shard is damaged.
     """
-    with _new(directory) as place, progress.task("splitting", store.rows, "rows") as bar:
-        writers = [_writer(store, place / f"part-{number}") for number in range(1, parts + 1)]
+    with _new_directory(directory) as temporary, progress.task("splitting", store.rows, "rows") as bar:
+        writers = [_writer(store, temporary / f"part-{number}") for number in range(1, parts + 1)]
         for table in store.shards():
             numbers = part_of(table)
             for number in np.unique(numbers).tolist():
@@ -115,7 +115,7 @@ def split(store: LabelStore, directory: Path, part_of: Parts, parts: int = 2) ->
     return rows
 
 
-def at(boundaries: Sequence[int]) -> Parts:
+def by_row_boundaries(boundaries: Sequence[int]) -> Parts:
     """Parts that begin at these rows, the first at 0."""
     begun = 0
 
@@ -127,7 +127,7 @@ def at(boundaries: Sequence[int]) -> Parts:
     return part_of
 
 
-def named(path: Path) -> Parts:
+def by_id_file(path: Path) -> Parts:
     """Two parts: the rows whose ids stand in a file, one a line, and the others.
 
     Raises:
@@ -137,8 +137,8 @@ def named(path: Path) -> Parts:
         ids = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{path} is not a text file: name one with an id on every line") from None
-    wanted = np.unique(hashes_of([i for i in ids if i]))
-    return lambda table: np.where(np.isin(hashes_of(table["id"].to_pylist()), wanted), 0, 1)
+    hashes = np.unique(hashes_of([i for i in ids if i]))
+    return lambda table: np.where(np.isin(hashes_of(table["id"].to_pylist()), hashes), 0, 1)
 
 
 def _header(store: LabelStore) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _writer(like: LabelStore, directory: Path) -> LabelWriter:
 
 
 @contextmanager
-def _new(directory: Path) -> Iterator[Path]:
+def _new_directory(directory: Path) -> Iterator[Path]:
     """A directory that is there when all of it is; what a killed call left of it is removed.
 
     Raises:
@@ -161,5 +161,5 @@ def _new(directory: Path) -> Iterator[Path]:
         raise UserError(f"{directory} is there already: delete it, or name another directory")
     for stray in directory.parent.glob(f".{directory.name}.*.tmp"):
         shutil.rmtree(stray, ignore_errors=True)
-    with atomic_directory(directory) as place:
-        yield place
+    with atomic_directory(directory) as temporary:
+        yield temporary

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from distilmt.labels.ensemble import LabelJob, Speakers
+from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
 from distilmt.labels.rows import Shard
-from distilmt.labels.selection import Texts, usable
+from distilmt.labels.selection import SentenceTexts, filter_hypotheses
 from distilmt.teachers import existing
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -27,18 +27,18 @@ _MOST_SHARE, _MOST_SHARE_OWN = 0.9, 0.99
 _EXAMPLE = 80
 
 
-class Trial:
+class TeacherCheck:
     """Judges the first hypotheses of a teacher, once."""
 
-    def __init__(self, job: LabelJob) -> None:
+    def __init__(self, job: LabelingTask) -> None:
         self._job = job
-        self._outside = existing.pointer(job.teacher) is not None
+        self._is_external = existing.read_pointer(job.teacher) is not None
         self._done = not job.config.hypotheses
         self._sources: list[str] = []
         self._references: list[str | None] = []
         self._hypotheses: list[str] = []
 
-    def before(self, speakers: Speakers | None, sentences: pa.Table) -> None:
+    def on_shard_begin(self, ensemble: TeacherEnsemble | None, sentences: pa.Table) -> None:
         """Judge the beginning of a shard that is large enough for its whole to take long.
 
         The hypotheses are made again with the shard, so that its bytes do not depend on this: what a server has
@@ -47,14 +47,14 @@ class Trial:
         Raises:
             UserError: nearly all are of no use.
         """
-        if self._done or speakers is None or sentences.num_rows < 5 * SIZE:
+        if self._done or ensemble is None or sentences.num_rows < 5 * SIZE:
             return
         first = sentences.slice(0, SIZE)
         sources = first["source"].to_pylist()
-        hypotheses = [found[0].text if found else "" for found in speakers.translate(sources)]
+        hypotheses = [n_best[0].text if n_best else "" for n_best in ensemble.translate(sources)]
         self._add(sources, first["target"].to_pylist(), hypotheses)
 
-    def after(self, shard: Shard) -> None:
+    def on_shard_end(self, shard: Shard) -> None:
         """Judge the rows of a shard, together with those before where they are few.
 
         Raises:
@@ -64,7 +64,7 @@ class Trial:
             return
         columns = ["source", "reference", "hypotheses"]
         rows = pq.read_table(pa.BufferReader(shard.content), columns=columns).slice(0, SIZE)
-        hypotheses = [found[0]["text"] if found else "" for found in rows["hypotheses"].to_pylist()]
+        hypotheses = [n_best[0]["text"] if n_best else "" for n_best in rows["hypotheses"].to_pylist()]
         self._add(rows["source"].to_pylist(), rows["reference"].to_pylist(), hypotheses)
 
     def _add(self, sources: Sequence[str], references: Sequence[str | None], hypotheses: Sequence[str]) -> None:
@@ -79,21 +79,21 @@ class Trial:
         tokenizer = self._job.tokenizer
         tokens = tokenizer.target.encode(self._hypotheses)
         lengths = np.array([len(ids) for ids in tokenizer.source.encode(self._sources)])
-        good, dropped = usable(
+        good, dropped = filter_hypotheses(
             np.array([i for ids in tokens for i in ids], dtype=np.int64),
             np.cumsum([0, *map(len, tokens)]),
             lengths,
             replace(self._job.config, max_ter=None),
             sys.maxsize,  # positions are the student's, and say nothing of the teacher
-            Texts(self._sources, self._references, self._hypotheses),
+            SentenceTexts(self._sources, self._references, self._hypotheses),
         )
         share = 1 - float(good.mean())
         if share < _LOUD_SHARE:
             return
         text = self._message(int(np.argmin(good)), dropped)
-        if share >= _MOST_SHARE if self._outside else share > _MOST_SHARE_OWN and self._job.trains_on_hypotheses:
+        if share >= _MOST_SHARE if self._is_external else share > _MOST_SHARE_OWN and self._job.trains_on_hypotheses:
             raise UserError(f"{text}: {self._remedy()}")
-        progress.say(f"warning: {text}: {self._remedy()}")
+        progress.info(f"warning: {text}: {self._remedy()}")
 
     def _message(self, row: int, dropped: dict[str, int]) -> str:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))
@@ -105,7 +105,7 @@ class Trial:
 
     def _remedy(self) -> str:
         cause = "check teacher.path, teacher.command or teacher.url, the languages and teacher.prefix"
-        cause = cause if self._outside else "train the teacher longer or on more text"
+        cause = cause if self._is_external else "train the teacher longer or on more text"
         return f"{cause}, or loosen labels.max_repetition, max_length_ratio or drop_copies"
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from distilmt.labels import ray_executor
-from distilmt.labels.ensemble import LabelJob
-from distilmt.labels.label_cache import Kept
-from distilmt.labels.labeling import Asker
+from distilmt.labels.ensemble import LabelingTask
+from distilmt.labels.label_cache import LabelCache
+from distilmt.labels.labeling import Labeler
 from distilmt.labels.rows import Shard
 from distilmt.labels.store import LabelWriter
-from distilmt.labels.trial import Trial
+from distilmt.labels.trial import TeacherCheck
 from distilmt.models.checkpoint import weights_fingerprint
 from distilmt.teachers import existing
 from distilmt.teachers.response_cache import totals
@@ -26,8 +26,8 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint_files
 
 
-def label(
-    shards: Iterable[pa.Table], total: int, job: LabelJob, directory: Path, before: Sequence[Path] = ()
+def write_label_store(
+    shards: Iterable[pa.Table], total: int, job: LabelingTask, directory: Path, before: Sequence[Path] = ()
 ) -> dict[str, Any]:
     """Write a label store; go on where an earlier call was cut off.
 
@@ -46,101 +46,107 @@ def label(
         UserError: word distributions are wanted of a teacher that has another vocabulary; its first hypotheses are of
             no use; or `cluster.ask`'s.
     """
-    outside = existing.pointer(job.teacher)
-    if outside and job.wants_words:
+    pointer = existing.read_pointer(job.teacher)
+    if pointer and job.needs_top_k:
         raise UserError(
-            f"teacher {outside['name']!r} has another vocabulary than the tokenizer, so it cannot give word "
+            f"teacher {pointer['name']!r} has another vocabulary than the tokenizer, so it cannot give word "
             "distributions: set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path "
             "to its directory"
         )
-    header = _header(job, outside)
-    writer, kept = LabelWriter(directory, header, job.config.top_k), Kept(before, header, job.config.top_k)
-    asked, again, seconds = 0, 0, 0.0
-    begun = int(writer.manifest["rows"])
+    header = _header(job, pointer)
+    writer, cache = LabelWriter(directory, header, job.config.top_k), LabelCache(before, header, job.config.top_k)
+    new_rows, redecoded_rows, seconds = 0, 0, 0.0
+    rows_before = int(writer.manifest["rows"])
     waiting: dict[int, pa.Table] = {}
-    trial = Trial(job)
-    with progress.task("labelling", total, "sentences", begun) as bar:
-        rest = _unknown(shards, writer, kept, waiting)
+    check = TeacherCheck(job)
+    with progress.task("labelling", total, "sentences", rows_before) as bar:
+        missing_shards = _shards_to_label(shards, writer, cache, waiting)
         on_cluster = job.config.engine == "ray"
         for number, shard in (
-            ray_executor.ask(rest, job, directory) if on_cluster else _ask(rest, job, directory, trial)
+            ray_executor.label_shards(missing_shards, job, directory)
+            if on_cluster
+            else _label_locally(missing_shards, job, directory, check)
         ):
             sentences = waiting.pop(number)
-            asked, again, seconds = asked + shard.rows, again + shard.decoded_again, seconds + shard.seconds
-            writer.add(kept.completed(sentences, shard), number)
+            new_rows, redecoded_rows, seconds = (
+                new_rows + shard.rows,
+                redecoded_rows + shard.decoded_again,
+                seconds + shard.seconds,
+            )
+            writer.add(cache.complete_shard(sentences, shard), number)
             bar.advance(sentences.num_rows)
-            trial.after(shard)
+            check.on_shard_end(shard)
     writer.finish()
-    told: dict[str, Any] = {"reused": writer.manifest["rows"] - begun - asked}
-    told |= {"seconds_per_sentence": seconds / asked if asked else None}
-    told |= {"decoded_again": again} if again else {}
-    told |= {"answers": answers} if (answers := _answer_totals(outside)) else {}
-    return {"sentences": total, "shards": len(writer.done())} | told
+    counts: dict[str, Any] = {"reused": writer.manifest["rows"] - rows_before - new_rows}
+    counts |= {"seconds_per_sentence": seconds / new_rows if new_rows else None}
+    counts |= {"decoded_again": redecoded_rows} if redecoded_rows else {}
+    counts |= {"answers": usage} if (usage := _usage_totals(pointer)) else {}
+    return {"sentences": total, "shards": len(writer.done())} | counts
 
 
-def _answer_totals(outside: dict[str, Any] | None) -> dict[str, float]:
+def _usage_totals(pointer: dict[str, Any] | None) -> dict[str, float]:
     """What a program's or server's answers to this run came to, all calls together; it is shown as well."""
-    path = (outside or {}).get("answers")
-    counts = {what: much for what, much in totals(Path(path)).items() if much} if path else {}
-    if outside and counts:
-        amounts = ", ".join(f"{what.replace('_', ' ')} {much:,.10g}" for what, much in counts.items())
-        progress.say(f"answers of {outside['name']} in this run: {amounts}")
+    path = (pointer or {}).get("answers")
+    counts = {kind: amount for kind, amount in totals(Path(path)).items() if amount} if path else {}
+    if pointer and counts:
+        amounts = ", ".join(f"{kind.replace('_', ' ')} {amount:,.10g}" for kind, amount in counts.items())
+        progress.info(f"answers of {pointer['name']} in this run: {amounts}")
     return counts
 
 
-def _unknown(
-    shards: Iterable[pa.Table], writer: LabelWriter, kept: Kept, waiting: dict[int, pa.Table]
+def _shards_to_label(
+    shards: Iterable[pa.Table], writer: LabelWriter, cache: LabelCache, waiting: dict[int, pa.Table]
 ) -> Iterator[tuple[int, pa.Table]]:
     """Numbers of the shards that are missing, and what of them is not kept; a shard that is kept whole is written."""
     done = writer.done()
     for number, sentences in enumerate(shards):
         if number in done:
             continue
-        unknown = sentences.filter(pa.array(~kept.known(sentences)))
+        unknown = sentences.filter(pa.array(~cache.contains(sentences)))
         if unknown.num_rows:
             waiting[number] = sentences
             yield number, unknown
         else:
-            writer.add(kept.completed(sentences, None), number)
+            writer.add(cache.complete_shard(sentences, None), number)
 
 
-def _ask(
-    shards: Iterable[tuple[int, pa.Table]], job: LabelJob, directory: Path, trial: Trial
+def _label_locally(
+    shards: Iterable[tuple[int, pa.Table]], job: LabelingTask, directory: Path, check: TeacherCheck
 ) -> Iterator[tuple[int, Shard]]:
     """Label in this process, one shard after another; the teacher is loaded when there is one to be labelled."""
-    asker = None
+    labeler = None
     for number, sentences in shards:
-        asker = asker or Asker(job, directory)
-        trial.before(asker.speakers, sentences)
-        yield number, asker.shard(sentences)
+        labeler = labeler or Labeler(job, directory)
+        check.on_shard_begin(labeler.ensemble, sentences)
+        yield number, labeler.shard(sentences)
 
 
-def drawn(total: int, most: int | None, seed: tuple[int, ...]) -> np.ndarray:
-    """Which of so many sentences are labelled, `most` of them at random: [total] bool."""
+def sample_mask(total: int, max_rows: int | None, seed: tuple[int, ...]) -> np.ndarray:
+    """Which of so many sentences are labelled, `max_rows` of them at random: [total] bool."""
     flags = np.ones(total, dtype=bool)
-    if most is not None and most < total:
-        flags[np.random.default_rng(seed).permutation(total)[most:]] = False
+    if max_rows is not None and max_rows < total:
+        flags[np.random.default_rng(seed).permutation(total)[max_rows:]] = False
     return flags
 
 
-def seconds_per_sentence(sentences: pa.Table, job: LabelJob, directory: Path) -> float:
+def seconds_per_sentence(sentences: pa.Table, job: LabelingTask, directory: Path) -> float:
     """How long the teacher takes for a sentence on this machine, measured on the sentences given."""
-    asker = Asker(job, directory)
-    asker.label(sentences.slice(0, 32))
+    labeler = Labeler(job, directory)
+    labeler.label(sentences.slice(0, 32))
     begin = time.monotonic()
-    asker.label(sentences)
+    labeler.label(sentences)
     return (time.monotonic() - begin) / max(1, sentences.num_rows)
 
 
-def _header(job: LabelJob, outside: dict[str, Any] | None) -> dict[str, Any]:
+def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]:
     """What a store's labels depend on."""
-    files = fingerprint_files(job.teacher / existing.POINTER) if outside else weights_fingerprint(job.teacher)
+    files = fingerprint_files(job.teacher / existing.POINTER) if pointer else weights_fingerprint(job.teacher)
     others = [_weights(Path(path)) for path in job.config.ensemble]
-    return ({"speaker": weights_fingerprint(job.speaker)} if job.speaker else {}) | {
+    return ({"speaker": weights_fingerprint(job.generation_model)} if job.generation_model else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
         "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling")},
-        "target_vocab_size": len(job.tokenizer.target.pieces),
+        "target_vocab_size": len(job.tokenizer.target.tokens),
     }
 
 

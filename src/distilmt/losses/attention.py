@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def attention_distance(student: Tensor, teacher: Tensor, apart: Tensor, mixture: Tensor) -> Tensor:
+def attention_distance(student: Tensor, teacher: Tensor, bias: Tensor, mixture: Tensor) -> Tensor:
     """Sum over queries, mean over the teacher's heads, of KL(teacher ‖ student) between attention weights.
 
     The student's heads are mixed into one for each of the teacher's before the softmax: the 1 × 1 convolution over
@@ -16,7 +16,7 @@ def attention_distance(student: Tensor, teacher: Tensor, apart: Tensor, mixture:
     Args:
         student: scores [rows, s, q, k] before the softmax, of all its heads in all layers.
         teacher: the same of the teacher, [rows, t, q, k], without gradients.
-        apart: [rows, 1, q, k]: 0 where a query may look, else the most negative number; a query that may look nowhere
+        bias: [rows, 1, q, k]: 0 where a query may look, else the most negative number; a query that may look nowhere
             is padding.
         mixture: [t, s], learnt beside the student.
 
@@ -25,9 +25,9 @@ def attention_distance(student: Tensor, teacher: Tensor, apart: Tensor, mixture:
     """
     wide = torch.promote_types(student.dtype, torch.float32)
     mixed = torch.einsum("rsqk,ts->rtqk", student, mixture.to(student.dtype))
-    hidden = apart < 0
-    spoken, wanted = (
+    hidden = bias < 0
+    student_log_probs, teacher_log_probs = (
         scores.to(wide).masked_fill(hidden, torch.finfo(wide).min).log_softmax(-1) for scores in (mixed, teacher)
     )
-    surplus = (wanted - spoken).masked_fill(hidden, 0.0)
-    return (wanted.exp() * surplus).sum() / teacher.shape[1]
+    surplus = (teacher_log_probs - student_log_probs).masked_fill(hidden, 0.0)
+    return (teacher_log_probs.exp() * surplus).sum() / teacher.shape[1]

@@ -20,5 +20,5 @@ def label_cross_entropy(student_logits: Tensor, ids: Tensor, smoothing: float = 
         Nats per row, [N], in float32 at least.
     """
     log_student = torch.log_softmax(widened(student_logits), dim=-1)
-    found = -log_student.gather(1, ids.long()[:, None]).squeeze(1)
-    return (1 - smoothing) * found - smoothing * log_student.mean(-1)
+    nll = -log_student.gather(1, ids.long()[:, None]).squeeze(1)
+    return (1 - smoothing) * nll - smoothing * log_student.mean(-1)

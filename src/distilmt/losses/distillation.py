@@ -15,14 +15,14 @@ from torch.nn import functional as F
 from distilmt.config import ObjectiveConfig
 from distilmt.losses.chunked import ChunkedLoss
 from distilmt.losses.divergences import widened
-from distilmt.losses.per_token import Known, Terms, row_losses, teacher_side
-from distilmt.losses.top_k import NOWHERE, even_share, outcome_entropy, student_outcomes
+from distilmt.losses.per_token import LossTerms, TeacherTargets, row_losses, teacher_targets
+from distilmt.losses.top_k import NEG_INF, outcome_entropy, student_outcomes, uniform_share
 
 _LOGITS, _ROWS = 1 << 24, 128
 
 
 @dataclass
-class Targets:
+class TokenTargets:
     """What the rows of hidden states should predict.
 
     A row whose id is negative is left out altogether; a row whose `top_logprobs` are all -inf has no word labels,
@@ -49,7 +49,7 @@ class LossSettings(NamedTuple):
     """Mean by which weights are divided under `entropy: weight_high` or `weight_low`; without it the targets' own."""
 
 
-def annealed(objective: ObjectiveConfig, progress: float) -> ObjectiveConfig:
+def anneal_teacher(objective: ObjectiveConfig, progress: float) -> ObjectiveConfig:
     """The weights at `progress` through the training (0 to 1), if they change at all.
 
     Teacher annealing (Clark et al. 2019, BAM, section 3.1): the weight of the teacher's words falls linearly to zero,
@@ -75,30 +75,30 @@ class Statistics:
     """[N]: the cross-entropy against the ids, row by row."""
 
 
-def objective(student_logits: Tensor, targets: Targets, settings: LossSettings) -> Tensor:
+def reference_loss(student_logits: Tensor, targets: TokenTargets, settings: LossSettings) -> Tensor:
     """The objective of every row, [N], from logits [N, V]: the definition, for tests and for reading.
 
     Raises:
         ValueError: the objective wants words and the targets have none.
     """
     logits = widened(student_logits)
-    terms, top = _asked(targets, settings, logits.shape[1])
-    known = teacher_side(targets.ids, top, terms, logits.dtype)
+    terms, top = _loss_terms(targets, settings, logits.shape[1])
+    teacher = teacher_targets(targets.ids, top, terms, logits.dtype)
     labels = targets.ids.clamp_min(0).long()[:, None]
     ids = labels if top is None else top[0]
-    other = logits.scatter(1, ids, NOWHERE).amax(1) if terms.ranked else None
-    found = row_losses(student_outcomes(logits, ids), logits.gather(1, labels).squeeze(1), other, known, terms)
-    even = found.label_weight * terms.smoothing / terms.vocabulary
+    other = logits.scatter(1, ids, NEG_INF).amax(1) if terms.ranked else None
+    losses = row_losses(student_outcomes(logits, ids), logits.gather(1, labels).squeeze(1), other, teacher, terms)
+    even = losses.label_weight * terms.smoothing / terms.vocabulary
     if terms.uniform:
-        even = even + found.word_weight * even_share(known.masses, terms.vocabulary)
-    return found.loss - even * logits.sum(-1)
+        even = even + losses.word_weight * uniform_share(teacher.probs, terms.vocabulary)
+    return losses.loss - even * logits.sum(-1)
 
 
 def chunked_loss(
     hidden: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    targets: Targets,
+    targets: TokenTargets,
     settings: LossSettings,
     chunk: int | None = None,
     vocabulary: int | None = None,
@@ -123,27 +123,29 @@ def chunked_loss(
         ValueError: the objective wants words and the targets have none.
     """
     rows = len(targets.ids)
-    targets = _filled(targets, len(hidden))
-    terms, top = _asked(targets, settings, len(weight) if vocabulary is None else vocabulary)
-    known = teacher_side(targets.ids, top, terms, torch.promote_types(hidden.dtype, torch.float32))
+    targets = _pad_targets(targets, len(hidden))
+    terms, top = _loss_terms(targets, settings, len(weight) if vocabulary is None else vocabulary)
+    teacher = teacher_targets(targets.ids, top, terms, torch.promote_types(hidden.dtype, torch.float32))
     top_ids = targets.ids.clamp_min(0)[:, None] if top is None else top[0]
     chunk = chunk or _even_chunk(len(hidden), len(weight))
-    loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, top_ids, known, terms, chunk)
-    return loss, Statistics(nll.sum(), word.sum(), _teachers_entropy(known, terms), nll[:rows])
+    loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, top_ids, teacher, terms, chunk)
+    return loss, Statistics(nll.sum(), word.sum(), _teachers_entropy(teacher, terms), nll[:rows])
 
 
-def weights_by_entropy(targets: Targets, settings: LossSettings, vocabulary: int) -> Tensor:
+def weights_by_entropy(targets: TokenTargets, settings: LossSettings, vocabulary: int) -> Tensor:
     """Weights of rows by the teacher's entropy, summed, and how many rows have one: [2] float32.
 
     Added up over all parts of a batch, their ratio is what each part needs as `LossSettings.mean_weight`.
     """
     one = torch.ones((), device=targets.ids.device)
-    terms, top = _asked(targets, settings._replace(mean_weight=one), vocabulary)
-    known = teacher_side(targets.ids, top, terms, torch.float32)
-    return torch.stack([(known.weight * known.asked).sum(), known.asked.sum()])
+    terms, top = _loss_terms(targets, settings._replace(mean_weight=one), vocabulary)
+    teacher = teacher_targets(targets.ids, top, terms, torch.float32)
+    return torch.stack([(teacher.weight * teacher.has_teacher).sum(), teacher.has_teacher.sum()])
 
 
-def _asked(targets: Targets, settings: LossSettings, vocabulary: int) -> tuple[Terms, tuple[Tensor, Tensor] | None]:
+def _loss_terms(
+    targets: TokenTargets, settings: LossSettings, vocabulary: int
+) -> tuple[LossTerms, tuple[Tensor, Tensor] | None]:
     """The terms, and the teacher's words as far as they are used."""
     config = settings.objective
     top = None
@@ -151,14 +153,14 @@ def _asked(targets: Targets, settings: LossSettings, vocabulary: int) -> tuple[T
         if targets.top_ids is None or targets.top_logprobs is None:
             raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
         top = targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]
-    return Terms(config, settings.smoothing, vocabulary, top is not None, *settings[2:]), top
+    return LossTerms(config, settings.smoothing, vocabulary, top is not None, *settings[2:]), top
 
 
-def _teachers_entropy(known: Known, terms: Terms) -> Tensor:
+def _teachers_entropy(teacher: TeacherTargets, terms: LossTerms) -> Tensor:
     """What the word terms come to when the student does as it is told, summed."""
-    if not terms.words or terms.config.divergence != "kl":
-        return torch.zeros_like(known.keep).sum()
-    return outcome_entropy(known.masses, known.temperature, terms.config.tail, terms.vocabulary).sum()
+    if not terms.uses_teacher or terms.config.divergence != "kl":
+        return torch.zeros_like(teacher.row_mask).sum()
+    return outcome_entropy(teacher.probs, teacher.temperature, terms.config.tail, terms.vocabulary).sum()
 
 
 def _even_chunk(rows: int, vocabulary: int) -> int:
@@ -167,11 +169,11 @@ def _even_chunk(rows: int, vocabulary: int) -> int:
     return max(1, -(-rows // (max(1, chunks) * _ROWS))) * _ROWS
 
 
-def _filled(targets: Targets, rows: int) -> Targets:
+def _pad_targets(targets: TokenTargets, rows: int) -> TokenTargets:
     """Targets for so many rows: those behind the others count for nothing."""
     more = rows - len(targets.ids)
     if not more:
         return targets
     words = (targets.top_ids, targets.top_logprobs)
     top = [None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in words]
-    return Targets(F.pad(targets.ids, (0, more), value=-1), *top)
+    return TokenTargets(F.pad(targets.ids, (0, more), value=-1), *top)

@@ -18,18 +18,18 @@ from torch import Tensor
 
 from distilmt.config import ObjectiveConfig
 from distilmt.losses.divergences import divergence
-from distilmt.losses.top_k import even_share, outcome_cross_entropy, teacher_outcomes, uniform_cross_entropy
+from distilmt.losses.top_k import outcome_cross_entropy, teacher_outcomes, uniform_cross_entropy, uniform_share
 
 
 @dataclass(frozen=True)
-class Terms:
+class LossTerms:
     """What is asked of the student."""
 
     config: ObjectiveConfig
     smoothing: float
     vocabulary: int
     """Words are the first so many rows of the output matrix; the others get neither probability nor gradient."""
-    words: bool
+    uses_teacher: bool
     """Whether there are words of a teacher, and they have a weight."""
     threshold: Tensor | None = None
     """Cross-entropy from which a position counts as hard (`selection: queue`), if it is known."""
@@ -39,22 +39,22 @@ class Terms:
     @property
     def uniform(self) -> bool:
         """Whether the mass outside the teacher's top words is to be shared out evenly."""
-        return self.words and self.config.tail == "uniform"
+        return self.uses_teacher and self.config.tail == "uniform"
 
     @property
     def ranked(self) -> bool:
         """Whether the likeliest of the other words must be known."""
-        return self.words and self.config.ranking > 0
+        return self.uses_teacher and self.config.ranking > 0
 
 
-class Known(NamedTuple):
-    """What is known of the rows before the student is looked at; all of [N] but `masses`."""
+class TeacherTargets(NamedTuple):
+    """What is known of the rows before the student is looked at; all of [N] but `probs`."""
 
-    keep: Tensor
+    row_mask: Tensor
     """1 where the row counts, else 0."""
-    asked: Tensor
+    has_teacher: Tensor
     """1 where the teacher's words are known and the row counts, else 0."""
-    masses: Tensor
+    probs: Tensor
     """[N, k + 1] softened probabilities of the teacher's outcomes; [N, 0] without a teacher."""
     temperature: Tensor
     """By which both sides are softened."""
@@ -63,9 +63,9 @@ class Known(NamedTuple):
     at_label: Tensor
     """The teacher's probability of the label, not softened."""
 
-    def rows(self, chosen: slice) -> Known:
+    def rows(self, chosen: slice) -> TeacherTargets:
         """Some of the rows."""
-        return Known(*(values[chosen] for values in self))
+        return TeacherTargets(*(values[chosen] for values in self))
 
 
 class RowLosses(NamedTuple):
@@ -80,7 +80,9 @@ class RowLosses(NamedTuple):
     word_weight: Tensor
 
 
-def teacher_side(ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: Terms, dtype: torch.dtype) -> Known:
+def teacher_targets(
+    ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: LossTerms, dtype: torch.dtype
+) -> TeacherTargets:
     """What is known of rows from their labels alone.
 
     Args:
@@ -89,75 +91,83 @@ def teacher_side(ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: Terms, d
         terms: what is asked of the student.
         dtype: float32 at least.
     """
-    keep = (ids >= 0).to(dtype)
-    one = torch.ones_like(keep)
+    row_mask = (ids >= 0).to(dtype)
+    one = torch.ones_like(row_mask)
     if top is None:
-        return Known(keep, keep * 0, keep[:, None][:, :0], one, one, keep * 0)
+        return TeacherTargets(row_mask, row_mask * 0, row_mask[:, None][:, :0], one, one, row_mask * 0)
     config, (top_ids, logprobs) = terms.config, top
     plain = teacher_outcomes(logprobs, 1.0, config.tail, terms.vocabulary).to(dtype)
     uncertainty = _entropy(plain) / math.log(plain.shape[1])
     temperature = one * config.temperature
     if config.entropy == "temperature":
         temperature = 1 + (config.temperature - 1) * (1 - uncertainty)
-    masses = teacher_outcomes(logprobs, temperature[:, None], config.tail, terms.vocabulary).to(dtype)
-    asked = keep * (masses.sum(-1) > 0)
+    teacher_probs = teacher_outcomes(logprobs, temperature[:, None], config.tail, terms.vocabulary).to(dtype)
+    has_teacher = row_mask * (teacher_probs.sum(-1) > 0)
     listed = (top_ids == ids[:, None]).to(dtype)
-    at_label = (plain[:, :-1] * listed).sum(-1) + even_share(plain, terms.vocabulary) * (1 - listed.sum(-1))
-    weight = _entropy_weight(uncertainty, asked, terms)
-    return Known(keep, asked, masses * keep[:, None], temperature, weight, at_label)
+    at_label = (plain[:, :-1] * listed).sum(-1) + uniform_share(plain, terms.vocabulary) * (1 - listed.sum(-1))
+    weight = _entropy_weight(uncertainty, has_teacher, terms)
+    return TeacherTargets(row_mask, has_teacher, teacher_probs * row_mask[:, None], temperature, weight, at_label)
 
 
-def _entropy_weight(uncertainty: Tensor, asked: Tensor, terms: Terms) -> Tensor:
+def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
     """Weights of rows with mean 1 over the batch, by the teacher's entropy between 0 and 1."""
     if terms.config.entropy not in ("weight_high", "weight_low"):
         return torch.ones_like(uncertainty)
     raw, mean = uncertainty if terms.config.entropy == "weight_high" else 1 - uncertainty, terms.mean_weight
     if mean is None:
-        mean = (raw * asked).sum() / asked.sum().clamp_min(1)
+        mean = (raw * has_teacher).sum() / has_teacher.sum().clamp_min(1)
     return raw / mean.clamp_min(1e-6)
 
 
-def row_losses(outcomes: Tensor, label: Tensor, other: Tensor | None, known: Known, terms: Terms) -> RowLosses:
+def row_losses(
+    outcomes: Tensor, label: Tensor, other: Tensor | None, teacher: TeacherTargets, terms: LossTerms
+) -> RowLosses:
     """The objective, but for what is linear in all logits.
 
     Args:
         outcomes: [N, k + 1] the student's logits of K, and of the bucket the logsumexp of the others'.
         label: [N] its logit of the label, which may or may not be in K.
         other: [N] its likeliest logit outside K, where a ranking is asked for.
-        known: the teacher's side.
+        teacher: the teacher's side.
         terms: what is asked.
     """
     total = outcomes.logsumexp(-1)
     nll = total - label
     hard = (1 - terms.smoothing) * nll + terms.smoothing * total
-    if not terms.words:
-        weight = terms.config.label * known.keep
+    if not terms.uses_teacher:
+        weight = terms.config.label * teacher.row_mask
         return RowLosses(weight * hard, nll, torch.zeros_like(nll), weight, torch.zeros_like(nll))
-    word = _word(outcomes, known, terms) * known.asked
-    label_weight, word_weight = _weights(nll.detach(), known, terms)
-    loss = label_weight * hard + word_weight * (word + _beside(outcomes, total, other, known, terms))
+    word = _distillation_loss(outcomes, teacher, terms) * teacher.has_teacher
+    label_weight, word_weight = _weights(nll.detach(), teacher, terms)
+    loss = label_weight * hard + word_weight * (word + _auxiliary_losses(outcomes, total, other, teacher, terms))
     return RowLosses(loss, nll, word, label_weight, word_weight)
 
 
-def _word(outcomes: Tensor, known: Known, terms: Terms) -> Tensor:
+def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: LossTerms) -> Tensor:
     """T² times the divergence, or under `kl` the cross-entropy, which differs by a constant."""
-    config, masses, temperature = terms.config, known.masses, known.temperature
+    config, teacher_probs, temperature = terms.config, teacher.probs, teacher.temperature
     if config.divergence != "kl":
         log_student = torch.log_softmax(outcomes / temperature[:, None], dim=-1)
-        return temperature**2 * divergence(config.divergence, log_student, masses, config.skew)
-    found = outcome_cross_entropy(outcomes, masses, temperature)
-    return found + uniform_cross_entropy(outcomes, masses, terms.vocabulary) if terms.uniform else found
+        return temperature**2 * divergence(config.divergence, log_student, teacher_probs, config.skew)
+    cross_entropy = outcome_cross_entropy(outcomes, teacher_probs, temperature)
+    return (
+        cross_entropy + uniform_cross_entropy(outcomes, teacher_probs, terms.vocabulary)
+        if terms.uniform
+        else cross_entropy
+    )
 
 
-def _beside(outcomes: Tensor, total: Tensor, other: Tensor | None, known: Known, terms: Terms) -> Tensor:
+def _auxiliary_losses(
+    outcomes: Tensor, total: Tensor, other: Tensor | None, teacher: TeacherTargets, terms: LossTerms
+) -> Tensor:
     """What the word term has beside the divergence: the entropy's reward and the ranking."""
-    found, config = torch.zeros_like(total), terms.config
+    loss, config = torch.zeros_like(total), terms.config
     if config.entropy == "penalty":
-        found = found - config.entropy_weight * _entropy((outcomes - total[:, None]).exp())
+        loss = loss - config.entropy_weight * _entropy((outcomes - total[:, None]).exp())
     if other is not None:
         probabilities = (outcomes[:, :-1] - total[:, None]).exp()
-        found = found + config.ranking * ranking(probabilities, (other - total).exp(), known.masses[:, :-1])
-    return found
+        loss = loss + config.ranking * ranking(probabilities, (other - total).exp(), teacher.probs[:, :-1])
+    return loss
 
 
 def ranking(student: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
@@ -178,7 +188,7 @@ def ranking(student: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
     return first + pairs + (other[:, None] - student).relu().sum(-1)
 
 
-def _weights(nll: Tensor, known: Known, terms: Terms) -> tuple[Tensor, Tensor]:
+def _weights(nll: Tensor, teacher: TeacherTargets, terms: LossTerms) -> tuple[Tensor, Tensor]:
     """Weights of label and word term, by which positions the teacher's words are to be learnt at.
 
     - `batch`, `queue`: at the share with the highest cross-entropy, of the batch or of the last so many positions
@@ -188,23 +198,23 @@ def _weights(nll: Tensor, known: Known, terms: Terms) -> tuple[Tensor, Tensor]:
     - `teacher_better`: where the teacher is surer of the label (Tan et al. 2019, by position).
     """
     config = terms.config
-    label, word = config.label * known.keep, config.word * known.asked * known.weight
+    label, word = config.label * teacher.row_mask, config.word * teacher.has_teacher * teacher.weight
     if config.selection == "all":
         return label, word
     if config.selection in ("batch", "queue"):
-        return label, word * (nll >= _threshold(nll, known.asked, terms))
-    surer = nll.neg().exp() > known.at_label
+        return label, word * (nll >= _threshold(nll, teacher.has_teacher, terms))
+    surer = nll.neg().exp() > teacher.at_label
     if config.selection == "teacher_better":
         return label, word * ~surer
-    gate = surer & (known.asked > 0)
+    gate = surer & (teacher.has_teacher > 0)
     return label * ~gate, word * gate
 
 
-def _threshold(nll: Tensor, asked: Tensor, terms: Terms) -> Tensor:
+def _threshold(nll: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
     if terms.threshold is not None:
         return terms.threshold.to(nll.dtype)
-    those = nll[asked > 0]
-    return those.quantile(1 - terms.config.selection_share) if len(those) else nll.new_zeros(())
+    teacher_nll = nll[has_teacher > 0]
+    return teacher_nll.quantile(1 - terms.config.selection_share) if len(teacher_nll) else nll.new_zeros(())
 
 
 def _entropy(probabilities: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ _LOGITS = 1 << 18
 _ON_GPU = 1 << 23
 
 
-def consistency(first: Tensor, second: Tensor, weight: Tensor, vocabulary: int | None = None) -> Tensor:
+def r_drop_loss(first: Tensor, second: Tensor, weight: Tensor, vocabulary: int | None = None) -> Tensor:
     """½ KL(p₁ ‖ p₂) + ½ KL(p₂ ‖ p₁), summed over rows; zero where the passes agree.
 
     Gradients are found in the forward pass, a chunk of rows at a time, so that logits are never all held.
@@ -29,23 +29,23 @@ def consistency(first: Tensor, second: Tensor, weight: Tensor, vocabulary: int |
     Returns:
         Nats, a scalar in float32 at least. Only first derivatives.
     """
-    return _Consistency.apply(first, second, weight, vocabulary)  # type: ignore[no-any-return]
+    return _RDropLoss.apply(first, second, weight, vocabulary)  # type: ignore[no-any-return]
 
 
-class _Consistency(torch.autograd.Function):
+class _RDropLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor, weight: Tensor, vocabulary: int | None) -> Tensor:
-        words, total = weight[:vocabulary], widened(first).new_zeros(())
+        embeddings, total = weight[:vocabulary], widened(first).new_zeros(())
         of_hidden = torch.empty_like(first), torch.empty_like(second)
         of_weight = torch.zeros_like(weight, dtype=total.dtype)
         chunk = max(1, (_LOGITS if first.device.type == "cpu" else _ON_GPU) // len(weight))
         for begin in range(0, len(first), chunk):
             rows = slice(begin, begin + chunk)
-            loss, *of_logits = _divergence(first[rows], second[rows], words)
+            loss, *of_logits = _symmetric_kl(first[rows], second[rows], embeddings)
             total += loss
-            for hidden, gradient, found in zip((first, second), of_hidden, of_logits, strict=True):
-                narrow = found.to(hidden.dtype)
-                torch.mm(narrow, words, out=gradient[rows])
+            for hidden, gradient, logit_gradient in zip((first, second), of_hidden, of_logits, strict=True):
+                narrow = logit_gradient.to(hidden.dtype)
+                torch.mm(narrow, embeddings, out=gradient[rows])
                 of_weight[:vocabulary] += narrow.T @ hidden[rows]
         ctx.save_for_backward(*of_hidden, of_weight.to(weight.dtype))
         return total
@@ -56,17 +56,17 @@ class _Consistency(torch.autograd.Function):
         return *(gradient * scale for gradient in ctx.saved_tensors), None
 
 
-def _divergence(first: Tensor, second: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _symmetric_kl(first: Tensor, second: Tensor, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The sum over some rows, and its gradients in the logits of both passes.
 
     With a = log p and b = log q of a row and D = KL(p ‖ q), what comes back through the softmax to p's logits is
     ½ [p (a − b + 1 − D) − q].
     """
-    a, b = (torch.log_softmax(widened(hidden @ words.T), -1) for hidden in (first, second))
+    a, b = (torch.log_softmax(widened(hidden @ embeddings.T), -1) for hidden in (first, second))
     p, q = a.exp(), b.exp()
     gap = a.sub_(b)
-    ours = (p * gap).sum(-1, keepdim=True)
-    theirs = -(q * gap).sum(-1, keepdim=True)
-    of_first = torch.addcmul(-q, p, gap + (1 - ours)).div_(2)
-    of_second = torch.addcmul(-p, q, (1 - theirs) - gap).div_(2)
-    return (ours + theirs).sum() / 2, of_first, of_second
+    forward_kl = (p * gap).sum(-1, keepdim=True)
+    reverse_kl = -(q * gap).sum(-1, keepdim=True)
+    of_first = torch.addcmul(-q, p, gap + (1 - forward_kl)).div_(2)
+    of_second = torch.addcmul(-p, q, (1 - reverse_kl) - gap).div_(2)
+    return (forward_kl + reverse_kl).sum() / 2, of_first, of_second

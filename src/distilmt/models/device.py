@@ -50,7 +50,7 @@ def has_bf16(device: torch.device) -> bool:
     return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
-def given_threads(count: int = 0) -> int:
+def configured_threads(count: int = 0) -> int:
     """CPU threads that somebody chose: `count`, else OMP_NUM_THREADS; 0 if nobody did. Never more than cores."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(count or int(given if given.isdecimal() else 0), os.cpu_count() or 1)
@@ -64,7 +64,7 @@ def use_threads(count: int = 0) -> None:
     CTranslate2 sets the number of OpenMP threads of the thread that calls it to its own `intra_threads`, and torch
     obeys: without this, training goes on with one thread after the first validation.
     """
-    torch.set_num_threads(given_threads(count) or cores())
+    torch.set_num_threads(configured_threads(count) or cores())
 
 
 def training_threads(values: int) -> int:
@@ -89,8 +89,8 @@ def keep_memory() -> None:
     Memory fresh from the system is zeroed page by page, which costs as much as computing on it. Does nothing where the
     C library is not glibc.
     """
-    map_above, give_back_above, ask_for = -3, -1, -2  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h
+    mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
-        for option, size in ((map_above, 32 << 20), (give_back_above, (1 << 31) - 1), (ask_for, 64 << 20)):
+        for option, size in ((mmap_threshold, 32 << 20), (trim_threshold, (1 << 31) - 1), (top_pad, 64 << 20)):
             libc.mallopt(option, size)

@@ -11,15 +11,15 @@ from transformers import MarianMTModel
 
 from distilmt.utils.errors import UserError
 
-Choice = Callable[[int, int], list[int]]
+LayerSelector = Callable[[int, int], list[int]]
 
 
-def first(count: int, _: int) -> list[int]:
+def first_layers(count: int, _: int) -> list[int]:
     """Indices of the first `count` layers: each gets the input it has learnt with."""
     return list(range(count))
 
 
-def evenly(count: int, total: int) -> list[int]:
+def spaced_layers(count: int, total: int) -> list[int]:
     """Indices of `count` of `total` layers, first and last among them, evenly spaced."""
     if count == 1:
         return [total - 1]
@@ -27,7 +27,9 @@ def evenly(count: int, total: int) -> list[int]:
 
 
 @torch.no_grad()
-def copy_layers(teacher: MarianMTModel, student: MarianMTModel, choose: Choice = evenly) -> dict[str, list[int]]:
+def copy_layers(
+    teacher: MarianMTModel, student: MarianMTModel, choose: LayerSelector = spaced_layers
+) -> dict[str, list[int]]:
     """Copy embeddings and some layers of the teacher into the student, in place.
 
     Of wider feed-forward blocks the units with the heaviest weights are taken.
@@ -43,16 +45,19 @@ def copy_layers(teacher: MarianMTModel, student: MarianMTModel, choose: Choice =
     Raises:
         UserError: the student is of another width, has other heads, or is deeper or wider in its blocks.
     """
-    ours, theirs = student.config, teacher.config
+    student_config, teacher_config = student.config, teacher.config
     for key in ("d_model", "encoder_ffn_dim", "decoder_ffn_dim", "encoder_attention_heads", "vocab_size"):
-        mine, other = getattr(ours, key), getattr(theirs, key)
-        if mine > other or (mine != other and not key.endswith("ffn_dim")):
+        student_value, teacher_value = getattr(student_config, key), getattr(teacher_config, key)
+        if student_value > teacher_value or (student_value != teacher_value and not key.endswith("ffn_dim")):
             raise UserError(
                 f"student.initialise: the student must have the teacher's {key} "
-                f"({mine} ≠ {other}): change the student's shape or use `random`"
+                f"({student_value} ≠ {teacher_value}): change the student's shape or use `random`"
             )
     # What layers have learnt, they have learnt with their activation (OPUS-MT: swish) and scale.
-    ours.activation_function, ours.scale_embedding = theirs.activation_function, theirs.scale_embedding
+    student_config.activation_function, student_config.scale_embedding = (
+        teacher_config.activation_function,
+        teacher_config.scale_embedding,
+    )
     maps = {}
     for name in ("encoder", "decoder"):
         from_stack, to_stack = getattr(teacher.model, name), getattr(student.model, name)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from transformers import MarianMTModel
 
 from distilmt.models.marian_layers import attend, normed_sum, project, relu_feed_forward
-from distilmt.models.packing import Block, Packing, Words
+from distilmt.models.packing import BlockShape, PackedTokens, Packing
 
 _POOL_UPDATES = 25
 
@@ -27,11 +27,11 @@ _POOL_UPDATES = 25
 class Batch:
     """Sentences of a batch, `</s>` at the end of each."""
 
-    source: Words
-    target: Words
+    source: PackedTokens
+    target: PackedTokens
     decoder_input: Tensor
     """[N]: the target shifted right behind `<pad>`, sentence by sentence."""
-    blocks: list[Block]
+    blocks: list[BlockShape]
     """Shape of the cells in which both sides stand for attention."""
 
     def to(self, device: torch.device) -> Batch:
@@ -46,7 +46,7 @@ class Batch:
 class Attention:
     """Attention of one kind, block by block: [rows, heads, width, width]."""
 
-    apart: list[Tensor]
+    biases: list[Tensor]
     """What keeps sentences apart, [rows, 1, width, width]."""
     scores: list[list[Tensor]] = field(default_factory=list)
     """Of every layer, before that is added, and before the softmax."""
@@ -59,7 +59,7 @@ class States:
     encoder: list[Tensor] = field(default_factory=list)
     decoder: list[Tensor] = field(default_factory=list)
     attention: dict[str, Attention] | None = None
-    """Of the `encoder`, the `decoder` and `across`; only a dictionary is filled."""
+    """Of the `encoder`, the `decoder` and `cross_pairs`; only a dictionary is filled."""
 
 
 class DropoutPool:
@@ -84,8 +84,8 @@ class DropoutPool:
         block = update // _POOL_UPDATES
         if (self._block, self._seed) != (block, seed):
             masks = torch.Generator(self.device).manual_seed(hash((seed, block, 1)) & 0x7FFFFFFF)
-            kept = torch.rand(self._size, device=self.device, generator=masks) >= self.p
-            self._pool, self._block, self._seed = kept.to(self.dtype).div_(1 - self.p), block, seed
+            keep_mask = torch.rand(self._size, device=self.device, generator=masks) >= self.p
+            self._pool, self._block, self._seed = keep_mask.to(self.dtype).div_(1 - self.p), block, seed
 
     def mask(self, like: Tensor) -> Tensor | None:
         """What a tensor is multiplied by: 0 with probability p, else 1/(1-p); None where nothing is dropped."""
@@ -125,17 +125,25 @@ def decoder_rows(
     memory = encode(model, batch, source, drop, states)
     decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input, target))
-    before, across = target.apart(target, x.dtype, causal=True), target.apart(source, x.dtype)
-    own, over = _watched(states, "decoder", before), _watched(states, "across", across)
+    self_biases, cross_biases = (
+        target.attention_biases(target, x.dtype, causal=True),
+        target.attention_biases(source, x.dtype),
+    )
+    self_record, cross_record = (
+        _attention_record(states, "decoder", self_biases),
+        _attention_record(states, "across", cross_biases),
+    )
     heads = model.config.decoder_attention_heads
-    spoken = _project(
+    source_projections = _project(
         memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], source, heads
     )
-    for layer, key, value in zip(decoder.layers, spoken[::2], spoken[1::2], strict=True):
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, before, target, own), drop)
+    for layer, key, value in zip(decoder.layers, source_projections[::2], source_projections[1::2], strict=True):
+        x = _add(
+            layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, self_biases, target, self_record), drop
+        )
         query = _project(x, [layer.encoder_attn.q_proj], target, heads)[0]
-        found = _attend(layer.encoder_attn, query, key, value, across, target, over)
-        x = _add(layer.encoder_attn_layer_norm, x, found, drop)
+        context = _attend(layer.encoder_attn, query, key, value, cross_biases, target, cross_record)
+        x = _add(layer.encoder_attn_layer_norm, x, context, drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
         if states is not None:
             states.decoder.append(x[: target.words])
@@ -152,41 +160,39 @@ def encode(
     """The encoder's last states, [source.rows, d_model], words first; fills `states`."""
     encoder = model.model.encoder
     x = drop(_embed(encoder, batch.source.ids, source))
-    within = source.apart(source, x.dtype)
-    own = _watched(states, "encoder", within)
+    biases = source.attention_biases(source, x.dtype)
+    record = _attention_record(states, "encoder", biases)
     for layer in encoder.layers:
-        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, within, source, own), drop)
+        x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, biases, source, record), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
         if states is not None:
             states.encoder.append(x[: source.words])
     return x
 
 
-def words(model: MarianMTModel) -> int:
+def vocabulary_size(model: MarianMTModel) -> int:
     """Rows of the output matrix that are words: all but the last, `<pad>`, which must never be generated."""
     return len(model.lm_head.weight) - 1
 
 
 def _embed(stack: Any, ids: Tensor, packing: Packing) -> Tensor:
     embedding = stack.embed_tokens
-    words = F.embedding(packing.filled(ids), embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
-    return words + F.embedding(packing.positions, stack.embed_positions.weight).to(words.dtype)
+    embeddings = F.embedding(packing.pad(ids), embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
+    return embeddings + F.embedding(packing.positions, stack.embed_positions.weight).to(embeddings.dtype)
 
 
-def _watched(states: States | None, kind: str, apart: list[Tensor]) -> Attention | None:
+def _attention_record(states: States | None, kind: str, biases: list[Tensor]) -> Attention | None:
     """Where attention of that kind is to be written down, if it is."""
     if states is None or states.attention is None:
         return None
-    return states.attention.setdefault(kind, Attention(apart))
+    return states.attention.setdefault(kind, Attention(biases))
 
 
-def _attend_self(
-    attention: Any, x: Tensor, biases: list[Tensor], packing: Packing, watched: Attention | None
-) -> Tensor:
+def _attend_self(attention: Any, x: Tensor, biases: list[Tensor], packing: Packing, record: Attention | None) -> Tensor:
     """Multi-head attention of x [rows, d] over itself."""
     projections = [attention.q_proj, *_keys_and_values(attention)]
     query, key, value = _project(x, projections, packing, attention.num_heads)
-    return _attend(attention, query, key, value, biases, packing, watched)
+    return _attend(attention, query, key, value, biases, packing, record)
 
 
 def _attend(
@@ -196,12 +202,12 @@ def _attend(
     value: Tensor,
     biases: list[Tensor],
     packing: Packing,
-    watched: Attention | None,
+    record: Attention | None,
 ) -> Tensor:
     heads, scale = attention.num_heads, attention.scaling
-    if watched is not None:  # computed once more: what trains without being watched stays as fast as it is
+    if record is not None:  # computed once more: what trains without being watched stays as fast as it is
         blocks = zip(packing.by_block(query, heads), packing.by_block(key, heads), strict=True)
-        watched.scores.append([q @ k.mT * scale for q, k in blocks])
+        record.scores.append([q @ k.mT * scale for q, k in blocks])
     return attention.out_proj(attend(query, key, value, biases, packing, heads, scale))  # type: ignore[no-any-return]
 
 

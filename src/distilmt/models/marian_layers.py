@@ -77,7 +77,7 @@ class _Attend(torch.autograd.Function):
         scale: float,
     ) -> Tensor:
         ctx.packing, ctx.heads, ctx.scale = packing, heads, scale
-        result, kept = torch.empty_like(query), []
+        result, attention_weights = torch.empty_like(query), []
         blocks = (packing.by_block(cells, heads) for cells in (query, key, value, result))
         for q, k, v, into, bias in zip(*blocks, biases, strict=True):
             scores = torch.add(bias, q @ k.mT, alpha=scale)
@@ -85,19 +85,19 @@ class _Attend(torch.autograd.Function):
             wide = torch.promote_types(scores.dtype, torch.float32)
             weights = torch.softmax(scores, -1, dtype=wide).to(scores.dtype)
             _product(weights, v, into)
-            kept.append(weights)
-        ctx.save_for_backward(query, key, value, *kept)
+            attention_weights.append(weights)
+        ctx.save_for_backward(query, key, value, *attention_weights)
         return packing.gather(result[None], heads)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, *kept = ctx.saved_tensors
+        query, key, value, *attention_weights = ctx.saved_tensors
         packing, heads = ctx.packing, ctx.heads
         outer = packing.spread(gradient, 1, heads)[0]
         results = [torch.empty_like(cells) for cells in (query, key, value)]
         blocks = (packing.by_block(cells, heads) for cells in (query, key, value, outer, *results))
-        for q, k, v, out, of_query, of_key, of_value, weights in zip(*blocks, kept, strict=True):
+        for q, k, v, out, of_query, of_key, of_value, weights in zip(*blocks, attention_weights, strict=True):
             # Softmax's own backward pass is slow on short rows.
             inner = (out @ v.mT).mul_(weights)
             inner = torch.addcmul(inner, weights, inner.sum(-1, keepdim=True), value=-1).mul_(ctx.scale)

@@ -18,7 +18,7 @@ _MULTIPLE = 128
 _WIDTH = 32
 _ROWS = 4
 
-Block = tuple[int, int]
+BlockShape = tuple[int, int]
 """Rows and width of a matrix of cells."""
 
 
@@ -26,7 +26,7 @@ Block = tuple[int, int]
 class Bins:
     """Places of a batch's sentences in blocks of rows, the same row for source and target."""
 
-    blocks: list[Block]
+    blocks: list[BlockShape]
     """Widths ascend; cells are numbered through all blocks, row by row."""
     source: np.ndarray
     """[B]: the cell in which each source sentence begins."""
@@ -55,7 +55,7 @@ def fill_bins(source: np.ndarray, target: np.ndarray) -> Bins:
         rows[row][1].append(sentence)
         room[row] = (room[row][0] - s, room[row][1] - t)
         by_room[min(room[row])].append(row)
-    return _laid_out(rows, pairs)
+    return _number_cells(rows, pairs)
 
 
 def _width(longest: int) -> int:
@@ -65,7 +65,7 @@ def _width(longest: int) -> int:
     return width
 
 
-def _laid_out(rows: list[tuple[int, list[int]]], pairs: list[tuple[int, int]]) -> Bins:
+def _number_cells(rows: list[tuple[int, list[int]]], pairs: list[tuple[int, int]]) -> Bins:
     """Number the cells of rows of sentences."""
     by_width: dict[int, list[list[int]]] = defaultdict(list)
     for width, sentences in rows:
@@ -84,7 +84,7 @@ def _laid_out(rows: list[tuple[int, list[int]]], pairs: list[tuple[int, int]]) -
 
 
 @dataclass
-class Words:
+class PackedTokens:
     """One side of a batch, its sentences' words one behind the other, [N] each."""
 
     ids: Tensor
@@ -96,15 +96,15 @@ class Words:
     """Each word's place in the blocks."""
 
     @classmethod
-    def of(cls, flat: np.ndarray, lengths: np.ndarray, begins: np.ndarray) -> Words:
+    def of(cls, flat: np.ndarray, lengths: np.ndarray, begins: np.ndarray) -> PackedTokens:
         """Words `flat` of sentences of these lengths, which begin in these cells."""
         positions = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         sentences = np.repeat(np.arange(len(lengths)), lengths)
         return cls(*map(torch.from_numpy, (flat, positions, sentences, positions + begins[sentences])))
 
-    def to(self, device: torch.device) -> Words:
+    def to(self, device: torch.device) -> PackedTokens:
         """The same on a device."""
-        return Words(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
+        return PackedTokens(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
 class Packing:
@@ -116,34 +116,34 @@ class Packing:
     Vectors by cell lie as [cells · heads, d / heads], block behind block, each block [rows, heads, width, d / heads].
     """
 
-    def __init__(self, words: Words, blocks: list[Block]) -> None:
+    def __init__(self, tokens: PackedTokens, blocks: list[BlockShape]) -> None:
         """Lay out one side of a batch."""
-        cells = words.cells
+        cells = tokens.cells
         self.blocks, self.words = blocks, len(cells)
         self.rows = (self.words // _MULTIPLE + 1) * _MULTIPLE
-        self.positions = self.filled(words.positions)
+        self.positions = self.pad(tokens.positions)
         size = sum(rows * width for rows, width in blocks)
         # Padding takes the first row that is no word, and belongs to sentence -1.
         self._row_of = cells.new_full((size,), self.words)
         self._row_of[cells] = torch.arange(self.words, device=cells.device)
         self._sentence_of = cells.new_full((size,), -1)
-        self._sentence_of[cells] = words.sentences
-        self._cells = self.filled(cells)
-        self._places: dict[tuple[str, int, int], Tensor] = {}
+        self._sentence_of[cells] = tokens.sentences
+        self._cells = self.pad(cells)
+        self._indices: dict[tuple[str, int, int], Tensor] = {}
 
-    def filled(self, column: Tensor) -> Tensor:
+    def pad(self, column: Tensor) -> Tensor:
         """[words] filled up with zeros to [rows]."""
         return torch.cat([column, column.new_zeros(self.rows - self.words)])
 
     def spread(self, rows: Tensor, parts: int, heads: int) -> Tensor:
         """[rows, parts · d] as [parts, cells · heads, d / heads]; padding gets what the first row behind holds."""
-        places = self._kept("spread", parts, heads)
-        return rows.reshape(self.rows * parts * heads, -1).index_select(0, places).unflatten(0, (parts, -1))
+        indices = self._cached_indices("spread", parts, heads)
+        return rows.reshape(self.rows * parts * heads, -1).index_select(0, indices).unflatten(0, (parts, -1))
 
     def gather(self, cells: Tensor, heads: int) -> Tensor:
         """[parts, cells · heads, d / heads] as [rows, parts · d]; rows behind the words repeat the first cell."""
-        places = self._kept("gather", len(cells), heads)
-        return cells.flatten(0, 1).index_select(0, places).view(self.rows, -1)
+        indices = self._cached_indices("gather", len(cells), heads)
+        return cells.flatten(0, 1).index_select(0, indices).view(self.rows, -1)
 
     def by_block(self, cells: Tensor, heads: int) -> list[Tensor]:
         """[cells · heads, d / heads] as views [rows, heads, width, d / heads], one of every block."""
@@ -151,7 +151,7 @@ class Packing:
         parts = zip(cells.split(sizes), self.blocks, strict=True)
         return [part.view(rows, heads, width, -1) for part, (rows, width) in parts]
 
-    def apart(self, keys: Packing, dtype: torch.dtype, causal: bool = False) -> list[Tensor]:
+    def attention_biases(self, keys: Packing, dtype: torch.dtype, causal: bool = False) -> list[Tensor]:
         """What keeps sentences apart in attention over `keys`: for every block [rows, 1, width, width].
 
         Zero where query and key are of one sentence (and, if causal, the key is no later), else the most negative
@@ -171,26 +171,26 @@ class Packing:
         """[cells] as [rows, width], one of every block."""
         return [block[:, 0, :, 0] for block in self.by_block(column[:, None], 1)]
 
-    def _kept(self, way: str, parts: int, heads: int) -> Tensor:
+    def _cached_indices(self, direction: str, parts: int, heads: int) -> Tensor:
         """Places that are asked for by every layer, made once."""
-        key = way, parts, heads
-        if key not in self._places:
-            make = self._spread_places if way == "spread" else self._gather_places
-            self._places[key] = make(parts, heads).flatten()
-        return self._places[key]
+        key = direction, parts, heads
+        if key not in self._indices:
+            make = self._spread_indices if direction == "spread" else self._gather_indices
+            self._indices[key] = make(parts, heads).flatten()
+        return self._indices[key]
 
     def _count(self, number: int) -> Tensor:
         return torch.arange(number, device=self._cells.device)
 
-    def _spread_places(self, parts: int, heads: int) -> Tensor:
+    def _spread_indices(self, parts: int, heads: int) -> Tensor:
         """[parts, cells · heads] into [rows, parts, heads]."""
         head = self._count(heads)[:, None]
         blocks = self._blocks_of(self._row_of * parts * heads)
         first = torch.cat([(block[:, None] + head).flatten() for block in blocks])
         return first + self._count(parts)[:, None] * heads
 
-    def _gather_places(self, parts: int, heads: int) -> Tensor:
+    def _gather_indices(self, parts: int, heads: int) -> Tensor:
         """[rows, parts, heads] into [parts, cells · heads]."""
-        place = torch.arange(len(self._row_of) * heads, device=self._cells.device)
-        by_cell = torch.cat([b.transpose(1, 2).flatten(0, 1) for b in self.by_block(place[:, None], heads)])[..., 0]
-        return by_cell[self._cells][:, None] + self._count(parts)[:, None] * len(place)
+        index = torch.arange(len(self._row_of) * heads, device=self._cells.device)
+        by_cell = torch.cat([b.transpose(1, 2).flatten(0, 1) for b in self.by_block(index[:, None], heads)])[..., 0]
+        return by_cell[self._cells][:, None] + self._count(parts)[:, None] * len(index)

@@ -18,7 +18,7 @@ from distilmt.utils.errors import UserError
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """Widths and depths of a Marian transformer."""
 
     d_model: int
@@ -29,41 +29,43 @@ class Shape:
 
 
 PRESETS = {
-    "micro": Shape(128, 512, 4, 3, 1),
-    "tiny": Shape(256, 1536, 8, 6, 2),
-    "small": Shape(384, 1536, 8, 6, 2),
-    "base": Shape(512, 2048, 8, 6, 2),
-    "teacher": Shape(256, 1024, 4, 4, 3),
-    "teacher-big": Shape(512, 2048, 8, 6, 6),
+    "micro": ModelShape(128, 512, 4, 3, 1),
+    "tiny": ModelShape(256, 1536, 8, 6, 2),
+    "small": ModelShape(384, 1536, 8, 6, 2),
+    "base": ModelShape(512, 2048, 8, 6, 2),
+    "teacher": ModelShape(256, 1024, 4, 4, 3),
+    "teacher-big": ModelShape(512, 2048, 8, 6, 6),
 }
 
 
-def shape(config: ModelConfig) -> Shape:
+def shape(config: ModelConfig) -> ModelShape:
     """The preset's shape with the keys set beside it.
 
     Raises:
         UserError: keys are missing without a preset, or the width is not a multiple of the heads.
     """
     values = asdict(PRESETS[config.preset]) if config.preset else {}
-    values |= {key: getattr(config, key) for key in Shape.__annotations__ if getattr(config, key) is not None}
-    missing = [key for key in Shape.__annotations__ if key not in values]
+    values |= {key: getattr(config, key) for key in ModelShape.__annotations__ if getattr(config, key) is not None}
+    missing = [key for key in ModelShape.__annotations__ if key not in values]
     if missing:
         raise UserError(f"model: {', '.join(missing)} not set: set them or name a preset ({', '.join(PRESETS)})")
-    found = Shape(**values)
+    model_shape = ModelShape(**values)
     for key, value in values.items():
         if value < 1:
             raise UserError(f"model: {key} is {value}: it must be 1 at least")
-    if found.d_model % found.heads or found.d_model % 2:
-        raise UserError(f"model: d_model is {found.d_model}: it must be even and a multiple of heads, {found.heads}")
-    return found
+    if model_shape.d_model % model_shape.heads or model_shape.d_model % 2:
+        raise UserError(
+            f"model: d_model is {model_shape.d_model}: it must be even and a multiple of heads, {model_shape.heads}"
+        )
+    return model_shape
 
 
 def marian_config(config: ModelConfig, tokenizer: Tokenizer, dropout: float) -> MarianConfig:
     """Marian's configuration for a shape and a tokenizer."""
     s = shape(config)
     return MarianConfig(
-        vocab_size=len(tokenizer.source.pieces),
-        decoder_vocab_size=len(tokenizer.target.pieces),
+        vocab_size=len(tokenizer.source.tokens),
+        decoder_vocab_size=len(tokenizer.target.tokens),
         share_encoder_decoder_embeddings=tokenizer.shared,
         tie_word_embeddings=True,
         d_model=s.d_model,

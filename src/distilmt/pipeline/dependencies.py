@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config import RunConfig, SourceConfig
-from distilmt.config.effects import Key, keys_of
+from distilmt.config.effects import ConfigKey, keys_of
 from distilmt.pipeline import unreached_limits
 from distilmt.pipeline.step_directory import CHANGED, Differences, StepRules, changed_text
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_json, read_step
@@ -42,7 +42,7 @@ _SEALED = {"tokenizer": _TOKENIZER} | dict.fromkeys(("teacher", "student", "base
 
 
 @lru_cache
-def keys() -> dict[str, Key]:
+def keys() -> dict[str, ConfigKey]:
     """All keys of a run."""
     return keys_of(RunConfig)
 
@@ -53,11 +53,11 @@ def flat(config: RunConfig) -> dict[str, Any]:
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for name, value in values.items():
         nested = isinstance(value, dict) and f"{prefix}{name}" not in keys()
-        found |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
-    return found
+        leaves |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return leaves
 
 
 def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[
 def settings_of(step: str, config: RunConfig) -> dict[str, Any]:
     """All values that may have an effect on a step; and weights of the models that are named to it."""
     values = flat(config)
-    found = {name: values[name] for name, key in keys().items() if step in key.steps}
-    named = [values[name] for name in _PATHS if name in found and name != "tokenizer.path"]
+    settings = {name: values[name] for name, key in keys().items() if step in key.steps}
+    named = [values[name] for name in _PATHS if name in settings and name != "tokenizer.path"]
     weights = _weights([path for value in named for path in (value if isinstance(value, list) else [value]) if path])
-    return found | ({WEIGHTS: weights} if weights else {})
+    return settings | ({WEIGHTS: weights} if weights else {})
 
 
 def _weights(paths: list[str]) -> str:
@@ -90,7 +90,7 @@ def _weights(paths: list[str]) -> str:
     return fingerprint_files(*files) if files else ""
 
 
-class Rules:
+class StepDependencies:
     """How a step of a run is compared with the one that is wanted."""
 
     def __init__(self, step: str, config: RunConfig, counts: Mapping[str, int]) -> None:
@@ -111,7 +111,7 @@ class Rules:
         sealed = _SEALED.get(self.step, ())
         return StepRules(self.differences, self.effective, self.resumed, self.reusable, unread, sealed, outcome)
 
-    def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def comparable_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings as they are compared: complete, without what cannot change anything, paths and bounds alike."""
         given = old_layout(self.step, settings)
         own = {n: key for n, key in keys().items() if self.step in key.steps and n not in _BY_NAMES and not key.resumed}
@@ -119,9 +119,9 @@ class Rules:
             own |= {name: keys()[name] for name in _BY_NAMES if self.step in keys()[name].steps}
         whole = {name: given.get(name, key.default) for name, key in own.items()}
         everything = self.values | whole
-        found = {n: self._value(n, v, everything) for n, v in whole.items() if own[n].matters(everything)}
+        relevant = {n: self._value(n, v, everything) for n, v in whole.items() if own[n].matters(everything)}
         extra = {name: given[name] for name in (WEIGHTS, NAMES, "updates") if given.get(name)}
-        return _unneeded(self.step, found | extra)
+        return _without_student_limits(self.step, relevant | extra)
 
     def _value(self, name: str, value: Any, values: Mapping[str, Any]) -> Any:
         if name in _FILES:
@@ -129,41 +129,43 @@ class Rules:
         if name == "corpus.sources":
             return [_source(each) for each in value]
         if name in _PATHS:
-            return [_place(path) for path in value] if isinstance(value, list) else _place(value)
-        return unreached_limits.bounded(name, value, values, self.counts)
+            return [_real_path(path) for path in value] if isinstance(value, list) else _real_path(value)
+        return unreached_limits.effective_value(name, value, values, self.counts)
 
     def effective(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings that matter and differ from their defaults, for the fingerprint."""
-        found = {name: value for name, value in self.plain(settings).items() if name not in (NAMES, *_UNREAD)}
-        if found.get(WEIGHTS):
-            found = {name: value for name, value in found.items() if name not in _PATHS}
-        defaults = {n: self._value(n, key.default, self.values) for n, key in keys().items() if n in found}
-        return {name: value for name, value in found.items() if name not in defaults or value != defaults[name]}
+        relevant = {
+            name: value for name, value in self.comparable_settings(settings).items() if name not in (NAMES, *_UNREAD)
+        }
+        if relevant.get(WEIGHTS):
+            relevant = {name: value for name, value in relevant.items() if name not in _PATHS}
+        defaults = {n: self._value(n, key.default, self.values) for n, key in keys().items() if n in relevant}
+        return {name: value for name, value in relevant.items() if name not in defaults or value != defaults[name]}
 
     def resumed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The same with what an unfinished directory depends on."""
         names = {NAMES: settings.get(NAMES)} if settings.get(NAMES) else {}
         own = {name: value for name, value in settings.items() if name in keys() and keys()[name].resumed}
-        unread = {name: value for name, value in self.plain(settings).items() if name in _UNREAD}
+        unread = {name: value for name, value in self.comparable_settings(settings).items() if name in _UNREAD}
         return self.effective(settings) | names | own | unread
 
     def differences(self, record: StepRecord, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Differences:
         """What of a finished step does not fit."""
         read = differing_inputs(self.step, record.inputs, inputs)
-        old, new = self.plain(record.settings), self.plain(settings)
+        old, new = self.comparable_settings(record.settings), self.comparable_settings(settings)
         names, _ = new.pop(NAMES, []), old.pop(NAMES, None)
         missing = [name for name in names if name not in _names(record)]
-        told = {NAMES: f"with {', '.join(missing)}"} if missing else {}
+        changes = {NAMES: f"with {', '.join(missing)}"} if missing else {}
         if WEIGHTS in old and WEIGHTS in new and old[WEIGHTS] == new[WEIGHTS]:
             old, new = ({n: v for n, v in each.items() if n not in _PATHS} for each in (old, new))
         elif WEIGHTS not in old:
             new.pop(WEIGHTS, None)
-        facts = unreached_limits.Facts(record, {**self.values, **old}, self._log(record))
+        finished_step = unreached_limits.FinishedStep(record, {**self.values, **old}, self._log(record))
         for name in {**old, **new}:
             text = changed_text(old.get(name), new.get(name))
-            if text and not unreached_limits.same(name, old.get(name), new.get(name), facts):
-                told[name] = text
-        return told | dict.fromkeys(read, CHANGED)
+            if text and not unreached_limits.same_outcome(name, old.get(name), new.get(name), finished_step):
+                changes[name] = text
+        return changes | dict.fromkeys(read, CHANGED)
 
     def _log(self, record: StepRecord) -> tuple[Mapping[str, float], ...]:
         """The log of a training, if its directory is the step's own."""
@@ -200,14 +202,14 @@ def _systems() -> set[str]:
     return {"student", *(f"student-{compute_type}" for compute_type in TYPES)}
 
 
-def _unneeded(step: str, found: dict[str, Any]) -> dict[str, Any]:
+def _without_student_limits(step: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The baseline makes as many updates as the student made, however these were limited."""
     limits = {"student.training.updates", "student.training.seconds", "student.training.patience"}
-    drop = limits if step == "baseline" and "updates" in found else set()
-    return {name: value for name, value in found.items() if name not in drop}
+    drop = limits if step == "baseline" and "updates" in settings else set()
+    return {name: value for name, value in settings.items() if name not in drop}
 
 
-def _place(path: str | None) -> str | None:
+def _real_path(path: str | None) -> str | None:
     return os.path.realpath(path) if path and os.path.exists(path) else path
 
 
@@ -221,12 +223,12 @@ def _source(source: Mapping[str, Any]) -> dict[str, Any]:
 
 def named_inputs(inputs: Mapping[str, str]) -> dict[str, str]:
     """Inputs of the corpus without where they lie: `train:0` for the first file of `corpus.train`."""
-    found: dict[str, str] = {}
+    by_position: dict[str, str] = {}
     for key, value in inputs.items():
         kind = key.partition(":")[0]
-        place = sum(name.startswith(f"{kind}:") for name in found)
-        found[f"{kind}:{place}" if kind in _READ_AS and ":" in key else key] = value
-    return found
+        position = sum(name.startswith(f"{kind}:") for name in by_position)
+        by_position[f"{kind}:{position}" if kind in _READ_AS and ":" in key else key] = value
+    return by_position
 
 
 def differing_inputs(step: str, old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
@@ -251,15 +253,15 @@ def old_layout(step: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         return dict(settings)
     if step == "report":
         return {"language": settings.get("language", "en")} | _flat(settings.get("config", {}), "")
-    values, found = dict(settings), {}
+    values, top_level = dict(settings), {}
     for name in ("seed", WEIGHTS, "updates"):
         if name in values:
-            found[name] = values.pop(name)
+            top_level[name] = values.pop(name)
     if step in ("teacher", "references"):
         served = ("prompt", "max_tokens", *(("model",) if isinstance(values.get("model"), str) else ()))
         values["endpoint"] = {name: values.pop(name) for name in served if name in values}
     section = _OLD[step]
-    return found | _flat({_renamed(step, section, name): value for name, value in values.items()}, "")
+    return top_level | _flat({_renamed(step, section, name): value for name, value in values.items()}, "")
 
 
 def _renamed(step: str, section: str, name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from distilmt.config import CorpusConfig, ModelConfig, RunConfig
 from distilmt.data.readers.files import check_parallel
-from distilmt.data.sources import check as check_origins
+from distilmt.data.sources import check_sources as check_origins
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_step
 
@@ -75,7 +75,7 @@ def _check_disk(config: RunConfig) -> None:
 def _check_hub(config: RunConfig) -> None:
     """A teacher that is no path is a name on the hub, which must be reached before hours are spent on the corpus."""
     path = config.teacher.path
-    if path and not Path(path).exists() and not _is_adopted(config):
+    if path and not Path(path).exists() and not _is_imported(config):
         from distilmt.teachers.marian import family
 
         family(path)
@@ -115,12 +115,12 @@ def _check_teacher(config: RunConfig) -> None:
         _check_command(teacher.command)
     if teacher.url and not teacher.url.startswith(("http://", "https://")):
         raise UserError(f"teacher.url {teacher.url!r} must begin with http:// or https://")
-    if path and Path(path).exists() and not _is_adopted(config):
+    if path and Path(path).exists() and not _is_imported(config):
         _check_model(path)
-        _check_pieces(config, Path(path))
+        _check_vocabulary(config, Path(path))
 
 
-def _is_adopted(config: RunConfig) -> bool:
+def _is_imported(config: RunConfig) -> bool:
     """Whether a run has taken its teacher over already."""
     record = read_step(Path(config.run_dir) / "teacher")
     return record is not None and record.settings.get("teacher.path") == config.teacher.path
@@ -149,7 +149,7 @@ def _check_model(path: str) -> str:
     return name
 
 
-def _check_pieces(config: RunConfig, teacher: Path) -> None:
+def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
     """Distributions over words are of use to a student with the teacher's pieces alone."""
     if config.labels.top_k == 0:
         return
@@ -159,8 +159,8 @@ def _check_pieces(config: RunConfig, teacher: Path) -> None:
     if (teacher / "vocab.json").exists() and (teacher / "source.spm").exists():
         if own is None and (teacher.parent / "tokenizer" / STEP_FILE).exists():
             return  # of another run: whose pieces may be those that this one learns
-        pieces = tokenizer.load(teacher).fingerprint
-        if own is not None and tokenizer.load(Path(own)).fingerprint == pieces:
+        teacher_fingerprint = tokenizer.load(teacher).fingerprint
+        if own is not None and tokenizer.load(Path(own)).fingerprint == teacher_fingerprint:
             return
         remedy = f"set tokenizer.path to {teacher}, or labels.top_k and student.objective.word to 0"
     else:
@@ -184,21 +184,23 @@ def _check_labels(config: RunConfig) -> None:
                 raise UserError(f"labels.{key} names {model}, which is no Marian model: name a Marian directory")
     from distilmt.data import tokenizer
 
-    pieces = len(tokenizer.load(Path(path)).target.pieces) if path else config.tokenizer.vocab_size
-    if labels.top_k >= pieces:
+    vocab_size = len(tokenizer.load(Path(path)).target.tokens) if path else config.tokenizer.vocab_size
+    if labels.top_k >= vocab_size:
         raise UserError(
-            f"labels.top_k is {labels.top_k}, but there are {pieces} pieces: set it to {pieces - 1} or less, "
+            f"labels.top_k is {labels.top_k}, but there are {vocab_size} pieces: set it to {vocab_size - 1} or less, "
             "or learn more (tokenizer.vocab_size)"
         )
 
 
 def _check_command(command: str) -> None:
     try:
-        words = shlex.split(command)
+        arguments = shlex.split(command)
     except ValueError:
         raise UserError(f"teacher.command {command!r} has an open quote: close it") from None
-    if not words or shutil.which(words[0]) is None:
-        raise UserError(f"teacher.command: there is no program {words[0] if words else command!r}: check its name")
+    if not arguments or shutil.which(arguments[0]) is None:
+        raise UserError(
+            f"teacher.command: there is no program {arguments[0] if arguments else command!r}: check its name"
+        )
 
 
 def _check_shape(model: str, config: ModelConfig) -> None:
@@ -228,11 +230,11 @@ def _check_layers(config: RunConfig) -> None:
 
 def _check_top_k(config: RunConfig) -> None:
     """Of a vocabulary of the run's own: `<pad>`, its last piece, is no word's answer."""
-    words, pieces = config.labels.top_k, config.tokenizer.vocab_size
-    if not config.tokenizer.path and words >= pieces:
+    top_k, vocab_size = config.labels.top_k, config.tokenizer.vocab_size
+    if not config.tokenizer.path and top_k >= vocab_size:
         raise UserError(
-            f"labels.top_k is {words}, but a vocabulary of {pieces} pieces (tokenizer.vocab_size) has only "
-            f"{pieces - 1} words to choose from: set it to {pieces - 1} at most"
+            f"labels.top_k is {top_k}, but a vocabulary of {vocab_size} pieces (tokenizer.vocab_size) has only "
+            f"{vocab_size - 1} words to choose from: set it to {vocab_size - 1} at most"
         )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import yaml
 
-from distilmt.pipeline.step_directory import NEXT, check_own
+from distilmt.pipeline.step_directory import NEXT, check_step_directory
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STARTED_FILE, STEP_FILE, locked, write_text
 
 CONFIG = "config.yaml"
-MARK = "# Written by distilmt, anew with every run: edit another file and name it on the command line.\n"
+CONFIG_HEADER = "# Written by distilmt, anew with every run: edit another file and name it on the command line.\n"
 """First line of a `config.yaml` that may be overwritten."""
 _OLD_KEYS = ["run_dir", "seed", "language", "corpus", "tokenizer"]
 """How a `config.yaml` of before there was a first line begins."""
@@ -26,7 +26,7 @@ _WITH_RUNS = ("plan", "compressed", "methods", "selections")
 """Directories of a run's that hold more of them."""
 
 
-def checked_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]) -> Path:
+def check_run_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]) -> Path:
     """The directory of a run, if nothing in it can be lost by writing there; nothing is written here.
 
     Args:
@@ -46,8 +46,8 @@ def checked_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]
     for key, path in inputs.items():
         _check_input(key, path, root, (*steps, *_WITH_RUNS))
     for step in steps:
-        check_own(root / step)
-        check_own(root / f"{step}{NEXT}")
+        check_step_directory(root / step)
+        check_step_directory(root / f"{step}{NEXT}")
     if (root / CONFIG).exists() and not _own_config(root / CONFIG):
         raise UserError(f"{root / CONFIG} was not written by distilmt and would be overwritten: name another run_dir")
     _check_empty(root, steps)
@@ -55,10 +55,10 @@ def checked_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]
 
 
 def _check_input(key: str, path: str, root: Path, steps: tuple[str, ...]) -> None:
-    place, whole = Path(os.path.realpath(path)), Path(os.path.realpath(root))
-    if not place.exists() or whole not in (place, *place.parents):
+    input_path, root_path = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+    if not input_path.exists() or root_path not in (input_path, *input_path.parents):
         return
-    inside = place.relative_to(whole).parts
+    inside = input_path.relative_to(root_path).parts
     if not inside or inside[0].split(".")[0] in steps:
         raise UserError(f"{key} {path} lies in {root}, where this run writes: move it, or name another run_dir")
 
@@ -69,14 +69,14 @@ def _check_empty(root: Path, steps: tuple[str, ...]) -> None:
         return
     others = [path.name for path in root.iterdir() if not (path.name.startswith(".") or path.suffix in _HARMLESS)]
     if others:
-        told = ", ".join(sorted(others)[:3]) + (" …" if len(others) > 3 else "")
-        raise UserError(f"{root} holds no run but {told}: name a new or an empty directory with --run_dir")
+        names = ", ".join(sorted(others)[:3]) + (" …" if len(others) > 3 else "")
+        raise UserError(f"{root} holds no run but {names}: name a new or an empty directory with --run_dir")
 
 
 def _own_config(path: Path) -> bool:
     try:
         text = path.read_text(encoding="utf-8")
-        if text.startswith(MARK):
+        if text.startswith(CONFIG_HEADER):
             return True
         values = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError):
@@ -87,26 +87,26 @@ def _own_config(path: Path) -> bool:
 
 
 @contextmanager
-def begun(root: Path, config: str | None) -> Iterator[None]:
+def hold_run_dir(root: Path, config: str | None) -> Iterator[None]:
     """Hold a run's directory for this process, with its configuration in it.
 
     When the block is refused and no step was finished in it, all is left as it was.
 
     Args:
-        root: what `checked_root` returned.
+        root: what `check_run_root` returned.
         config: YAML of the configuration; None leaves the one that is there.
 
     Raises:
         UserError: another process holds it; or as the block.
     """
-    absent = _absent(root)
+    absent = _missing_directories(root)
     unlocked = not (root / ".lock").exists()
     try:
         with locked(root), _configured(root, config):
             yield
     except UserError:
         if unlocked and not _finished(root):
-            _remove_begun(root, absent)
+            _remove_empty_run(root, absent)
         raise
 
 
@@ -117,7 +117,7 @@ def _configured(root: Path, config: str | None) -> Iterator[None]:
         return
     path, before = root / CONFIG, _finished(root)
     old = path.read_text(encoding="utf-8") if path.exists() else None
-    write_text(path, MARK + config)
+    write_text(path, CONFIG_HEADER + config)
     try:
         yield
     except UserError:
@@ -130,12 +130,12 @@ def _finished(root: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in root.glob(f"*/{STEP_FILE}")}
 
 
-def _absent(root: Path) -> list[Path]:
+def _missing_directories(root: Path) -> list[Path]:
     """Directories that are not there yet, the innermost first."""
     return [path for path in (root, *root.parents) if not path.exists()]
 
 
-def _remove_begun(root: Path, absent: list[Path]) -> None:
+def _remove_empty_run(root: Path, absent: list[Path]) -> None:
     """Remove what a refused first call made: nothing that holds more than its own marks."""
     for started in root.glob(f"*/{STARTED_FILE}"):
         if len(list(started.parent.iterdir())) == 1:

@@ -17,11 +17,11 @@ import yaml
 
 from distilmt.config import RunConfig
 from distilmt.pipeline import preflight
-from distilmt.pipeline.dependencies import NAMES, Rules, named_inputs, settings_of
-from distilmt.pipeline.run_root import begun, checked_root
-from distilmt.pipeline.step_directory import StepRules, finished, run_step
+from distilmt.pipeline.dependencies import NAMES, StepDependencies, named_inputs, settings_of
+from distilmt.pipeline.run_root import check_run_root, hold_run_dir
+from distilmt.pipeline.step_directory import StepRules, finished_record, run_step
 from distilmt.utils import progress
-from distilmt.utils.run_dir import StepRecord, done_as, read_step
+from distilmt.utils.run_dir import StepRecord, read_step, step_fingerprint
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 REPORT = ("report.json", "report.html")
@@ -61,22 +61,22 @@ def run(config: RunConfig, until: str = "report") -> Path:
     """
     root = Path(config.run_dir)
     if config.corpus.monolingual and not config.corpus.bilingual and config.student.baseline:
-        progress.say("without pairs no student can be trained without the teacher: there will be no baseline")
+        progress.info("without pairs no student can be trained without the teacher: there will be no baseline")
         config = replace(config, student=replace(config.student, baseline=False))
     preflight.check(config, exporting=STEPS.index(until) >= STEPS.index("exports"))
-    with started(config):
+    with open_run(config):
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:
                 continue
             if name == "tokenizer" and not config.corpus.bilingual:
-                do("references", config)
+                execute_step("references", config)
             if name == "student" and config.labels.selects:
-                do("selection", config)
-            do(name, config)
+                execute_step("selection", config)
+            execute_step(name, config)
     return root
 
 
-def started(config: RunConfig, whole: bool = True) -> AbstractContextManager[None]:
+def open_run(config: RunConfig, whole: bool = True) -> AbstractContextManager[None]:
     """Hold a run's directory, after it was seen that nothing in it can be lost.
 
     Args:
@@ -86,21 +86,21 @@ def started(config: RunConfig, whole: bool = True) -> AbstractContextManager[Non
     Raises:
         UserError: it holds files of others, or an input lies in it; another process holds it.
     """
-    root = checked_root(config.run_dir, tuple(_READS), paths_read(config))
-    return begun(root, dump(config) if whole else None)
+    root = check_run_root(config.run_dir, tuple(_READS), input_paths(config))
+    return hold_run_dir(root, dump(config) if whole else None)
 
 
-def paths_read(config: RunConfig) -> dict[str, str]:
+def input_paths(config: RunConfig) -> dict[str, str]:
     """What may be a path among the values that name inputs, by key."""
     corpus, labels = config.corpus, config.labels
-    several = {f"corpus.{key}": getattr(corpus, key) for key in ("train", "valid", "test", "monolingual")}
-    several |= {f"corpus.sources[{n}].files": source.files for n, source in enumerate(corpus.sources)}
-    several |= {"labels.ensemble": labels.ensemble}
-    found = {f"{key}[{n}]": path for key, paths in several.items() for n, path in enumerate(paths)}
+    path_lists = {f"corpus.{key}": getattr(corpus, key) for key in ("train", "valid", "test", "monolingual")}
+    path_lists |= {f"corpus.sources[{n}].files": source.files for n, source in enumerate(corpus.sources)}
+    path_lists |= {"labels.ensemble": labels.ensemble}
+    path_by_key = {f"{key}[{n}]": path for key, paths in path_lists.items() for n, path in enumerate(paths)}
     single = {"teacher.path": config.teacher.path, "tokenizer.path": config.tokenizer.path}
     single |= {"labels.reverse": labels.reverse, "export.node_modules": config.export.node_modules}
     single["corpus.name"] = (corpus.name or "").removeprefix("hf:")
-    return found | {key: path for key, path in single.items() if path}
+    return path_by_key | {key: path for key, path in single.items() if path}
 
 
 def dump(config: RunConfig) -> str:
@@ -108,34 +108,34 @@ def dump(config: RunConfig) -> str:
     return yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True)
 
 
-def do(name: str, config: RunConfig) -> StepRecord:
+def execute_step(name: str, config: RunConfig) -> StepRecord:
     """Do one step, unless it is done; the steps it reads must be."""
     root = Path(config.run_dir)
     work, before = _work(name, config), read_step(root / name)
     if name == "report" and before is not None:
-        _keep_report(root, config)
+        _back_up_report(root, config)
     record = run_step(root / name, _inputs(name, config), _settings(name, config), work, _rules(name, config))
     if name == "labels":
-        _mend_labels(root / name, _work(name, _shards_as(record, config)))
+        _repair_labels(root / name, _work(name, _with_shard_size(record, config)))
     if name in ("teacher", "student", "baseline"):
-        from distilmt.pipeline.steps import tidy
+        from distilmt.pipeline.steps import clean_up
 
-        tidy(root / name)
+        clean_up(root / name)
     if name == "report" and not all((root / file).exists() for file in REPORT):
         work(root / name)  # the report alone writes beside its directory: what was deleted there is written again
     skipped = before is not None and before == record
-    progress.say(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
+    progress.info(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
 
 
-def _shards_as(record: StepRecord, config: RunConfig) -> RunConfig:
+def _with_shard_size(record: StepRecord, config: RunConfig) -> RunConfig:
     """The configuration with the shards that a store has: another size does not redo it, but must not mend it."""
     settings = record.settings
     size = settings.get("labels.shard_size") or settings.get("shard_size") or config.labels.shard_size
     return replace(config, labels=replace(config.labels, shard_size=size))
 
 
-def _mend_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
+def _repair_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
     """Label the sentences of damaged shards of a finished store again; what is whole stays as it is."""
     from distilmt.labels.store import MANIFEST, LabelStore
 
@@ -144,12 +144,12 @@ def _mend_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> Non
     store = LabelStore(directory, unfinished=True)
     damaged = store.damaged()
     if damaged:
-        progress.say(f"labels: {', '.join(damaged)} missing or damaged: their sentences alone are labeled again")
+        progress.info(f"labels: {', '.join(damaged)} missing or damaged: their sentences alone are labeled again")
     if damaged or not store.complete:
         work(directory)
 
 
-def _keep_report(root: Path, config: RunConfig) -> None:
+def _back_up_report(root: Path, config: RunConfig) -> None:
     """Lay what was reported into the step's directory before it is moved aside."""
     if not is_done("report", config):
         for path in (root / file for file in REPORT):
@@ -158,9 +158,9 @@ def _keep_report(root: Path, config: RunConfig) -> None:
 
 
 def is_done(name: str, config: RunConfig) -> bool:
-    """Whether `do` would find a step done; the steps it reads must be."""
+    """Whether `execute_step` would find a step done; the steps it reads must be."""
     directory = Path(config.run_dir) / name
-    return finished(directory, _inputs(name, config), _settings(name, config), _rules(name, config)) is not None
+    return finished_record(directory, _inputs(name, config), _settings(name, config), _rules(name, config)) is not None
 
 
 def is_reported(config: RunConfig) -> bool:
@@ -174,7 +174,7 @@ def _rules(name: str, config: RunConfig) -> StepRules:
     counts: dict[str, int] = {}
     if record is not None:
         counts = {split: record.result[split] for split in ("train", "valid") if split in record.result}
-    return Rules(name, config, counts if name != "corpus" else {}).step_rules()
+    return StepDependencies(name, config, counts if name != "corpus" else {}).step_rules()
 
 
 def _inputs(name: str, config: RunConfig) -> dict[str, str]:
@@ -184,11 +184,13 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
         from distilmt.data.prepare import inputs as corpus_inputs
 
         return named_inputs(corpus_inputs(config.corpus))
-    inputs = {read: done_as(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline}
+    inputs = {
+        read: step_fingerprint(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline
+    }
     if name == "student" and config.labels.selects:
-        inputs["selection"] = done_as(root / "selection")
+        inputs["selection"] = step_fingerprint(root / "selection")
     if not config.corpus.bilingual and name in _USES_REFERENCES:
-        inputs["references"] = done_as(root / "references")
+        inputs["references"] = step_fingerprint(root / "references")
     return inputs
 
 
@@ -203,16 +205,16 @@ def _work(name: str, config: RunConfig) -> Callable[[Path], dict[str, Any]]:
 
     work: dict[str, Callable[[RunConfig, Path], dict[str, Any]]] = {
         "corpus": steps.prepare_corpus,
-        "references": steps.ask_references,
+        "references": steps.write_references,
         "tokenizer": steps.train_tokenizer,
         "teacher": steps.make_teacher,
         "labels": steps.write_labels,
-        "selection": steps.choose_labels,
+        "selection": steps.rerank_labels,
         "student": steps.train_student,
         "baseline": steps.train_baseline,
         "exports": steps.export_models,
         "evaluation": steps.evaluate_models,
-        "report": steps.write_report,
+        "report": steps.write_run_report,
         "teacher-scores": lambda config, directory: steps.score_model(config, directory, "teacher"),
         "scores": lambda config, directory: steps.score_model(config, directory, "student"),
         "validation": steps.validate_student,
@@ -232,15 +234,15 @@ def same_labels(a: RunConfig, b: RunConfig) -> bool:
 
 def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     """All values that may have an effect on a step."""
-    found = settings_of(name, config)
+    settings = settings_of(name, config)
     if name == "baseline":
-        found["updates"] = _updates(config)
+        settings["updates"] = _updates(config)
     if name in ("exports", "evaluation"):
-        from distilmt.pipeline.steps.export import format_name, system_name, wanted
+        from distilmt.pipeline.steps.export import ctranslate2_exports, format_name, system_name
 
-        systems = [system_name(*each) for each in wanted(config)]
-        found[NAMES] = systems + [format_name(each) for each in config.export.formats if name == "exports"]
-    return found
+        systems = [system_name(*each) for each in ctranslate2_exports(config)]
+        settings[NAMES] = systems + [format_name(each) for each in config.export.formats if name == "exports"]
+    return settings
 
 
 def _updates(config: RunConfig) -> int | None:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from distilmt.pipeline.step_metrics import metered
+from distilmt.pipeline.step_metrics import measure_step
 from distilmt.utils import checksums, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import (
@@ -42,9 +42,11 @@ Differences = dict[str, str]
 def all_differences(record: StepRecord, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Differences:
     """Every input and every key that is not the same."""
     settings = json.loads(json.dumps(settings))
-    told = {key: changed_text(record.settings.get(key), settings.get(key)) for key in {**record.settings, **settings}}
-    read = {key for key in {*record.inputs, *inputs} if record.inputs.get(key) != inputs.get(key)}
-    return {key: text for key, text in told.items() if text} | dict.fromkeys(read, CHANGED)
+    changes = {
+        key: changed_text(record.settings.get(key), settings.get(key)) for key in {**record.settings, **settings}
+    }
+    changed_inputs = {key for key in {*record.inputs, *inputs} if record.inputs.get(key) != inputs.get(key)}
+    return {key: text for key, text in changes.items() if text} | dict.fromkeys(changed_inputs, CHANGED)
 
 
 def changed_text(old: Any, new: Any) -> str:
@@ -81,7 +83,7 @@ RULES = StepRules()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StepSpec:
     """A step as it is to be done now."""
 
     directory: Path
@@ -95,7 +97,7 @@ class Wanted:
         return fingerprint([self.inputs, dict(self.rules.effective(self.settings))])
 
     @property
-    def resumed_as(self) -> str:
+    def resume_fingerprint(self) -> str:
         """Stands for what an unfinished directory may be continued as."""
         return fingerprint([self.inputs, dict(self.rules.resumed(self.settings))])
 
@@ -103,7 +105,7 @@ class Wanted:
         """What of a record does not fit."""
         return self.rules.differences(record, self.inputs, self.settings)
 
-    def fits(self, directory: Path) -> StepRecord | None:
+    def matching_record(self, directory: Path) -> StepRecord | None:
         """The record of a directory that was finished as wanted."""
         record = read_step(directory)
         return record if record is not None and not self.differences(record) else None
@@ -128,42 +130,44 @@ def run_step(
     Raises:
         UserError: the directory holds files that distilmt did not write, or its own are damaged.
     """
-    wanted = Wanted(directory, dict(inputs), json.loads(json.dumps(settings)), rules)
-    done = wanted.fits(directory) or _brought_back(wanted)
+    spec = StepSpec(directory, dict(inputs), json.loads(json.dumps(settings)), rules)
+    done = spec.matching_record(directory) or _restore_finished(spec)
     if done is not None:
         checksums.check_step(directory)
         return done
     former = read_step(directory)
     if former is None:
-        return _done(wanted, directory, None, work)
-    place = directory.with_name(directory.name + NEXT)
-    progress.say(f"{directory.name} is done again, what is finished is kept: {reasons(wanted.differences(former))}")
-    record = _done(wanted, place, former, work)
-    aside = _move_aside(directory)
-    place.rename(directory)
-    progress.say(f"the former {directory.name} is {aside.name} ({_size(aside)}): delete it if you do not need it")
+        return _execute(spec, directory, None, work)
+    work_dir = directory.with_name(directory.name + NEXT)
+    progress.info(
+        f"{directory.name} is done again, what is finished is kept: {describe_differences(spec.differences(former))}"
+    )
+    record = _execute(spec, work_dir, former, work)
+    backup = _back_up(directory)
+    work_dir.rename(directory)
+    progress.info(f"the former {directory.name} is {backup.name} ({_size(backup)}): delete it if you do not need it")
     return record
 
 
-def finished(
+def finished_record(
     directory: Path, inputs: Mapping[str, str], settings: Mapping[str, Any], rules: StepRules = RULES
 ) -> StepRecord | None:
     """The record of a step if it was done as it would be now."""
-    return Wanted(directory, dict(inputs), json.loads(json.dumps(settings)), rules).fits(directory)
+    return StepSpec(directory, dict(inputs), json.loads(json.dumps(settings)), rules).matching_record(directory)
 
 
-def reasons(differences: Differences) -> str:
+def describe_differences(differences: Differences) -> str:
     """`labels.beam_size 4 → 5, another teacher`."""
-    told = [f"another {key}" if text == CHANGED else f"{key} {text}" for key, text in sorted(differences.items())]
-    return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+    parts = [f"another {key}" if text == CHANGED else f"{key} {text}" for key, text in sorted(differences.items())]
+    return ", ".join(parts[:4]) + (f" and {len(parts) - 4} more" if len(parts) > 4 else "")
 
 
-def former_directories(directory: Path) -> list[Path]:
+def backup_directories(directory: Path) -> list[Path]:
     """What was moved aside of a step, the latest first."""
     return sorted(directory.parent.glob(f"{directory.name}{BEFORE}*"), reverse=True)
 
 
-def check_own(directory: Path) -> None:
+def check_step_directory(directory: Path) -> None:
     """See that nothing would be lost if a step were done here.
 
     Raises:
@@ -188,52 +192,52 @@ def _is_record(path: Path) -> bool:
         return True  # damaged: read_step says so
 
 
-def _brought_back(wanted: Wanted) -> StepRecord | None:
+def _restore_finished(spec: StepSpec) -> StepRecord | None:
     """What was finished as wanted and lies beside: the next one, when the last call was killed, or a former one."""
-    directory = wanted.directory
-    for place in (directory.with_name(directory.name + NEXT), *former_directories(directory)):
-        record = wanted.fits(place)
+    directory = spec.directory
+    for candidate in (directory.with_name(directory.name + NEXT), *backup_directories(directory)):
+        record = spec.matching_record(candidate)
         if record is None:
             continue
-        aside = _move_aside(directory) if directory.exists() else None
-        place.rename(directory)
-        told = f" and what was there is {aside.name}" if aside else ""
-        progress.say(f"{directory.name}: {place.name} fits, so it is taken{told}")
+        backup = _back_up(directory) if directory.exists() else None
+        candidate.rename(directory)
+        suffix = f" and what was there is {backup.name}" if backup else ""
+        progress.info(f"{directory.name}: {candidate.name} fits, so it is taken{suffix}")
         return record
     return None
 
 
-def _done(wanted: Wanted, place: Path, former: StepRecord | None, work: Work) -> StepRecord:
+def _execute(spec: StepSpec, work_dir: Path, former: StepRecord | None, work: Work) -> StepRecord:
     """Do the work in a place, write its record last."""
-    check_own(place)
-    before = _start(wanted, place, former)
-    with metered(place, wanted.resumed_as, before) as meter:
-        result = work(place) or {}
+    check_step_directory(work_dir)
+    before = _prepare_work_dir(spec, work_dir, former)
+    with measure_step(work_dir, spec.resume_fingerprint, before) as meter:
+        result = work(work_dir) or {}
     record = StepRecord(
-        wanted.directory.name,
-        wanted.fingerprint,
-        wanted.inputs,
-        wanted.settings,
+        spec.directory.name,
+        spec.fingerprint,
+        spec.inputs,
+        spec.settings,
         round(meter.seconds, 3),
         meter.peak_rss_bytes,
         versions(),
         result,
-        checksums.checksums(place, wanted.rules.sealed),
+        checksums.checksums(work_dir, spec.rules.sealed),
     )
-    if former is not None and _same_to_readers(wanted, place, former):
+    if former is not None and _has_same_outcome(spec, work_dir, former):
         record = replace(record, fingerprint=former.fingerprint)
-    write_json(place / STEP_FILE, asdict(record))
-    (place / STARTED_FILE).unlink(missing_ok=True)
+    write_json(work_dir / STEP_FILE, asdict(record))
+    (work_dir / STARTED_FILE).unlink(missing_ok=True)
     return record
 
 
-def _same_to_readers(wanted: Wanted, place: Path, former: StepRecord) -> bool:
+def _has_same_outcome(spec: StepSpec, work_dir: Path, former: StepRecord) -> bool:
     """Whether the steps that read this one would find the same."""
-    if set(wanted.differences(former)) <= wanted.rules.unread:
+    if set(spec.differences(former)) <= spec.rules.unread:
         return True
-    patterns = wanted.rules.outcome
-    outcome = _contents(place, patterns)
-    return bool(outcome) and outcome == _contents(wanted.directory, patterns)
+    patterns = spec.rules.outcome
+    outcome = _contents(work_dir, patterns)
+    return bool(outcome) and outcome == _contents(spec.directory, patterns)
 
 
 def _contents(directory: Path, patterns: tuple[str, ...]) -> dict[str, str]:
@@ -242,56 +246,58 @@ def _contents(directory: Path, patterns: tuple[str, ...]) -> dict[str, str]:
     return {path.relative_to(directory).as_posix(): fingerprint_files(path) for path in files}
 
 
-def _start(wanted: Wanted, place: Path, former: StepRecord | None) -> dict[str, Any]:
+def _prepare_work_dir(spec: StepSpec, work_dir: Path, former: StepRecord | None) -> dict[str, Any]:
     """Make a place ready: kept if it was left unfinished as wanted; else it is new, with what can be taken over."""
-    before = _started(place)
-    if before.get("fingerprint") == wanted.resumed_as:
-        _remove_strays(place)
+    before = _unfinished_record(work_dir)
+    if before.get("fingerprint") == spec.resume_fingerprint:
+        _remove_strays(work_dir)
         return before
-    _put_away(place, wanted.directory)
-    begun = _begun(wanted)
-    if begun is not None:
-        place.rmdir() if place.exists() else place.parent.mkdir(parents=True, exist_ok=True)
-        begun.rename(place)
-        progress.say(f"{wanted.directory.name}: goes on where {begun.name} stopped")
-        return _start(wanted, place, former)
-    place.mkdir(parents=True, exist_ok=True)
+    _back_up_unfinished(work_dir, spec.directory)
+    unfinished = _find_unfinished(spec)
+    if unfinished is not None:
+        work_dir.rmdir() if work_dir.exists() else work_dir.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.rename(work_dir)
+        progress.info(f"{spec.directory.name}: goes on where {unfinished.name} stopped")
+        return _prepare_work_dir(spec, work_dir, former)
+    work_dir.mkdir(parents=True, exist_ok=True)
     if former is not None:
-        _take_over(wanted, place, former)
-    before = {"fingerprint": wanted.resumed_as, "seconds": 0.0, "peak_rss_bytes": 0}
-    write_json(place / STARTED_FILE, before)
+        _link_reusable(spec, work_dir, former)
+    before = {"fingerprint": spec.resume_fingerprint, "seconds": 0.0, "peak_rss_bytes": 0}
+    write_json(work_dir / STARTED_FILE, before)
     return before
 
 
-def _started(place: Path) -> dict[str, Any]:
+def _unfinished_record(work_dir: Path) -> dict[str, Any]:
     """What an unfinished directory was begun as; empty of one that is finished, or was not begun."""
     try:
-        begun = json.loads((place / STARTED_FILE).read_text(encoding="utf-8"))
+        record = json.loads((work_dir / STARTED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return begun if isinstance(begun, dict) and not (place / STEP_FILE).exists() else {}
+    return record if isinstance(record, dict) and not (work_dir / STEP_FILE).exists() else {}
 
 
-def _begun(wanted: Wanted) -> Path | None:
+def _find_unfinished(spec: StepSpec) -> Path | None:
     """A directory that was moved aside unfinished and can be continued as wanted."""
-    places = former_directories(wanted.directory)
-    return next((place for place in places if _started(place).get("fingerprint") == wanted.resumed_as), None)
+    backups = backup_directories(spec.directory)
+    return next(
+        (backup for backup in backups if _unfinished_record(backup).get("fingerprint") == spec.resume_fingerprint), None
+    )
 
 
-def _put_away(place: Path, directory: Path) -> None:
+def _back_up_unfinished(work_dir: Path, directory: Path) -> None:
     """Move what another call left unfinished aside: answers in it may have been paid for."""
-    if place.is_dir() and {path.name for path in place.iterdir()} - {STARTED_FILE}:
-        aside = _move_aside(place, directory.name)
-        progress.say(f"{place.name} was begun with other settings: it is {aside.name} ({_size(aside)}) now")
+    if work_dir.is_dir() and {path.name for path in work_dir.iterdir()} - {STARTED_FILE}:
+        backup = _back_up(work_dir, directory.name)
+        progress.info(f"{work_dir.name} was begun with other settings: it is {backup.name} ({_size(backup)}) now")
     else:
-        (place / STARTED_FILE).unlink(missing_ok=True)
+        (work_dir / STARTED_FILE).unlink(missing_ok=True)
 
 
-def _take_over(wanted: Wanted, place: Path, former: StepRecord) -> None:
+def _link_reusable(spec: StepSpec, work_dir: Path, former: StepRecord) -> None:
     """Link what need not be made again."""
-    patterns = wanted.rules.reusable(former, wanted.differences(former))
-    for path in {path for pattern in patterns or () for path in wanted.directory.glob(pattern)}:
-        target = place / path.relative_to(wanted.directory)
+    patterns = spec.rules.reusable(former, spec.differences(former))
+    for path in {path for pattern in patterns or () for path in spec.directory.glob(pattern)}:
+        target = work_dir / path.relative_to(spec.directory)
         if path.is_dir():
             shutil.copytree(path, target, copy_function=_link_or_copy, dirs_exist_ok=True)
         elif path.name not in (STEP_FILE, STARTED_FILE):
@@ -305,15 +311,15 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _move_aside(directory: Path, name: str | None = None) -> Path:
+def _back_up(directory: Path, name: str | None = None) -> Path:
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-    aside = directory.with_name(f"{name or directory.name}{BEFORE}{stamp}")
+    backup = directory.with_name(f"{name or directory.name}{BEFORE}{stamp}")
     number = 1
-    while aside.exists():
+    while backup.exists():
         number += 1
-        aside = aside.with_name(f"{name or directory.name}{BEFORE}{stamp}-{number}")
-    directory.rename(aside)
-    return aside
+        backup = backup.with_name(f"{name or directory.name}{BEFORE}{stamp}-{number}")
+    directory.rename(backup)
+    return backup
 
 
 def _size(directory: Path) -> str:

@@ -14,11 +14,11 @@ from distilmt.utils.run_dir import STARTED_FILE, peak_rss, reset_peak_rss, write
 HEARTBEAT_SECONDS = 5.0
 
 
-class Meter:
+class StepMeter:
     """Seconds and peak memory of a step, written down every few seconds so that a kill does not lose them."""
 
-    def __init__(self, directory: Path, wanted: str, before: Mapping[str, Any]) -> None:
-        self.directory, self.wanted = directory, wanted
+    def __init__(self, directory: Path, fingerprint: str, before: Mapping[str, Any]) -> None:
+        self.directory, self.fingerprint = directory, fingerprint
         self.seconds_before, self.rss_before = float(before["seconds"]), int(before["peak_rss_bytes"])
         self.begin = time.monotonic()
         self.stop = threading.Event()
@@ -36,10 +36,10 @@ class Meter:
 
     def write(self) -> None:
         """Write down what was measured so far."""
-        values = {"fingerprint": self.wanted, "seconds": self.seconds, "peak_rss_bytes": self.peak_rss_bytes}
+        values = {"fingerprint": self.fingerprint, "seconds": self.seconds, "peak_rss_bytes": self.peak_rss_bytes}
         write_json(self.directory / STARTED_FILE, values)
 
-    def beat(self) -> None:
+    def write_periodically(self) -> None:
         """Write it down again and again until `stop` is set."""
         while not self.stop.wait(HEARTBEAT_SECONDS):
             try:
@@ -49,16 +49,16 @@ class Meter:
 
 
 @contextmanager
-def metered(directory: Path, wanted: str, before: Mapping[str, Any]) -> Iterator[Meter]:
+def measure_step(directory: Path, fingerprint: str, before: Mapping[str, Any]) -> Iterator[StepMeter]:
     """Measure the block; what was measured before it is counted in.
 
     Args:
         directory: the step's; what was measured so far is in its `step.started.json`.
-        wanted: the fingerprint that stands there.
+        fingerprint: the fingerprint that stands there.
         before: what stood there when the step was begun or continued.
     """
-    meter = Meter(directory, wanted, before)
-    thread = threading.Thread(target=meter.beat, daemon=True)
+    meter = StepMeter(directory, fingerprint, before)
+    thread = threading.Thread(target=meter.write_periodically, daemon=True)
     thread.start()
     try:
         yield meter

@@ -11,7 +11,7 @@ from distilmt.utils.run_dir import StepRecord
 
 
 @dataclass(frozen=True)
-class Facts:
+class FinishedStep:
     """What is known of a finished step."""
 
     record: StepRecord
@@ -21,7 +21,7 @@ class Facts:
     """Lines of a training's log, one for every validation."""
 
 
-def bounded(name: str, value: Any, values: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
+def effective_value(name: str, value: Any, values: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
     """A value, or where it is a bound above what there is, what there is."""
     split = {"labels.max_sentences": "train", "tokenizer.sample": "train"}.get(name)
     if split and split in counts:
@@ -34,16 +34,16 @@ def bounded(name: str, value: Any, values: Mapping[str, Any], counts: Mapping[st
     return value
 
 
-def same(name: str, old: Any, new: Any, facts: Facts) -> bool:
+def same_outcome(name: str, old: Any, new: Any, step: FinishedStep) -> bool:
     """Whether the outcome of a finished step would have been the same with another value of a key."""
     end = name.rsplit(".", 1)[-1]
     if name == "corpus.max_train":
-        rows = facts.record.result.get("train", 0)
+        rows = step.record.result.get("train", 0)
         return (old is None or rows < old) and (new is None or rows <= new)
-    if end in ("seconds", "patience") and ".training." in name and facts.log:
-        return _undisturbed(end, old, new, facts, int(facts.old[name.replace(end, "updates")]), name)
+    if end in ("seconds", "patience") and ".training." in name and step.log:
+        return _is_limit_inactive(end, old, new, step, int(step.old[name.replace(end, "updates")]), name)
     if end in _LOOSER:
-        return not facts.record.result.get("hypotheses_dropped", {}).get(_LOOSER[end]) and _is_looser(old, new)
+        return not step.record.result.get("hypotheses_dropped", {}).get(_LOOSER[end]) and _is_looser(old, new)
     return False
 
 
@@ -54,18 +54,18 @@ def _is_looser(old: Any, new: Any) -> bool:
     return new is None or (old is not None and new >= old)
 
 
-def _undisturbed(end: str, old: Any, new: Any, facts: Facts, updates: int, name: str) -> bool:
+def _is_limit_inactive(end: str, old: Any, new: Any, step: FinishedStep, updates: int, name: str) -> bool:
     """Whether neither limit of a training's length was felt."""
-    log = [line for line in facts.log if line["update"] <= updates]
+    log = [line for line in step.log if line["update"] <= updates]
     if end == "seconds":
         # Half of the time that was left at every validation is a wide margin: the schedule never hurried.
         pace = max((2 * line["seconds"] / line["update"] for line in log if line["update"]), default=math.inf)
         return all(limit is None or pace * updates <= limit for limit in (old, new))
-    scores = [line[facts.old[name.replace(end, "metric")]] for line in log]
-    return _stops(scores, old) == _stops(scores, new) and (_stops(scores, old) is None)
+    scores = [line[step.old[name.replace(end, "metric")]] for line in log]
+    return _early_stop(scores, old) == _early_stop(scores, new) and (_early_stop(scores, old) is None)
 
 
-def _stops(scores: list[float], patience: int) -> int | None:
+def _early_stop(scores: list[float], patience: int) -> int | None:
     """After how many validations a training without progress ends; None if it goes on."""
     best, stalls = -math.inf, 0
     for number, score in enumerate(scores, 1):

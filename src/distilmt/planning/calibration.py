@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from distilmt.config import RunConfig
-from distilmt.planning.corpus_statistics import Text
-from distilmt.planning.step_costs import Drivers, Facts, Work, found_in, of_run
+from distilmt.planning.corpus_statistics import CorpusStatistics
+from distilmt.planning.step_costs import CostDrivers, RunMeasurements, StepCost, read_measurements, step_costs
 from distilmt.utils.errors import UserError
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import StepRecord, fingerprint, read_json, read_step, write_json
@@ -37,15 +37,15 @@ class Observation:
 
     step: str
     kind: str
-    drivers: Drivers
+    drivers: CostDrivers
     seconds: float
 
 
 @dataclass
-class Rates:
+class CostRates:
     """What was learnt of a machine."""
 
-    seconds: dict[str, Drivers]
+    seconds: dict[str, CostDrivers]
     """Seconds for one of each driver, by kind of work."""
     memory: float
     """Bytes of a process beside its tensors: libraries, kernels, memory that is kept."""
@@ -60,7 +60,7 @@ class Rates:
     observations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def nonnegative(features: np.ndarray, values: np.ndarray) -> np.ndarray:
+def nonnegative_least_squares(features: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The x ≥ 0 that minimises |features · x − values|; of a few columns, so that every choice of them is tried.
 
     Args:
@@ -77,15 +77,15 @@ def nonnegative(features: np.ndarray, values: np.ndarray) -> np.ndarray:
         for chosen in combinations(usable, size):
             columns = features[:, chosen] / scale[list(chosen)]
             x = np.linalg.lstsq(columns, values, rcond=None)[0]
-            rest = columns @ x - values
-            found = float(rest @ rest)
-            if (x >= 0).all() and found < least * (1 - 1e-9):
-                least, best = found, np.zeros(features.shape[1])
+            residuals = columns @ x - values
+            loss = float(residuals @ residuals)
+            if (x >= 0).all() and loss < least * (1 - 1e-9):
+                least, best = loss, np.zeros(features.shape[1])
                 best[list(chosen)] = x / scale[list(chosen)]
     return best
 
 
-def rates_of(observations: Sequence[Observation], kind: str) -> Drivers | None:
+def fit_kind(observations: Sequence[Observation], kind: str) -> CostDrivers | None:
     """Seconds for one of each driver; None if nothing of the kind was seen.
 
     With fewer observations than drivers no more can be said than how long one floating-point operation took.
@@ -103,47 +103,49 @@ def rates_of(observations: Sequence[Observation], kind: str) -> Drivers | None:
 
 
 def _robust(features: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`nonnegative` by absolute errors instead of their squares."""
-    x = nonnegative(features, values)
+    """`nonnegative_least_squares` by absolute errors instead of their squares."""
+    x = nonnegative_least_squares(features, values)
     for _ in range(_ROUNDS):
         weights = 1 / np.sqrt(np.maximum(np.abs(features @ x - values), _SMALL_ERROR))
-        x = nonnegative(features * weights[:, None], values * weights)
+        x = nonnegative_least_squares(features * weights[:, None], values * weights)
     return x
 
 
-def _flops(drivers: Drivers) -> float:
+def _flops(drivers: CostDrivers) -> float:
     return sum(value for name, value in drivers.items() if name.endswith("FLOPs"))
 
 
-def seconds(rates: Mapping[str, Drivers], drivers: Mapping[str, Drivers]) -> float | None:
+def predict_seconds(rates: Mapping[str, CostDrivers], drivers: Mapping[str, CostDrivers]) -> float | None:
     """How long work will take; None where no rate is known for some of it."""
     if not drivers or any(kind not in rates for kind in drivers):
         return None
-    return sum(rates[kind].get(name, 0.0) * value for kind, found in drivers.items() for name, value in found.items())
+    return sum(
+        rates[kind].get(name, 0.0) * value for kind, amounts in drivers.items() for name, value in amounts.items()
+    )
 
 
-def observed(config: RunConfig, text: Text) -> tuple[list[Observation], list[tuple[float, int]]]:
+def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Observation], list[tuple[float, int]]]:
     """What the finished steps of a run did and took.
 
     Returns:
         Observations, and of every step the bytes of its tensors and its peak memory.
     """
     root = Path(config.run_dir)
-    found: list[Observation] = []
+    observations: list[Observation] = []
     memory: list[tuple[float, int]] = []
     needed = 0.0
-    for work, record in done(config, text, found_in(root)):
+    for work, record in finished_steps(config, text, read_measurements(root)):
         if work.memory:
             needed = max(needed, work.memory)  # a process keeps what its last step needed
             memory.append((needed, record.peak_rss_bytes))
         # A last stretch on the student's own words is training and labelling in one: it tells of neither.
         if not work.drivers or (work.name == "student" and config.student.on_policy.updates):
             continue
-        found += _parts(work, record)
-    return found, memory
+        observations += _parts(work, record)
+    return observations, memory
 
 
-def _parts(work: Work, record: StepRecord) -> list[Observation]:
+def _parts(work: StepCost, record: StepRecord) -> list[Observation]:
     """Validations apart from training, where the record tells them apart."""
     validating = record.result.get("validation_seconds")
     if "labelling" in work.drivers:
@@ -158,14 +160,16 @@ def _parts(work: Work, record: StepRecord) -> list[Observation]:
     ]
 
 
-def done(config: RunConfig, text: Text, facts: Facts) -> list[tuple[Work, StepRecord]]:
+def finished_steps(
+    config: RunConfig, text: CorpusStatistics, measurements: RunMeasurements
+) -> list[tuple[StepCost, StepRecord]]:
     """The steps of a run that are finished, with their records."""
     records = {name: read_step(Path(config.run_dir) / name) for name in (*STEPS, "exports")}
-    pairs = [(work, records[work.name]) for work in of_run(config, text, facts)]
+    pairs = [(work, records[work.name]) for work in step_costs(config, text, measurements)]
     return [(work, record) for work, record in pairs if record is not None]
 
 
-def fitted(observations: Sequence[Observation], memory: Sequence[tuple[float, int]], source: str) -> Rates:
+def fit_rates(observations: Sequence[Observation], memory: Sequence[tuple[float, int]], source: str) -> CostRates:
     """Rates over all that was observed.
 
     Raises:
@@ -175,14 +179,14 @@ def fitted(observations: Sequence[Observation], memory: Sequence[tuple[float, in
         raise UserError(
             f"{source} has no finished teacher, labels or student to learn from: name another, or use --fit"
         )
-    found = {kind: rates for kind in KINDS if (rates := rates_of(observations, kind)) is not None}
+    coefficients = {kind: rates for kind in KINDS if (rates := fit_kind(observations, kind)) is not None}
     errors: dict[str, float] = {}
     for o in observations:
-        guess = seconds(found, {o.kind: o.drivers})
+        guess = predict_seconds(coefficients, {o.kind: o.drivers})
         if guess is not None and o.seconds > 0:
             errors[o.kind] = max(errors.get(o.kind, 0.0), 100 * abs(guess / o.seconds - 1))
-    return Rates(
-        found,
+    return CostRates(
+        coefficients,
         _memory(memory),
         source,
         datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -198,20 +202,20 @@ def _memory(seen: Sequence[tuple[float, int]]) -> float:
     return max(0.0, float(np.median([peak - need for need, peak in seen]))) if seen else 0.0
 
 
-def place() -> Path:
+def cache_path() -> Path:
     """Where this machine's rates are kept: a file of its own in the user's cache directory."""
-    found = machine()
-    name = fingerprint([found[key] for key in ("cpu", "architecture", "gpu", "cores")])
+    machine_info = machine()
+    name = fingerprint([machine_info[key] for key in ("cpu", "architecture", "gpu", "cores")])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "distilmt" / f"cost-{name}.json"
 
 
-def save(rates: Rates, path: Path) -> None:
+def save(rates: CostRates, path: Path) -> None:
     """Write rates down."""
     write_json(path, asdict(rates))
 
 
-def load(path: Path) -> Rates:
+def load(path: Path) -> CostRates:
     """Rates as they were written.
 
     Raises:
@@ -219,6 +223,6 @@ def load(path: Path) -> Rates:
     """
     values = read_json(path)
     try:
-        return Rates(**values)
+        return CostRates(**values)
     except TypeError:
         raise UserError(f"{path} was written by another version of distilmt: fit again with --fit") from None

@@ -19,15 +19,15 @@ from distilmt.data.readers.files import read_pairs
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.labels.rows import LabelRow, schema_of, table_of
 from distilmt.models.packing import fill_bins
-from distilmt.planning.model_counts import Load
-from distilmt.training.batching import Ragged, cut
+from distilmt.planning.model_counts import TokenCounts
+from distilmt.training.batching import Ragged, token_batches
 from distilmt.utils.errors import UserError
 
 _SAMPLE, _STORED, _BATCHES, _ROWS = 30_000, 2000, 24, 128
 
 
 @dataclass
-class Text:
+class CorpusStatistics:
     """Training pairs, as far as costs depend on them."""
 
     pairs: int
@@ -52,12 +52,12 @@ class Text:
         """Mean source and target tokens of a pair."""
         return float(self.source.mean()), float(self.target.mean())
 
-    def plain(self) -> Load:
+    def mean_pair(self) -> TokenCounts:
         """Of a mean pair, without any padding."""
         s, t = self.source.astype(float), self.target.astype(float)
-        return Load(*(float(values.mean()) for values in (s, t, s * s, t * t, s * t)))
+        return TokenCounts(*(float(values.mean()) for values in (s, t, s * s, t * t, s * t)))
 
-    def batches(self, batch_tokens: int, longest: int, seed: int = 1) -> tuple[Load, float]:
+    def mean_batch(self, batch_tokens: int, longest: int, seed: int = 1) -> tuple[TokenCounts, float]:
         """What an update computes on, filled up as `training.packing` does, on average; and its sentences.
 
         Args:
@@ -70,13 +70,13 @@ class Text:
             raise UserError(f"all sentences are longer than model.max_positions, {longest}: set it higher")
         rows = np.random.default_rng(seed).permutation(rows)
         source, target = self.source[rows], self.target[rows]
-        parts = cut(source, target, batch_tokens)
+        parts = token_batches(source, target, batch_tokens)
         if len(parts) > 1 and len(self.source) < self.pairs:
             parts = parts[:-1]  # of all pairs there are many batches, and few that are not full
-        drawn = parts if len(parts) <= _BATCHES else parts[:: len(parts) // _BATCHES]
-        loads = [_packed(source[part], target[part]) for part in drawn]
-        mean = np.mean([[x.source, x.target, x.within, x.causal, x.across] for x in loads], axis=0)
-        return Load(*mean.tolist()), float(np.mean([part.stop - part.start for part in drawn]))
+        sample = parts if len(parts) <= _BATCHES else parts[:: len(parts) // _BATCHES]
+        loads = [_packed(source[part], target[part]) for part in sample]
+        mean = np.mean([[x.source, x.target, x.encoder_pairs, x.causal_pairs, x.cross_pairs] for x in loads], axis=0)
+        return TokenCounts(*mean.tolist()), float(np.mean([part.stop - part.start for part in sample]))
 
     def row_bytes(self, hypotheses: int, references: bool) -> float:
         """Bytes of a sentence in a label store but for the teacher's words, found by writing some.
@@ -99,14 +99,14 @@ class Text:
         return float(sink.getvalue().size) / max(1, len(rows))
 
 
-def _packed(source: np.ndarray, target: np.ndarray) -> Load:
+def _packed(source: np.ndarray, target: np.ndarray) -> TokenCounts:
     """One batch, its rows filled up to the next multiple of 128 as in `Packing`, attention in cells."""
     cells = float(sum(rows * width * width for rows, width in fill_bins(source, target).blocks))
     filled = [(int(side.sum()) // _ROWS + 1) * _ROWS for side in (source, target)]
-    return Load(float(filled[0]), float(filled[1]), cells, cells, cells)
+    return TokenCounts(float(filled[0]), float(filled[1]), cells, cells, cells)
 
 
-def read(config: RunConfig) -> Text:
+def read(config: RunConfig) -> CorpusStatistics:
     """The text of a run: its corpus if that is made, else the files it would be made of.
 
     Raises:
@@ -119,23 +119,27 @@ def read(config: RunConfig) -> Text:
         pairs, sources, targets = _of_files(config)
     if not sources:
         raise UserError(f"{' and '.join(config.corpus.train)} have no pairs: name files with text in them")
-    places = [root / "tokenizer", *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
-    where = next((place for place in places if (place / "vocab.json").exists()), None)
-    if where is not None:
-        found = tokenizers.load(where)
+    directories = [root / "tokenizer", *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
+    tokenizer_dir = next((directory for directory in directories if (directory / "vocab.json").exists()), None)
+    if tokenizer_dir is not None:
+        tokenizer = tokenizers.load(tokenizer_dir)
         ready = (root / "corpus" / "train.parquet").exists()
-        return _encoded(pairs, sources, targets, found, len(found.target.pieces), ready)
-    with tempfile.TemporaryDirectory() as place:
-        made = tokenizers.train(sources, targets, config.tokenizer, Path(place), config.seed)
+        return _encoded(pairs, sources, targets, tokenizer, len(tokenizer.target.tokens), ready)
+    with tempfile.TemporaryDirectory() as directory:
+        training_stats = tokenizers.train(sources, targets, config.tokenizer, Path(directory), config.seed)
         # A sample of a big text may have fewer pieces than were asked for; the whole of it will have them.
-        size = made["sizes"][0] if len(sources) >= pairs else max(made["sizes"][0], config.tokenizer.vocab_size)
-        return _encoded(pairs, sources, targets, tokenizers.load(Path(place)), size, False)
+        size = (
+            training_stats["sizes"][0]
+            if len(sources) >= pairs
+            else max(training_stats["sizes"][0], config.tokenizer.vocab_size)
+        )
+        return _encoded(pairs, sources, targets, tokenizers.load(Path(directory)), size, False)
 
 
 def _of_corpus(corpus: Path) -> tuple[int, list[str], list[str]]:
-    table = prepare.pairs(corpus)
+    table = prepare.load_training_pairs(corpus)
     table = table.take(np.arange(0, table.num_rows, max(1, table.num_rows // _SAMPLE)))
-    return prepare.count(corpus, "train"), table["source"].to_pylist(), table["target"].to_pylist()
+    return prepare.count_rows(corpus, "train"), table["source"].to_pylist(), table["target"].to_pylist()
 
 
 def _of_files(config: RunConfig) -> tuple[int, list[str], list[str]]:
@@ -147,10 +151,10 @@ def _of_files(config: RunConfig) -> tuple[int, list[str], list[str]]:
         )
     total = sum(1 for _ in _full(config))
     step = max(1, total // _SAMPLE)
-    found = list(islice(_full(config), 0, None, step))
+    sample = list(islice(_full(config), 0, None, step))
     split_off = (0 if corpus.valid else corpus.valid_size) + (0 if corpus.test else corpus.test_size)
     pairs = max(1, min(total - split_off, corpus.max_train or total))
-    return pairs, [source for source, _ in found], [target for _, target in found]
+    return pairs, [source for source, _ in sample], [target for _, target in sample]
 
 
 def _full(config: RunConfig) -> Iterator[tuple[str, str]]:
@@ -162,7 +166,7 @@ def _full(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 def _encoded(
     pairs: int, sources: Sequence[str], targets: Sequence[str], tokenizer: Tokenizer, size: int, ready: bool
-) -> Text:
+) -> CorpusStatistics:
     source, target = (
         Ragged.of(side.encode(texts)).lengths
         for side, texts in ((tokenizer.source, sources), (tokenizer.target, targets))
@@ -171,4 +175,6 @@ def _encoded(
     bytes_ = {n: (tokenizer.directory / n).stat().st_size for n in names if (tokenizer.directory / n).exists()}
     taken = [*names[:1], "vocab.json"] if tokenizer.shared else names[:4]
     shipped, whole = sum(bytes_[name] for name in taken), sum(bytes_.values())
-    return Text(pairs, list(sources), list(targets), source, target, size, tokenizer.shared, whole, shipped, ready)
+    return CorpusStatistics(
+        pairs, list(sources), list(targets), source, target, size, tokenizer.shared, whole, shipped, ready
+    )

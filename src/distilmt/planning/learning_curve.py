@@ -35,7 +35,7 @@ LEVEL = 0.9
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """A law and draws of what else it may be; all arrays are [draws], the first being the best guess."""
 
     low: float
@@ -55,25 +55,25 @@ class Curve:
 
     def scores(self, size: float | np.ndarray) -> np.ndarray:
         """Score at a size, or at one for every draw, [draws]."""
-        return self.start + self.rise * _share(size, (self.low, self.high, self.views), self.exponent)
+        return self.start + self.rise * _rise_share(size, (self.low, self.high, self.views), self.exponent)
 
     def gains(self, before: float, after: float) -> np.ndarray:
         """What is gained from one size to a bigger one, [draws]."""
         return self.scores(after) - self.scores(before)
 
-    def enough(self, worth: float) -> np.ndarray:
-        """The size past which doubling gains less than `worth`, [draws]; 0 where it never gains so much."""
+    def sufficient_size(self, min_gain: float) -> np.ndarray:
+        """The size past which doubling gains less than `min_gain`, [draws]; 0 where it never gains so much."""
         below, above = np.zeros(len(self.rise)), np.full(len(self.rise), math.log(min(self.views, _MOST)))
         for _ in range(_HALVINGS):  # what doubling gains falls with the size
             middle = (below + above) / 2
             sizes = np.exp(middle)
-            enough = self.scores(2 * sizes) - self.scores(sizes) < worth
-            below, above = np.where(enough, below, middle), np.where(enough, middle, above)
-        return np.where(self.gains(1, 2) < worth, 0.0, np.exp(above))
+            is_enough = self.scores(2 * sizes) - self.scores(sizes) < min_gain
+            below, above = np.where(is_enough, below, middle), np.where(is_enough, middle, above)
+        return np.where(self.gains(1, 2) < min_gain, 0.0, np.exp(above))
 
     def law(self) -> dict[str, float]:
         """a, b and c of the best guess."""
-        c, (low, high) = float(self.exponent[0]), (float(seen(n, self.views)) for n in (self.low, self.high))
+        c, (low, high) = float(self.exponent[0]), (float(effective_size(n, self.views)) for n in (self.low, self.high))
         b = float(self.rise[0]) / (low**-c - high**-c)
         return {"a": float(self.start[0]) + b * low**-c, "b": b, "c": c}
 
@@ -87,7 +87,7 @@ def interval(draws: np.ndarray) -> list[float]:
 
 def fit(
     sizes: Sequence[float], scores: Sequence[float], usual_noise: float, views: float = math.inf, seed: int = 1
-) -> Curve:
+) -> LearningCurve:
     """Fit a law to trainings.
 
     Args:
@@ -105,16 +105,20 @@ def fit(
     if len(set(sizes)) < 3:
         raise ValueError(f"{len(set(sizes))} sizes are too few for a curve")
     low, high, random = float(n.min()), float(n.max()), np.random.default_rng(seed)
-    designs = [np.stack([np.ones(len(n)), _share(n, (low, high, views), c)], 1) for c in _EXPONENTS]
-    found = [_regression(x, y) for x in designs]
+    designs = [np.stack([np.ones(len(n)), _rise_share(n, (low, high, views), c)], 1) for c in _EXPONENTS]
+    regressions = [_regression(x, y) for x in designs]
     freedom = len(n) - 2 + 1  # the usual noise counts as one more observation
-    weights = np.array([_weight(x, rest, freedom, usual_noise) for x, (_, rest) in zip(designs, found, strict=True)])
+    weights = np.array(
+        [_weight(x, residual, freedom, usual_noise) for x, (_, residual) in zip(designs, regressions, strict=True)]
+    )
     weights += -0.5 * (np.log(_EXPONENTS / _USUAL_EXPONENT) / _SPREAD) ** 2
     chances = np.exp(weights - weights.max())
-    return _drawn((low, high, views), designs, found, chances / chances.sum(), (freedom, usual_noise), random)
+    return _sample_curve(
+        (low, high, views), designs, regressions, chances / chances.sum(), (freedom, usual_noise), random
+    )
 
 
-def seen(size: float | np.ndarray, views: float) -> np.ndarray:
+def effective_size(size: float | np.ndarray, views: float) -> np.ndarray:
     """What a text of so many sentences is worth to a training that sees `views` in all, in sentences seen once."""
     n = np.asarray(size, float)
     if math.isinf(views):
@@ -123,8 +127,8 @@ def seen(size: float | np.ndarray, views: float) -> np.ndarray:
     return np.asarray(np.minimum(n, views) * (1 + _REPEATS * (1 - np.exp(-again / _REPEATS))))
 
 
-def _share(size: float | np.ndarray, ends: tuple[float, float, float], c: float | np.ndarray) -> np.ndarray:
-    d, low, high = (seen(n, ends[2]) for n in (size, *ends[:2]))
+def _rise_share(size: float | np.ndarray, ends: tuple[float, float, float], c: float | np.ndarray) -> np.ndarray:
+    d, low, high = (effective_size(n, ends[2]) for n in (size, *ends[:2]))
     return np.asarray((low**-c - d**-c) / (low**-c - high**-c))
 
 
@@ -136,29 +140,32 @@ def _regression(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
     return beta, float(((x @ beta - y) ** 2).sum())
 
 
-def _weight(x: np.ndarray, rest: float, freedom: int, usual_noise: float) -> float:
+def _weight(x: np.ndarray, residual: float, freedom: int, usual_noise: float) -> float:
     """Logarithm of how probable an exponent is by the points alone."""
-    return float(-0.5 * np.linalg.slogdet(x.T @ x)[1] - freedom / 2 * math.log(rest + usual_noise**2))
+    return float(-0.5 * np.linalg.slogdet(x.T @ x)[1] - freedom / 2 * math.log(residual + usual_noise**2))
 
 
-def _drawn(
+def _sample_curve(
     ends: tuple[float, float, float],
     designs: Sequence[np.ndarray],
-    found: Sequence[tuple[np.ndarray, float]],
+    regressions: Sequence[tuple[np.ndarray, float]],
     chances: np.ndarray,
     noise: tuple[int, float],
     random: np.random.Generator,
-) -> Curve:
+) -> LearningCurve:
     """The best guess, at the mean of log c, and draws around it."""
     freedom, usual = noise
     nearest = int(np.abs(np.log(_EXPONENTS) - chances @ np.log(_EXPONENTS)).argmin())
-    deviations = [[math.sqrt((found[nearest][1] + usual**2) / freedom)]]
-    betas, exponents = [found[nearest][0][None]], [_EXPONENTS[nearest : nearest + 1]]
+    deviations = [[math.sqrt((regressions[nearest][1] + usual**2) / freedom)]]
+    betas, exponents = [regressions[nearest][0][None]], [_EXPONENTS[nearest : nearest + 1]]
     for number, times in enumerate(random.multinomial(_DRAWS, chances)):
-        (beta, rest), root = found[number], np.linalg.cholesky(np.linalg.inv(designs[number].T @ designs[number]))
-        deviation = np.sqrt((rest + usual**2) / random.chisquare(freedom, times))
+        (beta, residual), root = (
+            regressions[number],
+            np.linalg.cholesky(np.linalg.inv(designs[number].T @ designs[number])),
+        )
+        deviation = np.sqrt((residual + usual**2) / random.chisquare(freedom, times))
         betas.append(beta + deviation[:, None] * (random.standard_normal((times, 2)) @ root.T))
         exponents.append(np.full(times, _EXPONENTS[number]))
         deviations.append(deviation)
     start, rise = np.concatenate(betas).T
-    return Curve(*ends, start, np.maximum(rise, 0.0), np.concatenate(exponents), np.concatenate(deviations))
+    return LearningCurve(*ends, start, np.maximum(rise, 0.0), np.concatenate(exponents), np.concatenate(deviations))

@@ -18,7 +18,7 @@ BACKWARD = 2
 
 
 @dataclass(frozen=True)
-class Dims:
+class ModelDims:
     """What the counts depend on."""
 
     d_model: int
@@ -34,7 +34,7 @@ class Dims:
     positions: int
 
     @classmethod
-    def of(cls, model: ModelConfig, vocabulary: int, shared: bool) -> Dims:
+    def of(cls, model: ModelConfig, vocabulary: int, shared: bool) -> ModelDims:
         """Those of a configured model.
 
         Raises:
@@ -45,42 +45,42 @@ class Dims:
         return cls(*depths, s.ffn, s.ffn, s.heads, vocabulary, shared, model.max_positions)
 
     @classmethod
-    def read(cls, directory: Path) -> Dims | None:
+    def read(cls, directory: Path) -> ModelDims | None:
         """Those of a Marian model directory; None if it holds none."""
         try:
-            found = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if found.get("model_type") != "marian":
+        if config.get("model_type") != "marian":
             return None
         return cls(
-            found["d_model"],
-            found["encoder_layers"],
-            found["decoder_layers"],
-            found["encoder_ffn_dim"],
-            found["decoder_ffn_dim"],
-            found["encoder_attention_heads"],
-            found.get("decoder_vocab_size") or found["vocab_size"],
-            found.get("share_encoder_decoder_embeddings", True),
-            found["max_position_embeddings"],
+            config["d_model"],
+            config["encoder_layers"],
+            config["decoder_layers"],
+            config["encoder_ffn_dim"],
+            config["decoder_ffn_dim"],
+            config["encoder_attention_heads"],
+            config.get("decoder_vocab_size") or config["vocab_size"],
+            config.get("share_encoder_decoder_embeddings", True),
+            config["max_position_embeddings"],
         )
 
 
 @dataclass(frozen=True)
-class Load:
+class TokenCounts:
     """What a model is run on: tokens, and pairs of tokens between which attention is computed."""
 
     source: float
     target: float
-    within: float
+    encoder_pairs: float
     """Pairs of the encoder's self-attention."""
-    causal: float
+    causal_pairs: float
     """Pairs of the decoder's self-attention."""
-    across: float
+    cross_pairs: float
     """Pairs of the decoder's attention over the source."""
 
-    def __mul__(self, factor: float) -> Load:
-        return Load(*(getattr(self, field.name) * factor for field in fields(self)))
+    def __mul__(self, factor: float) -> TokenCounts:
+        return TokenCounts(*(getattr(self, field.name) * factor for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -114,69 +114,70 @@ class Macs:
         return self.layers + self.vocabulary
 
 
-def parameters(dims: Dims) -> int:
+def parameters(dims: ModelDims) -> int:
     """Parameters that are learnt, shared ones once; positions are sines and not learnt."""
     return dims.d_model * dims.vocabulary * (1 if dims.shared else 2) + layer_matrices(dims) + _vectors(dims)
 
 
-def layer_matrices(dims: Dims) -> int:
+def layer_matrices(dims: ModelDims) -> int:
     """Parameters of the layers' matrices: four an attention, two a feed-forward block."""
     d = dims.d_model
     encoder = dims.encoder_layers * (4 * d * d + 2 * d * dims.encoder_ffn)
     return encoder + dims.decoder_layers * (8 * d * d + 2 * d * dims.decoder_ffn)
 
 
-def _vectors(dims: Dims) -> int:
+def _vectors(dims: ModelDims) -> int:
     """Biases of every matrix, gain and bias of every norm."""
     d = dims.d_model
     encoder = dims.encoder_layers * (4 * d + dims.encoder_ffn + d + 2 * 2 * d)
     return encoder + dims.decoder_layers * (8 * d + dims.decoder_ffn + d + 3 * 2 * d)
 
 
-def forward(dims: Dims, load: Load) -> Macs:
+def forward(dims: ModelDims, load: TokenCounts) -> Macs:
     """Multiply-adds of a teacher-forced forward pass with logits of every target token.
 
     The keys and values of the source are the decoder's, though they are made once for every source token.
     """
     d = dims.d_model
-    spoken = dims.decoder_layers * 2 * d * d * load.source
+    source_projections = dims.decoder_layers * 2 * d * d * load.source
     return Macs(
-        dims.encoder_layers * (4 * d * d * load.source + 2 * d * load.within),
+        dims.encoder_layers * (4 * d * d * load.source + 2 * d * load.encoder_pairs),
         dims.encoder_layers * 2 * d * dims.encoder_ffn * load.source,
-        spoken + dims.decoder_layers * (6 * d * d * load.target + 2 * d * (load.causal + load.across)),
+        source_projections
+        + dims.decoder_layers * (6 * d * d * load.target + 2 * d * (load.causal_pairs + load.cross_pairs)),
         dims.decoder_layers * 2 * d * dims.decoder_ffn * load.target,
         d * dims.vocabulary * load.target,
     )
 
 
-def decoding(dims: Dims, load: Load, beam: int) -> Macs:
+def decoding(dims: ModelDims, load: TokenCounts, beam: int) -> Macs:
     """Multiply-adds of translating word by word: the decoder's are done for every hypothesis of the beam.
 
     A word attends to those before it alone, half of the pairs; the source's keys and values are made once.
     """
     d, once = dims.d_model, forward(dims, load)
-    spoken = dims.decoder_layers * 2 * d * d * load.source
-    later = dims.decoder_layers * d * load.causal
+    source_projections = dims.decoder_layers * 2 * d * d * load.source
+    later = dims.decoder_layers * d * load.causal_pairs
     return Macs(
         once.encoder_attention,
         once.encoder_feed_forward,
-        spoken + beam * (once.decoder_attention - spoken - later),
+        source_projections + beam * (once.decoder_attention - source_projections - later),
         beam * once.decoder_feed_forward,
         beam * once.vocabulary,
     )
 
 
-def per_token(dims: Dims, load: Load) -> dict[str, dict[str, float]]:
+def per_token(dims: ModelDims, load: TokenCounts) -> dict[str, dict[str, float]]:
     """Multiply-adds of a forward pass, the encoder's a source token, the decoder's and vocabulary's a target token."""
-    found = forward(dims, load)
+    macs = forward(dims, load)
     return {
         "encoder": {
-            "attention": found.encoder_attention / load.source,
-            "feed_forward": found.encoder_feed_forward / load.source,
+            "attention": macs.encoder_attention / load.source,
+            "feed_forward": macs.encoder_feed_forward / load.source,
         },
         "decoder": {
-            "attention": found.decoder_attention / load.target,
-            "feed_forward": found.decoder_feed_forward / load.target,
-            "vocabulary": found.vocabulary / load.target,
+            "attention": macs.decoder_attention / load.target,
+            "feed_forward": macs.decoder_feed_forward / load.target,
+            "vocabulary": macs.vocabulary / load.target,
         },
     }

@@ -9,24 +9,24 @@ from typing import Any
 
 from distilmt.config import ModelConfig, RunConfig
 from distilmt.models.presets import shape
-from distilmt.planning.calibration import Rates, done, seconds
-from distilmt.planning.corpus_statistics import Text
-from distilmt.planning.model_counts import Dims
-from distilmt.planning.step_costs import Work, found_in, of_run, teacher_dims
+from distilmt.planning.calibration import CostRates, finished_steps, predict_seconds
+from distilmt.planning.corpus_statistics import CorpusStatistics
+from distilmt.planning.model_counts import ModelDims
+from distilmt.planning.step_costs import StepCost, read_measurements, step_costs, teacher_dims
 from distilmt.report.schema import Cost
 from distilmt.utils.run_dir import StepRecord
 
-Row = dict[str, Any]
+CostRow = dict[str, Any]
 _COUNTED = ("name", "parameters", "macs_per_token", "flops")
 
 
-def predicted(config: RunConfig, text: Text, rates: Rates | None) -> list[Row]:
+def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates | None) -> list[CostRow]:
     """A row for teacher, labels, student, baseline and exports, as the configuration asks for them.
 
     Without rates, seconds and memory are None.
     """
     rows, needed = [], 0.0
-    for work in of_run(config, text):
+    for work in step_costs(config, text):
         needed = max(needed, work.memory or 0.0)  # a process keeps what its last step needed
         row = {key: getattr(work, key) for key in _COUNTED}
         row |= {"seconds": _seconds(work, config, rates), "peak_rss_bytes": None, "bytes": dict(work.bytes)}
@@ -36,21 +36,21 @@ def predicted(config: RunConfig, text: Text, rates: Rates | None) -> list[Row]:
     return rows
 
 
-def _seconds(work: Work, config: RunConfig, rates: Rates | None) -> float | None:
+def _seconds(work: StepCost, config: RunConfig, rates: CostRates | None) -> float | None:
     """By the rates, or what the configuration allows a training at most."""
-    spent = seconds(rates.seconds, work.drivers) if rates else None
+    duration = predict_seconds(rates.seconds, work.drivers) if rates else None
     most = {"teacher": config.teacher.training.seconds, "student": config.student.training.seconds}.get(work.name)
-    return spent if spent is None or most is None else min(spent, most)
+    return duration if duration is None or most is None else min(duration, most)
 
 
-def measured(config: RunConfig, text: Text) -> list[Cost]:
+def measured_costs(config: RunConfig, text: CorpusStatistics) -> list[Cost]:
     """Rows of the finished steps: counted for the updates that were made, the rest measured."""
     root = Path(config.run_dir)
-    return [_measured(work, record, root) for work, record in done(config, text, found_in(root))]
+    return [_measured(work, record, root) for work, record in finished_steps(config, text, read_measurements(root))]
 
 
-def _measured(work: Work, record: StepRecord, root: Path) -> Cost:
-    kept = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
+def _measured(work: StepCost, record: StepRecord, root: Path) -> Cost:
+    disk_bytes = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
     parameters = record.result.get("parameters") if work.parameters is None else work.parameters
     return Cost(
         name=work.name,
@@ -59,11 +59,11 @@ def _measured(work: Work, record: StepRecord, root: Path) -> Cost:
         flops=work.flops,
         seconds=record.seconds,
         peak_rss_bytes=record.peak_rss_bytes,
-        bytes={"kept": float(kept)},
+        bytes={"kept": float(disk_bytes)},
     )
 
 
-def growth(config: RunConfig, text: Text, rates: Rates) -> dict[str, dict[str, float | None]]:
+def growth(config: RunConfig, text: CorpusStatistics, rates: CostRates) -> dict[str, dict[str, float | None]]:
     """By what factor each step's seconds grow if one thing is doubled and all else, updates too, stays.
 
     Returns:
@@ -78,20 +78,20 @@ def growth(config: RunConfig, text: Text, rates: Rates) -> dict[str, dict[str, f
         "depth": (_models(config, _deeper), text),
         "width": (_models(config, _wider), text),
     }
-    found: dict[str, dict[str, float | None]] = {}
+    factors: dict[str, dict[str, float | None]] = {}
     for name, (changed, read) in doubled.items():
         times = _times(changed, read, rates)
-        found[name] = {step: _ratio(times.get(step), time) for step, time in base.items()}
-    return found
+        factors[name] = {step: _ratio(times.get(step), time) for step, time in base.items()}
+    return factors
 
 
 def _ratio(a: float | None, b: float | None) -> float | None:
     return a / b if a is not None and b else None
 
 
-def _times(config: RunConfig, text: Text, rates: Rates) -> dict[str, float | None]:
-    works = {work.name: work for work in of_run(config, text) if work.drivers}
-    return {name: seconds(rates.seconds, work.drivers) for name, work in works.items()}
+def _times(config: RunConfig, text: CorpusStatistics, rates: CostRates) -> dict[str, float | None]:
+    works = {work.name: work for work in step_costs(config, text) if work.drivers}
+    return {name: predict_seconds(rates.seconds, work.drivers) for name, work in works.items()}
 
 
 def _updates(config: RunConfig) -> RunConfig:
@@ -118,7 +118,7 @@ def _wider(model: ModelConfig) -> ModelConfig:
     return replace(model, d_model=2 * s.d_model, ffn=2 * s.ffn)
 
 
-def about(config: RunConfig, text: Text) -> Row:
+def inputs_summary(config: RunConfig, text: CorpusStatistics) -> CostRow:
     """What the counts were made from."""
     source, target = text.tokens()
     teacher = teacher_dims(config, text)
@@ -131,5 +131,5 @@ def about(config: RunConfig, text: Text) -> Row:
         "shared": text.shared,
         "cleaned": text.ready,
         "teacher": asdict(teacher) if teacher else None,
-        "student": asdict(Dims.of(config.student.model, text.vocabulary, text.shared)),
+        "student": asdict(ModelDims.of(config.student.model, text.vocabulary, text.shared)),
     }

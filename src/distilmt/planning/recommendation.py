@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from distilmt.planning.learning_curve import LEVEL, Curve, fit, interval
+from distilmt.planning.learning_curve import LEVEL, LearningCurve, fit, interval
 
 METRICS = ("bleu", "chrf", "cross_entropy")
 USUAL_NOISE = {"bleu": 0.3, "chrf": 0.3, "cross_entropy": 0.01}
 """By how much trainings that differ in nothing but the seed usually differ: a beginning, which the points correct."""
 _ROUND = (1, 3)
-_LEARNT = 3.0
+_MIN_BLEU = 3.0
 """BLEU below which no student has learnt anything by which sizes could be told apart."""
 
 
 @dataclass(frozen=True)
-class Point:
+class LearningCurvePoint:
     """A training and what it came to on the validation sentences."""
 
     size: int
@@ -36,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Rates:
+class LabelingCosts:
     """What a size costs."""
 
     label_seconds: float | None
@@ -52,7 +52,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Question:
+class LabelingDecision:
     """What is asked."""
 
     metric: str
@@ -66,83 +66,83 @@ class Question:
     """Of the run's student."""
 
 
-def answer(points: Sequence[Point], question: Question, rates: Rates) -> dict[str, Any]:
+def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> dict[str, Any]:
     """Everything that can be said.
 
     Returns:
         `learnt`, whether the students learnt enough to say anything; `recommended`; `lines`, a row for every size;
-        `more`, what more updates and more text bring; `law` (a, b, c) and `noise` of the metric; `drawn`, the curve to
-        be drawn; `points`; `rates`; `notes`. Scores and gains are lists of the best guess and an interval's two bounds.
+        `more`, what more updates and more text bring; `law` (a, b, c) and `noise` of the metric; `drawn`, the curve to be
+        drawn; `points`; `costs`; `notes`. Scores and gains are lists of the best guess and an interval's two bounds.
     """
-    whole = [point for point in points if point.updates == question.updates]
-    curves = {name: _curve(whole, name, question.updates / rates.batches) for name in METRICS}
-    curve = curves[question.metric]
-    lines = _lines(curves, question, rates)
+    whole = [point for point in points if point.updates == decision.updates]
+    curves = {name: _curve(whole, name, decision.updates / costs.batches) for name in METRICS}
+    curve = curves[decision.metric]
+    lines = _lines(curves, decision, costs)
     return {
-        **asdict(question),
+        **asdict(decision),
         "level": LEVEL,
         "law": curve.law(),
         "noise": float(curve.noise[0]),
         "points": [asdict(point) for point in points],
         "lines": lines,
-        "learnt": max(point.bleu for point in whole) >= _LEARNT,
-        "recommended": _recommended(curve, question),
-        "more": _more(points, curve, question),
-        "drawn": [[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * question.total)],
-        "rates": asdict(rates),
-        "notes": _notes(whole, question, rates),
+        "learnt": max(point.bleu for point in whole) >= _MIN_BLEU,
+        "recommended": _recommended(curve, decision),
+        "more": _more(points, curve, decision),
+        "drawn": [[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * decision.total)],
+        "rates": asdict(costs),
+        "notes": _notes(whole, decision, costs),
     }
 
 
-def _curve(points: Sequence[Point], metric: str, views: float) -> Curve:
+def _curve(points: Sequence[LearningCurvePoint], metric: str, views: float) -> LearningCurve:
     """Of a metric; cross-entropies are turned round, so that higher is better."""
     sign = -1 if metric == "cross_entropy" else 1
     return fit([p.size for p in points], [sign * getattr(p, metric) for p in points], USUAL_NOISE[metric], views)
 
 
-def sizes_told(low: int, total: int) -> list[int]:
+def table_sizes(low: int, total: int) -> list[int]:
     """Round numbers from the smallest subset on, then all there is, then twice that."""
     powers = range(int(math.log10(max(1, low))), int(math.log10(total)) + 1)
     between = [m * 10**power for power in powers for m in _ROUND if low <= m * 10**power < 0.9 * total]
     return [*between, total, 2 * total]
 
 
-def _lines(curves: dict[str, Curve], question: Question, rates: Rates) -> list[dict[str, Any]]:
-    curve, before, found = curves[question.metric], None, []
-    for size in sizes_told(int(curve.low), question.total):
+def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: LabelingCosts) -> list[dict[str, Any]]:
+    curve, before, rows = curves[decision.metric], None, []
+    for size in table_sizes(int(curve.low), decision.total):
         loss = interval(-curves["cross_entropy"].scores(size))
-        found.append(
+        rows.append(
             {
                 "sentences": size,
-                "beyond": size > question.total,
+                "beyond": size > decision.total,
                 "score": interval(curve.scores(size)),
                 "gain": interval(curve.gains(before, size)) if before else None,
                 "cross_entropy": loss,
-                "label_seconds": None if rates.label_seconds is None else size * rates.label_seconds,
-                "label_bytes": size * rates.label_bytes,
-                "price": None if rates.price is None else size * rates.price,
-                "train_seconds": rates.train_seconds,
-                "passes": question.run_updates / (size * rates.batches),
+                "label_seconds": None if costs.label_seconds is None else size * costs.label_seconds,
+                "label_bytes": size * costs.label_bytes,
+                "price": None if costs.price is None else size * costs.price,
+                "train_seconds": costs.train_seconds,
+                "passes": decision.run_updates / (size * costs.batches),
             }
         )
         before = size
-    return found
+    return rows
 
 
-def _recommended(curve: Curve, question: Question) -> dict[str, Any]:
+def _recommended(curve: LearningCurve, decision: LabelingDecision) -> dict[str, Any]:
     """The smallest size past which doubling gains less than what it is worth, within the text there is."""
-    wanted, low, high = interval(curve.enough(question.worth))
-    bounds = [min(max(value, curve.low), float(question.total)) for value in (wanted, low, high)]
-    sentences = question.total if wanted >= question.total else min(question.total, round_up(bounds[0]))
+    sufficient_size, low, high = interval(curve.sufficient_size(decision.worth))
+    bounds = [min(max(value, curve.low), float(decision.total)) for value in (sufficient_size, low, high)]
+    sentences = decision.total if sufficient_size >= decision.total else min(decision.total, round_up(bounds[0]))
     return {
         "sentences": sentences,
         "interval": bounds[1:],
-        "unbounded": wanted if math.isfinite(wanted) else None,
-        "all": bool(wanted >= question.total),
-        "smallest": bool(wanted <= curve.low),
-        "chance_of_all": float(np.mean(curve.enough(question.worth)[1:] >= question.total)),
-        "lost": interval(curve.gains(sentences, question.total)),
-        "beyond": interval(curve.gains(question.total, 2 * question.total)),
+        "unbounded": sufficient_size if math.isfinite(sufficient_size) else None,
+        "all": bool(sufficient_size >= decision.total),
+        "smallest": bool(sufficient_size <= curve.low),
+        "chance_of_all": float(np.mean(curve.sufficient_size(decision.worth)[1:] >= decision.total)),
+        "lost": interval(curve.gains(sentences, decision.total)),
+        "beyond": interval(curve.gains(decision.total, 2 * decision.total)),
     }
 
 
@@ -152,11 +152,13 @@ def round_up(value: float) -> int:
     return int(math.ceil(value / step - 1e-9) * step)
 
 
-def _more(points: Sequence[Point], curve: Curve, question: Question) -> dict[str, Any] | None:
+def _more(
+    points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision
+) -> dict[str, Any] | None:
     """What the last doubling of the updates brought, and that of the text, at the biggest size."""
     biggest = max(point.size for point in points)
     full, half = (
-        [getattr(p, question.metric) for p in points if p.size == biggest and (p.updates == question.updates) == whole]
+        [getattr(p, decision.metric) for p in points if p.size == biggest and (p.updates == decision.updates) == whole]
         for whole in (True, False)
     )
     if not half:
@@ -173,14 +175,16 @@ def _spaced(low: float, high: float, count: int = 60) -> list[float]:
     return [float(size) for size in np.geomspace(low, high, count)]
 
 
-def _notes(points: Sequence[Point], question: Question, rates: Rates) -> list[dict[str, Any]]:
+def _notes(
+    points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts
+) -> list[dict[str, Any]]:
     """What to beware of: a name and its figures, which the page puts into words."""
     notes: list[dict[str, Any]] = []
-    seen = question.updates / (question.total * rates.batches)
-    if question.updates < question.run_updates:
-        notes.append({"name": "shorter", "updates": question.updates, "run_updates": question.run_updates})
+    seen = decision.updates / (decision.total * costs.batches)
+    if decision.updates < decision.run_updates:
+        notes.append({"name": "shorter", "updates": decision.updates, "run_updates": decision.run_updates})
     if seen < 2:
-        notes.append({"name": "unseen", "updates": question.updates, "passes": seen})
+        notes.append({"name": "unseen", "updates": decision.updates, "passes": seen})
     if len(points) < 4:
         notes.append({"name": "three", "trainings": len(points)})
     notes.append({"name": "beyond"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from distilmt.config import LabelConfig, TrainingConfig
-from distilmt.planning.model_counts import Dims, Load, layer_matrices, parameters
+from distilmt.planning.model_counts import ModelDims, TokenCounts, layer_matrices, parameters
 
 _WORDS_PACKED = 0.93
 """What zstd leaves of ids and float16 log-probabilities of likeliest words."""
@@ -13,40 +13,44 @@ _LOGITS = 1 << 24
 """Logits that the chunked loss holds at a time."""
 
 
-def checkpoint(dims: Dims, training: TrainingConfig) -> int:
+def checkpoint_bytes(dims: ModelDims, training: TrainingConfig) -> int:
     """Bytes to go on from: weights, average and momentum in float32, Adam's second moment of what Adam has."""
     whole = parameters(dims)
     adam = whole - (layer_matrices(dims) if training.optimizer == "muon" else 0)
     return 4 * (3 * whole + adam)
 
 
-def best(dims: Dims) -> int:
+def best_checkpoint_bytes(dims: ModelDims) -> int:
     """Bytes of the best average so far, kept beside the checkpoint."""
     return 4 * parameters(dims)
 
 
-def model(dims: Dims) -> int:
+def model_bytes(dims: ModelDims) -> int:
     """Bytes of `model.safetensors`: float32, with a bias on the logits that Marian has and nobody learns."""
     tensors = 16 * dims.encoder_layers + 26 * dims.decoder_layers
     return 4 * (parameters(dims) + dims.vocabulary) + _NAME * tensors
 
 
-def export(dims: Dims, compute_type: str) -> int:
+def export_bytes(dims: ModelDims, compute_type: str) -> int:
     """Bytes of CTranslate2's `model.bin`, which has no `<pad>` and makes positions itself.
 
     int8 and int16 keep a float32 scale, int8 one for every row of a matrix; biases and norms stay in float32, or are 16
     bits wide where the type ends in `float16`.
     """
     small, other = _widths(compute_type)
-    d, words = dims.d_model, (dims.vocabulary - 1) * (1 if dims.shared else 2)
-    matrices = layer_matrices(dims) + words * d
-    rest = parameters(dims) - layer_matrices(dims) - dims.vocabulary * d * (1 if dims.shared else 2)
-    rows = words + dims.encoder_layers * (5 * d + dims.encoder_ffn) + dims.decoder_layers * (9 * d + dims.decoder_ffn)
+    d, embedding_rows = dims.d_model, (dims.vocabulary - 1) * (1 if dims.shared else 2)
+    matrices = layer_matrices(dims) + embedding_rows * d
+    vectors = parameters(dims) - layer_matrices(dims) - dims.vocabulary * d * (1 if dims.shared else 2)
+    rows = (
+        embedding_rows
+        + dims.encoder_layers * (5 * d + dims.encoder_ffn)
+        + dims.decoder_layers * (9 * d + dims.decoder_ffn)
+    )
     scales = 4 * rows if small == 1 else 0
     names = _NAME * (12 * dims.encoder_layers + 18 * dims.decoder_layers)
     if compute_type.startswith("int"):
         names += _NAME * (4 * dims.encoder_layers + 7 * dims.decoder_layers)
-    return small * matrices + scales + other * rest + names
+    return small * matrices + scales + other * vectors + names
 
 
 def _widths(compute_type: str) -> tuple[int, int]:
@@ -58,14 +62,14 @@ def _widths(compute_type: str) -> tuple[int, int]:
     return (2, 2) if compute_type in ("float16", "bfloat16") else (4, 4)
 
 
-def words(labels: LabelConfig, vocabulary: int, target_tokens: float) -> float:
+def top_k_bytes(labels: LabelConfig, vocabulary: int, target_tokens: float) -> float:
     """Bytes in a store of the teacher's likeliest words for a sentence of so many target tokens."""
-    asked = (labels.score_on != "reference") + (labels.score_on != "hypothesis")
+    sequences = (labels.score_on != "reference") + (labels.score_on != "hypothesis")
     width = (2 if vocabulary <= 1 << 16 else 4) + 2
-    return _WORDS_PACKED * asked * labels.top_k * width * target_tokens
+    return _WORDS_PACKED * sequences * labels.top_k * width * target_tokens
 
 
-def training_memory(dims: Dims, load: Load, training: TrainingConfig, width: int) -> float:
+def training_memory(dims: ModelDims, load: TokenCounts, training: TrainingConfig, width: int) -> float:
     """Bytes of the tensors of a training, at the peak of an update.
 
     Args:
@@ -76,16 +80,18 @@ def training_memory(dims: Dims, load: Load, training: TrainingConfig, width: int
     """
     whole = parameters(dims)
     # Masters, gradient, the averaged model and the copy of it that validation exports; then what a checkpoint holds.
-    weights = checkpoint(dims, training) + whole * (3 * 4 + width)
+    weights = checkpoint_bytes(dims, training) + whole * (3 * 4 + width)
     d, heads = dims.d_model, dims.heads
-    encoder = load.source * (9 * d + dims.encoder_ffn) + heads * load.within
-    decoder = load.target * (14 * d + dims.decoder_ffn) + 2 * d * load.source + heads * (load.causal + load.across)
+    encoder = load.source * (9 * d + dims.encoder_ffn) + heads * load.encoder_pairs
+    decoder = (
+        load.target * (14 * d + dims.decoder_ffn) + 2 * d * load.source + heads * (load.causal_pairs + load.cross_pairs)
+    )
     states = width * (dims.encoder_layers * encoder + dims.decoder_layers * decoder)
     logits = min(load.target * dims.vocabulary, _LOGITS) * width + 2 * width * d * dims.vocabulary
     return weights + states + logits
 
 
-def labelling_memory(dims: Dims, load: Load, labels: LabelConfig, width: int) -> float:
+def labeling_memory(dims: ModelDims, load: TokenCounts, labels: LabelConfig, width: int) -> float:
     """Bytes of the tensors and rows of a labelling: the teacher twice, logits of a part of a batch, a shard's rows.
 
     Args:
@@ -94,7 +100,7 @@ def labelling_memory(dims: Dims, load: Load, labels: LabelConfig, width: int) ->
         labels: what it is asked.
         width: bytes of a number as the teacher computes, 2 in bf16.
     """
-    teacher = parameters(dims) * (4 + width) + export(dims, labels.compute_type)
+    teacher = parameters(dims) * (4 + width) + export_bytes(dims, labels.compute_type)
     logits = 512 * dims.vocabulary * (width + 4) if labels.top_k else 0
     rows = labels.shard_size * load.target * (28 + 12 * labels.top_k)
     return teacher + logits + rows

@@ -24,35 +24,35 @@ _PARTS = (
     ("  vocabulary", ("decoder", "vocabulary")),
 )
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 
 
-def table(answer: Mapping[str, Any]) -> str:
+def cost_table(estimate: Mapping[str, Any]) -> str:
     """Everything that `distilmt cost` has to say."""
-    rows = answer["predicted"]
-    parts = [_head(answer), _grid([row["name"] for row in rows], _lines(answer))]
-    if answer.get("growth"):
-        parts.append(_grown(answer["growth"]))
-    return "\n\n".join([*parts, COMPLEXITY, *answer["notes"]]) + "\n"
+    rows = estimate["predicted"]
+    parts = [_head(estimate), _grid([row["name"] for row in rows], _lines(estimate))]
+    if estimate.get("growth"):
+        parts.append(_growth_table(estimate["growth"]))
+    return "\n\n".join([*parts, COMPLEXITY, *estimate["notes"]]) + "\n"
 
 
-def _head(answer: Mapping[str, Any]) -> str:
-    text = answer["about"]
+def _head(estimate: Mapping[str, Any]) -> str:
+    text = estimate["about"]
     lengths = f"{number(text['source_tokens'])} and {number(text['target_tokens'])} tokens"
     cleaned = "" if text["cleaned"] else " (before cleaning, lengths of a sample)"
     pieces = f"{number(text['vocabulary'], 0)} pieces, {'shared' if text['shared'] else 'a side'}"
     return f"{number(text['pairs'], 0)} pairs of {lengths}{cleaned}; {pieces}"
 
 
-def _lines(answer: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    rows, taken = answer["predicted"], {row["name"]: row for row in answer["measured"]}
+def _lines(estimate: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    rows, measured_rows = estimate["predicted"], {row["name"]: row for row in estimate["measured"]}
     # What was done is counted as it was done.
-    counted = [taken.get(row["name"], row) for row in rows]
+    counted = [measured_rows.get(row["name"], row) for row in rows]
     lines = [("parameters", [count(row["parameters"]) for row in counted])]
     for label, path in _PARTS:
         lines.append((label, [_of_token(row, path) for row in counted]))
     lines.append(("FLOPs of all its products", [operations(row["flops"]) for row in counted]))
-    pairs = [(row, taken.get(row["name"], {})) for row in rows]
+    pairs = [(row, measured_rows.get(row["name"], {})) for row in rows]
     lines += _compared("time", pairs, lambda row: row.get("seconds"), duration)
     lines += _compared("peak memory", pairs, lambda row: row.get("peak_rss_bytes"), size)
     lines += _compared("bytes kept", pairs, lambda row: row.get("bytes", {}).get("kept"), size)
@@ -60,15 +60,15 @@ def _lines(answer: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     return lines
 
 
-def _of_token(row: Row, path: tuple[str, str] | None) -> str:
-    found = row["macs_per_token"]
+def _of_token(row: TableRow, path: tuple[str, str] | None) -> str:
+    macs = row["macs_per_token"]
     if path is not None:
-        return count(found[path[0]][path[1]]) if found else MISSING
+        return count(macs[path[0]][path[1]]) if macs else MISSING
     return ""
 
 
 def _compared(
-    label: str, pairs: Sequence[tuple[Row, Row]], get: Callable[[Row], Any], write: Callable[[Any], str]
+    label: str, pairs: Sequence[tuple[TableRow, TableRow]], get: Callable[[TableRow], Any], write: Callable[[Any], str]
 ) -> list[tuple[str, list[str]]]:
     """One line before a run; of a run that was done what was predicted, what was measured, and the error."""
     guesses = [write(get(guess)) for guess, _ in pairs]
@@ -88,9 +88,9 @@ def error(guess: Any, real: Any) -> float | None:
     return 100 * (a / b - 1) if a is not None and b else None
 
 
-def _grown(growth: Mapping[str, Mapping[str, float | None]]) -> str:
+def _growth_table(growth: Mapping[str, Mapping[str, float | None]]) -> str:
     names = list(next(iter(growth.values())))
-    lines = [(f"twice the {what}", [_factor(found[name]) for name in names]) for what, found in growth.items()]
+    lines = [(f"twice the {what}", [_factor(factors[name]) for name in names]) for what, factors in growth.items()]
     return "Time by these rates, with one thing doubled:\n\n" + _grid(names, lines)
 
 
@@ -108,5 +108,5 @@ def _grid(names: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]) -> s
 
 
 def _line(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
-    found = [label.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
-    return f"| {' | '.join(found)} |"
+    columns = [label.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))]
+    return f"| {' | '.join(columns)} |"

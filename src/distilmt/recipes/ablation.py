@@ -10,7 +10,7 @@ from typing import Any
 from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.evaluation import quality, speed
-from distilmt.recipes.compress_steps import scored
+from distilmt.recipes.compress_steps import score_export
 from distilmt.utils.progress import task
 
 
@@ -32,30 +32,30 @@ def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[dict[str,
 
     All are timed in turn. Differences are of a paired bootstrap.
     """
-    references = prepare.load(Path(config.run_dir) / "corpus", "test")["target"].to_pylist()
-    found = []
+    references = prepare.load_split(Path(config.run_dir) / "corpus", "test")["target"].to_pylist()
+    results = []
     with task("translating the test set", len(stages), "systems") as bar:
         for stage in stages:
-            found.append(scored(config, stage.path, "test", stage.beam_size))
-            bar.advance(1, bleu=round(found[-1]["scores"]["bleu"], 2))
+            results.append(score_export(config, stage.path, "test", stage.beam_size))
+            bar.advance(1, bleu=round(results[-1]["scores"]["bleu"], 2))
     speeds = _speeds(config, {str(n): (s.path, s.beam_size) for n, s in enumerate(stages)}, rounds=3)
     rows = []
-    for number, (stage, said) in enumerate(zip(stages, found, strict=True)):
-        row = {"label": stage.label, "beam_size": stage.beam_size, "taken": stage.taken, "scores": said["scores"]}
+    for number, (stage, result) in enumerate(zip(stages, results, strict=True)):
+        row = {"label": stage.label, "beam_size": stage.beam_size, "taken": stage.taken, "scores": result["scores"]}
         row |= {"bytes": speed.file_bytes(stage.path), "speed": asdict(speeds[str(number)])}
-        first = found[0]["translations"]
-        against = _differences(config, said["translations"], first, references) if number else {}
+        first = results[0]["translations"]
+        against = _differences(config, result["translations"], first, references) if number else {}
         rows.append(row | {"against_teacher": against})
     return rows
 
 
-def times(config: RunConfig, systems: Mapping[str, tuple[Path, int]]) -> dict[str, float]:
+def median_latencies(config: RunConfig, systems: Mapping[str, tuple[Path, int]]) -> dict[str, float]:
     """Median milliseconds of single test sentences on one thread, by name; systems are exports and their beams."""
-    return {name: found.latency_ms["p50"] for name, found in _speeds(config, systems, rounds=1).items()}
+    return {name: measurement.latency_ms["p50"] for name, measurement in _speeds(config, systems, rounds=1).items()}
 
 
 def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: int) -> dict[str, speed.Speed]:
-    test = prepare.load(Path(config.run_dir) / "corpus", "test")["source"].to_pylist()
+    test = prepare.load_split(Path(config.run_dir) / "corpus", "test")["source"].to_pylist()
     sample = [line for line in test if line.strip()][: config.evaluation.speed_sentences]
     paths, beams = (
         {name: path for name, (path, _) in systems.items()},
@@ -68,5 +68,5 @@ def _differences(
     config: RunConfig, lines: Sequence[str], teacher: Sequence[str], references: Sequence[str]
 ) -> dict[str, Any]:
     target, samples = config.corpus.target, config.evaluation.bootstrap
-    found = quality.compare(("a", lines), ("b", teacher), references, target, samples, config.seed)
-    return {row["metric"]: {key: row[key] for key in ("difference", "ci", "p_value")} for row in found}
+    comparisons = quality.paired_bootstrap(("a", lines), ("b", teacher), references, target, samples, config.seed)
+    return {row["metric"]: {key: row[key] for key in ("difference", "ci", "p_value")} for row in comparisons}

@@ -16,7 +16,7 @@ from typing import Any
 from distilmt import __version__
 from distilmt.config.commands import DemoConfig
 from distilmt.data.readers import apt, debian, debian_sections
-from distilmt.data.readers.debian_sections import Example
+from distilmt.data.readers.debian_sections import LabeledText
 from distilmt.report import classification
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -40,19 +40,19 @@ def run(config: DemoConfig) -> Path:
         )
     root = Path(config.run_dir or "runs/demo-classify")
     with locked(root):
-        train, test = debian_sections.split(_examples(), config.seed)
+        train, test = debian_sections.split_by_source(_examples(), config.seed)
         rows = _rows(train, test, config.seed)
         classification.write(_about(config, train, test) | {"rows": rows}, root)
-        _keep_student(train, config.seed, root / STUDENT)
+        _save_student(train, config.seed, root / STUDENT)
     return root
 
 
-def _examples() -> list[Example]:
+def _examples() -> list[LabeledText]:
     indices = apt.fetch(["en"], apt.default_cache())
     return debian_sections.examples(debian.descriptions(indices))
 
 
-def _rows(train: Sequence[Example], test: Sequence[Example], seed: int) -> list[dict[str, Any]]:
+def _rows(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) -> list[dict[str, Any]]:
     """What `classification.study` finds, row by row."""
     from distilmt.classification import study
 
@@ -65,7 +65,7 @@ def _rows(train: Sequence[Example], test: Sequence[Example], seed: int) -> list[
     return rows
 
 
-def _about(config: DemoConfig, train: Sequence[Example], test: Sequence[Example]) -> dict[str, Any]:
+def _about(config: DemoConfig, train: Sequence[LabeledText], test: Sequence[LabeledText]) -> dict[str, Any]:
     return {
         "distilmt_version": __version__,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -78,7 +78,7 @@ def _about(config: DemoConfig, train: Sequence[Example], test: Sequence[Example]
     }
 
 
-def _keep_student(train: Sequence[Example], seed: int, place: Path) -> None:
+def _save_student(train: Sequence[LabeledText], seed: int, directory: Path) -> None:
     """The small network that learnt from the stronger teacher; `distilmt.classification.load` opens it."""
     from sklearn.pipeline import make_pipeline
 
@@ -88,5 +88,5 @@ def _keep_student(train: Sequence[Example], seed: int, place: Path) -> None:
     teacher = study.teachers(seed)["word pairs"]
     whole = make_pipeline(study.hashed(), student.distilled)
     distilled = Distilled(teacher, whole, alpha=student.alpha, cv=study.FOLDS, random_state=seed)
-    distilled.fit([example.text for example in train], [example.label for example in train]).save(place)
-    progress.say(f"{place}: the {_DEPLOYED} that learnt from word pairs, for distilmt.classification.load")
+    distilled.fit([example.text for example in train], [example.label for example in train]).save(directory)
+    progress.info(f"{directory}: the {_DEPLOYED} that learnt from word pairs, for distilmt.classification.load")

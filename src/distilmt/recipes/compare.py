@@ -26,14 +26,14 @@ _SHARED = ("corpus", "tokenizer", "teacher", "labels")
 
 
 @dataclass(frozen=True)
-class Arm:
+class MethodTrial:
     """A method with a seed."""
 
     method: str
     run: RunConfig
 
     @property
-    def place(self) -> Path:
+    def run_dir(self) -> Path:
         """Its run directory."""
         return Path(self.run.run_dir)
 
@@ -50,94 +50,96 @@ def run(config: CompareConfig) -> Path:
         preflight.check_models(method)
         if not runner.same_labels(config.run, method):
             raise UserError(f"method {name!r} wants other labels from the teacher: all methods share one set of labels")
-    all_arms = list(arms(config))
-    with runner.started(config.run):
+    all_trials = list(method_trials(config))
+    with runner.open_run(config.run):
         for step in (*_SHARED, "teacher-scores"):
-            runner.do(step, config.run)
-        for arm in all_arms:
-            _link_shared(arm, root)
+            runner.execute_step(step, config.run)
+        for trial in all_trials:
+            _link_shared(trial, root)
         # Only what is done with today's settings: a method that was changed must not show its old figures.
-        done = [arm for arm in all_arms if _is_done(arm)]
+        done = [trial for trial in all_trials if _is_done(trial)]
         if done:
-            progress.say(f"{len(done)} of {len(all_arms)} students are done already")
+            progress.info(f"{len(done)} of {len(all_trials)} students are done already")
             write_tables(config, done)
-        with closing(_trained([arm for arm in all_arms if arm not in done], len(done), config.jobs)) as trained:
-            for arm in trained:
-                done.append(arm)
-                write_tables(config, sorted(done, key=all_arms.index))
+        with closing(
+            _train_trials([trial for trial in all_trials if trial not in done], len(done), config.jobs)
+        ) as finished_trials:
+            for trial in finished_trials:
+                done.append(trial)
+                write_tables(config, sorted(done, key=all_trials.index))
     return root
 
 
-def arms(config: CompareConfig) -> Iterator[Arm]:
+def method_trials(config: CompareConfig) -> Iterator[MethodTrial]:
     """All methods with the first seed, then with the next: early on there is something of every method to be seen."""
     for seed in config.seeds:
         for name, method in config.methods.items():
-            place = Path(config.run.run_dir) / "methods" / name / f"seed-{seed}"
+            run_dir = Path(config.run.run_dir) / "methods" / name / f"seed-{seed}"
             # Whoever stopped early would not have had as many updates.
             student = replace(method.student, training=replace(method.student.training, patience=0))
-            yield Arm(name, replace(method, run_dir=str(place), seed=seed, student=student))
+            yield MethodTrial(name, replace(method, run_dir=str(run_dir), seed=seed, student=student))
 
 
-def _link_shared(arm: Arm, root: Path) -> None:
+def _link_shared(trial: MethodTrial, root: Path) -> None:
     """Give an arm its run directory, with links to what it shares with the others."""
-    arm.place.mkdir(parents=True, exist_ok=True)
-    _link(arm.place, root, *_SHARED)
-    write_text(arm.place / "config.yaml", runner.dump(arm.run))
-    if arm.run.labels.selects:
-        _link(arm.place, _selected(arm.run, root), "selection")
+    trial.run_dir.mkdir(parents=True, exist_ok=True)
+    _link(trial.run_dir, root, *_SHARED)
+    write_text(trial.run_dir / "config.yaml", runner.dump(trial.run))
+    if trial.run.labels.selects:
+        _link(trial.run_dir, _selection_dir(trial.run, root), "selection")
 
 
-def _is_done(arm: Arm) -> bool:
-    return runner.is_done("student", arm.run) and runner.is_done("scores", arm.run)
+def _is_done(trial: MethodTrial) -> bool:
+    return runner.is_done("student", trial.run) and runner.is_done("scores", trial.run)
 
 
-def _trained(arms_: list[Arm], before: int, jobs: int) -> Generator[Arm, None, None]:
+def _train_trials(pending_trials: list[MethodTrial], before: int, jobs: int) -> Generator[MethodTrial, None, None]:
     """Train and score one after another, or some at once; gives each when it is done. `before` were done earlier."""
-    total = before + len(arms_)
+    total = before + len(pending_trials)
     if jobs == 1:
-        for number, arm in enumerate(arms_, before + 1):
-            progress.say(f"{arm.method}, seed {arm.run.seed}: student {number} of {total}")
-            _train(arm)
-            yield arm
+        for number, trial in enumerate(pending_trials, before + 1):
+            progress.info(f"{trial.method}, seed {trial.run.seed}: student {number} of {total}")
+            _train(trial)
+            yield trial
         return
     with (
         progress.task(f"students, {jobs} at once", total, "students", before) as task,
-        closing(parallel.side_by_side(_train, arms_, jobs)) as trained,
+        closing(parallel.run_in_processes(_train, pending_trials, jobs)) as finished_trials,
     ):
-        for number, arm in enumerate(trained, before + 1):
-            progress.say(f"{arm.method}, seed {arm.run.seed}: done, {number} of {total}")
+        for number, trial in enumerate(finished_trials, before + 1):
+            progress.info(f"{trial.method}, seed {trial.run.seed}: done, {number} of {total}")
             task.advance(1)
-            yield arm
+            yield trial
 
 
-def _train(arm: Arm) -> None:
-    with locked(arm.place):
-        runner.do("student", arm.run)
-        runner.do("scores", arm.run)
+def _train(trial: MethodTrial) -> None:
+    with locked(trial.run_dir):
+        runner.execute_step("student", trial.run)
+        runner.execute_step("scores", trial.run)
 
 
-def _selected(run_config: RunConfig, root: Path) -> Path:
+def _selection_dir(run_config: RunConfig, root: Path) -> Path:
     """Where the labels are that were chosen in this way; made once for all methods and seeds."""
     labels = run_config.labels
     reverse = f"-{fingerprint(labels.reverse)}" if labels.reverse else ""
-    place = root / "selections" / f"{labels.choose}-{labels.utility}-{labels.keep}{reverse}"
-    place.mkdir(parents=True, exist_ok=True)
-    _link(place, root, *_SHARED)
-    runner.do("selection", replace(run_config, run_dir=str(place)))
-    return place
+    selection_dir = root / "selections" / f"{labels.choose}-{labels.utility}-{labels.keep}{reverse}"
+    selection_dir.mkdir(parents=True, exist_ok=True)
+    _link(selection_dir, root, *_SHARED)
+    runner.execute_step("selection", replace(run_config, run_dir=str(selection_dir)))
+    return selection_dir
 
 
-def _link(place: Path, other: Path, *names: str) -> None:
+def _link(directory: Path, other: Path, *names: str) -> None:
     """Links in a directory to steps of another."""
     for name in names:
-        link(place / name, other / name)
+        link(directory / name, other / name)
 
 
-def write_tables(config: CompareConfig, done: list[Arm]) -> None:
+def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
     """Write comparison.json, .md and .html from the students that are done."""
     root, run_config = Path(config.run.run_dir), config.run
-    test, train = prepare.load(root / "corpus", "test"), prepare.pairs(root / "corpus")
-    found = comparison.build(
+    test, train = prepare.load_split(root / "corpus", "test"), prepare.load_training_pairs(root / "corpus")
+    report = comparison.build(
         about={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
             "updates": run_config.student.all_updates,
@@ -150,25 +152,25 @@ def write_tables(config: CompareConfig, done: list[Arm]) -> None:
             "config": asdict(run_config),
         },
         teacher=_scores(root / "teacher-scores") | {"parameters": _parameters(root / "teacher")},
-        students=[_finished(arm) for arm in done],
+        students=[_student_report(trial) for trial in done],
         test=(test["source"].to_pylist(), test["target"].to_pylist()),
         training_targets=train["target"].to_pylist(),
     )
-    comparison.write(found, root)
+    comparison.write(report, root)
 
 
-def _finished(arm: Arm) -> dict[str, Any]:
+def _student_report(trial: MethodTrial) -> dict[str, Any]:
     """What is known of a trained student."""
-    record = read_step(arm.place / "student")
+    record = read_step(trial.run_dir / "student")
     assert record is not None
     return {
-        "method": arm.method,
-        "seed": arm.run.seed,
+        "method": trial.method,
+        "seed": trial.run.seed,
         "validation": record.result["best_score"],
         "train_seconds": record.result["train_seconds"],
         "parameters": record.result["parameters"],
-        "curve": read_json(arm.place / "student" / "log.json"),
-        **_scores(arm.place / "scores"),
+        "curve": read_json(trial.run_dir / "student" / "log.json"),
+        **_scores(trial.run_dir / "scores"),
     }
 
 

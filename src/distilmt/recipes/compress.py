@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.compression import alignment, search
-from distilmt.compression.search import Point, Variant
+from distilmt.compression.search import EvaluatedVariant, Variant
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompressConfig
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.card import Form, write_card
 from distilmt.pipeline.step_directory import run_step
 from distilmt.pipeline.steps import signature
-from distilmt.pipeline.steps.challenges import examine_shipped
+from distilmt.pipeline.steps.challenges import compare_shipped_model
 from distilmt.pipeline.steps.export import PACKED, USE, card
 from distilmt.recipes import compress_steps
-from distilmt.recipes.ablation import Stage, measure_stages, times
+from distilmt.recipes.ablation import Stage, measure_stages, median_latencies
 from distilmt.report import ablation
 from distilmt.utils import parallel, progress
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_directory, done_as, locked, read_json, read_step, write_json
+from distilmt.utils.run_dir import atomic_directory, locked, read_json, read_step, step_fingerprint, write_json
 
 PLACE, MODEL = "compressed", "model"
 _MOST_TIMED = 16
@@ -61,7 +61,7 @@ class _Search:
         self.config, self.run, self.root = config, run_config, root
         baseline = Path(config.baseline) if config.baseline else root / "baseline"
         self.models = {"teacher": root / "teacher", "baseline": baseline, "student": root / "student"}
-        self.points: list[Point] = []
+        self.points: list[EvaluatedVariant] = []
 
     def go(self) -> dict[str, Any]:
         """Search, and measure what was found; returns what there is to tell."""
@@ -70,7 +70,7 @@ class _Search:
         shape = self._round_weights(self._cut(floor))
         if self.config.vocabulary:
             self._make(shape, ["vocabulary"], 0)
-        return self._measured(floor)
+        return self._measure(floor)
 
     # What is tried.
 
@@ -82,12 +82,12 @@ class _Search:
         # What is cut is trained for longer than the student was. So is the student, or that would look like a gain.
         current = max("student", *self._make("student", ["longer"], updates), key=self._score)
         for _ in range(self.config.rounds):
-            cuts = compress_steps.possible(self.models[current], self.config.layers, self.config.ffn)
-            kept = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
-            if not kept:
-                progress.say(f"nothing more can be cut off {current} within {self.config.max_drop:g} points")
+            cuts = compress_steps.available_cuts(self.models[current], self.config.layers, self.config.ffn)
+            candidates = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
+            if not candidates:
+                progress.info(f"nothing more can be cut off {current} within {self.config.max_drop:g} points")
                 break
-            current = min(kept, key=self._weight)
+            current = min(candidates, key=self._weight)
         return current
 
     def _round_weights(self, shape: str) -> str:
@@ -98,14 +98,14 @@ class _Search:
         rounded = self._make(shape, ["qat"], updates)[0]
         return max(shape, rounded, key=lambda name: self._score(name, min(self.config.bits)))
 
-    def _updates(self, wanted: int | None, share: int) -> int:
-        return max(1, compress_steps.updates_of(self.models["student"]) // share) if wanted is None else wanted
+    def _updates(self, override: int | None, share: int) -> int:
+        return max(1, compress_steps.updates_of(self.models["student"]) // share) if override is None else override
 
     def _make(self, parent: str, cuts: list[compress_steps.Cut], updates: int) -> list[str]:
         """Make models, side by side where asked for, and try them; their names."""
         names = [cut if parent == "student" else f"{parent}+{cut}" for cut in cuts]
         plans = [
-            compress_steps.Plan(
+            compress_steps.CompressionSpec(
                 run=replace(self.run, run_dir=str(self.root / PLACE / "models" / name)),
                 parent=self.models[parent],
                 cut=cut,
@@ -118,11 +118,11 @@ class _Search:
             for name, cut in zip(names, cuts, strict=True)
         ]
         for plan in plans:
-            compress_steps.lay_out(plan, self.root)
+            compress_steps.prepare_run_dir(plan, self.root)
         if self.config.jobs > 1 and len(plans) > 1:
-            list(parallel.side_by_side(compress_steps.make, plans, min(self.config.jobs, len(plans))))
+            list(parallel.run_in_processes(compress_steps.compress_model, plans, min(self.config.jobs, len(plans))))
         for name, plan in zip(names, plans, strict=True):
-            compress_steps.make(plan)
+            compress_steps.compress_model(plan)
             self.models[name] = plan.student
             self._try(name)
         return names
@@ -130,12 +130,12 @@ class _Search:
     def _try(self, shape: str) -> None:
         """Export and score a model in every way."""
         for variant in self._variants(shape):
-            path = self._exported(variant)
+            path = self._export_dir(variant)
             for beam in self.config.beams:
-                score = compress_steps.scored(self.run, path, "valid", beam)["scores"][self.config.metric]
-                self.points.append(Point(replace(variant, beam_size=beam), file_bytes(path), score))
+                score = compress_steps.score_export(self.run, path, "valid", beam)["scores"][self.config.metric]
+                self.points.append(EvaluatedVariant(replace(variant, beam_size=beam), file_bytes(path), score))
         best = max((p for p in self.points if p.variant.shape == shape), key=lambda point: point.score)
-        progress.say(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
+        progress.info(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
 
     def _variants(self, shape: str) -> Iterator[Variant]:
         """Every way to export a model that is tried."""
@@ -144,19 +144,19 @@ class _Search:
                 for shortlist in (False, True) if self.config.shortlist else (False,):
                     yield Variant(shape, compute_type, shortlist, bits=bits, packed=self.config.packed)
 
-    def _exported(self, variant: Variant) -> Path:
+    def _export_dir(self, variant: Variant) -> Path:
         """A model exported, unless that was done."""
         model = self.models[variant.shape]
         settings = {"type": variant.compute_type, "bits": variant.bits, "packed": variant.packed}
-        inputs = {name: done_as(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
+        inputs = {name: step_fingerprint(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
         if variant.shortlist:
-            inputs["labels"] = done_as(compress_steps.labels_of(self.run, self.root))
+            inputs["labels"] = step_fingerprint(compress_steps.labels_of(self.run, self.root))
         place = self.root / PLACE / "exports" / variant.export
         run_step(
             place,
             inputs,
             settings,
-            lambda directory: compress_steps.export(self.run, model, variant, directory / MODEL),
+            lambda directory: compress_steps.export_variant(self.run, model, variant, directory / MODEL),
         )
         return place / MODEL
 
@@ -164,9 +164,9 @@ class _Search:
 
     def _score_of(self, model: str) -> float:
         """Of the teacher or the student as it is: float32, at the run's beam."""
-        path = self._exported(Variant(model, "float32"))
-        found = compress_steps.scored(self.run, path, "valid", self.run.evaluation.beam_size)
-        return float(found["scores"][self.config.metric])
+        path = self._export_dir(Variant(model, "float32"))
+        evaluation = compress_steps.score_export(self.run, path, "valid", self.run.evaluation.beam_size)
+        return float(evaluation["scores"][self.config.metric])
 
     def _score(self, shape: str, bits: int = 8) -> float:
         """The best of a model with so many bits or fewer, over types, beams, and shortlist or not."""
@@ -175,36 +175,40 @@ class _Search:
     def _weight(self, shape: str) -> float:
         if self.config.goal == "smallest":
             return float(min(point.bytes for point in self.points if point.variant.shape == shape))
-        return compress_steps.operations(self.models[shape], min(self.config.beams))
+        return compress_steps.decoding_operations(self.models[shape], min(self.config.beams))
 
     # What is measured in the end.
 
-    def _measured(self, floor: float) -> dict[str, Any]:
+    def _measure(self, floor: float) -> dict[str, Any]:
         """Time what keeps the promise, choose, ship, and measure the way there on the test sentences."""
         goal = self.config.goal
-        found = search.keeping(self.points, floor) or search.frontier(self.points, goal)
-        found = sorted(found, key=self._likely_cost)[:_MOST_TIMED]
-        timed = times(self.run, {p.variant.name: (self._exported(p.variant), p.variant.beam_size) for p in found})
+        candidates = search.satisfying(self.points, floor) or search.frontier(self.points, goal)
+        candidates = sorted(candidates, key=self._likely_cost)[:_MOST_TIMED]
+        timed = median_latencies(
+            self.run, {p.variant.name: (self._export_dir(p.variant), p.variant.beam_size) for p in candidates}
+        )
         self.points = [replace(point, milliseconds=timed.get(point.variant.name)) for point in self.points]
-        chosen = search.best(self.points, floor, goal) or search.nearest(self.points, goal)
+        chosen = search.best(self.points, floor, goal) or search.closest(self.points, goal)
         self._ship(chosen.variant)
-        stages = measure_stages(self.run, self._whole_way(chosen.variant))
+        stages = measure_stages(self.run, self._all_stages(chosen.variant))
         self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
-        return ablation.build(self._about(floor) | {"examination": self._examined(chosen)}, self.points, chosen, stages)
+        return ablation.build(
+            self._about(floor) | {"examination": self._challenge_results(chosen)}, self.points, chosen, stages
+        )
 
-    def _likely_cost(self, point: Point) -> tuple[float, ...]:
+    def _likely_cost(self, point: EvaluatedVariant) -> tuple[float, ...]:
         """What is worth timing first: the smallest, or what has the least to compute."""
         if self.config.goal == "smallest":
             return point.bytes, -point.score
         variant = point.variant
-        work = compress_steps.operations(self.models[variant.shape], variant.beam_size)
+        work = compress_steps.decoding_operations(self.models[variant.shape], variant.beam_size)
         return variant.compute_type == "float32", not variant.shortlist, work, point.bytes
 
-    def _examined(self, chosen: Point) -> dict[str, Any]:
+    def _challenge_results(self, chosen: EvaluatedVariant) -> dict[str, Any]:
         """How what is shipped does in what scores do not show, beside the teacher."""
-        teacher = self._exported(Variant("teacher", "float32")), self.run.evaluation.beam_size
-        shipped = self._exported(chosen.variant), chosen.variant.beam_size
-        return {chosen.variant.name: examine_shipped(self.run, teacher, shipped)}
+        teacher = self._export_dir(Variant("teacher", "float32")), self.run.evaluation.beam_size
+        shipped = self._export_dir(chosen.variant), chosen.variant.beam_size
+        return {chosen.variant.name: compare_shipped_model(self.run, teacher, shipped)}
 
     def _about(self, floor: float) -> dict[str, Any]:
         config, corpus = self.config, self.run.corpus
@@ -219,29 +223,29 @@ class _Search:
     def _ship(self, variant: Variant) -> None:
         """Copy what was chosen to `compressed/model`, with the beam it was chosen for."""
         with atomic_directory(self.root / PLACE / MODEL) as place:
-            shutil.copytree(self._exported(variant), place, dirs_exist_ok=True)
+            shutil.copytree(self._export_dir(variant), place, dirs_exist_ok=True)
             write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
 
-    def _write_card(self, chosen: Point, stage: dict[str, Any]) -> None:
+    def _write_card(self, chosen: EvaluatedVariant, stage: dict[str, Any]) -> None:
         """Beside what is shipped: how it was made, and what it scores."""
         about = card(self.run, "student")
         scores = {f"validation {self.config.metric}": chosen.score}
         scores |= {f"test {metric}": stage["scores"][metric] for metric in ("bleu", "chrf")}
         record = read_step(self.models[chosen.variant.shape])
-        made = f"{about.signature}|compressed:{chosen.variant.name}"
+        model_signature = f"{about.signature}|compressed:{chosen.variant.name}"
         parameters = record.result["parameters"] if record else None
-        about = replace(about, scores=scores, signature=made, parameters=parameters)
+        about = replace(about, scores=scores, signature=model_signature, parameters=parameters)
         use = USE + (PACKED if chosen.variant.packed else "")
         form = Form(f"CTranslate2, {chosen.variant.compute_type}", "ctranslate2", use)
         write_card(self.root / PLACE / MODEL, about, form)
 
-    def _whole_way(self, chosen: Variant) -> list[Stage]:
+    def _all_stages(self, chosen: Variant) -> list[Stage]:
         """The way, which ends with what is shipped whatever that is."""
-        way, end = list(self._way(chosen)), self._stage(f"as {chosen.name}", chosen)
-        last = [stage for stage in way if stage.taken][-1]
-        return way if (last.path, last.beam_size) == (end.path, end.beam_size) else [*way, end]
+        stages, end = list(self._ablation_stages(chosen)), self._stage(f"as {chosen.name}", chosen)
+        last = [stage for stage in stages if stage.taken][-1]
+        return stages if (last.path, last.beam_size) == (end.path, end.beam_size) else [*stages, end]
 
-    def _way(self, chosen: Variant) -> Iterator[Stage]:
+    def _ablation_stages(self, chosen: Variant) -> Iterator[Stage]:
         """From the teacher to what is shipped, one change at a time."""
         whole, shapes = self.run.evaluation.beam_size, _ancestors(chosen.shape)
         trained = [name for name in shapes if not name.endswith(("qat", "vocabulary"))]
@@ -273,7 +277,7 @@ class _Search:
             yield f"weights of {chosen.bits} bits", chosen
 
     def _stage(self, label: str, variant: Variant, taken: bool = True) -> Stage:
-        return Stage(label, self._exported(variant), variant.beam_size, taken)
+        return Stage(label, self._export_dir(variant), variant.beam_size, taken)
 
 
 def _ancestors(shape: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from transformers import MarianConfig, MarianMTModel
 
 from distilmt.compression import importance, shortlist, vocabulary
-from distilmt.compression.pruning import STACKS, drop_layers, friendly, narrow_ffn, remade
+from distilmt.compression.pruning import STACKS, drop_layers, narrow_ffn, rebuild, round_width
 from distilmt.compression.search import Variant
 from distilmt.compression.shortlist import Shortlist
 from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
@@ -23,12 +23,12 @@ from distilmt.labels.store import LabelStore
 from distilmt.models.checkpoint import load_marian, save_marian
 from distilmt.models.presets import parameter_count
 from distilmt.pipeline.step_directory import run_step
-from distilmt.pipeline.steps.fit_model import fit, tidy
+from distilmt.pipeline.steps.fit_model import clean_up, fit_model
 from distilmt.pipeline.steps.score import export_model
 from distilmt.pipeline.steps.train import student_job
-from distilmt.teachers.remote import open_speaker
+from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
-from distilmt.utils.run_dir import done_as, link, read_json, read_step, write_json
+from distilmt.utils.run_dir import link, read_json, read_step, step_fingerprint, write_json
 
 Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
 _MULTIPLE = 16
@@ -36,7 +36,7 @@ _SAMPLE_BATCHES = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class CompressionSpec:
     """How one model is made of another."""
 
     run: RunConfig
@@ -66,40 +66,40 @@ class Plan:
 _LINKS = ("corpus", "teacher", "labels", "selection")
 
 
-def lay_out(plan: Plan, root: Path) -> None:
+def prepare_run_dir(spec: CompressionSpec, root: Path) -> None:
     """Give a new model its run directory, with links to what is learnt from in `root`.
 
     The tokenizer is that of the model it is made of, or its own where it has lost pieces.
     """
-    place = plan.student.parent
-    place.mkdir(parents=True, exist_ok=True)
+    run_dir = spec.student.parent
+    run_dir.mkdir(parents=True, exist_ok=True)
     for step in _LINKS:
         if (root / step).exists():
-            link(place / step, root / step)
-    if plan.cut != "vocabulary":
-        link(place / "tokenizer", plan.parent.parent / "tokenizer")
+            link(run_dir / step, root / step)
+    if spec.cut != "vocabulary":
+        link(run_dir / "tokenizer", spec.parent.parent / "tokenizer")
 
 
-def make(plan: Plan) -> None:
+def compress_model(spec: CompressionSpec) -> None:
     """Make a model, unless it is done."""
-    run = plan.run
-    inputs = {"parent": done_as(plan.parent), "labels": done_as(labels_of(run, plan.student.parent))}
-    settings: dict[str, Any] = {"cut": plan.cut}
-    if plan.cut == "vocabulary":
+    run = spec.run
+    inputs = {"parent": step_fingerprint(spec.parent), "labels": step_fingerprint(labels_of(run, spec.student.parent))}
+    settings: dict[str, Any] = {"cut": spec.cut}
+    if spec.cut == "vocabulary":
         run_step(
-            plan.student,
+            spec.student,
             inputs,
-            settings | {"least_uses": plan.least_uses},
-            lambda directory: _without_pieces(plan, directory),
+            settings | {"least_uses": spec.least_uses},
+            lambda directory: _prune_vocabulary(spec, directory),
         )
         return
-    if plan.cut == "ffn":
-        settings["ffn"] = plan.ffn
-    if plan.cut == "qat":
-        settings["bits"] = plan.bits
-    settings |= {"updates": plan.updates, "rate": plan.rate, "seed": run.seed, "student": asdict(run.student)}
-    run_step(plan.student, inputs, settings, lambda directory: train_on(plan, directory))
-    tidy(plan.student)
+    if spec.cut == "ffn":
+        settings["ffn"] = spec.ffn
+    if spec.cut == "qat":
+        settings["bits"] = spec.bits
+    settings |= {"updates": spec.updates, "rate": spec.rate, "seed": run.seed, "student": asdict(run.student)}
+    run_step(spec.student, inputs, settings, lambda directory: cut_and_train(spec, directory))
+    clean_up(spec.student)
 
 
 def labels_of(run: RunConfig, root: Path) -> Path:
@@ -107,7 +107,7 @@ def labels_of(run: RunConfig, root: Path) -> Path:
     return root / ("selection" if run.labels.selects else "labels")
 
 
-def possible(student: Path, layers: bool, ffn: float) -> list[Cut]:
+def available_cuts(student: Path, layers: bool, ffn: float) -> list[Cut]:
     """What can be cut off a model, of what may be: layers, and feed-forward units until a share is left."""
     shape = MarianConfig.from_pretrained(student)
     cuts: list[Cut] = []
@@ -121,64 +121,66 @@ def possible(student: Path, layers: bool, ffn: float) -> list[Cut]:
 
 
 def _narrower(width: int, share: float) -> int:
-    return min(width, friendly(int(share * width), _MULTIPLE))
+    return min(width, round_width(int(share * width), _MULTIPLE))
 
 
-def operations(student: Path, beam_size: int) -> float:
+def decoding_operations(student: Path, beam_size: int) -> float:
     """Multiplications for a target word of a sentence as long as its source: what orders shapes by speed untimed.
 
     The decoder's are done for every hypothesis of the beam, and one by one.
     """
     shape = MarianConfig.from_pretrained(student)
     width = shape.d_model
-    pieces = int(shape.decoder_vocab_size or shape.vocab_size)
+    vocab_size = int(shape.decoder_vocab_size or shape.vocab_size)
     encoder = shape.encoder_layers * (4 * width + 2 * shape.encoder_ffn_dim) * width
     decoder = shape.decoder_layers * (8 * width + 2 * shape.decoder_ffn_dim) * width
-    return float(encoder + beam_size * (decoder + width * pieces))
+    return float(encoder + beam_size * (decoder + width * vocab_size))
 
 
-def train_on(plan: Plan, directory: Path) -> dict[str, Any]:
+def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     """Cut something off a model, train what is left on the student's labels, and write an ordinary model directory."""
-    root, config = directory.parent, plan.run
+    root, config = directory.parent, spec.run
     tokenizer = tokenizers.load(root / "tokenizer")
     job, _ = student_job(config, root, tokenizer)
     batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
-    model, told = cut_off(load_marian(plan.parent), plan, importance.Sample(batches))
-    bits = plan.bits if plan.cut == "qat" else 0
-    job = replace(job, name=root.name, config=_shorter(job.config, plan.updates, plan.rate), bits=bits)
-    return fit(model, job, tokenizer, config, directory) | told
+    model, changes = apply_cut(load_marian(spec.parent), spec, importance.CalibrationSample(batches))
+    bits = spec.bits if spec.cut == "qat" else 0
+    job = replace(job, name=root.name, config=_fine_tuning_config(job.config, spec.updates, spec.rate), bits=bits)
+    return fit_model(model, job, tokenizer, config, directory) | changes
 
 
-def _without_pieces(plan: Plan, directory: Path) -> dict[str, Any]:
+def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     """Leave out the pieces that neither the training text nor what the teacher made of it uses."""
-    root = plan.student.parent
-    before = tokenizers.load(plan.parent.parent / "tokenizer")
-    store = LabelStore(labels_of(plan.run, root))
-    train = prepare.load(root / "corpus", "train")
-    targets = [*prepare.pairs(root / "corpus")["target"].to_pylist(), *store.hypotheses()]
-    kept = vocabulary.used(before, train["source"].to_pylist(), targets, plan.least_uses)
-    tokenizer = vocabulary.prune_tokenizer(before, kept, root / "tokenizer")
-    model = vocabulary.prune_model(load_marian(plan.parent), kept)
+    root = spec.student.parent
+    before = tokenizers.load(spec.parent.parent / "tokenizer")
+    store = LabelStore(labels_of(spec.run, root))
+    train = prepare.load_split(root / "corpus", "train")
+    targets = [*prepare.load_training_pairs(root / "corpus")["target"].to_pylist(), *store.hypotheses()]
+    vocabulary_ids = vocabulary.used_vocabulary(before, train["source"].to_pylist(), targets, spec.least_uses)
+    tokenizer = vocabulary.prune_tokenizer(before, vocabulary_ids, root / "tokenizer")
+    model = vocabulary.prune_model(load_marian(spec.parent), vocabulary_ids)
     save_marian(model, tokenizer, directory)
-    return {"pieces": [len(before.source.pieces), len(kept.source)], "parameters": parameter_count(model)}
+    return {"pieces": [len(before.source.tokens), len(vocabulary_ids.source)], "parameters": parameter_count(model)}
 
 
-def cut_off(model: MarianMTModel, plan: Plan, measured: importance.Sample) -> tuple[MarianMTModel, dict[str, Any]]:
+def apply_cut(
+    model: MarianMTModel, spec: CompressionSpec, measured: importance.CalibrationSample
+) -> tuple[MarianMTModel, dict[str, Any]]:
     """What is left of a model when what matters least is cut off, and what that was."""
-    cut = plan.cut
+    cut = spec.cut
     if cut == "ffn":
-        widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), plan.ffn) for s in STACKS}
+        widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), spec.ffn) for s in STACKS}
         units = importance.contributions(model, measured)
         return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
     if cut in STACKS:
-        left = {s: getattr(model.config, f"{s}_layers") - (s == cut) for s in STACKS}
-        chosen = importance.choose_layers(model, left["encoder"], left["decoder"], measured)
+        layers = {s: getattr(model.config, f"{s}_layers") - (s == cut) for s in STACKS}
+        chosen = importance.choose_layers(model, layers["encoder"], layers["decoder"], measured)
         removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
         return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
-    return remade(model, {}, model.state_dict()), {}  # what is loaded is not meant to be trained
+    return rebuild(model, {}, model.state_dict()), {}  # what is loaded is not meant to be trained
 
 
-def _shorter(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:
+def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:
     """Settings for some more updates: a share of the learning rate, so that what was learnt is not lost."""
     return replace(
         config,
@@ -191,7 +193,7 @@ def _shorter(config: TrainingConfig, updates: int, rate: float) -> TrainingConfi
     )
 
 
-def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
+def export_variant(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
     """Export a model of a run's directory as CTranslate2, with a shortlist and packed where wanted."""
     export_model(config, model.parent, model.name, variant.compute_type, path, variant.bits)
     if variant.shortlist:
@@ -204,15 +206,25 @@ def export(config: RunConfig, model: Path, variant: Variant, path: Path) -> None
 @functools.cache
 def _shortlist(labels: Path, tokenizer: Path) -> Shortlist:
     """Learnt from a run's labels, less the pieces that a tokenizer has lost."""
-    whole, own = (tokenizers.load(place) for place in (labels.resolve().parent / "tokenizer", tokenizer))
+    full_tokenizer, model_tokenizer = (
+        tokenizers.load(path) for path in (labels.resolve().parent / "tokenizer", tokenizer)
+    )
     config = ShortlistConfig()
-    found = shortlist.build(shortlist.pairs_of(LabelStore(labels), whole, config), whole, config)
-    source, target = set(own.source.pieces), set(own.target.pieces)
-    by_piece = {piece: [p for p in said if p in target] for piece, said in found.by_piece.items() if piece in source}
-    return replace(found, always=[piece for piece in found.always if piece in target], by_piece=by_piece)
+    full_shortlist = shortlist.build(
+        shortlist.label_pairs(LabelStore(labels), full_tokenizer, config), full_tokenizer, config
+    )
+    source, target = set(model_tokenizer.source.tokens), set(model_tokenizer.target.tokens)
+    by_piece = {
+        token: [p for p in candidates if p in target]
+        for token, candidates in full_shortlist.by_piece.items()
+        if token in source
+    }
+    return replace(
+        full_shortlist, always=[token for token in full_shortlist.always if token in target], by_piece=by_piece
+    )
 
 
-def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:
+def score_export(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:
     """Scores and translations of an export on a part of the corpus; kept in a file beside it.
 
     Args:
@@ -223,10 +235,12 @@ def scored(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[st
     """
     file = path.parent / f"{split}-beam{beam_size}.json"
     if not file.exists():
-        table = prepare.load(Path(config.run_dir) / "corpus", split)
-        lines = open_speaker(path, threads=1, workers=cores()).translate(table["source"].to_pylist(), beam_size)
-        found = quality.score(lines, table["target"].to_pylist(), config.corpus.target)
-        write_json(file, {"scores": asdict(found), "translations": lines})
+        table = prepare.load_split(Path(config.run_dir) / "corpus", split)
+        lines = load_translation_model(path, threads=1, workers=cores()).translate(
+            table["source"].to_pylist(), beam_size
+        )
+        scores = quality.score(lines, table["target"].to_pylist(), config.corpus.target)
+        write_json(file, {"scores": asdict(scores), "translations": lines})
     return dict(read_json(file))
 
 

@@ -21,8 +21,8 @@ from distilmt.pipeline import runner
 from distilmt.planning import calibration as fits
 from distilmt.planning import corpus_statistics as texts
 from distilmt.planning import predict
-from distilmt.planning.calibration import Rates
-from distilmt.planning.corpus_statistics import Text
+from distilmt.planning.calibration import CostRates
+from distilmt.planning.corpus_statistics import CorpusStatistics
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step, write_text
@@ -48,37 +48,37 @@ def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> di
     """
     text = texts.read(run_config)
     if config.fit:
-        fits.save(fit(run_config, text, config.minutes), fits.place())
+        fits.save(calibrate(run_config, text, config.minutes), fits.cache_path())
     rates = _rates(config, run_config, like)
-    answer = {
-        "about": predict.about(run_config, text),
-        "predicted": predict.predicted(run_config, text, rates),
-        "measured": predict.measured(run_config, text) if config.finished else [],
+    estimate = {
+        "about": predict.inputs_summary(run_config, text),
+        "predicted": predict.predicted_costs(run_config, text, rates),
+        "measured": predict.measured_costs(run_config, text) if config.finished else [],
         "growth": predict.growth(run_config, text, rates) if rates else {},
         "rates": None if rates is None else {k: v for k, v in vars(rates).items() if k != "observations"},
     }
-    return answer | {"notes": _notes(answer, config)}
+    return estimate | {"notes": _notes(estimate, config)}
 
 
-def _rates(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> Rates | None:
+def _rates(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> CostRates | None:
     """Those of the run that was named, else of this machine's last fit, else of what is done in the run directory."""
     if like is not None and config.like:
-        return _learnt(like)
-    if fits.place().exists():
-        return fits.load(fits.place())
+        return _rates_of_run(like)
+    if fits.cache_path().exists():
+        return fits.load(fits.cache_path())
     # A run that is itself the question cannot be the answer: its error would be that of the fit.
     if like is not None and not config.finished and any(read_step(Path(like.run_dir) / name) for name in fits.STEPS):
-        return _learnt(like)
+        return _rates_of_run(like)
     return None
 
 
-def _learnt(like: RunConfig) -> Rates:
-    observations, memory = fits.observed(like, texts.read(like))
-    return fits.fitted(observations, memory, f"the steps of {like.run_dir}")
+def _rates_of_run(like: RunConfig) -> CostRates:
+    observations, memory = fits.observations_of(like, texts.read(like))
+    return fits.fit_rates(observations, memory, f"the steps of {like.run_dir}")
 
 
-def _notes(answer: dict[str, Any], config: CostConfig) -> list[str]:
-    rates = answer["rates"]
+def _notes(estimate: dict[str, Any], config: CostConfig) -> list[str]:
+    rates = estimate["rates"]
     if rates is None:
         what = "RUN_DIR" if config.finished else "CONFIG.yaml"
         return [
@@ -90,18 +90,18 @@ def _notes(answer: dict[str, Any], config: CostConfig) -> list[str]:
         f"Rates from {rates['source']}, {rates['date']}, {rates['machine']['cpu']}, {rates['machine']['cores']} cores; "
         f"largest error on what they were fitted on: {errors}."
     ]
-    spent = [row["seconds"] for row in answer["predicted"] if row["seconds"]]
-    if spent:
+    step_seconds = [row["seconds"] for row in estimate["predicted"] if row["seconds"]]
+    if step_seconds:
         notes.append(
-            f"Together {sum(spent):,.0f} s, the longest step {max(spent) / rates['longest']:.1f} times as long as the "
-            f"longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of exports, "
+            f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates['longest']:.1f} times as long as "
+            f"the longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of exports, "
             "evaluation and report are not predicted; a training that stops early takes less."
         )
     return notes
 
 
 @dataclass(frozen=True)
-class _Size:
+class _RunSize:
     """How long a short run is."""
 
     name: str
@@ -115,7 +115,7 @@ class _Size:
     """Whether it has other shapes: half the depth, pieces and batch, so that rates for each can be told apart."""
 
 
-def fit(config: RunConfig, text: Text, minutes: float) -> Rates:
+def calibrate(config: RunConfig, text: CorpusStatistics, minutes: float) -> CostRates:
     """Measure this machine: short runs like the one that is configured, in processes of their own.
 
     Args:
@@ -132,35 +132,37 @@ def fit(config: RunConfig, text: Text, minutes: float) -> Rates:
         tempfile.TemporaryDirectory(prefix="distilmt-cost-") as place,
         progress.task("measuring this machine", 1 + len(_SHARES), "runs") as bar,
     ):
-        begin, last = time.monotonic(), _Size("first", _FIRST[0], _FIRST[0], _FIRST[1], _FIRST[2])
-        done = _do(config, text, Path(place), last)
-        spent = time.monotonic() - begin
-        beside = spent - sum(_seconds(done).values())  # every run starts, cleans its text and learns its pieces
-        left = max(0.0, minutes * 60 - spent - len(_SHARES) * beside)
+        begin, last = time.monotonic(), _RunSize("first", _FIRST[0], _FIRST[0], _FIRST[1], _FIRST[2])
+        done = _run_short(config, text, Path(place), last)
+        elapsed = time.monotonic() - begin
+        overhead = elapsed - sum(_seconds(done).values())  # every run starts, cleans its text and learns its pieces
+        left = max(0.0, minutes * 60 - elapsed - len(_SHARES) * overhead)
         for name, share, other in _SHARES:
             bar.advance()
-            last = _next(
-                done, last, left * share, _Size(name, 0, 0, 0, config.student.training.validate_sentences, other)
+            last = _next_size(
+                done, last, left * share, _RunSize(name, 0, 0, 0, config.student.training.validate_sentences, other)
             )
-            done = _do(config, text, Path(place), last)
-            seen, peaks = fits.observed(done, texts.read(done))
+            done = _run_short(config, text, Path(place), last)
+            seen, peaks = fits.observations_of(done, texts.read(done))
             observations, memory = observations + seen, memory + peaks
         bar.advance()
-    return fits.fitted(observations, memory, f"short runs (--fit --minutes {minutes:g})")
+    return fits.fit_rates(observations, memory, f"short runs (--fit --minutes {minutes:g})")
 
 
-def _do(config: RunConfig, text: Text, place: Path, size: _Size) -> RunConfig:
+def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _RunSize) -> RunConfig:
     """One short run, through the command line as any other; returns its configuration."""
-    made = _shortened(config, text, place / size.name, size)
+    short_config = _short_config(config, text, place / size.name, size)
     path = place / f"{size.name}.yaml"
-    write_text(path, runner.dump(made))
+    write_text(path, runner.dump(short_config))
     command = [sys.executable, "-m", "distilmt", "train-student", str(path), "--quiet"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        told = (found.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("distilmt: error: ")
-        raise UserError(f"a short run like this one failed, so no rates could be fitted: {told}")
-    progress.say(f"{size.name}: " + ", ".join(f"{name} {spent:.1f} s" for name, spent in _seconds(made).items()))
-    return made
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        message = (process.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("distilmt: error: ")
+        raise UserError(f"a short run like this one failed, so no rates could be fitted: {message}")
+    progress.info(
+        f"{size.name}: " + ", ".join(f"{name} {duration:.1f} s" for name, duration in _seconds(short_config).items())
+    )
+    return short_config
 
 
 def _seconds(config: RunConfig) -> dict[str, float]:
@@ -169,7 +171,7 @@ def _seconds(config: RunConfig) -> dict[str, float]:
     return {name: record.seconds for name in fits.STEPS if (record := read_step(root / name))}
 
 
-def _shortened(config: RunConfig, text: Text, run_dir: Path, size: _Size) -> RunConfig:
+def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size: _RunSize) -> RunConfig:
     model = _other_model if size.other else replace
     pieces = config.tokenizer.vocab_size
     if size.other and not config.tokenizer.path:
@@ -177,19 +179,19 @@ def _shortened(config: RunConfig, text: Text, run_dir: Path, size: _Size) -> Run
     teacher = replace(
         config.teacher,
         model=model(config.teacher.model),
-        training=_trained(config.teacher.training, size, size.teacher),
+        training=_short_training(config.teacher.training, size, size.teacher),
     )
     student = replace(
         config.student,
         model=model(config.student.model),
         initialise="random",
-        training=_trained(config.student.training, size, size.student),
+        training=_short_training(config.student.training, size, size.student),
         on_policy=replace(config.student.on_policy, updates=0),
     )
     return replace(
         config,
         run_dir=str(run_dir),
-        corpus=_some_text(config.corpus, text, run_dir.with_suffix(".text"), size),
+        corpus=_sample_corpus(config.corpus, text, run_dir.with_suffix(".text"), size),
         tokenizer=replace(config.tokenizer, vocab_size=pieces),
         teacher=teacher,
         labels=replace(config.labels, max_sentences=None, choose="best", keep=1, reverse=None),
@@ -197,7 +199,7 @@ def _shortened(config: RunConfig, text: Text, run_dir: Path, size: _Size) -> Run
     )
 
 
-def _trained(training: TrainingConfig, size: _Size, updates: int) -> TrainingConfig:
+def _short_training(training: TrainingConfig, size: _RunSize, updates: int) -> TrainingConfig:
     batch = training.batch_tokens // 2 if size.other else training.batch_tokens
     return replace(
         training,
@@ -218,10 +220,10 @@ def _other_model(model: ModelConfig) -> ModelConfig:
     return replace(model, encoder_layers=depths[0], decoder_layers=depths[1])
 
 
-def _some_text(corpus: CorpusConfig, text: Text, place: Path, size: _Size) -> CorpusConfig:
+def _sample_corpus(corpus: CorpusConfig, text: CorpusStatistics, place: Path, size: _RunSize) -> CorpusConfig:
     """Pairs of the sample, spread over it, in two files."""
-    wanted = min(len(text.sources), size.pairs + size.valid + 1)
-    rows = range(0, len(text.sources), max(1, len(text.sources) // wanted))[:wanted]
+    pair_count = min(len(text.sources), size.pairs + size.valid + 1)
+    rows = range(0, len(text.sources), max(1, len(text.sources) // pair_count))[:pair_count]
     names = [place / f"text.{corpus.source}", place / f"text.{corpus.target}"]
     for path, lines in zip(names, (text.sources, text.targets), strict=True):
         write_text(path, "".join(" ".join(lines[row].split()) + "\n" for row in rows))
@@ -231,29 +233,29 @@ def _some_text(corpus: CorpusConfig, text: Text, place: Path, size: _Size) -> Co
         valid=[],
         test=[],
         name=None,
-        valid_size=max(1, min(size.valid, wanted // 4)),
+        valid_size=max(1, min(size.valid, pair_count // 4)),
         test_size=1,
         max_train=None,
     )
 
 
-def _next(done: RunConfig, last: _Size, seconds: float, wanted: _Size) -> _Size:
+def _next_size(done: RunConfig, last: _RunSize, seconds: float, next_size: _RunSize) -> _RunSize:
     """How much fits into so many seconds, by what the last run took."""
     paces = {}
     for name, units in (("teacher", last.teacher), ("labels", last.pairs), ("student", last.student)):
         record = read_step(Path(done.run_dir) / name)
-        spent = record.result.get("train_seconds", record.seconds) if record else 0.0
-        spent -= record.result.get("validation_seconds", 0.0) if record else 0.0
-        paces[name] = max(1e-4, spent / units)
+        duration = record.result.get("train_seconds", record.seconds) if record else 0.0
+        duration -= record.result.get("validation_seconds", 0.0) if record else 0.0
+        paces[name] = max(1e-4, duration / units)
     updates = {name: int(_OF_A_RUN[name] * seconds / paces[name]) for name in ("teacher", "student")}
     pairs = int(_OF_A_RUN["labels"] * seconds / paces["labels"])
     # However little time there is: lengths must differ, or starting could not be told from going on.
-    least = {"short": 1, "longer": 3, "other": 2}[wanted.name]
+    least = {"short": 1, "longer": 3, "other": 2}[next_size.name]
     pairs = max(200 * least, pairs)
     return replace(
-        wanted,
+        next_size,
         teacher=max(20 * least, updates["teacher"]),
         student=max(20 * least, updates["student"]),
         pairs=pairs,
-        valid=max(16, min(wanted.valid, pairs // 4)),
+        valid=max(16, min(next_size.valid, pairs // 4)),
     )

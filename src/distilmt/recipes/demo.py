@@ -45,7 +45,7 @@ _ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
 
 
 @dataclass(frozen=True)
-class Size:
+class DemoScale:
     """Models and batches that fit a number of minutes."""
 
     vocab: int
@@ -55,15 +55,15 @@ class Size:
     test: int
 
 
-def size_for(minutes: float) -> Size:
+def scale_for(minutes: float) -> DemoScale:
     """More time carries bigger models."""
     if minutes < 6:
-        return Size(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
+        return DemoScale(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
-        return Size(4000, _shape(256, 1024, 5, 5), _shape(256, 512, 2, 1), 2048, 2000)
+        return DemoScale(4000, _shape(256, 1024, 5, 5), _shape(256, 512, 2, 1), 2048, 2000)
     if minutes < 150:
-        return Size(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
-    return Size(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
+        return DemoScale(8000, _shape(256, 1024, 6, 6), _shape(256, 1024, 3, 1), 4096, 2000)
+    return DemoScale(16000, _shape(512, 2048, 6, 6), _shape(512, 1024, 4, 1), 4096, 2000)
 
 
 def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
@@ -75,14 +75,14 @@ def run(config: DemoConfig) -> Path:
     root = Path(_default_directory(config) if config.run_dir is None else config.run_dir)
     first = first_plan(config, root)
     preflight.check(first, exporting=True)
-    with runner.started(first, whole=False):
+    with runner.open_run(first, whole=False):
         pass  # a second demo in the same directory is refused before anything is measured
     for step in ("corpus", "tokenizer"):
-        _do(step, first)
-    plan = _kept(root, "teacher", config, lambda: _plan_teacher(config, first, root))
+        _run_step(step, first)
+    plan = _cached_plan(root, "teacher", config, lambda: _plan_teacher(config, first, root))
     second = _with_teacher(first, plan)
-    _do("teacher", second)
-    plan = _kept(root, "student", second, lambda: _plan_student(config, second, root))
+    _run_step("teacher", second)
+    plan = _cached_plan(root, "student", second, lambda: _plan_student(config, second, root))
     return runner.run(_with_student(second, plan))
 
 
@@ -97,14 +97,14 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         raise UserError(f"--pair {config.pair!r} is not a pair of languages: write it like en-it")
     if config.minutes < 2:
         raise UserError(f"--minutes {config.minutes:g} is too short to learn anything: give it 2 at least")
-    size = size_for(config.minutes)
-    corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=size.test)
+    scale = scale_for(config.minutes)
+    corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=scale.test)
     if not config.train:
         corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
-    training = TrainingConfig(batch_tokens=size.batch_tokens, patience=0)
+    training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0)
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
-    pieces = config.teacher if _has_pieces(config.teacher) else None
-    words = config.teacher is None or pieces is not None
+    tokenizer_directory = config.teacher if _has_tokenizer(config.teacher) else None
+    has_top_k = config.teacher is None or tokenizer_directory is not None
     if config.teacher:
         objective, labels = ObjectiveConfig(word=0.5, label=0.5), LabelConfig(score_on="both")
     else:
@@ -118,26 +118,26 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         seed=config.seed,
         language=config.language,
         corpus=corpus,
-        tokenizer=TokenizerConfig(pieces, vocab_size=size.vocab, sample=100_000),
-        teacher=TeacherConfig(config.teacher, model=size.teacher, training=replace(training, dropout=0.1)),
-        labels=replace(labels, beam_size=2, top_k=8 if words else 0),
+        tokenizer=TokenizerConfig(tokenizer_directory, vocab_size=scale.vocab, sample=100_000),
+        teacher=TeacherConfig(config.teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
+        labels=replace(labels, beam_size=2, top_k=8 if has_top_k else 0),
         student=StudentConfig(
-            size.student,
+            scale.student,
             initialise="random" if config.teacher else "evenly",
-            objective=objective if words else _NO_TEACHER,
+            objective=objective if has_top_k else _NO_TEACHER,
             training=replace(training, dropout=0.0),
         ),
         evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),
     )
 
 
-def _has_pieces(teacher: str | None) -> bool:
+def _has_tokenizer(teacher: str | None) -> bool:
     return teacher is not None and all((Path(teacher) / name).exists() for name in ("source.spm", "vocab.json"))
 
 
-def _do(step: str, config: RunConfig) -> None:
-    with runner.started(config, whole=False):
-        runner.do(step, config)
+def _run_step(step: str, config: RunConfig) -> None:
+    with runner.open_run(config, whole=False):
+        runner.execute_step(step, config)
 
 
 def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _same(old: dict[str, Any], new: dict[str, Any], default: DemoConfig | RunCon
     return non_default(old, asdict(default)) == new
 
 
-def _kept(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
+def _cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
     """A part of the plan as it was decided before with the same settings, or decided now."""
     path, settings = root / PLAN, _settings(config)
     plans = read_json(path) if path.exists() else {}
@@ -161,7 +161,7 @@ def _kept(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> d
     return dict(plans[part]["plan"])
 
 
-def _spent(root: Path, *steps: str) -> float:
+def _elapsed_seconds(root: Path, *steps: str) -> float:
     """Seconds the finished steps took, however often they were interrupted."""
     return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
 
@@ -174,24 +174,24 @@ def _reserve(config: DemoConfig) -> float:
 def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     if config.teacher:
         return {}
-    begin, text, shallow = time.monotonic(), _Text.of(run_config, root), {}
+    begin, text, shallow = time.monotonic(), _EncodedPairs.of(run_config, root), {}
     plan = _teacher_lengths(config, run_config, text, root, begin)
     if plan["updates"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
-        progress.say(f"teacher: too few updates for so many layers, {_SHALLOW} are taken")
+        progress.info(f"teacher: too few updates for so many layers, {_SHALLOW} are taken")
         plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
     return plan | shallow
 
 
 def _teacher_lengths(
-    config: DemoConfig, run_config: RunConfig, text: _Text, root: Path, begin: float
+    config: DemoConfig, run_config: RunConfig, text: _EncodedPairs, root: Path, begin: float
 ) -> dict[str, Any]:
     """How long a teacher is trained in its share of the time, some of which measuring has taken since `begin`."""
     teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
-    progress.say(f"teacher: {pace * 1000:.0f} ms per update on this machine")
-    spent = _spent(root, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - spent - _reserve(config)), pace)
+    progress.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
+    elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
+    lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
     passes = lengths["updates"] * teacher.training.batch_tokens / max(1, text.tokens)
     # What is seen once or twice cannot be learnt by heart.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
@@ -205,7 +205,7 @@ def _with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
 
 
 @dataclass
-class _Text:
+class _EncodedPairs:
     """The run's training pairs, encoded once for all that is measured on them."""
 
     tokenizer: Any
@@ -213,7 +213,7 @@ class _Text:
     top_k: int
 
     @classmethod
-    def of(cls, config: RunConfig, root: Path) -> _Text:
+    def of(cls, config: RunConfig, root: Path) -> _EncodedPairs:
         from distilmt.data import tokenizer as tokenizers
         from distilmt.pipeline.steps.train import reference_set
 
@@ -230,12 +230,12 @@ class _Text:
         """Seconds per update of a model; where words are learnt, with made-up ones beside the references."""
         from distilmt.training.throughput import seconds_per_update
 
-        side = replace(self.data.reference)
+        reference = replace(self.data.reference)
         if objective.word > 0:
-            words = np.arange(self.top_k, dtype=np.uint16)
-            side.top_ids = np.broadcast_to(words, (self.tokens, self.top_k))
-            side.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)
-        return seconds_per_update(replace(self.data, reference=side), model, training, objective, self.tokenizer)
+            token_ids = np.arange(self.top_k, dtype=np.uint16)
+            reference.top_ids = np.broadcast_to(token_ids, (self.tokens, self.top_k))
+            reference.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)
+        return seconds_per_update(replace(self.data, reference=reference), model, training, objective, self.tokenizer)
 
 
 def _lengths(seconds: float, pace: float) -> dict[str, Any]:
@@ -253,11 +253,11 @@ def _lengths(seconds: float, pace: float) -> dict[str, Any]:
 def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     begin = time.monotonic()
     label_pace = _label_pace(run_config, root)
-    student, text = run_config.student, _Text.of(run_config, root)
+    student, text = run_config.student, _EncodedPairs.of(run_config, root)
     paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
-    progress.say(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
+    progress.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
-    left = config.minutes * 60 - _spent(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
+    left = config.minutes * 60 - _elapsed_seconds(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
     left = max(15.0, left)
     record = read_step(root / "corpus")
     sentences = record.result["train"] if record else 0
@@ -277,12 +277,12 @@ def _label_pace(config: RunConfig, root: Path) -> float:
     """Seconds the teacher takes for a sentence."""
     from distilmt.data import prepare
     from distilmt.labels.writer import seconds_per_sentence
-    from distilmt.pipeline.steps.train import label_job
+    from distilmt.pipeline.steps.train import labeling_task
 
-    table = prepare.load(root / "corpus", "train")
+    table = prepare.load_split(root / "corpus", "train")
     rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:400]
     with tempfile.TemporaryDirectory(dir=root) as directory:
-        return seconds_per_sentence(table.take(rows), label_job(config, root), Path(directory))
+        return seconds_per_sentence(table.take(rows), labeling_task(config, root), Path(directory))
 
 
 def _with_student(config: RunConfig, plan: dict[str, Any]) -> RunConfig:

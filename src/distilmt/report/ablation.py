@@ -10,7 +10,7 @@ from typing import Any
 
 from distilmt import __version__
 from distilmt.report.ablation_page import render
-from distilmt.report.build import plain
+from distilmt.report.build import to_strict_json
 from distilmt.report.format import MISSING, number, p_value, rate, signed, size
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import write_json, write_text
@@ -29,35 +29,35 @@ def build(
         chosen: the one that is shipped.
         stages: what was measured on the way to it, the teacher first.
     """
-    kept = chosen.score >= about["floor"]
+    is_within_budget = chosen.score >= about["floor"]
     return {
         **about,
         "distilmt_version": __version__,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": machine(),
-        "kept": kept,
+        "kept": is_within_budget,
         "chosen": asdict(chosen) | {"name": chosen.variant.name},
         "stages": list(stages),
         "points": [asdict(point) | {"name": point.variant.name} for point in points],
     }
 
 
-def verdict(found: Mapping[str, Any]) -> str:
+def verdict(ablation: Mapping[str, Any]) -> str:
     """Whether the promise is kept, in one sentence."""
-    chosen, metric = found["chosen"], {"bleu": "BLEU", "chrf": "chrF"}[found["metric"]]
-    lost = found["floor"] + found["max_drop"] - chosen["score"]
+    chosen, metric = ablation["chosen"], {"bleu": "BLEU", "chrf": "chrF"}[ablation["metric"]]
+    lost = ablation["floor"] + ablation["max_drop"] - chosen["score"]
     change = f"loses {number(lost, 2)} {metric}" if lost > 0 else f"gains {number(-lost, 2)} {metric}"
-    said = f"{chosen['name']} {change} against the {found['against']} on the validation sentences"
-    promised = f"at most {found['max_drop']:g} were allowed"
-    if found["kept"]:
-        return f"The {found['goal']} that keeps the promise: {said} ({promised})."
-    return f"Nothing that was tried keeps the promise ({promised}). The nearest: {said}."
+    sentence = f"{chosen['name']} {change} against the {ablation['against']} on the validation sentences"
+    promised = f"at most {ablation['max_drop']:g} were allowed"
+    if ablation["kept"]:
+        return f"The {ablation['goal']} that keeps the promise: {sentence} ({promised})."
+    return f"Nothing that was tried keeps the promise ({promised}). The nearest: {sentence}."
 
 
-def rows(found: Mapping[str, Any]) -> list[list[str]]:
+def rows(ablation: Mapping[str, Any]) -> list[list[str]]:
     """A row for every stage: what was changed, then what `HEADS` says."""
-    teacher = found["stages"][0]
-    return [[_label(stage, place), *_figures(stage, teacher)] for place, stage in enumerate(found["stages"])]
+    teacher = ablation["stages"][0]
+    return [[_label(stage, place), *_figures(stage, teacher)] for place, stage in enumerate(ablation["stages"])]
 
 
 def _label(stage: Mapping[str, Any], place: int) -> str:
@@ -85,11 +85,13 @@ def _figures(stage: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[str]:
 
 
 def _difference(stage: Mapping[str, Any], metric: str) -> str:
-    found = stage["against_teacher"].get(metric)
-    if not found:
+    comparison = stage["against_teacher"].get(metric)
+    if not comparison:
         return ""
-    low, high = found["ci"]
-    return f"{signed(found['difference'], 2)} [{signed(low, 2)}, {signed(high, 2)}], {p_value(found['p_value'])}"
+    low, high = comparison["ci"]
+    return (
+        f"{signed(comparison['difference'], 2)} [{signed(low, 2)}, {signed(high, 2)}], {p_value(comparison['p_value'])}"
+    )
 
 
 NOTE = (
@@ -101,37 +103,37 @@ NOTE = (
 )
 
 
-def markdown(found: Mapping[str, Any]) -> str:
+def markdown(ablation: Mapping[str, Any]) -> str:
     """The budget, and all that was tried."""
-    pair, scores = found["pair"], found["stages"][0]["scores"]
-    table = [_line(("", *HEADS)), "|---|" + "---:|" * len(HEADS), *(_line(row) for row in rows(found))]
+    pair, scores = ablation["pair"], ablation["stages"][0]["scores"]
+    table = [_line(("", *HEADS)), "|---|" + "---:|" * len(HEADS), *(_line(row) for row in rows(ablation))]
     tried = ["| tried | validation | bytes | ms |", "|---|---:|---:|---:|"]
-    for point in sorted(found["points"], key=lambda point: point["bytes"]):
-        kept = "" if point["score"] < found["floor"] else " ✓"
+    for point in sorted(ablation["points"], key=lambda point: point["bytes"]):
+        check_mark = "" if point["score"] < ablation["floor"] else " ✓"
         cells = (
             point["name"],
-            number(point["score"], 2) + kept,
+            number(point["score"], 2) + check_mark,
             size(point["bytes"]),
             number(point["milliseconds"], 2),
         )
         tried.append(_line(cells))
     parts = [
         f"# Loss budget, {pair['source']} → {pair['target']}",
-        f"distilmt {found['distilmt_version']}, {found['date']}, {found['machine'].get('cpu', '?')}.",
-        verdict(found),
+        f"distilmt {ablation['distilmt_version']}, {ablation['date']}, {ablation['machine'].get('cpu', '?')}.",
+        verdict(ablation),
         "\n".join(table),
         NOTE,
-        *_health(found),
-        f"Scores: `{scores['bleu_signature']}` and `{scores['chrf_signature']}`. Student: `{found['signature']}`",
+        *_health(ablation),
+        f"Scores: `{scores['bleu_signature']}` and `{scores['chrf_signature']}`. Student: `{ablation['signature']}`",
         "\n".join(tried),
-        f"✓ keeps the promise: {number(found['floor'], 2)} {found['metric']} at least.",
+        f"✓ keeps the promise: {number(ablation['floor'], 2)} {ablation['metric']} at least.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _health(found: Mapping[str, Any]) -> list[str]:
+def _health(ablation: Mapping[str, Any]) -> list[str]:
     """What is shipped before inputs that scores say nothing of: one sentence, if it was examined."""
-    rows = [row for verdicts in found.get("examination", {}).values() for row in verdicts]
+    rows = [row for verdicts in ablation.get("examination", {}).values() for row in verdicts]
     if not rows:
         return []
     failed = [
@@ -148,9 +150,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write(found: Mapping[str, Any], directory: Path) -> None:
+def write(ablation: Mapping[str, Any], directory: Path) -> None:
     """Write the three files, each whole or not at all."""
-    clean = plain(found)
+    clean = to_strict_json(ablation)
     write_json(directory / "budget.json", clean)
     write_text(directory / "budget.md", markdown(clean))
     write_text(directory / "budget.html", render(clean, rows(clean)))

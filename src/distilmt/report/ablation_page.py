@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distilmt.report.challenge_section import examination_table
+from distilmt.report.challenge_section import challenge_table
 from distilmt.report.format import escape, number, signed, size
 from distilmt.report.languages import words_for
-from distilmt.report.layout import Page, frame, in_language, made, note, plain_table, sections, tile, titled
+from distilmt.report.layout import (
+    Page,
+    in_language,
+    note,
+    page_title,
+    plain_table,
+    provenance,
+    render_page,
+    sections,
+    tile,
+)
 from distilmt.report.plots import Bubble, scatter
 
 _METRICS = {"bleu": "BLEU", "chrf": "chrF"}
@@ -81,62 +91,62 @@ _WORDS = {
 Words = Mapping[str, str]
 
 
-def render(found: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
+def render(ablation: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> str:
     """The page as HTML.
 
     Args:
-        found: what `report.budget.build` gave.
+        ablation: what `report.budget.build` gave.
         rows: of the table.
 
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
-    words = in_language(_WORDS, found["language"])
-    metric = _METRICS[found["metric"]]
-    tried = words["tried_note"].format(metric=metric, floor=number(found["floor"], 2))
+    words = in_language(_WORDS, ablation["language"])
+    metric = _METRICS[ablation["metric"]]
+    tried = words["tried_note"].format(metric=metric, floor=number(ablation["floor"], 2))
     heads = (words["change"], *words["heads"].split(","))
     parts = [
         (words["budget"], plain_table(heads, rows, words["budget"]) + note(words["note"])),
-        (words["quality"], _stages(found, words) + note(words["quality_note"])),
-        (words["health"], _health(found, words)),
-        (words["tried"], _points(found, words) + note(tried)),
-        (words["signature"], f"<p><code>{escape(found['signature'])}</code></p>"),
+        (words["quality"], _stages(ablation, words) + note(words["quality_note"])),
+        (words["health"], _health(ablation, words)),
+        (words["tried"], _points(ablation, words) + note(tried)),
+        (words["signature"], f"<p><code>{escape(ablation['signature'])}</code></p>"),
     ]
     page = Page(
-        language=found["language"],
-        title=titled(found, words),
-        headline=_headline(found, words),
-        findings=f"<li>{escape(_change(found, words))}</li>",
-        tiles=_tiles(found, words),
+        language=ablation["language"],
+        title=page_title(ablation, words),
+        headline=_headline(ablation, words),
+        findings=f"<li>{escape(_change(ablation, words))}</li>",
+        tiles=_tiles(ablation, words),
         sections=sections(parts),
-        made=made(found, words),
+        provenance=provenance(ablation, words),
     )
-    return frame(page)
+    return render_page(page)
 
 
-def _health(found: Mapping[str, Any], words: Words) -> str:
-    table = examination_table(found, words_for(found["language"]))
+def _health(ablation: Mapping[str, Any], words: Words) -> str:
+    table = challenge_table(ablation, words_for(ablation["language"]))
     return table and table + note(words["health_note"])
 
 
-def _headline(found: Mapping[str, Any], words: Words) -> str:
-    said = words["kept" if found["kept"] else "missed"]
-    return said.format(goal=words[found["goal"]], name=found["chosen"]["name"])
+def _headline(ablation: Mapping[str, Any], words: Words) -> str:
+    template = words["kept" if ablation["kept"] else "missed"]
+    return template.format(goal=words[ablation["goal"]], name=ablation["chosen"]["name"])
 
 
-def _change(found: Mapping[str, Any], words: Words) -> str:
-    change = found["chosen"]["score"] - found["floor"] - found["max_drop"]
+def _change(ablation: Mapping[str, Any], words: Words) -> str:
+    change = ablation["chosen"]["score"] - ablation["floor"] - ablation["max_drop"]
     return words["change_of"].format(
         change=signed(change, 2),
-        metric=_METRICS[found["metric"]],
-        against=words[found["against"]],
-        allowed=f"{found['max_drop']:g}",
+        metric=_METRICS[ablation["metric"]],
+        against=words[ablation["against"]],
+        allowed=f"{ablation['max_drop']:g}",
     )
 
 
-def _tiles(found: Mapping[str, Any], words: Words) -> str:
+def _tiles(ablation: Mapping[str, Any], words: Words) -> str:
     """Size, speed and quality of what is shipped beside the teacher."""
-    first, last = found["stages"][0], [stage for stage in found["stages"] if stage["taken"]][-1]
+    first, last = ablation["stages"][0], [stage for stage in ablation["stages"] if stage["taken"]][-1]
     slow, fast = (stage["speed"]["latency_ms"]["p50"] for stage in (first, last))
     bleu = [stage["scores"]["bleu"] for stage in (first, last)]
     tiles = [
@@ -150,8 +160,8 @@ def _tiles(found: Mapping[str, Any], words: Words) -> str:
     )
 
 
-def _stages(found: Mapping[str, Any], words: Words) -> str:
-    stages = found["stages"]
+def _stages(ablation: Mapping[str, Any], words: Words) -> str:
+    stages = ablation["stages"]
     shipped = [stage for stage in stages if stage["taken"]][-1]
     bubbles = [
         Bubble(
@@ -168,17 +178,17 @@ def _stages(found: Mapping[str, Any], words: Words) -> str:
     return f'<figure class="wide">{scatter(bubbles, words["bytes"], "BLEU", words["quality"])}</figure>'
 
 
-def _points(found: Mapping[str, Any], words: Words) -> str:
+def _points(ablation: Mapping[str, Any], words: Words) -> str:
     bubbles = [
         Bubble(
-            name="student" if point["name"] == found["chosen"]["name"] else "other",
-            label=point["name"] if point["name"] == found["chosen"]["name"] else "",
+            name="student" if point["name"] == ablation["chosen"]["name"] else "other",
+            label=point["name"] if point["name"] == ablation["chosen"]["name"] else "",
             x=float(point["bytes"]),
             y=point["score"],
             area=0.0,
             title=f"{point['name']}: {number(point['score'], 2)}, {size(point['bytes'])}",
         )
-        for point in found["points"]
+        for point in ablation["points"]
     ]
-    plot = scatter(bubbles, words["bytes"], _METRICS[found["metric"]], words["tried"])
+    plot = scatter(bubbles, words["bytes"], _METRICS[ablation["metric"]], words["tried"])
     return f'<figure class="wide">{plot}</figure>'

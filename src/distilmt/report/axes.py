@@ -24,8 +24,8 @@ class Axis:
 
     def ticks(self, most: int = 6) -> list[float]:
         """Round values between low and high, at most about `most`."""
-        found = log_ticks(self.low, self.high) if self.log else even_ticks(self.low, self.high, most)
-        return [tick for tick in found if self.low <= tick <= self.high]
+        candidates = log_ticks(self.low, self.high) if self.log else even_ticks(self.low, self.high, most)
+        return [tick for tick in candidates if self.low <= tick <= self.high]
 
 
 def even_axis(values: Sequence[float], start: float, end: float, room: float = 0.08) -> Axis:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.evaluation.challenge_runner import Verdict
-from distilmt.evaluation.output_checks import Health
-from distilmt.evaluation.quality import Comparison, Scores, compare, sentence_chrf
+from distilmt.evaluation.challenge_runner import ChallengeComparison
+from distilmt.evaluation.output_checks import OutputChecks
+from distilmt.evaluation.quality import Comparison, TranslationScores, paired_bootstrap, sentence_chrf
 from distilmt.evaluation.speed import Speed
-from distilmt.report.schema import Cost, CurvePoint, Example, Pair, Report, Step, System, Test
+from distilmt.report.schema import Cost, CurvePoint, LanguagePair, RunReport, Step, System, Test, TranslationExample
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import read_step
 
@@ -34,9 +34,9 @@ def system(
     name: str,
     file_bytes: int | None,
     beam_size: int,
-    scores: Scores | None = None,
+    scores: TranslationScores | None = None,
     speed: Speed | None = None,
-    health: Health | None = None,
+    health: OutputChecks | None = None,
     parameters: int | None = None,
 ) -> System:
     """One row of the table of systems; what is None was not measured and stands nowhere."""
@@ -55,7 +55,7 @@ def system(
     return row
 
 
-def about_test(sentences: int, scores: Scores) -> Test:
+def about_test(sentences: int, scores: TranslationScores) -> Test:
     """What the report says of the test set; `scores` are any system's."""
     return Test(
         sentences=sentences,
@@ -77,7 +77,7 @@ def comparisons(
     return [
         row
         for a, b in pairs
-        for row in compare((a, translations[a]), (b, translations[b]), references, target, samples, seed)
+        for row in paired_bootstrap((a, translations[a]), (b, translations[b]), references, target, samples, seed)
     ]
 
 
@@ -94,7 +94,7 @@ def select_examples(
     count: int = 20,
     seed: int = 1,
     between: tuple[str, str] | None = None,
-) -> list[Example]:
+) -> list[TranslationExample]:
     """Draw test sentences to show: half at random, half where two systems' sentence chrF differs most.
 
     Args:
@@ -112,19 +112,19 @@ def select_examples(
     scores = {name: sentence_chrf(texts, references) for name, texts in translations.items() if texts}
     student, teacher = between or _student_and_teacher(translations)
     half = count // 2 if student in scores and teacher in scores else 0
-    drawn = random.Random(seed).sample(distinct, min(count - half, len(distinct)))
-    rest = [i for i in distinct if i not in set(drawn)]
-    gaps = {i: abs(scores[student][i] - scores[teacher][i]) for i in rest} if half else {}
+    random_indices = random.Random(seed).sample(distinct, min(count - half, len(distinct)))
+    other_indices = [i for i in distinct if i not in set(random_indices)]
+    gaps = {i: abs(scores[student][i] - scores[teacher][i]) for i in other_indices} if half else {}
     furthest = sorted(gaps, key=lambda i: (-gaps[i], i))[:half]
     return [
-        Example(
+        TranslationExample(
             source=sources[i],
             reference=references[i],
             translations={name: texts[i] for name, texts in translations.items()},
             chosen=chosen,
             chrf={name: round(values[i], 2) for name, values in scores.items()},
         )
-        for chosen, indices in (("random", drawn), ("differs", furthest))
+        for chosen, indices in (("random", random_indices), ("differs", furthest))
         for i in sorted(indices)
     ]
 
@@ -136,21 +136,21 @@ def _student_and_teacher(translations: Mapping[str, Sequence[str]]) -> tuple[str
 
 def build(
     signature: str,
-    pair: Pair,
+    pair: LanguagePair,
     test: Test,
     systems: Sequence[System],
     comparisons: Sequence[Comparison] = (),
     steps: Sequence[Step] = (),
     cost: Sequence[Cost] = (),
     curves: Mapping[str, list[CurvePoint]] | None = None,
-    examples: Sequence[Example] = (),
+    examples: Sequence[TranslationExample] = (),
     corpus: Mapping[str, Any] | None = None,
     labels: Mapping[str, Any] | None = None,
-    examination: Mapping[str, Sequence[Verdict]] | None = None,
+    examination: Mapping[str, Sequence[ChallengeComparison]] | None = None,
     config: Mapping[str, Any] | None = None,
-) -> Report:
+) -> RunReport:
     """The whole report, with this machine, version and the time of now; NaN and infinities become null."""
-    report = Report(
+    report = RunReport(
         signature=signature,
         pair=pair,
         test=test,
@@ -168,19 +168,19 @@ def build(
         distilmt_version=__version__,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    return plain(report)
+    return to_strict_json(report)
 
 
-def plain(value: Any) -> Any:
+def to_strict_json(value: Any) -> Any:
     """The same value as strict JSON: null for NaN and infinities, U+FFFD for lone surrogates."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {plain(str(key)): plain(item) for key, item in value.items()}
+        return {to_strict_json(str(key)): to_strict_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_strict_json(item) for item in value]
     if value is None or isinstance(value, (bool, int)):
         return value
-    return plain(str(value))
+    return to_strict_json(str(value))

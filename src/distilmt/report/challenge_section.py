@@ -10,11 +10,11 @@ from distilmt.report.languages import Words
 from distilmt.report.tables import scrolling
 
 
-def examination_table(report: Mapping[str, Any], words: Words) -> str:
+def challenge_table(report: Mapping[str, Any], words: Words) -> str:
     """A table for every system, or nothing if none was examined."""
-    found = report.get("examination") or {}
+    results = report.get("examination") or {}
     pair = report.get("pair") or {}
-    return "".join(f"<h3>{escape(name)}</h3>{_table(name, rows, pair, words)}" for name, rows in found.items())
+    return "".join(f"<h3>{escape(name)}</h3>{_table(name, rows, pair, words)}" for name, rows in results.items())
 
 
 def _table(name: str, rows: list[Mapping[str, Any]], pair: Mapping[str, Any], words: Words) -> str:

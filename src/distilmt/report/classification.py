@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.report.format import escape, number, signed, size
-from distilmt.report.layout import Page, frame, in_language, made, note, plain_table, sections, tile
+from distilmt.report.layout import Page, in_language, note, plain_table, provenance, render_page, sections, tile
 from distilmt.report.plots import Bubble, scatter
 from distilmt.utils.run_dir import write_json, write_text
 
@@ -57,94 +57,104 @@ _WORDS = {
         "made": "distilmt {version}，{date}",
     },
 }
-Row = Mapping[str, Any]
+ResultRow = Mapping[str, Any]
 Words = Mapping[str, str]
 
 
-def write(found: Mapping[str, Any], directory: Path) -> None:
+def write(results: Mapping[str, Any], directory: Path) -> None:
     """Write report.json, report.md and report.html, each whole or not at all.
 
     Args:
-        found: `rows` of `distilmt.classification.study` as dictionaries, and what
+        results: `rows` of `distilmt.classification.study` as dictionaries, and what
             `distilmt.recipes.classify` says of them.
         directory: that is there.
 
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
-    words = in_language(_WORDS, found["language"])
-    page, text = render(found, words), markdown(found, words)
-    write_json(directory / "report.json", found)
+    words = in_language(_WORDS, results["language"])
+    page, text = render(results, words), markdown(results, words)
+    write_json(directory / "report.json", results)
     write_text(directory / "report.md", text)
     write_text(directory / "report.html", page)
 
 
-def render(found: Mapping[str, Any], words: Words) -> str:
+def render(results: Mapping[str, Any], words: Words) -> str:
     """The page."""
-    counts = [[name, str(count)] for name, count in found["sections"].items()]
-    texts = note(words["texts_note"].format(**found["texts"]))
+    counts = [[name, str(count)] for name, count in results["sections"].items()]
+    texts = note(words["texts_note"].format(**results["texts"]))
     heads = words["heads"].split(",")
     parts = [
-        (words["table"], plain_table(heads, _cells(found["rows"]), words["table"]) + note(words["note"])),
-        (words["plot"], _plot(found["rows"], words) + note(words["plot_note"])),
+        (words["table"], plain_table(heads, _cells(results["rows"]), words["table"]) + note(words["note"])),
+        (words["plot"], _plot(results["rows"], words) + note(words["plot_note"])),
         (words["texts"], texts + plain_table(("", words["texts"]), counts, words["texts"])),
     ]
     page = Page(
-        language=found["language"],
+        language=results["language"],
         title=words["title"],
-        headline=_headline(found, words),
-        findings="".join(f"<li>{escape(said)}</li>" for said in _findings(found["rows"], words)),
-        tiles=_tiles(found, words),
+        headline=_headline(results, words),
+        findings="".join(f"<li>{escape(finding)}</li>" for finding in _findings(results["rows"], words)),
+        tiles=_tiles(results, words),
         sections=sections(parts),
-        made=made(found, words),
+        provenance=provenance(results, words),
     )
-    return frame(page)
+    return render_page(page)
 
 
-def markdown(found: Mapping[str, Any], words: Words) -> str:
+def markdown(results: Mapping[str, Any], words: Words) -> str:
     """The table, and what it says."""
     heads = words["heads"].split(",")
-    lines = [f"# {words['title']}", "", words["made"].format(version=found["distilmt_version"], date=found["date"]), ""]
-    lines += [f"{_headline(found, words)}.", "", *(f"- {said}" for said in _findings(found["rows"], words)), ""]
+    lines = [
+        f"# {words['title']}",
+        "",
+        words["made"].format(version=results["distilmt_version"], date=results["date"]),
+        "",
+    ]
+    lines += [
+        f"{_headline(results, words)}.",
+        "",
+        *(f"- {finding}" for finding in _findings(results["rows"], words)),
+        "",
+    ]
     lines += [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 2)]
-    lines += [f"| {' | '.join(cells)} |" for cells in _cells(found["rows"])]
-    return "\n".join([*lines, "", words["note"], "", words["texts_note"].format(**found["texts"]), ""])
+    lines += [f"| {' | '.join(cells)} |" for cells in _cells(results["rows"])]
+    return "\n".join([*lines, "", words["note"], "", words["texts_note"].format(**results["texts"]), ""])
 
 
-def _taught(rows: Sequence[Row]) -> list[Row]:
+def _distilled_rows(rows: Sequence[ResultRow]) -> list[ResultRow]:
     return [row for row in rows if row["without"] is not None]
 
 
-def _gain(row: Row) -> float:
+def _gain(row: ResultRow) -> float:
     return 100 * float(row["scores"]["accuracy"]["value"] - row["without"]["accuracy"]["value"])
 
 
-def _deployed(found: Mapping[str, Any]) -> tuple[Row, Row]:
+def _deployed(results: Mapping[str, Any]) -> tuple[ResultRow, ResultRow]:
     """The student that is kept, which learnt from the last teacher; and that teacher."""
-    row = [row for row in _taught(found["rows"]) if row["student"] == found["deployed"]][-1]
-    return row, next(one for one in found["rows"] if one["without"] is None and one["student"] == row["teacher"])
+    row = [row for row in _distilled_rows(results["rows"]) if row["student"] == results["deployed"]][-1]
+    return row, next(one for one in results["rows"] if one["without"] is None and one["student"] == row["teacher"])
 
 
-def _headline(found: Mapping[str, Any], words: Words) -> str:
-    row, _ = _deployed(found)
+def _headline(results: Mapping[str, Any], words: Words) -> str:
+    row, _ = _deployed(results)
     accuracy = number(100 * row["scores"]["accuracy"]["value"])
     return words["headline"].format(student=row["student"], accuracy=accuracy, gain=signed(_gain(row)))
 
 
-def _findings(rows: Sequence[Row], words: Words) -> list[str]:
+def _findings(rows: Sequence[ResultRow], words: Words) -> list[str]:
     """For each teacher how many students are better for it."""
-    found = []
+    sentences = []
     for teacher in dict.fromkeys(row["teacher"] for row in rows):
-        taught = [row for row in _taught(rows) if row["teacher"] == teacher]
+        taught = [row for row in _distilled_rows(rows) if row["teacher"] == teacher]
         better = [row for row in taught if _gain(row) > 0]
         sure = [row for row in better if row["scores"]["against"]["accuracy_p"] < 0.05]
-        said = words["finding"].format(teacher=teacher, better=len(better), count=len(taught), sure=len(sure))
-        found.append(said)
-    return found
+        sentence = words["finding"].format(teacher=teacher, better=len(better), count=len(taught), sure=len(sure))
+        sentences.append(sentence)
+    return sentences
 
 
-def _tiles(found: Mapping[str, Any], words: Words) -> str:
-    row, teacher = _deployed(found)
+def _tiles(results: Mapping[str, Any], words: Words) -> str:
+    row, teacher = _deployed(results)
     a, b = row["scores"], teacher["scores"]
     tiles = [
         ("accuracy", f"{number(100 * a['accuracy']['value'])} %", f"{number(100 * b['accuracy']['value'])} %"),
@@ -156,11 +166,11 @@ def _tiles(found: Mapping[str, Any], words: Words) -> str:
     )
 
 
-def _cells(rows: Sequence[Row]) -> list[list[str]]:
+def _cells(rows: Sequence[ResultRow]) -> list[list[str]]:
     return [_row_cells(row) for row in rows]
 
 
-def _row_cells(row: Row) -> list[str]:
+def _row_cells(row: ResultRow) -> list[str]:
     scores, without = row["scores"], row["without"]
     alone = without is None
     return [
@@ -184,7 +194,7 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else number(100 * share)
 
 
-def _plot(rows: Sequence[Row], words: Words) -> str:
+def _plot(rows: Sequence[ResultRow], words: Words) -> str:
     bubbles = []
     for row in rows:
         kind = "teacher" if row["without"] is None else "student"

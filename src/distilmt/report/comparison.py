@@ -11,7 +11,7 @@ from typing import Any
 
 from distilmt import __version__
 from distilmt.evaluation import quality, slices
-from distilmt.report.build import plain
+from distilmt.report.build import to_strict_json
 from distilmt.report.comparison_page import render
 from distilmt.report.format import number, p_value, signed
 from distilmt.utils.machine_info import machine
@@ -38,7 +38,7 @@ def build(
     """
     target = about["pair"]["target"]
     names = [name for name in about["signatures"] if any(s["method"] == name for s in students)]
-    known = slices.frequencies(training_targets, target)
+    word_frequencies = slices.word_frequencies(training_targets, target)
     length_names, bins = slices.length_bins(test[0])
     by = {name: [s for s in students if s["method"] == name] for name in names}
     best = max(names, key=lambda name: statistics.mean(s["validation"] for s in by[name])) if names else None
@@ -50,12 +50,12 @@ def build(
         "sentences": len(test[1]),
         "best": best,
         "bins": {"length": length_names, "frequency": slices.frequency_names()},
-        "teacher": _without(teacher) | _breakdown(teacher, test[1], bins, known, target),
+        "teacher": _without(teacher) | _breakdown(teacher, test[1], bins, word_frequencies, target),
         "methods": [
             {
                 "name": name,
                 "signature": about["signatures"][name],
-                "runs": [_without(s) | _breakdown(s, test[1], bins, known, target) for s in by[name]],
+                "runs": [_without(s) | _breakdown(s, test[1], bins, word_frequencies, target) for s in by[name]],
                 "curves": [s["curve"] for s in by[name]],
             }
             for name in names
@@ -74,11 +74,13 @@ def _without(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in _SEEDLESS}
 
 
-def _breakdown(row: Mapping[str, Any], references: Sequence[str], bins: Any, known: Any, target: str) -> dict[str, Any]:
+def _breakdown(
+    row: Mapping[str, Any], references: Sequence[str], bins: Any, word_frequencies: Any, target: str
+) -> dict[str, Any]:
     lines = row["translations"]["beam"]
     return {
-        "by_length": slices.by_length(lines, references, bins),
-        "by_frequency": slices.by_frequency(lines, references, known, target),
+        "by_length": slices.chrf_by_length(lines, references, bins),
+        "by_frequency": slices.f1_by_frequency(lines, references, word_frequencies, target),
     }
 
 
@@ -86,13 +88,13 @@ def _compared(
     name: str, other: str, by: Mapping[str, Any], references: Sequence[str], target: str, samples: int
 ) -> list[dict[str, Any]]:
     """The mean difference over seeds that both have, and the median of their p values, one paired bootstrap a seed."""
-    theirs = {s["seed"]: s for s in by[other]}
-    found: dict[str, list[quality.Comparison]] = {}
+    other_by_seed = {s["seed"]: s for s in by[other]}
+    by_metric: dict[str, list[quality.Comparison]] = {}
     for student in by[name]:
-        if student["seed"] in theirs:
-            lines = [s["translations"]["beam"] for s in (student, theirs[student["seed"]])]
+        if student["seed"] in other_by_seed:
+            lines = [s["translations"]["beam"] for s in (student, other_by_seed[student["seed"]])]
             for row in _paired((name, tuple(lines[0])), (other, tuple(lines[1])), tuple(references), target, samples):
-                found.setdefault(row["metric"], []).append(row)
+                by_metric.setdefault(row["metric"], []).append(row)
     return [
         {
             "a": name,
@@ -102,31 +104,31 @@ def _compared(
             "p_values": [row["p_value"] for row in rows],
             "p_value": statistics.median(row["p_value"] for row in rows),
         }
-        for metric, rows in found.items()
+        for metric, rows in by_metric.items()
     ]
 
 
 # Tables are written after every student: what was compared once need not be resampled again.
-_paired = functools.cache(quality.compare)
+_paired = functools.cache(quality.paired_bootstrap)
 
 
 def values(method: Mapping[str, Any], *path: str) -> list[float]:
     """A figure of all runs of a method that have it, such as `values(method, "beam", "bleu")`."""
-    found = []
+    figures = []
     for row in method["runs"]:
         value: Any = row
         for key in path:
             value = (value or {}).get(key)
         if value is not None:
-            found.append(float(value))
-    return found
+            figures.append(float(value))
+    return figures
 
 
-def spread(found: Sequence[float], digits: int = 2, factor: float = 1.0) -> str:
+def mean_and_deviation(figures: Sequence[float], digits: int = 2, factor: float = 1.0) -> str:
     """Mean, and the standard deviation where there are several seeds."""
-    if not found:
+    if not figures:
         return "–"
-    scaled = [factor * value for value in found]
+    scaled = [factor * value for value in figures]
     middle = number(statistics.mean(scaled), digits)
     return f"{middle} ± {number(statistics.stdev(scaled), digits)}" if len(scaled) > 1 else middle
 
@@ -146,32 +148,37 @@ HEADS = (
 )
 
 
-def rows(found: Mapping[str, Any]) -> list[list[str]]:
+def rows(comparison: Mapping[str, Any]) -> list[list[str]]:
     """The main table, the teacher last: name, then what `HEADS` says."""
-    base = next((m for m in found["methods"] if m["name"] == found["baseline"]), None)
+    base = next((m for m in comparison["methods"] if m["name"] == comparison["baseline"]), None)
     cost = statistics.median(values(base, "train_seconds")) if base else None
-    table = [[m["name"], *_scores(m), _against(m["name"], found), _cost(m, cost), *_words(m)] for m in found["methods"]]
-    teacher = {"runs": [found["teacher"]]}
-    return [*table, ["teacher", *_scores(teacher), "", "", *_words(teacher)]]
+    table = [
+        [m["name"], *_scores(m), _against(m["name"], comparison), _cost(m, cost), *_token_metrics(m)]
+        for m in comparison["methods"]
+    ]
+    teacher = {"runs": [comparison["teacher"]]}
+    return [*table, ["teacher", *_scores(teacher), "", "", *_token_metrics(teacher)]]
 
 
 def _scores(method: Mapping[str, Any]) -> list[str]:
-    wanted = (("beam", "bleu"), ("beam", "chrf"), ("greedy", "bleu"), ("int8", "bleu"), ("validation",))
-    return [spread(values(method, *path)) for path in wanted]
+    paths = (("beam", "bleu"), ("beam", "chrf"), ("greedy", "bleu"), ("int8", "bleu"), ("validation",))
+    return [mean_and_deviation(values(method, *path)) for path in paths]
 
 
-def _words(method: Mapping[str, Any]) -> list[str]:
+def _token_metrics(method: Mapping[str, Any]) -> list[str]:
     one = "words"
     return [
-        spread(values(method, one, "agreement"), 1, 100),
-        spread(values(method, one, "calibration_error"), 1, 100),
-        spread(values(method, one, "entropy")),
-        spread(values(method, one, "mode_mass"), 1, 100),
+        mean_and_deviation(values(method, one, "agreement"), 1, 100),
+        mean_and_deviation(values(method, one, "calibration_error"), 1, 100),
+        mean_and_deviation(values(method, one, "entropy")),
+        mean_and_deviation(values(method, one, "mode_mass"), 1, 100),
     ]
 
 
-def _against(name: str, found: Mapping[str, Any]) -> str:
-    rows_ = [c for c in found["comparisons"] if (c["a"], c["b"], c["metric"]) == (name, found["baseline"], "bleu")]
+def _against(name: str, comparison: Mapping[str, Any]) -> str:
+    rows_ = [
+        c for c in comparison["comparisons"] if (c["a"], c["b"], c["metric"]) == (name, comparison["baseline"], "bleu")
+    ]
     return f"{signed(rows_[0]['difference'], 2)} ({p_value(rows_[0]['p_value'])})" if rows_ else ""
 
 
@@ -190,46 +197,47 @@ NOTE = (
 )
 
 
-def note(found: Mapping[str, Any]) -> str:
+def note(comparison: Mapping[str, Any]) -> str:
     """What the columns mean."""
-    seeds = sorted({row["seed"] for method in found["methods"] for row in method["runs"]})
+    seeds = sorted({row["seed"] for method in comparison["methods"] for row in method["runs"]})
     return NOTE.format(
-        sentences=found["sentences"],
+        sentences=comparison["sentences"],
         seeds=", ".join(map(str, seeds)),
-        beam=found["beam_size"],
-        baseline=found["baseline"],
-        updates=found["updates"],
+        beam=comparison["beam_size"],
+        baseline=comparison["baseline"],
+        updates=comparison["updates"],
     )
 
 
-def markdown(found: Mapping[str, Any]) -> str:
+def markdown(comparison: Mapping[str, Any]) -> str:
     """The main table and what it means."""
-    heads = ["method", *(head.format(baseline=found["baseline"]) for head in HEADS)]
+    heads = ["method", *(head.format(baseline=comparison["baseline"]) for head in HEADS)]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
-    lines += [f"| {' | '.join(row)} |" for row in rows(found)]
-    signatures = [f"- {m['name']}: `{m['signature']}`" for m in found["methods"]]
-    first = next((row for m in found["methods"] for row in m["runs"]), found["teacher"])
+    lines += [f"| {' | '.join(row)} |" for row in rows(comparison)]
+    signatures = [f"- {m['name']}: `{m['signature']}`" for m in comparison["methods"]]
+    first = next((row for m in comparison["methods"] for row in m["runs"]), comparison["teacher"])
     scores = " and ".join(f"`{first['beam'][key]}`" for key in ("bleu_signature", "chrf_signature"))
-    best = f"Best by validation: {found['best']}." if found["best"] else ""
+    best = f"Best by validation: {comparison['best']}." if comparison["best"] else ""
     parts = [
-        f"# Comparison, {found['pair']['source']} → {found['pair']['target']}",
-        f"distilmt {found['distilmt_version']}, {found['date']}, {found['machine'].get('cpu', '?')}. {best}",
+        f"# Comparison, {comparison['pair']['source']} → {comparison['pair']['target']}",
+        f"distilmt {comparison['distilmt_version']}, {comparison['date']}, "
+        f"{comparison['machine'].get('cpu', '?')}. {best}",
         "\n".join(lines),
-        note(found),
+        note(comparison),
         f"Scores: {scores}.",
         "\n".join(signatures),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def write(found: Mapping[str, Any], directory: Path) -> None:
+def write(comparison: Mapping[str, Any], directory: Path) -> None:
     """Write the three files, each whole or not at all."""
-    clean = plain(found)
+    clean = to_strict_json(comparison)
     write_json(directory / "comparison.json", clean)
     write_text(directory / "comparison.md", markdown(clean))
     write_text(directory / "comparison.html", render(clean, heads(clean), rows(clean), note(clean)))
 
 
-def heads(found: Mapping[str, Any]) -> list[str]:
+def heads(comparison: Mapping[str, Any]) -> list[str]:
     """Heads of the main table's columns."""
-    return [head.format(baseline=found["baseline"]) for head in HEADS]
+    return [head.format(baseline=comparison["baseline"]) for head in HEADS]

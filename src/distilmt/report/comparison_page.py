@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distilmt.report.format import escape, number
-from distilmt.report.layout import Page, frame, in_language, made, plain_table, sections, titled
+from distilmt.report.layout import Page, in_language, page_title, plain_table, provenance, render_page, sections
 from distilmt.report.layout import note as remark
-from distilmt.report.plots import Line, lines
+from distilmt.report.plots import LineSeries, lines
 
 _COLOURS = (
     "#4453c4",
@@ -58,56 +58,56 @@ _WORDS = {
 }
 
 
-def render(found: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+def render(comparison: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
     """The page as HTML.
 
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).
     """
-    words = in_language(_WORDS, found["language"])
+    words = in_language(_WORDS, comparison["language"])
     table = plain_table((words["method"], *heads), rows, words["method"])
     parts = [
         (words["table"], table + remark(note.replace("`", ""))),
-        (words["curves"], _curves(found, words)),
-        (words["length"], _breakdown(found, "length", words)),
-        (words["frequency"], _breakdown(found, "frequency", words)),
-        (words["signatures"], _signatures(found)),
+        (words["curves"], _curves(comparison, words)),
+        (words["length"], _breakdown(comparison, "length", words)),
+        (words["frequency"], _breakdown(comparison, "frequency", words)),
+        (words["signatures"], _signatures(comparison)),
     ]
     page = Page(
-        language=found["language"],
-        title=titled(found, words),
-        headline=_headline(found, rows, words),
+        language=comparison["language"],
+        title=page_title(comparison, words),
+        headline=_headline(comparison, rows, words),
         sections=sections(parts),
-        made=made(found, words),
-        style=_palette(found),
+        provenance=provenance(comparison, words),
+        style=_palette(comparison),
     )
-    return frame(page)
+    return render_page(page)
 
 
-def _palette(found: Mapping[str, Any]) -> str:
-    rules = (f".m-{i} {{ --c: {_COLOURS[i % len(_COLOURS)]}; }}" for i in range(len(found["methods"])))
+def _palette(comparison: Mapping[str, Any]) -> str:
+    rules = (f".m-{i} {{ --c: {_COLOURS[i % len(_COLOURS)]}; }}" for i in range(len(comparison["methods"])))
     return "\n".join(rules)
 
 
-def _headline(found: Mapping[str, Any], rows: Sequence[Sequence[str]], words: Mapping[str, str]) -> str:
-    row = next((row for row in rows if row[0] == found["best"]), None)
+def _headline(comparison: Mapping[str, Any], rows: Sequence[Sequence[str]], words: Mapping[str, str]) -> str:
+    row = next((row for row in rows if row[0] == comparison["best"]), None)
     if row is None:
         return words["nothing"]
-    said = words["headline"].format(best=row[0], bleu=row[1])
-    return said + (words["against"].format(against=row[6], baseline=found["baseline"]) if row[6] else "")
+    sentence = words["headline"].format(best=row[0], bleu=row[1])
+    return sentence + (words["against"].format(against=row[6], baseline=comparison["baseline"]) if row[6] else "")
 
 
-def _curves(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
+def _curves(comparison: Mapping[str, Any], words: Mapping[str, str]) -> str:
     """Validation BLEU, the mean of the seeds at each update that all have."""
     curves = []
-    for number_, method in enumerate(found["methods"]):
+    for number_, method in enumerate(comparison["methods"]):
         runs = [
             {row["update"]: row["bleu"] for row in curve if row.get("bleu") is not None} for curve in method["curves"]
         ]
         shared = sorted(set.intersection(*map(set, runs))) if runs else []
         points = [(float(update), statistics.mean(run[update] for run in runs)) for update in shared]
         if points:
-            curves.append((number_, Line(method["name"], method["name"], points)))
+            curves.append((number_, LineSeries(method["name"], method["name"], points)))
     if not curves:
         return ""
     legend = "".join(f'<li class="m-{i}">{escape(line.label)}</li>' for i, line in curves)
@@ -115,18 +115,19 @@ def _curves(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
     return f'<ul class="legend">{legend}</ul><figure class="wide">{plot}</figure>'
 
 
-def _breakdown(found: Mapping[str, Any], what: str, words: Mapping[str, str]) -> str:
-    names = [*((m["name"], m["runs"]) for m in found["methods"]), ("teacher", [found["teacher"]])]
+def _breakdown(comparison: Mapping[str, Any], what: str, words: Mapping[str, str]) -> str:
+    names = [*((m["name"], m["runs"]) for m in comparison["methods"]), ("teacher", [comparison["teacher"]])]
     rows = []
     for name, runs in names:
         bins = zip(*(run[f"by_{what}"] for run in runs), strict=True)
         rows.append([name, *(number(statistics.mean(b), 1) if None not in b else "–" for b in bins)])
-    heads = (words["method"], *found["bins"][what])
+    heads = (words["method"], *comparison["bins"][what])
     return remark(words["note"]) + plain_table(heads, rows, words["method"])
 
 
-def _signatures(found: Mapping[str, Any]) -> str:
+def _signatures(comparison: Mapping[str, Any]) -> str:
     items = "".join(
-        f"<li>{escape(method['name'])}: <code>{escape(method['signature'])}</code></li>" for method in found["methods"]
+        f"<li>{escape(method['name'])}: <code>{escape(method['signature'])}</code></li>"
+        for method in comparison["methods"]
     )
     return f"<ul>{items}</ul>"

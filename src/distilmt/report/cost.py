@@ -39,9 +39,9 @@ def _summed(side: str, *parts: str) -> Callable[[Mapping[str, Any]], float | Non
     """Multiply-adds a token of one side, of some of its parts or of all."""
 
     def value(row: Mapping[str, Any]) -> float | None:
-        found = (row.get("macs_per_token") or {}).get(side) or {}
-        numbers = [number_or_none(found.get(part)) for part in parts or found]
-        known = [n for n in numbers if n is not None]
-        return sum(known) if known else None
+        macs = (row.get("macs_per_token") or {}).get(side) or {}
+        numbers = [number_or_none(macs.get(part)) for part in parts or macs]
+        counts = [n for n in numbers if n is not None]
+        return sum(counts) if counts else None
 
     return value

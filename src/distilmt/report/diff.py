@@ -18,7 +18,7 @@ _CHARACTERS = re.compile(r"[A-Za-z0-9]+|\s+|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Difference:
+class TokenDiff:
     """Of a text's tokens: which have no counterpart in another text, and before which ones words are missing."""
 
     changed: Sequence[bool]
@@ -30,11 +30,11 @@ def tokens(text: str, target: str) -> list[str]:
     return (_CHARACTERS if language(target) in _WITHOUT_SPACES else _WORDS).findall(text)
 
 
-def differing(parts: Sequence[str], others: Sequence[str]) -> Difference:
+def diff_tokens(parts: Sequence[str], others: Sequence[str]) -> TokenDiff:
     """Compare tokens; spaces do not count, and one between changed words is changed with them."""
     places = [i for i, part in enumerate(parts) if not part.isspace()]
-    wanted = [other for other in others if not other.isspace()]
-    matcher = SequenceMatcher(None, wanted, [parts[i] for i in places], autojunk=False)
+    other_tokens = [other for other in others if not other.isspace()]
+    matcher = SequenceMatcher(None, other_tokens, [parts[i] for i in places], autojunk=False)
     changed, missing = [False] * len(parts), set()
     for kind, _, _, start, end in matcher.get_opcodes():
         if kind == "delete":
@@ -43,29 +43,29 @@ def differing(parts: Sequence[str], others: Sequence[str]) -> Difference:
             changed[i] = True
     for i in set(range(1, len(parts) - 1)).difference(places):
         changed[i] = changed[i - 1] and changed[i + 1]
-    return Difference(changed, frozenset(missing))
+    return TokenDiff(changed, frozenset(missing))
 
 
-def marked(text: str, reference: str, teacher: str | None, target: str) -> str:
+def mark_differences(text: str, reference: str, teacher: str | None, target: str) -> str:
     """A translation in HTML: `<mark class="r">` what differs from the reference, `t` from the teacher.
 
     An empty `<mark class="gap ...">` stands where words are missing.
     """
     parts = tokens(text, target)
-    differences = {"r": differing(parts, tokens(reference, target))}
+    differences = {"r": diff_tokens(parts, tokens(reference, target))}
     if teacher is not None:
-        differences["t"] = differing(parts, tokens(teacher, target))
-    pieces = []
+        differences["t"] = diff_tokens(parts, tokens(teacher, target))
+    fragments = []
     for names, group in groupby(range(len(parts)), key=lambda i: _names(differences, i)):
-        piece = "".join(_gap(differences, i) + escape(parts[i]) for i in group)
-        pieces.append(f'<mark class="{names}">{piece}</mark>' if names else piece)
-    return "".join(pieces) + _gap(differences, len(parts))
+        fragment = "".join(_gap(differences, i) + escape(parts[i]) for i in group)
+        fragments.append(f'<mark class="{names}">{fragment}</mark>' if names else fragment)
+    return "".join(fragments) + _gap(differences, len(parts))
 
 
-def _names(differences: dict[str, Difference], place: int) -> str:
-    return " ".join(name for name, found in differences.items() if found.changed[place])
+def _names(differences: dict[str, TokenDiff], place: int) -> str:
+    return " ".join(name for name, difference in differences.items() if difference.changed[place])
 
 
-def _gap(differences: dict[str, Difference], place: int) -> str:
-    names = " ".join(name for name, found in differences.items() if place in found.missing)
+def _gap(differences: dict[str, TokenDiff], place: int) -> str:
+    names = " ".join(name for name, difference in differences.items() if place in difference.missing)
     return f'<mark class="gap {names}"></mark>' if names else ""

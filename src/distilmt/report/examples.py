@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from distilmt.report.diff import marked
+from distilmt.report.diff import mark_differences
 from distilmt.report.format import escape, language_tag, number
 from distilmt.report.languages import Words
 from distilmt.report.plots import series
-from distilmt.report.summary import deployed, the_teacher
+from distilmt.report.summary import deployed_system, teacher_system
 
 _MARKS = ("reference", "teacher", "nothing")
 
@@ -37,16 +37,16 @@ def _choice(name: str, words: Words) -> str:
 
 def _card(example: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> str:
     pair = report.get("pair") or {}
-    teacher = the_teacher(report)
-    mains = [teacher, deployed(report, "student"), deployed(report, "baseline")]
+    teacher = teacher_system(report)
+    mains = [teacher, deployed_system(report, "student"), deployed_system(report, "baseline")]
     translations = example.get("translations") or {}
     first = [name for name in mains if name in translations]
-    rest = [name for name in translations if name not in first]
+    other_systems = [name for name in translations if name not in first]
     source = _row("", words["source"], escape(example.get("source", "")), pair.get("source", ""))
     reference = _row("", words["reference"], escape(example.get("reference", "")), pair.get("target", ""))
     others = ""
-    if rest:
-        rows = "".join(_translation(name, example, teacher, pair) for name in rest)
+    if other_systems:
+        rows = "".join(_translation(name, example, teacher, pair) for name in other_systems)
         others = f"<details><summary>{words['others']}</summary><dl>{rows}</dl></details>"
     chosen = words.get(str(example.get("chosen")), "")
     shown = "".join(_translation(str(name), example, teacher, pair) for name in first)
@@ -57,7 +57,7 @@ def _translation(name: str, example: Mapping[str, Any], teacher: str | None, pai
     translations = example["translations"]
     target = str(pair.get("target", ""))
     original = translations.get(teacher) if teacher and teacher != name else None
-    text = marked(str(translations[name]), str(example.get("reference", "")), original, target)
+    text = mark_differences(str(translations[name]), str(example.get("reference", "")), original, target)
     chrf = (example.get("chrf") or {}).get(name)
     score = f' <small title="chrF">{number(chrf, 0)}</small>' if chrf is not None else ""
     return _row(series(name), escape(name) + score, text, target)

@@ -7,7 +7,7 @@ from typing import Any
 
 from distilmt.report.format import escape, number, number_or_none, rate, size
 from distilmt.report.languages import Words
-from distilmt.report.plots import Bubble, Line, lines, scatter, series
+from distilmt.report.plots import Bubble, LineSeries, lines, scatter, series
 from distilmt.report.summary import speed
 
 _METRICS = (("bleu", "BLEU"), ("chrf", "chrF"))
@@ -45,10 +45,10 @@ def _bubble(system: Mapping[str, Any]) -> Bubble | None:
 
 
 def _panel(curves: Mapping[str, Sequence[Mapping[str, Any]]], key: str, title: str, words: Words) -> str:
-    found = [Line(name, name, points) for name, rows in curves.items() if (points := _points(rows, key))]
-    if not found:
+    curve_lines = [LineSeries(name, name, points) for name, rows in curves.items() if (points := _points(rows, key))]
+    if not curve_lines:
         return ""
-    return f"<figure><figcaption>{escape(title)}</figcaption>{lines(found, words['updates'], title)}</figure>"
+    return f"<figure><figcaption>{escape(title)}</figcaption>{lines(curve_lines, words['updates'], title)}</figure>"
 
 
 def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:

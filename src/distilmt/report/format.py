@@ -25,74 +25,81 @@ def number_or_none(value: Any) -> float | None:
 
 def number(value: Any, digits: int = 1) -> str:
     """A number with thousands separated: `1,234.5`."""
-    found = number_or_none(value)
-    return MISSING if found is None else f"{found:,.{digits}f}".replace("-", "−")
+    amount = number_or_none(value)
+    return MISSING if amount is None else f"{amount:,.{digits}f}".replace("-", "−")
 
 
 def signed(value: Any, digits: int = 1) -> str:
     """A number with its sign: `+0.4`; a small one with a digit more, so that none reads as `−0.0`."""
-    found = number_or_none(value)
-    if found is not None and round(abs(found), digits) == 0:
+    amount = number_or_none(value)
+    if amount is not None and round(abs(amount), digits) == 0:
         digits += 1
-    return MISSING if found is None else f"{found:+,.{digits}f}".replace("-", "−")
+    return MISSING if amount is None else f"{amount:+,.{digits}f}".replace("-", "−")
 
 
 def rate(value: Any) -> str:
     """A rate, with a decimal where it is small."""
-    found = number_or_none(value)
-    return number(found, 0 if found is not None and found >= 100 else 1)
+    amount = number_or_none(value)
+    return number(amount, 0 if amount is not None and amount >= 100 else 1)
 
 
 def size(value: Any) -> str:
     """Bytes in kB, MB or GB (powers of ten), three digits."""
-    found = number_or_none(value)
-    if found is None:
+    byte_count = number_or_none(value)
+    if byte_count is None:
         return MISSING
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if found >= factor:
-            return f"{found / factor:,.{2 if found < 10 * factor else 1 if found < 100 * factor else 0}f} {unit}"
-    return f"{found:.0f} B"
+        if byte_count >= factor:
+            digits = 2 if byte_count < 10 * factor else 1 if byte_count < 100 * factor else 0
+            return f"{byte_count / factor:,.{digits}f} {unit}"
+    return f"{byte_count:.0f} B"
 
 
 def count(value: Any) -> str:
     """A big count, shortened: `7.7 M`."""
-    found = number_or_none(value)
-    if found is None:
+    amount = number_or_none(value)
+    if amount is None:
         return MISSING
     for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if found >= factor:
-            return f"{found / factor:,.1f} {unit}"
-    return f"{found:.0f}"
+        if amount >= factor:
+            return f"{amount / factor:,.1f} {unit}"
+    return f"{amount:.0f}"
 
 
 def operations(value: Any) -> str:
     """A count of operations, which may be bigger still: `3.2 P`."""
-    found = number_or_none(value)
+    amount = number_or_none(value)
     for unit, factor in (("E", 1e18), ("P", 1e15), ("T", 1e12)):
-        if found is not None and found >= factor:
-            return f"{found / factor:,.1f} {unit}"
+        if amount is not None and amount >= factor:
+            return f"{amount / factor:,.1f} {unit}"
     return count(value)
 
 
 def duration(seconds: Any) -> str:
     """Seconds as `4.2 s`, `3 min 05 s` or `2 h 05 min`."""
-    found = number_or_none(seconds)
-    if found is None:
+    total = number_or_none(seconds)
+    if total is None:
         return MISSING
-    if found < 60:
-        return f"{found:.1f} s"
-    minutes, rest = divmod(round(found), 60)
+    if total < 60:
+        return f"{total:.1f} s"
+    minutes, remainder = divmod(round(total), 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
+        return f"{minutes} min {remainder:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def p_value(value: Any) -> str:
     """`p = 0.031`, or `p < 0.001`."""
-    found = number_or_none(value)
-    if found is None:
+    probability = number_or_none(value)
+    if probability is None:
         return f"p {MISSING}"
-    return "p < 0.001" if found < 0.001 else f"p = {found:.3f}" if found < 0.1 else f"p = {found:.2f}"
+    return (
+        "p < 0.001"
+        if probability < 0.001
+        else f"p = {probability:.3f}"
+        if probability < 0.1
+        else f"p = {probability:.2f}"
+    )
 
 
 def language_tag(code: object) -> str:

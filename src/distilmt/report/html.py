@@ -8,15 +8,24 @@ from typing import Any
 
 import yaml
 
-from distilmt.report.build import plain
-from distilmt.report.challenge_section import examination_table
+from distilmt.report.build import to_strict_json
+from distilmt.report.challenge_section import challenge_table
 from distilmt.report.cost import cost_section
 from distilmt.report.examples import examples_section
 from distilmt.report.figures import curves_figure, scatter_figure
 from distilmt.report.format import escape, number, number_or_none, rate, signed, size
 from distilmt.report.languages import Words, named, words_for
-from distilmt.report.layout import Page, frame, tile
-from distilmt.report.summary import by_name, deployed, difference, findings, headline, ratio, speed, the_teacher
+from distilmt.report.layout import Page, render_page, tile
+from distilmt.report.summary import (
+    by_name,
+    deployed_system,
+    difference,
+    findings,
+    headline,
+    ratio,
+    speed,
+    teacher_system,
+)
 from distilmt.report.tables import comparisons_table, corpus_table, definitions, health_table, systems_table
 from distilmt.utils.run_dir import write_json, write_text
 
@@ -27,7 +36,7 @@ def write_report(report: Mapping[str, Any], directory: Path, language: str) -> N
     Raises:
         UserError: the report cannot be written in that language (`en` and `zh` can).
     """
-    clean = plain(report)
+    clean = to_strict_json(report)
     page = render(clean, language)
     write_json(directory / "report.json", clean)
     write_text(directory / "report.html", page)
@@ -38,7 +47,7 @@ def render(report: Mapping[str, Any], language: str) -> str:
     words = words_for(language)
     pair = report.get("pair") or {}
     direction = f"{pair.get('source', '?')} → {pair.get('target', '?')}"
-    made = words["made"].format(
+    provenance = words["made"].format(
         version=escape(report.get("distilmt_version") or "–"), date=escape(report.get("date") or "–")
     )
     page = Page(
@@ -48,9 +57,9 @@ def render(report: Mapping[str, Any], language: str) -> str:
         findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(report, words)),
         tiles=_tiles(report, words),
         sections=_sections(report, words),
-        made=made,
+        provenance=provenance,
     )
-    return frame(page)
+    return render_page(page)
 
 
 def _sections(report: Mapping[str, Any], words: Words) -> str:
@@ -63,7 +72,7 @@ def _sections(report: Mapping[str, Any], words: Words) -> str:
         ("comparisons", words["comparisons_note"], comparisons_table(report, words)),
         ("examples", "", examples_section(report, words)),
         ("health", words["health_note"], health_table(report, words)),
-        ("examination", words["examination_note"], examination_table(report, words)),
+        ("examination", words["examination_note"], challenge_table(report, words)),
         ("curves", "", curves_figure(report, words)),
         ("cost", "", cost_section(report, words)),
         ("corpus", "", _corpus(report, words)),
@@ -83,7 +92,7 @@ def _section(name: str, note: str, body: str, words: Words) -> str:
 
 def _tiles(report: Mapping[str, Any], words: Words) -> str:
     """Size, speed, quality and memory of the student against the teacher."""
-    student, teacher = deployed(report, "student"), the_teacher(report)
+    student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student is None or teacher is None:
         return ""
     a, b = by_name(report)[student], by_name(report)[teacher]
@@ -152,9 +161,9 @@ def _fact(key: str, value: Any) -> str:
         return ", ".join(f"{escape(name)} {_fact(str(name), inner)}" for name, inner in value.items())
     if isinstance(value, list):
         return ", ".join(_fact(key, inner) for inner in value)
-    found = number_or_none(value)
-    if found is None:
+    amount = number_or_none(value)
+    if amount is None:
         return escape(value)
     if key.endswith("_bytes"):
-        return size(found)
-    return number(found, 0) if isinstance(value, int) else f"{found:.4g}"
+        return size(amount)
+    return number(amount, 0) if isinstance(value, int) else f"{amount:.4g}"

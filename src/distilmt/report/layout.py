@@ -23,7 +23,7 @@ class Page:
     title: str
     headline: str
     sections: str
-    made: str
+    provenance: str
     """Which release of distilmt made it, and when."""
     findings: str = ""
     tiles: str = ""
@@ -31,7 +31,7 @@ class Page:
     """CSS that this page needs besides."""
 
 
-def frame(page: Page) -> str:
+def render_page(page: Page) -> str:
     """The page as one self-contained HTML file.
 
     Raises:
@@ -48,7 +48,7 @@ def frame(page: Page) -> str:
         findings=page.findings,
         tiles=page.tiles,
         sections=page.sections,
-        made=page.made,
+        made=page.provenance,
     )
 
 
@@ -67,14 +67,14 @@ def in_language(words: Mapping[str, Mapping[str, str]], language: str) -> Mappin
     return words[language]
 
 
-def titled(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
+def page_title(record: Mapping[str, Any], words: Mapping[str, str]) -> str:
     """The title of a page about a pair of languages."""
-    return f"{words['title']}: {found['pair']['source']} → {found['pair']['target']}"
+    return f"{words['title']}: {record['pair']['source']} → {record['pair']['target']}"
 
 
-def made(found: Mapping[str, Any], words: Mapping[str, str]) -> str:
+def provenance(record: Mapping[str, Any], words: Mapping[str, str]) -> str:
     """Which release of distilmt made what was found, and when, as HTML."""
-    return words["made"].format(version=escape(found["distilmt_version"]), date=escape(found["date"]))
+    return words["made"].format(version=escape(record["distilmt_version"]), date=escape(record["date"]))
 
 
 def tile(name: str, value: str, change: str, compared: str) -> str:

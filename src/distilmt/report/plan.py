@@ -8,30 +8,41 @@ from pathlib import Path
 from typing import Any
 
 from distilmt import __version__
-from distilmt.report.build import plain
+from distilmt.report.build import to_strict_json
 from distilmt.report.format import duration, number, size
 from distilmt.report.plan_page import render
-from distilmt.report.plan_words import WORDS, Words, bounds, findings, gained, headline, law, metric, notes, price
+from distilmt.report.plan_words import (
+    WORDS,
+    Words,
+    bounds,
+    findings,
+    headline,
+    law,
+    metric,
+    notes,
+    price,
+    signed_bounds,
+)
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import write_json, write_text
 
 
-def heads(found: Mapping[str, Any], words: Words) -> list[str]:
+def heads(plan: Mapping[str, Any], words: Words) -> list[str]:
     """Of the table; money stands there only where a price is known."""
-    named = words["heads"].format(metric=metric(found)).split(",")
-    return [*named, *([words["price"]] if found["rates"]["price"] is not None else [])]
+    named = words["heads"].format(metric=metric(plan)).split(",")
+    return [*named, *([words["price"]] if plan["rates"]["price"] is not None else [])]
 
 
-def rows(found: Mapping[str, Any]) -> list[list[str]]:
+def rows(plan: Mapping[str, Any]) -> list[list[str]]:
     """A row for every size."""
-    return [_row(line, found["rates"]["price"] is not None) for line in found["lines"]]
+    return [_row(line, plan["rates"]["price"] is not None) for line in plan["lines"]]
 
 
 def _row(line: Mapping[str, Any], priced: bool) -> list[str]:
     return [
         number(line["sentences"], 0) + (" *" if line["beyond"] else ""),
         bounds(line["score"]),
-        gained(line["gain"]),
+        signed_bounds(line["gain"]),
         bounds(line["cross_entropy"], 3),
         duration(line["label_seconds"]),
         size(line["label_bytes"]),
@@ -41,7 +52,7 @@ def _row(line: Mapping[str, Any], priced: bool) -> list[str]:
     ]
 
 
-def trained(found: Mapping[str, Any]) -> list[list[str]]:
+def trained(plan: Mapping[str, Any]) -> list[list[str]]:
     """A row for every student that was trained."""
     return [
         [
@@ -53,33 +64,33 @@ def trained(found: Mapping[str, Any]) -> list[list[str]]:
             number(p["cross_entropy"], 3),
             number(p["train_seconds"], 0),
         ]
-        for p in found["points"]
+        for p in plan["points"]
     ]
 
 
-def table_note(found: Mapping[str, Any], words: Words) -> str:
+def table_note(plan: Mapping[str, Any], words: Words) -> str:
     """What the columns mean."""
     return words["table_note"].format(
-        metric=metric(found),
-        updates=number(found["updates"], 0),
-        run_updates=number(found["run_updates"], 0),
-        level=f"{100 * found['level']:g}",
+        metric=metric(plan),
+        updates=number(plan["updates"], 0),
+        run_updates=number(plan["run_updates"], 0),
+        level=f"{100 * plan['level']:g}",
     )
 
 
-def markdown(found: Mapping[str, Any]) -> str:
+def markdown(plan: Mapping[str, Any]) -> str:
     """The plan as Markdown, in English."""
-    words, pair = WORDS["en"], found["pair"]
+    words, pair = WORDS["en"], plan["pair"]
     parts = [
         f"# Plan, {pair['source']} → {pair['target']}",
-        f"distilmt {found['distilmt_version']}, {found['date']}, {found['machine'].get('cpu', '?')}.",
-        f"{headline(found, words)}.",
-        *findings(found, words),
-        _table(heads(found, words), rows(found)),
-        table_note(found, words),
-        law(found, words),
-        _table(words["measured_heads"].split(","), trained(found)),
-        *notes(found, words),
+        f"distilmt {plan['distilmt_version']}, {plan['date']}, {plan['machine'].get('cpu', '?')}.",
+        f"{headline(plan, words)}.",
+        *findings(plan, words),
+        _table(heads(plan, words), rows(plan)),
+        table_note(plan, words),
+        law(plan, words),
+        _table(words["measured_heads"].split(","), trained(plan)),
+        *notes(plan, words),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -94,18 +105,18 @@ def _table(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join([shown[0], rule, *shown[1:]])
 
 
-def write(told: Mapping[str, Any], directory: Path) -> None:
+def write(plan: Mapping[str, Any], directory: Path) -> None:
     """Write the three files, each whole or not at all; plan.json last, by which a plan is known to be done."""
-    found = plain(
+    record = to_strict_json(
         {
-            **told,
+            **plan,
             "distilmt_version": __version__,
             "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             "machine": machine(),
         }
     )
-    words = WORDS.get(found["language"], WORDS["en"])
-    tables = [(heads(found, words), rows(found)), (words["measured_heads"].split(","), trained(found))]
-    write_text(directory / "plan.html", render(found, tables, table_note(found, words)))
-    write_text(directory / "plan.md", markdown(found))
-    write_json(directory / "plan.json", found)
+    words = WORDS.get(record["language"], WORDS["en"])
+    tables = [(heads(record, words), rows(record)), (words["measured_heads"].split(","), trained(record))]
+    write_text(directory / "plan.html", render(record, tables, table_note(record, words)))
+    write_text(directory / "plan.md", markdown(record))
+    write_json(directory / "plan.json", record)

@@ -96,9 +96,9 @@ WORDS = {
 Words = Mapping[str, str]
 
 
-def metric(found: Mapping[str, Any]) -> str:
+def metric(plan: Mapping[str, Any]) -> str:
     """Name of the metric that was asked for."""
-    return NAMES[found["metric"]]
+    return NAMES[plan["metric"]]
 
 
 def bounds(value: list[float] | None, digits: int = 2, write: Any = number) -> str:
@@ -109,60 +109,64 @@ def bounds(value: list[float] | None, digits: int = 2, write: Any = number) -> s
     return f"{guess} [{low}, {high}]"
 
 
-def gained(value: list[float] | None) -> str:
+def signed_bounds(value: list[float] | None) -> str:
     """The same with signs."""
     return bounds(value, write=signed)
 
 
-def headline(found: Mapping[str, Any], words: Words) -> str:
+def headline(plan: Mapping[str, Any], words: Words) -> str:
     """How much is to be labelled."""
-    row = found["recommended"]
-    if not found["learnt"]:
-        best = max(point["bleu"] for point in found["points"])
-        return words["nothing"].format(bleu=number(best), updates=number(found["updates"], 0))
+    row = plan["recommended"]
+    if not plan["learnt"]:
+        best = max(point["bleu"] for point in plan["points"])
+        return words["nothing"].format(bleu=number(best), updates=number(plan["updates"], 0))
     name = "all" if row["all"] else "smallest" if row["smallest"] else "enough"
     return words[name].format(
         sentences=number(row["sentences"], 0),
-        total=number(found["total"], 0),
-        worth=f"{found['worth']:g}",
-        metric=metric(found),
+        total=number(plan["total"], 0),
+        worth=f"{plan['worth']:g}",
+        metric=metric(plan),
     )
 
 
-def findings(found: Mapping[str, Any], words: Words) -> list[str]:
+def findings(plan: Mapping[str, Any], words: Words) -> list[str]:
     """How sure that is, what it leaves out, and what else is lacking."""
-    if not found["learnt"]:
+    if not plan["learnt"]:
         return []
-    row, level = found["recommended"], f"{100 * found['level']:g}"
+    row, level = plan["recommended"], f"{100 * plan['level']:g}"
     low, high = (number(value, 0) for value in row["interval"])
-    total, chance = number(found["total"], 0), f"{100 * row['chance_of_all']:.0f}"
-    said = [words["bounds"].format(low=low, high=high, level=level, total=total, chance=chance)]
+    total, chance = number(plan["total"], 0), f"{100 * row['chance_of_all']:.0f}"
+    sentences = [words["bounds"].format(low=low, high=high, level=level, total=total, chance=chance)]
     if row["all"]:
-        said.append(words["further"].format(beyond=gained(row["beyond"]), metric=metric(found)))
+        sentences.append(words["further"].format(beyond=signed_bounds(row["beyond"]), metric=metric(plan)))
     else:
-        said.append(words["lost"].format(lost=gained(row["lost"]), metric=metric(found)))
-    more = found["more"]
+        sentences.append(words["lost"].format(lost=signed_bounds(row["lost"]), metric=metric(plan)))
+    more = plan["more"]
     if more:
         chance = more["chance_of_updates"]
-        name = "updates" if chance > found["level"] else "text" if chance < 1 - found["level"] else "either"
-        figures = {"updates": gained(more["updates"]), "text": gained(more["text"]), "size": number(more["size"], 0)}
-        said.append(words[f"more_{name}"].format(metric=metric(found), **figures))
-    return said
+        name = "updates" if chance > plan["level"] else "text" if chance < 1 - plan["level"] else "either"
+        figures = {
+            "updates": signed_bounds(more["updates"]),
+            "text": signed_bounds(more["text"]),
+            "size": number(more["size"], 0),
+        }
+        sentences.append(words[f"more_{name}"].format(metric=metric(plan), **figures))
+    return sentences
 
 
-def notes(found: Mapping[str, Any], words: Words) -> list[str]:
+def notes(plan: Mapping[str, Any], words: Words) -> list[str]:
     """What to beware of."""
     shown = {"updates": 0, "run_updates": 0, "passes": 1}
     return [
         words[note["name"]].format(**{key: number(note[key], d) for key, d in shown.items() if key in note})
-        for note in found["notes"]
+        for note in plan["notes"]
     ]
 
 
-def law(found: Mapping[str, Any], words: Words) -> str:
+def law(plan: Mapping[str, Any], words: Words) -> str:
     """The law that was fitted."""
-    values = {key: f"{value:.4g}" for key, value in found["law"].items()}
-    return words["law"].format(metric=metric(found), noise=number(found["noise"], 2), **values)
+    values = {key: f"{value:.4g}" for key, value in plan["law"].items()}
+    return words["law"].format(metric=metric(plan), noise=number(plan["noise"], 2), **values)
 
 
 def price(value: float | None) -> str:

@@ -10,7 +10,7 @@ from distilmt.report.axes import Axis, even_axis, log_axis, tick_label
 from distilmt.report.format import escape
 
 _MOST_POINTS = 250
-_KNOWN = ("teacher", "student", "baseline")
+_COLORED_SYSTEMS = ("teacher", "student", "baseline")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Bubble:
 
 
 @dataclass(frozen=True)
-class Line:
+class LineSeries:
     """A curve; `points` are (x, y) and not empty."""
 
     name: str
@@ -53,7 +53,7 @@ class Box:
 def series(system: str) -> str:
     """CSS class that colours a system: its base name, int8 or not."""
     base = system.partition("-")[0]
-    return f"s-{base}" if base in _KNOWN else "s-other"
+    return f"s-{base}" if base in _COLORED_SYSTEMS else "s-other"
 
 
 def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -> str:
@@ -70,7 +70,7 @@ def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -
     return _svg(width, height, title, "".join(body))
 
 
-def lines(curves: Sequence[Line], x_label: str, title: str, classes: Sequence[str] = ()) -> str:
+def lines(curves: Sequence[LineSeries], x_label: str, title: str, classes: Sequence[str] = ()) -> str:
     """Curves over a shared even x axis; dots with values under the mouse. `classes` colour them, else their names."""
     width, height, frame = 480.0, 290.0, Box(46, 12, 418, 232)
     points = [point for curve in curves for point in curve.points]
@@ -83,7 +83,7 @@ def lines(curves: Sequence[Line], x_label: str, title: str, classes: Sequence[st
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedCurve:
     """Measured points with a law through them, over a logarithmic x axis."""
 
     points: Sequence[tuple[float, float, str]]
@@ -94,7 +94,7 @@ class Fitted:
     """Where a line stands upright."""
 
 
-def fitted_curve(fitted: Fitted, x_label: str, y_label: str, title: str) -> str:
+def fitted_curve(fitted: FittedCurve, x_label: str, y_label: str, title: str) -> str:
     """Points, the law and its bounds as a band."""
     width, height, frame = 520.0, 320.0, Box(46, 26, 464, 244)
     x = log_axis([row[0] for row in fitted.law], frame.x, frame.x + frame.width)
@@ -103,8 +103,8 @@ def fitted_curve(fitted: Fitted, x_label: str, y_label: str, title: str) -> str:
     lower, upper = ([f"{x(row[0]):.1f},{y(row[i]):.1f}" for row in fitted.law] for i in (2, 3))
     middle = " ".join(f"{x(row[0]):.1f},{y(row[1]):.1f}" for row in fitted.law)
     dots = "".join(
-        f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="4"><title>{escape(told)}</title></circle>'
-        for a, b, told in fitted.points
+        f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="4"><title>{escape(tooltip)}</title></circle>'
+        for a, b, tooltip in fitted.points
     )
     here = x(fitted.upright)
     body = (
@@ -160,8 +160,8 @@ def _labels(bubbles: Sequence[Bubble], circles: Sequence[Box], frame: Box) -> li
     taken = list(circles)
     parts = []
     for bubble, circle in zip(bubbles, circles, strict=True):
-        places = list(_places(circle, _text_width(bubble.label)))
-        inside = [p for p in places if p.overlap(frame) >= 0.999 * p.width * p.height] or places
+        boxes = list(_label_boxes(circle, _text_width(bubble.label)))
+        inside = [p for p in boxes if p.overlap(frame) >= 0.999 * p.width * p.height] or boxes
         best = min(inside, key=lambda place: sum(place.overlap(other) for other in taken))
         taken.append(best)
         parts.append(
@@ -172,7 +172,7 @@ def _labels(bubbles: Sequence[Bubble], circles: Sequence[Box], frame: Box) -> li
     return parts
 
 
-def _places(circle: Box, width: float, height: float = 16.0) -> Iterator[Box]:
+def _label_boxes(circle: Box, width: float, height: float = 16.0) -> Iterator[Box]:
     """Where a label may stand, best first: right, left, above and below, then further off."""
     middle_x, middle_y = circle.x + circle.width / 2, circle.y + circle.height / 2
     for gap in (4.0, 16.0, 30.0):
@@ -186,19 +186,19 @@ def _text_width(text: str) -> float:
     return sum(13.5 if ord(character) > 0x2E80 else 8.2 for character in text)
 
 
-def _curve(curve: Line, x: Axis, y: Axis, colour: str) -> str:
-    kept = thinned(curve.points, _MOST_POINTS)
-    path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in kept)
+def _curve(curve: LineSeries, x: Axis, y: Axis, colour: str) -> str:
+    points = thin_points(curve.points, _MOST_POINTS)
+    path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
     dots = "".join(
-        f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{3 if len(kept) <= 60 else 1.5}">'
+        f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{3 if len(points) <= 60 else 1.5}">'
         f"<title>{escape(curve.label)}, {a:g}: {b:.4g}</title></circle>"
-        for a, b in kept
+        for a, b in points
     )
     return f'<g class="{colour}"><polyline points="{path}"/>{dots}</g>'
 
 
-def thinned(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+def thin_points(points: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
     """At most about `most` of the points, evenly spaced, first and last among them."""
     step = max(1, math.ceil(len(points) / most))
-    kept = list(points[::step])
-    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+    subset = list(points[::step])
+    return subset if subset[-1] == points[-1] else [*subset, points[-1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
-class Pair(TypedDict):
+class LanguagePair(TypedDict):
     """Language codes."""
 
     source: str
@@ -80,7 +80,7 @@ class CurvePoint(TypedDict, total=False):
     length: float
 
 
-class Example(TypedDict):
+class TranslationExample(TypedDict):
     """One test sentence in all systems' words. `chosen` is `random` or `differs`; `chrf` is per sentence."""
 
     source: str
@@ -90,22 +90,22 @@ class Example(TypedDict):
     chrf: dict[str, float]
 
 
-class Report(TypedDict, total=False):
+class RunReport(TypedDict, total=False):
     """The whole report.
 
     `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`, `examination` by system those of
-    `distilmt.evaluation.challenge_runner.Verdict`.
+    `distilmt.evaluation.challenge_runner.ChallengeComparison`.
     """
 
     signature: str
-    pair: Pair
+    pair: LanguagePair
     test: Test
     systems: list[System]
     comparisons: list[dict[str, Any]]
     steps: list[Step]
     cost: list[Cost]
     curves: dict[str, list[CurvePoint]]
-    examples: list[Example]
+    examples: list[TranslationExample]
     corpus: dict[str, Any]
     labels: dict[str, Any]
     examination: dict[str, list[dict[str, Any]]]

@@ -18,13 +18,13 @@ def by_name(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {system["name"]: system for system in report.get("systems") or []}
 
 
-def deployed(report: Mapping[str, Any], base: str) -> str | None:
+def deployed_system(report: Mapping[str, Any], base: str) -> str | None:
     """The int8 system of a kind (`student`, `baseline`), or else the float32 one, or else None."""
     systems = by_name(report)
     return next((name for name in (f"{base}-int8", base) if name in systems), None)
 
 
-def the_teacher(report: Mapping[str, Any]) -> str | None:
+def teacher_system(report: Mapping[str, Any]) -> str | None:
     """The teacher as it was trained, or else its int8 export, or else None."""
     systems = by_name(report)
     return next((name for name in ("teacher", "teacher-int8") if name in systems), None)
@@ -32,7 +32,7 @@ def the_teacher(report: Mapping[str, Any]) -> str | None:
 
 def headline(report: Mapping[str, Any], words: Words) -> str:
     """One sentence: how much smaller and faster the student is than the teacher, and what it lost."""
-    student, teacher = deployed(report, "student"), the_teacher(report)
+    student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student is None or teacher is None:
         return words["nothing"]
     facts = [_versus(report, student, teacher, words), _quality(report, student, teacher, words)]
@@ -43,7 +43,7 @@ def headline(report: Mapping[str, Any], words: Words) -> str:
 def findings(report: Mapping[str, Any], words: Words) -> list[str]:
     """Further sentences: whether chrF agrees, distillation helped, and what quantisation alone would have done."""
     sentences = [] if _has_references(report) else [words["agreement"]]
-    student, teacher = deployed(report, "student"), the_teacher(report)
+    student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student and teacher:
         sentences.append(_disagreement(report, student, teacher, words))
     if student:
@@ -88,8 +88,8 @@ def difference(report: Mapping[str, Any], a: str, b: str, metric: str = "bleu") 
 
 def is_significant(row: Mapping[str, Any]) -> bool | None:
     """Whether a difference is more than chance; None if that was not tested."""
-    found = number_or_none(row.get("p_value"))
-    return None if found is None else found < SIGNIFICANT
+    probability = number_or_none(row.get("p_value"))
+    return None if probability is None else probability < SIGNIFICANT
 
 
 def comparatives(system: Mapping[str, Any], other: Mapping[str, Any], words: Words) -> tuple[list[str], bool]:

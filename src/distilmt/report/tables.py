@@ -118,7 +118,7 @@ def corpus_table(summary: Mapping[str, Any], pair: Mapping[str, Any], words: Wor
     """Why pairs were dropped, with examples; `summary` holds read, kept and dropped."""
     facts = [(words[key], number(summary.get(key), 0)) for key in ("read", "kept") if key in summary]
     dropped = summary.get("dropped") or {}
-    body = "".join(_reason(reason, found, pair, words) for reason, found in dropped.items())
+    body = "".join(_reason(reason, tally, pair, words) for reason, tally in dropped.items())
     head = "".join(f'<th scope="col">{words[key]}</th>' for key in ("reason", "pairs", "example_pairs"))
     table = f'<table class="reasons"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return definitions(facts) + (scrolling(table, words["dropped"]) if dropped else "")
@@ -135,13 +135,13 @@ def _within(key: str, inner: str) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _milliseconds(value: Any) -> str:
-    found = number_or_none(value)
-    return MISSING if found is None else f"{number(found, 0 if found >= 100 else 1)} ms"
+    amount = number_or_none(value)
+    return MISSING if amount is None else f"{number(amount, 0 if amount >= 100 else 1)} ms"
 
 
 def _share(value: Any, total: float) -> str:
-    found = number_or_none(value)
-    return MISSING if found is None or not total else f"{100 * found / total:.0f}%"
+    amount = number_or_none(value)
+    return MISSING if amount is None or not total else f"{100 * amount / total:.0f}%"
 
 
 def _heading(column: Column) -> str:
@@ -170,8 +170,8 @@ def _comparison(row: Mapping[str, Any]) -> str:
     )
 
 
-def _reason(reason: str, found: Any, pair: Mapping[str, Any], words: Words) -> str:
-    times, examples = (found.get("count"), found.get("examples")) if isinstance(found, Mapping) else (found, [])
+def _reason(reason: str, tally: Any, pair: Mapping[str, Any], words: Words) -> str:
+    times, examples = (tally.get("count"), tally.get("examples")) if isinstance(tally, Mapping) else (tally, [])
     sides = [(side, language_tag(pair.get(side, ""))) for side in ("source", "target")]
     items = "".join(
         "<li>"

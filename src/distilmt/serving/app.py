@@ -17,17 +17,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from distilmt import __version__
-from distilmt.documents.keep_patterns import Keep
+from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.serving import documents, language_codes, schemas, spec
-from distilmt.serving.catalog import Known, Pair
+from distilmt.serving.catalog import ModelInfo, PairModels
 from distilmt.serving.detection import Candidate, text_of_markup, unidentified, warm_up
 from distilmt.serving.document_model import DocumentModel
-from distilmt.serving.document_process import Job
+from distilmt.serving.document_process import DocumentJob
 from distilmt.serving.documents import Documents
-from distilmt.serving.errors import Refused
-from distilmt.serving.limits import Keys, Rates
-from distilmt.serving.middleware import Gate
-from distilmt.serving.service import Route, Service, Translated
+from distilmt.serving.errors import ApiError
+from distilmt.serving.limits import ApiKeys, RateLimiter
+from distilmt.serving.middleware import RequestLimitMiddleware
+from distilmt.serving.service import Route, Service, TextTranslation
 from distilmt.serving.static_pages import add_pages
 
 _NO_JSON = ("/download_file/{filename}", "/metrics")
@@ -36,68 +36,78 @@ _NO_JSON = ("/download_file/{filename}", "/metrics")
 class Api:
     """The endpoints. One object a server, so that they share models, keys and limits."""
 
-    def __init__(self, service: Service, keys: Keys, rates: Rates) -> None:
+    def __init__(self, service: Service, keys: ApiKeys, rates: RateLimiter) -> None:
         """Answer with `service` whom `keys` and `rates` let in."""
         self.service, self.keys, self.rates = service, keys, rates
-        self.documents = Documents(service.config.document_seconds, keep=Keep.of(service.config.keep))
+        self.documents = Documents(service.config.document_seconds, keep=KeepPatterns.of(service.config.keep))
         self.config = service.config
 
     async def translate(self, request: Request) -> Response:
         """Translate a text, or several."""
-        values = await self._let_in(request)
-        question = schemas.question(values, self.config)
-        self._spend(request, values, len(question.texts))
+        values = await self._authorized_parameters(request)
+        translate_request = schemas.translate_request(values, self.config)
+        self._consume_rate(request, values, len(translate_request.texts))
         begun = time.perf_counter()
-        routes = await self._routes(question)
-        said = [Translated([(text, 0, "")]) for text in question.texts]
+        routes = await self._routes(translate_request)
+        translations = [TextTranslation([(text, 0, "")]) for text in translate_request.texts]
         for pair in {id(route.pair): route.pair for route in routes if route.pair}.values():
             rows = [row for row, route in enumerate(routes) if route.pair is pair]
-            translated = await self._said(question, [question.texts[row] for row in rows], pair)
+            translated = await self._translate_texts(
+                translate_request, [translate_request.texts[row] for row in rows], pair
+            )
             for row, one in zip(rows, translated, strict=True):
-                said[row] = one
+                translations[row] = one
         detected = [route.detected for route in routes]
-        return JSONResponse(_answer(question, said, detected, time.perf_counter() - begun))
+        return JSONResponse(_translate_response(translate_request, translations, detected, time.perf_counter() - begun))
 
-    async def _routes(self, question: schemas.Question) -> list[Route]:
+    async def _routes(self, translate_request: schemas.TranslateRequest) -> list[Route]:
         """The models for each text; every text's language is detected by itself."""
 
         def route(text: str) -> Route:
-            read = text_of_markup(text) if question.html else text
-            return self.service.route(read, question.source, question.target, alone=len(question.texts) == 1)
+            read = text_of_markup(text) if translate_request.html else text
+            return self.service.route(
+                read, translate_request.source, translate_request.target, is_only_text=len(translate_request.texts) == 1
+            )
 
-        if question.source != "auto":
-            return [route("")] * len(question.texts)
-        return await asyncio.to_thread(lambda: [route(text) for text in question.texts])
+        if translate_request.source != "auto":
+            return [route("")] * len(translate_request.texts)
+        return await asyncio.to_thread(lambda: [route(text) for text in translate_request.texts])
 
-    async def _said(self, question: schemas.Question, texts: list[str], pair: Pair) -> list[Translated]:
-        rows = [row for row, text in enumerate(texts) if question.is_formatted or self.documents.protects(text)]
+    async def _translate_texts(
+        self, translate_request: schemas.TranslateRequest, texts: list[str], pair: PairModels
+    ) -> list[TextTranslation]:
+        rows = [
+            row for row, text in enumerate(texts) if translate_request.is_formatted or self.documents.protects(text)
+        ]
         plain = [text for row, text in enumerate(texts) if row not in set(rows)]
-        said = iter(await self.service.translate(plain, pair, question.alternatives))
-        formatted = {row: await self._formatted(question, texts[row], pair) for row in rows}
-        return [formatted[row] if row in formatted else next(said) for row in range(len(texts))]
+        plain_translations = iter(await self.service.translate(plain, pair, translate_request.alternatives))
+        formatted = {row: await self._translate_markup(translate_request, texts[row], pair) for row in rows}
+        return [formatted[row] if row in formatted else next(plain_translations) for row in range(len(texts))]
 
-    async def _formatted(self, question: schemas.Question, text: str, pair: Pair) -> Translated:
+    async def _translate_markup(
+        self, question: schemas.TranslateRequest, text: str, pair: PairModels
+    ) -> TextTranslation:
         """A text with markup, placeholders, code or else what is kept; it has no alternatives."""
         model = DocumentModel(self.service, pair)
         if question.is_formatted:  # patterns of clients may take long too
             kind = "html" if question.html else "text"
-            (page,) = await self.documents.run(Job(kind, [text], question.keep), model)
+            (page,) = await self.documents.run(DocumentJob(kind, [text], question.keep), model)
         else:
             page = await self.documents.run_text(text, model)
-        return Translated([(page, 0, "")], model.said)
+        return TextTranslation([(page, 0, "")], model.sentences)
 
     async def detect(self, request: Request) -> Response:
         """Tell the language of a text."""
-        values = await self._let_in(request)
+        values = await self._authorized_parameters(request)
         texts = schemas.texts(values, self.config)
-        self._spend(request, values, len(texts))
+        self._consume_rate(request, values, len(texts))
         candidates = await asyncio.to_thread(self.service.identify, " ".join(texts))
         return JSONResponse(candidates or [unidentified(self.service.languages)])
 
     async def languages(self) -> Response:
         """List the languages."""
         targets = self.service.targets
-        every = sorted({*targets, *(target for found in targets.values() for target in found)})
+        every = sorted({*targets, *(target for target_codes in targets.values() for target in target_codes)})
         return JSONResponse(
             [{"code": code, "name": language_codes.name(code), "targets": targets.get(code, [])} for code in every]
         )
@@ -105,24 +115,24 @@ class Api:
     async def translate_file(self, request: Request) -> Response:
         """Translate a document."""
         if not self.config.files:
-            raise Refused(403, "Files translation are disabled on this server.")
-        values = await self._let_in(request)
+            raise ApiError(403, "Files translation are disabled on this server.")
+        values = await self._authorized_parameters(request)
         file = values.get("file")
         if not isinstance(file, UploadFile):
-            raise Refused(400, "Invalid request: missing file parameter")
-        name = schemas.whole(file.filename or "")
+            raise ApiError(400, "Invalid request: missing file parameter")
+        name = schemas.replace_surrogates(file.filename or "")
         kind = documents.suffix(name)
-        source, target = schemas.word(values, "source"), schemas.word(values, "target")
+        source, target = schemas.short_text(values, "source"), schemas.short_text(values, "target")
         data = await file.read()
-        self._spend(request, values, max(1, len(data) // self.config.char_limit))
-        job, begun = Job(kind, data, schemas.patterns(values)), time.monotonic()
+        self._consume_rate(request, values, max(1, len(data) // self.config.char_limit))
+        job, begun = DocumentJob(kind, data, schemas.patterns(values)), time.monotonic()
         text = await self.documents.sample(job, begun) if source == "auto" else ""
         route = await asyncio.to_thread(self.service.route, text, source, target)
         done = await self.documents.run(job, DocumentModel(self.service, route.pair), begun)
         token = self.documents.keep(documents.safe_name(name, self.service.language(target)), done)
-        return JSONResponse({"translatedFileUrl": self._base(request) + f"/download_file/{quote(token)}"})
+        return JSONResponse({"translatedFileUrl": self._base_url(request) + f"/download_file/{quote(token)}"})
 
-    def _base(self, request: Request) -> str:
+    def _base_url(self, request: Request) -> str:
         """What goes before a path so that the client finds it: nothing where it came by a name that is not known here.
 
         A Host header may hold anything, so that only this machine's names and addresses are given back to clients.
@@ -159,54 +169,60 @@ class Api:
 
     async def suggest(self, request: Request) -> Response:
         """Take a better translation: not here."""
-        raise Refused(403, "Suggestions are disabled on this server.")
+        raise ApiError(403, "Suggestions are disabled on this server.")
 
     async def models(self, request: Request) -> Response:
         """List the models."""
-        self.let_in(request)
-        return JSONResponse([self._model(pair, known) for pair in self.service.pairs.values() for known in pair.models])
+        self.authorize(request)
+        return JSONResponse([self._model(pair, model) for pair in self.service.pairs.values() for model in pair.models])
 
-    def _model(self, pair: Pair, known: Known) -> dict[str, Any]:
-        cascade = self.config.cascade is not None and known is pair.teacher
+    def _model(self, pair: PairModels, model: ModelInfo) -> dict[str, Any]:
+        cascade = self.config.cascade is not None and model is pair.teacher
         return {
-            "name": known.name,
-            "source": known.source,
-            "target": known.target,
-            "kind": known.role,
-            "bytes": known.bytes,
-            "parameters": known.parameters,
-            "scores": known.scores,
-            "translates": known is pair.main,
+            "name": model.name,
+            "source": model.source,
+            "target": model.target,
+            "kind": model.role,
+            "bytes": model.bytes,
+            "parameters": model.parameters,
+            "scores": model.scores,
+            "translates": model is pair.main,
             "cascade": cascade,
-            "loaded": self.service.store.is_loaded(known),
-            "report": f"/report?model={known.name}" if known.report else None,
+            "loaded": self.service.model_pool.is_loaded(model),
+            "report": f"/report?model={model.name}" if model.report else None,
         }
 
     async def compare(self, request: Request) -> Response:
         """Translate by every model of a pair, one after another so that their times can be compared."""
-        values = await self._let_in(request)
-        question = schemas.question(values, self.config)
-        route = await asyncio.to_thread(self.service.route, " ".join(question.texts), question.source, question.target)
+        values = await self._authorized_parameters(request)
+        translate_request = schemas.translate_request(values, self.config)
+        route = await asyncio.to_thread(
+            self.service.route, " ".join(translate_request.texts), translate_request.source, translate_request.target
+        )
         pair = route.pair
         if pair is None:
-            raise Refused(400, f"Invalid request: the text is to be in another language than {question.target}")
-        self._spend(request, values, len(question.texts) * len(pair.models))
-        answers = []
-        for known in pair.models:
-            async with self.service.store.use(known):
+            raise ApiError(
+                400, f"Invalid request: the text is to be in another language than {translate_request.target}"
+            )
+        self._consume_rate(request, values, len(translate_request.texts) * len(pair.models))
+        responses = []
+        for model in pair.models:
+            async with self.service.model_pool.use(model):
                 begun = time.perf_counter()
-                said = await self.service.translate(question.texts, pair, model=known)
+                translations = await self.service.translate(translate_request.texts, pair, model=model)
                 seconds = time.perf_counter() - begun
-            answers.append(
+            responses.append(
                 {
-                    "name": known.name,
-                    "kind": known.role,
-                    "bytes": known.bytes,
+                    "name": model.name,
+                    "kind": model.role,
+                    "bytes": model.bytes,
                     "milliseconds": round(1000 * seconds, 1),
-                    **_answer(question, said, [route.detected] * len(said), seconds),
+                    **_translate_response(
+                        translate_request, translations, [route.detected] * len(translations), seconds
+                    ),
                 }
             )
-        return JSONResponse(answers)
+        return JSONResponse(responses)
 
     async def health(self) -> Response:
         """Tell that the server is there."""
@@ -214,29 +230,29 @@ class Api:
 
     async def metrics(self, request: Request) -> Response:
         """Counters, for Prometheus."""
-        self.let_in(request)
-        self.service.metrics.waiting.set(self.service.store.waiting)
+        self.authorize(request)
+        self.service.metrics.waiting.set(self.service.model_pool.waiting)
         return Response(self.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def let_in(self, request: Request) -> None:
+    def authorize(self, request: Request) -> None:
         """Refuse who has no key where keys are asked for, of a request without a body."""
-        self.keys.check(_key(request, request.query_params))
+        self.keys.check(_api_key(request, request.query_params))
 
-    async def _let_in(self, request: Request) -> schemas.Values:
+    async def _authorized_parameters(self, request: Request) -> schemas.Parameters:
         """All that was sent, by somebody with a key where keys are asked for."""
-        values = await schemas.values(request, self.config.body_bytes)
-        self.keys.check(_key(request, values))
+        values = await schemas.read_parameters(request, self.config.body_bytes)
+        self.keys.check(_api_key(request, values))
         return values
 
-    def _spend(self, request: Request, values: schemas.Values, texts: int) -> None:
-        client = _key(request, values) if self.keys else None
-        self.rates.spend(client or (request.client.host if request.client else ""), texts)
+    def _consume_rate(self, request: Request, values: schemas.Parameters, texts: int) -> None:
+        client = _api_key(request, values) if self.keys else None
+        self.rates.consume(client or (request.client.host if request.client else ""), texts)
 
 
-def _key(request: Request, values: schemas.Values) -> str | None:
+def _api_key(request: Request, values: schemas.Parameters) -> str | None:
     bearer = request.headers.get("authorization", "")
-    found = values.get("api_key") or bearer.removeprefix("Bearer ").strip()
-    return found if isinstance(found, str) else None
+    key = values.get("api_key") or bearer.removeprefix("Bearer ").strip()
+    return key if isinstance(key, str) else None
 
 
 def _host(request: Request) -> str | None:
@@ -251,40 +267,45 @@ def _host(request: Request) -> str | None:
         return None
 
 
-def _answer(
-    question: schemas.Question, said: list[Translated], detected: Sequence[Candidate | None], seconds: float
+def _translate_response(
+    translate_request: schemas.TranslateRequest,
+    translations: list[TextTranslation],
+    detected: Sequence[Candidate | None],
+    seconds: float,
 ) -> dict[str, Any]:
     """What LibreTranslate would say; lists for a list."""
 
     def one_or_all(values: list[Any]) -> Any:
-        return values if question.is_list else values[0]
+        return values if translate_request.is_list else values[0]
 
-    answer: dict[str, Any] = {"translatedText": one_or_all([one.text for one in said])}
-    if question.source == "auto":
-        answer["detectedLanguage"] = one_or_all(list(detected))
-    if question.alternatives:
-        answer["alternatives"] = one_or_all([one.alternatives(question.alternatives) for one in said])
-    if question.details:
-        answer["details"] = one_or_all([_details(one) for one in said])
-        answer["milliseconds"] = round(1000 * seconds, 1)
-    return answer
+    response: dict[str, Any] = {"translatedText": one_or_all([one.text for one in translations])}
+    if translate_request.source == "auto":
+        response["detectedLanguage"] = one_or_all(list(detected))
+    if translate_request.alternatives:
+        response["alternatives"] = one_or_all(
+            [one.alternatives(translate_request.alternatives) for one in translations]
+        )
+    if translate_request.details:
+        response["details"] = one_or_all([_details(one) for one in translations])
+        response["milliseconds"] = round(1000 * seconds, 1)
+    return response
 
 
-def _details(one: Translated) -> list[dict[str, Any]]:
+def _details(one: TextTranslation) -> list[dict[str, Any]]:
     return [
         {
-            "source": said.source,
-            "translation": said.hypotheses[0].text,
-            "score": round(said.hypotheses[0].score, 4),
-            "confidence": round(said.hypotheses[0].confidence, 4),
-            "model": said.model,
+            "source": sentence.source,
+            "translation": sentence.hypotheses[0].text,
+            "score": round(sentence.hypotheses[0].score, 4),
+            "confidence": round(sentence.hypotheses[0].confidence, 4),
+            "model": sentence.model,
         }
-        for said in one.said
+        for sentence in one.sentences
     ]
 
 
-def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
-    """The ASGI app, its door (`app.state.gate`) included.
+def make_app(service: Service, keys: ApiKeys, rates: RateLimiter) -> FastAPI:
+    """The ASGI app, its door (`app.state.middleware`) included.
 
     Args:
         service: the models.
@@ -298,7 +319,7 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
         await asyncio.to_thread(warm_up)
         yield
         api.documents.close()
-        service.store.close()
+        service.model_pool.close()
 
     app = FastAPI(
         title="distilmt",
@@ -314,13 +335,13 @@ def make_app(service: Service, keys: Keys, rates: Rates) -> FastAPI:
     for path, method, endpoint in _routes(api):
         kind = Response if path in _NO_JSON else JSONResponse
         app.add_api_route(path, endpoint, methods=[method], response_class=kind, openapi_extra=operations.get(path))
-    add_pages(app, service, operations["/report"], api.let_in)
-    app.add_exception_handler(Refused, _tell_refused)
-    app.add_exception_handler(HTTPException, _tell_http)
+    add_pages(app, service, operations["/report"], api.authorize)
+    app.add_exception_handler(ApiError, _handle_api_error)
+    app.add_exception_handler(HTTPException, _handle_http_error)
     paths = frozenset(path for path, *_ in _routes(api))
     if service.config.cors:
         app.add_middleware(CORSMiddleware, allow_origins=[service.config.cors], allow_methods=["GET", "POST"])
-    app.state.gate = Gate(app, service.metrics, paths, service.config.body_bytes)
+    app.state.middleware = RequestLimitMiddleware(app, service.metrics, paths, service.config.body_bytes)
     return app
 
 
@@ -341,12 +362,12 @@ def _routes(api: Api) -> list[tuple[str, str, Any]]:
     ]
 
 
-async def _tell_refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+async def _handle_api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
     return JSONResponse({"error": error.message}, error.status, error.headers)
 
 
-async def _tell_http(request: Request, error: Exception) -> Response:
+async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allowed = ["OPTIONS", *(error.headers or {}).get("Allow", "").split(", ")]

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from distilmt.serving.errors import Refused
-from distilmt.serving.language_codes import MACROLANGUAGES, base, shown
+from distilmt.serving.errors import ApiError
+from distilmt.serving.language_codes import MACROLANGUAGES, base, normalize_code
 from distilmt.utils.extras import install_command
 
 _READ = 2000  # characters of a text that are enough to identify its language
@@ -89,7 +89,9 @@ def _shares(text: str, served: Collection[str], sources: Collection[str]) -> dic
 def _variant(language: str, text: str, served: Collection[str], sources: Collection[str]) -> str:
     """The served code of a language; which of several, the script of a Chinese text decides, else who is a source."""
     variants = sorted(code for code in served if base(code) == language)
-    code = shown("zh-TW" if _is_traditional(text) else "zh-CN") if language == "zh" else shown(language)
+    code = (
+        normalize_code("zh-TW" if _is_traditional(text) else "zh-CN") if language == "zh" else normalize_code(language)
+    )
     if code in variants or not variants:
         return code
     return next((variant for variant in variants if variant in sources), variants[0])
@@ -117,7 +119,7 @@ def _identifier() -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
-        raise Refused(501, f"Languages are not detected here: {install_command('serve')}") from None
+        raise ApiError(501, f"Languages are not detected here: {install_command('serve')}") from None
     # The loader was renamed in 0.3.
     load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model
     return load(MODEL_FILE, norm_probs=True)
@@ -127,5 +129,5 @@ def warm_up() -> None:
     """Load the model now rather than with the first request; nothing where it is not installed."""
     try:
         _identifier()
-    except Refused:
+    except ApiError:
         return

@@ -8,12 +8,12 @@ from concurrent.futures import TimeoutError as NotYet
 from functools import partial
 from typing import Any, TypeVar
 
-from distilmt.documents import Attentive
-from distilmt.inference.base import Attended
-from distilmt.serving.catalog import Pair
-from distilmt.serving.errors import Refused
+from distilmt.documents import TranslateWithAttention
+from distilmt.inference.base import WordAttention
+from distilmt.serving.catalog import PairModels
+from distilmt.serving.errors import ApiError
 from distilmt.serving.processes import POLL
-from distilmt.serving.service import Said, Service
+from distilmt.serving.service import SentenceTranslation, Service
 
 _TURN = 256  # sentences that are translated at a time
 _ATTENTION_TURN = 32  # and whose attention is computed: meanwhile a thread translates nothing
@@ -23,19 +23,19 @@ T = TypeVar("T")
 class DocumentModel:
     """Translates what one document holds. Made on the event loop, called on a thread."""
 
-    def __init__(self, service: Service, pair: Pair | None) -> None:
+    def __init__(self, service: Service, pair: PairModels | None) -> None:
         """Translate by the models of `pair`; None leaves all as it is."""
         self.service, self.pair = service, pair
-        self.said: list[Said] = []
+        self.sentences: list[SentenceTranslation] = []
         """Every sentence, in order."""
         self._loop = asyncio.get_running_loop()
         self._characters = 0
         self._check: Callable[[], None] = lambda: None
 
-    def __call__(self, check: Callable[[], None]) -> Attentive:
+    def __call__(self, check: Callable[[], None]) -> TranslateWithAttention:
         """A model for `formats` that ends once `check` raises."""
         self._check = check
-        return Attentive(self.translate, self.attention)
+        return TranslateWithAttention(self.translate, self.attention)
 
     def translate(self, texts: list[str]) -> list[str]:
         """A translation of each text.
@@ -46,29 +46,31 @@ class DocumentModel:
         self._characters += sum(map(len, texts))
         most = self.service.config.document_chars
         if self._characters > most:
-            raise Refused(413, f"Invalid request: more than {most} characters to translate: send the document in parts")
+            raise ApiError(
+                413, f"Invalid request: more than {most} characters to translate: send the document in parts"
+            )
         if self.pair is None:
             return texts
         translations: list[str] = []
         for start in range(0, len(texts), _TURN):
             translated = self._wait(self.service.translate(texts[start : start + _TURN], self.pair))
-            self.said += [said for one in translated for said in one.said]
+            self.sentences += [sentence for one in translated for sentence in one.sentences]
             translations += [one.text for one in translated]
         return translations
 
-    def attention(self, texts: list[str], translations: list[str]) -> list[list[Attended]]:
+    def attention(self, texts: list[str], translations: list[str]) -> list[list[WordAttention]]:
         """What each word of each translation is made from."""
-        attended: list[list[Attended]] = []
+        attended: list[list[WordAttention]] = []
         for start in range(0, len(texts), _ATTENTION_TURN):
             end = start + _ATTENTION_TURN
             attended += self._wait(self._attention(texts[start:end], translations[start:end]))
         return attended
 
-    async def _attention(self, texts: list[str], translations: list[str]) -> list[list[Attended]]:
+    async def _attention(self, texts: list[str], translations: list[str]) -> list[list[WordAttention]]:
         if self.pair is None:
             return [[] for _ in texts]
-        async with self.service.store.use(self.pair.main) as loaded:
-            return await loaded.batcher.aside(partial(loaded.translator.attention, texts, translations))
+        async with self.service.model_pool.use(self.pair.main) as loaded:
+            return await loaded.batcher.run_in_executor(partial(loaded.translator.attention, texts, translations))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         """On the thread: what the event loop makes of it."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from distilmt.documents import Attentive, translate_document, translate_html
-from distilmt.documents.keep_patterns import Keep
+from distilmt.documents import TranslateWithAttention, translate_document, translate_html
+from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.serving.detection import sample
 from distilmt.utils.errors import UserError
 
@@ -26,7 +26,7 @@ _NICENESS = 10
 
 
 @dataclass(frozen=True)
-class Job:
+class DocumentJob:
     """What is to be translated."""
 
     kind: str
@@ -39,7 +39,7 @@ class Job:
     """Whether a sample of the document's texts is wanted, to detect its language, instead of a translation."""
 
 
-def translated(job: Job, model: Attentive) -> bytes | list[str]:
+def translate_job(job: DocumentJob, model: TranslateWithAttention) -> bytes | list[str]:
     """A document's or texts' translation; or the sample that is wanted of a document, as one text.
 
     Raises:
@@ -48,7 +48,7 @@ def translated(job: Job, model: Attentive) -> bytes | list[str]:
     if job.is_sampled:
         return [_sampled(job)]
     if job.keep:
-        model = replace(model, keep=Keep.of((*model.keep.patterns, *job.keep), "keep"))
+        model = replace(model, keep=KeepPatterns.of((*model.keep.patterns, *job.keep), "keep"))
     if isinstance(job.content, bytes):
         return translate_document(job.content, f"document{job.kind}", model)
     if job.kind == "html":
@@ -56,14 +56,17 @@ def translated(job: Job, model: Attentive) -> bytes | list[str]:
     return [translate_document(text.encode(), "text.txt", model).decode() for text in job.content]
 
 
-def _sampled(job: Job) -> str:
+def _sampled(job: DocumentJob) -> str:
     texts: list[str] = []
 
     def collect(batch: list[str]) -> list[str]:
         texts.extend(batch)
         return batch
 
-    translated(replace(job, keep=(), is_sampled=False), Attentive(collect, lambda sources, _: [[] for _ in sources]))
+    translate_job(
+        replace(job, keep=(), is_sampled=False),
+        TranslateWithAttention(collect, lambda sources, _: [[] for _ in sources]),
+    )
     return sample(" ".join(texts))
 
 
@@ -80,18 +83,20 @@ def main() -> int:
         outgoing.send(message)
         return incoming.recv()
 
-    keep = Keep(tuple(sys.argv[1:]))
-    model = Attentive(
-        lambda texts: call("translate", texts), lambda texts, said: call("attention", texts, said), keep=keep
+    keep = KeepPatterns(tuple(sys.argv[1:]))
+    model = TranslateWithAttention(
+        lambda texts: call("translate", texts),
+        lambda texts, translations: call("attention", texts, translations),
+        keep=keep,
     )
     with suppress(EOFError, OSError):
         while True:
             job = incoming.recv()
-            outgoing.send(_answer(lambda job=job: translated(job, model)))  # type: ignore[misc]
+            outgoing.send(_outcome(lambda job=job: translate_job(job, model)))  # type: ignore[misc]
     return 0
 
 
-def _answer(work: Callable[[], bytes | list[str]]) -> tuple[str, Any]:
+def _outcome(work: Callable[[], bytes | list[str]]) -> tuple[str, Any]:
     try:
         return "done", work()
     except (EOFError, OSError):

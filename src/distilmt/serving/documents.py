@@ -15,41 +15,48 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from distilmt.documents import Attentive, placeholders
-from distilmt.documents.keep_patterns import Keep
-from distilmt.serving.document_process import Job, translated
-from distilmt.serving.errors import Refused
-from distilmt.serving.processes import Broken, DocumentProcess
+from distilmt.documents import TranslateWithAttention, placeholders
+from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.serving.document_process import DocumentJob, translate_job
+from distilmt.serving.errors import ApiError
+from distilmt.serving.processes import BrokenDocument, DocumentProcess
 from distilmt.utils.errors import UserError
 
 _AT_A_TIME = 2
 _TEXTS_AT_A_TIME = 16
-_KEPT_SECONDS = 600.0
-_KEPT_BYTES = 100_000_000
+_RETENTION_SECONDS = 600.0
+_CACHE_BYTES = 100_000_000
 _NAME = 48  # characters of a name: 192 bytes at most
 
 
 class Documents:
     """Translated documents. Nothing a client sends names a file here: what is kept is kept in memory."""
 
-    def __init__(self, seconds: float = 120.0, kept_bytes: int = _KEPT_BYTES, keep: Keep | None = None) -> None:
+    def __init__(
+        self, seconds: float = 120.0, cache_bytes: int = _CACHE_BYTES, keep: KeepPatterns | None = None
+    ) -> None:
         """Start without a process.
 
         Args:
             seconds: that a document may take.
-            kept_bytes: of translated documents, at most.
+            cache_bytes: of translated documents, at most.
             keep: what all documents and texts keep, besides placeholders and code.
         """
-        self._keep_in_all = keep or Keep()
+        self._keep_in_all = keep or KeepPatterns()
         self._threads = ThreadPoolExecutor(_AT_A_TIME, "document")
         self._text_threads = ThreadPoolExecutor(_TEXTS_AT_A_TIME, "text")
         self._processes: list[DocumentProcess] = []
-        self._under_way = 0
-        self._kept: OrderedDict[str, tuple[float, str, bytes]] = OrderedDict()
-        self._seconds, self._kept_bytes = seconds, kept_bytes
+        self._in_flight = 0
+        self._cache: OrderedDict[str, tuple[float, str, bytes]] = OrderedDict()
+        self._seconds, self._cache_bytes = seconds, cache_bytes
         self._stop = float("inf")
 
-    async def run(self, job: Job, model: Callable[[Callable[[], None]], Attentive], begun: float | None = None) -> Any:
+    async def run(
+        self,
+        job: DocumentJob,
+        model: Callable[[Callable[[], None]], TranslateWithAttention],
+        begun: float | None = None,
+    ) -> Any:
         """Do what takes a while, in a process of its own.
 
         Args:
@@ -61,34 +68,34 @@ class Documents:
             Refused: the document is broken (400) or takes too long (413), too many are under way or the server stops
                 (503).
         """
-        if self._under_way >= 4 * _AT_A_TIME:
-            raise Refused(503, "The server is busy with documents: try again later", 10.0)
-        self._under_way += 1
+        if self._in_flight >= 4 * _AT_A_TIME:
+            raise ApiError(503, "The server is busy with documents: try again later", 10.0)
+        self._in_flight += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job, model, begun)
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
 
-    async def run_text(self, text: str, model: Callable[[Callable[[], None]], Attentive]) -> str:
+    async def run_text(self, text: str, model: Callable[[Callable[[], None]], TranslateWithAttention]) -> str:
         """Translate a short text around its placeholders and code, beside whatever documents are under way.
 
         Raises:
             Refused: as `run`.
         """
-        job = Job("text", [text])
-        work = self._text_threads.submit(lambda: translated(job, self._keeping(model(self._checking()))))
+        job = DocumentJob("text", [text])
+        work = self._text_threads.submit(lambda: translate_job(job, self._keeping(model(self._deadline_check()))))
         try:
             return str((await asyncio.wrap_future(work))[0])
         except (UserError, ValueError) as error:
-            raise Refused(400, f"Invalid request: {error}") from None
+            raise ApiError(400, f"Invalid request: {error}") from None
 
-    async def sample(self, job: Job, begun: float) -> str:
+    async def sample(self, job: DocumentJob, begun: float) -> str:
         """Texts from all over a document, as many as its language is detected from.
 
         Raises:
             Refused: as `run`.
         """
-        untranslated = Attentive(lambda texts: texts, lambda texts, _: [[] for _ in texts])
+        untranslated = TranslateWithAttention(lambda texts: texts, lambda texts, _: [[] for _ in texts])
         (text,) = await self.run(replace(job, is_sampled=True), lambda _: untranslated, begun)
         return str(text)
 
@@ -100,38 +107,40 @@ class Documents:
         """
         grammar = placeholders.Grammar(keep=self._keep_in_all)
         try:
-            return any(not isinstance(part, str) for part in placeholders.split(text, grammar))
+            return any(not isinstance(part, str) for part in placeholders.split_placeholders(text, grammar))
         except UserError as error:
-            raise Refused(400, f"Invalid request: {error}") from None
+            raise ApiError(400, f"Invalid request: {error}") from None
 
-    def _keeping(self, model: Attentive) -> Attentive:
+    def _keeping(self, model: TranslateWithAttention) -> TranslateWithAttention:
         return replace(model, keep=self._keep_in_all)
 
-    def _checking(self, begun: float | None = None) -> Callable[[], None]:
+    def _deadline_check(self, begun: float | None = None) -> Callable[[], None]:
         """What raises once the time of a document that begins now, or began then, is up."""
         deadline = (time.monotonic() if begun is None else begun) + self._seconds
 
         def check() -> None:
             if time.monotonic() > self._stop:
-                raise Refused(503, "The server is stopping: send the document again", 5.0)
+                raise ApiError(503, "The server is stopping: send the document again", 5.0)
             if time.monotonic() > deadline:
-                raise Refused(
+                raise ApiError(
                     413, f"Invalid request: the document takes longer than {self._seconds:g} seconds: send it in parts"
                 )
 
         check()
         return check
 
-    def _run(self, job: Job, model: Callable[[Callable[[], None]], Attentive], begun: float | None) -> Any:
+    def _run(
+        self, job: DocumentJob, model: Callable[[Callable[[], None]], TranslateWithAttention], begun: float | None
+    ) -> Any:
         """On a thread."""
-        check = self._checking(begun)
+        check = self._deadline_check(begun)
         process = self._processes.pop() if self._processes else DocumentProcess(self._keep_in_all.patterns)
         is_usable = False
         try:
             result = process.run(job, model(check), check)
             is_usable = True
             return result
-        except Broken:
+        except BrokenDocument:
             is_usable = True
             raise
         finally:
@@ -147,10 +156,10 @@ class Documents:
     def keep(self, name: str, data: bytes) -> str:
         """Keep a document for a while; returns the last part of its address."""
         now = time.monotonic()
-        while self._kept and (self._is_old(now) or self._size() + len(data) > self._kept_bytes):
-            self._kept.popitem(last=False)
+        while self._cache and (self._is_old(now) or self._size() + len(data) > self._cache_bytes):
+            self._cache.popitem(last=False)
         token = f"{secrets.token_urlsafe(24)}.{name}"
-        self._kept[token] = (now, name, data)
+        self._cache[token] = (now, name, data)
         return token
 
     def find(self, token: str) -> tuple[str, bytes]:
@@ -159,9 +168,9 @@ class Documents:
         Raises:
             Refused: there is none (404), or no longer.
         """
-        then, name, data = self._kept.get(token, (-_KEPT_SECONDS, "", b""))
-        if time.monotonic() - then > _KEPT_SECONDS or not name:
-            raise Refused(404, "No such file, or no longer: translate it again")
+        then, name, data = self._cache.get(token, (-_RETENTION_SECONDS, "", b""))
+        if time.monotonic() - then > _RETENTION_SECONDS or not name:
+            raise ApiError(404, "No such file, or no longer: translate it again")
         return name, data
 
     def close(self) -> None:
@@ -173,10 +182,10 @@ class Documents:
             self._processes.pop().close()
 
     def _is_old(self, now: float) -> bool:
-        return now - next(iter(self._kept.values()))[0] > _KEPT_SECONDS
+        return now - next(iter(self._cache.values()))[0] > _RETENTION_SECONDS
 
     def _size(self) -> int:
-        return sum(len(data) for _, _, data in self._kept.values())
+        return sum(len(data) for _, _, data in self._cache.values())
 
 
 def suffixes() -> list[str]:
@@ -194,10 +203,10 @@ def suffix(name: str) -> str:
     Raises:
         Refused: it is not one that is translated (400).
     """
-    found = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    if found not in suffixes():
-        raise Refused(400, "Invalid request: file format not supported")
-    return found
+    extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    if extension not in suffixes():
+        raise ApiError(400, "Invalid request: file format not supported")
+    return extension
 
 
 def safe_name(name: str, target: str) -> str:

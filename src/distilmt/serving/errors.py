@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """A request that is not answered; the client is told `{"error": message}`."""
 
     def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from distilmt.utils.languages import NAMES
 
 # LibreTranslate's way to write what others write so.
-_SHOWN = {
+_LIBRETRANSLATE_CODES = {
     "pb": "pt-BR",
     "pt-br": "pt-BR",
     "zt": "zh-Hant",
@@ -23,13 +23,13 @@ MACROLANGUAGES = {"no": "nb", "nn": "nb", "yue": "zh", "wuu": "zh"}
 """Codes of a detector whose texts a model of the other code translates."""
 
 
-def shown(code: str) -> str:
+def normalize_code(code: str) -> str:
     """A code as LibreTranslate writes it."""
     plain = re.split(r"[.]", code.strip().lower().replace("_", "-"))[0]
     first, *others = plain.split("-")
     if first == "zh":
         return "zh-Hant" if _TRADITIONAL & set(others) else "zh-Hans"
-    return _SHOWN.get(plain) or "-".join([_SHOWN.get(first, first), *others])
+    return _LIBRETRANSLATE_CODES.get(plain) or "-".join([_LIBRETRANSLATE_CODES.get(first, first), *others])
 
 
 def base(code: str) -> str:
@@ -42,9 +42,9 @@ def name(code: str) -> str:
     return NAMES.get(_NAMED.get(code, base(code)), code)
 
 
-def closest(code: str, known: Collection[str]) -> str | None:
+def closest(code: str, codes: Collection[str]) -> str | None:
     """The known code of a language: the same, else the first one of another country or script of it."""
-    wanted = shown(code)
-    if wanted in known:
-        return wanted
-    return next((other for other in sorted(known) if base(other) == base(wanted)), None)
+    normal_code = normalize_code(code)
+    if normal_code in codes:
+        return normal_code
+    return next((other for other in sorted(codes) if base(other) == base(normal_code)), None)

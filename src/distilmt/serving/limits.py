@@ -9,14 +9,14 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-from distilmt.serving.errors import Refused
+from distilmt.serving.errors import ApiError
 from distilmt.utils.errors import UserError
 
 _VARIABLE = "DISTILMT_API_KEYS"
 _CLIENTS = 10_000  # remembered at most; who was forgotten starts afresh
 
 
-class Keys:
+class ApiKeys:
     """API keys; none at all lets everybody in."""
 
     def __init__(self, path: str | None) -> None:
@@ -46,12 +46,12 @@ class Keys:
         if not self._digests:
             return
         if not key:
-            raise Refused(400, "Please contact the server operator to get an API key")
+            raise ApiError(400, "Please contact the server operator to get an API key")
         given, fits = _digest(key), False
         for digest in self._digests:
             fits |= hmac.compare_digest(digest, given)
         if not fits:
-            raise Refused(403, "Invalid API key")
+            raise ApiError(403, "Invalid API key")
 
 
 def _lines(path: Path) -> list[str]:
@@ -69,14 +69,14 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-class Rates:
+class RateLimiter:
     """Token buckets: `per_minute` texts for every client, at once or spread out."""
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def spend(self, client: str, texts: int) -> None:
+    def consume(self, client: str, texts: int) -> None:
         """Count texts of a client.
 
         Raises:
@@ -87,11 +87,11 @@ class Rates:
         now = time.monotonic()
         left, then = self._buckets.pop(client, (float(self._per_minute), now))
         left = min(self._per_minute, left + (now - then) * self._per_minute / 60)
-        wanted = min(texts, self._per_minute)
-        fits = wanted <= left
-        self._buckets[client] = (left - wanted if fits else left, now)
+        cost = min(texts, self._per_minute)
+        fits = cost <= left
+        self._buckets[client] = (left - cost if fits else left, now)
         if len(self._buckets) > _CLIENTS:
             self._buckets.popitem(last=False)
         if not fits:
-            wait = (wanted - left) * 60 / self._per_minute
-            raise Refused(429, f"Slowdown: {self._per_minute} per 1 minute", wait)
+            wait = (cost - left) * 60 / self._per_minute
+            raise ApiError(429, f"Slowdown: {self._per_minute} per 1 minute", wait)

@@ -17,7 +17,7 @@ class Metrics:
         self.seconds = Histogram(
             "distilmt_request_seconds", "Seconds to answer", ["path"], buckets=_SECONDS, registry=of
         )
-        self.under_way = Gauge("distilmt_requests_under_way", "Requests being answered", registry=of)
+        self.in_flight = Gauge("distilmt_requests_under_way", "Requests being answered", registry=of)
         self.characters = Counter("distilmt_characters", "Characters translated", ["source", "target"], registry=of)
         self.sentences = Counter("distilmt_sentences", "Sentences translated, by whom", ["role"], registry=of)
         self.batches = Histogram("distilmt_batch_sentences", "Sentences of a batch", buckets=_SENTENCES, registry=of)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from distilmt.serving.errors import Refused
+from distilmt.serving.errors import ApiError
 from distilmt.serving.metrics import Metrics
 
 Scope = dict[str, Any]
@@ -18,11 +18,11 @@ _SECURE = [
 _BUFFERED = 16  # bodies of the biggest size that may be in memory at a time
 
 
-class _Gone(Exception):
+class _ClientDisconnected(Exception):
     """The client left before it had asked."""
 
 
-class Gate:
+class RequestLimitMiddleware:
     """ASGI middleware: reads bodies whole within limits, counts, and says `Connection: close` once it is closing.
 
     HEAD is answered as GET without the body.
@@ -48,9 +48,9 @@ class Gate:
             return
         begun, status, is_head = time.perf_counter(), 0, scope["method"] == "HEAD"
         scope = scope | {"path": _path(scope["path"]), "method": "GET" if is_head else scope["method"]}
-        self._metrics.under_way.inc()
+        self._metrics.in_flight.inc()
 
-        async def told(message: dict[str, Any]) -> None:
+        async def send_with_headers(message: dict[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -64,14 +64,14 @@ class Gate:
         try:
             body = await self._body(scope, receive)
             taken = len(body)
-            await self._app(scope, _replayed(body, receive), told)
-        except Refused as refused:
-            await _refuse(refused, told)
-        except _Gone:
+            await self._app(scope, _replay(body, receive), send_with_headers)
+        except ApiError as error:
+            await _send_error(error, send_with_headers)
+        except _ClientDisconnected:
             status = 499
         finally:
             self._buffered -= taken
-            self._metrics.under_way.dec()
+            self._metrics.in_flight.dec()
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - begun)
@@ -86,21 +86,21 @@ class Gate:
             return b""
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._body_limit:
-                raise Refused(413, f"Invalid request: more than {self._body_limit} bytes")
+                raise ApiError(413, f"Invalid request: more than {self._body_limit} bytes")
         parts: list[bytes] = []
         size = 0
         try:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise _Gone
+                    raise _ClientDisconnected
                 part = message.get("body", b"")
                 size += len(part)
                 self._buffered += len(part)
                 if size > self._body_limit:
-                    raise Refused(413, f"Invalid request: more than {self._body_limit} bytes")
+                    raise ApiError(413, f"Invalid request: more than {self._body_limit} bytes")
                 if self._buffered > self._body_limit * _BUFFERED:
-                    raise Refused(503, "The server is busy: try again later", 5.0)
+                    raise ApiError(503, "The server is busy: try again later", 5.0)
                 parts.append(part)
                 if not message.get("more_body", False):
                     return b"".join(parts)
@@ -114,25 +114,25 @@ def _path(path: str) -> str:
     return "/" + path.strip("/")
 
 
-def _replayed(body: bytes, receive: Any) -> Any:
+def _replay(body: bytes, receive: Any) -> Any:
     """A `receive` that gives the body at once, and after it whatever comes."""
-    given = False
+    is_sent = False
 
-    async def again() -> dict[str, Any]:
-        nonlocal given
-        if given:
+    async def receive_body() -> dict[str, Any]:
+        nonlocal is_sent
+        if is_sent:
             return dict(await receive())
-        given = True
+        is_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return receive_body
 
 
-async def _refuse(refused: Refused, send: Any) -> None:
+async def _send_error(error: ApiError, send: Any) -> None:
     """Answer without having read the rest, which the connection therefore cannot be used for any more."""
-    body = json.dumps({"error": refused.message}).encode()
+    body = json.dumps({"error": error.message}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(name.encode(), value.encode()) for name, value in refused.headers.items()]
+    headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]
     headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -10,36 +10,36 @@ from dataclasses import dataclass
 
 from distilmt.inference.base import Hypothesis
 from distilmt.inference.translator import Translator
-from distilmt.serving.batcher import Batcher, Limits, Translate
-from distilmt.serving.catalog import Known
-from distilmt.serving.errors import Refused
+from distilmt.serving.batcher import Batcher, BatchLimits, TranslateBatch
+from distilmt.serving.catalog import ModelInfo
+from distilmt.serving.errors import ApiError
 from distilmt.serving.metrics import Metrics
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 Languages = tuple[str, str]
-_DOZE = 0.05
-_FIRST = "Hello."
+_POLL_SECONDS = 0.05
+_WARM_UP_SENTENCE = "Hello."
 
 
 @dataclass
-class Loaded:
+class LoadedModel:
     """A model in memory."""
 
-    known: Known
+    model: ModelInfo
     translator: Translator
     batcher: Batcher
     beam_size: int
     users: int = 0
 
 
-class Store:
+class ModelPool:
     """Models by name. All methods are called on the event loop; loading runs on a thread."""
 
     def __init__(
         self,
         memory: int,
-        limits: Limits,
+        limits: BatchLimits,
         beam_size: int | None,
         metrics: Metrics,
         terms: dict[Languages, dict[str, str]],
@@ -55,32 +55,32 @@ class Store:
         """
         self._terms = terms
         self._memory, self._limits, self._beam_size, self._metrics = memory, limits, beam_size, metrics
-        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._loading = asyncio.Lock()
 
-    def check(self, known: Known) -> None:
+    def check(self, model: ModelInfo) -> None:
         """Refuse a model that could never be loaded.
 
         Raises:
             UserError: it alone exceeds the limit.
         """
-        if known.memory > self._memory:
-            raise UserError(f"{known.path} takes {known.memory:,} bytes: raise --memory ({self._memory:,} bytes)")
+        if model.memory > self._memory:
+            raise UserError(f"{model.path} takes {model.memory:,} bytes: raise --memory ({self._memory:,} bytes)")
 
     @asynccontextmanager
-    async def use(self, known: Known) -> AsyncIterator[Loaded]:
+    async def use(self, model: ModelInfo) -> AsyncIterator[LoadedModel]:
         """The model, loaded if it was not; it stays while the block runs."""
-        loaded = self._loaded.get(known.name) or await self._load(known)
-        self._loaded.move_to_end(known.name)
+        loaded = self._loaded.get(model.name) or await self._load(model)
+        self._loaded.move_to_end(model.name)
         loaded.users += 1
         try:
             yield loaded
         finally:
             loaded.users -= 1
 
-    def is_loaded(self, known: Known) -> bool:
+    def is_loaded(self, model: ModelInfo) -> bool:
         """Whether a model is in memory now."""
-        return known.name in self._loaded
+        return model.name in self._loaded
 
     @property
     def waiting(self) -> int:
@@ -93,46 +93,46 @@ class Store:
             loaded.batcher.close()
         self._loaded.clear()
 
-    async def _load(self, known: Known) -> Loaded:
+    async def _load(self, model: ModelInfo) -> LoadedModel:
         async with self._loading:
-            if known.name in self._loaded:
-                return self._loaded[known.name]
-            await self._make_room(known.memory)
+            if model.name in self._loaded:
+                return self._loaded[model.name]
+            await self._evict(model.memory)
             try:
-                translator = await asyncio.to_thread(_load_translator, known, self._limits.side_by_side)
+                translator = await asyncio.to_thread(_load_translator, model, self._limits.concurrency)
             except UserError as error:  # its files changed since the start, or it has no checksums
-                progress.say(str(error))
-                raise Refused(503, f"{known.name} cannot be loaded: tell the server's operator") from None
+                progress.info(str(error))
+                raise ApiError(503, f"{model.name} cannot be loaded: tell the server's operator") from None
             beam = self._beam_size or translator.beam_size
-            terms = self._terms.get((known.source, known.target), {})
-            translate = _translating(translator, beam, self._limits.tokens, terms)
+            terms = self._terms.get((model.source, model.target), {})
+            translate = _translate_function(translator, beam, self._limits.tokens, terms)
             batcher = Batcher(translate, self._limits, self._metrics.batch)
-            self._loaded[known.name] = Loaded(known, translator, batcher, beam)
-            self._metrics.loaded(self._taken())
-            return self._loaded[known.name]
+            self._loaded[model.name] = LoadedModel(model, translator, batcher, beam)
+            self._metrics.loaded(self._used_bytes())
+            return self._loaded[model.name]
 
-    async def _make_room(self, wanted: int) -> None:
-        while self._taken() + wanted > self._memory and self._loaded:
+    async def _evict(self, model_bytes: int) -> None:
+        while self._used_bytes() + model_bytes > self._memory and self._loaded:
             idle = next((name for name, loaded in self._loaded.items() if not loaded.users), None)
             if idle is None:
-                await asyncio.sleep(_DOZE)
+                await asyncio.sleep(_POLL_SECONDS)
                 continue
             self._loaded.pop(idle).batcher.close()
             self._metrics.evicted.inc()
-        self._metrics.loaded(self._taken())
+        self._metrics.loaded(self._used_bytes())
 
-    def _taken(self) -> int:
-        return sum(loaded.known.memory for loaded in self._loaded.values())
+    def _used_bytes(self) -> int:
+        return sum(loaded.model.memory for loaded in self._loaded.values())
 
 
-def _load_translator(known: Known, workers: int) -> Translator:
+def _load_translator(model: ModelInfo, workers: int) -> Translator:
     """On a thread: a translator that has translated already, so that the first request waits no longer than others."""
-    translator = Translator(known.path, threads=1, workers=workers)
-    translator.translate([_FIRST] * workers, batch_size=1)
+    translator = Translator(model.path, threads=1, workers=workers)
+    translator.translate([_WARM_UP_SENTENCE] * workers, batch_size=1)
     return translator
 
 
-def _translating(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> Translate:
+def _translate_function(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> TranslateBatch:
     def translate(texts: list[str], count: int) -> list[list[Hypothesis]]:
         return translator.ranked(texts, beam, count, tokens, "tokens", scored=True)
 
@@ -141,4 +141,4 @@ def _translating(translator: Translator, beam: int, tokens: int, terms: dict[str
     from distilmt.documents.glossary import Glossary
 
     glossary = Glossary(translator, terms, beam)
-    return lambda texts, count: glossary.holding(texts, translate(texts, count))
+    return lambda texts, count: glossary.filter_hypotheses(texts, translate(texts, count))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from distilmt.documents import Attentive
-from distilmt.serving.document_process import Job
-from distilmt.serving.errors import Refused
+from distilmt.documents import TranslateWithAttention
+from distilmt.serving.document_process import DocumentJob
+from distilmt.serving.errors import ApiError
 from distilmt.utils import progress
 
 POLL = 0.1  # seconds between two looks at whether the time is up
@@ -31,7 +31,7 @@ class DocumentProcess:
         self._process.stdin.close()
         self._process.stdout.close()
 
-    def run(self, job: Job, model: Attentive, check: Callable[[], None]) -> Any:
+    def run(self, job: DocumentJob, model: TranslateWithAttention, check: Callable[[], None]) -> Any:
         """What a job gives.
 
         Args:
@@ -54,7 +54,7 @@ class DocumentProcess:
                 else:
                     return _result(kind, values[0])
         except (EOFError, OSError):
-            raise Refused(400, "Invalid request: the document is broken") from None
+            raise ApiError(400, "Invalid request: the document is broken") from None
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -64,7 +64,7 @@ class DocumentProcess:
         self._process.wait(_WAIT)
 
 
-class Broken(Refused):
+class BrokenDocument(ApiError):
     """What the process itself refuses, after which it takes the next job."""
 
 
@@ -72,6 +72,6 @@ def _result(kind: str, value: Any) -> Any:
     if kind == "done":
         return value
     if kind == "failed":
-        progress.say(f"a document could not be read: {value}")
+        progress.info(f"a document could not be read: {value}")
         value = "the document cannot be read"
-    raise Broken(400, f"Invalid request: {value}")
+    raise BrokenDocument(400, f"Invalid request: {value}")

@@ -18,9 +18,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from distilmt.config.commands import ServeConfig
-from distilmt.serving.errors import Refused
+from distilmt.serving.errors import ApiError
 
-Values = Mapping[str, Any]
+Parameters = Mapping[str, Any]
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs the mistakes of clients, who are told
 # Python knows many more, some of which (IDNA) take long to read.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
@@ -29,7 +29,7 @@ _FIELDS = 1000  # of a form or a query; more than anybody's parameters, few enou
 
 
 @dataclass
-class Question:
+class TranslateRequest:
     """Texts to translate."""
 
     texts: list[str]
@@ -49,7 +49,7 @@ class Question:
         return self.html or bool(self.keep)
 
 
-async def values(request: Request, body_limit: int) -> Values:
+async def read_parameters(request: Request, body_limit: int) -> Parameters:
     """All that was sent, by name: of a JSON object, or of a form and the query.
 
     Args:
@@ -62,13 +62,13 @@ async def values(request: Request, body_limit: int) -> Values:
     kind, charset = _content_type(request.headers.get("content-type", ""))
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
         return _json(await request.body())
-    query = _first(_pairs(request.scope.get("query_string", b""), "utf-8"))
+    query = _first_values(_pairs(request.scope.get("query_string", b""), "utf-8"))
     if kind == "multipart/form-data":
         return query | await _multipart(request, body_limit)
     if kind == "application/x-www-form-urlencoded":
-        return query | _first(_pairs(await request.body(), charset))
+        return query | _first_values(_pairs(await request.body(), charset))
     if await request.body():
-        raise Refused(415, "Send JSON or a form: the content type is neither")
+        raise ApiError(415, "Send JSON or a form: the content type is neither")
     return query
 
 
@@ -91,21 +91,21 @@ def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
             raise LookupError
         return parse_qsl(body.decode(charset), True, encoding=charset, errors="strict", max_num_fields=_FIELDS)
     except LookupError:
-        raise Refused(400, f"Invalid form: unknown charset {charset[:40]!r}") from None
+        raise ApiError(400, f"Invalid form: unknown charset {charset[:40]!r}") from None
     except UnicodeError:
-        raise Refused(400, f"Invalid form: it is not in {charset[:40]}") from None
+        raise ApiError(400, f"Invalid form: it is not in {charset[:40]}") from None
     except ValueError:
-        raise Refused(400, f"Invalid form: more than {_FIELDS} fields") from None
+        raise ApiError(400, f"Invalid form: more than {_FIELDS} fields") from None
 
 
-def _json(body: bytes) -> Values:
+def _json(body: bytes) -> Parameters:
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "Invalid JSON format") from None
-    if not isinstance(found, dict):
-        raise Refused(400, "Invalid JSON format")
-    return found
+        raise ApiError(400, "Invalid JSON format") from None
+    if not isinstance(content, dict):
+        raise ApiError(400, "Invalid JSON format")
+    return content
 
 
 async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
@@ -114,109 +114,109 @@ async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
     )
     parser.spool_max_size = body_limit + 1
     try:
-        return _first((await parser.parse()).multi_items())
+        return _first_values((await parser.parse()).multi_items())
     except (MultiPartException, FormParserError, KeyError, ValueError) as error:
-        raise Refused(400, f"Invalid form: {error}") from None
+        raise ApiError(400, f"Invalid form: {error}") from None
 
 
-def _first(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _first_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The first value of each name, as LibreTranslate takes them; lines end in LF, however the form wrote them."""
-    found: dict[str, Any] = {}
+    first_values: dict[str, Any] = {}
     for name, value in pairs:
-        if name not in found:
-            found[name] = value.replace("\r\n", "\n") if isinstance(value, str) else value
-    return found
+        if name not in first_values:
+            first_values[name] = value.replace("\r\n", "\n") if isinstance(value, str) else value
+    return first_values
 
 
-def question(asked: Values, limits: ServeConfig) -> Question:
+def translate_request(parameters: Parameters, limits: ServeConfig) -> TranslateRequest:
     """A request of `/translate`, checked.
 
     Raises:
         Refused: something is missing, of the wrong kind, or more than is allowed (400).
     """
-    found = texts(asked, limits)
-    form = asked.get("format") or "text"
+    request_texts = texts(parameters, limits)
+    form = parameters.get("format") or "text"
     if form not in ("text", "html"):
-        raise Refused(400, f"{form} format is not supported")
-    return Question(
-        found,
-        isinstance(asked["q"], list),
-        word(asked, "source"),
-        word(asked, "target"),
+        raise ApiError(400, f"{form} format is not supported")
+    return TranslateRequest(
+        request_texts,
+        isinstance(parameters["q"], list),
+        short_text(parameters, "source"),
+        short_text(parameters, "target"),
         form == "html",
-        _number(asked, "alternatives", limits.alternatives_limit),
-        _yes(asked, "details"),
-        patterns(asked),
+        _number(parameters, "alternatives", limits.alternatives_limit),
+        _boolean(parameters, "details"),
+        patterns(parameters),
     )
 
 
-def patterns(asked: Values) -> tuple[str, ...]:
+def patterns(parameters: Parameters) -> tuple[str, ...]:
     """The regular expressions of `keep`, one or a list; whether they are any is seen where a loop harms nobody.
 
     Raises:
-        Refused: they are no texts, too many or too long (400).
+        ApiError: they are no texts, too many or too long (400).
     """
-    value = asked.get("keep") or []
+    value = parameters.get("keep") or []
     listed = value if isinstance(value, list) else [value]
     if not all(isinstance(pattern, str) for pattern in listed):
-        raise Refused(400, "Invalid request: keep parameter is neither a text nor a list of texts")
+        raise ApiError(400, "Invalid request: keep parameter is neither a text nor a list of texts")
     if len(listed) > _PATTERNS or max(map(len, listed), default=0) > _PATTERN:
-        raise Refused(400, f"Invalid request: keep parameter exceeds {_PATTERNS} patterns of {_PATTERN} characters")
-    return tuple(whole(pattern) for pattern in listed if pattern)
+        raise ApiError(400, f"Invalid request: keep parameter exceeds {_PATTERNS} patterns of {_PATTERN} characters")
+    return tuple(replace_surrogates(pattern) for pattern in listed if pattern)
 
 
-def texts(asked: Values, limits: ServeConfig) -> list[str]:
+def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
     """The texts of a request, one or more.
 
     Raises:
         Refused: there are none, or more or longer ones than is allowed (400).
     """
-    q = asked.get("q")
+    q = parameters.get("q")
     if not q:
-        raise Refused(400, "Invalid request: missing q parameter")
-    found = q if isinstance(q, list) else [q]
-    if not all(isinstance(text, str) for text in found):
-        raise Refused(400, "Invalid request: q parameter is neither a text nor a list of texts")
-    if len(found) > limits.batch_limit:
-        raise Refused(400, f"Invalid request: request ({len(found)}) exceeds text limit ({limits.batch_limit})")
-    longest = max(map(len, found))
+        raise ApiError(400, "Invalid request: missing q parameter")
+    text_list = q if isinstance(q, list) else [q]
+    if not all(isinstance(text, str) for text in text_list):
+        raise ApiError(400, "Invalid request: q parameter is neither a text nor a list of texts")
+    if len(text_list) > limits.batch_limit:
+        raise ApiError(400, f"Invalid request: request ({len(text_list)}) exceeds text limit ({limits.batch_limit})")
+    longest = max(map(len, text_list))
     if longest > limits.char_limit:
-        raise Refused(400, f"Invalid request: request ({longest}) exceeds text limit ({limits.char_limit})")
-    return [whole(text) for text in found]
+        raise ApiError(400, f"Invalid request: request ({longest}) exceeds text limit ({limits.char_limit})")
+    return [replace_surrogates(text) for text in text_list]
 
 
-def whole(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """A text without halves of characters (lone surrogates, which JSON can hold and UTF-8 cannot)."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def word(asked: Values, name: str) -> str:
+def short_text(parameters: Parameters, name: str) -> str:
     """A parameter that must be there and short, such as a language.
 
     Raises:
         Refused: it is missing, or no text (400).
     """
-    value = asked.get(name)
+    value = parameters.get(name)
     if not value:
-        raise Refused(400, f"Invalid request: missing {name} parameter")
+        raise ApiError(400, f"Invalid request: missing {name} parameter")
     if not isinstance(value, str):
-        raise Refused(400, f"Invalid request: {name} parameter is not a text")
-    return whole(value[:64])
+        raise ApiError(400, f"Invalid request: {name} parameter is not a text")
+    return replace_surrogates(value[:64])
 
 
-def _number(asked: Values, name: str, most: int) -> int:
-    value = asked.get(name) or 0
+def _number(parameters: Parameters, name: str, most: int) -> int:
+    value = parameters.get(name) or 0
     try:
         number = max(0, int(value))
     except (TypeError, ValueError, OverflowError):
-        raise Refused(400, f"Invalid request: {name} parameter is not a number") from None
+        raise ApiError(400, f"Invalid request: {name} parameter is not a number") from None
     if number > most:
-        raise Refused(400, f"Invalid request: {name} parameter must be <= {most}")
+        raise ApiError(400, f"Invalid request: {name} parameter must be <= {most}")
     return number
 
 
-def _yes(asked: Values, name: str) -> bool:
-    value = str(asked.get(name) or "false").lower()
+def _boolean(parameters: Parameters, name: str) -> bool:
+    value = str(parameters.get(name) or "false").lower()
     if value not in ("0", "1", "false", "true"):
-        raise Refused(400, f"Invalid request: {name} parameter is neither true nor false")
+        raise ApiError(400, f"Invalid request: {name} parameter is neither true nor false")
     return value in ("1", "true")

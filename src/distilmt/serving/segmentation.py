@@ -5,37 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from distilmt.data.sentence_splitter import sentences
-from distilmt.inference.base import joined
+from distilmt.inference.base import join_translations
 
-Frame = list[tuple[str, int, str]]
+Layout = list[tuple[str, int, str]]
 """For every line the space before it, how many sentences it has, and what comes behind it."""
 
 
-def take_apart(text: str, portions: Callable[[str], list[str]]) -> tuple[list[str], Frame]:
-    """The sentences of a text, and the frame that `put_together` sets translations into.
+def split_sentences(text: str, portions: Callable[[str], list[str]]) -> tuple[list[str], Layout]:
+    """The sentences of a text, and the frame that `join_sentences` sets translations into.
 
     Args:
         text: any text; a line without a letter or digit is kept as it is.
         portions: cuts what is too long for the model.
     """
-    found: list[str] = []
-    frame: Frame = []
+    sentence_list: list[str] = []
+    layout: Layout = []
     for line in text.splitlines(keepends=True):
         core = line.strip()
         if not any(character.isalnum() for character in core):
-            frame.append((line, 0, ""))
+            layout.append((line, 0, ""))
             continue
         parts = [portion for sentence in sentences(core) for portion in portions(sentence)]
         start = line.index(core)
-        frame.append((line[:start], len(parts), line[start + len(core) :]))
-        found += parts
-    return found, frame
+        layout.append((line[:start], len(parts), line[start + len(core) :]))
+        sentence_list += parts
+    return sentence_list, layout
 
 
-def put_together(frame: Frame, translations: Sequence[str]) -> str:
+def join_sentences(layout: Layout, translations: Sequence[str]) -> str:
     """Translations of the sentences of a frame, in order, as one text."""
     text, position = "", 0
-    for before, count, behind in frame:
-        text += before + joined(translations[position : position + count]) + behind
+    for before, count, behind in layout:
+        text += before + join_translations(translations[position : position + count]) + behind
         position += count
     return text

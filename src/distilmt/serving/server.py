@@ -23,12 +23,12 @@ def build(config: ServeConfig) -> FastAPI:
     """
     try:
         from distilmt.serving.app import make_app
-        from distilmt.serving.limits import Keys, Rates
+        from distilmt.serving.limits import ApiKeys, RateLimiter
         from distilmt.serving.service import Service
     except ImportError as error:
         raise UserError(f"serve needs {error.name}: {install_command('serve')}") from None
     service = Service(config, min(config.threads or cores(), os.cpu_count() or 1))
-    return make_app(service, Keys(config.api_keys), Rates(config.req_limit))
+    return make_app(service, ApiKeys(config.api_keys), RateLimiter(config.req_limit))
 
 
 def run(config: ServeConfig) -> None:
@@ -38,9 +38,11 @@ def run(config: ServeConfig) -> None:
         UserError: as `build`; or the address cannot be listened on.
     """
     app = build(config)
-    from distilmt.serving.uvicorn_protocol import listening, serve
+    from distilmt.serving.uvicorn_protocol import listen_socket, serve
 
-    listener = listening(config.host, config.port)
+    listener = listen_socket(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    progress.say(f"serving {', '.join('-'.join(pair) for pair in app.state.api.service.pairs)} on http://{host}:{port}")
+    progress.info(
+        f"serving {', '.join('-'.join(pair) for pair in app.state.api.service.pairs)} on http://{host}:{port}"
+    )
     serve(app, config, listener)

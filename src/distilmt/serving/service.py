@@ -10,18 +10,18 @@ from pathlib import Path
 from distilmt.config.commands import ServeConfig
 from distilmt.inference.base import Hypothesis
 from distilmt.serving import language_codes
-from distilmt.serving.batcher import Limits
-from distilmt.serving.catalog import Known, Pair, pairs
+from distilmt.serving.batcher import BatchLimits
+from distilmt.serving.catalog import ModelInfo, PairModels, models_by_pair
 from distilmt.serving.detection import Candidate, identify, unidentified
-from distilmt.serving.errors import Refused
+from distilmt.serving.errors import ApiError
 from distilmt.serving.metrics import Metrics
-from distilmt.serving.model_pool import Store
-from distilmt.serving.segmentation import Frame, put_together, take_apart
+from distilmt.serving.model_pool import ModelPool
+from distilmt.serving.segmentation import Layout, join_sentences, split_sentences
 from distilmt.utils.errors import UserError
 
 
 @dataclass
-class Said:
+class SentenceTranslation:
     """What a sentence became."""
 
     source: str
@@ -39,18 +39,18 @@ class Said:
 class Route:
     """Which models translate a text."""
 
-    pair: Pair | None
+    pair: PairModels | None
     """None: the text stays as it is."""
     detected: Candidate | None = None
     """Its language, where it was to be detected."""
 
 
 @dataclass
-class Translated:
+class TextTranslation:
     """What a text became."""
 
-    frame: Frame
-    said: list[Said] = field(default_factory=list)
+    layout: Layout
+    sentences: list[SentenceTranslation] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -59,11 +59,11 @@ class Translated:
 
     def nth(self, index: int) -> str:
         """The text of the n-th hypothesis of each sentence."""
-        return put_together(self.frame, [said.nth(index) for said in self.said])
+        return join_sentences(self.layout, [sentence.nth(index) for sentence in self.sentences])
 
     def alternatives(self, count: int) -> list[str]:
         """Other translations than the best, each once."""
-        others = dict.fromkeys(self.nth(index) for index in range(1, count + 1)) if self.said else {}
+        others = dict.fromkeys(self.nth(index) for index in range(1, count + 1)) if self.sentences else {}
         return [text for text in others if text and text != self.text]
 
 
@@ -81,15 +81,15 @@ class Service:
             UserError: a model cannot be served.
         """
         self.config, self.metrics = config, Metrics()
-        self.pairs = pairs(config.models, config.system)
+        self.pairs = models_by_pair(config.models, config.system)
         self.targets: dict[str, list[str]] = {}
         for source, target in sorted(self.pairs):
             self.targets.setdefault(source, []).append(target)
-        limits = Limits(threads, config.window_ms / 1000, config.batch_tokens, config.queue)
-        self.store = Store(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())
+        limits = BatchLimits(threads, config.window_ms / 1000, config.batch_tokens, config.queue)
+        self.model_pool = ModelPool(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())
         for pair in self.pairs.values():
-            for known in pair.models:
-                self.store.check(known)
+            for model in pair.models:
+                self.model_pool.check(model)
         self._check_cascade()
 
     def _check_cascade(self) -> None:
@@ -100,20 +100,24 @@ class Service:
 
     def _glossaries(self) -> dict[tuple[str, str], dict[str, str]]:
         """Prescribed terms by pair; a file without languages is for the only pair there is."""
-        found: dict[tuple[str, str], dict[str, str]] = {}
+        terms: dict[tuple[str, str], dict[str, str]] = {}
         for argument in self.config.glossary:
             languages, sign, name = argument.partition("=")
             named = sign and not Path(argument).exists()
-            told = tuple(language_codes.shown(code) for code in languages.split("-", 1)) if named else ()
-            if not told and len(self.pairs) == 1:
-                told, name = next(iter(self.pairs)), argument
-            if len(told) != 2 or (told[0], told[1]) not in self.pairs:
-                known = ", ".join("-".join(pair) for pair in sorted(self.pairs))
-                raise UserError(f"--glossary {argument}: write the languages before it (en-it=FILE); here: {known}")
+            language_pair = (
+                tuple(language_codes.normalize_code(code) for code in languages.split("-", 1)) if named else ()
+            )
+            if not language_pair and len(self.pairs) == 1:
+                language_pair, name = next(iter(self.pairs)), argument
+            if len(language_pair) != 2 or (language_pair[0], language_pair[1]) not in self.pairs:
+                available_pairs = ", ".join("-".join(pair) for pair in sorted(self.pairs))
+                raise UserError(
+                    f"--glossary {argument}: write the languages before it (en-it=FILE); here: {available_pairs}"
+                )
             from distilmt.documents import glossary
 
-            found.setdefault((told[0], told[1]), {}).update(glossary.read(Path(name)))
-        return found
+            terms.setdefault((language_pair[0], language_pair[1]), {}).update(glossary.read_glossary(Path(name)))
+        return terms
 
     @property
     def languages(self) -> set[str]:
@@ -126,12 +130,12 @@ class Service:
         Raises:
             Refused: there is none (400).
         """
-        known = language_codes.closest(code, self.languages)
-        if known is None:
-            raise Refused(400, f"{code} is not supported")
-        return known
+        served_code = language_codes.closest(code, self.languages)
+        if served_code is None:
+            raise ApiError(400, f"{code} is not supported")
+        return served_code
 
-    def pair(self, source: str, target: str) -> Pair | None:
+    def pair(self, source: str, target: str) -> PairModels | None:
         """The models that translate; None where both are the same language.
 
         Raises:
@@ -139,8 +143,10 @@ class Service:
         """
         pair = self.pairs.get((self.language(source), self.language(target)))
         if pair is None and self.language(source) != self.language(target):
-            (target_name, source_name) = (language_codes.name(language_codes.shown(code)) for code in (target, source))
-            raise Refused(
+            (target_name, source_name) = (
+                language_codes.name(language_codes.normalize_code(code)) for code in (target, source)
+            )
+            raise ApiError(
                 400, f"{target_name} ({target}) is not available as a target language from {source_name} ({source})"
             )
         return pair
@@ -155,34 +161,34 @@ class Service:
         sources = {source for source, other in self.pairs if target in (None, other)}
         return identify(text, self.languages, sources)
 
-    def route(self, text: str, source: str, target: str, alone: bool = True) -> Route:
+    def route(self, text: str, source: str, target: str, is_only_text: bool = True) -> Route:
         """Which models translate a text.
 
         Args:
             text: as people write it.
             source: a code, or `auto`.
             target: a code.
-            alone: False lets a text in a language that is not served stay as it is, for the sake of the others.
+            is_only_text: False lets a text in a language that is not served stay as it is, for the sake of the others.
 
         Raises:
             Refused: as `pair`; or the text is in a language that is not served (400).
         """
         if source != "auto":
             return Route(self.pair(source, target))
-        known_target = self.language(target)
-        candidates = self.identify(text, known_target)
+        target_code = self.language(target)
+        candidates = self.identify(text, target_code)
         if not candidates:
             return Route(None, unidentified(self.languages))
         detected = str(candidates[0]["language"])
         if detected in self.languages:
-            return Route(self.pair(detected, known_target), candidates[0])
-        if alone:
-            raise Refused(400, f"{language_codes.name(detected)} ({detected}) is not supported")
+            return Route(self.pair(detected, target_code), candidates[0])
+        if is_only_text:
+            raise ApiError(400, f"{language_codes.name(detected)} ({detected}) is not supported")
         return Route(None, candidates[0])
 
     async def translate(
-        self, texts: Sequence[str], pair: Pair, alternatives: int = 0, model: Known | None = None
-    ) -> list[Translated]:
+        self, texts: Sequence[str], pair: PairModels, alternatives: int = 0, model: ModelInfo | None = None
+    ) -> list[TextTranslation]:
         """Translate texts; the teacher is asked too where a cascade wants it.
 
         Args:
@@ -195,41 +201,46 @@ class Service:
             Refused: too much waits already, or it took too long (503).
         """
         deadline = time.monotonic() + self.config.timeout
-        async with self.store.use(model or pair.main) as loaded:
-            taken = [take_apart(text, loaded.translator.portions) for text in texts]
-            sentences = [sentence for found, _ in taken for sentence in found]
-            answers = await loaded.batcher.submit(sentences, alternatives + 1, deadline)
-            self.metrics.sentences.labels(loaded.known.role).inc(len(sentences))
+        async with self.model_pool.use(model or pair.main) as loaded:
+            split_texts = [split_sentences(text, loaded.translator.portions) for text in texts]
+            sentences = [sentence for entries, _ in split_texts for sentence in entries]
+            hypotheses = await loaded.batcher.submit(sentences, alternatives + 1, deadline)
+            self.metrics.sentences.labels(loaded.model.role).inc(len(sentences))
         name = (model or pair.main).name
-        said = [
-            Said(text, found or [Hypothesis("", [], 0.0)], name) for text, found in zip(sentences, answers, strict=True)
+        translations = [
+            SentenceTranslation(text, entries or [Hypothesis("", [], 0.0)], name)
+            for text, entries in zip(sentences, hypotheses, strict=True)
         ]
         if self.config.cascade is not None and model is None and pair.teacher:
-            await self._ask_teacher(said, pair.teacher, alternatives, deadline)
+            await self._retranslate_with_teacher(translations, pair.teacher, alternatives, deadline)
         self.metrics.characters.labels(pair.main.source, pair.main.target).inc(sum(map(len, texts)))
-        return _by_text(taken, said)
+        return _group_by_text(split_texts, translations)
 
-    async def _ask_teacher(self, said: list[Said], teacher: Known, alternatives: int, deadline: float) -> None:
+    async def _retranslate_with_teacher(
+        self, translations: list[SentenceTranslation], teacher: ModelInfo, alternatives: int, deadline: float
+    ) -> None:
         """Replace what the student is not sure of."""
         threshold = self.config.cascade or 0.0
-        unsure = [one for one in said if one.hypotheses[0].score < threshold]
+        unsure = [one for one in translations if one.hypotheses[0].score < threshold]
         if not unsure:
             return
-        async with self.store.use(teacher) as loaded:
+        async with self.model_pool.use(teacher) as loaded:
             texts = [one.source for one in unsure]
             portions = [loaded.translator.portions(text) for text in texts]
             # A sentence that is too long for the teacher stays the student's.
             unsure = [one for one, parts in zip(unsure, portions, strict=True) if len(parts) == 1]
-            answers = await loaded.batcher.submit([one.source for one in unsure], alternatives + 1, deadline)
+            teacher_hypotheses = await loaded.batcher.submit([one.source for one in unsure], alternatives + 1, deadline)
         self.metrics.sentences.labels("teacher").inc(len(unsure))
-        for one, hypotheses in zip(unsure, answers, strict=True):
+        for one, hypotheses in zip(unsure, teacher_hypotheses, strict=True):
             if hypotheses:
                 one.hypotheses, one.model = hypotheses, teacher.name
 
 
-def _by_text(taken: list[tuple[list[str], Frame]], said: list[Said]) -> list[Translated]:
-    found, position = [], 0
-    for sentences, frame in taken:
-        found.append(Translated(frame, said[position : position + len(sentences)]))
+def _group_by_text(
+    split_texts: list[tuple[list[str], Layout]], translations: list[SentenceTranslation]
+) -> list[TextTranslation]:
+    texts, position = [], 0
+    for sentences, layout in split_texts:
+        texts.append(TextTranslation(layout, translations[position : position + len(sentences)]))
         position += len(sentences)
-    return found
+    return texts

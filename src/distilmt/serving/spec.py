@@ -9,7 +9,7 @@ from distilmt.config.commands import ServeConfig
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
-_SAID: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}
+_TEXT_OR_TEXTS: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 _KEY: Schema = {"api_key": {"type": "string", "description": "API key, where the server asks for one"}}
 _KEEP_IN_FORM: Schema = {
     "keep": {"type": "string", "maxLength": 200, "description": "Regular expression of what stays (distilmt's own)"}
@@ -17,18 +17,18 @@ _KEEP_IN_FORM: Schema = {
 _KEEP: Schema = {"keep": {"oneOf": [_KEEP_IN_FORM["keep"], {"type": "array", "items": _TEXT, "maxItems": 16}]}}
 _ERROR: Schema = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
 _DETECTED: Schema = {"type": "object", "properties": {"confidence": {"type": "number"}, "language": _TEXT}}
-_ANSWER: Schema = {
+_TRANSLATE_RESPONSE: Schema = {
     "type": "object",
     "properties": {
-        "translatedText": _SAID,
+        "translatedText": _TEXT_OR_TEXTS,
         "detectedLanguage": {"oneOf": [_DETECTED, {"type": "array", "items": _DETECTED}]},
-        "alternatives": {"type": "array", "items": _SAID},
+        "alternatives": {"type": "array", "items": _TEXT_OR_TEXTS},
         "details": {"type": "array"},
         "milliseconds": {"type": "number"},
     },
     "required": ["translatedText"],
 }
-_REFUSED = {
+_ERRORS_BY_STATUS = {
     "400": "Invalid request, or no API key",
     "403": "Wrong API key, or disabled here",
     "404": "There is no such thing",
@@ -47,33 +47,37 @@ def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, 
         targets: for every source language those it is translated into.
         config: has the limits.
     """
-    question = _question(targets, config)
-    whole = _both(_object(question, ["q", "source", "target"]))
-    named = {name: question[name] for name in ("source", "target")}
+    properties = _translate_properties(targets, config)
+    whole = _both(_object(properties, ["q", "source", "target"]))
+    named = {name: properties[name] for name in ("source", "target")}
     file = _object(
         {"file": {"type": "string", "format": "binary"}, **named, **_KEEP_IN_FORM, **_KEY}, ["file", "source", "target"]
     )
     link = _object({"translatedFileUrl": _TEXT}, ["translatedFileUrl"])
     return {
-        "/translate": _asking(whole, _ANSWER),
-        "/compare": _asking(whole, {"type": "array", "items": _ANSWER}),
-        "/detect": _asking(_both(_object({"q": question["q"], **_KEY}, ["q"])), {"type": "array", "items": _DETECTED}),
-        "/translate_file": _asking({"multipart/form-data": {"schema": file}}, link),
-        "/suggest": {"responses": _refused("403")},
-        "/download_file/{filename}": {"responses": {"200": _bytes("application/octet-stream")} | _refused("404")},
-        "/report": {"responses": {"200": _bytes("text/html")} | _refused("404")},
+        "/translate": _operation(whole, _TRANSLATE_RESPONSE),
+        "/compare": _operation(whole, {"type": "array", "items": _TRANSLATE_RESPONSE}),
+        "/detect": _operation(
+            _both(_object({"q": properties["q"], **_KEY}, ["q"])), {"type": "array", "items": _DETECTED}
+        ),
+        "/translate_file": _operation({"multipart/form-data": {"schema": file}}, link),
+        "/suggest": {"responses": _error_responses("403")},
+        "/download_file/{filename}": {
+            "responses": {"200": _bytes("application/octet-stream")} | _error_responses("404")
+        },
+        "/report": {"responses": {"200": _bytes("text/html")} | _error_responses("404")},
         "/metrics": {"responses": {"200": _bytes("text/plain")}},
     }
 
 
-def _question(targets: dict[str, list[str]], config: ServeConfig) -> Schema:
+def _translate_properties(targets: dict[str, list[str]], config: ServeConfig) -> Schema:
     text = _TEXT | {"minLength": 1, "maxLength": config.char_limit}
     texts = {"type": "array", "items": _TEXT | {"maxLength": config.char_limit}, "minItems": 1}
-    sources, known = [*sorted(targets), "auto"], sorted({code for found in targets.values() for code in found})
+    sources, target_codes = [*sorted(targets), "auto"], sorted({code for codes in targets.values() for code in codes})
     return {
         "q": {"oneOf": [text, texts | {"maxItems": config.batch_limit}]},
         "source": {"type": "string", "enum": sources, "description": "Language code, or auto"},
-        "target": {"type": "string", "enum": known, "description": "Language code"},
+        "target": {"type": "string", "enum": target_codes, "description": "Language code"},
         "format": {"type": "string", "enum": ["text", "html"], "default": "text"},
         "alternatives": {"type": "integer", "minimum": 0, "maximum": config.alternatives_limit, "default": 0},
         "details": {
@@ -105,10 +109,10 @@ def _bytes(kind: str) -> Schema:
     return {"description": "Done", "content": {kind: {"schema": _TEXT}}}
 
 
-def _refused(*statuses: str) -> Schema:
-    return {status: {"description": _REFUSED[status], "content": _json(_ERROR)} for status in statuses}
+def _error_responses(*statuses: str) -> Schema:
+    return {status: {"description": _ERRORS_BY_STATUS[status], "content": _json(_ERROR)} for status in statuses}
 
 
-def _asking(body: Schema, answer: Schema) -> Schema:
-    responses = {"200": {"description": "Done", "content": _json(answer)}} | _refused(*_REFUSED)
+def _operation(body: Schema, response: Schema) -> Schema:
+    responses = {"200": {"description": "Done", "content": _json(response)}} | _error_responses(*_ERRORS_BY_STATUS)
     return {"requestBody": {"required": True, "content": body}, "responses": responses}

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 import distilmt
-from distilmt.serving.errors import Refused
+from distilmt.serving.errors import ApiError
 from distilmt.serving.service import Service
 
 WEB = Path(distilmt.__file__).parent / "web"
@@ -37,17 +37,22 @@ class _Static(StaticFiles):
 
 
 def add_pages(
-    app: FastAPI, service: Service, report_operation: dict[str, Any], let_in: Callable[[Request], None]
+    app: FastAPI, service: Service, report_operation: dict[str, Any], authorize: Callable[[Request], None]
 ) -> None:
-    """Serve `/` and `/static/…`, and to whom `let_in` does not refuse, `/report`, of which OpenAPI is told so."""
-    reports = {known.name: known.report for pair in service.pairs.values() for known in pair.models if known.report}
+    """Serve `/` and `/static/…`, and to whom `authorize` does not refuse, `/report`, of which OpenAPI is told so."""
+    reports = {
+        model_info.name: model_info.report
+        for pair in service.pairs.values()
+        for model_info in pair.models
+        if model_info.report
+    }
 
     async def report(request: Request, model: str = "") -> Response:
         """Show the report of a model's run; without a model, of the first that has one."""
-        let_in(request)
+        authorize(request)
         path = reports.get(model) if model else next(iter(reports.values()), None)
         if path is None or not path.exists():
-            raise Refused(404, "There is no report: it comes with a run directory")
+            raise ApiError(404, "There is no report: it comes with a run directory")
         headers = {"Content-Security-Policy": _REPORT}
         return FileResponse(path, media_type="text/html", headers=headers)
 

@@ -22,7 +22,7 @@ _LAST_CALL_SECONDS = 1.0  # after SIGTERM: requests that are on their way still 
 _DOCUMENT_SECONDS = 3.0  # after SIGTERM: documents that take longer are to be sent again
 
 
-class PatientProtocol(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """HTTP/1.1 of uvicorn, which by itself waits for ever for headers, bodies and readers."""
 
     patience = 30.0
@@ -36,7 +36,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._half_closed = False
         self._start_clock()
         if len(self.connections) > self.most_connections:
-            self._turn_away(503, "The server is busy: try again later")
+            self._reject(503, "The server is busy: try again later")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -45,9 +45,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client will send no more: it still gets the answers it waits for."""
-        asked = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        self._half_closed = asked
-        return asked
+        is_awaiting_response = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        self._half_closed = is_awaiting_response
+        return is_awaiting_response
 
     def on_response_complete(self) -> None:
         """An answer is sent."""
@@ -63,7 +63,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._header_bytes += len(data)
         super().data_received(data)
         if self._header_bytes is not None and self._header_bytes > _HEADER_BYTES:
-            self._turn_away(431, "Invalid request: its headers are too long")
+            self._reject(431, "Invalid request: its headers are too long")
 
     def on_message_begin(self) -> None:
         """A request starts."""
@@ -93,23 +93,23 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _start_clock(self) -> None:
         self._stop_clock()
-        self._late = self.loop.call_later(self.patience, self._too_late)
+        self._late = self.loop.call_later(self.patience, self._on_timeout)
 
     def _stop_clock(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None
 
-    def _too_late(self) -> None:
+    def _on_timeout(self) -> None:
         self._late = None
         if self.flow.read_paused and not self.flow.write_paused:
             self._start_clock()  # it is us who do not read: requests of this connection are being answered
         elif self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.abort()
         else:
-            self._turn_away(408, "The request took too long to arrive")
+            self._reject(408, "The request took too long to arrive")
 
-    def _turn_away(self, status: int, message: str) -> None:
+    def _reject(self, status: int, message: str) -> None:
         """Answer without the app, and hang up."""
         body = json.dumps({"error": message}).encode()
         retry = b"retry-after: 1\r\n" if status == 503 else b""
@@ -121,12 +121,12 @@ class PatientProtocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Stops in three steps: no new connections; a last call, answered with `Connection: close`; then the end."""
 
-    gate: Any = None
+    middleware: Any = None
     documents: Any = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what was taken."""
-        self.gate.closing = True
+        self.middleware.closing = True
         self.documents.stop(_DOCUMENT_SECONDS)
         for server in self.servers:
             server.close()
@@ -140,7 +140,7 @@ class _Server(uvicorn.Server):
         return asyncio.get_running_loop().time()
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listen_socket(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
     Raises:
@@ -157,10 +157,10 @@ def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
     """Answer until a signal comes."""
     _raise_file_limit(config.connections)
     protocol = type(
-        "Protocol", (PatientProtocol,), {"patience": config.timeout, "most_connections": config.connections}
+        "Protocol", (TimeoutProtocol,), {"patience": config.timeout, "most_connections": config.connections}
     )
     settings = uvicorn.Config(
-        app.state.gate,
+        app.state.middleware,
         http=protocol,
         ws="none",
         lifespan="on",
@@ -174,7 +174,7 @@ def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
         timeout_graceful_shutdown=int(2 * config.timeout) + 1,
     )
     server = _Server(settings)
-    server.gate, server.documents = app.state.gate, app.state.api.documents
+    server.middleware, server.documents = app.state.middleware, app.state.api.documents
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped; we end well
         server.run([listener])
 
@@ -182,7 +182,7 @@ def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
 def _raise_file_limit(connections: int) -> None:
     """Every connection is an open file; the soft limit is often 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 256
-    if soft < wanted:
+    file_limit = connections + 256
+    if soft < file_limit:
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(file_limit, hard), hard))

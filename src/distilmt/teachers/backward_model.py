@@ -7,10 +7,10 @@ from pathlib import Path
 
 from distilmt.data import tokenizer as tokenizers
 from distilmt.models.checkpoint import load_marian
-from distilmt.teachers.forced_decoding import probe
+from distilmt.teachers.forced_decoding import force_decode
 
 
-class Reverse:
+class BackwardModel:
     """A Marian model from the target language to the source language, with pieces of its own.
 
     A source it finds unlikely has a translation that left something out, or is none (cross-entropy filtering:
@@ -27,10 +27,10 @@ class Reverse:
 
     def scores(self, sources: Sequence[str], translations: Sequence[str]) -> list[float | None]:
         """Mean log-probability of the pieces of each source after its translation; None where one is too long."""
-        found: list[float | None] = [None] * len(sources)
+        log_probs: list[float | None] = [None] * len(sources)
         if not sources:
-            return found
-        positions = probe(self.model, self.tokenizer, translations, sources)
+            return log_probs
+        positions = force_decode(self.model, self.tokenizer, translations, sources)
         for row, value in zip(positions.rows.tolist(), positions.mean_logprobs().tolist(), strict=True):
-            found[row] = value
-        return found
+            log_probs[row] = value
+        return log_probs

@@ -37,18 +37,18 @@ class Command:
         """
         self.name = str(facts["command"])
         try:
-            self.words = shlex.split(self.name)
+            self.arguments = shlex.split(self.name)
         except ValueError as error:
             raise UserError(f"teacher.command {self.name!r} cannot be read ({error}): close its quotes") from None
-        if not self.words:
+        if not self.arguments:
             raise UserError(f"teacher.command {self.name!r} is empty: name a program")
-        if operator := next((word for word in self.words if _SHELL.fullmatch(word)), None):
+        if operator := next((word for word in self.arguments if _SHELL.fullmatch(word)), None):
             raise UserError(f"teacher.command {self.name!r} has {operator!r}, and no shell runs it: write sh -c '…'")
         self.issues: Counter[str] = Counter()
         """Sentences without a usable translation, by kind."""
         self._lock = threading.Lock()
 
-    def ask(
+    def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
         """One translation of each text, whatever `count` is; none of a text for which several lines come.
@@ -63,11 +63,11 @@ class Command:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """Sentences for which the program wrote more than one line."""
         return dict(self.issues)
 
-    def probe(self) -> None:
+    def check_program(self) -> None:
         """See that the program writes a line for a line, as text, and nothing else.
 
         Raises:
@@ -77,13 +77,13 @@ class Command:
         if not any(line.strip() for line in output):
             raise UserError(f"teacher {self.name!r} writes nothing for 'Hello.': see that it translates")
         if len(output) != len(_PROBE):
-            self._stop(len(_PROBE), output, self._run(_PROBE[:1]), self._run(_PROBE[2:]))
+            self._raise_line_count(len(_PROBE), output, self._run(_PROBE[:1]), self._run(_PROBE[2:]))
         if any("Zo\xc3\xab" in line or "ZoÃ«" in line for line in output):
             raise UserError(
                 f"teacher.command {self.name!r} takes UTF-8 for another encoding ({output[1].strip()[:60]!r} for "
                 f"{_PROBE[1]!r}): set its encoding or locale to UTF-8"
             )
-        prompt = _shared_start(*(line.lstrip() for line in output))
+        prompt = _common_prefix(*(line.lstrip() for line in output))
         if re.search(r"[>:$#|=\]]", prompt):
             raise UserError(f"teacher.command {self.name!r} begins every line with {prompt!r}: {_REMEDY}")
 
@@ -102,7 +102,7 @@ class Command:
         halves = lines[:middle], lines[middle:]
         outputs = [self._run(half) for half in halves]
         if sum(map(len, outputs)) != len(output):
-            self._stop(len(lines), output, *outputs)
+            self._raise_line_count(len(lines), output, *outputs)
         return [row for half in halves for row in self._translations(half)]
 
     def _single(self, line: str, output: list[str]) -> list[str]:
@@ -113,14 +113,14 @@ class Command:
                 self.issues["several_lines"] += 1
                 first = self.issues["several_lines"] == 1
             if first:
-                progress.say(
+                progress.info(
                     f"{self.name}: several lines for one sentence, which gets no label (first {line[:60]!r}: "
                     f"{' / '.join(written)[:100]!r})"
                 )
             return [""]
         return [text.strip() for text in written] or [""]
 
-    def _stop(self, count: int, output: list[str], *others: list[str]) -> None:
+    def _raise_line_count(self, count: int, output: list[str], *others: list[str]) -> None:
         """Raise over a number of lines that does not fit, with the line that comes at every start, if one does.
 
         Args:
@@ -129,7 +129,7 @@ class Command:
             others: what was written for two batches of other lines.
         """
         lines = [line.strip() for line in output if line.strip()] or [""]
-        repeated = _shared_start(*others) or _shared_start(*(each[::-1] for each in others))
+        repeated = _common_prefix(*others) or _common_prefix(*(each[::-1] for each in others))
         example = f"at every start {repeated[:60]!r}" if repeated else f"first {lines[0][:60]!r}"
         raise UserError(
             f"teacher.command {self.name!r} writes {len(output)} lines for {count} that it reads ({example}): {_REMEDY}"
@@ -139,10 +139,10 @@ class Command:
         text = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         seconds = _WAIT + _PER_LINE * len(lines)
         try:
-            done = subprocess.run(self.words, input=text, capture_output=True, timeout=seconds, check=False)
+            done = subprocess.run(self.arguments, input=text, capture_output=True, timeout=seconds, check=False)
         except (FileNotFoundError, PermissionError):
             raise UserError(
-                f"teacher.command: {self.words[0]!r} is no program here: install it, or check PATH"
+                f"teacher.command: {self.arguments[0]!r} is no program here: install it, or check PATH"
             ) from None
         except subprocess.TimeoutExpired:
             raise UserError(
@@ -168,17 +168,17 @@ class Command:
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            place = content[: error.start].count(b"\n") + 1
+            line_number = content[: error.start].count(b"\n") + 1
             wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
             raise UserError(
                 f"teacher.command {self.name!r} writes {'UTF-16' if wide else 'another encoding than UTF-8'} (byte "
-                f"0x{content[error.start]:02x} in line {place}): have it write UTF-8, as with "
+                f"0x{content[error.start]:02x} in line {line_number}): have it write UTF-8, as with "
                 "sh -c 'COMMAND | iconv -f … -t UTF-8'"
             ) from None
         if not text:
             return []
         lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-        control = next((found.group() for line in lines if (found := _CONTROL.search(line))), "")
+        control = next((match.group() for line in lines if (match := _CONTROL.search(line))), "")
         if control and control[0].encode() not in text_read:
             raise UserError(
                 f"teacher.command {self.name!r} writes {_CONTROLS.get(control[0], 'control characters')} "
@@ -202,7 +202,7 @@ def _status(code: int) -> str:
     return f"with signal {names.get(-code, -code)}"
 
 
-def _shared_start(first: Sequence[str], *others: Sequence[str]) -> str:
+def _common_prefix(first: Sequence[str], *others: Sequence[str]) -> str:
     """What several texts, or lists of lines, begin with: characters, or the first line that is not blank."""
     same = takewhile(lambda column: len(set(column)) == 1, zip(first, *others, strict=False))
     parts = [column[0] for column in same]

@@ -73,7 +73,7 @@ class Completion:
     text: str
     """The translation on one line; empty where there is none."""
     issue: str = ""
-    """Why there is none: `cut_off`, `unfinished_thoughts`, `declined` or `empty`; `cleaned` where something was left
+    """Why there is none: `apply_cut`, `unfinished_thoughts`, `declined` or `empty`; `cleaned` where something was left
     out around a translation."""
 
 
@@ -100,7 +100,7 @@ def completion_of(choice: Mapping[str, Any], source: str, language: str = "") ->
     content = text_of(message.get("content"))
     if not content.strip() and (message.get("reasoning_content") or message.get("reasoning")):
         return Completion("", "unfinished_thoughts")
-    return cleaned(content, source, language)
+    return clean_output(content, source, language)
 
 
 def text_of(content: Any) -> str:
@@ -125,9 +125,9 @@ def _text_of_part(part: Any) -> str:
     return str(text.get("value", "") if isinstance(text, dict) else text or "")
 
 
-def cleaned(answer: str, source: str, language: str = "") -> Completion:
+def clean_output(output: str, source: str, language: str = "") -> Completion:
     """What of an answer translates the source, on one line; see `completion_of`."""
-    text = without_thoughts(answer, source)
+    text = without_thoughts(output, source)
     if text is None:
         return Completion("", "unfinished_thoughts")
     text = _CONTROL.sub("", text) if _CONTROL.search(source) is None else text
@@ -138,21 +138,21 @@ def cleaned(answer: str, source: str, language: str = "") -> Completion:
     text = first_item(without_source(_without_remarks(text, source, language), source), source)
     text = _without_label(_unquoted(_without_label(text, source, language), source), source, language)
     line = " ".join(text.split())
-    return Completion(line, "empty" if not line else "cleaned" if line != " ".join(answer.split()) else "")
+    return Completion(line, "empty" if not line else "cleaned" if line != " ".join(output.split()) else "")
 
 
-def without_thoughts(answer: str, source: str) -> str | None:
+def without_thoughts(output: str, source: str) -> str | None:
     """All behind the last thought; None where thoughts do not end. Their beginning may be missing."""
-    channels = list(_CHANNEL.finditer(answer)) if "<|channel|>" not in source else []
+    channels = list(_CHANNEL.finditer(output)) if "<|channel|>" not in source else []
     if channels:
-        return answer[channels[-1].end() :] if channels[-1].group(1).lower() == "final" else None
-    if "final" not in source and (plain := _PLAIN_CHANNEL.match(answer)):
+        return output[channels[-1].end() :] if channels[-1].group(1).lower() == "final" else None
+    if "final" not in source and (plain := _PLAIN_CHANNEL.match(output)):
         return plain.group(1)
     if _OPEN.search(source) or _CLOSE.search(source):
-        return answer
-    ends = [found.end() for found in _CLOSE.finditer(answer)]
-    rest = answer[ends[-1] :] if ends else answer
-    return None if _OPEN.search(rest) else rest
+        return output
+    ends = [match.end() for match in _CLOSE.finditer(output)]
+    remainder = output[ends[-1] :] if ends else output
+    return None if _OPEN.search(remainder) else remainder
 
 
 def _is_refusal(text: str, source: str, language: str) -> bool:
@@ -164,8 +164,8 @@ def _is_refusal(text: str, source: str, language: str) -> bool:
 
 def _unwrapped(text: str, source: str) -> str:
     """The inside of `<translation>…</translation>`."""
-    found = _WRAPPER.search(text)
-    return found.group(2) if found and f"<{found.group(1)}" not in source else text
+    match = _WRAPPER.search(text)
+    return match.group(2) if match and f"<{match.group(1)}" not in source else text
 
 
 def _unfenced(text: str, source: str) -> str:
@@ -211,14 +211,14 @@ def _without_label(text: str, source: str, language: str) -> str:
     """Without `Translation:`, the language's name or `Sure! Here is the translation:` before it on the same line."""
     text = text.strip()
     if language != "English" and not _ASSENT.match(source):
-        text = text[found.end() :] if (found := _ASSENT.match(text)) and text[found.end() :] else text
+        text = text[match.end() :] if (match := _ASSENT.match(text)) and text[match.end() :] else text
     if _colons(text) <= _colons(source):
         return text
     if label := _LABEL.match(text) or _named(language).match(text):
         return text[label.end() :]
-    head, _, rest = text.replace("：", ":", 1).partition(":")
-    known = _OPENER.match(head) and re.search(r"translat|here|sure|version|\bin [A-Z]", head, re.IGNORECASE)
-    return rest.strip() if rest.strip() and known and len(head) < 120 else text
+    head, _, remainder = text.replace("：", ":", 1).partition(":")
+    is_opener = _OPENER.match(head) and re.search(r"translat|here|sure|version|\bin [A-Z]", head, re.IGNORECASE)
+    return remainder.strip() if remainder.strip() and is_opener and len(head) < 120 else text
 
 
 def _named(language: str) -> re.Pattern[str]:

@@ -24,13 +24,13 @@ from distilmt.teachers.rejection import Rejection, rejection_of
 from distilmt.utils.errors import UserError
 
 T = TypeVar("T")
-_IN_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_TRANSIENT_STATUSES = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
-_ERROR_BYTES, _ANSWER_BYTES = 20_000, 32 << 20
+_ERROR_BYTES, _MAX_RESPONSE_BYTES = 20_000, 32 << 20
 _MODERATED = re.compile(r"moderat|flagged|content.?(?:policy|filter)|safety", re.IGNORECASE)
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """The server will not answer this request, whenever it is made."""
 
     def __init__(self, rejection: Rejection) -> None:
@@ -59,7 +59,7 @@ class Endpoint:
             UserError: the key's variable is not set, or holds what no header can hold.
         """
         self.concurrent, self.retries = int(settings["concurrent"]), int(settings["retries"])
-        self.timeout, self.pause = float(settings["timeout"]), 60.0 / (settings["per_minute"] or float("inf"))
+        self.timeout, self.min_interval = float(settings["timeout"]), 60.0 / (settings["per_minute"] or float("inf"))
         self.requests, self._slot, self._lock = 0, 0.0, threading.Lock()
         self.stop = threading.Event()
         self._opener = urllib.request.build_opener(_NoRedirects)
@@ -77,18 +77,18 @@ class Endpoint:
             Refused: the server says that the request is at fault.
             UserError: there is no such server, it wants a key, or it failed too often.
         """
-        reason, address = "", _checked(url)
+        reason, address = "", _quoted_url(url)
         for number in range(self.retries + 1):
-            self._take_turn()
+            self._wait_for_slot()
             try:
                 return self._send(address, body)
             except urllib.error.HTTPError as error:
                 rejection = rejection_of(error.code, _body_of(error), str(error.reason))
-                _stop_if_hopeless(url, rejection, error.headers.get("Location"))
+                _raise_if_permanent(url, rejection, error.headers.get("Location"))
                 reason = str(rejection)
-                if error.code not in _IN_PASSING:
-                    raise Refused(rejection) from None
-                self._rest(number, error.headers.get("Retry-After"))
+                if error.code not in _TRANSIENT_STATUSES:
+                    raise RequestRejected(rejection) from None
+                self._wait_before_retry(number, error.headers.get("Retry-After"))
             except _NotJSON as error:
                 raise UserError(
                     f"{url} answers with {error}, not with JSON: check teacher.url (most end in /v1)"
@@ -96,7 +96,7 @@ class Endpoint:
             except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
                 # no connection, a time-out, half an answer
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
-                self._rest(number, None)
+                self._wait_before_retry(number, None)
         raise UserError(
             f"{url} failed {self.retries + 1} times ({reason}): see that it runs, then the same command goes on"
         )
@@ -105,27 +105,27 @@ class Endpoint:
         headers = {"Content-Type": "application/json", "User-Agent": "distilmt"}
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        with self._opener.open(request, timeout=self.timeout) as answer:
-            answer_bytes = _unpacked(answer.read(_ANSWER_BYTES + 1), answer.headers.get("Content-Encoding"))
-        content = _content_of(answer_bytes)
+        with self._opener.open(request, timeout=self.timeout) as response:
+            response_bytes = _unpacked(response.read(_MAX_RESPONSE_BYTES + 1), response.headers.get("Content-Encoding"))
+        content = _content_of(response_bytes)
         error = content.get("error") if isinstance(content, dict) and len(content) < 4 else None
         if error and not content.keys() & {"choices", "translatedText"}:  # an error with status 200, as proxies send it
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) and 400 <= code < 600 else 400
-            raise urllib.error.HTTPError(url, status, "", http.client.HTTPMessage(), io.BytesIO(answer_bytes))
+            raise urllib.error.HTTPError(url, status, "", http.client.HTTPMessage(), io.BytesIO(response_bytes))
         return content
 
-    def _take_turn(self) -> None:
+    def _wait_for_slot(self) -> None:
         """Wait until another request may be made."""
         with self._lock:
             now = time.monotonic()
-            mine = max(now, self._slot)
-            self._slot = mine + self.pause
+            start = max(now, self._slot)
+            self._slot = start + self.min_interval
             self.requests += 1
-        if self.stop.wait(mine - now):
+        if self.stop.wait(start - now):
             raise UserError("stopped")
 
-    def _rest(self, number: int, retry_after: str | None) -> None:
+    def _wait_before_retry(self, number: int, retry_after: str | None) -> None:
         """Wait before a request is made again: as long as the server asks for, else twice as long each time."""
         if number == self.retries:
             return
@@ -134,14 +134,14 @@ class Endpoint:
         if self.stop.wait(backoff if required is None else min(required, 10 * _LONGEST_WAIT)):
             raise UserError("stopped")
 
-    def side_by_side(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
+    def map_concurrently(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
         """`work` of every item, some at once; as they are done. Whoever stops early ends what waits."""
-        rest = iter(items)
+        item_iterator = iter(items)
         running: dict[Future[Any], T] = {}
         with ThreadPoolExecutor(self.concurrent) as pool:
             try:
                 while True:
-                    for item in islice(rest, self.concurrent - len(running)):
+                    for item in islice(item_iterator, self.concurrent - len(running)):
                         running[pool.submit(work, item)] = item
                     if not running:
                         return
@@ -153,7 +153,7 @@ class Endpoint:
                 pool.shutdown(cancel_futures=True)
 
 
-def _checked(url: str) -> str:
+def _quoted_url(url: str) -> str:
     """A URL that urllib can open: http alone, so that no file of this machine is read."""
     try:
         parts = urllib.parse.urlsplit(url)
@@ -165,7 +165,7 @@ def _checked(url: str) -> str:
     return urllib.parse.quote(url, safe=":/?#[]@!$&'()*+,;=%~")
 
 
-def _stop_if_hopeless(url: str, rejection: Rejection, location: str | None) -> None:
+def _raise_if_permanent(url: str, rejection: Rejection, location: str | None) -> None:
     """Raise where no other text and no later time will be answered."""
     if 300 <= rejection.status < 400:
         raise UserError(f"{url} redirects to {location or 'nowhere'}: set teacher.url to the address it redirects to")
@@ -192,20 +192,20 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
     elif encoding in ("gzip", "x-gzip", "deflate"):
         try:
             unpacked = zlib.decompressobj(47 if body[:1] in (b"\x1f", b"\x78") else -15).decompress(
-                body, _ANSWER_BYTES + 1
+                body, _MAX_RESPONSE_BYTES + 1
             )
         except zlib.error as error:
             raise ValueError(f"{encoding} is damaged: {error}") from None
     else:
         raise ValueError(f"packed as {encoding}")
-    if len(unpacked) > _ANSWER_BYTES:
-        raise ValueError(f"over {_ANSWER_BYTES >> 20} MiB")
+    if len(unpacked) > _MAX_RESPONSE_BYTES:
+        raise ValueError(f"over {_MAX_RESPONSE_BYTES >> 20} MiB")
     return unpacked
 
 
-def _content_of(answer: bytes) -> Any:
+def _content_of(response_bytes: bytes) -> Any:
     """JSON, or the parts of a stream of events put together."""
-    text = answer.strip()
+    text = response_bytes.strip()
     if text.startswith((b"data:", b"event:", b":", b"id:")):
         return _assembled(text.decode(errors="replace"))
     if text.startswith(b"<"):

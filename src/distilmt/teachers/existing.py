@@ -19,18 +19,20 @@ from distilmt.inference.sandbox import check_model_files
 from distilmt.models.checkpoint import load_marian, save_marian
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.marian import family
-from distilmt.teachers.remote import probe
+from distilmt.teachers.remote import check_teacher
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.untrusted import check_configuration, loading
 
 POINTER = "teacher.json"
-ANSWERS = "answers.sqlite"
-_MUST_STAY = ("model", "prompt", "max_tokens", "extra")
+RESPONSE_CACHE_FILE = "answers.sqlite"
+_IDENTITY_KEYS = ("model", "prompt", "max_tokens", "extra")
 
 
-def adopt(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> dict[str, Any]:
+def import_teacher(
+    config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path
+) -> dict[str, Any]:
     """Make `directory` stand for the teacher that is named.
 
     A Marian model with the run's vocabulary is copied: it can tell how likely every word was. Any other teacher is
@@ -50,47 +52,51 @@ def adopt(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, di
     """
     path = config.path
     if path:
-        _check_there(path)
-    if path and not is_ctranslate2(path) and family(path) == "marian" and _same_pieces(path, tokenizer):
+        _check_exists(path)
+    if path and not is_ctranslate2(path) and family(path) == "marian" and _shares_vocabulary(path, tokenizer):
         model = load_marian(path)
         save_marian(model, tokenizer, directory)
-        return {"name": path, "family": "marian", "parameters": _size(model)} | _licence(path)
-    facts = point(config, pair, directory)
+        return {"name": path, "family": "marian", "parameters": _size(model)} | _stated_license(path)
+    facts = write_pointer(config, pair, directory)
     return {key: facts[key] for key in ("name", "family", "parameters", "licence") if facts.get(key)}
 
 
-def point(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> dict[str, Any]:
+def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> dict[str, Any]:
     """Make `directory` point to a teacher that is named; see that it answers, or is there.
 
     Raises:
         UserError: it does not, or is not.
     """
-    facts = about(config)
+    facts = describe_teacher(config)
     if facts["kind"] not in ("huggingface", "ctranslate2"):
-        probe(facts | {"source": pair[0], "target": pair[1], "endpoint": asdict(config.endpoint)})
+        check_teacher(facts | {"source": pair[0], "target": pair[1], "endpoint": asdict(config.endpoint)})
     write_json(directory / POINTER, facts)
     return facts
 
 
-def about(config: TeacherConfig) -> dict[str, Any]:
+def describe_teacher(config: TeacherConfig) -> dict[str, Any]:
     """What there is to know of a teacher that is pointed to: `kind`, `name`, how to reach it, and its licence."""
     if config.command:
         return {"kind": "command", "name": config.command, "family": "command", "command": config.command}
     if config.url:
-        asked = {key: value for key, value in asdict(config.endpoint).items() if key in _MUST_STAY and value != {}}
+        request_settings = {
+            key: value for key, value in asdict(config.endpoint).items() if key in _IDENTITY_KEYS and value != {}
+        }
         name = config.endpoint.model or config.url
-        return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "asked": asked}
+        return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "asked": request_settings}
     path = str(config.path)
-    _check_there(path)
-    where = str(Path(path).resolve()) if Path(path).exists() else path
-    facts: dict[str, Any] = {"name": path, "path": where} | ({} if config.prefix is None else {"prefix": config.prefix})
+    _check_exists(path)
+    resolved_path = str(Path(path).resolve()) if Path(path).exists() else path
+    facts: dict[str, Any] = {"name": path, "path": resolved_path} | (
+        {} if config.prefix is None else {"prefix": config.prefix}
+    )
     if is_ctranslate2(path):
-        return {"kind": "ctranslate2", "family": "ctranslate2"} | facts | _licence(path)
+        return {"kind": "ctranslate2", "family": "ctranslate2"} | facts | _stated_license(path)
     size = _size(_load(path))
-    return {"kind": "huggingface", "family": family(path), "parameters": size} | facts | _licence(path)
+    return {"kind": "huggingface", "family": family(path), "parameters": size} | facts | _stated_license(path)
 
 
-def _check_there(path: str) -> None:
+def _check_exists(path: str) -> None:
     """A path that is no name on the hub must exist, and hold files that can be opened without harm."""
     if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):
         raise UserError(f"teacher {path!r} does not exist: check teacher.path")
@@ -100,36 +106,36 @@ def _check_there(path: str) -> None:
 
 def is_ctranslate2(path: str) -> bool:
     """Whether a path is a CTranslate2 directory, or a package of Argos Translate, unzipped or not."""
-    place = Path(path)
-    if place.is_file():
-        return place.suffix == ".argosmodel"
-    return any(ctranslate2.contains_model(str(each)) for each in (place, place / "model"))
+    location = Path(path)
+    if location.is_file():
+        return location.suffix == ".argosmodel"
+    return any(ctranslate2.contains_model(str(each)) for each in (location, location / "model"))
 
 
-def pointer(directory: Path) -> dict[str, Any] | None:
+def read_pointer(directory: Path) -> dict[str, Any] | None:
     """Facts of the teacher `directory` points to; None if it holds the model itself."""
     if not (directory / POINTER).exists():
         return None
-    found = read_json(directory / POINTER)
+    facts = read_json(directory / POINTER)
     # Before there were other kinds, a model's path stood here alone.
     return {
         "kind": "huggingface",
-        "name": found.get("path"),
-        "answers": str(directory.resolve().parent / ANSWERS),
-    } | found
+        "name": facts.get("path"),
+        "answers": str(directory.resolve().parent / RESPONSE_CACHE_FILE),
+    } | facts
 
 
-def reached(facts: dict[str, Any], endpoint: EndpointConfig) -> dict[str, Any]:
+def with_endpoint(facts: dict[str, Any], endpoint: EndpointConfig) -> dict[str, Any]:
     """The facts with how a server is asked now: how many requests at once and so on may change within a run."""
     return facts if "url" not in facts else facts | {"endpoint": asdict(endpoint) | facts["asked"]}
 
 
-def is_model(facts: dict[str, Any] | None) -> bool:
+def has_local_weights(facts: dict[str, Any] | None) -> bool:
     """Whether a teacher's weights are here, and can be had in several types; None is a teacher of our own."""
     return facts is None or facts["kind"] == "huggingface"
 
 
-def _same_pieces(path: str, tokenizer: Tokenizer) -> bool:
+def _shares_vocabulary(path: str, tokenizer: Tokenizer) -> bool:
     directory = Path(path)
     if not (directory / "vocab.json").exists():
         return False
@@ -148,14 +154,16 @@ def _size(model: MarianMTModel | Any) -> int:
     return parameter_count(model.requires_grad_(True))
 
 
-def _licence(path: str) -> dict[str, str]:
+def _stated_license(path: str) -> dict[str, str]:
     """The licence a model's card states; on the hub it is asked for, and that may fail."""
     card = Path(path) / "README.md"
-    found: Any = None
+    license_name: Any = None
     with suppress(Exception):  # no card, no network, or a card that is none: nothing is stated then
-        found = ModelCard.load(card if Path(path).exists() else path, ignore_metadata_errors=True).data.get("license")
-    if not isinstance(found, str):
+        license_name = ModelCard.load(card if Path(path).exists() else path, ignore_metadata_errors=True).data.get(
+            "license"
+        )
+    if not isinstance(license_name, str):
         return {}
-    if re.search(r"\bnc\b|non-?commercial", found.lower()):
-        progress.say(f"teacher {path} stands under {found}: think of that before a student of it earns money")
-    return {"licence": found}
+    if re.search(r"\bnc\b|non-?commercial", license_name.lower()):
+        progress.info(f"teacher {path} stands under {license_name}: think of that before a student of it earns money")
+    return {"licence": license_name}

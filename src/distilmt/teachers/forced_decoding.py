@@ -12,15 +12,15 @@ from transformers import MarianMTModel
 
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.models.device import pick_device, use_threads
-from distilmt.models.marian_forward import decoder_states, words
-from distilmt.training.batching import Ragged, cut, make_batch
+from distilmt.models.marian_forward import decoder_states, vocabulary_size
+from distilmt.training.batching import Ragged, make_batch, token_batches
 from distilmt.utils.statistics import expected_calibration_error
 
 _BATCH_TOKENS, _CHUNK = 3000, 512
 
 
 @dataclass
-class Positions:
+class TokenScores:
     """Every position of every translation, one sentence behind the other: [positions] each."""
 
     nll: np.ndarray
@@ -57,7 +57,9 @@ class Positions:
         return -np.bincount(rows, self.nll, len(self.lengths)) / self.lengths
 
 
-def probe(model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]) -> Positions:
+def force_decode(
+    model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]
+) -> TokenScores:
     """Read translations with a model; sentences too long for it are left out.
 
     Args:
@@ -75,14 +77,16 @@ def probe(model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], ta
     )
     widths = np.maximum(source.lengths, target.lengths)
     rows = np.flatnonzero(widths <= model.config.max_position_embeddings)
-    batches = cut(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)
-    parts = [_read(model, tokenizer, source, target, rows[part]) for part in batches]
-    names = [field.name for field in fields(Positions)]
-    return Positions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    batches = token_batches(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)
+    parts = [_force_decode_batch(model, tokenizer, source, target, rows[part]) for part in batches]
+    names = [field.name for field in fields(TokenScores)]
+    return TokenScores(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 @torch.inference_mode()
-def _read(model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray) -> Positions:
+def _force_decode_batch(
+    model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray
+) -> TokenScores:
     ids = target.flat[target.positions(rows)].astype(np.int64)
     flat = source.flat[source.positions(rows)].astype(np.int64)
     lengths, device = target.lengths[rows], model.device
@@ -91,11 +95,11 @@ def _read(model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ra
     chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(ids), _CHUNK)]
     columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
     nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)
-    return Positions(nll, entropy, confidence, likeliest, ids, lengths, rows)
+    return TokenScores(nll, entropy, confidence, likeliest, ids, lengths, rows)
 
 
 def _columns(model: MarianMTModel, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    count = words(model)
+    count = vocabulary_size(model)
     logits = hidden @ model.lm_head.weight[:count].T + model.final_logits_bias[0, :count]
     logs = torch.log_softmax(logits, -1)
     best = logs.max(-1)

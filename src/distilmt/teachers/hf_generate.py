@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.inference.base import Hypothesis
 from distilmt.inference.tokenization import names_as_text
 from distilmt.utils.untrusted import check_configuration, loading
@@ -13,7 +13,7 @@ from distilmt.utils.untrusted import check_configuration, loading
 _TOKENS = 4096
 
 
-class Generator:
+class TransformersTeacher:
     """A model of transformers, in eval mode and without gradients, in float32 on the CPU."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
@@ -48,26 +48,28 @@ class Generator:
         sampling: float = 0.0,
     ) -> list[list[Hypothesis]]:
         """As `Speaker.hypotheses`; the pieces of a hypothesis are the teacher's own."""
-        asked = [normalise(text) for text in texts]
-        rows = sorted((i for i, text in enumerate(asked) if text), key=lambda i: len(asked[i]))
-        found: list[list[Hypothesis]] = [[] for _ in texts]
+        sources = [normalize(text) for text in texts]
+        rows = sorted((i for i, text in enumerate(sources) if text), key=lambda i: len(sources[i]))
+        n_best_lists: list[list[Hypothesis]] = [[] for _ in texts]
         per_batch = max(1, _TOKENS // 64 // max(beam_size, count)) if batch_type == "tokens" else batch_size
         settings = {"num_return_sequences": count, "length_penalty": length_penalty}
         settings |= {"do_sample": True, "temperature": sampling, "top_k": 0} if sampling else {"do_sample": False}
         settings["num_beams"] = 1 if sampling else max(beam_size, count)
         for begin in range(0, len(rows), per_batch):
             part = rows[begin : begin + per_batch]
-            for row, said in zip(part, self._generate([asked[i] for i in part], count, settings), strict=True):
-                found[row] = said
-        return found
+            for row, row_hypotheses in zip(
+                part, self._generate([sources[i] for i in part], count, settings), strict=True
+            ):
+                n_best_lists[row] = row_hypotheses
+        return n_best_lists
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """Best translation of each text, in order; an empty text gives an empty one."""
-        said = self.hypotheses(texts, beam_size, batch_size=batch_size)
-        return [each[0].text if each else "" for each in said]
+        n_best_lists = self.hypotheses(texts, beam_size, batch_size=batch_size)
+        return [each[0].text if each else "" for each in n_best_lists]
 
     def _generate(self, texts: list[str], count: int, settings: dict[str, Any]) -> list[list[Hypothesis]]:
-        words = self._tokenizer(
+        inputs = self._tokenizer(
             [self._prefix + self._as_text(text) for text in texts],
             return_tensors="pt",
             padding=True,
@@ -75,18 +77,18 @@ class Generator:
             max_length=self.max_length,
         ).to(self._model.device)
         with self._torch.inference_mode():
-            answer = self._model.generate(
-                **words,
+            output = self._model.generate(
+                **inputs,
                 **settings,
                 **({} if self._first is None else {"forced_bos_token_id": self._first}),
                 max_new_tokens=self.max_length,
                 output_scores=True,
                 return_dict_in_generate=True,
             )
-        scores = getattr(answer, "sequences_scores", None)
-        values = [0.0] * len(answer.sequences) if scores is None else scores.float().tolist()
-        made = [self._hypothesis(ids, score) for ids, score in zip(answer.sequences, values, strict=True)]
-        return [made[i : i + count] for i in range(0, len(made), count)]
+        scores = getattr(output, "sequences_scores", None)
+        values = [0.0] * len(output.sequences) if scores is None else scores.float().tolist()
+        hypotheses = [self._hypothesis(ids, score) for ids, score in zip(output.sequences, values, strict=True)]
+        return [hypotheses[i : i + count] for i in range(0, len(hypotheses), count)]
 
     def _hypothesis(self, ids: Any, score: float) -> Hypothesis:
         text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()

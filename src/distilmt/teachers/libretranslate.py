@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from distilmt.teachers.endpoint import Endpoint, Refused
+from distilmt.teachers.endpoint import Endpoint, RequestRejected
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
@@ -22,9 +22,9 @@ class LibreTranslate:
         self.server = Endpoint(facts["endpoint"])
         self.pair = {"source": facts["source"], "target": facts["target"]}
         self.issues: Counter[str] = Counter()
-        self._answered, self._one_by_one = False, False
+        self._has_succeeded, self._one_by_one = False, False
 
-    def ask(
+    def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
         """Translations of texts, batches as they come.
@@ -32,9 +32,9 @@ class LibreTranslate:
         Raises:
             UserError: the server cannot be used.
         """
-        yield from self.server.side_by_side(lambda texts: self._batch(texts, count), batches)
+        yield from self.server.map_concurrently(lambda texts: self._batch(texts, count), batches)
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """Requests of this process so far, and sentences that the server refused."""
         return {"requests": self.server.requests, "refused": 0, **self.issues}
 
@@ -44,7 +44,7 @@ class LibreTranslate:
             return [self._batch([text], count)[0] for text in texts]
         try:
             translations = self._request(texts, count)
-        except Refused as reason:
+        except RequestRejected as reason:
             if len(texts) > 1:
                 middle = len(texts) // 2
                 return self._batch(texts[:middle], count) + self._batch(texts[middle:], count)
@@ -52,7 +52,7 @@ class LibreTranslate:
         if translations is None:
             self._one_by_one = True
             return [self._batch([text], count)[0] for text in texts]
-        self._answered = True
+        self._has_succeeded = True
         return translations
 
     def _request(self, texts: list[str], count: int) -> list[list[str]] | None:
@@ -60,9 +60,9 @@ class LibreTranslate:
         body: dict[str, Any] = {"q": texts[0] if self._one_by_one else texts, "format": "text", **self.pair}
         body |= {"alternatives": count - 1} if count > 1 else {}
         body |= {"api_key": self.server.key} if self.server.key else {}
-        answer = self.server.post(self.url, body)
+        response = self.server.post(self.url, body)
         try:
-            best, others = answer["translatedText"], answer.get("alternatives") or []
+            best, others = response["translatedText"], response.get("alternatives") or []
             if isinstance(best, str):
                 if len(texts) > 1:
                     return None
@@ -74,19 +74,19 @@ class LibreTranslate:
         except (KeyError, TypeError, AttributeError, ValueError):
             raise UserError(f"{self.url} answers otherwise than LibreTranslate: check teacher.url") from None
 
-    def _refused(self, text: str, reason: Refused) -> list[str]:
+    def _refused(self, text: str, reason: RequestRejected) -> list[str]:
         """No translation, where others were answered.
 
         Raises:
             UserError: nothing was, nor is the plainest text: the request itself is wrong.
         """
         try:
-            self._answered = self._answered or self._request(["Hello."], 1) is not None
-        except Refused:
+            self._has_succeeded = self._has_succeeded or self._request(["Hello."], 1) is not None
+        except RequestRejected:
             raise UserError(f"{self.url} refuses ({reason}): check teacher.url and the languages") from None
         self.issues["refused"] += 1
         if self.issues["refused"] == 1:
-            progress.say(f"{self.url} refuses some sentences: they get no label (first {text[:60]!r}, {reason})")
+            progress.info(f"{self.url} refuses some sentences: they get no label (first {text[:60]!r}, {reason})")
         return []
 
 

@@ -33,7 +33,7 @@ def family(path: str) -> str:
 
 
 @dataclass
-class WordScorer:
+class TopKScorer:
     """Asks Marian teachers how likely every word was: top-k log-probabilities with teacher forcing.
 
     Of several teachers with the same pieces the probabilities are averaged (an ensemble, Freitag et al. 2017).
@@ -47,9 +47,11 @@ class WordScorer:
     top_k: int
 
     def __post_init__(self) -> None:
-        words = min(len(model.lm_head.weight) - 1 for model in self.models)
-        if self.top_k > words:
-            raise UserError(f"labels.top_k is {self.top_k}, but the teacher has only {words} words: set it to {words}")
+        vocab_size = min(len(model.lm_head.weight) - 1 for model in self.models)
+        if self.top_k > vocab_size:
+            raise UserError(
+                f"labels.top_k is {self.top_k}, but the teacher has only {vocab_size} words: set it to {vocab_size}"
+            )
         # Both are invariants of every answer: dropout or gradients here would silently spoil all labels.
         self.device = pick_device()
         for model in self.models:
@@ -70,8 +72,8 @@ class WordScorer:
         """
         use_threads()
         hidden = [decoder_states(model, batch.to(self.device)) for model in self.models]
-        answers = [self._top([h[i : i + _CHUNK] for h in hidden]) for i in range(0, len(hidden[0]), _CHUNK)]
-        ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*answers, strict=True))
+        chunks = [self._top([h[i : i + _CHUNK] for h in hidden]) for i in range(0, len(hidden[0]), _CHUNK)]
+        ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*chunks, strict=True))
         return ids, values.astype(np.float16)
 
     def _top(self, hidden: list[Tensor]) -> tuple[Tensor, Tensor]:

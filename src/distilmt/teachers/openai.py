@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from distilmt.teachers.completions import completion_of
-from distilmt.teachers.endpoint import Endpoint, Refused
+from distilmt.teachers.endpoint import Endpoint, RequestRejected
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.languages import language_name
@@ -37,7 +37,7 @@ class OpenAI:
         self.server = Endpoint(self.settings)
         self.names = {key: facts[key] for key in ("source", "target")}
         self.names |= {f"{key}_name": language_name(facts[key]) for key in ("source", "target")}
-        self.before = 0.0
+        self.previous_cost = 0.0
         """Money that was spent by earlier processes."""
         self._tokens, self._lock = [0, 0], threading.Lock()
         self.issues: Counter[str] = Counter()
@@ -45,7 +45,7 @@ class OpenAI:
         self._renamed: dict[str, str] = {}
         """Request fields that the server takes under another name, or (an empty one) not at all."""
 
-    def ask(
+    def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
         """Translations of texts as they come; none of one that the model refused or did not end.
@@ -53,17 +53,19 @@ class OpenAI:
         Raises:
             UserError: the endpoint cannot be used, or what may be spent is spent.
         """
-        yield from self.server.side_by_side(lambda texts: [self._one(text, count, sampling) for text in texts], batches)
+        yield from self.server.map_concurrently(
+            lambda texts: [self._one(text, count, sampling) for text in texts], batches
+        )
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """Requests, tokens and money of this process so far, and how many answers were no translation, by kind."""
-        prompts, answers = self._tokens
-        totals = {"requests": self.server.requests, "prompt_tokens": prompts, "answer_tokens": answers}
-        return totals | {"refused": 0, **self.issues, "money": self._money()}
+        prompt_tokens, completion_tokens = self._tokens
+        totals = {"requests": self.server.requests, "prompt_tokens": prompt_tokens, "answer_tokens": completion_tokens}
+        return totals | {"refused": 0, **self.issues, "money": self._cost()}
 
-    def _money(self) -> float:
-        prompts, answers = self._tokens
-        return (prompts * self.settings["price_in"] + answers * self.settings["price_out"]) / 1e6
+    def _cost(self) -> float:
+        prompt_tokens, completion_tokens = self._tokens
+        return (prompt_tokens * self.settings["price_in"] + completion_tokens * self.settings["price_out"]) / 1e6
 
     def _one(self, text: str, count: int, sampling: float) -> list[str]:
         """Some servers give fewer choices than they are asked for: then they are asked again."""
@@ -73,32 +75,32 @@ class OpenAI:
                 break
             try:
                 translations += self._choices(text, count - len(translations), sampling)
-            except Refused as reason:
+            except RequestRejected as reason:
                 if not self._tokens[1]:  # nothing ever went well: is it the text, or the request itself?
                     self._check_request(reason)
                 self._count("refused", text, str(reason))
                 break
         return translations
 
-    def _check_request(self, reason: Refused) -> None:
+    def _check_request(self, reason: RequestRejected) -> None:
         """Raise where a server refuses the plainest text as well."""
         try:
             self._choices("Hello.", 1, 0.0)
-        except Refused:
+        except RequestRejected:
             raise UserError(f"{self.url} refuses ({reason}): check teacher.endpoint") from None
 
     def _choices(self, text: str, count: int, sampling: float) -> list[str]:
         self._check_budget()
-        answer = self._post(self._body(text, count, sampling))
+        response = self._post(self._body(text, count, sampling))
         try:
-            choices = answer["choices"] or [{"finish_reason": ""}]  # filters leave out all of them
+            choices = response["choices"] or [{"finish_reason": ""}]  # filters leave out all of them
             completions = [completion_of(choice, text, self.names["target_name"]) for choice in choices]
-            prompt_tokens, answer_tokens = _usage(answer.get("usage"))
+            prompt_tokens, completion_tokens = _usage(response.get("usage"))
         except (LookupError, TypeError, AttributeError):
             raise UserError(f"{self.url} answers otherwise than OpenAI's API: check teacher.url") from None
         with self._lock:
             self._tokens[0] += prompt_tokens
-            self._tokens[1] += answer_tokens
+            self._tokens[1] += completion_tokens
         for completion in completions:
             if completion.issue:
                 self._count(completion.issue, text)
@@ -119,7 +121,7 @@ class OpenAI:
             fields = self._supported(body)
             try:
                 return self.server.post(self.url, fields)
-            except Refused as reason:
+            except RequestRejected as reason:
                 name = reason.rejection.unsupported(fields.keys() - _REQUIRED)
                 if name is None:
                     raise
@@ -132,7 +134,7 @@ class OpenAI:
         fields = {names.get(key, key): value for key, value in body.items()}
         return {key: value for key, value in fields.items() if key}
 
-    def _leave_out(self, name: str, reason: Refused) -> None:
+    def _leave_out(self, name: str, reason: RequestRejected) -> None:
         """Remember that a field is sent under its newer name, or not at all."""
         with self._lock:
             newer = "max_completion_tokens" if name == "max_tokens" else ""
@@ -140,7 +142,7 @@ class OpenAI:
             older = next((key for key, value in self._renamed.items() if value == name), None)
             self._renamed |= {name: newer} | ({older: ""} if older else {})
         if first and not newer:
-            progress.say(f"{self.url} does not take {name!r} ({reason}): requests go on without it")
+            progress.info(f"{self.url} does not take {name!r} ({reason}): requests go on without it")
 
     def _count(self, issue: str, text: str, reason: str = "") -> None:
         """Count an answer that is no translation, or had more around it; the first of a kind is shown."""
@@ -148,18 +150,18 @@ class OpenAI:
             self.issues[issue] += 1
             first = self.issues[issue] == 1
         if first:
-            progress.say(
+            progress.info(
                 f"{self.settings['model']}: {_ISSUES[issue]} (first at {text[:60]!r}{reason and ', ' + reason})"
             )
 
     def _check_budget(self) -> None:
         limit = self.settings["spend"]
-        if limit and self.before + self._money() >= limit:
+        if limit and self.previous_cost + self._cost() >= limit:
             raise UserError(f"teacher.endpoint.spend, {limit:g}, is spent: raise it, and the same command goes on")
 
 
 def _usage(usage: Any) -> tuple[int, int]:
-    """Tokens of the prompt and of the answer; 0 and 1 where a server does not count them."""
+    """Tokens of the prompt and of the completion; 0 and 1 where a server does not count them."""
     counts = usage if isinstance(usage, dict) else {}
-    prompt, answer = (counts.get(key) for key in ("prompt_tokens", "completion_tokens"))
-    return (prompt if isinstance(prompt, int) else 0), (answer if isinstance(answer, int) and answer else 1)
+    prompt, completion = (counts.get(key) for key in ("prompt_tokens", "completion_tokens"))
+    return (prompt if isinstance(prompt, int) else 0), (completion if isinstance(completion, int) and completion else 1)

@@ -15,7 +15,7 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _OF_THIS_TEXT = re.compile(r"context.{0,20}(?:length|window)|context_length|too (?:large|long)|maximum", re.IGNORECASE)
-_SPENT = re.compile(
+_QUOTA = re.compile(
     r"insufficient[_ ](?:quota|credit|balance|funds)|billing|exceeded your current quota", re.IGNORECASE
 )
 
@@ -37,7 +37,7 @@ class Rejection:
     @property
     def is_quota(self) -> bool:
         """Whether waiting does not help: the account has nothing left to spend."""
-        return bool(_SPENT.search(f"{self.code} {self.message}"))
+        return bool(_QUOTA.search(f"{self.code} {self.message}"))
 
     def unsupported(self, optional: Iterable[str]) -> str | None:
         """The optional request field that the server does not take at all; None where it does not name one."""
@@ -47,8 +47,8 @@ class Rejection:
             return None  # of a text that is too long: others of the same run are not
         if named or not _UNSUPPORTED.search(f"{self.code} {self.message}"):
             return named
-        places = {name: found.start() for name in optional if (found := _mention(name).search(self.message))}
-        return min(places, key=lambda name: places[name], default=None)
+        positions = {name: match.start() for name in optional if (match := _mention(name).search(self.message))}
+        return min(positions, key=lambda name: positions[name], default=None)
 
 
 def _mention(name: str) -> re.Pattern[str]:
@@ -83,9 +83,9 @@ def _error_object(content: Any) -> dict[str, Any]:
 
 
 def _fields(error: dict[str, Any]) -> Iterator[str]:
-    places = [error.get("param"), *(error["loc"] if isinstance(error.get("loc"), list) else [])]
-    for place in places:
-        yield from re.split(r"[.\[]", place)[:1] if isinstance(place, str) else ()
+    locations = [error.get("param"), *(error["loc"] if isinstance(error.get("loc"), list) else [])]
+    for location in locations:
+        yield from re.split(r"[.\[]", location)[:1] if isinstance(location, str) else ()
 
 
 def _line(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 _PART = 500
 
 
-class Answers:
+class ResponseCache:
     """An SQLite file of answers by text; each batch is on disk before the next is asked for.
 
     A process that is killed in between loses what was under way alone.
@@ -23,39 +23,41 @@ class Answers:
         self._teacher = teacher
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._spent: dict[str, float] = {}
+        self._usage: dict[str, float] = {}
         with closing(self._open()) as file, file:
             file.execute("PRAGMA journal_mode=WAL")
             file.execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID")
             file.execute("CREATE TABLE IF NOT EXISTS spent (what TEXT PRIMARY KEY, much REAL NOT NULL)")
 
-    def known(self, texts: Sequence[str], count: int, sampling: float) -> dict[str, list[str]]:
+    def lookup(self, texts: Sequence[str], count: int, sampling: float) -> dict[str, list[str]]:
         """What was said to those texts that were asked before, in the same way."""
         keys = {self._key(text, count, sampling): text for text in texts}
-        found: dict[str, list[str]] = {}
+        responses: dict[str, list[str]] = {}
         with closing(self._open()) as file:
             for part in _parts(list(keys)):
                 marks = ",".join("?" * len(part))
-                for key, said in file.execute(f"SELECT key, said FROM answers WHERE key IN ({marks})", part):
-                    found[keys[key]] = json.loads(said)
-        return found
+                for key, response in file.execute(f"SELECT key, said FROM answers WHERE key IN ({marks})", part):
+                    responses[keys[key]] = json.loads(response)
+        return responses
 
-    def keep(
-        self, said: Mapping[str, list[str]], count: int, sampling: float, spent: Mapping[str, float] | None = None
+    def store(
+        self, responses: Mapping[str, list[str]], count: int, sampling: float, usage: Mapping[str, float] | None = None
     ) -> None:
         """Keep answers, and what the process spent so far (tokens, requests, money)."""
-        rows = [(self._key(text, count, sampling), json.dumps(each, ensure_ascii=False)) for text, each in said.items()]
-        spent = dict(spent or {})
-        more = {what: much - self._spent.get(what, 0.0) for what, much in spent.items()}
+        rows = [
+            (self._key(text, count, sampling), json.dumps(each, ensure_ascii=False)) for text, each in responses.items()
+        ]
+        usage = dict(usage or {})
+        more = {kind: amount - self._usage.get(kind, 0.0) for kind, amount in usage.items()}
         with closing(self._open()) as file, file:
             file.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
             file.executemany(
                 "INSERT INTO spent VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET much = much + excluded.much",
                 list(more.items()),
             )
-        self._spent = spent
+        self._usage = usage
 
-    def spent(self) -> dict[str, float]:
+    def usage(self) -> dict[str, float]:
         """What all processes together spent."""
         return totals(self._path)
 
@@ -63,8 +65,8 @@ class Answers:
         return sqlite3.connect(self._path, timeout=60)
 
     def _key(self, text: str, count: int, sampling: float) -> bytes:
-        asked = json.dumps([self._teacher, text, count, sampling])
-        return blake2b(asked.encode(), digest_size=16).digest()
+        request = json.dumps([self._teacher, text, count, sampling])
+        return blake2b(request.encode(), digest_size=16).digest()
 
 
 def totals(path: Path) -> dict[str, float]:

@@ -56,9 +56,9 @@ def _translation_in(value: Any, source: str, language: str) -> str:
 
 def without_source(text: str, source: str) -> str:
     """Without the source on the first line, or before an arrow, where a translation follows."""
-    first, _, rest = text.partition("\n")
-    if rest.strip() and _same(first, source):
-        return rest.strip()
+    first, _, other_lines = text.partition("\n")
+    if other_lines.strip() and _same(first, source):
+        return other_lines.strip()
     for arrow in _ARROW.finditer(first):
         if _same(first[: arrow.start()], source) and first[arrow.end() :].strip():
             return text[arrow.end() :]

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from distilmt.losses.distillation import Targets
+from distilmt.losses.distillation import TokenTargets
 from distilmt.models.marian_forward import Batch
-from distilmt.models.packing import Words, fill_bins
+from distilmt.models.packing import PackedTokens, fill_bins
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Ragged:
 
 
 @dataclass
-class Side:
+class TargetSide:
     """One kind of target for every source sentence: references, or a teacher's hypotheses."""
 
     tokens: Ragged
@@ -61,8 +61,8 @@ class TrainingSet:
     """Source sentences with references, hypotheses, or both to learn from."""
 
     source: Ragged
-    reference: Side | None
-    hypothesis: Side | None
+    reference: TargetSide | None
+    hypothesis: TargetSide | None
     pad: int
     reference_share: float = 0.5
     max_length: int = 256
@@ -75,23 +75,23 @@ class TrainingSet:
         """
         n = len(self.source)
         reference, hypothesis = self._usable(self.reference), self._usable(self.hypothesis)
-        wants = np.random.default_rng((seed, epoch, 1)).random(n) < self.reference_share
-        use_reference = np.where(wants, reference, reference & ~hypothesis)
+        prefers_reference = np.random.default_rng((seed, epoch, 1)).random(n) < self.reference_share
+        use_reference = np.where(prefers_reference, reference, reference & ~hypothesis)
         rows = np.flatnonzero((reference | hypothesis) & (self.source.lengths <= self.max_length))
         return rows, use_reference[rows]
 
-    def _usable(self, side: Side | None) -> np.ndarray:
+    def _usable(self, side: TargetSide | None) -> np.ndarray:
         if side is None:
             return np.zeros(len(self.source), dtype=bool)
         return side.usable & (side.tokens.lengths <= self.max_length)
 
     def lengths(self, rows: np.ndarray, use_reference: np.ndarray) -> np.ndarray:
         """Target lengths of the sentences chosen, [m]."""
-        found = np.zeros(len(rows), dtype=np.int64)
+        target_lengths = np.zeros(len(rows), dtype=np.int64)
         for side, chosen in ((self.reference, use_reference), (self.hypothesis, ~use_reference)):
             if side is not None:
-                found[chosen] = side.tokens.lengths[rows[chosen]]
-        return found
+                target_lengths[chosen] = side.tokens.lengths[rows[chosen]]
+        return target_lengths
 
 
 def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -112,11 +112,11 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
     rows, use_reference = data.choose(seed, epoch)
     order = np.random.default_rng((seed, epoch, 2)).permutation(len(rows))
     rows, use_reference = rows[order], use_reference[order]
-    parts = cut(data.source.lengths[rows], data.lengths(rows, use_reference), batch_tokens)
+    parts = token_batches(data.source.lengths[rows], data.lengths(rows, use_reference), batch_tokens)
     return [(rows[part], use_reference[part]) for part in parts]
 
 
-def cut(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[slice]:
+def token_batches(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[slice]:
     """Cut sentences of these lengths, as they stand, into batches of at most `batch_tokens` tokens on either side.
 
     A sentence that is longer is a batch of its own.
@@ -132,38 +132,38 @@ def cut(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[slice
     return batches
 
 
-class Place(NamedTuple):
+class BatchShard(NamedTuple):
     """Where a share of a batch stands in the whole."""
 
     tokens: int
     """Target tokens of the whole batch."""
-    before: int = 0
+    token_offset: int = 0
     """Those of them that lie before the share."""
-    counts: bool = True
+    is_valid: bool = True
     """Whether the share is one: false where there are fewer sentences than shares."""
 
 
-def share(
-    data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, number: int, shares: int
-) -> tuple[np.ndarray, np.ndarray, Place]:
+def shard_batch(
+    data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, index: int, shares: int
+) -> tuple[np.ndarray, np.ndarray, BatchShard]:
     """One of several shares of a batch with about equally many tokens, in the order `collate` gives the whole.
 
     Where there are fewer sentences than shares, some are given the first sentence, which must not count then.
     """
     if shares == 1:
-        return rows, use_reference, Place(int(data.lengths(rows, use_reference).sum()))
+        return rows, use_reference, BatchShard(int(data.lengths(rows, use_reference).sum()))
     order = np.argsort(~use_reference, kind="stable")
     rows, use_reference = rows[order], use_reference[order]
     targets = data.lengths(rows, use_reference)
     both = data.source.lengths[rows] + targets
     # A sentence falls to the share in which its middle lies.
-    begin, end = np.searchsorted((np.cumsum(both) - both / 2) * shares, both.sum() * np.array([number, number + 1]))
-    place = Place(int(targets.sum()), int(targets[:begin].sum()), bool(begin < end))
-    mine = slice(begin, end) if place.counts else slice(0, 1)
-    return rows[mine], use_reference[mine], place
+    begin, end = np.searchsorted((np.cumsum(both) - both / 2) * shares, both.sum() * np.array([index, index + 1]))
+    shard = BatchShard(int(targets.sum()), int(targets[:begin].sum()), bool(begin < end))
+    selection = slice(begin, end) if shard.is_valid else slice(0, 1)
+    return rows[selection], use_reference[selection], shard
 
 
-def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, Targets]:
+def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, TokenTargets]:
     """Tensors of a batch: references first, then hypotheses."""
     order = np.argsort(~use_reference, kind="stable")
     rows, use_reference = rows[order], use_reference[order]
@@ -176,7 +176,7 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
     lengths = np.concatenate([side.tokens.lengths[r] for side, r in parts])
     k = max((0 if s is None or s.top_ids is None else s.top_ids.shape[1]) for s in (data.reference, data.hypothesis))
     top = [_top(side, r, k) for side, r in parts] if k else []
-    targets = Targets(
+    targets = TokenTargets(
         torch.from_numpy(flat),
         torch.from_numpy(np.concatenate([ids for ids, _ in top])) if k else None,
         torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,
@@ -185,7 +185,7 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
     return make_batch(source, data.source.lengths[rows], flat, lengths, data.pad), targets
 
 
-def _top(side: Side, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _top(side: TargetSide, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Top-k ids and log-probabilities of some rows; where the teacher was not asked, all mass is on the word itself."""
     positions = side.tokens.positions(rows)
     if side.top_ids is not None and side.top_logprobs is not None:
@@ -203,8 +203,8 @@ def make_batch(
 ) -> Batch:
     """A batch of flat sequences; `start` is the id the decoder begins with, `<pad>`."""
     bins = fill_bins(source_lengths, target_lengths)
-    words = Words.of(target, target_lengths, bins.target)
-    shifted = torch.full_like(words.ids, start)
-    shifted[1:] = words.ids[:-1]
-    shifted[words.positions == 0] = start
-    return Batch(Words.of(source, source_lengths, bins.source), words, shifted, bins.blocks)
+    target_tokens = PackedTokens.of(target, target_lengths, bins.target)
+    shifted = torch.full_like(target_tokens.ids, start)
+    shifted[1:] = target_tokens.ids[:-1]
+    shifted[target_tokens.positions == 0] = start
+    return Batch(PackedTokens.of(source, source_lengths, bins.source), target_tokens, shifted, bins.blocks)

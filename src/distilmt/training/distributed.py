@@ -26,11 +26,11 @@ from distilmt.utils.hardware import cores
 
 T = TypeVar("T")
 
-_AT_MOST = timedelta(minutes=30)
+_UPDATE_TIMEOUT = timedelta(minutes=30)
 """That a rank waits for the others' gradients: nobody needs so long for an update, or to write a checkpoint."""
-_PATIENCE = timedelta(days=30)
+_IDLE_TIMEOUT = timedelta(days=30)
 """That the others wait while the leader labels or validates. Who ends is noticed at once: connections close."""
-_PIECE = 1 << 30
+_BROADCAST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,22 @@ class Ranks:
     size: int = 1
     threads: int = 0
     """CPU threads for each; 0: one per core."""
-    patient: Any = None
+    cpu_group: Any = None
     """The process group on the CPU whose members wait for days."""
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this is the leader."""
         return self.rank == 0
 
-    def total(self, tensor: Tensor) -> Tensor:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
         """The sum over all ranks, written over the tensor: the same bits everywhere."""
         if self.size > 1:
-            with _heard():
+            with _connection_errors():
                 dist.all_reduce(tensor)
         return tensor
 
-    def joined(self, tensor: Tensor, lengths: Sequence[int]) -> list[Tensor]:
+    def all_gather(self, tensor: Tensor, lengths: Sequence[int]) -> list[Tensor]:
         """The vectors of all ranks; `lengths` are theirs."""
         if self.size == 1:
             return [tensor]
@@ -67,34 +67,34 @@ class Ranks:
         # Gloo gathers vectors of one length.
         padded = tensor.new_zeros(longest)
         padded[: len(tensor)] = tensor
-        found = [torch.empty_like(padded) for _ in lengths]
-        with _heard():
-            dist.all_gather(found, padded)
-        return [whole[:length] for whole, length in zip(found, lengths, strict=True)]
+        vectors = [torch.empty_like(padded) for _ in lengths]
+        with _connection_errors():
+            dist.all_gather(vectors, padded)
+        return [whole[:length] for whole, length in zip(vectors, lengths, strict=True)]
 
-    def decided(self, *numbers: float) -> list[float]:
+    def broadcast_numbers(self, *numbers: float) -> list[float]:
         """The leader's numbers."""
         if self.size == 1:
             return [*numbers]
-        found = torch.tensor(numbers, dtype=torch.float64)
-        with _heard():
-            dist.broadcast(found, 0, group=self.patient)
-        return found.tolist()
+        buffer = torch.tensor(numbers, dtype=torch.float64)
+        with _connection_errors():
+            dist.broadcast(buffer, 0, group=self.cpu_group)
+        return buffer.tolist()
 
-    def told(self, value: T) -> T:
+    def broadcast_object(self, value: T) -> T:
         """The leader's value, which the others receive: anything that can be pickled; arrays are sent as they lie.
 
         Pickles come from the processes of this training alone.
         """
         if self.size == 1:
             return value
-        with _heard():
-            return self._send(value) if self.leads else self._receive()  # type: ignore[no-any-return]
+        with _connection_errors():
+            return self._send(value) if self.is_main_process else self._receive()  # type: ignore[no-any-return]
 
     def _send(self, value: T) -> T:
-        kept: list[pickle.PickleBuffer] = []
-        head = pickle.dumps(value, 5, buffer_callback=kept.append)
-        parts = [_bytes(bytearray(head)), *(_bytes(buffer.raw()) for buffer in kept)]
+        buffers: list[pickle.PickleBuffer] = []
+        head = pickle.dumps(value, 5, buffer_callback=buffers.append)
+        parts = [_bytes(bytearray(head)), *(_bytes(buffer.raw()) for buffer in buffers)]
         sizes = torch.tensor([len(part) for part in parts])
         self._broadcast(torch.tensor([len(parts)]))
         for part in (sizes, *parts):
@@ -112,76 +112,78 @@ class Ranks:
         return pickle.loads(bytes(parts[0].numpy()), buffers=[part.numpy() for part in parts[1:]])
 
     def _broadcast(self, tensor: Tensor) -> None:
-        for piece in tensor.split(_PIECE):
+        for piece in tensor.split(_BROADCAST_BYTES):
             if len(piece):
-                dist.broadcast(piece, 0, group=self.patient)
+                dist.broadcast(piece, 0, group=self.cpu_group)
 
 
-ALONE = Ranks()
-_together = ALONE
+SINGLE_PROCESS = Ranks()
+_current = SINGLE_PROCESS
 
 
 def current() -> Ranks:
     """The ranks that train whatever this process trains."""
-    return _together
+    return _current
 
 
 @contextmanager
-def lead() -> Iterator[None]:
+def main_process() -> Iterator[None]:
     """Be the leader while the block runs, and send the others home when it is done."""
-    global _together
-    _together = _connected()
+    global _current
+    _current = _init_process_group()
     try:
         yield
     except BaseException:
         # The others notice that this process ends. torchrun tells it to, which must not cut off what it has to say.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise
-    _together.told(None)
+    _current.broadcast_object(None)
     dist.destroy_process_group()
-    _together = ALONE
+    _current = SINGLE_PROCESS
 
 
-def follow(work: Callable[[Any, Ranks], None]) -> int:
-    """Do `work` on everything the leader hands out until there is no more; returns the exit status.
+def worker_loop(train_job: Callable[[Any, Ranks], None]) -> int:
+    """Do `train_job` on everything the leader hands out until there is no more; returns the exit status.
 
     What it raises as UserError the leader meets too, and tells.
     """
     for ended in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ended, signal.SIG_DFL)  # nothing is to be tidied up here, and waiting in C is not interrupted
     try:
-        together = _connected()
-        while (job := together.told(None)) is not None:
-            work(job, together)
+        ranks = _init_process_group()
+        while (job := ranks.broadcast_object(None)) is not None:
+            train_job(job, ranks)
         dist.destroy_process_group()
     except UserError:
         return 2
     return 0
 
 
-def _connected() -> Ranks:
+def _init_process_group() -> Ranks:
     """Find the others by what torchrun left in the environment; on a machine with GPUs take one."""
-    local, beside = (int(os.environ.get(name, other)) for name, other in (("LOCAL_RANK", 0), ("LOCAL_WORLD_SIZE", 1)))
+    local_rank, local_world_size = (
+        int(os.environ.get(name, other)) for name, other in (("LOCAL_RANK", 0), ("LOCAL_WORLD_SIZE", 1))
+    )
     on_gpu = torch.cuda.is_available()
     if on_gpu:
-        if beside > torch.cuda.device_count():
+        if local_world_size > torch.cuda.device_count():
             raise UserError(
-                f"{beside} processes on a machine with {torch.cuda.device_count()} GPUs: start as many as it has GPUs "
-                "(--nproc-per-node gpu)"
+                f"{local_world_size} processes on a machine with {torch.cuda.device_count()} GPUs: start as many as it has "
+                "GPUs (--nproc-per-node gpu)"
             )
-        torch.cuda.set_device(local)
-    with _heard():
+        torch.cuda.set_device(local_rank)
+    with _connection_errors():
         # torchrun, when it starts all again, keeps the store in which the ended ones left their addresses.
-        store, number, size = next(dist.rendezvous("env://", timeout=_AT_MOST))
+        store, global_rank, size = next(dist.rendezvous("env://", timeout=_UPDATE_TIMEOUT))
         store = dist.PrefixStore(f"distilmt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
         backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
-        dist.init_process_group(backend, store=store, rank=number, world_size=size, timeout=_AT_MOST)
-        patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
-    return Ranks(number, size, max(1, cores() // beside), patient)
+        dist.init_process_group(backend, store=store, rank=global_rank, world_size=size, timeout=_UPDATE_TIMEOUT)
+        cpu_group = dist.new_group(backend="gloo", timeout=_IDLE_TIMEOUT)
+    return Ranks(global_rank, size, max(1, cores() // local_world_size), cpu_group)
 
 
 @contextmanager
-def _heard() -> Iterator[None]:
+def _connection_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def rounded(rows: Tensor, bits: int) -> Tensor:
+def fake_quantize(rows: Tensor, bits: int) -> Tensor:
     """Every row's weights rounded to whole multiples of its biggest one's (2^(bits - 1) - 1)th part.
 
     With 8 bits this is what CTranslate2 computes with (`ctranslate2.specs.model_spec`, symmetric, one scale a row).
@@ -31,10 +31,10 @@ def rounded(rows: Tensor, bits: int) -> Tensor:
 
 
 @torch.no_grad()
-def with_rounded_weights(model: Model, bits: int) -> Model:
+def fake_quantize_model(model: Model, bits: int) -> Model:
     """A copy of a model whose matrices, but for that of positions, have weights of so many bits; see `rounded`."""
     model = copy.deepcopy(model)
     for name, parameter in model.named_parameters():
         if parameter.dim() == 2 and "embed_positions" not in name:
-            parameter.copy_(rounded(parameter, bits))
+            parameter.copy_(fake_quantize(parameter, bits))
     return model

@@ -12,7 +12,7 @@ from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.attention import attention_distance
 from distilmt.losses.hidden_states import layer_map, state_distance
 from distilmt.models.marian_forward import Attention, Batch, States, decoder_rows
-from distilmt.training.distributed import ALONE, Ranks
+from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.optimizer import learning_rate
 from distilmt.utils.errors import UserError
 
@@ -20,7 +20,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 _KINDS = ("encoder", "decoder", "across")
 
 
-class Guide:
+class FeatureDistillation:
     """The teacher, and what is learnt beside the student to compare them, and thrown away."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Guide:
         config: TrainingConfig,
         dtype: torch.dtype,
         device: torch.device,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         """Take over a teacher with the student's pieces, and keep it in `dtype` on the device.
 
@@ -40,79 +40,86 @@ class Guide:
         """
         self.objective, self.config, self.ranks = objective, config, ranks
         self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)  # type: ignore[call-overload]
-        mine, theirs = student.config, teacher.config
-        self.encoder_map = layer_map(mine.encoder_layers, theirs.encoder_layers)
-        self.decoder_map = layer_map(mine.decoder_layers, theirs.decoder_layers)
+        student_config, teacher_config = student.config, teacher.config
+        self.encoder_map = layer_map(student_config.encoder_layers, teacher_config.encoder_layers)
+        self.decoder_map = layer_map(student_config.decoder_layers, teacher_config.decoder_layers)
         first: dict[str, Tensor] = {}
         if objective.states:
-            layers = mine.encoder_layers + mine.decoder_layers
-            first |= {f"projection.{i}": _projection(theirs.d_model, mine.d_model) for i in range(layers)}
+            layers = student_config.encoder_layers + student_config.decoder_layers
+            first |= {
+                f"projection.{i}": _projection(teacher_config.d_model, student_config.d_model) for i in range(layers)
+            }
         if objective.attention and objective.attention_heads == "learnt":
-            first |= _mixtures(_heads(mine), _heads(theirs))
+            first |= _mixtures(_heads(student_config), _heads(teacher_config))
         elif objective.attention:
-            _same_heads(_heads(mine), _heads(theirs))
-        self.learnt = {name: nn.Parameter(value.to(device)) for name, value in first.items()}
+            _check_same_heads(_heads(student_config), _heads(teacher_config))
+        self.parameters = {name: nn.Parameter(value.to(device)) for name, value in first.items()}
         # An empty optimizer is refused by PyTorch.
-        self.adam = torch.optim.Adam(self.learnt.values(), 0.0, (0.9, 0.98), 1e-9) if self.learnt else None
+        self.adam = torch.optim.Adam(self.parameters.values(), 0.0, (0.9, 0.98), 1e-9) if self.parameters else None
 
-    def watched(self) -> States:
+    def empty_states(self) -> States:
         """What the student's forward pass is to fill."""
         return States(attention={} if self.objective.attention else None)
 
     def loss(self, batch: Batch, states: States) -> Tensor:
         """The weighted distances from the teacher, summed over words, for the student's states on a batch."""
-        theirs = self.watched()
+        teacher_states = self.empty_states()
         with torch.no_grad():
-            decoder_rows(self.teacher, batch, states=theirs)
+            decoder_rows(self.teacher, batch, states=teacher_states)
         loss = torch.zeros((), device=batch.decoder_input.device)
         if self.objective.states:
-            loss = loss + self.objective.states * self._states(states, theirs)
-        if states.attention is not None and theirs.attention is not None:
-            kinds = [self._attention(kind, states.attention[kind], theirs.attention[kind]) for kind in _KINDS]
+            loss = loss + self.objective.states * self._states(states, teacher_states)
+        if states.attention is not None and teacher_states.attention is not None:
+            kinds = [self._attention(kind, states.attention[kind], teacher_states.attention[kind]) for kind in _KINDS]
             loss = loss + self.objective.attention * torch.stack(kinds).mean()
         return loss
 
-    def _states(self, states: States, theirs: States) -> Tensor:
+    def _states(self, states: States, teacher_states: States) -> Tensor:
         """The mean over layers."""
-        wanted = [theirs.encoder[i] for i in self.encoder_map] + [theirs.decoder[i] for i in self.decoder_map]
-        layers = enumerate(zip([*states.encoder, *states.decoder], wanted, strict=True))
-        return torch.stack([state_distance(s, t, self.learnt[f"projection.{i}"]) for i, (s, t) in layers]).mean()
+        layer_targets = [teacher_states.encoder[i] for i in self.encoder_map] + [
+            teacher_states.decoder[i] for i in self.decoder_map
+        ]
+        layers = enumerate(zip([*states.encoder, *states.decoder], layer_targets, strict=True))
+        return torch.stack([state_distance(s, t, self.parameters[f"projection.{i}"]) for i, (s, t) in layers]).mean()
 
-    def _attention(self, kind: str, mine: Attention, theirs: Attention) -> Tensor:
+    def _attention(self, kind: str, student_attention: Attention, teacher_attention: Attention) -> Tensor:
         """Of one kind, summed over blocks."""
-        teachers = theirs.scores
+        teacher_scores = teacher_attention.scores
         if self.objective.attention_heads == "same":
-            teachers = [teachers[i] for i in (self.encoder_map if kind == "encoder" else self.decoder_map)]
+            teacher_scores = [teacher_scores[i] for i in (self.encoder_map if kind == "encoder" else self.decoder_map)]
         distances = []
-        for number, apart in enumerate(mine.apart):
-            student, teacher = (torch.cat([layer[number] for layer in scores], 1) for scores in (mine.scores, teachers))
+        for number, bias in enumerate(student_attention.biases):
+            student, teacher = (
+                torch.cat([layer[number] for layer in scores], 1)
+                for scores in (student_attention.scores, teacher_scores)
+            )
             heads = torch.eye(student.shape[1], device=student.device)
-            distances.append(attention_distance(student, teacher, apart, self.learnt.get(f"mixture.{kind}", heads)))
+            distances.append(attention_distance(student, teacher, bias, self.parameters.get(f"mixture.{kind}", heads)))
         return torch.stack(distances).sum()
 
     def step(self, update: int, tokens: int, position: float | None = None) -> None:
         """Update what is learnt, from gradients of a loss summed over so many tokens, by all ranks."""
         if self.adam is None:
             return
-        for parameter in self.learnt.values():
+        for parameter in self.parameters.values():
             if parameter.grad is not None:
-                self.ranks.total(parameter.grad).div_(tokens)
+                self.ranks.all_reduce(parameter.grad).div_(tokens)
         self.adam.param_groups[0]["lr"] = learning_rate(self.config, update, position)
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
         """What must be kept to go on, after one update at least."""
-        found = {name: parameter.detach() for name, parameter in self.learnt.items()}
-        for name, parameter in self.learnt.items():
+        tensors = {name: parameter.detach() for name, parameter in self.parameters.items()}
+        for name, parameter in self.parameters.items():
             assert self.adam is not None
-            found |= {f"{name}.{moment}": self.adam.state[parameter][moment] for moment in _MOMENTS}
-        return found
+            tensors |= {f"{name}.{moment}": self.adam.state[parameter][moment] for moment in _MOMENTS}
+        return tensors
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Go on from `state()` as it was after `update` updates."""
-        for name, parameter in self.learnt.items():
+        for name, parameter in self.parameters.items():
             assert self.adam is not None
             parameter.copy_(state[name])
             moments = {moment: state[f"{name}.{moment}"].to(parameter.device) for moment in _MOMENTS}
@@ -133,14 +140,19 @@ def _heads(config: Any) -> dict[str, tuple[int, int]]:
     return {"encoder": encoder, "decoder": decoder, "across": decoder}
 
 
-def _mixtures(mine: dict[str, tuple[int, int]], theirs: dict[str, tuple[int, int]]) -> dict[str, Tensor]:
+def _mixtures(
+    student_heads: dict[str, tuple[int, int]], teacher_heads: dict[str, tuple[int, int]]
+) -> dict[str, Tensor]:
     """To begin with, every head of the teacher is compared with the mean of the student's."""
-    sizes = {kind: (theirs[kind][0] * theirs[kind][1], mine[kind][0] * mine[kind][1]) for kind in _KINDS}
+    sizes = {
+        kind: (teacher_heads[kind][0] * teacher_heads[kind][1], student_heads[kind][0] * student_heads[kind][1])
+        for kind in _KINDS
+    }
     return {f"mixture.{kind}": torch.full((t, s), 1 / s) for kind, (t, s) in sizes.items()}
 
 
-def _same_heads(mine: dict[str, tuple[int, int]], theirs: dict[str, tuple[int, int]]) -> None:
-    for (_, student), (_, teacher) in zip(mine.values(), theirs.values(), strict=True):
+def _check_same_heads(student_heads: dict[str, tuple[int, int]], teacher_heads: dict[str, tuple[int, int]]) -> None:
+    for (_, student), (_, teacher) in zip(student_heads.values(), teacher_heads.values(), strict=True):
         if student != teacher:
             raise UserError(
                 f"student.objective.attention_heads is same, but the teacher has {teacher} heads and the student "

@@ -8,7 +8,7 @@ from torch import Tensor
 _POSITIONS = 30_000
 
 
-class LossQueue:
+class HardTokenQueue:
     """First in, first out: cross-entropies of the last 30,000 positions (Wang et al. 2021, their global selection).
 
     It is not kept in checkpoints: a training that goes on fills it anew, and until it is full the batch alone tells.

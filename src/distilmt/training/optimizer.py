@@ -15,19 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from distilmt.config import TrainingConfig
-from distilmt.training.distributed import ALONE, Ranks
-from distilmt.training.fake_quantize import rounded
+from distilmt.training.distributed import SINGLE_PROCESS, Ranks
+from distilmt.training.fake_quantize import fake_quantize
 from distilmt.training.muon import Stack, muon_step
 from distilmt.training.zero import Shards
 
-_OFTEN, _AVERAGE_EVERY = 96, 8
+_AVERAGE_WARMUP, _AVERAGE_EVERY = 96, 8
 
 
 class FlatOptimizer:
     """Owns a model's weights: `model` computes with copies in its own dtype."""
 
     def __init__(
-        self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype, bits: int = 0, ranks: Ranks = ALONE
+        self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype, bits: int = 0, ranks: Ranks = SINGLE_PROCESS
     ) -> None:
         """Take over a float32 model; with `bits` it computes with weights rounded to so many."""
         self.config, self.bits, self.ranks = config, bits, ranks
@@ -43,7 +43,7 @@ class FlatOptimizer:
         self.weights = whole.to(dtype, copy=True)
         self.gradient = torch.empty_like(whole)
         self._gradients = self._view_parameters()
-        self._lower()
+        self._cast_weights()
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
         # Adam has what lies before the first stack of matrices.
         self.head = nn.Parameter(self.master[: self.shards.heads()[ranks.rank]])
@@ -56,13 +56,13 @@ class FlatOptimizer:
             fused=True,
         )
         self._set_moments(0, torch.zeros_like(self.head.detach()))
-        self._kept: Tensor | None = None
+        self._sparsity_mask: Tensor | None = None
 
     def keep_zeros(self) -> None:
         """From now on hold every matrix's weights at zero that are zero now: what was pruned stays pruned."""
         parts = self.shards.whole(self.master).split([p.numel() for p in self.parameters])
-        kept = [(m != 0) | (p.dim() != 2) for m, p in zip(parts, self.parameters, strict=True)]
-        self._kept = self.shards.own(torch.cat(kept).float())
+        masks = [(m != 0) | (p.dim() != 2) for m, p in zip(parts, self.parameters, strict=True)]
+        self._sparsity_mask = self.shards.own(torch.cat(masks).float())
 
     def _view_parameters(self) -> list[Tensor]:
         """Make the model's parameters views of the flat vector; the flat gradient's views in their order."""
@@ -99,7 +99,7 @@ class FlatOptimizer:
         Returns:
             The gradient's norm per token before clipping (a tensor: reading it costs a device synchronisation).
         """
-        gradient = self.ranks.total(self._gather())
+        gradient = self.ranks.all_reduce(self._gather())
         norm = gradient.norm() / tokens
         factor = (self.config.clip_norm / (norm + 1e-6)).clamp(max=1) if self.config.clip_norm > 0 else 1.0
         gradient = self.shards.own(gradient).mul_(factor / tokens)
@@ -111,21 +111,21 @@ class FlatOptimizer:
             if self.config.weight_decay:
                 stack.of(self.master).mul_(1 - rate * self.config.weight_decay)
             muon_step(stack, self.master, gradient, self.momentum, rate, update, self.weights.dtype)
-        if self._kept is not None:
-            self.master.mul_(self._kept)
-        self._lower()
+        if self._sparsity_mask is not None:
+            self.master.mul_(self._sparsity_mask)
+        self._cast_weights()
         self._average(update)
         return norm
 
     @torch.no_grad()
-    def _lower(self) -> None:
+    def _cast_weights(self) -> None:
         """Hand the model its weights in its own precision."""
         # Rounding needs whole rows in float32; otherwise ranks send each other no more than what is computed with.
         wide = self.bits or self.ranks.size == 1
         whole = self.shards.whole(self.master if wide else self.master.to(self.weights.dtype))
         self.weights.copy_(whole)
         for begin, end, columns in self._matrices:
-            rows = rounded(whole[begin:end].view(-1, columns), self.bits)
+            rows = fake_quantize(whole[begin:end].view(-1, columns), self.bits)
             self.weights[begin:end].view(-1, columns).copy_(rows)
 
     def _average(self, update: int) -> None:
@@ -133,10 +133,10 @@ class FlatOptimizer:
         decay = self.config.average_decay
         if decay == 0:
             self.average.copy_(self.master)
-        elif update <= _OFTEN or update % _AVERAGE_EVERY == 0:
+        elif update <= _AVERAGE_WARMUP or update % _AVERAGE_EVERY == 0:
             # The usual correction: early on the average must not remember the random start.
-            kept = min(decay, update / (10 + update)) ** (1 if update <= _OFTEN else _AVERAGE_EVERY)
-            self.average.lerp_(self.master, 1 - kept)
+            decay_factor = min(decay, update / (10 + update)) ** (1 if update <= _AVERAGE_WARMUP else _AVERAGE_EVERY)
+            self.average.lerp_(self.master, 1 - decay_factor)
 
     def whole_average(self) -> Tensor:
         """The averaged weights of all ranks, on the CPU."""
@@ -154,7 +154,7 @@ class FlatOptimizer:
         self.master.copy_(self.shards.own(state["master"]))
         self.average.copy_(self.shards.own(state["average"]))
         self.momentum.copy_(self.shards.own(state["first_moment"]))
-        self._lower()
+        self._cast_weights()
         second = self.shards.own_head(state["second_moment"])
         self._set_moments(update, second.to(self.master.device, copy=True))
 
@@ -164,11 +164,11 @@ def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
 
     Embeddings, biases and norms come first; then the matrices of the layers, those of one shape together.
     """
-    learnt = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    matrices = [p for name, p in learnt if p.dim() == 2 and ".layers." in name]
+    trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in trainable if p.dim() == 2 and ".layers." in name]
     matrices.sort(key=lambda p: tuple(p.shape))
-    kept = {id(p) for p in matrices}
-    others = [p for _, p in learnt if id(p) not in kept]
+    matrix_ids = {id(p) for p in matrices}
+    others = [p for _, p in trainable if id(p) not in matrix_ids]
     stacks, begin = [], sum(p.numel() for p in others)
     for shape, group in groupby(matrices, key=lambda p: tuple(p.shape)):
         stacks.append(Stack(begin, len(list(group)), *shape))
@@ -178,16 +178,16 @@ def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
 
 def _matrices(parameters: list[nn.Parameter]) -> list[tuple[int, int, int]]:
     """Where matrices begin and end in the flat vector, and their columns; neighbours of one width are one."""
-    found: list[tuple[int, int, int]] = []
+    spans: list[tuple[int, int, int]] = []
     begin = 0
     for p in parameters:
         end = begin + p.numel()
         if p.dim() == 2:
-            if found and found[-1][1:] == (begin, p.shape[1]):
-                begin = found.pop()[0]
-            found.append((begin, end, p.shape[1]))
+            if spans and spans[-1][1:] == (begin, p.shape[1]):
+                begin = spans.pop()[0]
+            spans.append((begin, end, p.shape[1]))
         begin = end
-    return found
+    return spans
 
 
 @torch.no_grad()
@@ -198,9 +198,9 @@ def load_flat(model: nn.Module, flat: Tensor) -> None:
         ValueError: the model learns other parameters than the one the vector is of.
     """
     parameters, begin = _layout(model)[0], 0
-    learnt = sum(p.numel() for p in parameters)
-    if learnt != len(flat):
-        raise ValueError(f"{len(flat)} weights do not fit a model that learns {learnt}")
+    size = sum(p.numel() for p in parameters)
+    if size != len(flat):
+        raise ValueError(f"{len(flat)} weights do not fit a model that learns {size}")
     for p in parameters:
         p.copy_(flat[begin : begin + p.numel()].view_as(p))
         begin += p.numel()

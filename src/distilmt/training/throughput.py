@@ -30,13 +30,13 @@ def seconds_per_update(
     fresh = new_model(model, tokenizer, training.dropout, 1)
     stepper = Stepper(fresh, replace(training, updates=10_000), objective, 1, teacher)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
-    spent: list[float] = []
+    durations: list[float] = []
     end = time.monotonic() + _SECONDS
     for number, (rows, use_reference) in enumerate(plan):
         begin = time.monotonic()
         stepper.update(number + 1, *collate(data, rows, use_reference))
         if number >= _WARM_UP:
-            spent.append(time.monotonic() - begin)
-        if time.monotonic() > end and len(spent) >= 5:
+            durations.append(time.monotonic() - begin)
+        if time.monotonic() > end and len(durations) >= 5:
             break
-    return statistics.fmean(spent or [time.monotonic() - begin])
+    return statistics.fmean(durations or [time.monotonic() - begin])

@@ -9,14 +9,28 @@ from torch import Tensor
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.losses.distillation import LossSettings, Statistics, Targets, annealed, chunked_loss, weights_by_entropy
-from distilmt.losses.r_drop import consistency
-from distilmt.models.device import given_threads, keep_memory, pick_device, pick_dtype, training_threads, use_threads
-from distilmt.models.marian_forward import Batch, DropoutPool, decoder_rows, words
-from distilmt.training.batching import Place
-from distilmt.training.distributed import ALONE, Ranks
-from distilmt.training.feature_distillation import Guide
-from distilmt.training.hard_tokens import LossQueue
+from distilmt.losses.distillation import (
+    LossSettings,
+    Statistics,
+    TokenTargets,
+    anneal_teacher,
+    chunked_loss,
+    weights_by_entropy,
+)
+from distilmt.losses.r_drop import r_drop_loss
+from distilmt.models.device import (
+    configured_threads,
+    keep_memory,
+    pick_device,
+    pick_dtype,
+    training_threads,
+    use_threads,
+)
+from distilmt.models.marian_forward import Batch, DropoutPool, decoder_rows, vocabulary_size
+from distilmt.training.batching import BatchShard
+from distilmt.training.distributed import SINGLE_PROCESS, Ranks
+from distilmt.training.feature_distillation import FeatureDistillation
+from distilmt.training.hard_tokens import HardTokenQueue
 from distilmt.training.optimizer import FlatOptimizer
 
 
@@ -31,7 +45,7 @@ class Stepper:
         seed: int,
         teacher: MarianMTModel | None = None,
         bits: int = 0,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         """Take over a float32 model, and a teacher where the objective asks for its states or attention.
 
@@ -50,28 +64,30 @@ class Stepper:
         bias = self.model.final_logits_bias[0]
         # OPUS-MT models have one on their logits; it is not learnt.
         self.bias = bias.to(dtype) if bias.any() else None
-        self.seen = LossQueue() if objective.selection == "queue" else None
-        self.guide: Guide | None = None
+        self.loss_queue = HardTokenQueue() if objective.selection == "queue" else None
+        self.feature_distillation: FeatureDistillation | None = None
         if objective.online:
             if teacher is None:
                 raise ValueError("objective.states and objective.attention need a teacher")
-            self.guide = Guide(teacher, self.model, objective, config, dtype, self.device, ranks)
+            self.feature_distillation = FeatureDistillation(
+                teacher, self.model, objective, config, dtype, self.device, ranks
+            )
         self.values = config.batch_tokens * model.config.d_model
         self.dropout = DropoutPool(config.dropout, self.values, dtype, self.device)
         self.choose_threads()
 
     def choose_threads(self, before: int = 0) -> None:
         """Set the number of CPU threads: as somebody chose it, as it was `before`, or as the machine is free."""
-        chosen = given_threads(self.config.threads or self.ranks.threads) or before
+        chosen = configured_threads(self.config.threads or self.ranks.threads) or before
         self.threads = chosen or (training_threads(self.values) if self.device.type == "cpu" else 0)
 
     def update(
         self,
         number: int,
         batch: Batch,
-        targets: Targets,
+        targets: TokenTargets,
         position: float | None = None,
-        place: Place | None = None,
+        shard: BatchShard | None = None,
     ) -> Statistics:
         """One step.
 
@@ -80,80 +96,82 @@ class Stepper:
             batch: the sentences, or this rank's share of them.
             targets: what their words should be.
             position: where the schedule stands, in updates.
-            place: where the share stands in the whole batch.
+            shard: where the share stands in the whole batch.
 
         Returns:
             Sums over the whole batch; its rows may be those of the share.
         """
         use_threads(self.threads)
-        place = place or Place(len(targets.ids))
+        shard = shard or BatchShard(len(targets.ids))
         self.dropout.begin(self.seed, number)
         batch, targets = batch.to(self.device), targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.updates
-        settings = LossSettings(annealed(self.objective, progress), self.config.label_smoothing, self._threshold())
+        settings = LossSettings(
+            anneal_teacher(self.objective, progress), self.config.label_smoothing, self._threshold()
+        )
         if self.ranks.size > 1 and self.objective.entropy in ("weight_high", "weight_low"):
-            settings = settings._replace(mean_weight=self._mean_weight(targets, settings, place))
+            settings = settings._replace(mean_weight=self._mean_weight(targets, settings, shard))
         loss, statistics = self._loss(batch, targets, settings)
-        (loss if place.counts else loss * 0).backward()
-        self.optimizer.step(number, place.tokens, position)
-        if self.guide is not None:
-            self.guide.step(number, place.tokens, position)
+        (loss if shard.is_valid else loss * 0).backward()
+        self.optimizer.step(number, shard.tokens, position)
+        if self.feature_distillation is not None:
+            self.feature_distillation.step(number, shard.tokens, position)
         if self.ranks.size > 1:
-            statistics = self._of_all(statistics, place)
-        if self.seen is not None:
-            self.seen.add(statistics.rows)
+            statistics = self._reduce_statistics(statistics, shard)
+        if self.loss_queue is not None:
+            self.loss_queue.add(statistics.rows)
         return statistics
 
-    def _of_all(self, statistics: Statistics, place: Place) -> Statistics:
+    def _reduce_statistics(self, statistics: Statistics, shard: BatchShard) -> Statistics:
         """Statistics of the whole batch, from those of its shares."""
-        sums = torch.stack([statistics.nll, statistics.word, statistics.entropy]) * place.counts
+        sums = torch.stack([statistics.nll, statistics.word, statistics.entropy]) * shard.is_valid
         rows = statistics.rows
-        if self.seen is not None:
-            rows = torch.zeros(place.tokens, dtype=rows.dtype, device=rows.device)
-            if place.counts:
-                rows[place.before : place.before + len(statistics.rows)] = statistics.rows
-            self.ranks.total(rows)
-        nll, word, entropy = self.ranks.total(sums)
+        if self.loss_queue is not None:
+            rows = torch.zeros(shard.tokens, dtype=rows.dtype, device=rows.device)
+            if shard.is_valid:
+                rows[shard.token_offset : shard.token_offset + len(statistics.rows)] = statistics.rows
+            self.ranks.all_reduce(rows)
+        nll, word, entropy = self.ranks.all_reduce(sums)
         return Statistics(nll, word, entropy, rows)
 
-    def _mean_weight(self, targets: Targets, settings: LossSettings, place: Place) -> Tensor:
+    def _mean_weight(self, targets: TokenTargets, settings: LossSettings, shard: BatchShard) -> Tensor:
         """Of the whole batch, by the teacher's entropy."""
-        sums = weights_by_entropy(targets, settings, words(self.model)) * place.counts
-        total, count = self.ranks.total(sums)
+        sums = weights_by_entropy(targets, settings, vocabulary_size(self.model)) * shard.is_valid
+        total, count = self.ranks.all_reduce(sums)
         return total / count.clamp_min(1)
 
-    def _loss(self, batch: Batch, targets: Targets, settings: LossSettings) -> tuple[Tensor, Statistics]:
-        weight, vocabulary, share = self.model.lm_head.weight, words(self.model), self.objective.consistency
-        states = self.guide.watched() if self.guide else None
+    def _loss(self, batch: Batch, targets: TokenTargets, settings: LossSettings) -> tuple[Tensor, Statistics]:
+        weight, vocabulary, share = self.model.lm_head.weight, vocabulary_size(self.model), self.objective.consistency
+        states = self.feature_distillation.empty_states() if self.feature_distillation else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         if share:
-            again = decoder_rows(self.model, batch, self.dropout)
-            second, _ = chunked_loss(again, weight, self.bias, targets, settings, vocabulary=vocabulary)
+            second_hidden = decoder_rows(self.model, batch, self.dropout)
+            second, _ = chunked_loss(second_hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
             rows = len(targets.ids)
-            loss = (loss + second) / 2 + share * consistency(hidden[:rows], again[:rows], weight, vocabulary)
-        if self.guide and states:
-            loss = loss + self.guide.loss(batch, states)
+            loss = (loss + second) / 2 + share * r_drop_loss(hidden[:rows], second_hidden[:rows], weight, vocabulary)
+        if self.feature_distillation and states:
+            loss = loss + self.feature_distillation.loss(batch, states)
         return loss, statistics
 
     def state(self) -> dict[str, Tensor]:
         """Everything that must be kept to go on."""
-        return self.optimizer.state() | (self.guide.state() if self.guide else {})
+        return self.optimizer.state() | (self.feature_distillation.state() if self.feature_distillation else {})
 
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
         """Go on from `state()` as it was after `update` updates."""
         self.optimizer.load_state(state, update)
-        if self.guide:
-            self.guide.load_state(state, update)
+        if self.feature_distillation:
+            self.feature_distillation.load_state(state, update)
 
     def _threshold(self) -> Tensor | None:
         """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""
-        return None if self.seen is None else self.seen.threshold(self.objective.selection_share)
+        return None if self.loss_queue is None else self.loss_queue.threshold(self.objective.selection_share)
 
 
-def targets_to(targets: Targets, device: torch.device) -> Targets:
+def targets_to(targets: TokenTargets, device: torch.device) -> TokenTargets:
     """The same on a device."""
     if device.type == "cpu":
         return targets
     moved = [None if t is None else t.to(device, non_blocking=True) for t in (targets.top_ids, targets.top_logprobs)]
-    return Targets(targets.ids.to(device, non_blocking=True), *moved)
+    return TokenTargets(targets.ids.to(device, non_blocking=True), *moved)

@@ -18,9 +18,9 @@ from torch import Tensor
 from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.losses.distillation import Statistics, Targets
+from distilmt.losses.distillation import Statistics, TokenTargets
 from distilmt.models.marian_forward import Batch
-from distilmt.training.batching import Place, TrainingSet, collate, epoch_batches, share
+from distilmt.training.batching import BatchShard, TrainingSet, collate, epoch_batches, shard_batch
 from distilmt.training.distributed import Ranks, current
 from distilmt.training.optimizer import learning_rate, load_flat
 from distilmt.training.train_step import Stepper
@@ -56,12 +56,12 @@ class TrainState:
 
     def position(self, config: TrainingConfig) -> float:
         """Where the schedule stands, in updates: further than `update` when time runs out faster."""
-        spent = self.seconds / config.seconds * config.updates if config.seconds else 0.0
-        return min(float(config.updates), max(float(self.update), spent))
+        elapsed = self.seconds / config.seconds * config.updates if config.seconds else 0.0
+        return min(float(config.updates), max(float(self.update), elapsed))
 
 
 @dataclass
-class Running:
+class MetricAccumulator:
     """Sums since the last line of the log."""
 
     nll: Tensor | float = 0.0
@@ -94,7 +94,7 @@ class Running:
 
 
 @dataclass
-class Job:
+class TrainingJob:
     """One training: what is trained, on what, how."""
 
     name: str
@@ -110,7 +110,9 @@ class Job:
     """Weights of matrices that are zero in the beginning stay zero: a model that was pruned stays sparse."""
 
 
-def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -> tuple[MarianMTModel, dict[str, Any]]:
+def train(
+    model: MarianMTModel, job: TrainingJob, validate: Validate, directory: Path
+) -> tuple[MarianMTModel, dict[str, Any]]:
     """Train a model, with all ranks if there are more; go on from `directory/checkpoint.safetensors` if it is there.
 
     Args:
@@ -129,29 +131,29 @@ def train(model: MarianMTModel, job: Job, validate: Validate, directory: Path) -
     ranks = current()
     if ranks.size > 1:
         _check_shares(job, ranks)
-        ranks.told((model, job))
-    run = _Run(model, job, ranks, validate, directory)
-    run.resume()
-    with progress.task(f"training {job.name}", job.config.updates, "updates", run.state.update) as bar:
-        for part in run.batches():
-            run.update(*part)
-            bar.advance(1, **run.status())
-            if run.state.stopped:
+        ranks.broadcast_object((model, job))
+    trainer = Trainer(model, job, ranks, validate, directory)
+    trainer.resume()
+    with progress.task(f"training {job.name}", job.config.updates, "updates", trainer.state.update) as bar:
+        for part in trainer.batches():
+            trainer.update(*part)
+            bar.advance(1, **trainer.status())
+            if trainer.state.stopped:
                 break
-    return run.finish()
+    return trainer.finish()
 
 
-def help_train(task: tuple[MarianMTModel, Job], ranks: Ranks) -> None:
+def train_worker(task: tuple[MarianMTModel, TrainingJob], ranks: Ranks) -> None:
     """What the other ranks do while the leader is in `train`: the same updates, each on its share of every batch."""
     model, job = task
-    run = _Run(model, job, ranks)
-    run.resume()
-    for part in run.batches():
-        run.update(*part)
-    run.finish()
+    trainer = Trainer(model, job, ranks)
+    trainer.resume()
+    for part in trainer.batches():
+        trainer.update(*part)
+    trainer.finish()
 
 
-def _check_shares(job: Job, ranks: Ranks) -> None:
+def _check_shares(job: TrainingJob, ranks: Ranks) -> None:
     tokens = job.config.batch_tokens
     most = max((len(rows) for rows, _ in epoch_batches(job.data, tokens, job.seed, 0)), default=ranks.size)
     if most < ranks.size:
@@ -161,7 +163,7 @@ def _check_shares(job: Job, ranks: Ranks) -> None:
         )
 
 
-class _Run:
+class Trainer:
     """A training under way: the stepper, the state and the sums that change with every update.
 
     Of several ranks only the leader validates, and has a directory. All must call the methods that concern the model.
@@ -170,7 +172,7 @@ class _Run:
     def __init__(
         self,
         model: MarianMTModel,
-        job: Job,
+        job: TrainingJob,
         ranks: Ranks,
         validate: Validate | None = None,
         directory: Path | None = None,
@@ -184,10 +186,10 @@ class _Run:
         # the leader fills it.
         self.averaged = MarianMTModel(model.config)
         self.averaged.final_logits_bias.copy_(model.final_logits_bias)
-        self.state, self.running = TrainState(threads=self.stepper.threads), Running()
+        self.state, self.metrics = TrainState(threads=self.stepper.threads), MetricAccumulator()
         self.saved = time.monotonic()
 
-    def batches(self) -> Iterator[tuple[Batch, Targets, Place]]:
+    def batches(self) -> Iterator[tuple[Batch, TokenTargets, BatchShard]]:
         """This rank's shares of the batches from where the state stands until the last update."""
         data, config, state = self.job.data, self.job.config, self.state
         while state.position(config) < config.updates and not state.stopped:
@@ -198,40 +200,40 @@ class _Run:
                     f"{data.max_length} tokens, or the teacher's answers unusable): look at the corpus and the labels"
                 )
             for rows, use_reference in plan[state.batch :]:
-                *mine, place = share(data, rows, use_reference, self.ranks.rank, self.ranks.size)
-                yield *collate(data, *mine), place
+                *shard_rows, shard = shard_batch(data, rows, use_reference, self.ranks.rank, self.ranks.size)
+                yield *collate(data, *shard_rows), shard
                 if state.position(config) >= config.updates or state.stopped:
                     return
             state.epoch, state.batch = state.epoch + 1, 0
 
-    def update(self, batch: Batch, targets: Targets, place: Place) -> None:
+    def update(self, batch: Batch, targets: TokenTargets, shard: BatchShard) -> None:
         """One optimizer step, and what is due after it: validation, a checkpoint."""
         begin, state = time.monotonic(), self.state
         state.update, state.batch = state.update + 1, state.batch + 1
         position = state.position(self.job.config)
-        self.running.add(self.stepper.update(state.update, batch, targets, position, place), place.tokens)
+        self.metrics.add(self.stepper.update(state.update, batch, targets, position, shard), shard.tokens)
         state.seconds += time.monotonic() - begin
-        self._due()
+        self._after_update()
 
-    def _due(self) -> None:
+    def _after_update(self) -> None:
         config, state = self.job.config, self.state
         old = time.monotonic() - self.saved
-        state.seconds, old = self.ranks.decided(state.seconds, old)  # clocks differ
+        state.seconds, old = self.ranks.broadcast_numbers(state.seconds, old)  # clocks differ
         validates = state.position(config) >= config.updates or state.update % config.validate_every == 0
         if validates or old > config.save_seconds or state.update % _CHECK_EVERY == 0:
             # The sums are of all ranks, so that all of them stop here.
-            self._check_finite(self.running.nll, "loss")
+            self._check_finite(self.metrics.nll, "loss")
         if validates:
             average = self.optimizer.whole_average()
             # The leader alone has the whole average: the others must hear of it, or they would wait for a validation.
-            (total,) = self.ranks.decided(float(average.sum()) if self.ranks.leads else 0.0)
+            (total,) = self.ranks.broadcast_numbers(float(average.sum()) if self.ranks.is_main_process else 0.0)
             self._check_finite(total, "average of the weights")
-            if self.ranks.leads:
+            if self.ranks.is_main_process:
                 self._validate(average)
             self.stepper.choose_threads()
             state.threads = self.stepper.threads
-            vars(state).update(self.ranks.told(vars(state)))
-            self.running = Running()
+            vars(state).update(self.ranks.broadcast_object(vars(state)))
+            self.metrics = MetricAccumulator()
             self.save()
         elif old > config.save_seconds:
             self.save()
@@ -251,7 +253,7 @@ class _Run:
 
     def _validate(self, average: Tensor) -> None:
         state, config = self.state, self.job.config
-        line = self.running.line(state, config)
+        line = self.metrics.line(state, config)
         begin = time.monotonic()
         load_flat(self.averaged, average)
         assert self.validate is not None
@@ -263,40 +265,44 @@ class _Run:
         else:
             state.stalls += 1
         state.stopped = bool(config.patience) and state.stalls >= config.patience
-        spent = time.monotonic() - begin
-        state.seconds, state.validation_seconds = state.seconds + spent, state.validation_seconds + spent
+        duration = time.monotonic() - begin
+        state.seconds, state.validation_seconds = state.seconds + duration, state.validation_seconds + duration
         scores = f"BLEU {line['bleu']:.2f}, chrF {line['chrf']:.2f}" if "bleu" in line else str(state.best_score)
-        progress.say(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
+        progress.info(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
 
     def status(self) -> dict[str, object]:
         """What the progress bar shows."""
-        if self.running.updates % 10 or not self.running.tokens:
+        if self.metrics.updates % 10 or not self.metrics.tokens:
             return {}
-        line = self.running.line(self.state, self.job.config)
+        line = self.metrics.line(self.state, self.job.config)
         return {"loss": round(line["train_loss"], 3), "tok/s": int(line["tokens_per_second"])}
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         tensors = self.stepper.state()
-        if self.ranks.leads:
+        if self.ranks.is_main_process:
             _write_tensors(self.directory / CHECKPOINT, tensors, {"state": json.dumps(asdict(self.state))})
         self.saved = time.monotonic()
 
     def resume(self) -> None:
         """Go on from the checkpoint if there is one."""
         path = self.directory / CHECKPOINT
-        found = self.ranks.told(_read_checkpoint(path) if self.ranks.leads and path.exists() else None)
-        if found is None:
+        checkpoint = self.ranks.broadcast_object(
+            _read_checkpoint(path) if self.ranks.is_main_process and path.exists() else None
+        )
+        if checkpoint is None:
             return
-        self.state = TrainState(**found[0])
+        self.state = TrainState(**checkpoint[0])
         self.stepper.choose_threads(self.state.threads)
-        self.stepper.load_state({name: torch.from_numpy(value) for name, value in found[1].items()}, self.state.update)
-        progress.say(f"{self.job.name}: going on from update {self.state.update}")
+        self.stepper.load_state(
+            {name: torch.from_numpy(value) for name, value in checkpoint[1].items()}, self.state.update
+        )
+        progress.info(f"{self.job.name}: going on from update {self.state.update}")
 
     def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:
         """The best averaged model, and what there is to tell of its training."""
         best, flat = self.directory / BEST, self.optimizer.whole_average()
-        if self.ranks.leads and best.exists():
+        if self.ranks.is_main_process and best.exists():
             flat = safetensors.torch.load_file(best)["average"]
         load_flat(self.averaged, flat)
         state = self.state

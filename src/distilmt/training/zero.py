@@ -28,17 +28,17 @@ class Shards:
         """This rank's part of a flat vector: the vector itself where a rank is alone."""
         if self.ranks.size == 1:
             return flat
-        return torch.cat([flat[begin:end] for begin, end in self._places(self.ranks.rank)])
+        return torch.cat([flat[begin:end] for begin, end in self._spans(self.ranks.rank)])
 
     def whole(self, own: Tensor) -> Tensor:
         """The flat vector of which every rank gives its own part."""
         if self.ranks.size == 1:
             return own
-        places = [self._places(rank) for rank in range(self.ranks.size)]
-        parts = self.ranks.joined(own, [sum(end - begin for begin, end in those) for those in places])
+        spans_by_rank = [self._spans(rank) for rank in range(self.ranks.size)]
+        parts = self.ranks.all_gather(own, [sum(end - begin for begin, end in spans) for spans in spans_by_rank])
         flat = own.new_empty(sum(map(len, parts)))
-        for part, those in zip(parts, places, strict=True):
-            for (begin, end), piece in zip(those, part.split([end - begin for begin, end in those]), strict=True):
+        for part, spans in zip(parts, spans_by_rank, strict=True):
+            for (begin, end), piece in zip(spans, part.split([end - begin for begin, end in spans]), strict=True):
                 flat[begin:end] = piece
         return flat
 
@@ -48,30 +48,30 @@ class Shards:
 
     def whole_head(self, own: Tensor) -> Tensor:
         """`whole` of a vector that has the head alone."""
-        return torch.cat(self.ranks.joined(own, self.heads()))
+        return torch.cat(self.ranks.all_gather(own, self.heads()))
 
     def heads(self) -> list[int]:
         """How many elements of the head each rank has."""
-        places = map(self._head, range(self.ranks.size))
-        return [end - begin for begin, end in places]
+        spans = map(self._head, range(self.ranks.size))
+        return [end - begin for begin, end in spans]
 
     def own_stacks(self) -> list[Stack]:
         """The matrices of this rank, where they lie in its own vector."""
-        first, found = self.heads()[self.ranks.rank], []
+        first, stacks = self.heads()[self.ranks.rank], []
         for stack in self.stacks:
             begin, end = self._matrices(stack, self.ranks.rank)
             if begin < end:
-                found.append(replace(stack, begin=first, count=end - begin))
-                first = found[-1].end
-        return found
+                stacks.append(replace(stack, begin=first, count=end - begin))
+                first = stacks[-1].end
+        return stacks
 
-    def _places(self, rank: int) -> list[tuple[int, int]]:
-        places = [self._head(rank)]
+    def _spans(self, rank: int) -> list[tuple[int, int]]:
+        spans = [self._head(rank)]
         for stack in self.stacks:
             size = stack.rows * stack.columns
             begin, end = self._matrices(stack, rank)
-            places.append((stack.begin + begin * size, stack.begin + end * size))
-        return places
+            spans.append((stack.begin + begin * size, stack.begin + end * size))
+        return spans
 
     def _head(self, rank: int) -> tuple[int, int]:
         return _share(self.head, rank, self.ranks.size)

@@ -20,7 +20,7 @@ CARD = "card.json"
 _REMEDY = "copy or export the model again"
 
 
-def check(path: Path) -> None:
+def check_checksums(path: Path) -> None:
     """Compare the files of an exported model with its card; a model without a card or checksums passes.
 
     Args:
@@ -29,13 +29,13 @@ def check(path: Path) -> None:
     Raises:
         UserError: a file is missing or differs, or the card cannot be read.
     """
-    for name, listed in _listed(path).items():
+    for name, entry in _card_files(path).items():
         file = path / name
         if not file.exists():
             if _in_other_form(file).exists():
                 continue  # unpacked by its user, or packed
             raise UserError(f"{file} is missing: {_REMEDY}")
-        if _differs(file, listed):
+        if _differs(file, entry):
             raise UserError(
                 f"{file} is damaged (its checksum is not that of {CARD}): {_REMEDY},"
                 f" or delete {CARD} if you changed the file yourself"
@@ -87,7 +87,7 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def readable(path: Path, names: str) -> Iterator[None]:
+def wrap_read_errors(path: Path, names: str) -> Iterator[None]:
     """Turn whatever a library raises over a file that it cannot read into one line.
 
     Args:
@@ -108,25 +108,25 @@ def readable(path: Path, names: str) -> Iterator[None]:
         raise UserError(f"{path}: {names} cannot be read ({lines[0][:200]}): {_REMEDY}") from None
 
 
-def json_object(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
     """A file that holds an object.
 
     Raises:
         UserError: it cannot be read.
     """
-    with readable(path.parent, path.name):
+    with wrap_read_errors(path.parent, path.name):
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
             raise ValueError("no object")
         return value
 
 
-def _listed(path: Path) -> dict[str, dict[str, Any]]:
+def _card_files(path: Path) -> dict[str, dict[str, Any]]:
     if not (path / CARD).exists():
         return {}
-    files = json_object(path / CARD).get("files", {})
-    with readable(path, CARD):
-        if not all(_is_inside(name) and isinstance(listed, dict) for name, listed in files.items()):
+    files = read_json_object(path / CARD).get("files", {})
+    with wrap_read_errors(path, CARD):
+        if not all(_is_inside(name) and isinstance(entry, dict) for name, entry in files.items()):
             raise ValueError("files are not listed as they should be")
         return dict(files)
 

@@ -28,22 +28,22 @@ def free_cores(seconds: float = 0.2) -> float:
     before = _idle_ticks()
     time.sleep(seconds)
     after = _idle_ticks()
-    known = [(b, a) for b, a in zip(before, after, strict=False) if a[1] > b[1]]
-    return sum((a[0] - b[0]) / (a[1] - b[1]) for b, a in known) if known else float(cores())
+    tick_pairs = [(b, a) for b, a in zip(before, after, strict=False) if a[1] > b[1]]
+    return sum((a[0] - b[0]) / (a[1] - b[1]) for b, a in tick_pairs) if tick_pairs else float(cores())
 
 
 def _idle_ticks() -> list[tuple[int, int]]:
     """Ticks without work, and all ticks, of each core that this process may use."""
     try:
         lines = Path("/proc/stat").read_text().splitlines()
-        mine = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+        core_names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
     except (OSError, AttributeError):
         return []
-    counted = [[int(ticks) for ticks in line.split()[1:9]] for line in lines if line.split(" ", 1)[0] in mine]
+    counted = [[int(ticks) for ticks in line.split()[1:9]] for line in lines if line.split(" ", 1)[0] in core_names]
     return [(ticks[3] + ticks[4], sum(ticks)) for ticks in counted]
 
 
-def ranks() -> int:
+def world_size() -> int:
     """Processes that torchrun, or what does as it does, started to train together; 1 without it."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= set(os.environ) else 1
 
@@ -63,11 +63,11 @@ def use_cores(share: int, shares: int) -> None:
         shares: how many there are, at most one per core.
     """
     if hasattr(os, "sched_setaffinity"):
-        mine = sorted(os.sched_getaffinity(0))[share::shares]
-        os.sched_setaffinity(0, mine)
+        core_ids = sorted(os.sched_getaffinity(0))[share::shares]
+        os.sched_setaffinity(0, core_ids)
     else:
-        mine = list(range(max(1, cores() // shares)))
-    os.environ["OMP_NUM_THREADS"] = str(len(mine))
+        core_ids = list(range(max(1, cores() // shares)))
+    os.environ["OMP_NUM_THREADS"] = str(len(core_ids))
 
 
 def loads_cublas() -> bool:

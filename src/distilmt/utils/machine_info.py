@@ -27,7 +27,7 @@ _INSTRUCTIONS = (
 
 def machine() -> dict[str, Any]:
     """Processor, GPU (if torch is at work), cores, memory in bytes, system and versions; no host or user names."""
-    found = versions()
+    package_versions = versions()
     return {
         "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
         "architecture": platform.machine(),
@@ -36,8 +36,8 @@ def machine() -> dict[str, Any]:
         "cores": cores(),
         "memory_bytes": _memory(),
         "system": platform.system(),
-        "python": found.pop("python"),
-        "versions": found,
+        "python": package_versions.pop("python"),
+        "versions": package_versions,
     }
 
 

@@ -17,7 +17,7 @@ from distilmt.utils.hardware import use_cores
 T = TypeVar("T")
 
 
-def side_by_side(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Generator[T, None, None]:
+def run_in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Generator[T, None, None]:
     """Do `work` for every item, each in a new process that ends with it; gives items as they are done.
 
     A small model gains little from a second core; two of them do. A process for each item, so that none outlives the
@@ -39,8 +39,8 @@ def side_by_side(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Ge
         while waiting or running:
             while waiting and shares:
                 item, share = waiting.pop(0), shares.pop(0)
-                process, answer = _start(work, item, share, jobs)
-                running[answer] = (process, item, share)
+                process, connection = _start(work, item, share, jobs)
+                running[connection] = (process, item, share)
             for ready in wait(list(running)):
                 process, item, share = running.pop(ready)
                 _finish(process, ready)
@@ -55,16 +55,16 @@ def side_by_side(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Ge
 
 def _start(work: Callable[[T], None], item: T, share: int, jobs: int) -> tuple[SpawnProcess, Connection]:
     context = get_context("spawn")  # a fork of a process that has used OpenMP may hang
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_do, args=(work, item, share, jobs, theirs))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run_worker, args=(work, item, share, jobs, sender))
     process.start()
-    theirs.close()
-    return process, mine
+    sender.close()
+    return process, receiver
 
 
-def _finish(process: SpawnProcess, answer: Any) -> None:
+def _finish(process: SpawnProcess, connection: Any) -> None:
     try:
-        error = answer.recv()
+        error = connection.recv()
     except EOFError:
         process.join()
         raise RuntimeError(
@@ -75,17 +75,17 @@ def _finish(process: SpawnProcess, answer: Any) -> None:
         raise error
 
 
-def _do(work: Callable[[T], None], item: T, share: int, jobs: int, answer: Connection) -> None:
+def _run_worker(work: Callable[[T], None], item: T, share: int, jobs: int, connection: Connection) -> None:
     """What a process does: its work on its share of the cores; then it tells whether it went well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     use_cores(share, jobs)
     try:
         work(item)
-        answer.send(None)
+        connection.send(None)
     except (UserError, OSError) as error:
-        answer.send(error)
+        connection.send(error)
     except KeyboardInterrupt:
         os._exit(143)  # half-written files are gone by now
     except Exception:
-        answer.send(RuntimeError(traceback.format_exc()))
+        connection.send(RuntimeError(traceback.format_exc()))

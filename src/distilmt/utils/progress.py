@@ -23,11 +23,11 @@ class Listener(Protocol):
     def finish(self, task: Task) -> None:
         """Stop to show a piece of work."""
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         """Show one line."""
 
 
-class _Silent:
+class _SilentListener:
     def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
         return self
 
@@ -37,14 +37,14 @@ class _Silent:
     def finish(self, task: Task) -> None:
         pass
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         pass
 
 
-_listener: Listener = _Silent()
+_listener: Listener = _SilentListener()
 
 
-def listen(listener: Listener) -> None:
+def set_listener(listener: Listener) -> None:
     """Send all progress of this process to `listener` from now on."""
     global _listener
     _listener = listener
@@ -63,6 +63,6 @@ def task(name: str, total: float | None, unit: str = "lines", done: float = 0) -
         _listener.finish(shown)
 
 
-def say(message: str) -> None:
+def info(message: str) -> None:
     """Tell the listener one line (a person reads it; machines read the files of the run)."""
-    _listener.say(message)
+    _listener.info(message)

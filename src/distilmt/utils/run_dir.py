@@ -98,20 +98,20 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON: delete {path.parent} and run the step again") from None
 
 
-def link(place: Path, target: Path) -> None:
-    """Make `place` a relative link to `target`; a link that leads elsewhere is replaced.
+def link(link_path: Path, target: Path) -> None:
+    """Make `link_path` a relative link to `target`; a link that leads elsewhere is replaced.
 
     Raises:
         UserError: something else than a link is there.
     """
-    path = os.path.relpath(target, place.parent)
-    if place.is_symlink():
-        if os.readlink(place) == path:
+    path = os.path.relpath(target, link_path.parent)
+    if link_path.is_symlink():
+        if os.readlink(link_path) == path:
             return
-        place.unlink()
-    elif place.exists():
-        raise UserError(f"{place} is in the way: distilmt puts a link there, so move it elsewhere")
-    place.symlink_to(path)
+        link_path.unlink()
+    elif link_path.exists():
+        raise UserError(f"{link_path} is in the way: distilmt puts a link there, so move it elsewhere")
+    link_path.symlink_to(path)
 
 
 def fingerprint(value: object) -> str:
@@ -157,7 +157,7 @@ def read_step(directory: Path) -> StepRecord | None:
         raise UserError(f"{directory / STEP_FILE} is damaged: delete {directory} and run again") from None
 
 
-def done_as(directory: Path) -> str:
+def step_fingerprint(directory: Path) -> str:
     """The fingerprint a step was finished with, or `missing`: what a step that reads it depends on."""
     record = read_step(directory)
     return record.fingerprint if record else "missing"

@@ -74,16 +74,16 @@ def _raised_here(error: BaseException) -> bool:
 
 
 def _configurations(path: str | Path) -> list[Path]:
-    place = Path(path)
-    if place.is_dir():
-        files = (file for pattern in ("*.json", "*/*.json") for file in place.glob(pattern))
+    location = Path(path)
+    if location.is_dir():
+        files = (file for pattern in ("*.json", "*/*.json") for file in location.glob(pattern))
         return sorted(file for file in files if file.is_file() and "config" in file.name)
-    if place.exists() or os.path.isabs(place) or str(path).startswith("."):
+    if location.exists() or os.path.isabs(location) or str(path).startswith("."):
         return []
-    return [file for name in _HUB_FILES if (file := _fetched(str(path), name))]
+    return [file for name in _HUB_FILES if (file := _download(str(path), name))]
 
 
-def _fetched(name: str, file: str) -> Path | None:
+def _download(name: str, file: str) -> Path | None:
     """A file of a model on the hub; None if it has none, or cannot be reached."""
     from huggingface_hub import hf_hub_download
 

@@ -92,7 +92,7 @@ def fetch(languages: Sequence[str], cache: Path, config_file: Path | None = None
         UserError: no apt, no network, or no translations into one of the languages.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache):
+    with _locked_cache(cache):
         missing = [name for name in (*languages, _PACKAGES) if not _is_whole(cache, name)]
         if missing:
             _fetch_missing(missing, cache, config_file)
@@ -103,7 +103,7 @@ def fetch(languages: Sequence[str], cache: Path, config_file: Path | None = None
 
 
 @contextmanager
-def _alone(cache: Path) -> Iterator[None]:
+def _locked_cache(cache: Path) -> Iterator[None]:
     """Hold the cache; whatever a killed fetch has left lying is removed."""
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -142,9 +142,9 @@ def _fetch_missing(missing: list[str], cache: Path, config_file: Path | None) ->
     work = cache / f".apt-{os.getpid()}"
     try:
         extra = (_PACKAGES_TARGET if _PACKAGES in missing else "") + (config_file.read_text() if config_file else "")
-        complaint = _update(languages or ["en"], work, extra)
+        error_line = _update(languages or ["en"], work, extra)
         lists = work / "lists"
-        _check_languages(languages, lists, complaint)
+        _check_languages(languages, lists, error_line)
         for name in missing:
             _store(name, lists, cache)
     finally:
@@ -161,9 +161,9 @@ def _update(languages: list[str], work: Path, extra: str) -> str:
     text = _CONFIGURATION.format(user=user, languages=names, lists=work / "lists", cache=work / "cache")
     configuration.write_text(text + extra, encoding="utf-8")
     lines = _run(["apt-get", "-c", str(configuration), "update"])
-    complaints = [line for line in lines if re.match("(E|W|Err):", line)]
-    failures = [line for line in complaints if "Failed to fetch" in line]
-    return (failures or complaints or ["apt-get said nothing"])[0]
+    error_lines = [line for line in lines if re.match("(E|W|Err):", line)]
+    failures = [line for line in error_lines if "Failed to fetch" in line]
+    return (failures or error_lines or ["apt-get said nothing"])[0]
 
 
 def _run(command: list[str]) -> list[str]:
@@ -191,22 +191,24 @@ def _run(command: list[str]) -> list[str]:
     return lines
 
 
-def _check_languages(languages: list[str], lists: Path, complaint: str) -> None:
+def _check_languages(languages: list[str], lists: Path, error_line: str) -> None:
     releases = [path.read_text(errors="replace") for path in lists.glob("*Release")]
     offered = {code for text in releases for code in re.findall(r"/i18n/Translation-([A-Za-z_@]+)\b", text)}
     if not offered:
         raise UserError(
-            f"apt found no package descriptions ({complaint}): check the network and apt's sources, {_INSTEAD}"
+            f"apt found no package descriptions ({error_line}): check the network and apt's sources, {_INSTEAD}"
         )
     for language in languages:
         if language not in offered:
-            known = ", ".join(sorted(offered))
-            raise UserError(f"Debian has no package descriptions in {language!r} (it has {known}): name one of these")
-        if not _found(language, lists):
-            raise UserError(f"apt could not fetch Translation-{language} ({complaint}): try again, {_INSTEAD}")
+            available = ", ".join(sorted(offered))
+            raise UserError(
+                f"Debian has no package descriptions in {language!r} (it has {available}): name one of these"
+            )
+        if not _index_files(language, lists):
+            raise UserError(f"apt could not fetch Translation-{language} ({error_line}): try again, {_INSTEAD}")
 
 
-def _found(name: str, lists: Path) -> list[Path]:
+def _index_files(name: str, lists: Path) -> list[Path]:
     # apt writes an underscore inside a name as %5f, since it puts underscores between names.
     kind = "_Packages" if name == _PACKAGES else "_Translation-" + name.replace("_", "%5f")
     pattern = re.compile(rf".*{re.escape(kind)}(\.(lz4|gz|xz|bz2|zst))?")
@@ -217,7 +219,7 @@ def _store(name: str, lists: Path, cache: Path) -> None:
     """Put what apt fetched into the cache, then say so in the manifest."""
     with atomic_path(_path(cache, name)) as path:
         with path.open("wb") as file, gzip.GzipFile("", "wb", 3, file, mtime=0) as packed:
-            for index in _found(name, lists):
+            for index in _index_files(name, lists):
                 text = _read(index)
                 packed.write(_packages(text) if name == _PACKAGES else text + b"\n\n")
         description = _describe(path)
@@ -234,14 +236,14 @@ def _read(index: Path) -> bytes:
 
 def _packages(packages: bytes) -> bytes:
     """Lines of binary and source package name and section, from the stanzas of a Packages file."""
-    lines, found = [], dict[bytes, bytes]()
+    lines, fields = [], dict[bytes, bytes]()
     for line in (*packages.splitlines(), b""):
         field, _, value = line.partition(b": ")
         if field in (b"Package", b"Source", b"Section"):
-            found[field] = value.split()[0] if value.split() else b""
-        elif not line and found.get(b"Package"):
-            binary = found[b"Package"]
-            section = found.get(b"Section", b"").rpartition(b"/")[2]  # contrib/net is net
-            lines.append(b"\t".join((binary, found.get(b"Source") or binary, section)) + b"\n")
-            found = {}
+            fields[field] = value.split()[0] if value.split() else b""
+        elif not line and fields.get(b"Package"):
+            binary = fields[b"Package"]
+            section = fields.get(b"Section", b"").rpartition(b"/")[2]  # contrib/net is net
+            lines.append(b"\t".join((binary, fields.get(b"Source") or binary, section)) + b"\n")
+            fields = {}
     return b"".join(lines)

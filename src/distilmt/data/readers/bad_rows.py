@@ -12,16 +12,18 @@ _MAX_SHARE = 0.05
 _SURE_AFTER = 1000
 _EXAMPLES = 3
 
-Report = Callable[[str], None]
+RowErrorCallback = Callable[[str], None]
 """What is called with the reason for every row that is left out."""
 
 
-def sound(rows: Iterable[Pair | UserError], place: str, report: Report | None = None) -> Iterator[Pair]:
+def skip_unreadable(
+    rows: Iterable[Pair | UserError], input_name: str, report: RowErrorCallback | None = None
+) -> Iterator[Pair]:
     """The rows that could be read; how many could not is told at the end, with the first few.
 
     Args:
         rows: pairs, and errors in place of those that could not be read.
-        place: what messages call the input.
+        input_name: what messages call the input.
         report: is called for every row that is left out.
 
     Raises:
@@ -42,4 +44,6 @@ def sound(rows: Iterable[Pair | UserError], place: str, report: Report | None = 
         raise UserError(examples[0] + (f" ({bad:,} of {total:,} rows cannot be read)" if bad > 1 else ""))
     if bad:
         more = f"; and {bad - len(examples):,} more" if bad > len(examples) else ""
-        progress.say(f"{place}: left out {bad:,} of {total:,} rows that cannot be read: {'; '.join(examples)}{more}")
+        progress.info(
+            f"{input_name}: left out {bad:,} of {total:,} rows that cannot be read: {'; '.join(examples)}{more}"
+        )

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distilmt.data.pairs import Pair
-from distilmt.data.readers.language_tags import columns as named_columns
-from distilmt.data.readers.records import score_of, sides
+from distilmt.data.readers.language_tags import language_columns as named_columns
+from distilmt.data.readers.records import parallel_texts, score_of
 from distilmt.utils.errors import UserError
 
 _BATCH_ROWS = 4096
@@ -24,12 +24,12 @@ def read_parquet(path: Path, source: str, target: str, score: str | None) -> Ite
             names = file.schema_arrow.names
             if score and score not in names:
                 raise UserError(f"{path} has no column {score!r} (it has {', '.join(names[:12])}): name another column")
-            wanted = [*(named_columns(names, source, target) or ("source", "target", "translation")), score]
-            wanted = [name for name in names if name in wanted]
+            column_names = [*(named_columns(names, source, target) or ("source", "target", "translation")), score]
+            column_names = [name for name in names if name in column_names]
             if file.metadata.num_rows:
-                sides(_blank(file.schema_arrow), source, target, str(path))
+                parallel_texts(_blank(file.schema_arrow), source, target, str(path))
             line = 0
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=column_names):
                 for record in batch.to_pylist():
                     line += 1
                     where = f"{path}, row {line}"
@@ -43,10 +43,12 @@ def read_parquet(path: Path, source: str, target: str, score: str | None) -> Ite
         raise UserError(f"{path}: a row after row {line} is not UTF-8: write the file again as UTF-8") from None
 
 
-def _pair(record: dict[str, Any], line: int, asked: tuple[str, str, str | None], where: str) -> Pair | UserError:
-    source, target, score = asked
+def _pair(record: dict[str, Any], line: int, keys: tuple[str, str, str | None], where: str) -> Pair | UserError:
+    source, target, score = keys
     try:
-        return Pair(line, *sides(record, source, target, where), score_of(record[score], where) if score else None)
+        return Pair(
+            line, *parallel_texts(record, source, target, where), score_of(record[score], where) if score else None
+        )
     except UserError as error:
         return error
 

@@ -30,7 +30,7 @@ _OTHERS = {
     b"\x5d\0\0": "LZMA",
 }
 # Longer marks first: that of UTF-32 begins with that of UTF-16.
-_MARKS = (
+_BOMS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
     (b"\xff\xfe", "utf-16-le"),
@@ -51,7 +51,7 @@ def byte_chunks(path: Path) -> Iterator[bytes]:
     """
     kind = _compression(path)
     try:
-        yield from _unpacked(path, kind)
+        yield from _decompressed_chunks(path, kind)
     except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -68,7 +68,7 @@ def utf8_chunks(path: Path) -> Iterator[bytes]:
     first = b""
     while len(first) < 4 and (chunk := next(chunks, b"")):
         first += chunk
-    codec = next((codec for mark, codec in _MARKS if first.startswith(mark)), None)
+    codec = next((codec for bom, codec in _BOMS if first.startswith(bom)), None)
     if codec is None:
         yield first
         yield from chunks
@@ -88,11 +88,11 @@ def _compression(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(16)
     named = SUFFIXES.get(path.suffix.lower())
-    found = _by_magic(head)
-    if found or not named or not head:
-        if other := next((name for mark, name in _OTHERS.items() if not found and head.startswith(mark)), None):
+    compression = _by_magic(head)
+    if compression or not named or not head:
+        if other := next((name for magic, name in _OTHERS.items() if not compression and head.startswith(magic)), None):
             raise UserError(f"{path} is compressed ({other}), which is not read here: unpack it, or pack it as .gz")
-        return found
+        return compression
     if named == "zstd" and head[1:4] == b"\x2a\x4d\x18":  # a frame that is skipped comes first
         return named
     raise UserError(f"{path} is named {path.suffix} but is no {named} file: name it for what it is, or get it again")
@@ -108,7 +108,7 @@ def _by_magic(head: bytes) -> str | None:
     return "zstd" if head.startswith(b"\x28\xb5\x2f\xfd") else None
 
 
-def _unpacked(path: Path, kind: str | None) -> Iterator[bytes]:
+def _decompressed_chunks(path: Path, kind: str | None) -> Iterator[bytes]:
     if kind == "xz":
         yield from xz_chunks(path)
     elif kind == "zstd":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from distilmt.data.cleaning import normalise, weighted_length, words
+from distilmt.data.cleaning import normalize, split_words, weighted_length
 from distilmt.data.readers.apt import Indices
 from distilmt.data.sentence_splitter import sentences
 from distilmt.utils import progress
@@ -23,7 +23,7 @@ _LIST_WORD = re.compile(r"(and|or|to|und|oder|bzw|sowie|bis|e|o|ed|et|ou|y|og|oc
 _EAST_ASIAN = re.compile("[\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f]")
 
 
-class Record(NamedTuple):
+class AlignedSentence(NamedTuple):
     """A pair of sentences: `kind` is S (short description), P (of a paragraph) or B (of a list)."""
 
     package: str
@@ -32,7 +32,7 @@ class Record(NamedTuple):
     target: str
 
 
-class Block(NamedTuple):
+class DescriptionBlock(NamedTuple):
     """Lines of a description that belong together: kind P, B, or V for what is laid out by hand."""
 
     kind: str
@@ -50,13 +50,13 @@ class Description(NamedTuple):
     """Short and long description in one line."""
 
 
-class _Description(NamedTuple):
+class _IndexEntry(NamedTuple):
     package: str
     short: str
     long: str
 
 
-def pairs(indices: Indices, source: str, target: str) -> Iterator[Record]:
+def aligned_sentences(indices: Indices, source: str, target: str) -> Iterator[AlignedSentence]:
     """Aligned sentences of all descriptions that are there in both languages, in the order of the index.
 
     Args:
@@ -85,14 +85,14 @@ def descriptions(indices: Indices) -> Iterator[Description]:
     """
     packages = {binary: (source, section) for binary, source, section in _packages(indices.packages)}
     seen: set[str] = set()
-    for _, found in _descriptions(indices.translations["en"], "en"):
-        source, section = packages.get(found.package, ("", ""))
-        long = " ".join(line.strip() for line in found.long.split("\n") if line.strip() not in ("", "."))
-        text = normalise(f"{found.short}. {long}")
+    for _, entry in _descriptions(indices.translations["en"], "en"):
+        source, section = packages.get(entry.package, ("", ""))
+        long = " ".join(line.strip() for line in entry.long.split("\n") if line.strip() not in ("", "."))
+        text = normalize(f"{entry.short}. {long}")
         letters = "".join(filter(str.isalpha, text)).lower()
         if section and letters not in seen:
             seen.add(letters)
-            yield Description(found.package, source, section, text)
+            yield Description(entry.package, source, section, text)
 
 
 def _source_names(path: Path) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _packages(path: Path) -> Iterator[tuple[str, str, str]]:
             yield binary, source, section
 
 
-def _descriptions(path: Path, language: str) -> Iterator[tuple[str, _Description]]:
+def _descriptions(path: Path, language: str) -> Iterator[tuple[str, _IndexEntry]]:
     """Description-md5 and description of every stanza."""
     field = f"Description-{language}: "
     with gzip.open(path, "rt", encoding="utf-8", errors="replace", newline="\n") as lines:
@@ -124,15 +124,15 @@ def _descriptions(path: Path, language: str) -> Iterator[tuple[str, _Description
                 short = line[len(field) :].strip()
             elif line == "\n":
                 if md5 and short:
-                    yield md5, _Description(package, short, "\n".join(long))
+                    yield md5, _IndexEntry(package, short, "\n".join(long))
                 package = md5 = short = ""
                 long = []
 
 
-def _align(package: str, left: _Description, right: _Description) -> Iterator[Record]:
+def _align(package: str, left: _IndexEntry, right: _IndexEntry) -> Iterator[AlignedSentence]:
     if _is_clean(left.short, right.short):
-        yield Record(package, "S", normalise(left.short), normalise(right.short))
-    left_groups, right_groups = (blocks(description.long) for description in (left, right))
+        yield AlignedSentence(package, "S", normalize(left.short), normalize(right.short))
+    left_groups, right_groups = (description_blocks(description.long) for description in (left, right))
     if len(left_groups) != len(right_groups):
         return
     for left_group, right_group in zip(left_groups, right_groups, strict=True):
@@ -141,7 +141,7 @@ def _align(package: str, left: _Description, right: _Description) -> Iterator[Re
                 yield from _align_block(package, left_block, right_block)
 
 
-def _align_block(package: str, left: Block, right: Block) -> Iterator[Record]:
+def _align_block(package: str, left: DescriptionBlock, right: DescriptionBlock) -> Iterator[AlignedSentence]:
     if left.kind == "V":
         return
     left_sentences, right_sentences = sentences(left.text), sentences(right.text)
@@ -149,10 +149,10 @@ def _align_block(package: str, left: Block, right: Block) -> Iterator[Record]:
         return
     for source, target in zip(left_sentences, right_sentences, strict=True):
         if _is_clean(source, target):
-            yield Record(package, left.kind, source, target)
+            yield AlignedSentence(package, left.kind, source, target)
 
 
-def blocks(text: str) -> list[list[Block]]:
+def description_blocks(text: str) -> list[list[DescriptionBlock]]:
     """Blocks of a long description, grouped by the ` .` lines between them."""
     groups = []
     for group in re.split(r"^ \.$", text, flags=re.MULTILINE):
@@ -162,30 +162,30 @@ def blocks(text: str) -> list[list[Block]]:
     return groups
 
 
-def _group_blocks(lines: list[str]) -> list[Block]:
+def _group_blocks(lines: list[str]) -> list[DescriptionBlock]:
     """Blocks of lines: indented text is a list item or goes on with one, else it is laid out by hand."""
-    found: list[tuple[str, list[str]]] = []
+    groups: list[tuple[str, list[str]]] = []
     hanging = 0
     for line in lines:
         indent = len(line) - len(line.lstrip(" "))
         bullet = _BULLET.match(line)
         if bullet and (indent > 1 or bullet[2] not in "oO"):
-            found.append(("B", [line[bullet.end() :]]))
+            groups.append(("B", [line[bullet.end() :]]))
             hanging = indent
-        elif found and found[-1][0] == "B" and indent > hanging:
-            found[-1][1].append(line)
+        elif groups and groups[-1][0] == "B" and indent > hanging:
+            groups[-1][1].append(line)
         else:
             kind = "P" if indent == 1 else "V"
-            if not found or found[-1][0] != kind:
-                found.append((kind, []))
-            found[-1][1].append(line)
-    return [Block(kind, _join(parts)) for kind, parts in found]
+            if not groups or groups[-1][0] != kind:
+                groups.append((kind, []))
+            groups[-1][1].append(line)
+    return [DescriptionBlock(kind, _join(parts)) for kind, parts in groups]
 
 
 def _join(lines: list[str]) -> str:
     """Wrapped lines as one."""
     joined = ""
-    for line in (normalise(line) for line in lines):
+    for line in (normalize(line) for line in lines):
         joined += line if not joined or _is_one_word(joined, line) else f" {line}"
     return joined
 
@@ -198,7 +198,7 @@ def _is_one_word(before: str, after: str) -> bool:
 
 
 def _is_clean(source: str, target: str) -> bool:
-    if source == target or min(len(words(source)), len(words(target))) < 2:
+    if source == target or min(len(split_words(source)), len(split_words(target))) < 2:
         return False
     ratio = (weighted_length(target) + _RATIO_SMOOTHING) / (weighted_length(source) + _RATIO_SMOOTHING)
     if not _RATIO_RANGE[0] <= ratio <= _RATIO_RANGE[1]:

@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from distilmt.data.cleaning import words
+from distilmt.data.cleaning import split_words
 from distilmt.data.readers.debian import Description
 
-_MADE_OF = """
+_TECHNICAL_NAMES = """
 cli-mono debian-installer debug devel doc gnu-r golang haskell introspection java javascript kernel libdevel libs lisp
 localization metapackages misc ocaml oldlibs perl php python ruby rust shells tasks vcs zope
 """
-MADE_OF = frozenset(_MADE_OF.split())
+TECHNICAL_SECTIONS = frozenset(_TECHNICAL_NAMES.split())
 """Sections that tell nothing of what a package is for."""
 _FROM_ONE_SOURCE, _LEAST_WORDS = 3, 8
 
 
-class Example(NamedTuple):
+class LabeledText(NamedTuple):
     """A labelled text."""
 
     label: str
@@ -33,37 +33,41 @@ class Example(NamedTuple):
     text: str
 
 
-def examples(descriptions: Iterable[Description], sections: int = 10) -> list[Example]:
+def examples(descriptions: Iterable[Description], sections: int = 10) -> list[LabeledText]:
     """Texts of the most frequent sections, at most three of a source package.
 
     Args:
         descriptions: of all packages.
         sections: how many.
     """
-    found = [d for d in descriptions if d.section not in MADE_OF and len(words(d.text)) >= _LEAST_WORDS]
-    found = list(_few_of_a_source(found))
-    kept = {section for section, _ in Counter(d.section for d in found).most_common(sections)}
-    return [Example(d.section, d.source, d.package, d.text) for d in found if d.section in kept]
+    candidates = [
+        d for d in descriptions if d.section not in TECHNICAL_SECTIONS and len(split_words(d.text)) >= _LEAST_WORDS
+    ]
+    candidates = list(_few_of_a_source(candidates))
+    frequent_sections = {section for section, _ in Counter(d.section for d in candidates).most_common(sections)}
+    return [LabeledText(d.section, d.source, d.package, d.text) for d in candidates if d.section in frequent_sections]
 
 
-def _few_of_a_source(found: Iterable[Description]) -> Iterator[Description]:
+def _few_of_a_source(descriptions: Iterable[Description]) -> Iterator[Description]:
     counts: Counter[str] = Counter()
-    for description in found:
+    for description in descriptions:
         counts[description.source] += 1
         if counts[description.source] <= _FROM_ONE_SOURCE:
             yield description
 
 
-def split(found: Iterable[Example], seed: int, test: float = 0.2) -> tuple[list[Example], list[Example]]:
+def split_by_source(
+    labeled_texts: Iterable[LabeledText], seed: int, test: float = 0.2
+) -> tuple[list[LabeledText], list[LabeledText]]:
     """Examples to learn from and to test with, no source package on both sides.
 
     Args:
-        found: all of them.
+        labeled_texts: all of them.
         seed: another one splits otherwise.
         test: share of the source packages that is tested with.
     """
-    sides: tuple[list[Example], list[Example]] = ([], [])
-    for example in found:
+    sides: tuple[list[LabeledText], list[LabeledText]] = ([], [])
+    for example in labeled_texts:
         sides[_fraction(example.source, seed) < test].append(example)
     return sides
 

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from distilmt.data.pairs import Pair
-from distilmt.data.readers.language_tags import columns
+from distilmt.data.readers.language_tags import language_columns
 from distilmt.data.readers.records import score_of
 from distilmt.data.readers.textlines import text_lines
 from distilmt.utils import progress
@@ -46,7 +46,7 @@ def read_tsv(path: Path, source: str, target: str, score: str | None) -> Iterato
     rows = chain(sample, lines)
     quoted = _is_quoted([text.split("\t") for _, text in sample if isinstance(text, str)])
     if quoted:
-        progress.say(f"{path}: its fields stand in quotation marks, which are taken off")
+        progress.info(f"{path}: its fields stand in quotation marks, which are taken off")
     cut = _quoted_rows(path, rows, "\t") if quoted else ((line, _fields(text)) for line, text in rows)
     yield from _pairs(path, cut, (source, target, score), "has no tab: write source, tab, target on every line")
 
@@ -63,19 +63,19 @@ def read_csv(path: Path, source: str, target: str, score: str | None) -> Iterato
     first = next(rows, None)
     if first is None:
         return
-    if isinstance(first[1], list) and len(first[1]) > 2 and not columns(_names(first[1]), source, target):
+    if isinstance(first[1], list) and len(first[1]) > 2 and not language_columns(_names(first[1]), source, target):
         raise UserError(
             f"{path}: of its {len(first[1])} columns none are named for {source!r} and {target!r}: name them so in the"
             " first line"
         )
-    wanted = f"has one column: write source, {delimiter!r}, target on every line"
-    yield from _pairs(path, chain((first,), rows), (source, target, score), wanted)
+    too_few = f"has one column: write source, {delimiter!r}, target on every line"
+    yield from _pairs(path, chain((first,), rows), (source, target, score), too_few)
 
 
 def _pairs(
-    path: Path, rows: Iterator[Row], asked: tuple[str, str, str | None], too_few: str
+    path: Path, rows: Iterator[Row], keys: tuple[str, str, str | None], too_few: str
 ) -> Iterator[Pair | UserError]:
-    """Pairs of rows; `asked` are source, target and score."""
+    """Pairs of rows; `keys` are source, target and score."""
     layout: _Layout | None = None
     for line, fields in rows:
         if isinstance(fields, UserError):
@@ -84,7 +84,7 @@ def _pairs(
         if len(fields) < 2 and not "".join(fields).strip():
             continue
         if layout is None:
-            layout = _layout(path, fields, asked)
+            layout = _layout(path, fields, keys)
             if layout.head:
                 continue
         yield _pair(fields, layout, line, f"{path}, line {line}", too_few)
@@ -104,13 +104,13 @@ def _pair(fields: list[str], layout: _Layout, line: int, where: str, too_few: st
         return error
 
 
-def _layout(path: Path, first: list[str], asked: tuple[str, str, str | None]) -> _Layout:
-    source, target, score = asked
+def _layout(path: Path, first: list[str], keys: tuple[str, str, str | None]) -> _Layout:
+    source, target, score = keys
     names = _names(first)
-    named = columns(names, source, target)
+    named = language_columns(names, source, target)
     if named is None:
         return _Layout(0, 1, _column_number(path, score) if score else None, head=False)
-    progress.say(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
+    progress.info(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
     place = names.index(score) if score in names else _column_number(path, score) if score else None
     return _Layout(names.index(named[0]), names.index(named[1]), place, head=True)
 

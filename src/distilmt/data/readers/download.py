@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Fetched(NamedTuple):
+class DownloadedCorpus(NamedTuple):
     """A fetched corpus."""
 
     files: list[str]
     """Two parallel text files, source first."""
-    licence: str | None
+    license: str | None
 
 
-def cache(kind: str) -> Path:
+def cache_folder(kind: str) -> Path:
     """Folder that fetched files of a kind are kept in, in the user's cache directory."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / kind

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distilmt.data.pairs import Pair, check_file
 from distilmt.data.readers import gettext, xmlfiles
-from distilmt.data.readers.bad_rows import Report, sound
+from distilmt.data.readers.bad_rows import RowErrorCallback, skip_unreadable
 from distilmt.data.readers.columns import read_parquet
 from distilmt.data.readers.compressed import plain_name
 from distilmt.data.readers.delimited import read_csv, read_tsv
@@ -37,7 +37,7 @@ _READERS: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
 
 
 def read_pairs(
-    paths: list[str], source: str, target: str, score: str | None = None, report: Report | None = None
+    paths: list[str], source: str, target: str, score: str | None = None, report: RowErrorCallback | None = None
 ) -> Iterator[Pair]:
     """Read pairs one by one from two parallel text files, one file of pairs, or a directory of gettext catalogues.
 
@@ -58,7 +58,7 @@ def read_pairs(
     formats = [_format(file) for file in files]
     if len(files) == 1 and formats[0] in _WITH_COLUMNS:
         rows = _WITH_COLUMNS[formats[0]](files[0], source, target, score)
-        return _not_empty(sound(rows, str(files[0]), report), files[0])
+        return _not_empty(skip_unreadable(rows, str(files[0]), report), files[0])
     if score is not None:
         raise UserError(
             f"{' '.join(paths)}: has no column {score!r}: scores are read from .tsv, .csv, .jsonl and .parquet"
@@ -67,7 +67,7 @@ def read_pairs(
         return _READERS[formats[0]](files[0], source, target)
     if len(files) == 2 and not set(formats) & {*_READERS, *_WITH_COLUMNS}:
         _check_order(files, source, target)
-        return sound(_read_moses(files[0], files[1]), " and ".join(paths), report)
+        return skip_unreadable(_read_moses(files[0], files[1]), " and ".join(paths), report)
     raise _wrong_paths(paths)
 
 
@@ -78,13 +78,13 @@ def files_of(paths: list[str], target: str) -> list[Path]:
         UserError: one is missing or unreadable, or a directory has no catalogues in the target language.
     """
     check_files(paths)
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(Path, paths):
-        found += gettext.find(path, target) if path.is_dir() else [path]
-    return found
+        files += gettext.find_catalogues(path, target) if path.is_dir() else [path]
+    return files
 
 
-def read_lines(path: str, report: Report | None = None) -> Iterator[Pair]:
+def read_lines(path: str, report: RowErrorCallback | None = None) -> Iterator[Pair]:
     """Read a text file of one language as pairs whose target is empty.
 
     Args:
@@ -101,7 +101,7 @@ def read_lines(path: str, report: Report | None = None) -> Iterator[Pair]:
     rows = (
         text if isinstance(text, UserError) else Pair(line, text, "") for line, text in enumerate(text_lines(file), 1)
     )
-    return _not_empty(sound(rows, path, report), file)
+    return _not_empty(skip_unreadable(rows, path, report), file)
 
 
 def check_files(paths: list[str]) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from distilmt.data.pairs import Pair, language, match
+from distilmt.data.pairs import Pair, base_language, match_language
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
 _CODE = re.compile(r"[a-z]{2,3}([-_@][a-z0-9]+)*", re.IGNORECASE)
 _ENDINGS = (".po", ".mo")
 # A catalogue keeps each text once: what promises much more than the file has would fill memory.
-_MAX_SWELL = 16
+_MAX_EXPANSION = 16
 
 
 def read_catalogue(path: Path, source: str, target: str) -> Iterator[Pair]:
@@ -34,7 +34,7 @@ def read_catalogue(path: Path, source: str, target: str) -> Iterator[Pair]:
     """
     catalogue = _open(path)
     named = str(catalogue.metadata.get("Language", "")).strip()
-    if _CODE.fullmatch(named) and language(named) != language(target):
+    if _CODE.fullmatch(named) and base_language(named) != base_language(target):
         raise UserError(f"{path} is in {named!r}, but corpus.target is {target!r}: name another file or language")
     yield from _pairs(catalogue)
 
@@ -51,7 +51,7 @@ def read_tree(folder: Path, source: str, target: str) -> Iterator[Pair]:
         UserError: there are no such files, or one is damaged.
     """
     number = 0
-    for path in find(folder, target):
+    for path in find_catalogues(folder, target):
         for pair in _pairs(_open(path)):
             number += 1
             yield pair._replace(line=number)
@@ -59,26 +59,28 @@ def read_tree(folder: Path, source: str, target: str) -> Iterator[Pair]:
         raise UserError(f"{folder} has no translated messages in {target!r}: name another directory")
 
 
-def find(folder: Path, target: str) -> list[Path]:
+def find_catalogues(folder: Path, target: str) -> list[Path]:
     """A directory's catalogues in a language, in order; of a .po and a .mo of the same name the .po.
 
     Raises:
         UserError: there are none.
     """
-    found: dict[str, list[Path]] = {}
+    paths_by_code: dict[str, list[Path]] = {}
     others: set[str] = set()
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in _ENDINGS and path.is_file():
             codes = _codes(path.relative_to(folder))
             others.update(codes)
             for code in codes:
-                if language(code) == language(target):
-                    found.setdefault(code, []).append(path)
+                if base_language(code) == base_language(target):
+                    paths_by_code.setdefault(code, []).append(path)
                     break
-    paths = match(target, found)
+    paths = match_language(target, paths_by_code)
     if paths is None:
-        told = ", ".join(sorted(others)[:20]) or "no catalogues at all"
-        raise UserError(f"{folder} has no .po or .mo files in {target!r} alone (it has {told}): name another directory")
+        available = ", ".join(sorted(others)[:20]) or "no catalogues at all"
+        raise UserError(
+            f"{folder} has no .po or .mo files in {target!r} alone (it has {available}): name another directory"
+        )
     sources = {path.with_suffix("") for path in paths if path.suffix.lower() == ".po"}
     return [path for path in paths if path.suffix.lower() == ".po" or path.with_suffix("") not in sources]
 
@@ -116,13 +118,13 @@ def _check_table(path: Path) -> None:
     data = path.read_bytes()
     order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
     count, originals, translations = struct.unpack_from(f"{order}III", data, 8)
-    promised = 0
+    text_bytes = 0
     for table in (originals, translations):
         entries = struct.unpack_from(f"{order}{2 * count}I", data, table) if count <= len(data) else None
         if entries is None or any(map(len(data).__lt__, map(int.__add__, entries[::2], entries[1::2]))):
             raise ValueError("its tables point beyond its end")
-        promised += sum(entries[::2])
-    if promised > _MAX_SWELL * len(data):
+        text_bytes += sum(entries[::2])
+    if text_bytes > _MAX_EXPANSION * len(data):
         raise ValueError("its tables promise more text than it has")
 
 

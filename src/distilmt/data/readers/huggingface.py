@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any
 
 from distilmt.data.pairs import Pair, Splits
-from distilmt.data.readers.bad_rows import Report, sound
-from distilmt.data.readers.language_tags import columns
-from distilmt.data.readers.records import score_of, sides
+from distilmt.data.readers.bad_rows import RowErrorCallback, skip_unreadable
+from distilmt.data.readers.language_tags import language_columns
+from distilmt.data.readers.records import parallel_texts, score_of
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import fingerprint, read_json
@@ -19,7 +19,9 @@ from distilmt.utils.run_dir import fingerprint, read_json
 _VALID = ("validation", "valid", "dev")
 
 
-def read(name: str, source: str, target: str, score: str | None = None, report: Report | None = None) -> Splits:
+def read_dataset(
+    name: str, source: str, target: str, score: str | None = None, report: RowErrorCallback | None = None
+) -> Splits:
     """Open a data set, with its own validation and test splits where it has them.
 
     Args:
@@ -32,13 +34,13 @@ def read(name: str, source: str, target: str, score: str | None = None, report: 
     Raises:
         UserError: the data set cannot be had, or holds no such columns.
     """
-    place, config = _parse(name)
-    opened = _open(place, config)
-    parts: Mapping[str, Any] = opened if isinstance(opened, Mapping) else {"train": opened}
+    name_or_path, config = _parse(name)
+    dataset = _open(name_or_path, config)
+    parts: Mapping[str, Any] = dataset if isinstance(dataset, Mapping) else {"train": dataset}
     if "train" not in parts:
         raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
     rows = {
-        split: sound(
+        split: skip_unreadable(
             _rows(part, source, target, score, f"{name}, {split}"),
             f"{name}, {split}",
             report if split == "train" else None,
@@ -47,26 +49,28 @@ def read(name: str, source: str, target: str, score: str | None = None, report: 
     }
     valid = next((rows[split] for split in _VALID if split in rows), None)
     test = rows.get("test")
-    licence = getattr(parts["train"].info, "license", None) or None
-    return Splits(rows["train"], None if valid is None else list(valid), None if test is None else list(test), licence)
+    license_name = getattr(parts["train"].info, "license", None) or None
+    return Splits(
+        rows["train"], None if valid is None else list(valid), None if test is None else list(test), license_name
+    )
 
 
 def data_fingerprint(name: str) -> str:
     """Stands for a data set: by content on disk, by name on the hub (no network is needed)."""
-    place, config = _parse(name)
-    states = sorted(Path(place).rglob("state.json")) if Path(place).is_dir() else []
+    name_or_path, config = _parse(name)
+    states = sorted(Path(name_or_path).rglob("state.json")) if Path(name_or_path).is_dir() else []
     files = sorted((str(path), path.stat().st_size) for state in states for path in state.parent.glob("*.arrow"))
-    return fingerprint([place, config, [read_json(state) for state in states], files])
+    return fingerprint([name_or_path, config, [read_json(state) for state in states], files])
 
 
 def _parse(name: str) -> tuple[str, str | None]:
-    place = name.removeprefix("hf:")
-    if not place:
+    name_or_path = name.removeprefix("hf:")
+    if not name_or_path:
         raise UserError("corpus.name is 'hf:' without a data set: write hf:NAME or hf:NAME:CONFIG")
-    if Path(place).is_dir() or ":" not in place:
-        return place, None
-    place, config = place.rsplit(":", 1)
-    return place, config
+    if Path(name_or_path).is_dir() or ":" not in name_or_path:
+        return name_or_path, None
+    name_or_path, config = name_or_path.rsplit(":", 1)
+    return name_or_path, config
 
 
 def _library() -> ModuleType:
@@ -81,28 +85,32 @@ def _library() -> ModuleType:
     return datasets
 
 
-def _open(place: str, config: str | None) -> Any:
+def _open(name_or_path: str, config: str | None) -> Any:
     datasets = _library()
-    on_disk = Path(place).is_dir()
+    on_disk = Path(name_or_path).is_dir()
     try:
-        return datasets.load_from_disk(place) if on_disk else datasets.load_dataset(place, config)
+        return datasets.load_from_disk(name_or_path) if on_disk else datasets.load_dataset(name_or_path, config)
     except Exception as error:  # whatever the hub, the network or a damaged file raises
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
         remedy = "write it again with save_to_disk" if on_disk else "check name and network, or name files instead"
-        raise UserError(f"cannot open the data set {place} ({reason}): {remedy}") from None
+        raise UserError(f"cannot open the data set {name_or_path} ({reason}): {remedy}") from None
 
 
 def _rows(part: Any, source: str, target: str, score: str | None, where: str) -> Iterator[Pair | UserError]:
     names = part.column_names
     if score and score not in names:
         raise UserError(f"{where}: no column {score!r} (it has {', '.join(names[:12])}): name another one with score")
-    known = (*(columns(names, source, target) or ("source", "target", "translation")), score)
-    wanted = [column for column in names if column in known]
-    for line, record in enumerate(part.select_columns(wanted or names), 1):
-        place = f"{where}, row {line}"
+    relevant_names = (*(language_columns(names, source, target) or ("source", "target", "translation")), score)
+    column_names = [column for column in names if column in relevant_names]
+    for line, record in enumerate(part.select_columns(column_names or names), 1):
+        row_name = f"{where}, row {line}"
         try:
-            yield Pair(line, *sides(record, source, target, place), score_of(record[score], place) if score else None)
+            yield Pair(
+                line,
+                *parallel_texts(record, source, target, row_name),
+                score_of(record[score], row_name) if score else None,
+            )
         except UserError as error:
             yield error

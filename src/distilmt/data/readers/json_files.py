@@ -11,7 +11,7 @@ from pathlib import Path
 
 from distilmt.data.pairs import Pair
 from distilmt.data.readers.compressed import utf8_chunks
-from distilmt.data.readers.records import score_of, sides
+from distilmt.data.readers.records import parallel_texts, score_of
 from distilmt.data.readers.textlines import text_lines
 from distilmt.utils.errors import UserError
 
@@ -45,20 +45,20 @@ def _is_cut(line: str) -> bool:
     return line.rstrip().endswith(("{", ",", "[")) and line.lstrip().startswith("{")
 
 
-def _line(text: str, number: int, asked: tuple[str, str, str | None], where: str) -> Pair | UserError:
+def _line(text: str, number: int, keys: tuple[str, str, str | None], where: str) -> Pair | UserError:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return UserError(f"{where}: is not JSON: write one object a line, such as {{...}}")
-    return _pair(value, number, asked, where)
+    return _pair(value, number, keys, where)
 
 
-def _pair(value: object, number: int, asked: tuple[str, str, str | None], where: str) -> Pair | UserError:
-    source, target, score = asked
+def _pair(value: object, number: int, keys: tuple[str, str, str | None], where: str) -> Pair | UserError:
+    source, target, score = keys
     if not isinstance(value, dict):
         return UserError(f"{where}: is not a JSON object: write one object a line, such as {{...}}")
     try:
-        left, right = sides(value, source, target, where)
+        left, right = parallel_texts(value, source, target, where)
         return Pair(number, left, right, score_of(value.get(score), where) if score else None)
     except UserError as error:
         return error
@@ -83,24 +83,24 @@ def _top(path: Path) -> Iterator[object]:
             buffer += utf8.decode(chunk, final=not chunk)
         except UnicodeDecodeError:
             raise UserError(f"{path}: is not UTF-8 after record {count}: convert it to UTF-8") from None
-        place = _skipped(buffer, 0)
-        while place < len(buffer):
+        position = _skipped(buffer, 0)
+        while position < len(buffer):
             try:
-                value, place = decoder.raw_decode(buffer, place)
+                value, position = decoder.raw_decode(buffer, position)
             except RecursionError:
                 raise UserError(f"{path}, record {count + 1}: is nested too deep: flatten it") from None
             except ValueError:
                 break
             count += 1
             yield value
-            place = _skipped(buffer, place)
-        buffer = buffer[place:]
+            position = _skipped(buffer, position)
+        buffer = buffer[position:]
         if len(buffer) > MAX_RECORD_CHARS:
             break
     if buffer:
         raise UserError(f"{path}: is not whole JSON after record {count}: write it again, best as an object a line")
 
 
-def _skipped(buffer: str, place: int) -> int:
-    match = _BETWEEN.match(buffer, place)
-    return match.end() if match else place
+def _skipped(buffer: str, position: int) -> int:
+    match = _BETWEEN.match(buffer, position)
+    return match.end() if match else position

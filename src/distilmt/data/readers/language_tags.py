@@ -33,13 +33,13 @@ _SIDES = (
 )
 
 
-def language(code: str) -> str:
+def base_language(code: str) -> str:
     """A language code without region, script and variant, in two letters where there are two: `pt_BR` is `pt`."""
     plain = re.split("[-_@.]", code.strip().lower())[0]
     return _TO_TWO.get(plain, plain)
 
 
-def columns(names: Iterable[str], source: str, target: str) -> tuple[str, str] | None:
+def language_columns(names: Iterable[str], source: str, target: str) -> tuple[str, str] | None:
     """Which columns hold the two texts, by their names; None if none tell.
 
     In order: the codes as they are; in other spellings (`en_US`, `eng_Latn`, `text_en`, `translation.en`, `English`);
@@ -70,8 +70,12 @@ def _columns(names: tuple[str, ...], source: str, target: str) -> tuple[str, str
 def _column(names: tuple[str, ...], code: str) -> str | None:
     """The column of a language: the only one in its very code, else the only one in its language."""
     codes = {name: _code_in(name, code) for name in names}
-    for wanted in (_plain(code), None):
-        fits = [n for n, c in codes.items() if c and (_plain(c) == wanted if wanted else language(c) == language(code))]
+    for exact_code in (_normalize_code(code), None):
+        fits = [
+            n
+            for n, c in codes.items()
+            if c and (_normalize_code(c) == exact_code if exact_code else base_language(c) == base_language(code))
+        ]
         if len(fits) == 1:
             return fits[0]
     return None
@@ -80,7 +84,7 @@ def _column(names: tuple[str, ...], code: str) -> str | None:
 def _code_in(name: str, code: str) -> str | None:
     """The language code a column is named by; `code` itself for the language's English name."""
     stripped = name.strip().strip("\ufeff")
-    if stripped.lower() in (language_name(code).lower(), language_name(language(code)).lower()):
+    if stripped.lower() in (language_name(code).lower(), language_name(base_language(code)).lower()):
         return code
     for candidate in (stripped, *(match[1] for p in (_AFFIX, _ENDING) if (match := p.fullmatch(stripped)))):
         if _CODE.fullmatch(candidate):
@@ -88,5 +92,5 @@ def _code_in(name: str, code: str) -> str | None:
     return None
 
 
-def _plain(code: str) -> str:
+def _normalize_code(code: str) -> str:
     return re.sub("[-_@]+", "-", code.strip().lower())

@@ -13,15 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from distilmt.data.pairs import match
-from distilmt.data.readers.download import Fetched, cache
+from distilmt.data.pairs import match_language
+from distilmt.data.readers.download import DownloadedCorpus, cache_folder
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import atomic_directory
 
 
-def fetch(name: str, source: str, target: str) -> Fetched:
+def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
     """The files of a corpus, fetched unless they are in the cache. mtdata does not tell licences.
 
     Args:
@@ -35,21 +35,21 @@ def fetch(name: str, source: str, target: str) -> Fetched:
     did = name.removeprefix("mtdata:")
     if not re.fullmatch(r"[\w.]+(-[\w.]+){4}", did):
         raise UserError(f"corpus.name is {name!r}: write mtdata:ID, an ID such as Statmt-news_commentary-16-deu-eng")
-    place = cache("mtdata") / f"{did}-{source}-{target}"
-    paths = [str(place / f"text.{code}") for code in (source, target)]
-    if not place.is_dir():
-        with atomic_directory(place) as directory:
+    folder = cache_folder("mtdata") / f"{did}-{source}-{target}"
+    paths = [str(folder / f"text.{code}") for code in (source, target)]
+    if not folder.is_dir():
+        with atomic_directory(folder) as directory:
             _run(name, ["get", "-l", f"{source}-{target}", "-tr", did, "-o", "got", "-j", "1"], directory)
-            for found, path in zip(_texts(directory / "got", did, name), paths, strict=True):
-                found.rename(directory / Path(path).name)
+            for text, path in zip(_texts(directory / "got", did, name), paths, strict=True):
+                text.rename(directory / Path(path).name)
             shutil.rmtree(directory / "got")
-    return Fetched(paths, None)
+    return DownloadedCorpus(paths, None)
 
 
 def _run(name: str, arguments: list[str], directory: Path) -> None:
     """Run mtdata in a directory of its own: it would import modules that lie where it is started."""
-    places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    command = shutil.which("mtdata", path=os.pathsep.join(places))
+    search_path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    command = shutil.which("mtdata", path=os.pathsep.join(search_path))
     if command is None:
         raise UserError(f"{name} needs mtdata: {install_command('mtdata')} or pipx install mtdata, or name files")
     with progress.task(f"fetch {name}", None, "files"):
@@ -68,9 +68,9 @@ def _run(name: str, arguments: list[str], directory: Path) -> None:
 def _texts(got: Path, did: str, name: str) -> list[Path]:
     """The source's and the target's text; mtdata writes down what it takes the languages asked for to be."""
     parts = {path.name.removeprefix(f"{did}."): path for path in (got / "train-parts").glob(f"{did}.*")}
-    told = re.search(r"-l ([^\s-]+)-([^\s-]+)", (got / "mtdata.signature.txt").read_text())
-    found = [match(code, parts) for code in told.groups()] if told else []
-    texts = [path for path in found if path is not None]
+    languages = re.search(r"-l ([^\s-]+)-([^\s-]+)", (got / "mtdata.signature.txt").read_text())
+    matches = [match_language(code, parts) for code in languages.groups()] if languages else []
+    texts = [path for path in matches if path is not None]
     if len(texts) != 2:
         raise UserError(f"{name}: is in other languages ({', '.join(sorted(parts))}): name another corpus")
     return texts

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from distilmt.data.readers.download import Fetched, cache
+from distilmt.data.readers.download import DownloadedCorpus, cache_folder
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 _INSTEAD = "check the network, or name files instead"
 
 
-def fetch(name: str, source: str, target: str) -> Fetched:
+def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
     """The files of a corpus, fetched unless they are in the cache.
 
     Args:
@@ -35,16 +35,16 @@ def fetch(name: str, source: str, target: str) -> Fetched:
         UserError: opustools is missing, OPUS cannot be reached, or has no such corpus.
     """
     corpus, version = _parse(name)
-    place = cache("opus") / f"{corpus}-{version or 'latest'}-{source}-{target}"
-    if not (place / "corpus.json").exists():
-        found = _look_up(name, corpus, version, source, target)
-        with atomic_directory(place) as directory:
-            _download(found["url"], directory / "moses.zip", name)
-            licence = _unpack(directory / "moses.zip", directory, (source, target), name)
-            told = {"url": found["url"], "version": found["version"], "licence": licence}
-            write_json(directory / "corpus.json", told)
-    files = [str(place / f"text.{code}") for code in (source, target)]
-    return Fetched(files, read_json(place / "corpus.json")["licence"])
+    folder = cache_folder("opus") / f"{corpus}-{version or 'latest'}-{source}-{target}"
+    if not (folder / "corpus.json").exists():
+        corpus_info = _look_up(name, corpus, version, source, target)
+        with atomic_directory(folder) as directory:
+            _download(corpus_info["url"], directory / "moses.zip", name)
+            license_name = _unpack(directory / "moses.zip", directory, (source, target), name)
+            metadata = {"url": corpus_info["url"], "version": corpus_info["version"], "licence": license_name}
+            write_json(directory / "corpus.json", metadata)
+    files = [str(folder / f"text.{code}") for code in (source, target)]
+    return DownloadedCorpus(files, read_json(folder / "corpus.json")["licence"])
 
 
 def _parse(name: str) -> tuple[str, str | None]:
@@ -60,27 +60,27 @@ def _look_up(name: str, corpus: str, version: str | None, source: str, target: s
         from opustools import OpusGet
     except ImportError:
         raise UserError(f"{name} needs opustools: {install_command('opus')}, or name files instead") from None
-    folder = cache("opus")
+    folder = cache_folder("opus")
     folder.mkdir(parents=True, exist_ok=True)
     getter = OpusGet(source, target, corpus, version or "latest", "moses", download_dir=str(folder))
     getter.url = API + "?" + getter.url.partition("?")[2]
     try:
-        found, _ = getter.get_corpora_data()
+        corpora, _ = getter.get_corpora_data()
     except (OSError, ValueError, KeyError, HTTPException) as error:
         raise UserError(f"{name}: OPUS does not answer ({_reason(error)}): {_INSTEAD}") from None
-    if not found:
+    if not corpora:
         raise UserError(
             f"OPUS has no {name} in {source!r} and {target!r}: see https://opus.nlpl.eu, or name files instead"
         )
-    return dict(found[0])
+    return dict(corpora[0])
 
 
 def _download(url: str, path: Path, name: str) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as file:
-            size = answer.headers.get("Content-Length")
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, path.open("wb") as file:
+            size = response.headers.get("Content-Length")
             with progress.task(f"fetch {name}", int(size) if size else None, "bytes") as task:
-                while chunk := answer.read(_CHUNK):
+                while chunk := response.read(_CHUNK):
                     file.write(chunk)
                     task.advance(len(chunk))
         if size and path.stat().st_size != int(size):
@@ -102,11 +102,11 @@ def _unpack(path: Path, directory: Path, codes: tuple[str, str], name: str) -> s
                     raise UserError(f"{name}: the archive has no one text in {code!r} (it has {', '.join(names[:8])})")
                 with archive.open(members[0]) as text, (directory / f"text.{code}").open("wb") as file:
                     shutil.copyfileobj(text, file, _CHUNK)
-            told = archive.read("LICENSE").decode("utf-8", "replace") if "LICENSE" in names else ""
+            license_text = archive.read("LICENSE").decode("utf-8", "replace") if "LICENSE" in names else ""
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise UserError(f"{name}: what was fetched is no whole archive ({_reason(error)}): try again") from None
     path.unlink()
-    return next((" ".join(line.split())[:200] for line in told.splitlines() if line.strip()), None)
+    return next((" ".join(line.split())[:200] for line in license_text.splitlines() if line.strip()), None)
 
 
 def _reason(error: Exception) -> str:

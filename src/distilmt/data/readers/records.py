@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Mapping
 
-from distilmt.data.readers.language_tags import columns
+from distilmt.data.readers.language_tags import language_columns
 from distilmt.utils.errors import UserError
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def sides(record: Mapping[str, object], source: str, target: str, where: str) -> tuple[str, str]:
+def parallel_texts(record: Mapping[str, object], source: str, target: str, where: str) -> tuple[str, str]:
     """The two texts of a record: under the language codes, `source` and `target`, or `translation`.
 
     Args:
@@ -26,13 +26,13 @@ def sides(record: Mapping[str, object], source: str, target: str, where: str) ->
     """
     nested = record.get("translation")
     for values in (record, nested if isinstance(nested, Mapping) else {}):
-        if named := columns(map(str, values), source, target):
+        if named := language_columns(map(str, values), source, target):
             left, right = named
             return _text(values[left], f"{where}, {left!r}"), _text(values[right], f"{where}, {right!r}")
-    found = ", ".join(map(repr, list(record)[:12])) or "nothing"
+    names = ", ".join(map(repr, list(record)[:12])) or "nothing"
     raise UserError(
         f"{where}: no columns {source!r} and {target!r}, 'source' and 'target', or 'translation' with both languages"
-        f" (found {found}): rename the columns, or name other languages with corpus.source and corpus.target"
+        f" (found {names}): rename the columns, or name other languages with corpus.source and corpus.target"
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distilmt.data.pairs import Pair, match
+from distilmt.data.pairs import Pair, match_language
 from distilmt.data.readers.compressed import byte_chunks
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -37,15 +37,15 @@ def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair]:
     Raises:
         UserError: the file is damaged, of another kind, declares entities, or has no units in these languages.
     """
-    found, languages = False, set[str]()
+    has_pairs, languages = False, set[str]()
     for number, element in enumerate(_elements(path, "tmx", ("tu",)), 1):
         texts = dict(_variants(element))
         languages.update(texts)
-        left, right = match(source, texts), match(target, texts)
+        left, right = match_language(source, texts), match_language(target, texts)
         if left and right:
-            found = True
+            has_pairs = True
             yield Pair(number, left, right)
-    if not found:
+    if not has_pairs:
         raise _no_pairs(path, source, target, languages)
 
 
@@ -73,7 +73,7 @@ def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair]:
     Raises:
         UserError: as `read_tmx`.
     """
-    number, found, languages, left_out = 0, False, set[str](), Counter[str]()
+    number, has_pairs, languages, left_out = 0, False, set[str](), Counter[str]()
     for element in _elements(path, "xliff", ("trans-unit", "segment")):
         pair = _languages(element)
         languages.update(filter(None, pair))
@@ -85,11 +85,11 @@ def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair]:
         for left, right in _segments(element):
             number += 1
             if turned is not None and left.strip() and right.strip():
-                found = True
+                has_pairs = True
                 yield Pair(number, *((right, left) if turned else (left, right)))
     if left_out:
-        progress.say(f"{path}: left out {_counted(left_out)}")
-    if not found:
+        progress.info(f"{path}: left out {_counted(left_out)}")
+    if not has_pairs:
         raise _no_pairs(path, source, target, languages)
 
 
@@ -127,7 +127,10 @@ def _languages(element: etree._Element) -> tuple[str, str]:
 def _direction(pair: tuple[str, str], source: str, target: str) -> bool | None:
     """Whether a file goes the other way, or None if it is in other languages; what it does not say is taken to fit."""
     for turned, (left, right) in ((False, (source, target)), (True, (target, source))):
-        if all(not code or match(wanted, {code: True}) for code, wanted in zip(pair, (left, right), strict=True)):
+        if all(
+            not code or match_language(language, {code: True})
+            for code, language in zip(pair, (left, right), strict=True)
+        ):
             return turned
     return None
 
@@ -198,8 +201,8 @@ def _elements(path: Path, root: str, names: tuple[str, ...]) -> Iterator[etree._
 
 def _check_root(element: etree._Element, root: str, path: Path) -> None:
     tree = element.getroottree()
-    found = tree.getroot()
-    if found.tag.rpartition("}")[2] != root:
+    document_root = tree.getroot()
+    if document_root.tag.rpartition("}")[2] != root:
         raise _wrong_root(path, root)
     declared = tree.docinfo.internalDTD
     if declared is not None and (any(declared.iterentities()) or any(declared.iterelements())):
@@ -219,8 +222,8 @@ def _empty(element: etree._Element) -> None:
 
 
 def _no_pairs(path: Path, source: str, target: str, languages: Mapping[str, object] | set[str]) -> UserError:
-    told = ", ".join(sorted(languages)[:12]) or "none"
+    language_list = ", ".join(sorted(languages)[:12]) or "none"
     return UserError(
-        f"{path} has no translated units in {source!r} and {target!r} (languages in it: {told}): name another file, or"
-        " other languages with corpus.source and corpus.target"
+        f"{path} has no translated units in {source!r} and {target!r} (languages in it: {language_list}): name another "
+        "file, or other languages with corpus.source and corpus.target"
     )

@@ -36,25 +36,25 @@ def check_model_files(path: str | Path) -> None:
         UserError: a file crashes the library that reads it, takes more memory or time than one of its size may, or
             cannot be read.
     """
-    place = Path(path)
-    if not place.exists():
+    model_path = Path(path)
+    if not model_path.exists():
         return
-    files = [place] if place.is_file() else _model_files(place)
-    mark = _cache() / _key(files, place)
-    if files and not mark.exists():
-        if place.is_file():
+    files = [model_path] if model_path.is_file() else _model_files(model_path)
+    marker = _cache() / _key(files, model_path)
+    if files and not marker.exists():
+        if model_path.is_file():
             with tempfile.TemporaryDirectory(prefix="distilmt-check-") as directory:
-                unzip(place, Path(directory))
-                limits.run_child(Path(directory), shown=place)
+                unzip(model_path, Path(directory))
+                limits.run_child(Path(directory), shown=model_path)
         else:
-            limits.run_child(place, shown=place)
-        _remember(mark)
+            limits.run_child(model_path, shown=model_path)
+        _remember(marker)
 
 
 def _model_files(directory: Path) -> list[Path]:
     """The files that say or hold something of a model, in the directory and one below it."""
-    found = (file for pattern in ("*", "*/*") for file in directory.glob(pattern))
-    return sorted(file for file in found if file.suffix.lower() in _ENDINGS and file.is_file())
+    files = (file for pattern in ("*", "*/*") for file in directory.glob(pattern))
+    return sorted(file for file in files if file.suffix.lower() in _ENDINGS and file.is_file())
 
 
 def _key(files: list[Path], place: Path) -> str:
@@ -67,10 +67,10 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / "checked"
 
 
-def _remember(mark: Path) -> None:
+def _remember(marker: Path) -> None:
     """A cache that cannot be written costs the check again, no more."""
     try:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     except OSError:
         return

@@ -21,7 +21,7 @@ import safetensors  # noqa: E402
 import sentencepiece  # noqa: E402
 import tokenizers  # noqa: E402
 
-from distilmt.inference.manifest import content, has_file, unpacked  # noqa: E402
+from distilmt.inference.manifest import has_file, read_model_file, unpacked_files  # noqa: E402
 from distilmt.inference.sandbox.shapes import check_config  # noqa: E402
 
 _TEXT = "Hello, world! Привет 你好 1234"
@@ -89,7 +89,9 @@ def _is_text(file: Path) -> bool:
 
 
 def _open_sentencepiece(file: Path) -> None:
-    processor = sentencepiece.SentencePieceProcessor(model_proto=content(file.parent, file.name.removesuffix(".xz")))
+    processor = sentencepiece.SentencePieceProcessor(
+        model_proto=read_model_file(file.parent, file.name.removesuffix(".xz"))
+    )
     processor.decode(processor.encode(_TEXT, out_type=int))
 
 
@@ -105,7 +107,7 @@ def _open_safetensors(file: Path) -> None:
 
 
 def _open_json(file: Path) -> bytes:
-    data = content(file.parent, file.name.removesuffix(".xz"))
+    data = read_model_file(file.parent, file.name.removesuffix(".xz"))
     if len(data) > _MAX_JSON_BYTES:
         raise ValueError(f"it is longer than {_MAX_JSON_BYTES >> 20} MiB")
     json.loads(data)
@@ -114,7 +116,9 @@ def _open_json(file: Path) -> bytes:
 
 def _open_ctranslate2(folder: Path) -> None:
     """Load a model and let it translate its own first words, since wrong shapes show only then."""
-    model = ctranslate2.Translator(str(folder), device="cpu", inter_threads=1, intra_threads=1, files=unpacked(folder))
+    model = ctranslate2.Translator(
+        str(folder), device="cpu", inter_threads=1, intra_threads=1, files=unpacked_files(folder)
+    )
     words = _words(folder)
     model.translate_batch([words], beam_size=1, max_decoding_length=_PIECES)
 
@@ -122,9 +126,9 @@ def _open_ctranslate2(folder: Path) -> None:
 def _words(folder: Path) -> list[str]:
     for name in ("source_vocabulary", "shared_vocabulary"):
         if has_file(folder, f"{name}.json"):
-            return [str(word) for word in json.loads(content(folder, f"{name}.json"))[:_PIECES]]
+            return [str(word) for word in json.loads(read_model_file(folder, f"{name}.json"))[:_PIECES]]
         if has_file(folder, f"{name}.txt"):
-            return content(folder, f"{name}.txt").decode("utf-8", "replace").splitlines()[:_PIECES]
+            return read_model_file(folder, f"{name}.txt").decode("utf-8", "replace").splitlines()[:_PIECES]
     return ["</s>"]
 
 

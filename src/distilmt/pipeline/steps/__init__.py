@@ -2,16 +2,16 @@
 
 from transformers.utils import logging as transformers_logging
 
-from distilmt.pipeline.steps.evaluate import evaluate_models, write_report
+from distilmt.pipeline.steps.evaluate import evaluate_models, write_run_report
 from distilmt.pipeline.steps.export import export_models
-from distilmt.pipeline.steps.fit_model import tidy
-from distilmt.pipeline.steps.references import ask_references
+from distilmt.pipeline.steps.fit_model import clean_up
+from distilmt.pipeline.steps.references import write_references
 from distilmt.pipeline.steps.score import TRANSLATIONS, score_model
 from distilmt.pipeline.steps.signature import signature
 from distilmt.pipeline.steps.train import (
-    choose_labels,
     make_teacher,
     prepare_corpus,
+    rerank_labels,
     train_baseline,
     train_student,
     train_tokenizer,
@@ -22,21 +22,21 @@ from distilmt.pipeline.steps.validate import SENTENCES, validate_student
 __all__ = [
     "SENTENCES",
     "TRANSLATIONS",
-    "ask_references",
-    "choose_labels",
+    "clean_up",
     "evaluate_models",
     "export_models",
     "make_teacher",
     "prepare_corpus",
+    "rerank_labels",
     "score_model",
     "signature",
-    "tidy",
     "train_baseline",
     "train_student",
     "train_tokenizer",
     "validate_student",
     "write_labels",
-    "write_report",
+    "write_references",
+    "write_run_report",
 ]
 
 # Progress is told in one place; transformers' own bars and hints would run through it.

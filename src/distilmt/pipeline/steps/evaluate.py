@@ -11,12 +11,12 @@ from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.export.card import add_scores
-from distilmt.pipeline.steps.challenges import examine_models, verdicts
-from distilmt.pipeline.steps.export import MODELS, system_name, wanted
+from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
+from distilmt.pipeline.steps.export import MODELS, ctranslate2_exports, system_name
 from distilmt.pipeline.steps.signature import signature
 from distilmt.planning import corpus_statistics, predict
 from distilmt.report import build, html
-from distilmt.teachers.remote import open_speaker, shipped_bytes
+from distilmt.teachers.remote import load_translation_model, shipped_bytes
 from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
@@ -25,9 +25,9 @@ from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
 def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Translate the test set with every export, score it, and time all of them in turn."""
     root = directory.parent
-    test = prepare.load(root / "corpus", "test")
+    test = prepare.load_split(root / "corpus", "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
-    names = [system_name(*found) for found in wanted(config)]
+    names = [system_name(*entry) for entry in ctranslate2_exports(config)]
     results = {}
     with task("translating the test set", len(names), "systems") as bar:
         for name in names:
@@ -39,8 +39,8 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     paths = {name: root / "exports" / name for name in names}
     if not (directory / "speed.json").exists():
         speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
-        write_json(directory / "speed.json", {name: asdict(found) for name, found in speeds.items()})
-    examine_models(config, root, names, directory)
+        write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
+    run_model_challenges(config, root, names, directory)
     return {f"bleu {name}": results[name]["scores"]["bleu"] for name in names}
 
 
@@ -48,12 +48,12 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
     """Scores and health of one export; kept in a file, so that a run that is cut off does not translate again."""
     if path.exists():
         return dict(read_json(path))
-    translator = open_speaker(model, threads=1, workers=cores())
+    translator = load_translation_model(model, threads=1, workers=cores())
     translations = translator.translate(sources, config.evaluation.beam_size)
     scores = quality.score(translations, references, config.corpus.target)
     result = {
         "scores": asdict(scores),
-        "health": asdict(output_checks.check(translations, sources, references)),
+        "health": asdict(output_checks.check_outputs(translations, sources, references)),
         "translations": translations,
     }
     write_text(path.with_suffix(".txt"), "".join(f"{line}\n" for line in translations))
@@ -61,36 +61,36 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
     return result
 
 
-def write_report(config: RunConfig, directory: Path) -> dict[str, Any]:
+def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Put everything that was measured into report.json and report.html, here and in the run directory."""
     root = directory.parent
-    test = prepare.load(root / "corpus", "test")
+    test = prepare.load_split(root / "corpus", "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
-    names = [system_name(*found) for found in wanted(config)]
-    found = {name: read_json(root / "evaluation" / f"{name}.json") for name in names}
-    translations = {name: found[name]["translations"] for name in names}
+    names = [system_name(*evaluations) for evaluations in ctranslate2_exports(config)]
+    evaluations = {name: read_json(root / "evaluation" / f"{name}.json") for name in names}
+    translations = {name: evaluations[name]["translations"] for name in names}
     evaluation = config.evaluation
     shown = {name: translations[name] for name in names if name in _SHOWN}
     report = build.build(
         signature=signature(config),
         pair={"source": config.corpus.source, "target": config.corpus.target},
-        test=build.about_test(len(sources), quality.Scores(**found[names[0]]["scores"])),
-        systems=list(_systems(config, root, found)),
+        test=build.about_test(len(sources), quality.TranslationScores(**evaluations[names[0]]["scores"])),
+        systems=list(_systems(config, root, evaluations)),
         comparisons=build.comparisons(
             translations, references, config.corpus.target, evaluation.bootstrap, config.seed
         ),
         steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
-        cost=predict.measured(config, corpus_statistics.read(config)),
+        cost=predict.measured_costs(config, corpus_statistics.read(config)),
         curves={name: read_json(root / name / "log.json") for name in MODELS if (root / name / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
         corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
         labels=_result(root / "labels") | _dropped(root / "student"),
-        examination=verdicts(names, root / "evaluation"),
+        examination=challenge_comparisons(names, root / "evaluation"),
         config=asdict(config),
     )
     html.write_report(report, root, config.language)
     smallest = [name for name in names if name.startswith("student")][-1:]
-    return {"html": str(root / "report.html")} | {n: found[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
+    return {"html": str(root / "report.html")} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
 
 
 def _dropped(student: Path) -> dict[str, Any]:
@@ -103,18 +103,18 @@ _SHOWN = ("teacher", "student-int8", "baseline-int8")
 _STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "baseline", "exports", "evaluation")
 
 
-def _systems(config: RunConfig, root: Path, found: dict[str, Any]) -> Iterator[Any]:
+def _systems(config: RunConfig, root: Path, evaluations: dict[str, Any]) -> Iterator[Any]:
     """One row per system, with its quality, speed and size."""
     speeds = read_json(root / "evaluation" / "speed.json")
-    for model, compute_type in wanted(config):
+    for model, compute_type in ctranslate2_exports(config):
         name = system_name(model, compute_type)
         yield build.system(
             name,
             shipped_bytes(root / "exports" / name),
             config.evaluation.beam_size,
-            quality.Scores(**found[name]["scores"]),
+            quality.TranslationScores(**evaluations[name]["scores"]),
             speed.Speed(**speeds[name]),
-            output_checks.Health(**found[name]["health"]),
+            output_checks.OutputChecks(**evaluations[name]["health"]),
             _result(root / model).get("parameters"),
         )
 

@@ -14,7 +14,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.evaluation import speed
 from distilmt.export.argos import export_argos
-from distilmt.export.card import FACTS, Card, Form, write_card
+from distilmt.export.card import FACTS, Form, ModelCard, write_card
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.marian import export_marian
@@ -22,10 +22,10 @@ from distilmt.export.onnx import export_onnx
 from distilmt.export.transformers import export_transformers
 from distilmt.export.web import export_web
 from distilmt.models.checkpoint import load_marian
-from distilmt.pipeline.steps.export_agreement import agreement, sentences, summary
+from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 from distilmt.pipeline.steps.signature import signature
 from distilmt.teachers import existing
-from distilmt.utils.progress import say
+from distilmt.utils.progress import info
 from distilmt.utils.run_dir import read_json, read_step, write_json
 
 MODELS = ("teacher", "student", "baseline")
@@ -50,11 +50,11 @@ def system_name(model: str, compute_type: str) -> str:
     return model if compute_type == "float32" else f"{model}-{compute_type}"
 
 
-def wanted(config: RunConfig) -> Iterator[tuple[str, str]]:
+def ctranslate2_exports(config: RunConfig) -> Iterator[tuple[str, str]]:
     """Models and the CTranslate2 types they are exported in; a teacher that is no model has one form, `float32`."""
     teacher = config.teacher
-    as_it_is = teacher.command or teacher.url or (teacher.path and existing.is_ctranslate2(teacher.path))
-    types = {"teacher": ["float32"] if as_it_is else config.export.teacher}
+    is_external = teacher.command or teacher.url or (teacher.path and existing.is_ctranslate2(teacher.path))
+    types = {"teacher": ["float32"] if is_external else config.export.teacher}
     for model in MODELS:
         if model != "baseline" or config.student.baseline:
             yield from ((model, compute_type) for compute_type in types.get(model, config.export.student))
@@ -69,25 +69,28 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Export every model in every type and the student in every form asked for; compare what the forms say."""
     root = directory.parent
     tokenizer = load_tokenizer(root / "tokenizer")
-    for model, compute_type in wanted(config):
+    for model, compute_type in ctranslate2_exports(config):
         path = directory / system_name(model, compute_type)
-        outside = existing.pointer(root / model)
+        pointer = existing.read_pointer(root / model)
         scores = _test_scores(path)
         if path.exists():
             pass  # whole, of an earlier call or of exports that were done before with other forms
-        elif outside:
-            facts = existing.reached(outside, config.teacher.endpoint)
+        elif pointer:
+            facts = existing.with_endpoint(pointer, config.teacher.endpoint)
             export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
         else:
             export(load_marian(root / model), tokenizer, path, compute_type)
-        about = card(config, model)
-        about = replace(about, scores={**about.scores, **scores})
-        write_card(path, about, Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
+        model_card = card(config, model)
+        model_card = replace(model_card, scores={**model_card.scores, **scores})
+        write_card(path, model_card, Form(f"CTranslate2, {compute_type}", "ctranslate2", USE))
     for name in (name for name in config.export.formats if not (directory / format_name(name)).exists()):
         export_format(name, load_marian(root / "student"), tokenizer, directory / format_name(name), config)
     if config.export.formats:
         _compare(config, directory, tokenizer)
-    names = [*(system_name(*found) for found in wanted(config)), *map(format_name, config.export.formats)]
+    names = [
+        *(system_name(*system) for system in ctranslate2_exports(config)),
+        *map(format_name, config.export.formats),
+    ]
     return {name: _bytes(directory / name) for name in names}
 
 
@@ -101,26 +104,26 @@ def export_format(
     name: ExportFormat, model: MarianMTModel, tokenizer: Tokenizer, path: Path, config: RunConfig
 ) -> None:
     """Write a student in one of the forms beside CTranslate2's."""
-    about = card(config, "student")
+    model_card = card(config, "student")
     if name == "huggingface":
-        export_transformers(model, tokenizer, path, about, config.export.huggingface_type)
+        export_transformers(model, tokenizer, path, model_card, config.export.huggingface_type)
     elif name == "onnx":
-        export_onnx(model, tokenizer, path, about)
+        export_onnx(model, tokenizer, path, model_card)
     elif name == "argos":
-        export_argos(model, tokenizer, path, about)
+        export_argos(model, tokenizer, path, model_card)
     elif name == "web":
-        export_web(model, tokenizer, path, about, config.export.node_modules)
+        export_web(model, tokenizer, path, model_card, config.export.node_modules)
     else:
-        export_marian(model, tokenizer, path, about)
+        export_marian(model, tokenizer, path, model_card)
 
 
-def card(config: RunConfig, model: str) -> Card:
+def card(config: RunConfig, model: str) -> ModelCard:
     """What a run knows of one of its models."""
     record = read_step(Path(config.run_dir) / model)
     result = record.result if record else {}
     metric = (config.teacher if model == "teacher" else config.student).training.metric
     best = result.get("best_score")
-    return Card(
+    return ModelCard(
         config.corpus.source,
         config.corpus.target,
         model,
@@ -135,10 +138,14 @@ def card(config: RunConfig, model: str) -> Card:
 def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
     root = directory.parent
     ctranslate2 = [system_name("student", compute_type) for compute_type in config.export.student]
-    texts = sentences(root / "corpus", tokenizer, load_marian(root / "student").config.max_position_embeddings)
-    found = agreement(root / "student", directory, [*ctranslate2, *map(format_name, config.export.formats)], texts)
-    write_json(directory / "agreement.json", found)
-    say(summary(found))
+    texts = comparison_sentences(
+        root / "corpus", tokenizer, load_marian(root / "student").config.max_position_embeddings
+    )
+    report = compare_exports(
+        root / "student", directory, [*ctranslate2, *map(format_name, config.export.formats)], texts
+    )
+    write_json(directory / "agreement.json", report)
+    info(summary(report))
 
 
 def _bytes(path: Path) -> int:

@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.data import prepare
-from distilmt.data.cleaning import normalise
+from distilmt.data.cleaning import normalize
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.consumers import by_onnxruntime, by_transformers
 from distilmt.inference.translator import Translator
 from distilmt.utils.progress import task
 
 SENTENCES, _EXAMPLES = 500, 5
-_ELSEWHERE = {
+_NOT_RUN = {
     "student.argosmodel": "argostranslate runs in an environment of its own",
     "student-marian": "marian-decoder is a program of its own",
     "student-web": "a browser runs it",
 }
 
 
-def sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int) -> list[str]:
+def comparison_sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int) -> list[str]:
     """Up to 500 validation sentences, as a `Translator` would read them, that no consumer has to cut."""
-    texts = [normalise(text) for text in prepare.load(corpus, "valid")["source"].to_pylist()]
+    texts = [normalize(text) for text in prepare.load_split(corpus, "valid")["source"].to_pylist()]
     lengths = map(len, tokenizer.source.encode(texts))
     return [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions][:SENTENCES]
 
 
-def agreement(student: Path, exports: Path, names: Sequence[str], texts: list[str]) -> dict[str, Any]:
+def compare_exports(student: Path, exports: Path, names: Sequence[str], texts: list[str]) -> dict[str, Any]:
     """Compare exports with the model itself.
 
     Args:
@@ -46,21 +46,21 @@ def agreement(student: Path, exports: Path, names: Sequence[str], texts: list[st
         many of its translations are not the reference's, `share`, and `examples`; or `not_run`, why not.
     """
     reference = by_transformers(student, texts)
-    found: dict[str, Any] = {}
+    comparisons: dict[str, Any] = {}
     with task("comparing the exports", len(names), "exports") as bar:
         for name in names:
             for label, translations in _translations(exports, name, texts).items():
-                found[label] = _differences(texts, reference, translations)
-            if name in _ELSEWHERE:
-                found[name] = {"not_run": _ELSEWHERE[name]}
+                comparisons[label] = _differences(texts, reference, translations)
+            if name in _NOT_RUN:
+                comparisons[name] = {"not_run": _NOT_RUN[name]}
             bar.advance(1)
-    return {"sentences": len(texts), "reference": "transformers, float32, greedy", "exports": found}
+    return {"sentences": len(texts), "reference": "transformers, float32, greedy", "exports": comparisons}
 
 
 def _translations(exports: Path, name: str, texts: list[str]) -> dict[str, list[str]]:
     """What an export says, by the name under which it is shown."""
     path = exports / name
-    if name in _ELSEWHERE:
+    if name in _NOT_RUN:
         return {}
     if name == "student-huggingface":
         return {name: by_transformers(path, texts)}
@@ -69,18 +69,20 @@ def _translations(exports: Path, name: str, texts: list[str]) -> dict[str, list[
     return {name: Translator(path, threads=1).translate(texts, beam_size=1)}
 
 
-def _differences(texts: list[str], reference: list[str], found: list[str]) -> dict[str, Any]:
-    rows = [i for i, (a, b) in enumerate(zip(reference, found, strict=True)) if a.strip() != b.strip()]
+def _differences(texts: list[str], reference: list[str], translations: list[str]) -> dict[str, Any]:
+    rows = [i for i, (a, b) in enumerate(zip(reference, translations, strict=True)) if a.strip() != b.strip()]
     return {
         "different": len(rows),
         "share": len(rows) / max(1, len(texts)),
-        "examples": [{"source": texts[i], "reference": reference[i], "found": found[i]} for i in rows[:_EXAMPLES]],
+        "examples": [
+            {"source": texts[i], "reference": reference[i], "found": translations[i]} for i in rows[:_EXAMPLES]
+        ],
     }
 
 
-def summary(found: dict[str, Any]) -> str:
+def summary(report: dict[str, Any]) -> str:
     """One line: how many translations of each export are not the model's own."""
-    counts = [f"{name} {each['different']}" for name, each in found["exports"].items() if "different" in each]
-    apart = [name for name, each in found["exports"].items() if "not_run" in each]
-    line = f"of {found['sentences']} greedy translations differ from transformers': {', '.join(counts)}"
-    return line + (f"; not run: {', '.join(apart)}" if apart else "")
+    counts = [f"{name} {each['different']}" for name, each in report["exports"].items() if "different" in each]
+    not_run = [name for name, each in report["exports"].items() if "not_run" in each]
+    line = f"of {report['sentences']} greedy translations differ from transformers': {', '.join(counts)}"
+    return line + (f"; not run: {', '.join(not_run)}" if not_run else "")

@@ -16,14 +16,16 @@ from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import save_marian
 from distilmt.models.presets import parameter_count
-from distilmt.training.trainer import Job, Validate, clear, train
+from distilmt.training.trainer import TrainingJob, Validate, clear, train
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
 
 RESULT = "result.json"
 
 
-def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig, directory: Path) -> dict[str, Any]:
+def fit_model(
+    model: MarianMTModel, job: TrainingJob, tokenizer: Tokenizer, config: RunConfig, directory: Path
+) -> dict[str, Any]:
     """Train, and write a Hugging Face model directory; what was written whole before is not trained again.
 
     Args:
@@ -48,7 +50,7 @@ def fit(model: MarianMTModel, job: Job, tokenizer: Tokenizer, config: RunConfig,
     return result
 
 
-def tidy(directory: Path) -> None:
+def clean_up(directory: Path) -> None:
     """Remove what a finished training no longer needs; called once its step.json is written, never before."""
     for stage in (directory / "validation", directory / "first", *directory.glob("round-*")):
         shutil.rmtree(stage, ignore_errors=True)
@@ -56,18 +58,18 @@ def tidy(directory: Path) -> None:
     clear(directory)
 
 
-def _validator(config: RunConfig, tokenizer: Tokenizer, job: Job, directory: Path) -> Validate:
+def _validator(config: RunConfig, tokenizer: Tokenizer, job: TrainingJob, directory: Path) -> Validate:
     """Scores a model by greedy decoding, through the export that is deployed in the end."""
-    table = prepare.load(Path(config.run_dir) / "corpus", "valid").slice(0, job.config.validate_sentences)
+    table = prepare.load_split(Path(config.run_dir) / "corpus", "valid").slice(0, job.config.validate_sentences)
     compute_type = "int8" if job.bits else "float32"
     sources, references = table["source"].to_pylist(), table["target"].to_pylist()
 
     def validate(model: MarianMTModel) -> dict[str, float]:
         export(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
         translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
-        found = score(translations, references, config.corpus.target)
+        scores = score(translations, references, config.corpus.target)
         # A model that has hardly begun to learn talks on, which takes time: `distilmt cost` must know.
         length = sum(map(len, translations)) / max(1, sum(map(len, references)))
-        return {"bleu": found.bleu, "chrf": found.chrf, "length": round(length, 3)}
+        return {"bleu": scores.bleu, "chrf": scores.chrf, "length": round(length, 3)}
 
     return validate

@@ -18,65 +18,67 @@ import numpy as np
 import pyarrow as pa
 
 from distilmt.config import ObjectiveConfig, RunConfig
-from distilmt.labels.dataset import labelled
-from distilmt.labels.ensemble import LabelJob
+from distilmt.labels.dataset import load_label_dataset
+from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
-from distilmt.labels.writer import drawn, label
+from distilmt.labels.writer import sample_mask, write_label_store
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
-from distilmt.pipeline.steps.fit_model import RESULT, fit
+from distilmt.pipeline.steps.fit_model import RESULT, fit_model
 from distilmt.training.batching import TrainingSet
-from distilmt.training.trainer import BEST, CHECKPOINT, Job
+from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob
 from distilmt.utils.run_dir import atomic_path, read_json, write_json
 
-_OF_THE_STAGE = ("log.json", RESULT, CHECKPOINT, BEST)
+_STAGE_FILES = ("log.json", RESULT, CHECKPOINT, BEST)
 
 
-def train_round(config: RunConfig, job: LabelJob, directory: Path, number: int) -> dict[str, Any]:
+def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: int) -> dict[str, Any]:
     """Let the student translate, ask the teacher about it, and train the student on that.
 
     Args:
         config: the run.
-        job: the teacher, and as `speaker` the student's model directory as it is before.
+        job: the teacher, and as `generation_model` the student's model directory as it is before.
         directory: where the next one goes, and the labels.
         number: of the round, from 1.
 
     Returns:
         What `fit` returns; the seconds hold those of the labelling, if it was done in one go.
     """
-    begin, student, wanted = time.monotonic(), config.student, config.student.on_policy
+    begin, student, settings = time.monotonic(), config.student, config.student.on_policy
     labels = replace(
         job.config,
         hypotheses=1,
-        sampling=wanted.sampling,
+        sampling=settings.sampling,
         top_k=job.config.top_k or 8,
-        score_on="hypothesis" if wanted.share == 1 else "both",
+        score_on="hypothesis" if settings.share == 1 else "both",
     )
-    job = replace(job, config=labels, wants_words=True)
+    job = replace(job, config=labels, needs_top_k=True)
     store = Path(config.run_dir) / "labels"
-    rows = drawn(LabelStore(store).rows, wanted.sentences, (config.seed, number, 5))
-    label(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
-    spent = time.monotonic() - begin
-    found = labelled(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)
+    rows = sample_mask(LabelStore(store).rows, settings.sentences, (config.seed, number, 5))
+    write_label_store(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
+    label_seconds = time.monotonic() - begin
+    dataset = load_label_dataset(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)
     data = TrainingSet(
-        source=found.source,
-        reference=found.reference,
-        hypothesis=found.hypothesis,
+        source=dataset.source,
+        reference=dataset.reference,
+        hypothesis=dataset.hypothesis,
         pad=job.tokenizer.pad,
-        reference_share=1 - wanted.share,
+        reference_share=1 - settings.share,
         max_length=student.model.max_positions,
     )
     training = replace(
-        student.training, updates=wanted.updates, learning_rate=wanted.learning_rate, seconds=None, patience=0
+        student.training, updates=settings.updates, learning_rate=settings.learning_rate, seconds=None, patience=0
     )
-    task = Job(f"student, round {number}", data, training, _words_alone(student.objective), config.seed + number)
+    task = TrainingJob(
+        f"student, round {number}", data, training, _teacher_targets_only(student.objective), config.seed + number
+    )
     model = new_model(student.model, job.tokenizer, training.dropout, config.seed)
-    model.load_state_dict(load_marian(str(job.speaker)).state_dict())
-    result = fit(model, task, job.tokenizer, config, directory)
-    return result | {"train_seconds": round(result["train_seconds"] + spent, 1)}
+    model.load_state_dict(load_marian(str(job.generation_model)).state_dict())
+    result = fit_model(model, task, job.tokenizer, config, directory)
+    return result | {"train_seconds": round(result["train_seconds"] + label_seconds, 1)}
 
 
-def _words_alone(objective: ObjectiveConfig) -> ObjectiveConfig:
+def _teacher_targets_only(objective: ObjectiveConfig) -> ObjectiveConfig:
     """The student's own words are no examples: only what the teacher says of them is learnt."""
     return replace(objective, word=1.0, label=0.0, annealing=False, states=0.0, attention=0.0)
 
@@ -90,12 +92,12 @@ def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:
         yield whole.slice(begin, size)
 
 
-def keep_best(directory: Path, places: list[Path], stages: list[dict[str, Any]]) -> dict[str, Any]:
+def keep_best(directory: Path, stage_dirs: list[Path], stages: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the stage with the best validation score, the earlier of equals, in the student's own directory.
 
     Args:
         directory: the student's.
-        places: of the first training and of every round.
+        stage_dirs: of the first training and of every round.
         stages: what `fit` returned of each.
 
     Returns:
@@ -103,14 +105,14 @@ def keep_best(directory: Path, places: list[Path], stages: list[dict[str, Any]])
     """
     scores = [stage["best_score"] for stage in stages]
     best = scores.index(max(scores))
-    for file in places[best].iterdir():
-        if file.is_file() and file.name not in _OF_THE_STAGE:
+    for file in stage_dirs[best].iterdir():
+        if file.is_file() and file.name not in _STAGE_FILES:
             with atomic_path(directory / file.name) as temporary:
                 shutil.copyfile(file, temporary)
     updates = [int(stage["updates"]) for stage in stages]
     log, done, seconds = [], 0, 0.0
-    for place, stage in zip(places, stages, strict=True):
-        lines = read_json(place / "log.json")
+    for stage_dir, stage in zip(stage_dirs, stages, strict=True):
+        lines = read_json(stage_dir / "log.json")
         log += [line | {"update": line["update"] + done, "seconds": line["seconds"] + seconds} for line in lines]
         done, seconds = done + int(stage["updates"]), seconds + stage["train_seconds"]
     write_json(directory / "log.json", log)

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from distilmt.config import RunConfig
 from distilmt.data import prepare
-from distilmt.labels.ensemble import LabelJob, Speakers
-from distilmt.labels.writer import drawn
+from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
+from distilmt.labels.writer import sample_mask
 from distilmt.teachers import existing
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
@@ -27,7 +27,7 @@ SAMPLE = 20_000
 _PART = 2000
 
 
-def ask_references(config: RunConfig, directory: Path) -> dict[str, Any]:
+def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Write `valid.parquet`, `test.parquet` and `sample.parquet`: id, source, and as target what the teacher says.
 
     Sentences to which it says nothing are left out. A split that was written whole is not asked for again.
@@ -41,13 +41,13 @@ def ask_references(config: RunConfig, directory: Path) -> dict[str, Any]:
             "corpus.monolingual alone cannot teach a teacher: name one with teacher.path, teacher.command or "
             "teacher.url, or pairs with corpus.train"
         )
-    existing.point(config.teacher, (config.corpus.source, config.corpus.target), directory)
-    speakers, counts = None, {}
+    existing.write_pointer(config.teacher, (config.corpus.source, config.corpus.target), directory)
+    ensemble, counts = None, {}
     for split in ("valid", "test", "sample"):
         file = directory / f"{split}.parquet"
         if not file.exists():
-            speakers = speakers or Speakers(_job(config, directory), directory / "speaker")
-            _write(_sentences(config, root, split), speakers, file)
+            ensemble = ensemble or TeacherEnsemble(_labeling_task(config, directory), directory / "speaker")
+            _write(_sentences(config, root, split), ensemble, file)
         counts[split] = pq.read_metadata(file).num_rows
         if not counts[split]:
             raise UserError(f"teacher {config.teacher.named!r} says nothing to the {split} sentences: try it by hand")
@@ -56,27 +56,27 @@ def ask_references(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 def _sentences(config: RunConfig, root: Path, split: str) -> pa.Table:
     if split != "sample":
-        return prepare.load(root / "corpus", split)
-    flags = drawn(prepare.count(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
+        return prepare.load_split(root / "corpus", split)
+    flags = sample_mask(prepare.count_rows(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
     flags[flags.nonzero()[0][min(SAMPLE, config.tokenizer.sample) :]] = False
-    return pa.concat_tables(prepare.chosen(root / "corpus", "train", flags, SAMPLE))
+    return pa.concat_tables(prepare.iter_selected(root / "corpus", "train", flags, SAMPLE))
 
 
-def _job(config: RunConfig, directory: Path) -> LabelJob:
+def _labeling_task(config: RunConfig, directory: Path) -> LabelingTask:
     """A job that asks for the best translation alone."""
     labels = replace(config.labels, hypotheses=1, sampling=0.0, top_k=0, ensemble=[])
     pair = (config.corpus.source, config.corpus.target)
-    no_pieces: Any = None  # a teacher that is pointed to has pieces of its own
-    return LabelJob(directory, no_pieces, labels, *pair, wants_words=False, endpoint=config.teacher.endpoint)
+    no_tokenizer: Any = None  # a teacher that is pointed to has pieces of its own
+    return LabelingTask(directory, no_tokenizer, labels, *pair, needs_top_k=False, endpoint=config.teacher.endpoint)
 
 
-def _write(table: pa.Table, speakers: Speakers, file: Path) -> None:
-    said: list[str | None] = []
+def _write(table: pa.Table, ensemble: TeacherEnsemble, file: Path) -> None:
+    translations: list[str | None] = []
     with progress.task(f"references of {file.stem}", table.num_rows, "sentences") as bar:
         for begin in range(0, table.num_rows, _PART):
             sources = table["source"].slice(begin, _PART).to_pylist()
-            said += [found[0].text if found else None for found in speakers.translate(sources)]
+            translations += [n_best[0].text if n_best else None for n_best in ensemble.translate(sources)]
             bar.advance(len(sources))
-    whole = table.set_column(2, "target", pa.array([text or None for text in said], pa.string()))
+    whole = table.set_column(2, "target", pa.array([text or None for text in translations], pa.string()))
     with atomic_path(file) as temporary:
         pq.write_table(whole.filter(whole["target"].is_valid()), temporary)

@@ -18,8 +18,8 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.models.checkpoint import load_marian
 from distilmt.teachers import existing
-from distilmt.teachers.forced_decoding import Positions, probe
-from distilmt.teachers.remote import open_speaker
+from distilmt.teachers.forced_decoding import TokenScores, force_decode
+from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
 
@@ -40,14 +40,18 @@ def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any
         distributions where it is a Marian model.
     """
     root = directory.parent
-    test = prepare.load(root / "corpus", "test")
+    test = prepare.load_split(root / "corpus", "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
-    found = _translations(config, directory, model, sources)
-    scores = {name: asdict(quality.score(lines, references, config.corpus.target)) for name, lines in found.items()}
-    if existing.pointer(root / model):
+    translations = _translations(config, directory, model, sources)
+    scores = {
+        name: asdict(quality.score(lines, references, config.corpus.target)) for name, lines in translations.items()
+    }
+    if existing.read_pointer(root / model):
         return scores
     tokenizer = tokenizers.load(root / "tokenizer")
-    return scores | {"words": _words(root, model, tokenizer, sources, references, found["beam"])}
+    return scores | {
+        "words": _distribution_statistics(root, model, tokenizer, sources, references, translations["beam"])
+    }
 
 
 def _translations(config: RunConfig, directory: Path, model: str, sources: list[str]) -> dict[str, list[str]]:
@@ -55,42 +59,44 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
     path = directory / TRANSLATIONS
     if path.exists():
         return dict(read_json(path))
-    found = {}
+    translations = {}
     for compute_type, decodings in (("float32", ("beam", "greedy")), ("int8", ("int8",))):
         export_model(config, directory.parent, model, compute_type, directory / compute_type)
-        translator = open_speaker(directory / compute_type, threads=1, workers=cores())
+        translator = load_translation_model(directory / compute_type, threads=1, workers=cores())
         for decoding in decodings:
-            found[decoding] = translator.translate(sources, 1 if decoding == "greedy" else config.evaluation.beam_size)
-    write_json(path, found)
-    return found
+            translations[decoding] = translator.translate(
+                sources, 1 if decoding == "greedy" else config.evaluation.beam_size
+            )
+    write_json(path, translations)
+    return translations
 
 
 def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
     """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2; `bits` of one of ours."""
-    outside = existing.pointer(root / model)
-    if outside:
-        facts = existing.reached(outside, config.teacher.endpoint)
+    pointer = existing.read_pointer(root / model)
+    if pointer:
+        facts = existing.with_endpoint(pointer, config.teacher.endpoint)
         export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
     else:
         export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type, bits)
 
 
-def _words(
-    root: Path, model: str, tokenizer: Tokenizer, sources: list[str], references: list[str], own: list[str]
+def _distribution_statistics(
+    root: Path, model: str, tokenizer: Tokenizer, sources: list[str], references: list[str], hypotheses: list[str]
 ) -> dict[str, float | None]:
     """Statistics of a model's distributions over the references, and of the probability of its own translations."""
     weights = load_marian(root / model)
-    on_references = probe(weights, tokenizer, sources, references)
-    spoken = [(source, target) for source, target in zip(sources, own, strict=True) if target]
-    own_sources, own_targets = ([pair[i] for pair in spoken] for i in (0, 1))
+    on_references = force_decode(weights, tokenizer, sources, references)
+    pairs = [(source, target) for source, target in zip(sources, hypotheses, strict=True) if target]
+    own_sources, own_targets = ([pair[i] for pair in pairs] for i in (0, 1))
     statistics: dict[str, float | None] = {
         "cross_entropy": float(on_references.nll.mean()),
         "entropy": float(on_references.entropy.mean()),
         "accuracy": on_references.accuracy(),
         "calibration_error": on_references.calibration_error(),
-        "mode_mass": float(probe(weights, tokenizer, own_sources, own_targets).probabilities().mean()),
+        "mode_mass": float(force_decode(weights, tokenizer, own_sources, own_targets).probabilities().mean()),
     }
-    if model != "teacher" and not existing.pointer(root / "teacher"):
+    if model != "teacher" and not existing.read_pointer(root / "teacher"):
         statistics["agreement"] = _agreement(
             load_marian(root / "teacher"), on_references, tokenizer, sources, references
         )
@@ -98,10 +104,10 @@ def _words(
 
 
 def _agreement(
-    teacher: MarianMTModel, student: Positions, tokenizer: Tokenizer, sources: list[str], references: list[str]
+    teacher: MarianMTModel, student: TokenScores, tokenizer: Tokenizer, sources: list[str], references: list[str]
 ) -> float | None:
     """Share of positions at which both find the same word likeliest; None where their sentences are not the same."""
-    found = probe(teacher, tokenizer, sources, references)
-    if not np.array_equal(found.ids, student.ids):
+    teacher_scores = force_decode(teacher, tokenizer, sources, references)
+    if not np.array_equal(teacher_scores.ids, student.ids):
         return None
-    return float((found.likeliest == student.likeliest).mean())
+    return float((teacher_scores.likeliest == student.likeliest).mean())

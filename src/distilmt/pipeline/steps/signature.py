@@ -6,7 +6,7 @@ from distilmt import __version__
 from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig
 
 
-def _asked(labels: LabelConfig) -> str:
+def _label_kinds(labels: LabelConfig) -> str:
     """What the teacher was asked: translations, word distributions on whose words, or both."""
     translations = [f"{labels.hypotheses}best"] if labels.hypotheses else []
     return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
@@ -38,8 +38,8 @@ def _loss(objective: ObjectiveConfig) -> str:
 
 
 def _decoding(labels: LabelConfig) -> str:
-    way = f"sampled{labels.sampling:g}" if labels.sampling else f"beam{labels.beam_size}.lp{labels.length_penalty:g}"
-    return f"{way}.{labels.compute_type}"
+    search = f"sampled{labels.sampling:g}" if labels.sampling else f"beam{labels.beam_size}.lp{labels.length_penalty:g}"
+    return f"{search}.{labels.compute_type}"
 
 
 def signature(config: RunConfig) -> str:
@@ -49,7 +49,7 @@ def signature(config: RunConfig) -> str:
     parts = {
         "teacher": "+".join([config.teacher.named or "trained", *labels.ensemble]),
         "decode": _decoding(labels) if labels.hypotheses else "no",
-        "labels": _asked(labels)
+        "labels": _label_kinds(labels)
         + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}")
         + (f".keep{labels.keep}" if labels.keep > 1 else ""),
         "k": labels.top_k,

@@ -15,7 +15,7 @@ from distilmt.evaluation import quality
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.pipeline.steps.score import export_model
-from distilmt.teachers.forced_decoding import probe
+from distilmt.teachers.forced_decoding import force_decode
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import write_json
 
@@ -30,16 +30,16 @@ def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         and of every sentence that the model can read the nats and tokens of its reference.
     """
     root = directory.parent
-    valid = prepare.load(root / "corpus", "valid")
+    valid = prepare.load_split(root / "corpus", "valid")
     sources, references = valid["source"].to_pylist(), valid["target"].to_pylist()
     export_model(config, root, "student", "float32", directory / "float32")
     translator = Translator(directory / "float32", threads=1, workers=cores())
     lines = translator.translate(sources, config.evaluation.beam_size)
-    found = quality.score(lines, references, config.corpus.target)
-    read = probe(load_marian(root / "student"), tokenizers.load(root / "tokenizer"), sources, references)
-    rows = np.repeat(np.arange(len(read.lengths)), read.lengths)
-    nats = np.bincount(rows, read.nll, len(read.lengths))
-    kept = {"translations": lines, "nats": nats.tolist(), "tokens": read.lengths.tolist()}
-    write_json(directory / SENTENCES, kept)
+    scores = quality.score(lines, references, config.corpus.target)
+    token_scores = force_decode(load_marian(root / "student"), tokenizers.load(root / "tokenizer"), sources, references)
+    rows = np.repeat(np.arange(len(token_scores.lengths)), token_scores.lengths)
+    nats = np.bincount(rows, token_scores.nll, len(token_scores.lengths))
+    details = {"translations": lines, "nats": nats.tolist(), "tokens": token_scores.lengths.tolist()}
+    write_json(directory / SENTENCES, details)
     shutil.rmtree(directory / "float32")
-    return {"bleu": found.bleu, "chrf": found.chrf, "cross_entropy": float(nats.sum() / read.lengths.sum())}
+    return {"bleu": scores.bleu, "chrf": scores.chrf, "cross_entropy": float(nats.sum() / token_scores.lengths.sum())}

@@ -10,9 +10,46 @@ from pathlib import Path
 import distilmt
 
 BANNED = frozenset(
-    """answer answered answers ask asked asker asks astray beside drawn foretell foretold found hear heard kept known
-    made mine reached rest said say says speak speaker speakers speaks spent spoken tell telling tells theirs told
-    wanted whoever worth""".split()
+    [
+        "answer",
+        "answered",
+        "answers",
+        "ask",
+        "asked",
+        "asker",
+        "asks",
+        "astray",
+        "beside",
+        "drawn",
+        "foretell",
+        "foretold",
+        "found",
+        "hear",
+        "heard",
+        "kept",
+        "known",
+        "made",
+        "mine",
+        "reached",
+        "rest",
+        "said",
+        "say",
+        "says",
+        "speak",
+        "speaker",
+        "speakers",
+        "speaks",
+        "spent",
+        "spoken",
+        "tell",
+        "telling",
+        "tells",
+        "theirs",
+        "told",
+        "wanted",
+        "whoever",
+        "worth",
+    ]
 )
 # Names that other programs give: jsonargparse's and argparse's attributes, callbacks of asyncio.
 FOREIGN = frozenset({"connection_made"})

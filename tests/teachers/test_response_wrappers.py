@@ -159,7 +159,7 @@ def test_bursts_of_refusals_pass(server, status, headers, monkeypatch):
 
 
 def test_an_answer_that_unpacks_without_end_is_one_line(server, monkeypatch):
-    monkeypatch.setattr(endpoint, "_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(endpoint, "_MAX_RESPONSE_BYTES", 100_000)
     server.answer = lambda path, body: (200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
     with pytest.raises(endpoint.UserError, match="failed 1 times"):
         teacher(server).translate(["hello"])

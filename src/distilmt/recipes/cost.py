@@ -93,8 +93,8 @@ def _notes(estimate: dict[str, Any], config: CostConfig) -> list[str]:
     step_seconds = [row["seconds"] for row in estimate["predicted"] if row["seconds"]]
     if step_seconds:
         notes.append(
-            f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates['longest']:.1f} times as long as "
-            f"the longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of exports, "
+            f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates['longest']:.1f} times "
+            f"as long as the longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of exports, "
             "evaluation and report are not predicted; a training that stops early takes less."
         )
     return notes

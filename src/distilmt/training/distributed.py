@@ -168,8 +168,8 @@ def _init_process_group() -> Ranks:
     if on_gpu:
         if local_world_size > torch.cuda.device_count():
             raise UserError(
-                f"{local_world_size} processes on a machine with {torch.cuda.device_count()} GPUs: start as many as it has "
-                "GPUs (--nproc-per-node gpu)"
+                f"{local_world_size} processes on a machine with {torch.cuda.device_count()} GPUs: start as "
+                "many as it has GPUs (--nproc-per-node gpu)"
             )
         torch.cuda.set_device(local_rank)
     with _connection_errors():

@@ -2,10 +2,11 @@
 
     python benchmarks/cost.py [--minutes 1.5] [--times 10]
 
-Short runs are made and rates fitted as `distilmt cost CONFIG.yaml --fit` does. Then a run of the same shapes is done
-with so many times the updates and sentences of the longest short run (labels: as many as there are), and one of other
-shapes, batches and pieces with a quarter of that. What was predicted of both before either was begun stands beside what
-was measured. The text is Multi30k beside the repository; without it nothing is done. About ten minutes on 2 cores.
+Short runs are made and rates fitted as `distilmt cost CONFIG.yaml --calibrate` does. Then a run of the same shapes is
+done with so many times the updates and sentences of the longest short run (labels: as many as there are), and one of
+other shapes, batches and pieces with a quarter of that. What was predicted of both before either was begun stands
+beside what was measured. The text is Multi30k beside the repository; without it nothing is done. About ten minutes
+on 2 cores.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ LIMIT = 25.0
 def base(work: Path) -> RunConfig:
     """What is fitted on, before its length is known."""
     files = {split: [str(DATA / f"{split}.{side}") for side in LANGUAGES] for split in ("train", "val", "test2016")}
-    training = TrainingConfig(batch_tokens=1024, validate_sentences=300, patience=0, warmup=50)
+    training = TrainingConfig(batch_tokens=1024, eval_sentences=300, patience=0, warmup_steps=50)
     return RunConfig(
         run_dir=str(work / "same"),
         corpus=CorpusConfig(*LANGUAGES, files["train"], files["val"], files["test2016"]),
@@ -68,7 +69,7 @@ def longer(config: RunConfig, rates: CostRates, times: float) -> RunConfig:
 
     def trained(training: TrainingConfig, step: str) -> TrainingConfig:
         updates = most(step, "updates")
-        return replace(training, updates=updates, validate_every=-(-updates // 4))
+        return replace(training, max_steps=updates, eval_steps=-(-updates // 4))
 
     return replace(
         config,

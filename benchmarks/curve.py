@@ -75,7 +75,7 @@ def measured(run: RunConfig, system: System, teacher: System) -> dict[str, Any]:
         if system is not teacher:
             texts = ("system", test["translations"]), ("teacher", said)
             against = quality.paired_bootstrap(
-                *texts, references, run.corpus.target, run.evaluation.bootstrap, run.seed
+                *texts, references, run.corpus.target, run.evaluation.bootstrap_samples, run.seed
             )
             row["p"] = next(float(pair["p_value"]) for pair in against if pair["metric"] == "bleu")
         found["seeds"].append(row)

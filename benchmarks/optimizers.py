@@ -26,15 +26,15 @@ ARMS = [("adam", 0.001), ("adam", 0.002), ("muon", 0.003), ("muon", 0.006)]
 
 def trial(run: Path, language: str, shape: ModelConfig, seconds: float, arm: tuple[str, float], seed: int) -> dict:
     training = TrainingConfig(
-        updates=round(seconds * 10),  # only the unit of the schedule: the seconds end it
-        seconds=seconds,
+        max_steps=round(seconds * 10),  # only the unit of the schedule: the seconds end it
+        max_seconds=seconds,
         batch_tokens=2048,
         optimizer=arm[0],
         learning_rate=arm[1],
-        warmup=round(seconds * 0.4),
+        warmup_steps=round(seconds * 0.4),
         dropout=0.0,
-        average_decay=0.995,
-        validate_every=10**9,
+        ema_decay=0.995,
+        eval_steps=10**9,
         patience=0,
     )
     config = RunConfig(seed=seed, corpus=CorpusConfig(target=language), teacher=TeacherConfig(None, shape, training))

@@ -41,7 +41,7 @@ def phases(spec: Spec) -> tuple[dict[str, float], float]:
     config = TrainingConfig(
         batch_tokens=spec.batch_tokens, optimizer="adam", dropout=spec.dropout, label_smoothing=spec.label_smoothing
     )
-    stepper = Stepper(model, config, ObjectiveConfig(word=0.0, label=1.0), seed=1)
+    stepper = Stepper(model, config, ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), seed=1)
     settings = LossSettings(stepper.objective, config.label_smoothing)
     taken, tokens = defaultdict(list), []
     use_threads()
@@ -66,7 +66,7 @@ def phases(spec: Spec) -> tuple[dict[str, float], float]:
 
 def roofline(shape: ModelConfig, tokens: int, vocabulary: int) -> float:
     """Milliseconds of an update's matrix products alone: forward, and backward for states and for weights."""
-    d, ffn = shape.d_model or 0, shape.ffn or 0
+    d, ffn = shape.d_model or 0, shape.ffn_dim or 0
     encoder = [(d, 3 * d), (d, d), (d, ffn), (ffn, d)]
     decoder = [*encoder, (d, d), (d, d), (d, 2 * d)]
     maps = encoder * (shape.encoder_layers or 0) + decoder * (shape.decoder_layers or 0) + [(d, vocabulary)]

@@ -139,7 +139,7 @@ def main() -> None:
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
     # One thread: so small a student gains nothing by a second one, and on a busy machine waits for it.
-    flags = ["--run_dir", given.run_dir, "--student.training.validate_sentences", "200"]
+    flags = ["--run_dir", given.run_dir, "--student.training.eval_sentences", "200"]
     flags += ["--student.training.threads", "1"]
     run = load_comparison([str(CONFIG), *flags]).run
     for step in ("corpus", "tokenizer", "teacher", "labels"):
@@ -147,12 +147,12 @@ def main() -> None:
     total = prepare.count_rows(Path(run.run_dir) / "corpus", "train")
     sizes = [total // share for share in SHARES]
     asked = [total // int(part) for part in given.parts.split(",")]
-    batches = plan.schedule_updates(PlanConfig(updates=given.updates), run, sizes)["batches"]
+    batches = plan.schedule_updates(PlanConfig(max_steps=given.updates), run, sizes)["batches"]
     rates = LabelingCosts(None, 0.0, 0.0, batches)
     points = trained(run, sizes, asked, seeds, given.updates)
     if given.train_only:
         return
-    question = LabelingDecision("bleu", PlanConfig.worth, total, given.updates, given.updates)
+    question = LabelingDecision("bleu", PlanConfig.min_gain, total, given.updates, given.updates)
     rows = judged(points, question, rates, asked, seeds)
     parts = [*tables(rows, points, question), recommended(points, question, rates, seeds)]
     command = f"python benchmarks/plan.py {' '.join(sys.argv[1:])}"

@@ -90,7 +90,7 @@ def drive(engine: str) -> None:
     """The labels step; what the driver's process does."""
     from distilmt.pipeline.steps.train import write_labels
 
-    labels = LabelConfig(beam_size=4, top_k=4, shard_size=SHARD, engine=engine)  # type: ignore[arg-type]
+    labels = LabelConfig(beam_size=4, top_k=4, shard_size=SHARD, executor=engine)  # type: ignore[arg-type]
     root = WORK / engine
     write_labels(RunConfig(run_dir=str(root), corpus=CorpusConfig("en", "de"), labels=labels), root / "labels")
 

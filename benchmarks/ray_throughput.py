@@ -76,7 +76,7 @@ def on_two_processes() -> dict[str, float]:
 
 
 def config(engine: str) -> LabelConfig:
-    return LabelConfig(beam_size=4, top_k=0, shard_size=250, engine=engine, workers=0)  # type: ignore[arg-type]
+    return LabelConfig(beam_size=4, top_k=0, shard_size=250, executor=engine, max_workers=0)  # type: ignore[arg-type]
 
 
 def timed(halves: list[Half]) -> dict[str, float]:

@@ -36,7 +36,7 @@ def prepared(pairs: list[tuple[str, str]], size: int, best: int, place: Path) ->
     """A tokenizer, a model and its shortlist in `place`."""
     place.mkdir()
     sources, targets = (list(side) for side in zip(*pairs, strict=True))
-    train(sources, targets, TokenizerConfig(vocab_size=size, sharing="shared"), place, seed=1)
+    train(sources, targets, TokenizerConfig(vocab_size=size, vocab_sharing="shared"), place, seed=1)
     tokenizer, config = load(place), ShortlistConfig(best=best)
     encoded = zip(tokenizer.source.encode(sources), tokenizer.target.encode(targets), strict=True)
     found = shortlist.build(encoded, tokenizer, config)

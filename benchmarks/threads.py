@@ -81,7 +81,7 @@ def _training(name: str) -> Iterator[None]:
     model = MarianMTModel(
         MarianConfig(d_model=width, max_position_embeddings=64, decoder_start_token_id=last, **words, **shape)
     )
-    stepper = Stepper(model, TrainingConfig(batch_tokens=tokens), ObjectiveConfig(word=0.0, label=1.0), seed=1)
+    stepper = Stepper(model, TrainingConfig(batch_tokens=tokens), ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), seed=1)
     for number, (batch, targets) in enumerate(batches(data, Spec("", batch_tokens=tokens)), 1):
         stepper.update(number, batch, targets)
         if number >= 10:

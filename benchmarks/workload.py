@@ -33,7 +33,7 @@ def prepare(work: Path, pairs: list[tuple[str, str]], valid: list[tuple[str, str
         shutil.rmtree(work, ignore_errors=True)
         (work / "tokenizer").mkdir(parents=True)
         sources, targets = ([pair[i] for pair in pairs] for i in (0, 1))
-        config = TokenizerConfig(vocab_size=PIECES, sharing="shared")
+        config = TokenizerConfig(vocab_size=PIECES, vocab_sharing="shared")
         train(sources, targets, config, work / "tokenizer", seed)
     tokenizer = load(work / "tokenizer")
     for part, chosen in (("train", pairs), ("valid", valid)):

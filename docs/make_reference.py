@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from distilmt.config import RunConfig
+from distilmt.config import RunConfig, renamed
 from distilmt.config.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
 from distilmt.config.fields import describe
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
+RENAMED = OUTPUT.with_name("renamed.md")
 ENTRY = re.compile(r"  --(\S+) \((.*), default .*\)\n      (.*)")
 HEAD = """# Configuration
 
@@ -19,6 +21,16 @@ Made by `python docs/make_reference.py` from what `distilmt run --help` says. Do
 Every key can stand in a YAML file (`configs/` has examples) or on the command line, which wins:
 `distilmt run CONFIG.yaml --labels.beam_size 2`. Lists are given as `--corpus.train a.en a.it`. A run writes the whole
 configuration, defaults included, to `config.yaml` in its run directory.
+"""
+
+RENAMED_HEAD = """# Renamed keys
+
+Made by `python docs/make_reference.py` from `src/distilmt/config/renamed.py`. Do not edit.
+
+A configuration or flag with a former name is refused with one line that has the name of today. In the directory of a
+finished run former names are understood: it is translated with, served and reported, and nothing is computed again.
+
+## Keys of a run
 """
 
 
@@ -40,6 +52,23 @@ def prefixes(kind: type) -> list[str]:
         parts = name.split(".")[:-1]
         found.update({".".join(parts[: i + 1]): None for i in range(len(parts))})
     return [prefix for prefix in found if prefix in own]
+
+
+def former_names() -> str:
+    """The page of keys and values that had other names."""
+    parts = [RENAMED_HEAD, rows(renamed.RUN)]
+    for kind, names in renamed.COMMANDS.items():
+        parts += [
+            f"## `distilmt {kind.removesuffix('Config').lower()}`\n",
+            rows({f"--{a}": f"--{b}" for a, b in names.items()}),
+        ]
+    values = {f"{key}: {a}": f"{key}: {b}" for key, own in renamed.VALUES["RunConfig"].items() for a, b in own.items()}
+    return "\n".join([*parts, "## Values\n", rows(values)])
+
+
+def rows(names: Mapping[str, str]) -> str:
+    """A table of former names and names."""
+    return "\n".join(["| before | now |", "| --- | --- |", *(f"| `{a}` | `{b}` |" for a, b in names.items())]) + "\n"
 
 
 def default(kind: type, name: str) -> str:
@@ -71,4 +100,5 @@ def reference() -> str:
 
 if __name__ == "__main__":
     OUTPUT.write_text(reference(), encoding="utf-8")
-    print(OUTPUT)
+    RENAMED.write_text(former_names(), encoding="utf-8")
+    print(OUTPUT, RENAMED)

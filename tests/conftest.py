@@ -92,9 +92,15 @@ def learnt(tmp_path_factory, shared_tokenizer) -> Path:
         64,
     )
     config = TrainingConfig(
-        updates=200, batch_tokens=1024, learning_rate=8e-3, warmup=20, dropout=0.0, validate_every=200, precision="fp32"
+        max_steps=200,
+        batch_tokens=1024,
+        learning_rate=8e-3,
+        warmup_steps=20,
+        dropout=0.0,
+        eval_steps=200,
+        precision="fp32",
     )
-    job = TrainingJob("teacher", data, config, ObjectiveConfig(word=0, label=1, reference_share=1), 1)
+    job = TrainingJob("teacher", data, config, ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1), 1)
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
     best, _ = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
     best.save_pretrained(directory)

@@ -23,8 +23,8 @@ SOURCE_WORDS = [a + b for a in _SYLLABLES for b in _ENDINGS]
 LATIN_WORDS = [b[0] + "o" + a + "ta" for a in _SYLLABLES for b in _ENDINGS]
 HAN_WORDS = [_HAN[i] + _HAN[(3 * i + 1) % len(_HAN)] for i in range(len(SOURCE_WORDS))]
 
-MICRO = ModelConfig(d_model=32, ffn=64, heads=2, encoder_layers=1, decoder_layers=1, max_positions=64)
-MICRO_KEYS = {"preset": None, "d_model": 32, "ffn": 64, "heads": 2, "encoder_layers": 1, "decoder_layers": 1}
+MICRO = ModelConfig(d_model=32, ffn_dim=64, num_heads=2, encoder_layers=1, decoder_layers=1, max_positions=64)
+MICRO_KEYS = {"preset": None, "d_model": 32, "ffn_dim": 64, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
 
 
 def padded(batch: Batch, pad: int) -> dict[str, torch.Tensor]:
@@ -62,14 +62,14 @@ def write_corpus(directory: Path, count: int, chinese: bool = False) -> list[str
 def road(directory: Path, count: int = 400, chinese: bool = False, **changes: Any) -> dict[str, Any]:
     """The configuration of a whole run in a few seconds; `changes` are merged into it."""
     training = {
-        "updates": 30,
+        "max_steps": 30,
         "batch_tokens": 512,
         "learning_rate": 0.004,
-        "warmup": 5,
-        "validate_every": 15,
-        "validate_sentences": 10,
+        "warmup_steps": 5,
+        "eval_steps": 15,
+        "eval_sentences": 10,
         "precision": "fp32",
-        "average_decay": 0.9,
+        "ema_decay": 0.9,
     }
     model = dict(MICRO_KEYS, max_positions=64)
     config: dict[str, Any] = {
@@ -84,9 +84,15 @@ def road(directory: Path, count: int = 400, chinese: bool = False, **changes: An
         "tokenizer": {"vocab_size": 400},
         "teacher": {"model": dict(model), "training": dict(training)},
         "labels": {"beam_size": 2, "top_k": 4, "shard_size": 64, "compute_type": "float32"},
-        "student": {"model": dict(model, d_model=16, ffn=32), "training": dict(training, updates=20)},
+        "student": {"model": dict(model, d_model=16, ffn_dim=32), "training": dict(training, max_steps=20)},
         "export": {"teacher": ["float32"], "student": ["int8"]},
-        "evaluation": {"beam_size": 2, "speed_sentences": 4, "bootstrap": 20, "examples": 4, "health_cases": 4},
+        "evaluation": {
+            "beam_size": 2,
+            "benchmark_sentences": 4,
+            "bootstrap_samples": 20,
+            "examples": 4,
+            "challenge_cases": 4,
+        },
     }
     return merged(config, changes)
 

@@ -43,19 +43,21 @@ def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, TokenTargets
 
 def begin(spec: Spec, model: MarianMTModel, ranks: Ranks = SINGLE_PROCESS) -> Stepper:
     config = TrainingConfig(
-        updates=spec.updates or 10_000,
+        max_steps=spec.updates or 10_000,
         batch_tokens=spec.batch_tokens,
         optimizer=spec.optimizer,
         learning_rate=spec.learning_rate,
-        warmup=spec.warmup,
+        warmup_steps=spec.warmup,
         dropout=spec.dropout,
         label_smoothing=spec.label_smoothing,
-        average_decay=0.0 if spec.save else 0.998,
+        ema_decay=0.0 if spec.save else 0.998,
         precision="bf16" if spec.bf16 else "fp32",
         threads=spec.options.get("threads", 0),
     )
     word = 0.5 if spec.top_k else 0.0
-    objective = ObjectiveConfig(word=word, label=1 - word, top_k=spec.top_k or 8, tail="uniform", reference_share=1.0)
+    objective = ObjectiveConfig(
+        kd_weight=word, ce_weight=1 - word, top_k=spec.top_k or 8, tail="uniform", reference_fraction=1.0
+    )
     return Stepper(model, config, objective, spec.seed, ranks=ranks)
 
 

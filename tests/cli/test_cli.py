@@ -44,7 +44,7 @@ def test_help_of_each_command(capsys, command):
     told = capsys.readouterr()
     assert f"distilmt {command}" in told.out and not told.err
     if command in cli._UNTIL:
-        assert "--student.training.updates" in told.out and "Optimizer steps at most" in told.out
+        assert "--student.training.max_steps" in told.out and "Optimizer steps at most" in told.out
     if command == "demo":
         assert "--minutes" in told.out
 
@@ -60,7 +60,7 @@ def test_unknown_commands_options_and_keys(capsys, tmp_path):
     assert "did you mean 'translate'?" in refused(capsys, "translat")
     assert "unknown command 'xyzzy'" in refused(capsys, "xyzzy")
     assert "did you mean 'minutes'?" in refused(capsys, "demo", "--minute", "3")
-    assert "unknown option --beams" in refused(capsys, "translate", tmp_path, "--beams=3")
+    assert "unknown option --beam_sizes" in refused(capsys, "translate", tmp_path, "--beam_sizes=3")
     config = toy.write_config(tmp_path / "c.yaml", {"labels": {"topk": 3}})
     assert "did you mean 'labels.top_k'?" in refused(capsys, "run", config)
     assert "does not exist" in refused(capsys, "run", tmp_path / "nothing.yaml")
@@ -127,7 +127,7 @@ def test_labels_of_another_tokenizer_are_refused(capsys, finished, tmp_path):
     shutil.copytree(finished, run)
     manifest = json.loads((run / "labels" / "manifest.json").read_text())
     (run / "labels" / "manifest.json").write_text(json.dumps(manifest | {"tokenizer": "0" * 16}))
-    arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", run, "--student.training.updates=2"]
+    arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", run, "--student.training.max_steps=2"]
     assert "made with another tokenizer" in refused(capsys, *arguments, "--quiet")
 
 

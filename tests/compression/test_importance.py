@@ -176,7 +176,7 @@ def test_the_objective_may_be_the_teachers_words(deep, measured):
         )
         for batch, t in measured.batches
     ]
-    words = CalibrationSample(batches, ObjectiveConfig(word=1, label=0))
+    words = CalibrationSample(batches, ObjectiveConfig(kd_weight=1, ce_weight=0))
     labels = taylor_units(deep, measured)["encoder"][0]
     assert not torch.allclose(taylor_units(deep, words)["encoder"][0], labels)
     assert cross_entropy(deep, words) == cross_entropy(deep, measured)

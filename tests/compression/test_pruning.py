@@ -28,7 +28,7 @@ from distilmt.pipeline.steps.train import prepare_corpus, reference_set
 from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 
-REFERENCES = ObjectiveConfig(word=0, label=1, reference_share=1)
+REFERENCES = ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1)
 
 
 @torch.no_grad()
@@ -221,15 +221,15 @@ def corpus(tmp_path):
 
 
 TRAINING = TrainingConfig(
-    updates=16,
+    max_steps=16,
     batch_tokens=400,
     learning_rate=3e-3,
-    warmup=2,
-    validate_every=16,
-    validate_sentences=20,
+    warmup_steps=2,
+    eval_steps=16,
+    eval_sentences=20,
     precision="fp32",
     dropout=0.0,
-    average_decay=0.8,
+    ema_decay=0.8,
 )
 
 
@@ -253,7 +253,7 @@ def test_a_bias_on_the_logits_is_trained_with(tmp_path, learnt, shared_tokenizer
     model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
     data = pairs(shared_tokenizer, *toy.pairs(10), 64)
     wanted, bias = cross_entropy(model, CalibrationSample(sample(data))), model.final_logits_bias.clone()
-    config = TrainingConfig(**vars(TRAINING) | {"updates": 1, "batch_tokens": 4096})
+    config = TrainingConfig(**vars(TRAINING) | {"max_steps": 1, "batch_tokens": 4096})
     trained, result = train(
         model, TrainingJob("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )

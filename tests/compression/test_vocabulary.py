@@ -38,7 +38,7 @@ def joint(tmp_path_factory):
     latin, italian = toy.pairs(300)
     chinese = toy.pairs(300, chinese=True)[1]
     russian = [text.translate(str.maketrans("abdefgilmnoprstuh", "абдефгилмнопрстух")) for text in latin]
-    config = TokenizerConfig(vocab_size=700, sharing="split")
+    config = TokenizerConfig(vocab_size=700, vocab_sharing="split")
     tokenizers.train([*latin, *russian], [*italian, *chinese], config, directory, seed=1)
     names = [list(json.loads((directory / name).read_text())) for name in ("vocab.json", "target_vocab.json")]
     both = list(dict.fromkeys([*names[0][:-1], *names[1][:-1], ">>it<<", ">>zh<<", "<pad>"]))

@@ -25,7 +25,7 @@ from distilmt.config.commands import (
 from distilmt.utils.errors import UserError
 
 VALUES = ["-1", "0", str(10**21), "NaN", "inf", ""]
-METHODS = {"methods": {"one": {}, "two": {"student": {"objective": {"word": 0.2}}}}}
+METHODS = {"methods": {"one": {}, "two": {"student": {"objective": {"kd_weight": 0.2}}}}}
 
 
 def run_names(kind=RunConfig):
@@ -104,7 +104,7 @@ def test_whatever_is_given_to_a_key_it_is_one_line_or_lies_in_its_bounds(name, v
         (["--seed="], "seed is empty: it must be a whole number"),
         (["--labels.max_ter", ""], "labels.max_ter is empty: it must be a number"),
         (["--student.baseline="], "student.baseline is empty: it must be true or false"),
-        (["--labels.choose="], "labels.choose is empty"),
+        (["--labels.rerank="], "labels.rerank is empty"),
         (["--labels.length_penalty", "-1e308"], "labels.length_penalty is -1e+308: it must be -10 at least and 10"),
         (["--corpus.source="], "corpus.source is ''"),
         (["--corpus.source", "../x"], "corpus.source is '../x': use a language code"),
@@ -123,7 +123,7 @@ def test_the_right_key_is_named(arguments, line):
     ("text", "line"),
     [
         ("corpus: {source: en}\nseed: 1\ncorpus: {target: de}\n", "'corpus' stands twice, in lines 1 and 3"),
-        ("labels:\n  top_k: 1\n  keep: 1\n  top_k: 2\n", "'top_k' stands twice, in lines 2 and 4"),
+        ("labels:\n  top_k: 1\n  n_best: 1\n  top_k: 2\n", "'top_k' stands twice, in lines 2 and 4"),
         ("a: " + "[" * 5000, "nested too deep"),
         ("a: " + "{a: " * 5000, "nested too deep"),
         ("1: 2\n1: 3\n", "stands twice"),

@@ -33,11 +33,12 @@ def test_defaults_are_the_dataclasses():
 
 def test_flags_win_over_the_file(tmp_path):
     path = written(
-        tmp_path, "seed: 5\nstudent:\n  model: {preset: small, ffn: 77}\n  training: {updates: 3}\nlabels: {top_k: 0}\n"
+        tmp_path,
+        "seed: 5\nstudent:\n  model: {preset: small, ffn_dim: 77}\n  training: {max_steps: 3}\nlabels: {top_k: 0}\n",
     )
-    found = loading.load([path, "--seed", "6", "--student.model.preset=tiny", "--teacher.training.updates=9"])
-    assert (found.seed, found.student.model.preset, found.student.model.ffn) == (6, "tiny", 77)
-    assert (found.student.training.updates, found.teacher.training.updates) == (3, 9)
+    found = loading.load([path, "--seed", "6", "--student.model.preset=tiny", "--teacher.training.max_steps=9"])
+    assert (found.seed, found.student.model.preset, found.student.model.ffn_dim) == (6, "tiny", 77)
+    assert (found.student.training.max_steps, found.teacher.training.max_steps) == (3, 9)
     assert found.labels.top_k == 0 and found.labels.beam_size == RunConfig().labels.beam_size
     assert found.teacher.model.preset == "teacher", "what is not named keeps its default"
 
@@ -74,7 +75,10 @@ def test_empty_files_and_null(tmp_path):
     ("text", "told"),
     [
         ("sed: 1", r"unknown key 'sed': did you mean 'seed'\?"),
-        ("student: {training: {update: 1}}", r"'student.training.update': did you mean 'student.training.updates'\?"),
+        (
+            "student: {training: {max_step: 1}}",
+            r"'student.training.max_step': did you mean 'student.training.max_steps'\?",
+        ),
         ("labels: {topk: 1}", r"did you mean 'labels.top_k'\?"),
         ("student: {preset: tiny}", "unknown key 'student.preset'"),
         ("labels: 3", "labels must hold keys: beam_size"),
@@ -86,7 +90,10 @@ def test_empty_files_and_null(tmp_path):
         ("student: {model: {preset: huge}}", "^student.model.preset is huge: it must be one of .*small.* or null$"),
         ("student: {baseline: perhaps}", "^student.baseline is perhaps: it must be true or false$"),
         ("corpus: {train: text.en}", "^corpus.train is text.en: it must be a list$"),
-        ("student: {training: {seconds: long}}", "^student.training.seconds is long: it must be a number or null$"),
+        (
+            "student: {training: {max_seconds: long}}",
+            "^student.training.max_seconds is long: it must be a number or null$",
+        ),
         ("corpus: {source: it, target: it}", "name two different languages"),
         ("1: 2", "unknown key '1'"),
     ],
@@ -101,7 +108,7 @@ def test_mistakes_in_the_file_are_told_in_one_line(tmp_path, text, told):
     ("arguments", "told"),
     [
         (["--sed=1"], r"unknown option --sed: did you mean 'seed'\?"),
-        (["--student.training.update", "1"], r"did you mean 'student.training.updates'\?"),
+        (["--student.training.max_step", "1"], r"did you mean 'student.training.max_steps'\?"),
         (["--seed", "many"], "^seed is many: it must be a whole number$"),
         (["--student.objective.tail", "x"], "^student.objective.tail is x: it must be one of bucket, .*zero$"),
         (["--seed"], "seed"),
@@ -119,22 +126,22 @@ def test_mistakes_in_flags_are_told_in_one_line(arguments, told):
 @pytest.mark.parametrize(
     "change",
     [
-        "student.training.validate_every=0",
-        "student.training.updates=-1",
+        "student.training.eval_steps=0",
+        "student.training.max_steps=-1",
         "student.training.batch_tokens=0",
         "teacher.training.dropout=1.0",
         "teacher.training.dropout=-0.1",
         "teacher.training.label_smoothing=1.5",
         "labels.shard_size=0",
         "labels.beam_size=0",
-        "labels.hypotheses=0",
+        "labels.num_hypotheses=0",
         "labels.top_k=-1",
         "labels.max_sentences=0",
         "labels.compute_type=int9",
         "evaluation.beam_size=0",
         "tokenizer.vocab_size=0",
         "student.objective.temperature=0",
-        "student.objective.reference_share=1.5",
+        "student.objective.reference_fraction=1.5",
         "student.model.max_positions=1",
         'export.student=["int9"]',
         "export.student=[]",
@@ -146,19 +153,19 @@ def test_values_that_cannot_work_are_refused_before_any_work(change):
 
 
 def test_a_teacher_that_translates_nothing_must_have_something_else_to_say():
-    words = ["--labels.hypotheses=0", "--labels.score_on=reference", "--student.objective.reference_share=1"]
-    assert loading.load(words).labels.hypotheses == 0
-    with pytest.raises(UserError, match=r"reference_share of 0\.5 has no translations"):
+    words = ["--labels.num_hypotheses=0", "--labels.score_on=reference", "--student.objective.reference_fraction=1"]
+    assert loading.load(words).labels.num_hypotheses == 0
+    with pytest.raises(UserError, match=r"reference_fraction of 0\.5 has no translations"):
         loading.load(words[:2])
     with pytest.raises(UserError, match="say nothing"):
         loading.load([*words, "--labels.top_k=0"])
 
 
 def test_layers_are_copied_only_where_the_pieces_are_the_same():
-    layers = ["--student.initialise=first", "--teacher.path=models/some"]
-    with pytest.raises(UserError, match="initialise is first"):
+    layers = ["--student.initialization=first", "--teacher.path=models/some"]
+    with pytest.raises(UserError, match="initialization is first"):
         loading.load(layers)
-    assert loading.load([*layers, "--tokenizer.path=models/some"]).student.initialise == "first"
+    assert loading.load([*layers, "--tokenizer.path=models/some"]).student.initialization == "first"
 
 
 def test_every_key_is_described():
@@ -177,19 +184,30 @@ def test_a_file_that_is_not_text(tmp_path):
         loading.load([str(tmp_path)])
 
 
-@pytest.mark.parametrize("flag", ["--labels.ensemble=[no/such]", "--labels.reverse=no/such"])
+@pytest.mark.parametrize("flag", ["--labels.ensemble=[no/such]", "--labels.backward_model=no/such"])
 def test_models_that_are_not_there_are_refused_before_anything_is_trained(flag):
     with pytest.raises(UserError, match="no/such, which is no directory"):
         loading.load([flag])
 
 
 def test_label_takes_the_keys_of_labels_without_their_room():
-    found = loading.of_labels(["run.yaml", "--engine", "ray", "--address=auto", "--seed", "3", "--labels.keep", "2"])
-    assert found == ["run.yaml", "--labels.engine", "ray", "--labels.address=auto", "--seed", "3", "--labels.keep", "2"]
+    found = loading.of_labels(
+        ["run.yaml", "--executor", "ray", "--ray_address=auto", "--seed", "3", "--labels.n_best", "2"]
+    )
+    assert found == [
+        "run.yaml",
+        "--labels.executor",
+        "ray",
+        "--labels.ray_address=auto",
+        "--seed",
+        "3",
+        "--labels.n_best",
+        "2",
+    ]
 
 
 def test_who_labels_changes_no_step():
-    here, there = loading.load([]), loading.load(["--labels.engine", "ray", "--labels.workers", "8"])
+    here, there = loading.load([]), loading.load(["--labels.executor", "ray", "--labels.max_workers", "8"])
     assert runner.same_labels(here, there)
 
 

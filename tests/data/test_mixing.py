@@ -29,7 +29,7 @@ def card(directory: Path) -> dict[str, dict[str, object]]:
 
 def test_weights(tmp_path: Path) -> None:
     sources = [
-        SourceConfig([jsonl(tmp_path / "web.jsonl", 100, "web")], weight=0.5, licence="CC0"),
+        SourceConfig([jsonl(tmp_path / "web.jsonl", 100, "web")], weight=0.5, license="CC0"),
         SourceConfig([jsonl(tmp_path / "in domain.jsonl", 10, "mine")], weight=2.5, id="mine"),
         SourceConfig([jsonl(tmp_path / "web.jsonl.gz", 5, "other").replace(".gz", "")]),
     ]
@@ -144,7 +144,7 @@ def test_bad_sources(keys: dict[str, object], told: str) -> None:
 @pytest.mark.parametrize("weight", [0.0, -1.0, 101.0, float("nan"), float("inf")])
 def test_weights_have_bounds(weight: float) -> None:
     with pytest.raises(UserError, match=r"^corpus\.sources\.weight is .*: it must be 0\.001 at least and 100 at most$"):
-        check_bounds(CorpusConfig(sources=[SourceConfig(name="hf:a", weight=weight)]), "corpus.")
+        check_bounds(CorpusConfig(sources=[SourceConfig(dataset="hf:a", weight=weight)]), "corpus.")
 
 
 def test_ids_are_unique(tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ def test_ids_are_unique(tmp_path: Path) -> None:
 def test_sources_from_a_file_and_from_flags(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "corpus:\n  sources:\n    - files: [a.en, a.it]\n      weight: 2\n"
-        "    - name: opus:Books/v1\n      licence: CC0\n"
+        "    - dataset: opus:Books/v1\n      license: CC0\n"
     )
-    wanted = [SourceConfig(["a.en", "a.it"], weight=2.0), SourceConfig(name="opus:Books/v1", licence="CC0")]
+    wanted = [SourceConfig(["a.en", "a.it"], weight=2.0), SourceConfig(dataset="opus:Books/v1", license="CC0")]
     assert loading.load([str(tmp_path / "a.yaml")]).corpus.sources == wanted
     flags = ["--corpus.sources", '[{"files": ["a.tmx"], "weight": 0.5}]']
     assert loading.load(flags).corpus.sources == [SourceConfig(["a.tmx"], weight=0.5)]

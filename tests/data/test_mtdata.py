@@ -54,8 +54,8 @@ def test_a_corpus_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     python = Path(COMMAND).read_text().splitlines()[0].removeprefix("#!")
     url = f"http://127.0.0.1:{server.server_port}/made.tsv"
     subprocess.run([python, "-c", INDEX, url], check=True, cwd=tmp_path)
-    config = CorpusConfig(name="mtdata:Test-made_up-1-ita-eng", valid_size=2, test_size=2)
-    assert list(inputs(config)) == [config.name]
+    config = CorpusConfig(dataset="mtdata:Test-made_up-1-ita-eng", valid_size=2, test_size=2)
+    assert list(inputs(config)) == [config.dataset]
     server.shutdown()
     server.server_close()
     assert prepare(config, 1, tmp_path / "out")["train"] == 36

@@ -81,7 +81,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opus]:
 
 
 def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
-    config = CorpusConfig(name="opus:Books", valid_size=2, test_size=2)
+    config = CorpusConfig(dataset="opus:Books", valid_size=2, test_size=2)
     assert list(inputs(config)) == ["opus:Books"]
     assert prepare(config, 1, tmp_path / "out")["train"] == LINES - 4
     assert load_split(tmp_path / "out", "train").slice(0, 1).to_pylist() == [
@@ -90,10 +90,10 @@ def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "card.json").read_text())["sources"][0]["licence"] == "CC BY 4.0"
     assert len(server.asked) == 2
     assert "version=latest" in server.asked[0]
-    prepare(CorpusConfig(sources=[SourceConfig(name="opus:Books/v1")]), 1, tmp_path / "b")
+    prepare(CorpusConfig(sources=[SourceConfig(dataset="opus:Books/v1")]), 1, tmp_path / "b")
     assert "version=v1" in server.asked[2]
     # The other way round the same archive is read.
-    turned = CorpusConfig(source="it", target="en", name="opus:Books")
+    turned = CorpusConfig(source="it", target="en", dataset="opus:Books")
     prepare(turned, 1, tmp_path / "c")
     assert load_split(tmp_path / "c", "train")["target"].to_pylist()[0].startswith("book sentence")
 

@@ -102,9 +102,9 @@ def test_too_few_to_split(tmp_path: Path) -> None:
 
 
 def test_what_corpus_is_meant(tmp_path: Path) -> None:
-    for config in (CorpusConfig(), CorpusConfig(name="debian", train=["a.tsv"]), CorpusConfig(name="wmt")):
+    for config in (CorpusConfig(), CorpusConfig(dataset="debian", train=["a.tsv"]), CorpusConfig(dataset="wmt")):
         for call in (lambda config=config: prepare(config, 1, tmp_path), lambda config=config: inputs(config)):
-            with pytest.raises(UserError, match=r"corpus\.name"):
+            with pytest.raises(UserError, match=r"corpus\.dataset"):
                 call()
 
 
@@ -126,7 +126,7 @@ def test_hugging_face_data_set(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     columns = {"en": [pair[0] for pair in many(30)], "it": [pair[1] for pair in many(30)]}
     datasets.Dataset.from_dict(columns).save_to_disk(tmp_path / "data")
-    config = CorpusConfig(name=f"hf:{tmp_path / 'data'}")
+    config = CorpusConfig(dataset=f"hf:{tmp_path / 'data'}")
     assert inputs(config)
     summary = prepare(config, 1, tmp_path / "out")
     assert [summary[split] for split in ("train", "valid", "test")] == [24, 3, 3]
@@ -148,7 +148,7 @@ def test_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     repository = test_apt.Repository(tmp_path)
     apt.fetch(["en", "it"], apt.default_cache(), repository.config)
-    config = CorpusConfig(name="debian")
+    config = CorpusConfig(dataset="debian")
     assert list(inputs(config)) == ["debian"]
     summary = prepare(config, 1, tmp_path / "out")
     assert [row[1:] for row in rows(tmp_path / "out", "train")] == [

@@ -51,7 +51,7 @@ def test_sharing_follows_the_scripts(shared_tokenizer, split_tokenizer):
 
 @pytest.mark.parametrize(("sharing", "shared"), [("shared", True), ("split", False)])
 def test_sharing_can_be_forced(tmp_path, sharing, shared):
-    found = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, sharing=sharing), tmp_path, 1)
+    found = tokenizers.train(*toy.pairs(60), TokenizerConfig(vocab_size=350, vocab_sharing=sharing), tmp_path, 1)
     tokenizer = tokenizers.load(tmp_path)
     assert found["shared"] is shared is tokenizer.shared
     assert found["sizes"] == [len(tokenizer.source.tokens)] * (1 if shared else 2)
@@ -62,7 +62,7 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
     """Marian knows one id of <pad>: a small text on one side only must not shift it."""
     few, many = ["ba", "de", "ba de", "de ba ba"] * 4, toy.pairs(300, chinese=True)[1]
     sides = (many, few) if turned else (few, many)
-    tokenizers.train(*sides, TokenizerConfig(vocab_size=500, sharing="split"), tmp_path, 1)
+    tokenizers.train(*sides, TokenizerConfig(vocab_size=500, vocab_sharing="split"), tmp_path, 1)
     tokenizer = tokenizers.load(tmp_path)
     assert tokenizer.pad == tokenizer.source_pad
     small = tokenizer.target if turned else tokenizer.source

@@ -17,7 +17,7 @@ from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
 from distilmt.utils.errors import UserError
 
-SHAPE = replace(toy.MICRO, encoder_layers=2, decoder_layers=2, ffn=48)
+SHAPE = replace(toy.MICRO, encoder_layers=2, decoder_layers=2, ffn_dim=48)
 
 
 def opened(directory):

@@ -83,7 +83,7 @@ def test_every_kind_of_store_can_be_trained_on(tmp_path, shared_tokenizer, hypot
     data = TrainingSet(found.source, found.reference, found.hypothesis, pad, 0.5, 64)
     # A word at the very end of the vocabulary, as real text has.
     data.reference.tokens.flat[0] = pad - 1
-    config = TrainingConfig(precision="fp32", updates=10, dropout=0.0)
+    config = TrainingConfig(precision="fp32", max_steps=10, dropout=0.0)
     stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), config, ObjectiveConfig(), 1)
     for rows, references in epoch_batches(data, 200, 1, 0):
         statistics = stepper.update(1, *collate(data, rows, references))

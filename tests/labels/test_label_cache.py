@@ -14,7 +14,7 @@ from distilmt.labels.labeling import Labeler, LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_json, write_json
 
-CONFIG = LabelConfig(score_on="both", beam_size=2, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
+CONFIG = LabelConfig(score_on="both", beam_size=2, num_hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
 
 
 def sentences(rows, changed=()):
@@ -82,7 +82,7 @@ def test_nothing_is_asked_where_all_is_there(before, learnt, tmp_path, monkeypat
     assert rows(tmp_path) == {i: row for i, row in rows(before).items() if i in ("s1", "s2", "s3")}
 
 
-@pytest.mark.parametrize("change", [{"beam_size": 3}, {"top_k": 2}, {"hypotheses": 1}])
+@pytest.mark.parametrize("change", [{"beam_size": 3}, {"top_k": 2}, {"num_hypotheses": 1}])
 def test_other_settings_are_another_question(before, learnt, tmp_path, change):
     assert label(sentences([1, 2]), job(learnt, replace(CONFIG, **change)), tmp_path, before)["reused"] == 0
 

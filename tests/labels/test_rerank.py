@@ -19,7 +19,7 @@ from distilmt.labels.rows import rows_of
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
 
-CONFIG = LabelConfig(beam_size=4, hypotheses=4, compute_type="float32", top_k=4, shard_size=10, choose="nearest")
+CONFIG = LabelConfig(beam_size=4, num_hypotheses=4, compute_type="float32", top_k=4, shard_size=10, rerank="oracle")
 
 
 def test_the_nearest_to_the_reference():
@@ -61,13 +61,13 @@ def rows(store):
     return [row for table in store.shards() for row in rows_of(table, store.k)]
 
 
-@pytest.mark.parametrize("way", ["nearest", "mbr"])
+@pytest.mark.parametrize("way", ["oracle", "mbr"])
 def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_path, way):
-    config, score = replace(CONFIG, choose=way), utility("chrf")
+    config, score = replace(CONFIG, rerank=way), utility("chrf")
     result = rerank(candidates, config, job(learnt, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    changed, asker = 0, Labeler(job(learnt, replace(config, hypotheses=0)), tmp_path)
+    changed, asker = 0, Labeler(job(learnt, replace(config, num_hypotheses=0)), tmp_path)
     for before, after in zip(rows(candidates), rows(store), strict=True):
         texts = [text for text, _, _ in before.hypotheses]
         if way == "mbr":
@@ -85,11 +85,11 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_pa
 
 @pytest.mark.parametrize("way", ["best", "mbr"])
 def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_path, way):
-    config, score = replace(CONFIG, choose=way, keep=3), utility("chrf")
+    config, score = replace(CONFIG, rerank=way, n_best=3), utility("chrf")
     result = rerank(candidates, config, job(learnt, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    asker, found = Labeler(job(learnt, replace(config, hypotheses=0)), tmp_path), rows(store)
+    asker, found = Labeler(job(learnt, replace(config, num_hypotheses=0)), tmp_path), rows(store)
     assert result["kept"] == len(found) > 70
     for before in rows(candidates):
         texts = [text for text, _, _ in before.hypotheses]
@@ -120,7 +120,7 @@ def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backward
 
     from distilmt.models.checkpoint import load_marian
 
-    config = replace(CONFIG, choose="best", reverse=str(backwards))
+    config = replace(CONFIG, rerank="none", backward_model=str(backwards))
     rerank(candidates, config, job(learnt, config), utility("chrf"), tmp_path)
     model, tokenizer, missing = load_marian(backwards), tokenizers.load(backwards), 0
     for row in rows(LabelStore(tmp_path)):
@@ -139,7 +139,7 @@ def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backward
 
 
 def test_a_run_without_the_least_likely(tmp_path, backwards):
-    labels = {"reverse": str(backwards), "reverse_keep": 0.5}
+    labels = {"backward_model": str(backwards), "backward_keep_fraction": 0.5}
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
     found = toy.distilmt("train-student", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
@@ -148,9 +148,9 @@ def test_a_run_without_the_least_likely(tmp_path, backwards):
 
 
 def test_more_than_there_are_cannot_be_kept(tmp_path):
-    labels = {"keep": 3, "hypotheses": 2}
+    labels = {"n_best": 3, "num_hypotheses": 2}
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
-    with pytest.raises(UserError, match=r"labels\.keep is 3"):
+    with pytest.raises(UserError, match=r"labels\.n_best is 3"):
         load([str(config)])
 
 
@@ -165,13 +165,13 @@ def test_going_on_makes_the_same(candidates, learnt, tmp_path):
 
 
 def test_one_candidate_is_no_choice(tmp_path):
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels={"choose": "mbr"}))
-    with pytest.raises(UserError, match=r"labels\.hypotheses"):
+    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels={"rerank": "mbr"}))
+    with pytest.raises(UserError, match=r"labels\.num_hypotheses"):
         load([str(config)])
 
 
 def test_a_run_with_a_choice(tmp_path):
-    labels = {"choose": "nearest", "hypotheses": 2}
+    labels = {"rerank": "oracle", "num_hypotheses": 2}
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
     found = toy.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]

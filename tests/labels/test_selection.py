@@ -113,7 +113,7 @@ def test_copies_and_distant_ones_are_dropped():
     arguments = *ragged([[1, 2, 0]] * 4), np.array([3] * 4)
     for config, kept, reasons in (
         (LabelConfig(max_ter=60), [False, True, False, True], {"copy": 1, "distant": 1}),
-        (LabelConfig(drop_copies=False), [True] * 4, {}),
+        (LabelConfig(drop_identical=False), [True] * 4, {}),
         (LabelConfig(), [False, True, True, True], {"copy": 1}),
     ):
         keep, dropped = filter_hypotheses(*arguments, config, 100, texts)
@@ -127,6 +127,6 @@ def test_the_least_likely_are_dropped():
     assert not lowest_score_mask(scores, among, 1.0).any()
     texts = SentenceTexts(["go"] * 3, ["geh"] * 3, ["geh", "go", "los"], [-2.0, -1.0, -3.0])
     arguments = *ragged([[1, 2, 0]] * 3), np.array([3] * 3)
-    keep, dropped = filter_hypotheses(*arguments, LabelConfig(reverse_keep=0.5), 100, texts)
+    keep, dropped = filter_hypotheses(*arguments, LabelConfig(backward_keep_fraction=0.5), 100, texts)
     # The copy is dropped first: half of the two that are left is one.
     assert keep.tolist() == [True, False, False] and dropped == {"copy": 1, "reverse": 1}

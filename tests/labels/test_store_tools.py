@@ -39,7 +39,7 @@ def test_merged_stores_have_all_rows_in_order(stores, tmp_path):
 
 
 def test_an_id_in_two_stores_is_refused_or_renamed(stores, tmp_path):
-    with pytest.raises(UserError, match=r"id 'id-0' is in more than one of .*--rename"):
+    with pytest.raises(UserError, match=r"id 'id-0' is in more than one of .*--prefix_ids"):
         merge([stores[0], stores[0]], tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
     merge([stores[0], stores[0]], tmp_path / "twice", rename=True)

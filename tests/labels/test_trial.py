@@ -101,7 +101,7 @@ def test_what_translates_is_not_mentioned(tmp_path, shared_tokenizer, messages):
 
 
 def test_filters_that_are_off_are_not_held_against_a_teacher(tmp_path, shared_tokenizer, messages):
-    config = LabelConfig(top_k=0, score_on="hypothesis", shard_size=30, drop_copies=False)
+    config = LabelConfig(top_k=0, score_on="hypothesis", shard_size=30, drop_identical=False)
     label(job_of(tmp_path / "teacher", shared_tokenizer, config, program("line")), tmp_path / "labels", 90)
     assert messages == []
 
@@ -158,7 +158,7 @@ def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, mes
         return 200, {"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
 
     server.answer = answer
-    teacher = TeacherConfig(url=server.url + "/v1", endpoint=EndpointConfig(model="m", concurrent=2))
+    teacher = TeacherConfig(url=server.url + "/v1", endpoint=EndpointConfig(model="m", max_concurrency=2))
     job = job_of(tmp_path / "teacher", shared_tokenizer, SMALL, teacher)
     record = label(job, tmp_path / "labels", 40)
     lengths = [len(text) % 5 for text in dict.fromkeys(sentences(40)["source"].to_pylist())]

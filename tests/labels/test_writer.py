@@ -20,7 +20,7 @@ from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
 
-CONFIG = LabelConfig(score_on="both", beam_size=3, hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
+CONFIG = LabelConfig(score_on="both", beam_size=3, num_hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
 
 
 def sentences(count=35):
@@ -116,12 +116,12 @@ def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
 
 def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, learnt, monkeypatch):
     monkeypatch.setattr(ensemble, "load_translation_model", None)
-    label(sentences(12), job(learnt, replace(CONFIG, hypotheses=0, score_on="reference")), tmp_path)
+    label(sentences(12), job(learnt, replace(CONFIG, num_hypotheses=0, score_on="reference")), tmp_path)
     LabelStore(tmp_path).check()
     for row in rows(tmp_path):
         assert row["hypotheses"] == [] and not row["top_ids"]
         assert bool(row["reference_top_ids"]) == (row["reference"] is not None)
-    config = replace(CONFIG, hypotheses=0)
+    config = replace(CONFIG, num_hypotheses=0)
     found = load_label_dataset(LabelStore(tmp_path), tokenizers.load(learnt), config, 64)
     assert not found.hypothesis.usable.any() and found.dropped == {}
     assert found.reference.usable.sum() == 11 and len(found.reference.top_ids) == len(found.reference.tokens.flat)
@@ -186,7 +186,7 @@ def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, exported, 
 
     write_json(tmp_path / "teacher" / "teacher.json", {"path": str(learnt)})
     shared_tokenizer.copy_to(tmp_path / "teacher")
-    with pytest.raises(UserError, match=r"labels\.top_k and student\.objective\.word to 0"):
+    with pytest.raises(UserError, match=r"labels\.top_k and student\.objective\.kd_weight to 0"):
         label(sentences(12), job(tmp_path / "teacher"), tmp_path / "labels")
     assert not (tmp_path / "labels").exists()
     label(sentences(12), job(tmp_path / "teacher", replace(CONFIG, top_k=0)), tmp_path / "labels")
@@ -253,7 +253,7 @@ def test_an_ensemble_of_other_pieces_is_refused(tmp_path, learnt, split_tokenize
 
 
 def test_sampled_translations(tmp_path, learnt, exported):
-    config = replace(CONFIG, sampling=1.0, hypotheses=6)
+    config = replace(CONFIG, sampling_temperature=1.0, num_hypotheses=6)
     label(sentences(12), job(learnt, config), tmp_path)
     LabelStore(tmp_path).check()
     texts = [[h["text"] for h in row["hypotheses"]] for row in rows(tmp_path)]

@@ -10,21 +10,21 @@ WEIGHT = st.floats(0, 2)
 
 @given(WEIGHT, WEIGHT, st.floats(0, 1), st.floats(0, 1))
 def test_the_word_weight_falls_and_the_label_takes_over(word, label, earlier, later):
-    config = ObjectiveConfig(word=word, label=label, annealing=True)
+    config = ObjectiveConfig(kd_weight=word, ce_weight=label, teacher_annealing=True)
     before, after = (anneal_teacher(config, progress) for progress in sorted((earlier, later)))
-    assert after.word <= before.word and after.label >= before.label
-    assert after.word + after.label == pytest.approx(word + label)
+    assert after.kd_weight <= before.kd_weight and after.ce_weight >= before.ce_weight
+    assert after.kd_weight + after.ce_weight == pytest.approx(word + label)
 
 
 def test_ends_of_annealing():
-    config = ObjectiveConfig(word=0.8, label=0.2, annealing=True, temperature=2.0)
-    assert (anneal_teacher(config, 0).word, anneal_teacher(config, 0).label) == pytest.approx((0.8, 0.2))
-    assert anneal_teacher(config, 0.25).word == pytest.approx(0.6)
+    config = ObjectiveConfig(kd_weight=0.8, ce_weight=0.2, teacher_annealing=True, temperature=2.0)
+    assert (anneal_teacher(config, 0).kd_weight, anneal_teacher(config, 0).ce_weight) == pytest.approx((0.8, 0.2))
+    assert anneal_teacher(config, 0.25).kd_weight == pytest.approx(0.6)
     for over in (1.0, 1.3):  # a schedule that hurries may overshoot
-        assert (anneal_teacher(config, over).word, anneal_teacher(config, over).label) == (0.0, 1.0)
+        assert (anneal_teacher(config, over).kd_weight, anneal_teacher(config, over).ce_weight) == (0.0, 1.0)
         assert anneal_teacher(config, over).temperature == 2.0
 
 
 def test_without_annealing_nothing_changes():
-    config = ObjectiveConfig(word=0.8, label=0.2)
+    config = ObjectiveConfig(kd_weight=0.8, ce_weight=0.2)
     assert anneal_teacher(config, 0.5) is config

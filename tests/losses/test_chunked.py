@@ -14,20 +14,26 @@ from distilmt.losses.top_k import teacher_entropy, top_k_cross_entropy
 
 N, V, D, K = 37, 50, 8, 5
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5, torch.bfloat16: 1.5e-2}
-TAILS = ("bucket", "uniform", "renormalise", "zero")
+TAILS = ("bucket", "uniform", "renormalize", "zero")
 CONFIGS = [
-    ObjectiveConfig(word=word, label=label, temperature=temperature, tail=tail, top_k=top_k)
+    ObjectiveConfig(kd_weight=word, ce_weight=label, temperature=temperature, tail=tail, top_k=top_k)
     for word, label in ((0.0, 1.0), (0.7, 0.3), (1.0, 0.0))
     for temperature, tail, top_k in itertools.product((1.0, 2.0), TAILS, (None, 3))
 ]
 METHODS = [
-    *({"divergence": name, "skew": 0.3} for name in get_args(Divergence)),
-    *({"entropy": name, "temperature": 2.0} for name in ("penalty", "weight_high", "weight_low", "temperature")),
-    {"entropy": "weight_high", "tail": "uniform"},
-    *({"selection": name} for name in ("batch", "queue", "hard_gate", "teacher_better")),
-    {"selection": "hard_gate", "tail": "uniform"},
-    {"ranking": 0.5},
-    {"ranking": 0.5, "divergence": "js", "selection": "batch", "entropy": "penalty", "temperature": 1.5},
+    *({"divergence": name, "skew_alpha": 0.3} for name in get_args(Divergence)),
+    *({"entropy_mode": name, "temperature": 2.0} for name in ("penalty", "weight_high", "weight_low", "temperature")),
+    {"entropy_mode": "weight_high", "tail": "uniform"},
+    *({"token_selection": name} for name in ("batch", "queue", "hard_gate", "teacher_better")),
+    {"token_selection": "hard_gate", "tail": "uniform"},
+    {"ranking_weight": 0.5},
+    {
+        "ranking_weight": 0.5,
+        "divergence": "js",
+        "token_selection": "batch",
+        "entropy_mode": "penalty",
+        "temperature": 1.5,
+    },
 ]
 
 
@@ -67,10 +73,10 @@ def test_values_and_gradients_are_those_of_the_definition(dtype, smoothing):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_every_method_is_that_of_the_definition(dtype, method):
-    config = ObjectiveConfig(word=0.7, label=0.3, **method)
-    for chunk in (N,) if config.selection == "batch" else (10, N):
+    config = ObjectiveConfig(kd_weight=0.7, ce_weight=0.3, **method)
+    for chunk in (N,) if config.token_selection == "batch" else (10, N):
         (hidden, weight, bias), targets = case(dtype, 0.5 if dtype == torch.bfloat16 else 1.0)
-        settings = LossSettings(config, 0.1, torch.tensor(4.4) if config.selection == "queue" else None)
+        settings = LossSettings(config, 0.1, torch.tensor(4.4) if config.token_selection == "queue" else None)
         loss, _ = chunked_loss(hidden, weight, bias, targets, settings, chunk)
         plain = reference_loss(hidden @ weight.T + bias, targets, settings).sum()
         assert difference(loss, plain) < TOLERANCE[dtype]
@@ -88,7 +94,7 @@ def test_the_definition_is_the_weighted_sum_of_the_two_cross_entropies(config):
     logits = hidden @ weight.T + bias
     assert targets.top_ids is not None and targets.top_logprobs is not None
     top = targets.top_ids[:, : config.top_k], targets.top_logprobs[:, : config.top_k]
-    plain = config.label * label_cross_entropy(logits, targets.ids.clamp_min(0), 0.1)
+    plain = config.ce_weight * label_cross_entropy(logits, targets.ids.clamp_min(0), 0.1)
     plain = plain + config.word * top_k_cross_entropy(logits, *top, config.temperature, config.tail)
     found = reference_loss(logits, targets, LossSettings(config, 0.1))
     torch.testing.assert_close(found, torch.where(targets.ids >= 0, plain, 0), atol=1e-6, rtol=1e-6)
@@ -142,7 +148,7 @@ def test_the_gradient_is_scaled_by_what_comes_back():
 def test_statistics():
     (hidden, weight, bias), targets = case(torch.float64)
     assert targets.top_ids is not None and targets.top_logprobs is not None
-    config = ObjectiveConfig(word=0.7, label=0.3, temperature=2.0)
+    config = ObjectiveConfig(kd_weight=0.7, ce_weight=0.3, temperature=2.0)
     _, found = chunked_loss(hidden, weight, bias, targets, LossSettings(config, 0.1), 10)
     logits, keep = (hidden @ weight.T + bias).detach(), targets.ids >= 0
     nll = torch.nn.functional.cross_entropy(logits, targets.ids, reduction="sum", ignore_index=-100)
@@ -157,7 +163,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn():
     (hidden, weight, bias), targets = case(torch.float64)
     logprobs, top_ids = (hidden @ weight.T + bias).detach().log_softmax(-1).topk(K)
     targets = TokenTargets(targets.ids, top_ids, logprobs)
-    config = ObjectiveConfig(word=1.0, label=0.0)
+    config = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0)
     loss, statistics = chunked_loss(hidden, weight, bias, targets, LossSettings(config))
     assert (statistics.word - statistics.entropy).abs() < 1e-9
     assert torch.autograd.grad(loss, hidden)[0].abs().max() < 1e-5
@@ -204,7 +210,7 @@ def test_first_words_that_are_out_of_the_question(dtype):
     ids = torch.full((4,), 150)
     hidden, weight = torch.ones(4, 1, dtype=dtype).requires_grad_(), torch.zeros(200, 1, dtype=dtype)
     weight[:100] = -3000.0
-    config = ObjectiveConfig(word=0.0, label=1.0)
+    config = ObjectiveConfig(kd_weight=0.0, ce_weight=1.0)
     loss, _ = chunked_loss(hidden, weight.requires_grad_(), None, TokenTargets(ids), LossSettings(config))
     gradients = torch.autograd.grad(loss, (hidden, weight))
     assert all(bool(t.isfinite().all()) for t in (loss, *gradients))

@@ -25,7 +25,7 @@ def losses(**config) -> list[float]:
 
 
 def cross_entropies() -> list[float]:
-    return losses(word=1.0, label=0.0)
+    return losses(kd_weight=1.0, ce_weight=0.0)
 
 
 def test_cross_entropy_by_hand():
@@ -34,12 +34,12 @@ def test_cross_entropy_by_hand():
 
 
 def test_hard_gate_learns_the_teacher_where_the_student_is_surer():
-    found = losses(word=1.0, label=1.0, selection="hard_gate")
+    found = losses(kd_weight=1.0, ce_weight=1.0, token_selection="hard_gate")
     assert found == pytest.approx([-math.log(0.6), cross_entropies()[1]])
 
 
 def test_teacher_better_learns_the_teacher_where_that_is_surer():
-    found = losses(word=1.0, label=1.0, selection="teacher_better")
+    found = losses(kd_weight=1.0, ce_weight=1.0, token_selection="teacher_better")
     assert found == pytest.approx([cross_entropies()[0] - math.log(0.6), -math.log(0.8)])
 
 
@@ -51,12 +51,12 @@ def test_a_label_outside_the_top_words_has_an_even_share():
 
 
 def test_the_hardest_half_of_a_batch():
-    found = losses(word=1.0, label=0.0, selection="batch", selection_share=0.4)
+    found = losses(kd_weight=1.0, ce_weight=0.0, token_selection="batch", selection_fraction=0.4)
     assert found == pytest.approx([cross_entropies()[0], 0])
 
 
 def test_the_hardest_by_what_was_seen_before():
-    config = ObjectiveConfig(word=1.0, label=0.0, selection="queue")
+    config = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0, token_selection="queue")
     for threshold, expected in ((0.1, cross_entropies()), (0.4, [cross_entropies()[0], 0]), (0.6, [0, 0])):
         found = reference_loss(STUDENT, TARGETS, LossSettings(config, 0.0, torch.tensor(threshold)))
         assert found.tolist() == pytest.approx(expected)
@@ -71,16 +71,16 @@ def test_weights_by_entropy_have_a_mean_of_one(name):
     sure, unsure = (entropy(*m) / math.log(3) for m in ((0.9, 0.05, 0.05), (0.4, 0.35, 0.25)))
     raw = (sure, unsure) if name == "weight_high" else (1 - sure, 1 - unsure)
     expected = [2 * weight / sum(raw) * loss for weight, loss in zip(raw, cross_entropies(), strict=True)]
-    assert losses(word=1.0, label=0.0, entropy=name) == pytest.approx(expected)
+    assert losses(kd_weight=1.0, ce_weight=0.0, entropy_mode=name) == pytest.approx(expected)
 
 
 def test_entropy_is_rewarded():
-    found = losses(word=1.0, label=0.0, entropy="penalty", entropy_weight=0.5)
+    found = losses(kd_weight=1.0, ce_weight=0.0, entropy_mode="penalty", entropy_weight=0.5)
     assert found[0] == pytest.approx(cross_entropies()[0] - 0.5 * entropy(0.6, 0.2, 0.2))
 
 
 def test_certain_positions_are_softened_most():
-    terms = LossTerms(ObjectiveConfig(temperature=3.0, entropy="temperature"), 0.0, 4, True)
+    terms = LossTerms(ObjectiveConfig(temperature=3.0, entropy_mode="temperature"), 0.0, 4, True)
     known = teacher_targets(IDS, (TOP, PROBABILITIES.log()), terms, torch.float64)
     sure, unsure = known.temperature.tolist()
     assert 1 < unsure < sure < 3
@@ -96,20 +96,24 @@ def test_ranking_by_hand():
     assert found.item() == pytest.approx(0.2 + 0.2 + 0.1)
 
 
-@pytest.mark.parametrize("method", [{}, {"divergence": "js"}, {"ranking": 1.0}, {"entropy": "weight_low"}], ids=str)
+@pytest.mark.parametrize(
+    "method", [{}, {"divergence": "js"}, {"ranking_weight": 1.0}, {"entropy_mode": "weight_low"}], ids=str
+)
 def test_rows_the_teacher_was_not_asked_about_have_their_label_alone(method):
     targets = TokenTargets(IDS, TOP, torch.full((2, 2), -torch.inf, dtype=torch.float64))
-    found = reference_loss(STUDENT, targets, LossSettings(ObjectiveConfig(word=1.0, label=0.5, **method)))
+    found = reference_loss(STUDENT, targets, LossSettings(ObjectiveConfig(kd_weight=1.0, ce_weight=0.5, **method)))
     assert found.tolist() == pytest.approx([-0.5 * math.log(0.6), -0.5 * math.log(0.8)])
 
 
 def test_the_gate_leaves_rows_without_a_teacher_to_their_label():
     targets = TokenTargets(IDS, TOP, torch.full((2, 2), -torch.inf, dtype=torch.float64))
-    settings = LossSettings(ObjectiveConfig(word=1.0, label=1.0, selection="hard_gate"))
+    settings = LossSettings(ObjectiveConfig(kd_weight=1.0, ce_weight=1.0, token_selection="hard_gate"))
     assert reference_loss(STUDENT, targets, settings).tolist() == pytest.approx([-math.log(0.6), -math.log(0.8)])
 
 
-@pytest.mark.parametrize("wrong", [{"divergence": "js", "tail": "zero"}, {"skew": 1.0}, {"selection_share": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"divergence": "js", "tail": "zero"}, {"skew_alpha": 1.0}, {"selection_fraction": 0.0}]
+)
 def test_what_does_not_go_together_is_said(wrong):
     with pytest.raises(UserError, match="objective"):
         check_bounds(ObjectiveConfig(**wrong), "student.objective.")

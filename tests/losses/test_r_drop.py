@@ -44,4 +44,4 @@ def test_without_dropout_there_is_nothing_to_compare():
     from distilmt.config import StudentConfig
 
     with pytest.raises(UserError, match="dropout"):
-        StudentConfig(objective=ObjectiveConfig(consistency=1.0), training=TrainingConfig(dropout=0.0))
+        StudentConfig(objective=ObjectiveConfig(r_drop_weight=1.0), training=TrainingConfig(dropout=0.0))

@@ -12,7 +12,7 @@ from distilmt.losses.cross_entropy import label_cross_entropy
 from distilmt.losses.divergences import cross_entropy_soft, kl_divergence, soften
 from distilmt.losses.top_k import teacher_entropy, teacher_outcomes, top_k_cross_entropy
 
-TAILS = ("bucket", "uniform", "renormalise", "zero")
+TAILS = ("bucket", "uniform", "renormalize", "zero")
 HALF = torch.tensor([[0.5, 0.25, 0.125, 0.125]], dtype=torch.float64)
 EVEN = torch.zeros(1, 4, dtype=torch.float64)
 
@@ -47,7 +47,7 @@ def test_temperature_is_squared():
         # The student is even over four words; the teacher's top two hold 1/2 and 1/4, its bucket 1/4.
         ("bucket", 0.75 * math.log(4) + 0.25 * math.log(2)),
         ("uniform", math.log(4)),
-        ("renormalise", math.log(4)),
+        ("renormalize", math.log(4)),
         ("zero", 0.75 * math.log(4)),
     ],
 )
@@ -61,7 +61,7 @@ def test_tails_by_hand(tail, expected):
     [
         ("bucket", 1.5 * math.log(2)),
         ("uniform", 1.75 * math.log(2)),
-        ("renormalise", math.log(3) - 2 / 3 * math.log(2)),
+        ("renormalize", math.log(3) - 2 / 3 * math.log(2)),
         ("zero", 0.5 * math.log(2) + 0.25 * math.log(4)),
     ],
 )
@@ -137,7 +137,7 @@ def test_divergence_is_never_negative(a, b, temperature):
 
 
 @settings(deadline=None, max_examples=50)
-@given(seeds, seeds, st.integers(1, 12), temperatures, st.sampled_from(["bucket", "uniform", "renormalise"]))
+@given(seeds, seeds, st.integers(1, 12), temperatures, st.sampled_from(["bucket", "uniform", "renormalize"]))
 def test_word_divergence_is_never_negative(a, b, k, temperature, tail):
     ids, logprobs = top(random_logits(b), k)
     loss = top_k_cross_entropy(random_logits(a), ids, logprobs, temperature, tail)

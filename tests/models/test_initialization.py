@@ -16,19 +16,19 @@ def test_presets_are_their_shapes(preset):
 
 
 def test_keys_beside_a_preset_win():
-    found = shape(ModelConfig(preset="tiny", encoder_layers=1, ffn=7))
-    assert found == replace(PRESETS["tiny"], encoder_layers=1, ffn=7)
+    found = shape(ModelConfig(preset="tiny", encoder_layers=1, ffn_dim=7))
+    assert found == replace(PRESETS["tiny"], encoder_layers=1, ffn_dim=7)
 
 
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (ModelConfig(), "d_model, ffn, heads, encoder_layers, decoder_layers not set.*preset.*micro"),
-        (ModelConfig(d_model=32, ffn=64, heads=2, encoder_layers=1), "decoder_layers not set"),
-        (ModelConfig(preset="micro", d_model=130, heads=4), "d_model is 130: .* multiple of heads, 4"),
-        (ModelConfig(preset="micro", d_model=33, heads=3), "d_model is 33: it must be even"),
+        (ModelConfig(), "d_model, ffn_dim, num_heads, encoder_layers, decoder_layers not set.*preset.*micro"),
+        (ModelConfig(d_model=32, ffn_dim=64, num_heads=2, encoder_layers=1), "decoder_layers not set"),
+        (ModelConfig(preset="micro", d_model=130, num_heads=4), "d_model is 130: .* multiple of heads, 4"),
+        (ModelConfig(preset="micro", d_model=33, num_heads=3), "d_model is 33: it must be even"),
         (ModelConfig(preset="micro", decoder_layers=0), "decoder_layers is 0: it must be 1 at least"),
-        (ModelConfig(preset="micro", heads=0), "heads is 0: it must be 1 at least"),
+        (ModelConfig(preset="micro", num_heads=0), "heads is 0: it must be 1 at least"),
     ],
 )
 def test_impossible_shapes_are_refused(config, told):
@@ -160,7 +160,7 @@ def test_a_student_of_the_teachers_shape_is_the_teacher(shared_tokenizer, activa
 
 def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
     """A teacher half of whose units do nothing is the student that has the other half."""
-    teacher, student = models(shared_tokenizer, (2, 2), (2, 2), ffn=32)
+    teacher, student = models(shared_tokenizer, (2, 2), (2, 2), ffn_dim=32)
     with torch.no_grad():
         for layer in (*teacher.model.encoder.layers, *teacher.model.decoder.layers):
             idle = torch.randperm(64)[:32]
@@ -177,8 +177,8 @@ def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
     ("changes", "told"),
     [
         ({"d_model": 16}, r"teacher's d_model \(16 ≠ 32\)"),
-        ({"ffn": 96}, "encoder_ffn_dim"),
-        ({"heads": 4}, "encoder_attention_heads"),
+        ({"ffn_dim": 96}, "encoder_ffn_dim"),
+        ({"num_heads": 4}, "encoder_attention_heads"),
         ({"encoder_layers": 5}, "encoder is deeper"),
         ({"decoder_layers": 4}, "decoder is deeper"),
     ],

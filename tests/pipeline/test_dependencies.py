@@ -14,6 +14,7 @@ import pytest
 from distilmt import config as configs
 from distilmt.config import RunConfig, loading
 from distilmt.config.effects import keys_of
+from distilmt.config.renamed import former
 from distilmt.pipeline import dependencies, runner
 from distilmt.pipeline.step_directory import backup_directories
 from distilmt.utils.errors import UserError
@@ -21,10 +22,10 @@ from distilmt.utils.run_dir import StepRecord, read_json, read_step, write_json
 
 KEYS = keys_of(RunConfig)
 # Where the files are what counts; and the place of the run itself.
-_BY_CONTENT = {"run_dir", *(f"corpus.{key}" for key in ("train", "valid", "test", "monolingual", "name", "sources"))}
+_BY_CONTENT = {"run_dir", *(f"corpus.{key}" for key in ("train", "valid", "test", "monolingual", "dataset", "sources"))}
 # Whether these were felt depends on what was computed: at most the steps named are redone.
-_MAY_BE_FELT = ("patience", "seconds", "max_length_ratio", "max_repetition", "max_ter", "validate_sentences")
-_UNREAD = ("export.formats", "export.licences.teacher", "export.licences.data", "export.huggingface_type")
+_MAY_BE_FELT = ("patience", "max_seconds", "max_length_ratio", "max_repetition", "max_ter", "eval_sentences")
+_UNREAD = ("export.formats", "export.licenses.teacher", "export.licenses.data", "export.huggingface_type")
 
 
 def other_value(name: str, kind: type, default: Any, value: Any) -> Any:
@@ -115,7 +116,7 @@ def run(finished, tmp_path, monkeypatch):
                     (Path(config.run_dir) / file).write_text("new")
             old = read_step(finished / name)
             result = dict(old.result) if old else {}
-            return result | {"updates": config.student.training.updates} if name == "student" else result
+            return result | {"updates": config.student.training.max_steps} if name == "student" else result
 
         return work
 
@@ -155,7 +156,7 @@ def test_every_key_makes_the_steps_differ_that_it_affects(finished):
         )
         if name == "student.baseline":
             affected = {"report"}
-        if name in ("student.training.updates", "student.training.seconds", "student.training.patience"):
+        if name in ("student.training.max_steps", "student.training.max_seconds", "student.training.patience"):
             affected -= {"baseline"}  # which is trained as long as the student was
         if name.rsplit(".", 1)[-1] in _MAY_BE_FELT:
             assert direct in (set(), affected), name
@@ -192,25 +193,25 @@ def test_a_changed_key_redoes_what_it_affects_and_loses_nothing(run, name):
 
 
 NEUTRAL = {
-    "corpus.licence": "CC0",
+    "corpus.license": "CC0",
     "corpus.max_train": 100_000,
-    "tokenizer.sample": 400_000,
+    "tokenizer.input_sentence_size": 400_000,
     "labels.shard_size": 65,
     "labels.max_sentences": 100_000,
-    "labels.reverse_keep": 0.5,
+    "labels.backward_keep_fraction": 0.5,
     "labels.max_length_ratio": 1000.0,
-    "teacher.prefix": "x",
-    "teacher.training.seconds": 100_000.0,
+    "teacher.source_prefix": "x",
+    "teacher.training.max_seconds": 100_000.0,
     "teacher.training.patience": 100_000,
-    "teacher.training.validate_sentences": 100_000,
-    "student.training.seconds": 100_000.0,
+    "teacher.training.eval_sentences": 100_000,
+    "student.training.max_seconds": 100_000.0,
     "student.objective.top_k": 4,
     "student.objective.entropy_weight": 0.3,
-    "student.objective.skew": 0.3,
+    "student.objective.skew_alpha": 0.3,
     "student.on_policy.rounds": 3,
     "export.node_modules": "elsewhere",
     "teacher.endpoint.max_tokens": 7,
-    "labels.engine": "ray",
+    "labels.executor": "ray",
 }
 
 
@@ -219,7 +220,7 @@ def test_what_changes_nothing_redoes_nothing(run, name):
     config, redone = run
     if name == "labels.max_length_ratio" and read_step(Path(config.run_dir) / "student").result["hypotheses_dropped"]:
         pytest.skip("the toy teacher's answers are too long")
-    if name == "teacher.training.validate_sentences":  # 10 of 20 sentences were decoded: the bound was reached
+    if name == "teacher.training.eval_sentences":  # 10 of 20 sentences were decoded: the bound was reached
         assert expected(config, name) >= {"teacher"}
         return
     runner.run(replaced(config, name, NEUTRAL[name]))
@@ -244,7 +245,7 @@ def test_another_spelling_of_a_teacher_redoes_nothing(tmp_path, spelling):
     (tmp_path / "model.safetensors").write_text("weights")
     one = replaced(RunConfig(), "teacher.path", str(tmp_path))
     other = replaced(RunConfig(), "teacher.path", spelling.format(os.path.relpath(tmp_path)))
-    other = replaced(other, "teacher.training.updates", 7)
+    other = replaced(other, "teacher.training.max_steps", 7)
     rules = dependencies.StepDependencies("teacher", other, {})
     assert rules.effective(dependencies.settings_of("teacher", one)) == rules.effective(
         dependencies.settings_of("teacher", other)
@@ -275,7 +276,7 @@ def test_a_new_key_with_a_default_leaves_finished_runs_done(run, name):
 def test_a_run_of_before_there_were_dotted_names_stays_done(run):
     """Records as the release before wrote them."""
     config, redone = run
-    root, values = Path(config.run_dir), dataclasses.asdict(config)
+    root, values = Path(config.run_dir), former(RunConfig, dataclasses.asdict(config))
     pair = {"source": "en", "target": "it"}
     labels, student = values["labels"], values["student"]
     used = ("max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep")

@@ -73,7 +73,7 @@ def test_killed_at_random_moments(finished, tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_many_times(finished, tmp_path, seed):
     """Longer trainings that save all the time, so that kills fall into saving, labelling and exporting."""
-    training = {"save_seconds": 0.0, "updates": 60}
+    training = {"save_interval_seconds": 0.0, "max_steps": 60}
     changes = {
         "labels": {"shard_size": 8},
         "teacher": {"training": training},

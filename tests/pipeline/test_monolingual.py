@@ -18,7 +18,7 @@ def config(directory, **changes):
         "corpus": {"train": [], "monolingual": [str(directory / "mono.en")]},
         "teacher": {"command": "tr a-z n-za-m"},
         "labels": {"top_k": 0},
-        "student": {"objective": {"word": 0.0, "label": 1.0, "reference_share": 0.0}},
+        "student": {"objective": {"kd_weight": 0.0, "ce_weight": 1.0, "reference_fraction": 0.0}},
     }
     whole = toy.merged(toy.road(directory), toy.merged(alone, changes))
     return toy.write_config(directory / "run.yaml", whole)
@@ -57,7 +57,7 @@ def test_the_report_says_that_scores_are_agreement(run):
 
 
 def test_a_second_call_asks_nobody(run, tmp_path):
-    found = toy.distilmt("run", run.parent / "run.yaml", "--student.training.updates", "21", "--quiet")
+    found = toy.distilmt("run", run.parent / "run.yaml", "--student.training.max_steps", "21", "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-2000:]
     assert read_step(run / "student").result["updates"] == 21
 
@@ -69,9 +69,9 @@ def test_a_teacher_must_be_named(tmp_path):
 
 
 def test_words_are_refused_at_once(tmp_path):
-    path = config(tmp_path, labels={"top_k": 4}, student={"objective": {"word": 0.5}})
+    path = config(tmp_path, labels={"top_k": 4}, student={"objective": {"kd_weight": 0.5}})
     told = toy.refused(toy.distilmt("run", path, "--quiet"))
-    assert "set labels.top_k and student.objective.word to 0" in told
+    assert "set labels.top_k and student.objective.kd_weight to 0" in told
 
 
 @pytest.mark.slow

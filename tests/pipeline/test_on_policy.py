@@ -12,7 +12,7 @@ from distilmt.pipeline.steps import on_policy
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, read_step
 
-POLICY = {"updates": 6, "rounds": 2, "sentences": 40}
+POLICY = {"steps": 6, "rounds": 2, "max_sentences": 40}
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,16 @@ def test_the_best_stage_is_kept(tmp_path):
 def test_a_whole_run_leaves_no_stages(finished, tmp_path):
     directory = tmp_path / "run"
     shutil.copytree(finished, directory)
-    keys = ["--student.on_policy.updates", "5", "--student.on_policy.share", "1", "--student.baseline", "false"]
+    keys = [
+        "--student.on_policy.steps",
+        "5",
+        "--student.on_policy.student_data_fraction",
+        "1",
+        "--student.baseline",
+        "false",
+    ]
     # The teacher's states and attention are learnt before, not in the rounds.
-    keys += ["--student.objective.states", "0.1", "--student.objective.attention", "0.1"]
+    keys += ["--student.objective.hidden_state_weight", "0.1", "--student.objective.attention_weight", "0.1"]
     found = toy.distilmt("run", finished.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     inside = {path.name for path in (directory / "student").iterdir()}
@@ -91,8 +98,8 @@ def test_a_whole_run_leaves_no_stages(finished, tmp_path):
 
 
 def test_its_updates_count_in_a_comparison(tmp_path):
-    longer = {"student": {"on_policy": {"updates": 5}}}
-    equal = {"student": {"on_policy": {"updates": 5}, "training": {"updates": 15}}}
+    longer = {"student": {"on_policy": {"steps": 5}}}
+    equal = {"student": {"on_policy": {"steps": 5}, "training": {"max_steps": 15}}}
     for method, refused in ((longer, True), (equal, False)):
         values = toy.road(tmp_path) | {"methods": {"plain": {}, "own-words": method}, "seeds": [1]}
         config = toy.write_config(tmp_path / "compare.yaml", values)
@@ -106,4 +113,4 @@ def test_its_updates_count_in_a_comparison(tmp_path):
 def test_a_share_of_nothing_is_refused(tmp_path):
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
     with pytest.raises(UserError, match=r"on_policy\.share"):
-        load([str(config), "--student.on_policy.share", "0"])
+        load([str(config), "--student.on_policy.student_data_fraction", "0"])

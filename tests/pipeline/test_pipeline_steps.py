@@ -51,8 +51,8 @@ def test_rows_to_label_are_drawn_by_the_seed():
 
 
 def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):
-    config = replace(CONFIG.student.training, updates=500)
-    assert train._with_student_updates(config, finished / "student") == replace(config, updates=20, patience=0)
+    config = replace(CONFIG.student.training, max_steps=500)
+    assert train._with_student_updates(config, finished / "student") == replace(config, max_steps=20, patience=0)
     assert train._with_student_updates(config, tmp_path) == config
 
 
@@ -63,7 +63,7 @@ def test_the_signature_tells_runs_apart():
             CONFIG,
             replace(CONFIG, seed=2),
             replace(CONFIG, labels=replace(CONFIG.labels, beam_size=9)),
-            replace(CONFIG, student=replace(CONFIG.student, initialise="evenly")),
+            replace(CONFIG, student=replace(CONFIG.student, initialization="spaced")),
             replace(CONFIG, student=replace(CONFIG.student, objective=replace(CONFIG.student.objective, tail="zero"))),
         )
     }

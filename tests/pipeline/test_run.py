@@ -121,7 +121,7 @@ def test_more_forms_of_a_finished_student(finished, tmp_path):
     shutil.copytree(finished, run)
     before = records(run)
     keys = ["--run_dir", run, "--export.formats", "[huggingface,onnx,argos,marian]"]
-    keys += ["--export.licences.teacher", "CC-BY-NC-4.0"]
+    keys += ["--export.licenses.teacher", "CC-BY-NC-4.0"]
     found = toy.distilmt("export", finished.parent / "run.yaml", *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     after = records(run)
@@ -164,8 +164,8 @@ def test_until(finished, tmp_path):
 def test_chinese(tmp_path):
     """Other script, so split vocabularies; scored by characters; the page in Chinese; all types; no baseline."""
     changes = {
-        "language": "zh",
-        "student": {"baseline": False, "initialise": "first", "model": {"d_model": 32, "ffn": 64}},
+        "report_language": "zh",
+        "student": {"baseline": False, "initialization": "first", "model": {"d_model": 32, "ffn_dim": 64}},
         "export": {"teacher": ["float32"], "student": ["float32", "int8"]},
     }
     report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, chinese=True, **changes)))
@@ -219,10 +219,10 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
     }
     config = toy.write_config(tmp_path / "words.yaml", toy.road(tmp_path, 150, **words))
     told = toy.refused(toy.distilmt("run", config, "--quiet"))
-    assert "set labels.top_k and student.objective.word to 0" in told
+    assert "set labels.top_k and student.objective.kd_weight to 0" in told
     # Random weights loop and write long; a teacher of which nearly all is dropped would be refused.
-    loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 1000, "drop_copies": False}
-    changes = toy.merged(words, {"labels": loose, "student": {"objective": {"word": 0.0, "label": 1.0}}})
+    loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 1000, "drop_identical": False}
+    changes = toy.merged(words, {"labels": loose, "student": {"objective": {"kd_weight": 0.0, "ce_weight": 1.0}}})
     report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, 150, **changes)))
     run = tmp_path / "run"
     store = LabelStore(run / "labels")
@@ -232,9 +232,9 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
     assert "k:0" in report["signature"].split("|")
     assert {system["name"] for system in report["systems"]} == {"teacher", "student-int8"}
     for key, value in (
-        ("student.objective.states", "1"),
-        ("student.objective.attention", "1"),
-        ("student.on_policy.updates", "5"),
+        ("student.objective.hidden_state_weight", "1"),
+        ("student.objective.attention_weight", "1"),
+        ("student.on_policy.steps", "5"),
     ):
         told = toy.refused(toy.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
         assert key in told and "set it to 0" in told
@@ -243,7 +243,7 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
 def test_with_the_teachers_states_and_attention(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    weights = ("--student.objective.states", "0.5", "--student.objective.attention", "0.1")
+    weights = ("--student.objective.hidden_state_weight", "0.5", "--student.objective.attention_weight", "0.1")
     report = done(finished.parent / "run.yaml", "--run_dir", run, *weights)
     assert "states0.5+attention0.1-learnt" in report["signature"]
     assert not any("projection" in name or "mixture" in name for name in load_marian(run / "student").state_dict())
@@ -272,7 +272,7 @@ def test_an_ensemble_of_two(finished, tmp_path):
     found = toy.distilmt("train-teacher", config, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     before = (run / "teacher" / "step.json").read_bytes()
-    ensemble = ["--labels.ensemble", f"[{other / 'teacher'}]", "--labels.choose", "mbr", "--labels.keep", "2"]
+    ensemble = ["--labels.ensemble", f"[{other / 'teacher'}]", "--labels.rerank", "mbr", "--labels.n_best", "2"]
     done(config, "--run_dir", run, *ensemble)
     assert (run / "teacher" / "step.json").read_bytes() == before
     labels, chosen = LabelStore(run / "labels"), LabelStore(run / "selection")

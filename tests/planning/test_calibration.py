@@ -55,7 +55,7 @@ def test_what_was_never_seen_is_not_predicted():
     assert calibration.fit_kind(observations(5), "labelling") is None
     assert calibration.predict_seconds({"training": TRUE}, {"labelling": {"starts": 1.0}}) is None
     assert calibration.predict_seconds({"training": TRUE}, {}) is None
-    with pytest.raises(UserError, match="--fit"):
+    with pytest.raises(UserError, match="--calibrate"):
         calibration.fit_rates([], [], "runs/nothing")
 
 
@@ -78,5 +78,5 @@ def test_rates_are_kept_and_read(tmp_path, monkeypatch):
     calibration.save(rates, calibration.cache_path())
     assert calibration.load(calibration.cache_path()) == rates
     calibration.cache_path().write_text('{"seconds": {}}')
-    with pytest.raises(UserError, match="--fit"):
+    with pytest.raises(UserError, match="--calibrate"):
         calibration.load(calibration.cache_path())

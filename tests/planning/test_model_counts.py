@@ -16,8 +16,8 @@ from distilmt.planning.model_counts import ModelDims, TokenCounts, decoding, for
 from distilmt.training.batching import Ragged, make_batch
 
 SHAPES = [
-    ModelConfig(d_model=32, ffn=96, heads=2, encoder_layers=3, decoder_layers=2, max_positions=64),
-    ModelConfig(d_model=64, ffn=48, heads=4, encoder_layers=1, decoder_layers=4, max_positions=128),
+    ModelConfig(d_model=32, ffn_dim=96, num_heads=2, encoder_layers=3, decoder_layers=2, max_positions=64),
+    ModelConfig(d_model=64, ffn_dim=48, num_heads=4, encoder_layers=1, decoder_layers=4, max_positions=128),
     ModelConfig(preset="micro", max_positions=64),
 ]
 
@@ -61,7 +61,7 @@ def test_flops_are_those_that_torch_counts(model, tokenizer):
     with FlopCounterMode(display=False) as counter:
         decoder_rows(built, batch)
     assert counter.get_total_flops() == 2 * forward(dims, load).layers
-    settings = LossSettings(ObjectiveConfig(word=0.0, label=1.0))
+    settings = LossSettings(ObjectiveConfig(kd_weight=0.0, ce_weight=1.0))
     with FlopCounterMode(display=False) as counter:
         loss, _ = chunked_loss(decoder_rows(built, batch), built.lm_head.weight, None, TokenTargets(ids), settings)
         loss.backward()

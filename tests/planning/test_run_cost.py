@@ -45,7 +45,7 @@ def test_files_tell_the_same_before_the_run(config, text, tmp_path):
 
 
 def test_text_that_must_be_fetched_is_asked_for(config, tmp_path):
-    corpus = replace(config.corpus, train=[], name="debian")
+    corpus = replace(config.corpus, train=[], dataset="debian")
     with pytest.raises(UserError, match="distilmt prepare"):
         texts.read(replace(config, corpus=corpus, run_dir=str(tmp_path)))
 
@@ -70,16 +70,16 @@ def test_bytes_are_those_that_were_written(config, text, finished):
 
 def test_works_grow_as_the_configuration_does(config, text):
     base = {work.name: work for work in step_costs(config, text)}
-    longer = replace(config.student, training=replace(config.student.training, updates=200))
+    longer = replace(config.student, training=replace(config.student.training, max_steps=200))
     tenfold = {work.name: work for work in step_costs(replace(config, student=longer), text)}
     assert tenfold["student"].flops == pytest.approx(10 * base["student"].flops)
     assert tenfold["baseline"].flops == pytest.approx(10 * base["baseline"].flops)
     assert tenfold["teacher"].flops == base["teacher"].flops
-    drop = replace(config.student, objective=replace(config.student.objective, consistency=1.0))
+    drop = replace(config.student, objective=replace(config.student.objective, r_drop_weight=1.0))
     assert {w.name: w for w in step_costs(replace(config, student=drop), text)}["student"].flops > 2 * base[
         "student"
     ].flops
-    silent = replace(config, labels=replace(config.labels, hypotheses=0, score_on="reference"))
+    silent = replace(config, labels=replace(config.labels, num_hypotheses=0, score_on="reference"))
     labels = {w.name: w for w in step_costs(silent, text)}["labels"]
     assert labels.drivers["labelling"]["decoding FLOPs"] == 0 < labels.drivers["labelling"]["scoring FLOPs"]
     alone = replace(config, student=replace(config.student, baseline=False))
@@ -110,7 +110,7 @@ def test_a_finished_run_is_measured_and_its_rates_predict_it(config, text):
     grown = predict.growth(config, text, rates)
     assert grown["corpus"]["labels"] == pytest.approx(2, rel=0.1)
     assert grown["updates"]["teacher"] > 1.5 and grown["depth"]["teacher"] > grown["vocabulary"]["labels"] / 2
-    capped = replace(config.teacher, training=replace(config.teacher.training, seconds=0.001))
+    capped = replace(config.teacher, training=replace(config.teacher.training, max_seconds=0.001))
     assert by_name(predict.predicted_costs(replace(config, teacher=capped), text, rates))["teacher"]["seconds"] == 0.001
 
 
@@ -129,6 +129,6 @@ def test_the_report_of_a_run_holds_its_cost(finished):
 
 
 def test_a_run_on_the_students_own_words_asks_the_teacher_again(config, text):
-    policy = replace(config.student.on_policy, updates=10, rounds=2)
+    policy = replace(config.student.on_policy, steps=10, rounds=2)
     work = step_costs(replace(config, student=replace(config.student, on_policy=policy)), text)[2]
     assert work.drivers["training"]["updates"] == 40 and work.drivers["labelling"]["starts"] == 2

@@ -15,7 +15,7 @@ from distilmt.planning.model_counts import ModelDims
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob, train
 
-MODEL = ModelConfig(d_model=64, ffn=160, heads=4, encoder_layers=3, decoder_layers=2, max_positions=64)
+MODEL = ModelConfig(d_model=64, ffn_dim=160, num_heads=4, encoder_layers=3, decoder_layers=2, max_positions=64)
 
 
 def bytes_of(path) -> int:
@@ -35,8 +35,8 @@ def test_a_training_writes_what_is_told(optimizer, shared_tokenizer, tmp_path):
     encoded = Ragged.of(shared_tokenizer.target.encode(targets))
     sides = Ragged.of(shared_tokenizer.source.encode(sources)), TargetSide(encoded, encoded.lengths > 1)
     data = TrainingSet(*sides, None, shared_tokenizer.pad, 1.0, 64)
-    config = TrainingConfig(updates=2, batch_tokens=256, validate_every=1, optimizer=optimizer, precision="fp32")
-    job = TrainingJob("teacher", data, config, ObjectiveConfig(word=0, label=1), 1)
+    config = TrainingConfig(max_steps=2, batch_tokens=256, eval_steps=1, optimizer=optimizer, precision="fp32")
+    job = TrainingJob("teacher", data, config, ObjectiveConfig(kd_weight=0, ce_weight=1), 1)
     dims = ModelDims.of(MODEL, len(shared_tokenizer.target.tokens), True)
     best, result = train(
         new_model(MODEL, shared_tokenizer, 0.0, 1), job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path

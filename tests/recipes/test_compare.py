@@ -13,8 +13,12 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
 METHODS = {
-    "references": {"student": {"objective": {"word": 0.0, "label": 1.0, "reference_share": 1.0}}},
-    "js": {"student": {"objective": {"divergence": "js", "skew": 0.5, "selection": "queue", "ranking": 0.1}}},
+    "references": {"student": {"objective": {"kd_weight": 0.0, "ce_weight": 1.0, "reference_fraction": 1.0}}},
+    "js": {
+        "student": {
+            "objective": {"divergence": "js", "skew_alpha": 0.5, "token_selection": "queue", "ranking_weight": 0.1}
+        }
+    },
 }
 
 
@@ -25,9 +29,9 @@ def written(directory, **changes):
 
 def test_some_methods_and_seeds(tmp_path):
     path = str(written(tmp_path, methods=METHODS | {"tv": {"student": {"objective": {"divergence": "tv"}}}}))
-    config = load_comparison([path, "--only", "tv", "--seeds=3,4", "--student.training.updates", "7"])
+    config = load_comparison([path, "--only", "tv", "--seeds=3,4", "--student.training.max_steps", "7"])
     assert list(config.methods) == ["references", "tv"] and config.seeds == [3, 4]
-    assert config.methods["tv"].student.training.updates == 7
+    assert config.methods["tv"].student.training.max_steps == 7
     assert set(load_comparison([path, "--only=js, tv"]).methods) == {"references", "js", "tv"}
     with pytest.raises(UserError, match="'tx' is no method"):
         load_comparison([path, "--only", "tx"])
@@ -102,8 +106,8 @@ def test_a_method_more_is_trained_alone(compared):
 
 @pytest.mark.usefixtures("two_cores")
 def test_two_students_at_once(tmp_path):
-    labels = toy.road(tmp_path)["labels"] | {"hypotheses": 2}
-    methods = METHODS | {"nearest": {"labels": {"choose": "nearest"}}}
+    labels = toy.road(tmp_path)["labels"] | {"num_hypotheses": 2}
+    methods = METHODS | {"nearest": {"labels": {"rerank": "oracle"}}}
     path = written(tmp_path, labels=labels, methods=methods, seeds=[1])
     found = toy.distilmt("compare", path, "--jobs", "2")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
@@ -129,7 +133,7 @@ def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
         ({"methods": METHODS | {"a/b": {}}}, "letters, digits"),
         ({"methods": METHODS | {"x": {"corpus": {"source": "fr"}}}}, "student and labels"),
         ({"methods": METHODS | {"x": {"student": {"objectiv": {}}}}}, "objective"),
-        ({"methods": METHODS | {"x": {"student": {"training": {"updates": 21}}}}}, "same updates"),
+        ({"methods": METHODS | {"x": {"student": {"training": {"max_steps": 21}}}}}, "same updates"),
         ({"seeds": ["one"]}, "whole numbers"),
         ({"baseline": "referenecs"}, "references"),
     ],

@@ -11,21 +11,21 @@ from distilmt.inference.translator import Translator
 from distilmt.utils.run_dir import read_step
 
 FLAGS = (
-    "--vocabulary",
+    "--vocab_min_count",
     "200",
-    "--recovery-updates",
+    "--recovery-steps",
     "4",
-    "--qat_updates",
+    "--qat_steps",
     "3",
     "--rounds",
     "1",
     "--bits",
     "8",
     "4",
-    "--beams",
+    "--beam_sizes",
     "2",
     "1",
-    "--against",
+    "--relative_to",
     "student",
 )
 
@@ -111,7 +111,7 @@ def content(place, name):
 
 def test_with_a_shortlist(run):
     pytest.importorskip("thot")
-    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--goal", "fastest")
+    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--objective", "fastest")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     exports = run / "compressed" / "exports"
     (cut,) = exports.glob("*vocabulary-int8_float16-4bit-shortlist-packed")
@@ -128,14 +128,14 @@ def test_a_second_call_trains_nothing_anew(run):
     models = list((run / "compressed" / "models").glob("*/student/model.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in models}
     (run / "compressed" / "budget.md").unlink()
-    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--goal", "fastest", "--json")
+    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--objective", "fastest", "--json")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert json.loads(found.stdout)["goal"] == "fastest"
     assert {path: path.stat().st_mtime_ns for path in models} == before
 
 
 def test_a_promise_that_none_keeps(run):
-    found = toy.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--against=teacher", *FLAGS[:-2])
+    found = toy.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--relative_to=teacher", *FLAGS[:-2])
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     said = budget(run)
     if not said["kept"]:
@@ -149,15 +149,15 @@ def test_a_promise_that_none_keeps(run):
         ((), "Usage"),
         (("--max-drop", "1"), "name a run directory"),
         (("{run}/student",), "no config.yaml"),
-        (("{run}", "--goal", "best"), "goal"),
+        (("{run}", "--objective", "best"), "objective"),
         (("{run}", "--max-dropp", "1"), "max_drop"),
-        (("{run}", "--beams", "0"), "beams"),
+        (("{run}", "--beam_sizes", "0"), "beam_sizes"),
         (("{run}", "--bits", "2"), "bits"),
-        (("{run}", "--bits", "4", "--packed", "false"), "packed"),
-        (("{run}", "--types", "int3"), "int3"),
+        (("{run}", "--bits", "4", "--xz", "false"), "xz"),
+        (("{run}", "--compute_types", "int3"), "int3"),
         (("{run}", "--jobs", "1000"), "jobs"),
         (("{run}", "--max-drop", "-1"), "max_drop"),
-        (("{run}", "--ffn", "0"), "ffn"),
+        (("{run}", "--ffn_keep_fraction", "0"), "ffn_keep_fraction"),
         (("{run}", "--baseline", "{run}"), "no model.safetensors"),
     ],
 )

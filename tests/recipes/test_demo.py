@@ -23,14 +23,14 @@ def test_more_minutes_carry_bigger_models():
 
 
 def test_first_plan():
-    config = demo.first_plan(DemoConfig(pair="en-zh_CN", train=["a.tsv"], seed=4, language="zh"), Path("x"))
+    config = demo.first_plan(DemoConfig(pair="en-zh_CN", train=["a.tsv"], seed=4, report_language="zh"), Path("x"))
     assert (config.corpus.source, config.corpus.target, config.corpus.train) == ("en", "zh_CN", ["a.tsv"])
-    assert config.corpus.name is None and (config.run_dir, config.seed, config.language) == ("x", 4, "zh")
-    config = demo.first_plan(DemoConfig(corpus="hf:some/set", teacher="some/teacher"), Path("x"))
-    assert config.student.initialise == "random"  # its layers know other pieces
-    assert config.corpus.name == "hf:some/set" and config.teacher.path == "some/teacher"
-    assert demo.first_plan(DemoConfig(), Path("x")).student.initialise == "evenly"
-    assert demo.first_plan(DemoConfig(), Path("x")).corpus.name in ("debian", "hf:Helsinki-NLP/opus-100")
+    assert config.corpus.dataset is None and (config.run_dir, config.seed, config.report_language) == ("x", 4, "zh")
+    config = demo.first_plan(DemoConfig(dataset="hf:some/set", teacher="some/teacher"), Path("x"))
+    assert config.student.initialization == "random"  # its layers know other pieces
+    assert config.corpus.dataset == "hf:some/set" and config.teacher.path == "some/teacher"
+    assert demo.first_plan(DemoConfig(), Path("x")).student.initialization == "spaced"
+    assert demo.first_plan(DemoConfig(), Path("x")).corpus.dataset in ("debian", "hf:Helsinki-NLP/opus-100")
 
 
 @pytest.mark.parametrize(
@@ -58,21 +58,21 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
     made = iter(range(10))
 
     def plan(config):
-        return demo._cached_plan(tmp_path, "teacher", config, lambda: {"updates": next(made)})
+        return demo._cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(made)})
 
     config = DemoConfig(run_dir=str(tmp_path))
-    assert plan(config) == plan(config) == {"updates": 0}
-    assert plan(replace(config, language="zh")) == {"updates": 0}, "a page in Chinese needs no other teacher"
-    assert plan(replace(config, minutes=30)) == {"updates": 1}
-    assert json.loads((tmp_path / "plan.json").read_text())["teacher"]["plan"] == {"updates": 1}
+    assert plan(config) == plan(config) == {"max_steps": 0}
+    assert plan(replace(config, report_language="zh")) == {"max_steps": 0}, "a page in Chinese needs no other teacher"
+    assert plan(replace(config, minutes=30)) == {"max_steps": 1}
+    assert json.loads((tmp_path / "plan.json").read_text())["teacher"]["plan"] == {"max_steps": 1}
 
 
 @pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (-50.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
 def test_lengths_fit(seconds, pace):
     found = demo._lengths(seconds, pace)
-    assert found["updates"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
-    assert 1 <= found["validate_every"] <= found["updates"] and 1 <= found["warmup"] <= found["updates"]
-    assert -(-found["updates"] // found["validate_every"]) <= 5
+    assert found["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
+    assert 1 <= found["eval_steps"] <= found["max_steps"] and 1 <= found["warmup_steps"] <= found["max_steps"]
+    assert -(-found["max_steps"] // found["eval_steps"]) <= 5
 
 
 @pytest.mark.slow
@@ -114,4 +114,4 @@ def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, 
     assert asked == measured
     assert (teacher.model.encoder_layers, teacher.model.decoder_layers) == (layers, layers)
     assert teacher.training.batch_tokens == (2048 if layers == 5 else 1024)
-    assert teacher.training.updates == pytest.approx(0.42 * 1010 * 1.05 / pace, rel=0.02)
+    assert teacher.training.max_steps == pytest.approx(0.42 * 1010 * 1.05 / pace, rel=0.02)

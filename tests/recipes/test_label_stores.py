@@ -55,7 +55,7 @@ def test_split_and_merge(store, tmp_path, capsys):
     assert told(capsys, "merge", tmp_path / "again", *parts)[0] == 0
     assert LabelStore(tmp_path / "again").ids() == LabelStore(store).ids()
     assert "is in more than one of" in refused(capsys, "merge", tmp_path / "both", store, store)
-    assert told(capsys, "merge", tmp_path / "both", store, store, "--rename", "true")[0] == 0
+    assert told(capsys, "merge", tmp_path / "both", store, store, "--prefix_ids", "true")[0] == 0
     assert LabelStore(tmp_path / "both").rows == 710
 
 
@@ -63,16 +63,16 @@ def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished, t
     assert "nothing to select by" in refused(capsys, "select", store, tmp_path / "out")
     several = store.parent / "several"
     shutil.copytree(store, several)
-    assert "--teachers" in refused(capsys, "select", store, tmp_path / "out", "--choose", "nearest")
+    assert "--teachers" in refused(capsys, "select", store, tmp_path / "out", "--rerank", "oracle")
     assert "these are others" in refused(
-        capsys, "select", store, tmp_path / "out", "--choose", "nearest", "--teachers", finished / "student"
+        capsys, "select", store, tmp_path / "out", "--rerank", "oracle", "--teachers", finished / "student"
     )
     assert not (tmp_path / "out").exists()
     teacher = ["--teachers", finished / "teacher"]
-    assert told(capsys, "select", several, tmp_path / "out", "--choose", "nearest", "--keep", "2", *teacher)[0] == 0
+    assert told(capsys, "select", several, tmp_path / "out", "--rerank", "oracle", "--n_best", "2", *teacher)[0] == 0
     chosen = LabelStore(tmp_path / "out")
     chosen.check()
-    assert chosen.rows == 355 and chosen.manifest["choice"] == ["nearest", "chrf", 2, None]
+    assert chosen.rows == 355 and chosen.manifest["choice"] == ["oracle", "chrf", 2, None]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from distilmt.pipeline import runner
 from distilmt.utils import progress
 from distilmt.utils.run_dir import read_step
 
-SIZES = ("--sizes", "40,80,160", "--updates", "4")
+SIZES = ("--sizes", "40,80,160", "--max_steps", "4")
 
 
 def road(directory, **changes):
     """A toy run whose models are trained on one thread: as small as they are they only wait for a second one."""
-    training = {"updates": 4, "validate_every": 4, "threads": 1}
-    teacher = dict(training, updates=30)  # with fewer it writes without end, and all of that would be dropped
+    training = {"max_steps": 4, "eval_steps": 4, "threads": 1}
+    teacher = dict(training, max_steps=30)  # with fewer it writes without end, and all of that would be dropped
     whole = toy.merged({"teacher": {"training": teacher}, "student": {"training": training}}, changes)
     return toy.write_config(directory / "run.yaml", toy.road(directory, **whole))
 
@@ -81,7 +81,7 @@ def test_the_same_question_is_answered_at_once_and_another_without_training(plan
     config = planned.parent / "run.yaml"
     students = sorted((planned / "plan").glob("*/*/student/step.json"))
     before = [path.stat().st_mtime_ns for path in students]
-    asked = (config, *SIZES, "--worth", "5", "--price", "0.5")
+    asked = (config, *SIZES, "--min_gain", "5", "--price_per_sentence", "0.5")
     assert told(capsys, *asked, "--quiet") == ""
     assert [path.stat().st_mtime_ns for path in students] == before and len(before) == 4
     found = json.loads((planned / "plan" / "plan.json").read_text())
@@ -110,12 +110,12 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
         ((tmp_path,), "no config.yaml"),
         ((config, "--minutes", "0"), "minutes is 0.0: it must be 0.1 at least"),
         ((config, "--minutes", "soon"), "write it like --minutes 20"),
-        ((config, "--worth", "0"), "worth is 0.0: it must be 0.001 at least"),
+        ((config, "--min_gain", "0"), "min_gain is 0.0: it must be 0.001 at least"),
         ((config, "--metric", "ter"), "use bleu or chrf"),
         ((config, "--sizes", "40,80"), "three different sizes"),
         ((config, "--sizes", "40,80,many"), "--sizes 500,2000,8000"),
-        ((config, "--updates", "1"), "updates is 1: it must be 2 at least"),
-        ((config, "--price", "-1"), "price is -1.0: it must be 0 at least"),
+        ((config, "--max_steps", "1"), "max_steps is 1: it must be 2 at least"),
+        ((config, "--price_per_sentence", "-1"), "price_per_sentence is -1.0: it must be 0 at least"),
         ((config, "--student.model.fnn", "3"), "did you mean"),
         ((config, "--sizes", "40,80,1600", "--quiet"), "there are 355"),
     ):
@@ -136,8 +136,8 @@ def test_the_minutes_decide_sizes_and_updates(planned, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path):
-    training = {"training": {"save_seconds": 0.0}}
-    asked = ("--sizes", "40,80,160", "--updates", "30", "--quiet")
+    training = {"training": {"save_interval_seconds": 0.0}}
+    asked = ("--sizes", "40,80,160", "--max_steps", "30", "--quiet")
     ends = []
     for name, moments in (("straight", []), ("cut", [random.Random(2).uniform(4, 14) for _ in range(6)])):
         config = road(tmp_path / name, teacher=training, student=training)

@@ -107,9 +107,9 @@ def test_a_disagreement_that_may_be_chance_is_not_told(italian):
 
 @pytest.mark.parametrize("words", [ENGLISH, CHINESE])
 def test_a_head_start_is_told_beside_the_gain(italian, words):
-    italian["config"]["student"] = {"initialise": "random"}
+    italian["config"]["student"] = {"initialization": "random"}
     assert words["head_start"] not in summary.findings(italian, words)[0]
-    italian["config"]["student"] = {"initialise": "first"}
+    italian["config"]["student"] = {"initialization": "first"}
     assert summary.findings(italian, words)[0].endswith(words["head_start"])
 
 

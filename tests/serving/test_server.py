@@ -206,7 +206,7 @@ def test_sigterm_under_load_loses_nothing(run):
 
 @pytest.mark.slow
 def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
-    with serving(run, "--threads", "1", "--queue", "2000", "--body-limit", "10MB") as (process, port):
+    with serving(run, "--threads", "1", "--max_queue_size", "2000", "--body-limit", "10MB") as (process, port):
         begin = memory(process)
 
         def big():

@@ -32,7 +32,9 @@ def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_to
     card(t5, "cc-by-nc-4.0")
     said = []
     monkeypatch.setattr(progress, "info", said.append)
-    facts = existing.import_teacher(TeacherConfig(path=str(t5), prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run")
+    facts = existing.import_teacher(
+        TeacherConfig(path=str(t5), source_prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run"
+    )
     assert facts["licence"] == "cc-by-nc-4.0" and facts["family"] == "t5" and facts["parameters"] > 1000
     assert len(said) == 1 and "cc-by-nc-4.0" in said[0]
     found = existing.read_pointer(tmp_path / "run")
@@ -66,12 +68,12 @@ def test_a_command_is_tried_before_anything_depends_on_it(tmp_path, shared_token
 
 def test_how_a_server_is_reached_may_change_within_a_run(tmp_path, shared_tokenizer, server):
     server.answer = lambda path, body: (200, {"choices": [{"message": {"content": "ciao"}}]})
-    config = TeacherConfig(url=server.url, endpoint=EndpointConfig(model="m", concurrent=2))
+    config = TeacherConfig(url=server.url, endpoint=EndpointConfig(model="m", max_concurrency=2))
     existing.import_teacher(config, PAIR, shared_tokenizer, tmp_path)
     facts = existing.read_pointer(tmp_path)
-    assert "concurrent" not in read_json(tmp_path / "teacher.json")["asked"]
-    reached = existing.with_endpoint(facts, replace(config.endpoint, concurrent=9, model="other"))
-    assert reached["endpoint"]["concurrent"] == 9 and reached["endpoint"]["model"] == "m"
+    assert "max_concurrency" not in read_json(tmp_path / "teacher.json")["asked"]
+    reached = existing.with_endpoint(facts, replace(config.endpoint, max_concurrency=9, model="other"))
+    assert reached["endpoint"]["max_concurrency"] == 9 and reached["endpoint"]["model"] == "m"
 
 
 @pytest.mark.parametrize("path", ["/no/such/model", "./none"])

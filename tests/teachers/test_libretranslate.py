@@ -40,7 +40,7 @@ def test_alternatives_are_hypotheses(server):
 def test_the_key_goes_into_the_body(server, monkeypatch):
     server.answer = upper
     monkeypatch.setenv("LIBRE", "abc")
-    teacher(server, key_variable="LIBRE").translate(["a"])
+    teacher(server, api_key_env="LIBRE").translate(["a"])
     assert server.asked[0][1]["api_key"] == "abc"
 
 
@@ -59,7 +59,7 @@ def test_refusals_and_nonsense_are_told(server):
 def test_a_sentence_the_server_refuses_gets_none(server):
     too_long = (400, {"error": "Invalid request: request (5321) exceeds text limit (5000)"})
     server.answer = lambda path, body: too_long if "bad" in str(body["q"]) else upper(path, body)
-    speaker = teacher(server, concurrent=1)
+    speaker = teacher(server, max_concurrency=1)
     texts = ["bad", *(f"text {n}" for n in range(20)), "bad 2"]
     assert speaker.translate(texts) == ["" if "bad" in text else text.upper() for text in texts]
     assert speaker.backend.spent()["refused"] == 2
@@ -78,4 +78,4 @@ def test_a_server_may_take_one_text_at_a_time(server):
 def test_odd_answers_end_in_one_line(server, answer):
     server.answer = lambda path, body: (200, answer)
     with pytest.raises(UserError, match=r"check teacher\.url"):
-        teacher(server, retries=0).translate(["a"])
+        teacher(server, max_retries=0).translate(["a"])

@@ -47,7 +47,7 @@ def test_it_is_asked_for_each_text_once_and_in_the_languages_names(server):
 def test_samples_are_asked_for_until_there_are_enough(server):
     numbers = iter(range(100))
     server.answer = lambda path, body: says(f"said {next(numbers)}")  # one choice, whatever n is
-    found = teacher(server, concurrent=1).hypotheses(["a"], count=3, sampling=0.7)
+    found = teacher(server, max_concurrency=1).hypotheses(["a"], count=3, sampling=0.7)
     assert [each.text for each in found[0]] == ["said 0", "said 1", "said 2"]
     assert [body.get("n") for _, body in server.asked] == [3, 2, None]
     assert {body["temperature"] for _, body in server.asked} == {0.7}
@@ -73,7 +73,7 @@ def test_a_server_may_say_how_long_to_wait(server, monkeypatch):
     monkeypatch.setattr("threading.Event.wait", lambda self, timeout=None: rests.append(timeout) and False)
     times = iter(range(100))
     server.answer = lambda *asked: upper(*asked) if next(times) else (429, {}, {"Retry-After": "17"})
-    assert teacher(server, concurrent=1).translate(["a"]) == ["A"]
+    assert teacher(server, max_concurrency=1).translate(["a"]) == ["A"]
     assert 17.0 in rests
 
 
@@ -86,12 +86,12 @@ def test_half_an_answer_is_asked_for_again(server):
 def test_it_gives_up_in_one_line(server):
     server.answer = lambda path, body: (503, {"error": "overloaded\nvery"})
     with pytest.raises(UserError, match=r"failed 3 times \(status 503: overloaded very\).*goes on") as error:
-        teacher(server, retries=2).translate(["a"])
+        teacher(server, max_retries=2).translate(["a"])
     assert "\n" not in str(error.value)
     server.http.shutdown()
     server.http.server_close()
     with pytest.raises(UserError, match="see that it runs"):
-        teacher(server, retries=1).translate(["a"])
+        teacher(server, max_retries=1).translate(["a"])
 
 
 def test_a_wrong_key_or_model_is_told_at_once(server):
@@ -109,14 +109,14 @@ def test_a_wrong_key_or_model_is_told_at_once(server):
 
 def test_a_refused_sentence_is_left_out_when_others_are_answered(server):
     server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
-    speaker = teacher(server, concurrent=1)
+    speaker = teacher(server, max_concurrency=1)
     assert speaker.translate(["good", "bad", "fine"]) == ["GOOD", "", "FINE"]
     assert speaker.backend.spent()["refused"] == 1
 
 
 def test_answers_are_kept_and_paid_once(server, tmp_path):
     server.answer = upper
-    file, prices = tmp_path / "answers.sqlite", {"price_in": 2.0, "price_out": 10.0}
+    file, prices = tmp_path / "answers.sqlite", {"input_price": 2.0, "output_price": 10.0}
     first = teacher(server, file, **prices)
     assert first.translate(["a", "b"]) == ["A", "B"]
     second = teacher(server, file, **prices)
@@ -129,8 +129,8 @@ def test_answers_are_kept_and_paid_once(server, tmp_path):
 
 def test_no_more_is_spent_than_allowed(server, tmp_path):
     server.answer = upper
-    settings = {"price_out": 1e6, "spend": 6.0, "concurrent": 1}
-    with pytest.raises(UserError, match="spend, 6, is spent"):
+    settings = {"output_price": 1e6, "budget": 6.0, "max_concurrency": 1}
+    with pytest.raises(UserError, match="budget, 6, is spent"):
         teacher(server, tmp_path / "a.sqlite", **settings).translate(["a", "b", "c"])
     assert len(server.asked) == 2
     with pytest.raises(UserError, match="is spent"):  # what an earlier process spent counts
@@ -140,10 +140,10 @@ def test_no_more_is_spent_than_allowed(server, tmp_path):
 
 def test_the_key_is_sent_and_written_nowhere(server, tmp_path, monkeypatch):
     server.answer = upper
-    with pytest.raises(UserError, match="key_variable is SECRET, which is not set"):
-        teacher(server, key_variable="SECRET")
+    with pytest.raises(UserError, match="api_key_env is SECRET, which is not set"):
+        teacher(server, api_key_env="SECRET")
     monkeypatch.setenv("SECRET", "s3cret")
-    teacher(server, tmp_path / "a.sqlite", key_variable="SECRET").translate(["a"])
+    teacher(server, tmp_path / "a.sqlite", api_key_env="SECRET").translate(["a"])
     assert server.headers[0]["Authorization"] == "Bearer s3cret"
     assert all(b"s3cret" not in file.read_bytes() for file in tmp_path.iterdir())
 
@@ -153,7 +153,7 @@ def test_no_more_requests_a_minute_than_allowed(server):
 
     server.answer = upper
     begin = time.monotonic()
-    teacher(server, per_minute=600, concurrent=8).translate(list("abcde"))
+    teacher(server, requests_per_minute=600, max_concurrency=8).translate(list("abcde"))
     assert time.monotonic() - begin >= 0.4
 
 
@@ -189,7 +189,7 @@ def refusing(*names, status=400, form="openai"):
 @pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
 def test_max_tokens_has_a_newer_name(server, form):
     server.answer = refusing("max_tokens", form=form, status=422 if form == "pydantic" else 400)
-    assert teacher(server, concurrent=1).translate(["a", "b"]) == ["A", "B"]
+    assert teacher(server, max_concurrency=1).translate(["a", "b"]) == ["A", "B"]
     assert [set(body) & {"max_tokens", "max_completion_tokens"} for _, body in server.asked] == [
         {"max_tokens"},
         {"max_completion_tokens"},
@@ -204,7 +204,7 @@ def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, mon
     names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
     server.answer = refusing(*names, form=form)
     extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
-    found = teacher(server, concurrent=1, extra=extra).hypotheses(["a", "b"], count=2, sampling=0.5)
+    found = teacher(server, max_concurrency=1, extra=extra).hypotheses(["a", "b"], count=2, sampling=0.5)
     assert [each[0].text for each in found] == ["A", "B"]
     assert set(server.asked[-1][1]) == {"model", "messages"}
     assert sorted(line.split("'")[1] for line in lines) == sorted(set(names) - {"max_tokens"})
@@ -214,7 +214,7 @@ def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, mon
 @given(st.sets(st.sampled_from(["temperature", "seed", "n", "top_p", "max_tokens", "logprobs"])), st.integers(1, 8))
 def test_whatever_it_refuses_the_translation_comes(server, names, concurrent):
     server.answer = refusing(*names)
-    speaker = teacher(server, concurrent=concurrent, extra={"seed": 1, "top_p": 0.5, "logprobs": True})
+    speaker = teacher(server, max_concurrency=concurrent, extra={"seed": 1, "top_p": 0.5, "logprobs": True})
     assert speaker.translate(["a", "b", "c"]) == ["A", "B", "C"]
 
 
@@ -224,13 +224,13 @@ def test_a_text_that_is_too_long_takes_no_field_away(server):
         return (400, {"error": {"message": message}}) if "long" in str(body) else upper(path, body)
 
     server.answer = answer
-    assert teacher(server, concurrent=1).translate(["long", "b"]) == ["", "B"]
+    assert teacher(server, max_concurrency=1).translate(["long", "b"]) == ["", "B"]
     assert all("max_tokens" in body for _, body in server.asked)
 
 
 def test_the_first_sentence_may_be_the_refused_one(server):
     server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
-    assert teacher(server, concurrent=1).translate(["bad", "fine"]) == ["", "FINE"]
+    assert teacher(server, max_concurrency=1).translate(["bad", "fine"]) == ["", "FINE"]
 
 
 def test_further_fields_are_sent_and_are_part_of_who_is_asked(server, tmp_path):
@@ -264,7 +264,7 @@ def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, 
     monkeypatch.setattr("distilmt.utils.progress.info", lines.append)
     answers = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
     server.answer = lambda path, body: says(answers[body["messages"][0]["content"][-1]])
-    speaker = teacher(server, tmp_path / "a.sqlite", concurrent=1)
+    speaker = teacher(server, tmp_path / "a.sqlite", max_concurrency=1)
     assert speaker.translate(list("abcde")) == ["", "", "", "D", "E"]
     spent = speaker.cache.usage()
     assert {key: spent[key] for key in ("unfinished_thoughts", "declined", "empty", "cleaned")} == dict.fromkeys(
@@ -295,7 +295,7 @@ def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, 
 def test_odd_servers_end_in_one_line(server, answer, message):
     server.answer = lambda path, body: answer
     with pytest.raises(UserError, match=message) as error:
-        teacher(server, retries=1).translate(["a"])
+        teacher(server, max_retries=1).translate(["a"])
     assert "\n" not in str(error.value)
 
 

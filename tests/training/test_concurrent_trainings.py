@@ -31,8 +31,8 @@ def ended(running, status=0):
 
 
 def road(directory, **training):
-    same = {"dropout": 0.0, "threads": 1, "save_seconds": 0.0, "seconds": None, **training}
-    changes = {"teacher": {"training": {**same, "updates": 60}}, "student": {"training": same, "baseline": False}}
+    same = {"dropout": 0.0, "threads": 1, "save_interval_seconds": 0.0, "max_seconds": None, **training}
+    changes = {"teacher": {"training": {**same, "max_steps": 60}}, "student": {"training": same, "baseline": False}}
     return toy.write_config(directory / "run.yaml", toy.road(directory, **changes))
 
 
@@ -140,8 +140,8 @@ def test_termination_ends_all(tmp_path):
 @pytest.mark.slow
 def test_seconds_are_the_leaders(tmp_path):
     """Time runs out before the updates do; all processes stop at the same one."""
-    config = road(tmp_path, seconds=1.0)
-    ended(launched("train-teacher", config, "--teacher.training.updates", "100000", "--quiet"))
+    config = road(tmp_path, max_seconds=1.0)
+    ended(launched("train-teacher", config, "--teacher.training.max_steps", "100000", "--quiet"))
     result = json.loads((tmp_path / "run" / "teacher" / "step.json").read_text())["result"]
     assert result["updates"] < 100_000 and 0.9 < result["train_seconds"] < 20
 

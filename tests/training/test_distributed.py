@@ -26,7 +26,7 @@ from distilmt.training.muon import Stack
 from distilmt.training.trainer import CHECKPOINT, train
 from distilmt.training.zero import Shards
 
-TEACHER = ObjectiveConfig(word=0.5, label=0.5, reference_share=1.0, top_k=2)
+TEACHER = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5, reference_fraction=1.0, top_k=2)
 LENGTHS = st.lists(st.tuples(st.integers(1, 9), st.integers(2, 9), st.booleans()), min_size=1, max_size=12)
 
 
@@ -75,7 +75,7 @@ def test_every_weight_has_one_rank(head, counts, size):
 
 def jobs(tokenizer):
     """Trainings whose losses look at a whole batch in all the ways there are, without dropout; by name."""
-    config = replace(CONFIG, dropout=0.0, threads=1, updates=6, validate_every=3)
+    config = replace(CONFIG, dropout=0.0, threads=1, max_steps=6, eval_steps=3)
     plain = job(tokenizer, config)
     side = plain.data.reference
     ids = side.tokens.flat
@@ -86,14 +86,18 @@ def jobs(tokenizer):
     told = replace(plain, data=replace(plain.data, reference=top, hypothesis=top, reference_share=0.5))
     return {
         "plain": plain,
-        "adam": replace(plain, config=replace(config, optimizer="adam", average_decay=0.0), seed=2),
+        "adam": replace(plain, config=replace(config, optimizer="adam", ema_decay=0.0), seed=2),
         # An epoch ends with a batch of one sentence, and some sentences are a batch of their own.
         "short": replace(plain, config=replace(config, batch_tokens=24), seed=3),
-        "weighted": replace(told, objective=replace(TEACHER, entropy="weight_high")),
-        "consistent": replace(told, objective=replace(TEACHER, consistency=0.5, annealing=True)),
-        "guided": replace(plain, objective=replace(REFERENCES, states=0.5, attention=0.5), teacher=model(tokenizer, 5)),
+        "weighted": replace(told, objective=replace(TEACHER, entropy_mode="weight_high")),
+        "consistent": replace(told, objective=replace(TEACHER, r_drop_weight=0.5, teacher_annealing=True)),
+        "guided": replace(
+            plain,
+            objective=replace(REFERENCES, hidden_state_weight=0.5, attention_weight=0.5),
+            teacher=model(tokenizer, 5),
+        ),
         "pruned": replace(plain, keep_zeros=True),
-        "rounded": replace(plain, bits=4, config=replace(config, average_decay=0.0)),
+        "rounded": replace(plain, bits=4, config=replace(config, ema_decay=0.0)),
     }
 
 
@@ -230,7 +234,7 @@ _DIVERGING = """
 def diverging(tokenizer, name):
     """A job whose loss, or whose weights alone, are no numbers at the first validation."""
     every = {"loss": 100, "average": 1}[name]
-    return job(tokenizer, replace(CONFIG, learning_rate=1e38, updates=100, warmup=0, validate_every=every))
+    return job(tokenizer, replace(CONFIG, learning_rate=1e38, max_steps=100, warmup_steps=0, eval_steps=every))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_rounding_twice_is_rounding_once_and_few_values_are_left(seed, bits):
 def test_the_model_computes_with_rounded_matrices_and_learns_all_the_same(optimizer):
     torch.manual_seed(1)
     model, truth = nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.Linear(8, 4)), nn.Linear(8, 4)
-    config = TrainingConfig(updates=300, warmup=10, learning_rate=0.01, optimizer=optimizer, average_decay=0.9)
+    config = TrainingConfig(max_steps=300, warmup_steps=10, learning_rate=0.01, optimizer=optimizer, ema_decay=0.9)
     flat = FlatOptimizer(model, config, torch.float32, bits=4)
     losses = []
     for update in range(1, 301):
@@ -60,7 +60,7 @@ def test_the_model_computes_with_rounded_matrices_and_learns_all_the_same(optimi
 
 def test_going_on_computes_with_rounded_matrices_too():
     first, second = (nn.Sequential(nn.Linear(6, 5)) for _ in range(2))
-    config = TrainingConfig(updates=5)
+    config = TrainingConfig(max_steps=5)
     state = FlatOptimizer(first, config, torch.float32, bits=3).state()
     FlatOptimizer(second, config, torch.float32, bits=3).load_state(state, 1)
     torch.testing.assert_close(second[0].weight, first[0].weight)

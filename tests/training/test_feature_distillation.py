@@ -15,10 +15,10 @@ from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 
 CONFIG = TrainingConfig(
-    updates=12, batch_tokens=400, learning_rate=5e-3, warmup=2, validate_every=3, precision="fp32", dropout=0.0
+    max_steps=12, batch_tokens=400, learning_rate=5e-3, warmup_steps=2, eval_steps=3, precision="fp32", dropout=0.0
 )
-OBJECTIVE = ObjectiveConfig(word=0, label=0, reference_share=1, states=1.0)
-ATTENTION = replace(OBJECTIVE, states=0.0, attention=1.0)
+OBJECTIVE = ObjectiveConfig(kd_weight=0, ce_weight=0, reference_fraction=1, hidden_state_weight=1.0)
+ATTENTION = replace(OBJECTIVE, hidden_state_weight=0.0, attention_weight=1.0)
 WIDE = replace(toy.MICRO, d_model=48, encoder_layers=3, decoder_layers=2)
 
 
@@ -39,14 +39,14 @@ def flat(model):
         (toy.MICRO, OBJECTIVE),
         (WIDE, OBJECTIVE),
         (WIDE, ATTENTION),
-        (replace(WIDE, heads=4), ATTENTION),
-        (WIDE, replace(ATTENTION, attention_heads="same")),
+        (replace(WIDE, num_heads=4), ATTENTION),
+        (WIDE, replace(ATTENTION, head_mapping="same")),
     ],
 )
 def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
     teacher = new_model(shape, shared_tokenizer, 0.3, 7)
     before = flat(teacher)
-    config = replace(CONFIG, updates=60)
+    config = replace(CONFIG, max_steps=60)
     stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), config, objective, 1, teacher)
     rows = data(shared_tokenizer)
     batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
@@ -69,10 +69,10 @@ def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
     )
 
 
-@pytest.mark.parametrize("heads", ["learnt", "same"])
+@pytest.mark.parametrize("heads", ["learned", "same"])
 def test_a_model_is_not_far_from_itself(shared_tokenizer, heads):
     """Where heads are compared one by one, or the mixture is the identity."""
-    objective = replace(OBJECTIVE, attention=1.0, attention_heads=heads)
+    objective = replace(OBJECTIVE, attention_weight=1.0, head_mapping=heads)
     models = [new_model(WIDE, shared_tokenizer, 0.0, 7) for _ in range(2)]
     stepper = Stepper(models[0], CONFIG, objective, 1, models[1])
     for name, mixture in stepper.feature_distillation.parameters.items():
@@ -94,16 +94,16 @@ def test_a_teacher_is_needed(shared_tokenizer):
 
 
 def test_other_heads_cannot_be_compared_one_by_one(shared_tokenizer):
-    teacher = new_model(replace(WIDE, heads=4), shared_tokenizer, 0.0, 7)
-    objective = replace(ATTENTION, attention_heads="same")
-    with pytest.raises(UserError, match="4 heads and the student 2: set it to learnt"):
+    teacher = new_model(replace(WIDE, num_heads=4), shared_tokenizer, 0.0, 7)
+    objective = replace(ATTENTION, head_mapping="same")
+    with pytest.raises(UserError, match="4 heads and the student 2: set it to learned"):
         Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
 
 
-@pytest.mark.parametrize("heads", ["learnt", "same"])
+@pytest.mark.parametrize("heads", ["learned", "same"])
 def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
-    states = 1.0 if heads == "learnt" else 0.0  # nothing is learnt beside the student then
-    objective = replace(ATTENTION, label=1.0, states=states, attention_heads=heads)
+    states = 1.0 if heads == "learned" else 0.0  # nothing is learnt beside the student then
+    objective = replace(ATTENTION, ce_weight=1.0, hidden_state_weight=states, head_mapping=heads)
 
     def job(config=CONFIG):
         return TrainingJob(
@@ -145,7 +145,7 @@ def test_its_weight_is_the_same_beside_r_drop(shared_tokenizer):
     batch, targets = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])
     weights = []
     for share in (0.0, 1.0):
-        objective = replace(OBJECTIVE, label=1.0, consistency=share)
+        objective = replace(OBJECTIVE, ce_weight=1.0, r_drop_weight=share)
         teacher = new_model(WIDE, shared_tokenizer, 0.0, 7)
         stepper = Stepper(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), CONFIG, objective, 1, teacher)
         stepper.update(1, batch, targets)

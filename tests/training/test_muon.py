@@ -8,7 +8,9 @@ from distilmt.config import TrainingConfig
 from distilmt.training.muon import Stack, muon_step, orthogonal
 from distilmt.training.optimizer import FlatOptimizer, load_flat
 
-CONFIG = TrainingConfig(updates=50, warmup=3, learning_rate=0.02, clip_norm=0, average_decay=0.9, weight_decay=0.0)
+CONFIG = TrainingConfig(
+    max_steps=50, warmup_steps=3, learning_rate=0.02, max_grad_norm=0, ema_decay=0.9, weight_decay=0.0
+)
 SHAPES = [(4, 8), (8, 4), (6, 6)]
 
 

@@ -9,7 +9,9 @@ from torch import nn
 from distilmt.config import TrainingConfig
 from distilmt.training.optimizer import FlatOptimizer, learning_rate, load_flat
 
-CONFIG = TrainingConfig(updates=50, warmup=3, learning_rate=0.02, clip_norm=1.0, average_decay=0.9, weight_decay=0.01)
+CONFIG = TrainingConfig(
+    max_steps=50, warmup_steps=3, learning_rate=0.02, max_grad_norm=1.0, ema_decay=0.9, weight_decay=0.01
+)
 FP32 = torch.float32
 
 
@@ -36,7 +38,7 @@ def steps(model: nn.Module, optimizer: FlatOptimizer, begin: int, end: int) -> l
 @pytest.mark.parametrize("clip", [10.0, 0.0])
 def test_equals_adamw_parameter_by_parameter(clip):
     ours, theirs = network(), network()
-    config = replace(CONFIG, clip_norm=clip)
+    config = replace(CONFIG, max_grad_norm=clip)
     optimizer = FlatOptimizer(ours, config, FP32)
     adam = torch.optim.AdamW(theirs.parameters(), betas=(0.9, 0.98), eps=1e-9, weight_decay=0.01)
     average, norms = copy.deepcopy(theirs), []
@@ -68,7 +70,7 @@ def test_weights_of_a_model_that_learns_others_are_refused():
 
 def test_the_average_remembers_as_long_when_it_is_taken_less_often():
     model, wanted = network(), None
-    optimizer = FlatOptimizer(model, replace(CONFIG, updates=400, average_decay=0.99), FP32)
+    optimizer = FlatOptimizer(model, replace(CONFIG, max_steps=400, ema_decay=0.99), FP32)
     for update in range(1, 201):
         steps(model, optimizer, update, update)
         kept = min(0.99, update / (10 + update))
@@ -79,7 +81,7 @@ def test_the_average_remembers_as_long_when_it_is_taken_less_often():
 
 def test_average_turned_off_is_the_weights():
     model = network()
-    optimizer = FlatOptimizer(model, replace(CONFIG, average_decay=0.0), FP32)
+    optimizer = FlatOptimizer(model, replace(CONFIG, ema_decay=0.0), FP32)
     steps(model, optimizer, 1, 3)
     assert torch.equal(optimizer.average, optimizer.master.detach())
     assert torch.equal(optimizer.average, torch.cat([p.detach().flatten() for p in model.parameters()]))
@@ -134,7 +136,7 @@ def test_state_before_the_first_update_can_be_kept():
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "inverse_sqrt"])
 @pytest.mark.parametrize(("updates", "warmup"), [(1000, 100), (100, 400), (3, 400), (1, 1)])
 def test_schedule_climbs_then_falls(schedule, updates, warmup):
-    config = TrainingConfig(updates=updates, warmup=warmup, learning_rate=0.5, schedule=schedule)
+    config = TrainingConfig(max_steps=updates, warmup_steps=warmup, learning_rate=0.5, lr_scheduler=schedule)
     rates = [learning_rate(config, update) for update in range(1, updates + 1)]
     top = max(1, min(warmup, updates // 5))
     assert rates[top - 1] == max(rates) == 0.5

@@ -18,9 +18,9 @@ from distilmt.training.trainer import TrainingJob, train
 from distilmt.utils.errors import UserError
 
 CONFIG = TrainingConfig(
-    updates=20, batch_tokens=400, learning_rate=5e-3, warmup=4, validate_every=5, precision="fp32", average_decay=0.9
+    max_steps=20, batch_tokens=400, learning_rate=5e-3, warmup_steps=4, eval_steps=5, precision="fp32", ema_decay=0.9
 )
-REFERENCES = ObjectiveConfig(word=0, label=1, reference_share=1)
+REFERENCES = ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1)
 
 
 def job(tokenizer, config=CONFIG, count=120, seed=1):
@@ -48,7 +48,13 @@ def weights(network):
 
 def test_loss_goes_down(tmp_path, shared_tokenizer):
     config = TrainingConfig(
-        updates=120, batch_tokens=800, learning_rate=8e-3, warmup=10, validate_every=20, precision="fp32", dropout=0.0
+        max_steps=120,
+        batch_tokens=800,
+        learning_rate=8e-3,
+        warmup_steps=10,
+        eval_steps=20,
+        precision="fp32",
+        dropout=0.0,
     )
     _, result = train(model(shared_tokenizer), job(shared_tokenizer, config, 500), improving(), tmp_path)
     losses = [line["train_loss"] for line in result["log"]]
@@ -76,7 +82,7 @@ class Interruption(Exception):
 def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, after, monkeypatch):
     """Dropout, data order over several epochs, Adam and the average all go on as if nothing had been."""
     straight, whole = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
-    config = TrainingConfig(**vars(CONFIG) | {"save_seconds": 0.0})
+    config = TrainingConfig(**vars(CONFIG) | {"save_interval_seconds": 0.0})
     update = trainer.Trainer.update
 
     def interrupted(self, *part):
@@ -158,7 +164,7 @@ def test_metric_can_be_chrf(tmp_path, shared_tokenizer):
 
 @pytest.mark.parametrize(("patience", "updates"), [(2, 20), (3, 25), (0, 40)])
 def test_stops_when_nothing_gets_better(tmp_path, shared_tokenizer, patience, updates):
-    config = TrainingConfig(**vars(CONFIG) | {"updates": 40, "patience": patience})
+    config = TrainingConfig(**vars(CONFIG) | {"max_steps": 40, "patience": patience})
     scores = iter([1.0, 3.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0])
     _, result = train(
         model(shared_tokenizer), job(shared_tokenizer, config), lambda _: {"bleu": next(scores), "chrf": 0.0}, tmp_path
@@ -175,12 +181,12 @@ def test_word_labels_of_a_teacher_are_learnt(tmp_path, shared_tokenizer):
     """Trained on nothing but the teacher's words, the student's loss against them falls."""
     import numpy as np
 
-    config = TrainingConfig(**vars(CONFIG) | {"updates": 60, "validate_every": 20, "dropout": 0.0})
+    config = TrainingConfig(**vars(CONFIG) | {"max_steps": 60, "eval_steps": 20, "dropout": 0.0})
     made = job(shared_tokenizer, config)
     side = made.data.reference
     side.top_ids = np.stack([side.tokens.flat, (side.tokens.flat + 1) % shared_tokenizer.pad], 1).astype(np.uint16)
     side.top_logprobs = np.log(np.array([[0.7, 0.2]])).repeat(len(side.tokens.flat), 0).astype(np.float16)
-    made.objective = ObjectiveConfig(word=1.0, label=0.0, reference_share=1.0)
+    made.objective = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0, reference_fraction=1.0)
     _, result = train(model(shared_tokenizer), made, improving(), tmp_path)
     losses = [line["word_loss"] for line in result["log"]]
     assert losses[-1] < 0.6 * losses[0] and losses[-1] > 0
@@ -202,7 +208,7 @@ def test_clear_removes_checkpoints_and_nothing_else(tmp_path, shared_tokenizer):
 
 
 def test_a_schedule_ends_in_time(tmp_path, shared_tokenizer):
-    config = replace(CONFIG, updates=100_000, seconds=2.0, validate_every=100_000)
+    config = replace(CONFIG, max_steps=100_000, max_seconds=2.0, eval_steps=100_000)
     _, result = train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
     assert 1 <= result["updates"] < 100_000
     assert 2.0 <= result["train_seconds"] < 4.0
@@ -219,7 +225,7 @@ def test_torch_keeps_its_threads_after_a_validation(tmp_path, shared_tokenizer):
         return {"bleu": 0.0, "chrf": 0.0}
 
     before = torch.get_num_threads()
-    config = replace(CONFIG, updates=6, validate_every=2, threads=2)
+    config = replace(CONFIG, max_steps=6, eval_steps=2, threads=2)
     train(model(shared_tokenizer), job(shared_tokenizer, config), validate, tmp_path)
     torch.set_num_threads(before)
     assert seen == [2, 2, 2]
@@ -231,16 +237,16 @@ def test_who_goes_on_does_so_with_the_threads_of_the_checkpoint(tmp_path, shared
     monkeypatch.setattr("distilmt.training.train_step.training_threads", lambda _: 2)
     monkeypatch.setattr("distilmt.training.train_step.use_threads", seen.append)
     monkeypatch.setattr("distilmt.training.train_step.pick_device", lambda: torch.device("cpu"))
-    train(model(shared_tokenizer), job(shared_tokenizer, replace(CONFIG, updates=2)), improving(), tmp_path)
+    train(model(shared_tokenizer), job(shared_tokenizer, replace(CONFIG, max_steps=2)), improving(), tmp_path)
     monkeypatch.setattr("distilmt.training.train_step.training_threads", lambda _: 1)
-    config = replace(CONFIG, updates=4, validate_every=4)
+    config = replace(CONFIG, max_steps=4, eval_steps=4)
     train(model(shared_tokenizer), job(shared_tokenizer, config), improving(), tmp_path)
     assert seen == [2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("name", ["teacher", "student"])
 def test_a_training_that_diverges_stops_and_keeps_nothing(tmp_path, shared_tokenizer, name):
-    config = replace(CONFIG, learning_rate=1e30, updates=40, warmup=0, save_seconds=0.0)
+    config = replace(CONFIG, learning_rate=1e30, max_steps=40, warmup_steps=0, save_interval_seconds=0.0)
     task = replace(job(shared_tokenizer, config), name=name)
     with pytest.raises(UserError, match=rf"{name}: the .* is not finite at update \d+: lower {name}.training.learning"):
         train(model(shared_tokenizer), task, improving(), tmp_path)

@@ -194,7 +194,7 @@ def test_t81_ray_labels_as_one_process_does(tmp_path, learnt):
     table = pa.table({"id": [f"s{n}" for n in range(48)], "source": sources, "target": pa.nulls(48, pa.string())})
     stores = []
     for engine in ("local", "ray"):
-        job = LabelingTask(learnt, tokenizers.load(learnt), replace(config, engine=engine), "en", "it", False)
+        job = LabelingTask(learnt, tokenizers.load(learnt), replace(config, executor=engine), "en", "it", False)
         writer.write_label_store((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
         stores.append([row for shard in LabelStore(tmp_path / engine).shards() for row in shard.to_pylist()])
     assert stores[0] == stores[1] and [row["id"] for row in stores[0]] == table["id"].to_pylist()

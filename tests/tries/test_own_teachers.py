@@ -30,7 +30,7 @@ def endpoint():
 
 def language_model(server):
     facts = {"kind": "openai", "name": "m", "url": server.url + "/v1", "source": "en", "target": "it", "asked": {}}
-    return RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(model="m", retries=0))})
+    return RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(model="m", max_retries=0))})
 
 
 def test_t61_models_that_take_no_max_tokens(endpoint):

@@ -71,7 +71,7 @@ REFUSED = [
     ["--student.model.d_model", "15"],
     ["--labels.top_k", "60000"],
     ["--labels.ensemble", "[texts]"],
-    ["--labels.reverse", "texts"],
+    ["--labels.backward_model", "texts"],
     ["--tokenizer.path", "/nonexistent"],
     ["--corpus.train", "[texts/text.en,texts/short.it]"],
     ["--teacher.path", "bare"],
@@ -94,7 +94,7 @@ def test_k2_a_teacher_of_other_pieces_is_refused_at_once(project, learnt):
     told = refusal("--run_dir", "place", "--labels.top_k", "8", "--teacher.path", str(learnt))
     assert "labels.top_k is 8" in told and f"set tokenizer.path to {learnt}" in told
     own = ["--teacher.path", str(learnt), "--tokenizer.path", str(learnt)]
-    preflight.check(loading.load([*TEXTS, *own, "--student.initialise", "random"]), exporting=False)
+    preflight.check(loading.load([*TEXTS, *own, "--student.initialization", "random"]), exporting=False)
 
 
 def test_a_page_without_its_runtime_is_refused_before_a_model_is_trained(project):
@@ -138,7 +138,7 @@ def test_d2_refused_values_leave_finished_steps(finished, tmp_path, flags):
 def test_d3_what_changes_nothing_redoes_nothing(finished, tmp_path):
     run = shutil.copytree(finished, tmp_path / "run")
     before = {path: path.read_bytes() for path in run.glob("*/step.json")}
-    flags = ["--corpus.licence", "CC0-1.0", "--corpus.max_train", "100000", "--tokenizer.sample", "400000"]
+    flags = ["--corpus.license", "CC0-1.0", "--corpus.max_train", "100000", "--tokenizer.input_sentence_size", "400000"]
     flags += [
         "--teacher.training.patience",
         "1000",

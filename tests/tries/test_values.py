@@ -79,7 +79,7 @@ def test_c7_a_run_directory_that_cannot_be_is_one_line(tmp_path, capsys):
     [
         ("seed", "-1"),
         ("seed", "1000000000000000000000"),
-        ("evaluation.bootstrap", str(10**21)),
+        ("evaluation.bootstrap_samples", str(10**21)),
         ("labels.beam_size", str(10**21)),
         ("labels.top_k", "1000000"),
         ("student.training.learning_rate", "1e308"),
@@ -97,9 +97,9 @@ def test_c8_and_w11_a_number_out_of_bounds_is_refused_with_its_key(key, value):
         "cleaning.max_ratio",
         "tokenizer.character_coverage",
         "labels.max_length_ratio",
-        "student.training.seconds",
+        "student.training.max_seconds",
         "evaluation.examples",
-        "student.model.ffn",
+        "student.model.ffn_dim",
     ],
 )
 def test_w11_below_zero_is_refused(key):
@@ -180,9 +180,9 @@ def test_threads_of_a_server_never_outnumber_the_cores(monkeypatch):
 @pytest.mark.slow
 def test_w4_a_learning_rate_that_diverges_is_refused_and_leaves_no_model(tmp_path, capsys):
     """A loss that is not finite for other reasons stops the training: tests/training/test_trainer.py."""
-    training = {"updates": 40, "validate_every": 20, "batch_tokens": 256, "learning_rate": 1e30, "warmup": 0}
+    training = {"max_steps": 40, "eval_steps": 20, "batch_tokens": 256, "learning_rate": 1e30, "warmup_steps": 0}
     teacher = {"model": MICRO_KEYS, "training": training}
-    path = config_of(tmp_path, tokenizer={"vocab_size": 80, "sharing": "shared"}, teacher=teacher)
+    path = config_of(tmp_path, tokenizer={"vocab_size": 80, "vocab_sharing": "shared"}, teacher=teacher)
     assert cli.main(["train-teacher", str(path), "--quiet"]) == 2
     line = capsys.readouterr().err
     assert "teacher.training.learning_rate is 1e+30" in line and line.count("\n") == 1

@@ -24,12 +24,12 @@ Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
 
   prepare         … up to the corpus
   train-teacher   … up to the teacher
-  label           … up to the labels; on many machines with --engine ray --address HOST:PORT
+  label           … up to the labels; on many machines with --executor ray --ray_address HOST:PORT
   train-student   … up to the student (and its baseline)
   export          … up to the exported models
   evaluate        … up to the report (like run); --health shows what student and teacher stumble over
 
-  cost            what a run will cost, before it: distilmt cost CONFIG.yaml [--fit] [--KEY VALUE ...]; or did: RUN_DIR
+  cost            what a run will cost: distilmt cost CONFIG.yaml [--calibrate] [--KEY VALUE ...]; or did: RUN_DIR
 
   plan            how much text is worth labelling: distilmt plan CONFIG.yaml [--minutes 20] [--KEY VALUE ...]
 

@@ -12,7 +12,7 @@ _LABELS_USAGE = """Usage: distilmt labels ACTION DIR ... [--json] [--KEY VALUE .
   info DIR             teacher, tokenizer, decoding, rows, tokens, bytes
   merge OUT DIR DIR …  one store of several
   split DIR OUT        OUT/part-1, part-2 …: --parts 3, --first 10000 or --ids FILE
-  select DIR OUT       another hypothesis first, or several: --choose mbr, --keep 2; nothing is translated again"""
+  select DIR OUT       another hypothesis first, or several: --rerank mbr, --n_best 2; nothing is translated again"""
 
 
 def compress(arguments: list[str]) -> int:

@@ -83,13 +83,13 @@ def cost(arguments: list[str]) -> int:
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
-            "Usage: distilmt cost CONFIG.yaml|RUN_DIR [--fit] [--minutes 3] [--like RUN_DIR] [--json] "
+            "Usage: distilmt cost CONFIG.yaml|RUN_DIR [--calibrate] [--minutes 3] [--calibration_run RUN_DIR] [--json] "
             "[--KEY VALUE ...]\n\n"
             "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text.\n"
             "Seconds and memory need rates of this machine:\n\n"
-            "  --fit            measure it by short runs like this one; they are kept for the next time\n"
+            "  --calibrate      measure it by short runs like this one; they are kept for the next time\n"
             "  --minutes 3      how long that may take, about\n"
-            "  --like RUN_DIR   take the records of a run that was done instead\n\n"
+            "  --calibration_run RUN_DIR  take the records of a run that was done instead\n\n"
             "Of a run directory, what was measured stands beside what was predicted, with the error.\n\n"
             f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}"
         )
@@ -114,17 +114,18 @@ def plan(arguments: list[str]) -> int:
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
-            "Usage: distilmt plan CONFIG.yaml|RUN_DIR [--minutes 20] [--worth 0.3] [--metric bleu|chrf] [--price P] "
-            "[--sizes NUMBERS]\n                     [--updates U] [--seeds NUMBERS] [--KEY VALUE ...]\n\n"
-            "Trains the configured student on small random parts of the text and tells, for every size up to all of\n"
-            "it, the score that is to be expected, and time, bytes and money. A teacher that is not there yet is\n"
-            "trained first, as the run would do it; teacher and labels serve the run later.\n\n"
+            "Usage: distilmt plan CONFIG.yaml|RUN_DIR [--minutes 20] [--min_gain 0.3] [--metric bleu|chrf] "
+            "[--price_per_sentence P] [--sizes NUMBERS]\n                     [--max_steps U] [--seeds NUMBERS] "
+            "[--KEY VALUE ...]\n\nTrains the configured student on small random parts of the text and tells, for "
+            "every size up to all of\nit, the score that is to be expected, and time, bytes and money. A teacher that "
+            "is not there yet is\ntrained first, as the run would do it; teacher and labels serve the run later.\n\n"
             "  --minutes 20          how long labelling the parts and training on them may take, about\n"
-            "  --worth 0.3           points that doubling the text must gain to be worth it\n"
+            "  --min_gain 0.3        points that doubling the text must gain to be worth it\n"
             "  --metric bleu         of what: bleu or chrf, on the validation sentences\n"
-            "  --price 0.002         what the teacher asks for a sentence, in any currency\n"
+            "  --price_per_sentence 0.002\n"
+            "                        what the teacher asks for a sentence, in any currency\n"
             "  --sizes 500,2000,8000 sentences of the parts (default: 1/64 to 1/4 of the text, if there is time)\n"
-            "  --updates 2000        of every training (default: what the minutes allow, at most the run's)\n"
+            "  --max_steps 2000      of every training (default: what the minutes allow, at most the run's)\n"
             "  --seeds 1,2,3         every part is trained on once with each: narrower intervals, longer\n\n"
             "The table is in plan/plan.md, .html (with the curve) and .json of the run directory.\n\n"
             f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}"

@@ -27,7 +27,9 @@ class CalibrationSample:
     """Sentences on which importance is measured, in batches."""
 
     batches: list[tuple[Batch, TokenTargets]]
-    objective: ObjectiveConfig = field(default_factory=lambda: ObjectiveConfig(word=0, label=1, reference_share=1))
+    objective: ObjectiveConfig = field(
+        default_factory=lambda: ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1)
+    )
     """Of which gradients are taken; by default the cross-entropy against the targets."""
 
 

@@ -6,7 +6,7 @@ from distilmt.config.export import (
     EvaluationConfig,
     ExportConfig,
     ExportFormat,
-    LicenceConfig,
+    LicenseConfig,
     ShortlistConfig,
 )
 from distilmt.config.run import RunConfig
@@ -23,7 +23,7 @@ __all__ = [
     "ExportConfig",
     "ExportFormat",
     "LabelConfig",
-    "LicenceConfig",
+    "LicenseConfig",
     "ModelConfig",
     "ObjectiveConfig",
     "OnPolicyConfig",

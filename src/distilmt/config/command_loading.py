@@ -130,10 +130,14 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
 
 
 def _check_compress(config: CompressConfig) -> None:
-    for name, values in (("types", config.types), ("beams", config.beams), ("bits", config.bits)):
+    for name, values in (
+        ("compute_types", config.compute_types),
+        ("beam_sizes", config.beam_sizes),
+        ("bits", config.bits),
+    ):
         if not values:
             raise UserError(f"{name} is empty: name at least one")
     if config.baseline and not (Path(config.baseline) / "model.safetensors").exists():
         raise UserError(f"baseline {config.baseline} has no model.safetensors: name the directory of a trained student")
-    if min(config.bits) < 8 and not config.packed:
-        raise UserError(f"bits are {config.bits}, of use in packed files only: set packed to true, or bits to 8")
+    if min(config.bits) < 8 and not config.xz:
+        raise UserError(f"bits are {config.bits}, of use in packed files only: set xz to true, or bits to 8")

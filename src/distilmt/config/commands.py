@@ -37,31 +37,31 @@ class CompressConfig:
     """Most points that may be lost on the validation sentences."""
     metric: Literal["bleu", "chrf"] = "bleu"
     """Points of what."""
-    against: Literal["teacher", "student"] = "teacher"
+    relative_to: Literal["teacher", "student"] = "teacher"
     """Lost against the teacher, or against the student as it is; both in float32 at the run's beam."""
-    goal: Literal["smallest", "fastest"] = "smallest"
+    objective: Literal["smallest", "fastest"] = "smallest"
     """What is looked for among those that keep the promise."""
-    layers: bool = True
+    prune_layers: bool = True
     """Try to leave out layers, those first without which the cross-entropy rises least."""
-    ffn: float = bounded(0.5, 0.01, 1)
+    ffn_keep_fraction: float = bounded(0.5, 0.01, 1)
     """Try to leave this share of the feed-forward units, those that add most to the states; 1 leaves them all."""
-    vocabulary: int = bounded(1, 0, MAX_COUNT)
+    vocab_min_count: int = bounded(1, 0, MAX_COUNT)
     """Leave out pieces that the training text has fewer times; 0 keeps all."""
     rounds: int = bounded(3, 0, 100)
     """How often something may be cut off, one after another."""
-    recovery_updates: int | None = bounded(None, 1, MAX_COUNT)
+    recovery_steps: int | None = bounded(None, 1, MAX_COUNT)
     """Updates of training after every cut, on the student's labels; null takes a quarter of the student's own."""
-    recovery_rate: float = bounded(0.1, 1e-6, 10)
+    recovery_lr_scale: float = bounded(0.1, 1e-6, 10)
     """Learning rate of all training here, as a share of the student's: too high a one undoes what was learnt."""
-    qat_updates: int | None = bounded(None, 0, MAX_COUNT)
+    qat_steps: int | None = bounded(None, 0, MAX_COUNT)
     """Updates with weights of the fewest `bits`, at the end; null takes a quarter of the student's own, 0 none."""
-    types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8_float16"])
+    compute_types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8_float16"])
     """CTranslate2 types that are tried; `int8_float16` keeps what is not int8 in 16 bits on disk."""
-    packed: bool = True
+    xz: bool = True
     """Pack the files (.xz): distilmt unpacks them in memory, and `unxz` for every other program."""
     bits: list[int] = field(default_factory=lambda: [8, 6, 4], metadata=bounds(3, 8))
     """Bits that int8 weights are rounded to, 3 to 8. What computes is int8 all the same; the files pack smaller."""
-    beams: list[int] = field(default_factory=lambda: [4, 1], metadata=bounds(1, MAX_BEAM))
+    beam_sizes: list[int] = field(default_factory=lambda: [4, 1], metadata=bounds(1, MAX_BEAM))
     """Beams that are tried."""
     shortlist: bool = False
     """Try a lexical shortlist (needs the extra `shortlist`)."""
@@ -75,11 +75,11 @@ class CompressConfig:
 class CostConfig:
     """`distilmt cost CONFIG.yaml` or `distilmt cost RUN_DIR`, beside the keys of a run."""
 
-    fit: bool = False
+    calibrate: bool = False
     """Measure this machine first, by short runs like the one that is configured; what was found is kept."""
     minutes: float = bounded(3.0, 0.5, 1e6)
     """How long that may take, about."""
-    like: str | None = None
+    calibration_run: str | None = None
     """A run directory whose records tell how fast this machine is, in place of the last fit."""
 
     finished: bool = False
@@ -94,7 +94,7 @@ class LabelsConfig:
     """What is done."""
     paths: list[str] = field(default_factory=list)
     """Stores, directories named `labels` in a run."""
-    rename: bool = False
+    prefix_ids: bool = False
     """merge: put `1:` in front of the ids of the first store, `2:` of the second, and so on."""
     parts: int | None = bounded(None, 2, 10_000)
     """split: into so many parts of about the same number of sentences; null takes 2."""
@@ -102,18 +102,18 @@ class LabelsConfig:
     """split: so many sentences into the first part; null splits evenly."""
     ids: str | None = None
     """split: into the first part the sentences whose ids stand in this file, one a line."""
-    choose: Literal["best", "nearest", "mbr"] = "best"
-    """select: which hypothesis is put first, as `labels.choose` says it."""
-    utility: Literal["chrf", "bleu"] = "chrf"
-    """select: sentence score by which `nearest` and `mbr` choose."""
-    keep: int = bounded(1, 1, MAX_BEAM)
+    rerank: Literal["none", "oracle", "mbr"] = "none"
+    """select: which hypothesis is put first, as `labels.rerank` says it."""
+    rerank_metric: Literal["chrf", "bleu"] = "chrf"
+    """select: sentence score by which `oracle` and `mbr` choose."""
+    n_best: int = bounded(1, 1, MAX_BEAM)
     """select: distinct hypotheses of a sentence that get a row of their own."""
-    reverse: str | None = None
+    backward_model: str | None = None
     """select: a Marian directory of the other direction, which scores what was chosen."""
     teachers: list[str] = field(default_factory=list)
     """select: the teacher's directory (and those of its ensemble), where words are stored; else the one beside."""
     target: str = "en"
-    """select: target language, by which `utility: bleu` splits words."""
+    """select: target language, by which `rerank_metric: bleu` splits words."""
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.parts, self.first, self.ids))) > 1:
@@ -126,17 +126,17 @@ class PlanConfig:
 
     minutes: float = bounded(20.0, 0.1, 1e6)
     """How long labelling subsets and training on them may take, about; corpus and teacher come before it."""
-    worth: float = bounded(0.3, 0.001, 100)
+    min_gain: float = bounded(0.3, 0.001, 100)
     """Points that doubling the text must gain to be worth it."""
     metric: Literal["bleu", "chrf"] = "bleu"
     """Points of what, on the validation sentences."""
     sizes: list[int] | None = field(default=None, metadata=bounds(1, 10**12))
     """Sentences of the subsets, three sizes at least; null takes 1/64 to 1/4 of the text, or what the minutes allow."""
-    updates: int | None = bounded(None, 2, MAX_COUNT)
+    max_steps: int | None = bounded(None, 2, MAX_COUNT)
     """Updates of every training; null takes what the minutes allow, at most those of the run's student."""
     seeds: list[int] | None = field(default=None, metadata=bounds(0, MAX_SEED))
     """Every subset is trained on once with each; null takes the run's."""
-    price: float | None = bounded(None, 0, 1e9)
+    price_per_sentence: float | None = bounded(None, 0, 1e9)
     """What the teacher asks for a sentence, in any currency; null leaves money out."""
 
     def __post_init__(self) -> None:
@@ -164,13 +164,13 @@ class DemoConfig:
     """Validation text of your own; split off the training text when empty."""
     test: list[str] = field(default_factory=list)
     """Test text of your own; split off the training text when empty."""
-    corpus: str | None = None
+    dataset: str | None = None
     """`debian` or `hf:NAME[:CONFIG]`; Debian's package descriptions where apt is there, else opus-100 from the hub."""
     teacher: str | None = None
     """A Hugging Face seq2seq directory or hub name to distil instead of training a teacher."""
     seed: int = bounded(1, 0, MAX_SEED)
     """Seed of everything random."""
-    language: Literal["en", "zh"] = "en"
+    report_language: Literal["en", "zh"] = "en"
     """Language of the report."""
 
 
@@ -192,13 +192,13 @@ class ServeConfig:
     """Batches translated side by side, on a thread each; 0 takes one per core."""
     memory: str = "2GB"
     """Most bytes of models that are loaded; those that were not used for longest make room."""
-    cascade: float | None = bounded(None, -1000, 0)
+    cascade_threshold: float | None = bounded(None, -1000, 0)
     """Ask the run's teacher where the student's score (log-probability per piece) is below this; null never does."""
     glossary: list[str] = field(default_factory=list)
     """Files of terms whose translation is prescribed, as for `distilmt translate`; of several pairs `en-it=FILE`."""
     keep: list[str] = field(default_factory=list)
     """Regular expressions of what documents and texts keep as it stands, besides placeholders and code."""
-    window_ms: float = bounded(3.0, 0, 1000)
+    batch_timeout_ms: float = bounded(3.0, 0, 1000)
     """How long a sentence may wait for others to share its batch, while others come."""
     batch_tokens: int = bounded(1024, 1, 1_000_000)
     """Pieces of a batch, padding counted."""
@@ -214,25 +214,25 @@ class ServeConfig:
     """Characters to translate of a document at most."""
     document_seconds: float = bounded(120.0, 0.1, 86400)
     """Seconds a document may take, reading and translating."""
-    queue: int = bounded(20000, 1, 10_000_000)
+    max_queue_size: int = bounded(20000, 1, 10_000_000)
     """Sentences that wait at most; more are refused with 503."""
     timeout: float = bounded(30.0, 0.1, 3600)
     """Seconds a request may take to arrive, and again to be answered."""
-    connections: int = bounded(4096, 1, 1_000_000)
+    max_connections: int = bounded(4096, 1, 1_000_000)
     """Connections open at most."""
     req_limit: int = bounded(0, 0, MAX_COUNT)
     """Texts of a client (by API key, else by address) in a minute; 0 does not count."""
     api_keys: str | None = None
     """File with an API key on every line; the variable DISTILMT_API_KEYS holds more, between commas."""
-    files: bool = True
+    documents: bool = True
     """Whether documents are translated."""
-    web: bool = True
+    ui: bool = True
     """Whether the page for people is served."""
     public_url: str = ""
     """Address by which clients know the server, such as https://example.org; needed for links behind a proxy."""
-    cors: str = ""
+    cors_origin: str = ""
     """Web origin whose pages may ask, such as https://example.org; * is any, empty none."""
-    proxies: str = ""
+    trusted_proxies: str = ""
     """Addresses, between commas, of reverse proxies whose X-Forwarded-For is believed."""
 
     def __post_init__(self) -> None:

@@ -90,5 +90,5 @@ def _check_budgets(config: CompareConfig, path: Path) -> None:
         student, training = run.student, run.student.training
         if (student.all_updates, training.batch_tokens) != (base.all_updates, base.training.batch_tokens):
             raise UserError(f"{path}: method {name!r} is trained for longer or shorter: give all the same updates")
-        if training.seconds is not None:
-            raise UserError(f"{path}: student.training.seconds must be null: methods are compared at equal updates")
+        if training.max_seconds is not None:
+            raise UserError(f"{path}: student.training.max_seconds must be null: methods are compared at equal updates")

@@ -55,13 +55,13 @@ class SourceConfig:
 
     files: list[str] = field(default_factory=list)
     """Like `corpus.train`."""
-    name: str | None = None
-    """Like `corpus.name`; only the training part of a data set is taken."""
+    dataset: str | None = None
+    """Like `corpus.dataset`; only the training part of a data set is taken."""
     id: str | None = None
     """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
     weight: float = bounded(1.0, 0.001, 100)
     """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
-    licence: str | None = config_field(None, no_effect())
+    license: str | None = config_field(None, no_effect())
     """What it may be used for, for the corpus card."""
     score: str | None = None
     """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
@@ -69,9 +69,9 @@ class SourceConfig:
     """Pairs with less, or without a score, are dropped."""
 
     def __post_init__(self) -> None:
-        if bool(self.files) == bool(self.name):
-            raise UserError(f"corpus.sources: {self.name or self.files or 'one'}: set either files or name")
-        label = self.name or " ".join(self.files)
+        if bool(self.files) == bool(self.dataset):
+            raise UserError(f"corpus.sources: {self.dataset or self.files or 'one'}: set either files or dataset")
+        label = self.dataset or " ".join(self.files)
         if self.min_score is not None and self.score is None:
             raise UserError(f"corpus.sources, {label}: min_score is set, so name the column with score")
         if self.id is not None and not re.fullmatch(r"[A-Za-z0-9_.]+", self.id):
@@ -100,12 +100,12 @@ class CorpusConfig:
     """Like train; when empty, pairs are split off the training text."""
     monolingual: list[str] = field(default_factory=list)
     """Text files in the source language, a sentence a line, which the teacher translates; each may be compressed."""
-    name: str | None = None
+    dataset: str | None = None
     """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
-    licence: str | None = config_field(None, no_effect())
-    """What `train` or `name` may be used for, for the corpus card; null takes what the data set itself says."""
+    license: str | None = config_field(None, no_effect())
+    """What `train` or `dataset` may be used for, for the corpus card; null takes what the data set itself says."""
     sources: list[SourceConfig] = field(default_factory=list)
-    """More sources of pairs beside it, each with files or a name, and a weight."""
+    """More sources of pairs beside it, each with files or a data set, and a weight."""
     valid_size: int = bounded(1500, 1, 100_000_000)
     """Most validation pairs (kept as they are if `valid` names files)."""
     test_size: int = bounded(2000, 1, 100_000_000)
@@ -124,7 +124,7 @@ class CorpusConfig:
     @property
     def bilingual(self) -> bool:
         """Whether there are pairs; else the teacher gives the references."""
-        return bool(self.train or self.name or self.sources)
+        return bool(self.train or self.dataset or self.sources)
 
 
 def _is_trained(tokenizer: Mapping[str, Any]) -> bool:
@@ -139,7 +139,7 @@ class TokenizerConfig:
     """A Marian or OPUS-MT directory whose pieces are taken instead of learning new ones."""
     vocab_size: int = bounded(8000, 4, 1_000_000, affects(when=_is_trained))
     """Pieces per vocabulary, pad included."""
-    sharing: Literal["auto", "shared", "split"] = config_field("auto", affects(when=_is_trained))
+    vocab_sharing: Literal["auto", "shared", "split"] = config_field("auto", affects(when=_is_trained))
     """One vocabulary for both sides, or one each; `auto` splits when the scripts differ (English and Chinese)."""
     model_type: Literal["unigram", "bpe"] = config_field("unigram", affects(when=_is_trained))
     """SentencePiece algorithm."""
@@ -147,5 +147,5 @@ class TokenizerConfig:
     """Share of characters that get pieces of their own; the others are spelt in bytes."""
     byte_fallback: bool = config_field(True, affects(when=_is_trained))
     """Spell unknown characters in UTF-8 bytes, so that nothing is ever unknown."""
-    sample: int = bounded(500_000, 1, MAX_COUNT, affects("tokenizer", "references", when=_is_trained))
+    input_sentence_size: int = bounded(500_000, 1, MAX_COUNT, affects("tokenizer", "references", when=_is_trained))
     """Most sentences a side the pieces are learnt from."""

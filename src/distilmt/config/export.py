@@ -17,7 +17,7 @@ _SYSTEMS = affects("exports", "evaluation", "report")
 
 
 @dataclass
-class LicenceConfig:
+class LicenseConfig:
     """Under what licences the parts of a model stand, for its card; null is said to be not stated."""
 
     teacher: str | None = None
@@ -42,7 +42,7 @@ class ExportConfig:
     """Type of the weights in the form `huggingface`."""
     node_modules: str | None = config_field(None, no_effect())
     """Where the JavaScript of the form `web` is installed; null has npm fetch it."""
-    licences: LicenceConfig = field(default_factory=LicenceConfig)
+    licenses: LicenseConfig = field(default_factory=LicenseConfig)
     """What the cards of all exports say."""
 
     def __post_init__(self) -> None:
@@ -71,11 +71,11 @@ class EvaluationConfig:
 
     beam_size: int = bounded(4, 1, MAX_BEAM, affects("evaluation", "teacher-scores", "scores", "validation"))
     """Beam of every system, in quality and speed alike."""
-    speed_sentences: int = bounded(200, 1, 1_000_000)
+    benchmark_sentences: int = bounded(200, 1, 1_000_000)
     """Test sentences the speed is measured on."""
-    bootstrap: int = bounded(1000, 1, 100_000, affects("report"))
+    bootstrap_samples: int = bounded(1000, 1, 100_000, affects("report"))
     """Resamples of the paired bootstrap."""
     examples: int = bounded(20, 0, 1_000_000, affects("report"))
     """Translations shown side by side."""
-    health_cases: int = bounded(40, 0, 1_000_000)
+    challenge_cases: int = bounded(40, 0, 1_000_000)
     """Most inputs of each challenge that student and teacher are examined with; 0 leaves them out."""

@@ -14,39 +14,47 @@ from distilmt.utils.errors import UserError
 
 
 def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfig | None]:
-    """`CONFIG.yaml|RUN_DIR [--fit] [--minutes M] [--like RUN_DIR] [--KEY VALUE …]`.
+    """`CONFIG.yaml|RUN_DIR [--calibrate] [--minutes M] [--calibration_run RUN_DIR] [--KEY VALUE …]`.
 
     Returns:
         What is asked; the run; and the run whose records may tell how fast this machine is: the one named with
-        `--like`, else the one that lies in the run directory.
+        `--calibration_run`, else the one that lies in the run directory.
 
     Raises:
         UserError: as `load`; or a directory is not a run's.
     """
     _check_named(arguments)
+    check_flags(CostConfig, arguments)
     parser = own_parser()
-    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--minutes", type=float, default=CostConfig.minutes)
-    parser.add_argument("--like")
-    chosen, flags = split_own_flags(parser, arguments[1:], "--fit, --minutes 3 and --like runs/demo")
+    parser.add_argument("--calibration_run")
+    chosen, flags = split_own_flags(parser, arguments[1:], "--calibrate, --minutes 3 and --calibration_run runs/demo")
     path = Path(arguments[0])
     run = _run_of(path, flags)
-    like = Path(chosen.like or run.run_dir)
-    other = load_run_dir(like, []) if chosen.like or (like / "config.yaml").exists() else None
-    config = CostConfig(chosen.fit, chosen.minutes, chosen.like, path.is_dir())
+    like = Path(chosen.calibration_run or run.run_dir)
+    other = load_run_dir(like, []) if chosen.calibration_run or (like / "config.yaml").exists() else None
+    config = CostConfig(chosen.calibrate, chosen.minutes, chosen.calibration_run, path.is_dir())
     check_bounds(config)
     return config, run, other
 
 
 def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
-    """`CONFIG.yaml|RUN_DIR [--minutes M] [--worth W] [--metric bleu|chrf] … [--KEY VALUE …]`.
+    """`CONFIG.yaml|RUN_DIR [--minutes M] [--min_gain W] [--metric bleu|chrf] … [--KEY VALUE …]`.
 
     Raises:
         UserError: as `load`; or what is asked cannot be planned.
     """
     _check_named(arguments)
+    check_flags(PlanConfig, arguments)
     parser = own_parser()
-    for name, kind in (("minutes", float), ("worth", float), ("metric", str), ("updates", int), ("price", float)):
+    for name, kind in (
+        ("minutes", float),
+        ("min_gain", float),
+        ("metric", str),
+        ("max_steps", int),
+        ("price_per_sentence", float),
+    ):
         parser.add_argument(f"--{name}", type=kind, default=getattr(PlanConfig, name))
     for name in ("sizes", "seeds"):
         parser.add_argument(f"--{name}", type=integers)

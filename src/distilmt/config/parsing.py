@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from distilmt.config import RunConfig
+from distilmt.config import RunConfig, renamed
 from distilmt.config.bounds import check_bounds
 from distilmt.config.fields import fields, suggestion
 from distilmt.config.flags import join_list_values
@@ -30,6 +30,8 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
     if remaining and not remaining[0].startswith("-"):
         path = Path(remaining.pop(0))
         values = read_yaml(path)
+        if kind is RunConfig and renamed.is_run_file(path):
+            values = renamed.translated(values)
         check_keys(values, kind, str(path), "")
     return parse_values(kind, values, remaining)
 
@@ -96,6 +98,8 @@ def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> No
         UserError: it has not.
     """
     hints = typing.get_type_hints(kind)
+    if not prefix:
+        renamed.check_values(kind, values, path)
     for key, value in values.items():
         if key not in hints:
             run_keys = [name for name, *_ in fields(RunConfig)] if prefix == "" else list(hints)

@@ -25,7 +25,7 @@ class RunConfig:
     """Directory of the run; made if missing, resumed if there."""
     seed: int = bounded(1, 0, MAX_SEED, affects(*_SEEDED_STEPS))
     """Seed of everything random."""
-    language: Literal["en", "zh"] = config_field("en", affects("report"))
+    report_language: Literal["en", "zh"] = config_field("en", affects("report"))
     """Language of the report."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Sentence pairs."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from distilmt.config import LabelConfig, RunConfig
+from distilmt.config import LabelConfig, RunConfig, renamed
 from distilmt.config.parsing import check_keys, parse, parse_values
+from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
 
 
@@ -31,12 +32,15 @@ def load_run_dir(path: Path, flags: Sequence[str]) -> RunConfig:
     """A run as `config.yaml` in its directory tells."""
     if not (path / "config.yaml").exists():
         raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
-    return parse(RunConfig, [str(path / "config.yaml"), "--run_dir", str(path), *flags])
+    values = renamed.translated(read_yaml(path / "config.yaml"))
+    check_keys(values, RunConfig, str(path / "config.yaml"), "")
+    return parse_values(RunConfig, values, ["--run_dir", str(path), *flags])
 
 
 def of_labels(arguments: Sequence[str]) -> list[str]:
-    """`distilmt label` takes keys of `labels` without that in front: `--engine ray` is `--labels.engine ray`."""
+    """`distilmt label` takes keys of `labels` without that in front: `--executor ray` is `--labels.executor ray`."""
     own = {field.name for field in dataclasses.fields(LabelConfig)}
+    own |= {key.removeprefix("labels.") for key in renamed.RUN if key.startswith("labels.")}  # refused by their names
     return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
 
 
@@ -53,55 +57,58 @@ def _check_remote_teacher(config: RunConfig) -> None:
     """What a program or a server can be asked."""
     labels = config.labels
     remote = config.teacher.command or config.teacher.url
-    if remote and (labels.top_k or config.student.objective.word):
+    if remote and (labels.top_k or config.student.objective.kd_weight):
         raise UserError(
             f"teacher {remote!r} tells translations alone, no probabilities of words: set labels.top_k and "
-            "student.objective.word to 0"
+            "student.objective.kd_weight to 0"
         )
-    if remote and not config.corpus.bilingual and not labels.hypotheses:
-        raise UserError("labels.hypotheses is 0, but the corpus has no references either: set it to 1 or more")
+    if remote and not config.corpus.bilingual and not labels.num_hypotheses:
+        raise UserError("labels.num_hypotheses is 0, but the corpus has no references either: set it to 1 or more")
 
 
 def _check_rerank(labels: LabelConfig) -> None:
     """Whether the models named are there, and translations enough to choose from."""
-    for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
+    for key, paths in (
+        ("ensemble", labels.ensemble),
+        ("backward_model", [labels.backward_model] if labels.backward_model else []),
+    ):
         for path in paths:
             if not Path(path).is_dir():
                 raise UserError(f"labels.{key} names {path}, which is no directory: name one with a Marian model in it")
-    candidates = labels.hypotheses * (1 + len(labels.ensemble))
-    if labels.choose != "best" and candidates < 2:
+    candidates = labels.num_hypotheses * (1 + len(labels.ensemble))
+    if labels.rerank != "none" and candidates < 2:
         raise UserError(
-            f"labels.choose is {labels.choose}, but labels.hypotheses is {labels.hypotheses}: set it to 2 or more, or "
-            "labels.choose to best"
+            f"labels.rerank is {labels.rerank}, but labels.num_hypotheses is {labels.num_hypotheses}: set it to 2 or "
+            "more, or labels.rerank to none"
         )
-    if labels.keep > max(1, candidates):
+    if labels.n_best > max(1, candidates):
         raise UserError(
-            f"labels.keep is {labels.keep}, but a sentence has only {candidates} translations of a teacher: set "
-            f"labels.hypotheses to {labels.keep} or more"
+            f"labels.n_best is {labels.n_best}, but a sentence has only {candidates} translations of a teacher: set "
+            f"labels.num_hypotheses to {labels.n_best} or more"
         )
 
 
 def _check_has_labels(config: RunConfig) -> None:
     """What a teacher that translates nothing can be asked."""
-    labels, share = config.labels, config.student.objective.reference_share
-    if labels.hypotheses:
+    labels, share = config.labels, config.student.objective.reference_fraction
+    if labels.num_hypotheses:
         return
     if labels.top_k == 0 or labels.score_on == "hypothesis":
         raise UserError(
-            "labels.hypotheses is 0, so the teacher would say nothing: set it to 1 or more, or labels.top_k to 1 or "
-            "more and labels.score_on to reference"
+            "labels.num_hypotheses is 0, so the teacher would say nothing: set it to 1 or more, or labels.top_k to 1 "
+            "or more and labels.score_on to reference"
         )
     if share < 1:
         raise UserError(
-            f"labels.hypotheses is 0, so a student.objective.reference_share of {share:g} has no translations to "
-            "learn from: set it to 1, or labels.hypotheses to 1 or more"
+            f"labels.num_hypotheses is 0, so a student.objective.reference_fraction of {share:g} has no translations "
+            "to learn from: set it to 1, or labels.num_hypotheses to 1 or more"
         )
 
 
 def _check_initialization(config: RunConfig) -> None:
     """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
-    if config.teacher.named and not config.tokenizer.path and config.student.initialise != "random":
+    if config.teacher.named and not config.tokenizer.path and config.student.initialization != "random":
         raise UserError(
-            f"student.initialise is {config.student.initialise}, but {config.teacher.named!r} has other pieces than "
-            "the student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
+            f"student.initialization is {config.student.initialization}, but {config.teacher.named!r} has other "
+            "pieces than the student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
         )

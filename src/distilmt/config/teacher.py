@@ -30,21 +30,21 @@ class EndpointConfig:
     """Most tokens of an answer; one that is cut off there is not used."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null leaves out one that is sent else."""
-    key_variable: str | None = config_field(None, no_effect())
+    api_key_env: str | None = config_field(None, no_effect())
     """Environment variable that holds the API key; the key itself is written nowhere."""
-    concurrent: int = bounded(8, 1, 1024, no_effect())
+    max_concurrency: int = bounded(8, 1, 1024, no_effect())
     """Requests under way at once."""
-    per_minute: float = bounded(0.0, 0, 1e9, no_effect())
+    requests_per_minute: float = bounded(0.0, 0, 1e9, no_effect())
     """Most requests a minute; 0 sets no limit."""
-    retries: int = bounded(8, 0, 1000, no_effect())
+    max_retries: int = bounded(8, 0, 1000, no_effect())
     """How often a request that failed in passing is made again, each time after a longer wait."""
     timeout: float = bounded(120.0, 0.1, 86_400, no_effect())
     """Seconds an answer is waited for."""
-    price_in: float = bounded(0.0, 0, 1e9, no_effect())
+    input_price: float = bounded(0.0, 0, 1e9, no_effect())
     """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
-    price_out: float = bounded(0.0, 0, 1e9, no_effect())
+    output_price: float = bounded(0.0, 0, 1e9, no_effect())
     """Price of a million tokens of answers."""
-    spend: float = bounded(0.0, 0, 1e12, no_effect())
+    budget: float = bounded(0.0, 0, 1e12, no_effect())
     """Stop when so much was spent; 0 sets no limit."""
 
 
@@ -73,7 +73,7 @@ class TeacherConfig:
     """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig, metadata=affects(when=_served))
     """How it is asked."""
-    prefix: str | None = config_field(None, affects(when=lambda teacher: bool(teacher["path"])))
+    source_prefix: str | None = config_field(None, affects(when=lambda teacher: bool(teacher["path"])))
     """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"), metadata=_TRAINED)
     """Shape of a teacher trained here."""
@@ -105,9 +105,9 @@ class LabelConfig:
 
     beam_size: int = bounded(4, 1, MAX_BEAM, affects("labels", "references"))
     """Beam of the teacher's translations."""
-    hypotheses: int = bounded(1, 0, MAX_BEAM)
+    num_hypotheses: int = bounded(1, 0, MAX_BEAM)
     """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
-    sampling: float = bounded(0.0, 0, 100)
+    sampling_temperature: float = bounded(0.0, 0, 100)
     """Draw the translations from the teacher's distribution at this temperature; 0 searches with the beam."""
     length_penalty: float = bounded(1.0, -10, 10, affects("labels", "references"))
     """CTranslate2's exponent of the length by which scores are divided."""
@@ -129,35 +129,37 @@ class LabelConfig:
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
     max_repetition: int = bounded(8, 1, MAX_COUNT, affects("student"))
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
-    drop_copies: bool = config_field(True, affects("student"))
+    drop_identical: bool = config_field(True, affects("student"))
     """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
     max_ter: float | None = bounded(None, 0, 1_000_000, affects("student"))
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
-    choose: Literal["best", "nearest", "mbr"] = config_field("best", affects("selection"))
+    rerank: Literal["none", "oracle", "mbr"] = config_field("none", affects("selection"))
     """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
-    utility: Literal["chrf", "bleu"] = config_field(
-        "chrf", affects("selection", when=lambda own: own["choose"] != "best")
+    rerank_metric: Literal["chrf", "bleu"] = config_field(
+        "chrf", affects("selection", when=lambda own: own["rerank"] != "none")
     )
-    """Sentence score by which `nearest` and `mbr` choose."""
-    keep: int = bounded(1, 1, MAX_BEAM, affects("selection"))
-    """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `choose`."""
+    """Sentence score by which `oracle` and `mbr` choose."""
+    n_best: int = bounded(1, 1, MAX_BEAM, affects("selection"))
+    """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `rerank`."""
 
-    reverse: str | None = config_field(None, affects("selection"))
+    backward_model: str | None = config_field(None, affects("selection"))
     """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
-    reverse_keep: float = bounded(0.95, 0.001, 1, affects("student", when=lambda labels: labels["reverse"] is not None))
-    """Share of the hypotheses that is trained on, those that `reverse` likes best."""
-    engine: Literal["local", "ray"] = config_field("local", no_effect())
+    backward_keep_fraction: float = bounded(
+        0.95, 0.001, 1, affects("student", when=lambda labels: labels["backward_model"] is not None)
+    )
+    """Share of the hypotheses that is trained on, those that `backward_model` likes best."""
+    executor: Literal["local", "ray"] = config_field("local", no_effect())
     """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
-    address: str = config_field("local", no_effect())
+    ray_address: str = config_field("local", no_effect())
     """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
-    workers: int = bounded(0, 0, 100_000, no_effect())
+    max_workers: int = bounded(0, 0, 100_000, no_effect())
     """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
-    worker_cores: int = bounded(1, 1, MAX_THREADS, no_effect())
+    num_cpus: int = bounded(1, 1, MAX_THREADS, no_effect())
     """Cores of each worker on Ray."""
-    worker_gpus: float | None = bounded(None, 0, 64, no_effect())
+    num_gpus: float | None = bounded(None, 0, 64, no_effect())
     """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
 
     @property
     def selects(self) -> bool:
         """Whether finished labels are gone through once more: another hypothesis chosen, or a score added."""
-        return self.choose != "best" or self.keep > 1 or self.reverse is not None
+        return self.rerank != "none" or self.n_best > 1 or self.backward_model is not None

@@ -65,7 +65,7 @@ def _card(
 
 
 def _held_out_of(config: CorpusConfig, report: CleaningReport) -> list[str]:
-    return [config.name] if config.name else ["the training text"]
+    return [config.dataset] if config.dataset else ["the training text"]
 
 
 def _source(source: CorpusSource) -> dict[str, Any]:

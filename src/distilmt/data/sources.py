@@ -46,11 +46,11 @@ def open_sources(config: CorpusConfig) -> tuple[list[CorpusSource], Splits]:
     """
     check_sources(config)
     origins, splits = [], Splits((), None, None)
-    if config.name or config.train:
+    if config.dataset or config.train:
         report = CleaningReport()
         splits = _open_training(config, report)
-        locations = [config.name] if config.name else config.train
-        origins.append(CorpusSource("train", splits.train, locations, config.licence or splits.license, report=report))
+        locations = [config.dataset] if config.dataset else config.train
+        origins.append(CorpusSource("train", splits.train, locations, config.license or splits.license, report=report))
     used_ids = set(_RESERVED)
     for source in config.sources:
         origins.append(_open_source(source, config, _id(source, used_ids)))
@@ -69,18 +69,21 @@ def check_sources(config: CorpusConfig) -> None:
     Raises:
         UserError: there is nothing, or too much.
     """
-    if config.name and config.train:
+    if config.dataset and config.train:
         raise UserError(
-            "set corpus.train (files) or corpus.name (a data set): both are set; name more in corpus.sources"
+            "set corpus.train (files) or corpus.dataset (a data set): both are set; name more in corpus.sources"
         )
-    if not (config.name or config.train or config.sources or config.monolingual):
+    if not (config.dataset or config.train or config.sources or config.monolingual):
         raise UserError(
-            "set corpus.train (files), corpus.name (debian, hf:NAME, opus:NAME or mtdata:ID), corpus.sources or"
+            "set corpus.train (files), corpus.dataset (debian, hf:NAME, opus:NAME or mtdata:ID), corpus.sources or"
             " corpus.monolingual: neither is set"
         )
     if config.cleaning.keep_best and not any(source.score for source in config.sources):
         raise UserError("cleaning.keep_best needs scores: give a source of corpus.sources a score, or set it to false")
-    for key, name in (("corpus.name", config.name), *(("corpus.sources, name", each.name) for each in config.sources)):
+    for key, name in (
+        ("corpus.dataset", config.dataset),
+        *(("corpus.sources, dataset", each.dataset) for each in config.sources),
+    ):
         if name and name != "debian" and not name.startswith(("hf:", "opus:", "mtdata:")):
             raise UserError(f"{key} is {name!r}: write debian, hf:NAME, opus:NAME or mtdata:ID, or name files instead")
 
@@ -97,7 +100,7 @@ def fingerprints(config: CorpusConfig) -> dict[str, str]:
     for key, paths in (*named.items(), *(("source", source.files) for source in config.sources)):
         for path in paths:
             digests[f"{key}:{path}"] = fingerprint_files(*files_of([path], config.target))
-    for name in filter(None, [config.name, *(source.name for source in config.sources)]):
+    for name in filter(None, [config.dataset, *(source.dataset for source in config.sources)]):
         digests[name] = _name_fingerprint(name, config.source, config.target)
     return digests
 
@@ -112,8 +115,8 @@ def _name_fingerprint(name: str, source: str, target: str) -> str:
 
 
 def _open_training(config: CorpusConfig, report: CleaningReport) -> Splits:
-    if config.name != "debian":
-        return _open(config.name, config.train, (config.source, config.target), None, report)
+    if config.dataset != "debian":
+        return _open(config.dataset, config.train, (config.source, config.target), None, report)
     indices = apt.fetch([config.source, config.target], apt.default_cache())
     records = list(debian.aligned_sentences(indices, config.source, config.target))
     valid_size = 0 if config.valid else config.valid_size
@@ -142,12 +145,12 @@ def _open(
 
 def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> CorpusSource:
     report = CleaningReport()
-    splits = _open(source.name, source.files, (config.source, config.target), source.score, report)
+    splits = _open(source.dataset, source.files, (config.source, config.target), source.score, report)
     return CorpusSource(
         name,
         splits.train,
-        [source.name] if source.name else source.files,
-        source.licence or splits.license,
+        [source.dataset] if source.dataset else source.files,
+        source.license or splits.license,
         weight=source.weight,
         min_score=source.min_score,
         report=report,
@@ -156,7 +159,7 @@ def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Corpu
 
 def _id(source: SourceConfig, used_ids: set[str]) -> str:
     """How ids of a source start: as it says, else after its name or file; nothing that another one has."""
-    base_name = source.name or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
+    base_name = source.dataset or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
     name = source.id or re.sub(r"[^A-Za-z0-9_.]+", "_", base_name.split(":", 1)[-1]).strip("_.")[:40] or "source"
     unique, number = name, 1
     while unique in used_ids:

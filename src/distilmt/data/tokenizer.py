@@ -148,8 +148,12 @@ def train(
     Returns:
         Sizes, for the step's record.
     """
-    source_text, target_text = list(sources)[: config.sample], list(targets)[: config.sample]
-    split = should_split_vocabulary(source_text, target_text) if config.sharing == "auto" else config.sharing == "split"
+    source_text, target_text = list(sources)[: config.input_sentence_size], list(targets)[: config.input_sentence_size]
+    split = (
+        should_split_vocabulary(source_text, target_text)
+        if config.vocab_sharing == "auto"
+        else config.vocab_sharing == "split"
+    )
     spm.set_random_generator_seed(seed)
     if split:
         sizes = [
@@ -252,7 +256,7 @@ def _error_message(message: str, config: TokenizerConfig) -> str:
             f"{int(few[2]) + config.vocab_size - int(few[1])}: raise it, or lower tokenizer.character_coverage"
         )
     if "sentences_.empty" in message:
-        return "the tokenizer has no text to learn from: raise tokenizer.sample, or look at the corpus"
+        return "the tokenizer has no text to learn from: raise tokenizer.input_sentence_size, or look at the corpus"
     reason = " ".join(re.sub(r"\S*\.cc\(\d+\)|INTERNAL:|INVALID_ARGUMENT:", "", message).split())
     return (
         f"SentencePiece cannot learn {config.vocab_size} pieces (tokenizer.vocab_size) from this text: {reason[:200]}"

@@ -131,7 +131,7 @@ def paired_bootstrap(
     _check(a[1], references, "references")
     _check(b[1], references, "references")
     if samples < 1:
-        raise UserError(f"evaluation.bootstrap is {samples}: it must be at least 1")
+        raise UserError(f"evaluation.bootstrap_samples is {samples}: it must be at least 1")
     metrics: dict[str, Metric] = {"bleu": bleu_metric(target), "chrf": CHRF()}
     with _sacrebleu_seed(seed or _SEED):
         test = PairedTest([b, a], metrics, [references], test_type="bs", n_samples=samples)

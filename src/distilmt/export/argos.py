@@ -79,8 +79,8 @@ def _check_bytes(tokenizer: Tokenizer) -> None:
     if "<0x41>" in tokenizer.target.tokens and "<0x41>" not in tokenizer.source.tokens:
         raise UserError(
             f"{tokenizer.directory}: only the target's pieces spell characters in bytes, and Argos joins translations "
-            "with the source's: export to CTranslate2 or ONNX instead, or train a tokenizer with tokenizer.sharing: "
-            "shared"
+            "with the source's: export to CTranslate2 or ONNX instead, or train a tokenizer with "
+            "tokenizer.vocab_sharing: shared"
         )
 
 

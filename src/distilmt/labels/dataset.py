@@ -37,12 +37,12 @@ def load_label_dataset(store: LabelStore, tokenizer: Tokenizer, config: LabelCon
     """
     sources = store.column("source")
     source, hypothesis = Ragged.of(tokenizer.source.encode(sources)), store.arrays("hypothesis")
-    reverse = store.column("reverse") if config.reverse else None
+    reverse = store.column("reverse") if config.backward_model else None
     texts = SentenceTexts(sources, store.column("reference"), store.hypotheses(), reverse)
     keep, dropped = filter_hypotheses(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
     # Where no translations were asked for, none is missing.
     return LabelDataset(
-        source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.hypotheses else {}
+        source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.num_hypotheses else {}
     )
 
 

@@ -96,9 +96,9 @@ class TeacherEnsemble:
         return model.hypotheses(
             sources,
             beam_size=config.beam_size,
-            count=config.hypotheses,
+            count=config.num_hypotheses,
             length_penalty=config.length_penalty,
-            sampling=config.sampling,
+            sampling=config.sampling_temperature,
             batch_size=DECODE_TOKENS,
             batch_type="tokens",
         )

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distilmt.labels.rows import Shard, file_of
-from distilmt.labels.store import MANIFEST, LabelStore
-from distilmt.utils.run_dir import read_json
+from distilmt.labels.store import MANIFEST, LabelStore, read_manifest
 
 
 class LabelCache:
@@ -67,7 +66,7 @@ class LabelCache:
 def _matches_criteria(path: Path, criteria: Mapping[str, Any]) -> bool:
     if not (path / MANIFEST).exists():
         return False
-    manifest = read_json(path / MANIFEST)
+    manifest = read_manifest(path / MANIFEST)
     return all(manifest.get(key) == value for key, value in criteria.items())
 
 

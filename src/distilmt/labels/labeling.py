@@ -41,7 +41,7 @@ class Labeler:
         teachers = [job.teacher, *map(Path, job.config.ensemble)]
         for path in teachers[1:] if self.shares_vocabulary else []:
             _check_shared_vocabulary(path, job)
-        self.ensemble = TeacherEnsemble(job, directory) if job.config.hypotheses else None
+        self.ensemble = TeacherEnsemble(job, directory) if job.config.num_hypotheses else None
         self.scorer = None
         if job.needs_top_k:
             self.scorer = TopKScorer([load_marian(path) for path in teachers], job.tokenizer, job.config.top_k)

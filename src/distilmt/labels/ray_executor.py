@@ -80,7 +80,7 @@ def label_shards(
         payload = ray.put(_payload_of(ray, job, directory))
         try:
             while waiting or pending:
-                max_pending = job.config.workers or 2 * max(1, _worker_capacity(ray, need))
+                max_pending = job.config.max_workers or 2 * max(1, _worker_capacity(ray, need))
                 while waiting and len(pending) < max_pending:
                     pending[label.remote([payload], waiting[1])] = waiting[0]
                     waiting = next(shard_iterator, None)
@@ -98,22 +98,23 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise UserError(f"labels.engine is ray, which is not installed: {install_command('ray')}") from None
+        raise UserError(f"labels.executor is ray, which is not installed: {install_command('ray')}") from None
     if ray.is_initialized():
         yield ray
         return
-    alone = config.address == "local"
+    alone = config.ray_address == "local"
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if alone else {}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a Ray of our own sends nothing anywhere,
     os.environ.setdefault("RAY_worker_niceness", "0")  # and its workers run at our priority, not at the lowest
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=config.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
-            f"labels.address {config.address!r}: no Ray cluster of this Ray and Python ({_line(error)}): start one "
-            "with `ray start --head`, set RAY_AUTH_MODE=token if it asks for a token, or set the address to local"
+            f"labels.ray_address {config.ray_address!r}: no Ray cluster of this Ray and Python ({_line(error)}): "
+            "start one with `ray start --head`, set RAY_AUTH_MODE=token if it asks for a token, or set the address to "
+            "local"
         ) from None
     if on_main:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
@@ -125,16 +126,16 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
 
 def _worker_resources(ray: Any, config: LabelConfig) -> dict[str, float]:
     """What a worker is given, in Ray's terms."""
-    gpus = config.worker_gpus
+    gpus = config.num_gpus
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU") else 0.0
     if gpus > 1 and gpus % 1:
-        raise UserError(f"labels.worker_gpus is {gpus:g}: above 1 it must be a whole number")
-    need = {"num_cpus": config.worker_cores, "num_gpus": gpus}
+        raise UserError(f"labels.num_gpus is {gpus:g}: above 1 it must be a whole number")
+    need = {"num_cpus": config.num_cpus, "num_gpus": gpus}
     if not _worker_capacity(ray, need):
         raise UserError(
-            f"no machine of the Ray cluster has the {config.worker_cores} cores and {gpus:g} GPUs of a worker: "
-            "set labels.worker_cores and labels.worker_gpus to less, or add a machine"
+            f"no machine of the Ray cluster has the {config.num_cpus} cores and {gpus:g} GPUs of a worker: "
+            "set labels.num_cpus and labels.num_gpus to less, or add a machine"
         )
     return need
 
@@ -185,7 +186,7 @@ def _payload_of(ray: Any, job: LabelingTask, directory: Path) -> WorkerPayload:
     payload_files |= {name: path for name, path in files.items() if name.startswith("store/") and path.is_file()}
     settings = {name: value for name, value in vars(job).items() if name not in ("teacher", "tokenizer")}
     references = {name: ray.put(_bytes(path)) for name, path in payload_files.items()}
-    cores_each = settings | {"cores": job.config.worker_cores}
+    cores_each = settings | {"cores": job.config.num_cpus}
     return WorkerPayload(uuid.uuid4().hex, cores_each, len(job.config.ensemble), references, versions())
 
 

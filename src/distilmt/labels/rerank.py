@@ -76,11 +76,16 @@ def rerank(
         Counts, for the step's record.
     """
     header = {key: store.manifest[key] for key in ("teacher", "tokenizer", "decoding", "target_vocab_size")}
-    choice = [config.choose, config.utility, config.keep, config.reverse and weights_fingerprint(Path(config.reverse))]
+    choice = [
+        config.rerank,
+        config.rerank_metric,
+        config.n_best,
+        config.backward_model and weights_fingerprint(Path(config.backward_model)),
+    ]
     writer = LabelWriter(directory, header | {"choice": choice}, store.k)
     # The candidates are there: no translator is needed, and nothing is exported for one.
-    labeler = Labeler(replace(job, config=replace(job.config, hypotheses=0)), directory) if job else None
-    reverse = BackwardModel(config.reverse) if config.reverse else None
+    labeler = Labeler(replace(job, config=replace(job.config, num_hypotheses=0)), directory) if job else None
+    reverse = BackwardModel(config.backward_model) if config.backward_model else None
     counts: Counter[str] = Counter()
     done = writer.done()
     rows_before = sum(int(shard["rows"]) for number, shard in enumerate(store.manifest["shards"]) if number in done)
@@ -110,14 +115,14 @@ def _ranking(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
     """Places of the hypotheses to be trained on, no text twice."""
     texts = [text for text, _, _ in row.hypotheses]
     order = list(range(len(texts)))
-    if len(texts) > 1 and config.choose == "mbr":
+    if len(texts) > 1 and config.rerank == "mbr":
         order = mbr_ranking(texts, score)
-    elif len(texts) > 1 and config.choose == "nearest" and row.reference:
+    elif len(texts) > 1 and config.rerank == "oracle" and row.reference:
         order = oracle_ranking(texts, row.reference, score)
     first: dict[str, int] = {}
     for index in order:
         first.setdefault(texts[index], index)
-    return list(first.values())[: config.keep]
+    return list(first.values())[: config.n_best]
 
 
 def _reordered_rows(rows: Sequence[LabelRow], rankings: Sequence[list[int]], labeler: Labeler | None) -> list[LabelRow]:

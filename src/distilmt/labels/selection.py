@@ -55,7 +55,7 @@ def filter_hypotheses(
         "length_ratio": ratio > config.max_length_ratio,
         "repetition": repetition_mask(tokens, offsets, config.max_repetition),
     }
-    if texts and config.drop_copies:
+    if texts and config.drop_identical:
         reasons["copy"] = copy_mask(texts)
     if texts and config.max_ter is not None:
         reasons["distant"] = ter_scores(texts) > config.max_ter
@@ -65,7 +65,7 @@ def filter_hypotheses(
         dropped[reason] = int((bad & keep).sum())
         keep &= ~bad
     if texts and texts.reverse is not None:
-        bad = lowest_score_mask(texts.reverse, keep, config.reverse_keep)
+        bad = lowest_score_mask(texts.reverse, keep, config.backward_keep_fraction)
         dropped["reverse"] = int(bad.sum())
         keep &= ~bad
     return keep, {reason: count for reason, count in dropped.items() if count}

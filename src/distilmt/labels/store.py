@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
+from distilmt.config.renamed import translated_manifest
 from distilmt.labels.arrays import COLUMNS, LabelArrays, arrays_of, first_field
 from distilmt.labels.ids import first_duplicate_id
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
@@ -26,6 +27,11 @@ from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_json, wr
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a store, with today's names of keys."""
+    return translated_manifest(read_json(path))
 
 
 class LabelWriter:
@@ -48,7 +54,7 @@ class LabelWriter:
         self.manifest: dict[str, Any] = {"format": FORMAT, **header, "k": k, "shards": [], "rows": 0, "complete": False}
         path = directory / MANIFEST
         if path.exists():
-            old = read_json(path)
+            old = read_manifest(path)
             different = [key for key in (*header, "k", "format") if old.get(key) != self.manifest[key]]
             if different:
                 raise UserError(
@@ -121,7 +127,7 @@ class LabelStore:
         self.directory = directory
         if not (directory / MANIFEST).exists():
             raise UserError(f"{directory} holds no labels: run `distilmt label` first")
-        self.manifest = read_json(directory / MANIFEST)
+        self.manifest = read_manifest(directory / MANIFEST)
         if self.manifest.get("format") != FORMAT:
             raise UserError(f"{directory} was written by another version of distilmt: label into another run_dir")
         self.complete = bool(self.manifest.get("complete"))

@@ -57,7 +57,7 @@ def merge(stores: Sequence[LabelStore], directory: Path, rename: bool = False) -
     if duplicate is not None:
         raise UserError(
             f"id {duplicate!r} is in more than one of {', '.join(str(s.directory) for s in stores)}: merge stores of "
-            "different sentences; if they are, --rename true puts 1:, 2: … in front of the ids"
+            "different sentences; if they are, --prefix_ids true puts 1:, 2: … in front of the ids"
         )
     with _new_directory(directory) as temporary, progress.task("merging", sum(s.rows for s in stores), "rows") as bar:
         writer = _writer(stores[0], temporary)

@@ -33,7 +33,7 @@ class TeacherCheck:
     def __init__(self, job: LabelingTask) -> None:
         self._job = job
         self._is_external = existing.read_pointer(job.teacher) is not None
-        self._done = not job.config.hypotheses
+        self._done = not job.config.num_hypotheses
         self._sources: list[str] = []
         self._references: list[str | None] = []
         self._hypotheses: list[str] = []
@@ -104,7 +104,7 @@ class TeacherCheck:
         )
 
     def _remedy(self) -> str:
-        cause = "check teacher.path, teacher.command or teacher.url, the languages and teacher.prefix"
+        cause = "check teacher.path, teacher.command or teacher.url, the languages and teacher.source_prefix"
         cause = cause if self._is_external else "train the teacher longer or on more text"
         return f"{cause}, or loosen labels.max_repetition, max_length_ratio or drop_copies"
 

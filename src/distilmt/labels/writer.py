@@ -50,8 +50,8 @@ def write_label_store(
     if pointer and job.needs_top_k:
         raise UserError(
             f"teacher {pointer['name']!r} has another vocabulary than the tokenizer, so it cannot give word "
-            "distributions: set labels.top_k and student.objective.word to 0, or for a Marian teacher tokenizer.path "
-            "to its directory"
+            "distributions: set labels.top_k and student.objective.kd_weight to 0, or for a Marian teacher "
+            "tokenizer.path to its directory"
         )
     header = _header(job, pointer)
     writer, cache = LabelWriter(directory, header, job.config.top_k), LabelCache(before, header, job.config.top_k)
@@ -61,7 +61,7 @@ def write_label_store(
     check = TeacherCheck(job)
     with progress.task("labelling", total, "sentences", rows_before) as bar:
         missing_shards = _shards_to_label(shards, writer, cache, waiting)
-        on_cluster = job.config.engine == "ray"
+        on_cluster = job.config.executor == "ray"
         for number, shard in (
             ray_executor.label_shards(missing_shards, job, directory)
             if on_cluster
@@ -145,7 +145,9 @@ def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]
     return ({"speaker": weights_fingerprint(job.generation_model)} if job.generation_model else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
-        "decoding": {k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling")},
+        "decoding": {
+            k: v for k, v in asdict(job.config).items() if k in _DECODING and (v or k != "sampling_temperature")
+        },
         "target_vocab_size": len(job.tokenizer.target.tokens),
     }
 
@@ -155,4 +157,4 @@ def _weights(path: Path) -> str:
     return fingerprint_files(path / "model.bin") if (path / "model.bin").exists() else weights_fingerprint(path)
 
 
-_DECODING = ("beam_size", "hypotheses", "length_penalty", "compute_type", "score_on", "sampling")
+_DECODING = ("beam_size", "num_hypotheses", "length_penalty", "compute_type", "score_on", "sampling_temperature")

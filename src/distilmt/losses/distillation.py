@@ -55,10 +55,10 @@ def anneal_teacher(objective: ObjectiveConfig, progress: float) -> ObjectiveConf
     Teacher annealing (Clark et al. 2019, BAM, section 3.1): the weight of the teacher's words falls linearly to zero,
     and what it loses goes to the label, so that a student can leave a teacher behind that is little better than it.
     """
-    if not objective.annealing:
+    if not objective.teacher_annealing:
         return objective
-    word = objective.word * max(0.0, 1.0 - progress)
-    return replace(objective, word=word, label=objective.label + objective.word - word)
+    word = objective.kd_weight * max(0.0, 1.0 - progress)
+    return replace(objective, kd_weight=word, ce_weight=objective.ce_weight + objective.kd_weight - word)
 
 
 @dataclass
@@ -149,7 +149,7 @@ def _loss_terms(
     """The terms, and the teacher's words as far as they are used."""
     config = settings.objective
     top = None
-    if config.word != 0:
+    if config.kd_weight != 0:
         if targets.top_ids is None or targets.top_logprobs is None:
             raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
         top = targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]

@@ -44,7 +44,7 @@ class LossTerms:
     @property
     def ranked(self) -> bool:
         """Whether the likeliest of the other words must be known."""
-        return self.uses_teacher and self.config.ranking > 0
+        return self.uses_teacher and self.config.ranking_weight > 0
 
 
 class TeacherTargets(NamedTuple):
@@ -99,7 +99,7 @@ def teacher_targets(
     plain = teacher_outcomes(logprobs, 1.0, config.tail, terms.vocabulary).to(dtype)
     uncertainty = _entropy(plain) / math.log(plain.shape[1])
     temperature = one * config.temperature
-    if config.entropy == "temperature":
+    if config.entropy_mode == "temperature":
         temperature = 1 + (config.temperature - 1) * (1 - uncertainty)
     teacher_probs = teacher_outcomes(logprobs, temperature[:, None], config.tail, terms.vocabulary).to(dtype)
     has_teacher = row_mask * (teacher_probs.sum(-1) > 0)
@@ -111,9 +111,9 @@ def teacher_targets(
 
 def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
     """Weights of rows with mean 1 over the batch, by the teacher's entropy between 0 and 1."""
-    if terms.config.entropy not in ("weight_high", "weight_low"):
+    if terms.config.entropy_mode not in ("weight_high", "weight_low"):
         return torch.ones_like(uncertainty)
-    raw, mean = uncertainty if terms.config.entropy == "weight_high" else 1 - uncertainty, terms.mean_weight
+    raw, mean = uncertainty if terms.config.entropy_mode == "weight_high" else 1 - uncertainty, terms.mean_weight
     if mean is None:
         mean = (raw * has_teacher).sum() / has_teacher.sum().clamp_min(1)
     return raw / mean.clamp_min(1e-6)
@@ -135,7 +135,7 @@ def row_losses(
     nll = total - label
     hard = (1 - terms.smoothing) * nll + terms.smoothing * total
     if not terms.uses_teacher:
-        weight = terms.config.label * teacher.row_mask
+        weight = terms.config.ce_weight * teacher.row_mask
         return RowLosses(weight * hard, nll, torch.zeros_like(nll), weight, torch.zeros_like(nll))
     word = _distillation_loss(outcomes, teacher, terms) * teacher.has_teacher
     label_weight, word_weight = _weights(nll.detach(), teacher, terms)
@@ -148,7 +148,7 @@ def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: LossTer
     config, teacher_probs, temperature = terms.config, teacher.probs, teacher.temperature
     if config.divergence != "kl":
         log_student = torch.log_softmax(outcomes / temperature[:, None], dim=-1)
-        return temperature**2 * divergence(config.divergence, log_student, teacher_probs, config.skew)
+        return temperature**2 * divergence(config.divergence, log_student, teacher_probs, config.skew_alpha)
     cross_entropy = outcome_cross_entropy(outcomes, teacher_probs, temperature)
     return (
         cross_entropy + uniform_cross_entropy(outcomes, teacher_probs, terms.vocabulary)
@@ -162,11 +162,11 @@ def _auxiliary_losses(
 ) -> Tensor:
     """What the word term has beside the divergence: the entropy's reward and the ranking."""
     loss, config = torch.zeros_like(total), terms.config
-    if config.entropy == "penalty":
+    if config.entropy_mode == "penalty":
         loss = loss - config.entropy_weight * _entropy((outcomes - total[:, None]).exp())
     if other is not None:
         probabilities = (outcomes[:, :-1] - total[:, None]).exp()
-        loss = loss + config.ranking * ranking(probabilities, (other - total).exp(), teacher.probs[:, :-1])
+        loss = loss + config.ranking_weight * ranking(probabilities, (other - total).exp(), teacher.probs[:, :-1])
     return loss
 
 
@@ -198,13 +198,13 @@ def _weights(nll: Tensor, teacher: TeacherTargets, terms: LossTerms) -> tuple[Te
     - `teacher_better`: where the teacher is surer of the label (Tan et al. 2019, by position).
     """
     config = terms.config
-    label, word = config.label * teacher.row_mask, config.word * teacher.has_teacher * teacher.weight
-    if config.selection == "all":
+    label, word = config.ce_weight * teacher.row_mask, config.kd_weight * teacher.has_teacher * teacher.weight
+    if config.token_selection == "all":
         return label, word
-    if config.selection in ("batch", "queue"):
+    if config.token_selection in ("batch", "queue"):
         return label, word * (nll >= _threshold(nll, teacher.has_teacher, terms))
     surer = nll.neg().exp() > teacher.at_label
-    if config.selection == "teacher_better":
+    if config.token_selection == "teacher_better":
         return label, word * ~surer
     gate = surer & (teacher.has_teacher > 0)
     return label * ~gate, word * gate
@@ -214,7 +214,7 @@ def _threshold(nll: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
     if terms.threshold is not None:
         return terms.threshold.to(nll.dtype)
     teacher_nll = nll[has_teacher > 0]
-    return teacher_nll.quantile(1 - terms.config.selection_share) if len(teacher_nll) else nll.new_zeros(())
+    return teacher_nll.quantile(1 - terms.config.selection_fraction) if len(teacher_nll) else nll.new_zeros(())
 
 
 def _entropy(probabilities: Tensor) -> Tensor:

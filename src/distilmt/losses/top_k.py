@@ -10,7 +10,7 @@ What becomes of the teacher's bucket (`tail`):
 - `bucket`: it counts like any outcome (the k+1 bucket of DistillKit's `missing_probability.py`), and how the student
   shares it out among the other words is left to the student;
 - `uniform`: it counts like any outcome, and is to be shared out evenly, as label smoothing does;
-- `renormalise`: its mass is spread over the top words in proportion, the student's stays over the whole vocabulary;
+- `renormalize`: its mass is spread over the top words in proportion, the student's stays over the whole vocabulary;
 - `zero`: its term is left out, the top words keep their mass.
 """
 
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from distilmt.losses.divergences import widened
 
-Tail = Literal["bucket", "uniform", "renormalise", "zero"]
+Tail = Literal["bucket", "uniform", "renormalize", "zero"]
 
 NEG_INF = -1e30
 """Stands in for the logit -inf: its probability is zero, and no arithmetic on it makes a NaN."""
@@ -45,7 +45,7 @@ def teacher_outcomes(top_logprobs: Tensor, temperature: float | Tensor, tail: Ta
     """
     logs = widened(top_logprobs)
     outside = torch.log((1 - logs.exp().sum(-1, keepdim=True)).clamp_min(0))
-    if tail == "renormalise" or logs.shape[1] >= vocabulary:
+    if tail == "renormalize" or logs.shape[1] >= vocabulary:
         outside = torch.full_like(outside, -torch.inf)
     teacher_probs = torch.softmax(torch.cat([logs, outside], dim=-1) / temperature, dim=-1)
     if tail == "zero":
@@ -126,6 +126,6 @@ def teacher_entropy(top_logprobs: Tensor, temperature: float, tail: Tail, vocabu
     """The part of `top_k_cross_entropy` that no student can take away, [N].
 
     Their difference is the divergence: zero for a student equal to the teacher under `bucket` (and under `zero`, which
-    may also go below zero), and never negative under `bucket`, `uniform` and `renormalise`.
+    may also go below zero), and never negative under `bucket`, `uniform` and `renormalize`.
     """
     return outcome_entropy(teacher_outcomes(top_logprobs, temperature, tail, vocabulary), temperature, tail, vocabulary)

@@ -50,7 +50,7 @@ def copy_layers(
         student_value, teacher_value = getattr(student_config, key), getattr(teacher_config, key)
         if student_value > teacher_value or (student_value != teacher_value and not key.endswith("ffn_dim")):
             raise UserError(
-                f"student.initialise: the student must have the teacher's {key} "
+                f"student.initialization: the student must have the teacher's {key} "
                 f"({student_value} ≠ {teacher_value}): change the student's shape or use `random`"
             )
     # What layers have learnt, they have learnt with their activation (OPUS-MT: swish) and scale.
@@ -62,7 +62,7 @@ def copy_layers(
     for name in ("encoder", "decoder"):
         from_stack, to_stack = getattr(teacher.model, name), getattr(student.model, name)
         if len(to_stack.layers) > len(from_stack.layers):
-            raise UserError(f"student.initialise: the student's {name} is deeper than the teacher's")
+            raise UserError(f"student.initialization: the student's {name} is deeper than the teacher's")
         maps[name] = choose(len(to_stack.layers), len(from_stack.layers))
         for layer, index in zip(to_stack.layers, maps[name], strict=True):
             _copy_layer(from_stack.layers[index], layer)

@@ -22,12 +22,12 @@ from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_json, rea
 
 WEIGHTS, NAMES = "weights", "names"
 """Settings beside the keys: what stands for models that are named by directories; and systems that are wanted."""
-_PATHS = ("tokenizer.path", "teacher.path", "labels.ensemble", "labels.reverse")
+_PATHS = ("tokenizer.path", "teacher.path", "labels.ensemble", "labels.backward_model")
 _FILES = ("corpus.train", "corpus.valid", "corpus.test", "corpus.monolingual")
 _READ_AS = ("train", "valid", "test", "mono", "source")
 _BY_NAMES = ("export.teacher", "export.student", "export.formats", "student.baseline")
 """Keys that decide which exports there are: these are compared by their names."""
-_UNREAD = frozenset({NAMES, "export.huggingface_type", "export.licences.teacher", "export.licences.data"})
+_UNREAD = frozenset({NAMES, "export.huggingface_type", "export.licenses.teacher", "export.licenses.data"})
 _OUTCOMES = {
     "corpus": ("*.parquet",),
     "references": ("*.parquet", "teacher.json"),
@@ -113,7 +113,7 @@ class StepDependencies:
 
     def comparable_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings as they are compared: complete, without what cannot change anything, paths and bounds alike."""
-        given = old_layout(self.step, settings)
+        given = translated_settings(old_layout(self.step, settings))
         own = {n: key for n, key in keys().items() if self.step in key.steps and n not in _BY_NAMES and not key.resumed}
         if self.step == "report":
             own |= {name: keys()[name] for name in _BY_NAMES if self.step in keys()[name].steps}
@@ -177,18 +177,18 @@ class StepDependencies:
         names = _names(record)
         if self.step == "exports" and set(differences) <= _UNREAD:
             own = [name for name in names if not name.startswith("student") or name in _systems()]
-            licences = any(name.startswith("export.licences") for name in differences)
+            licences = any(name.startswith("export.licenses") for name in differences)
             forms = [] if licences else [name for name in names if name not in own]
             hugging = "export.huggingface_type" in differences
             return own + [name for name in forms if not (hugging and name == "student-huggingface")]
         if self.step == "evaluation" and set(differences) <= {NAMES, *_PARTS}:
             files = [f"{name}.{kind}" for name in names for kind in ("json", "txt")]
-            files += [] if "evaluation.health_cases" in differences else ["*.health.json"]
-            return files + ([] if {NAMES, "evaluation.speed_sentences"} & set(differences) else ["speed.json"])
+            files += [] if "evaluation.challenge_cases" in differences else ["*.health.json"]
+            return files + ([] if {NAMES, "evaluation.benchmark_sentences"} & set(differences) else ["speed.json"])
         return None
 
 
-_PARTS = ("evaluation.health_cases", "evaluation.speed_sentences")
+_PARTS = ("evaluation.challenge_cases", "evaluation.benchmark_sentences")
 
 
 def _names(record: StepRecord) -> list[str]:
@@ -204,7 +204,7 @@ def _systems() -> set[str]:
 
 def _without_student_limits(step: str, settings: dict[str, Any]) -> dict[str, Any]:
     """The baseline makes as many updates as the student made, however these were limited."""
-    limits = {"student.training.updates", "student.training.seconds", "student.training.patience"}
+    limits = {"student.training.max_steps", "student.training.max_seconds", "student.training.patience"}
     drop = limits if step == "baseline" and "updates" in settings else set()
     return {name: value for name, value in settings.items() if name not in drop}
 
@@ -216,8 +216,8 @@ def _real_path(path: str | None) -> str | None:
 def _source(source: Mapping[str, Any]) -> dict[str, Any]:
     """One of `corpus.sources`: its rows are named after its file, unless it has an id."""
     defaults = {f.name: f.default for f in dataclasses.fields(SourceConfig) if f.default is not dataclasses.MISSING}
-    whole = {**defaults, **source}
-    whole.pop("licence", None)
+    whole = {**defaults, **translated(source, "corpus.sources.")}
+    whole.pop("license", None)
     return whole | {"files": [Path(path).name for path in whole.get("files") or []]}
 
 
@@ -270,4 +270,4 @@ def _renamed(step: str, section: str, name: str) -> str:
     labels = ("max_length_ratio", "max_repetition", "drop_copies", "max_ter", "reverse_keep")
     if name in labels or (step == "references" and f"labels.{name}" in keys()):
         return f"labels.{name}"
-    return "tokenizer.sample" if name == "sample" else f"{section}.{name}"
+    return "tokenizer.input_sentence_size" if name == "sample" else f"{section}.{name}"

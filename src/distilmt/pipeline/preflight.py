@@ -162,9 +162,9 @@ def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
         teacher_fingerprint = tokenizer.load(teacher).fingerprint
         if own is not None and tokenizer.load(Path(own)).fingerprint == teacher_fingerprint:
             return
-        remedy = f"set tokenizer.path to {teacher}, or labels.top_k and student.objective.word to 0"
+        remedy = f"set tokenizer.path to {teacher}, or labels.top_k and student.objective.kd_weight to 0"
     else:
-        remedy = "set labels.top_k and student.objective.word to 0"
+        remedy = "set labels.top_k and student.objective.kd_weight to 0"
     raise UserError(
         f"labels.top_k is {config.labels.top_k}, but teacher {str(teacher)!r} has other pieces than the student, so it "
         f"gives no distributions over them: {remedy}"
@@ -174,7 +174,10 @@ def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
 def _check_labels(config: RunConfig) -> None:
     """Models beside the teacher; and whether there are as many pieces as probabilities are wanted of."""
     labels, path = config.labels, config.tokenizer.path
-    for key, paths in (("ensemble", labels.ensemble), ("reverse", [labels.reverse] if labels.reverse else [])):
+    for key, paths in (
+        ("ensemble", labels.ensemble),
+        ("backward_model", [labels.backward_model] if labels.backward_model else []),
+    ):
         for model in paths:
             try:
                 name = _check_model(model)
@@ -216,15 +219,15 @@ def _check_layers(config: RunConfig) -> None:
     """Layers are copied into a student that is as wide as its teacher."""
     from distilmt.models.presets import shape
 
-    if config.student.initialise == "random" or config.teacher.named:
+    if config.student.initialization == "random" or config.teacher.named:
         return
     teacher, student = shape(config.teacher.model), shape(config.student.model)
     # Narrower blocks are copied in part: students/initialise.py.
     if (teacher.d_model, teacher.heads) != (student.d_model, student.heads) or student.ffn > teacher.ffn:
         raise UserError(
-            f"student.initialise is {config.student.initialise}, but the student's d_model {student.d_model}, ffn "
-            f"{student.ffn} and heads {student.heads} are not the teacher's ({teacher.d_model}, {teacher.ffn}, "
-            f"{teacher.heads}): make them equal (ffn may be less), or set it to random"
+            f"student.initialization is {config.student.initialization}, but the student's d_model {student.d_model}, "
+            f"ffn_dim {student.ffn} and heads {student.heads} are not the teacher's ({teacher.d_model}, {teacher.ffn}, "
+            f"{teacher.heads}): make them equal (ffn_dim may be less), or set it to random"
         )
 
 

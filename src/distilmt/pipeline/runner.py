@@ -98,8 +98,8 @@ def input_paths(config: RunConfig) -> dict[str, str]:
     path_lists |= {"labels.ensemble": labels.ensemble}
     path_by_key = {f"{key}[{n}]": path for key, paths in path_lists.items() for n, path in enumerate(paths)}
     single = {"teacher.path": config.teacher.path, "tokenizer.path": config.tokenizer.path}
-    single |= {"labels.reverse": labels.reverse, "export.node_modules": config.export.node_modules}
-    single["corpus.name"] = (corpus.name or "").removeprefix("hf:")
+    single |= {"labels.backward_model": labels.backward_model, "export.node_modules": config.export.node_modules}
+    single["corpus.dataset"] = (corpus.dataset or "").removeprefix("hf:")
     return path_by_key | {key: path for key, path in single.items() if path}
 
 

@@ -23,10 +23,10 @@ class FinishedStep:
 
 def effective_value(name: str, value: Any, values: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
     """A value, or where it is a bound above what there is, what there is."""
-    split = {"labels.max_sentences": "train", "tokenizer.sample": "train"}.get(name)
+    split = {"labels.max_sentences": "train", "tokenizer.input_sentence_size": "train"}.get(name)
     if split and split in counts:
         return counts[split] if value is None or value >= counts[split] else value
-    if name.endswith(".validate_sentences") and "valid" in counts:
+    if name.endswith(".eval_sentences") and "valid" in counts:
         return min(value, counts["valid"])
     if name == "student.objective.top_k":
         stored = values.get("labels.top_k", 0)
@@ -40,8 +40,8 @@ def same_outcome(name: str, old: Any, new: Any, step: FinishedStep) -> bool:
     if name == "corpus.max_train":
         rows = step.record.result.get("train", 0)
         return (old is None or rows < old) and (new is None or rows <= new)
-    if end in ("seconds", "patience") and ".training." in name and step.log:
-        return _is_limit_inactive(end, old, new, step, int(step.old[name.replace(end, "updates")]), name)
+    if end in ("max_seconds", "patience") and ".training." in name and step.log:
+        return _is_limit_inactive(end, old, new, step, int(step.old[name.replace(end, "max_steps")]), name)
     if end in _LOOSER:
         return not step.record.result.get("hypotheses_dropped", {}).get(_LOOSER[end]) and _is_looser(old, new)
     return False
@@ -57,7 +57,7 @@ def _is_looser(old: Any, new: Any) -> bool:
 def _is_limit_inactive(end: str, old: Any, new: Any, step: FinishedStep, updates: int, name: str) -> bool:
     """Whether neither limit of a training's length was felt."""
     log = [line for line in step.log if line["update"] <= updates]
-    if end == "seconds":
+    if end == "max_seconds":
         # Half of the time that was left at every validation is a wide margin: the schedule never hurried.
         pace = max((2 * line["seconds"] / line["update"] for line in log if line["update"]), default=math.inf)
         return all(limit is None or pace * updates <= limit for limit in (old, new))

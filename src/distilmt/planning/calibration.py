@@ -139,7 +139,7 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
             needed = max(needed, work.memory)  # a process keeps what its last step needed
             memory.append((needed, record.peak_rss_bytes))
         # A last stretch on the student's own words is training and labelling in one: it tells of neither.
-        if not work.drivers or (work.name == "student" and config.student.on_policy.updates):
+        if not work.drivers or (work.name == "student" and config.student.on_policy.steps):
             continue
         observations += _parts(work, record)
     return observations, memory
@@ -177,7 +177,7 @@ def fit_rates(observations: Sequence[Observation], memory: Sequence[tuple[float,
     """
     if not observations:
         raise UserError(
-            f"{source} has no finished teacher, labels or student to learn from: name another, or use --fit"
+            f"{source} has no finished teacher, labels or student to learn from: name another, or use --calibrate"
         )
     coefficients = {kind: rates for kind in KINDS if (rates := fit_kind(observations, kind)) is not None}
     errors: dict[str, float] = {}
@@ -225,4 +225,4 @@ def load(path: Path) -> CostRates:
     try:
         return CostRates(**values)
     except TypeError:
-        raise UserError(f"{path} was written by another version of distilmt: fit again with --fit") from None
+        raise UserError(f"{path} was written by another version of distilmt: fit again with --calibrate") from None

@@ -39,7 +39,9 @@ def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates 
 def _seconds(work: StepCost, config: RunConfig, rates: CostRates | None) -> float | None:
     """By the rates, or what the configuration allows a training at most."""
     duration = predict_seconds(rates.seconds, work.drivers) if rates else None
-    most = {"teacher": config.teacher.training.seconds, "student": config.student.training.seconds}.get(work.name)
+    most = {"teacher": config.teacher.training.max_seconds, "student": config.student.training.max_seconds}.get(
+        work.name
+    )
     return duration if duration is None or most is None else min(duration, most)
 
 
@@ -97,8 +99,7 @@ def _times(config: RunConfig, text: CorpusStatistics, rates: CostRates) -> dict[
 def _updates(config: RunConfig) -> RunConfig:
     teacher, student = config.teacher, config.student
     twice = [
-        replace(t, updates=2 * t.updates, validate_every=2 * t.validate_every)
-        for t in (teacher.training, student.training)
+        replace(t, max_steps=2 * t.max_steps, eval_steps=2 * t.eval_steps) for t in (teacher.training, student.training)
     ]
     return replace(config, teacher=replace(teacher, training=twice[0]), student=replace(student, training=twice[1]))
 
@@ -115,7 +116,7 @@ def _deeper(model: ModelConfig) -> ModelConfig:
 
 def _wider(model: ModelConfig) -> ModelConfig:
     s = shape(model)
-    return replace(model, d_model=2 * s.d_model, ffn=2 * s.ffn)
+    return replace(model, d_model=2 * s.d_model, ffn_dim=2 * s.ffn)
 
 
 def inputs_summary(config: RunConfig, text: CorpusStatistics) -> CostRow:

@@ -82,9 +82,9 @@ def step_costs(
         _student(config, text, student, teacher, measurements),
     ]
     if config.student.baseline:
-        objective = ObjectiveConfig(word=0.0, label=1.0)
+        objective = ObjectiveConfig(kd_weight=0.0, ce_weight=1.0)
         updates = measurements.updates.get("baseline", config.student.all_updates)
-        training = replace(config.student.training, updates=updates)
+        training = replace(config.student.training, max_steps=updates)
         costs.append(_training("baseline", training, objective, text, student, measurements))
     return [*costs, _exports(config, text, teacher, student)]
 
@@ -103,8 +103,10 @@ def _teacher(
     training = config.teacher.training
     if not config.teacher.named:
         assert dims is not None
-        actual_training = replace(training, updates=measurements.updates.get("teacher", training.updates))
-        return _training("teacher", actual_training, ObjectiveConfig(word=0.0, label=1.0), text, dims, measurements)
+        actual_training = replace(training, max_steps=measurements.updates.get("teacher", training.max_steps))
+        return _training(
+            "teacher", actual_training, ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), text, dims, measurements
+        )
     if dims is None:
         return StepCost("teacher")
     disk_bytes = {"kept": float(sizes.model_bytes(dims) + text.tokenizer_bytes)}
@@ -124,11 +126,11 @@ def _training(
     load, _ = text.mean_batch(training.batch_tokens, dims.positions)
     passes = forward(dims, load)
     # R-Drop: a second pass, and both passes' logits once more for what is between them.
-    twice = 2 if objective.consistency else 1
+    twice = 2 if objective.r_drop_weight else 1
     layers = 2 * (1 + BACKWARD) * twice * passes.layers
     vocabulary = 2 * (1 + BACKWARD) * twice**2 * passes.vocabulary
     teacher_flops = 2 * forward(teacher, load).layers if teacher is not None and objective.online else 0.0
-    updates, whole = training.updates, parameters(dims)
+    updates, whole = training.max_steps, parameters(dims)
     drivers = {
         "training": {
             "starts": 1.0,
@@ -164,8 +166,8 @@ def _width(precision: str) -> int:
 def _validation_drivers(
     training: TrainingConfig, text: CorpusStatistics, dims: ModelDims, length_ratio: float
 ) -> CostDrivers:
-    count = math.ceil(training.updates / training.validate_every)
-    load = _with_target_length(text.mean_pair() * (count * training.validate_sentences), length_ratio)
+    count = math.ceil(training.max_steps / training.eval_steps)
+    load = _with_target_length(text.mean_pair() * (count * training.eval_sentences), length_ratio)
     greedy = decoding(dims, load, 1)
     return {"validations": float(count), "FLOPs": 2 * greedy.total, "words": load.target * dims.decoder_layers}
 
@@ -174,12 +176,17 @@ def _student(
     config: RunConfig, text: CorpusStatistics, dims: ModelDims, teacher: ModelDims | None, measurements: RunMeasurements
 ) -> StepCost:
     student, policy = config.student, config.student.on_policy
-    training = replace(student.training, updates=measurements.updates.get("student", student.all_updates))
+    training = replace(student.training, max_steps=measurements.updates.get("student", student.all_updates))
     labelled = replace(text, pairs=_labeled_sentences(config, text))
     work = _training("student", training, student.objective, labelled, dims, measurements, teacher)
-    if policy.updates and teacher is not None:
-        labels = replace(config.labels, hypotheses=1, sampling=policy.sampling, top_k=config.labels.top_k or 8)
-        sentences = policy.rounds * min(policy.sentences or labelled.pairs, labelled.pairs)
+    if policy.steps and teacher is not None:
+        labels = replace(
+            config.labels,
+            num_hypotheses=1,
+            sampling_temperature=policy.sampling_temperature,
+            top_k=config.labels.top_k or 8,
+        )
+        sentences = policy.rounds * min(policy.max_sentences or labelled.pairs, labelled.pairs)
         drivers = _decoding_drivers(labels, text, dims, sentences, None) | _scoring_drivers(
             labels, text, teacher, sentences
         )
@@ -204,9 +211,9 @@ def _labeling(
     )
     teachers = 1 + len(labels.ensemble)
     drivers = {"labelling": {"starts": 1.0} | {name: teachers * value for name, value in step_drivers.items()}}
-    row = text.row_bytes(labels.hypotheses * teachers, labels.score_on != "hypothesis" and labels.top_k > 0)
+    row = text.row_bytes(labels.num_hypotheses * teachers, labels.score_on != "hypothesis" and labels.top_k > 0)
     store = sentences * (row + sizes.top_k_bytes(labels, text.vocabulary, text.tokens()[1]))
-    export_bytes = sizes.export_bytes(dims, labels.compute_type) + text.processor_bytes if labels.hypotheses else 0
+    export_bytes = sizes.export_bytes(dims, labels.compute_type) + text.processor_bytes if labels.num_hypotheses else 0
     return StepCost(
         "labels",
         parameters(dims),
@@ -222,11 +229,11 @@ def _decoding_drivers(
     labels: LabelConfig, text: CorpusStatistics, dims: ModelDims, sentences: int, hypothesis_tokens: float | None
 ) -> CostDrivers:
     """Beam search over sentences; `hypothesis_tokens` tokens in all, or as many as the references have."""
-    if not labels.hypotheses:
+    if not labels.num_hypotheses:
         return {"decoding FLOPs": 0.0, "words": 0.0}
-    beam = 1 if labels.sampling else max(labels.beam_size, labels.hypotheses)
+    beam = 1 if labels.sampling_temperature else max(labels.beam_size, labels.num_hypotheses)
     load = text.mean_pair() * sentences
-    length_ratio = hypothesis_tokens / labels.hypotheses / load.target if hypothesis_tokens else 1.0
+    length_ratio = hypothesis_tokens / labels.num_hypotheses / load.target if hypothesis_tokens else 1.0
     load = _with_target_length(load, length_ratio)
     macs: Macs = decoding(dims, load, beam)
     return {"decoding FLOPs": 2 * macs.total, "words": beam * load.target * dims.decoder_layers}

@@ -56,7 +56,7 @@ def median_latencies(config: RunConfig, systems: Mapping[str, tuple[Path, int]])
 
 def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: int) -> dict[str, speed.Speed]:
     test = prepare.load_split(Path(config.run_dir) / "corpus", "test")["source"].to_pylist()
-    sample = [line for line in test if line.strip()][: config.evaluation.speed_sentences]
+    sample = [line for line in test if line.strip()][: config.evaluation.benchmark_sentences]
     paths, beams = (
         {name: path for name, (path, _) in systems.items()},
         {name: beam for name, (_, beam) in systems.items()},
@@ -67,6 +67,6 @@ def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: 
 def _differences(
     config: RunConfig, lines: Sequence[str], teacher: Sequence[str], references: Sequence[str]
 ) -> dict[str, Any]:
-    target, samples = config.corpus.target, config.evaluation.bootstrap
+    target, samples = config.corpus.target, config.evaluation.bootstrap_samples
     comparisons = quality.paired_bootstrap(("a", lines), ("b", teacher), references, target, samples, config.seed)
     return {row["metric"]: {key: row[key] for key in ("difference", "ci", "p_value")} for row in comparisons}

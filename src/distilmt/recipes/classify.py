@@ -69,7 +69,7 @@ def _about(config: DemoConfig, train: Sequence[LabeledText], test: Sequence[Labe
     return {
         "distilmt_version": __version__,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "language": config.language,
+        "language": config.report_language,
         "machine": machine(),
         "seed": config.seed,
         "texts": {"train": len(train), "test": len(test)},

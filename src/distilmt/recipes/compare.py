@@ -121,8 +121,8 @@ def _train(trial: MethodTrial) -> None:
 def _selection_dir(run_config: RunConfig, root: Path) -> Path:
     """Where the labels are that were chosen in this way; made once for all methods and seeds."""
     labels = run_config.labels
-    reverse = f"-{fingerprint(labels.reverse)}" if labels.reverse else ""
-    selection_dir = root / "selections" / f"{labels.choose}-{labels.utility}-{labels.keep}{reverse}"
+    reverse = f"-{fingerprint(labels.backward_model)}" if labels.backward_model else ""
+    selection_dir = root / "selections" / f"{labels.rerank}-{labels.rerank_metric}-{labels.n_best}{reverse}"
     selection_dir.mkdir(parents=True, exist_ok=True)
     _link(selection_dir, root, *_SHARED)
     runner.execute_step("selection", replace(run_config, run_dir=str(selection_dir)))
@@ -145,9 +145,9 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
             "updates": run_config.student.all_updates,
             "jobs": config.jobs,
             "beam_size": run_config.evaluation.beam_size,
-            "bootstrap": run_config.evaluation.bootstrap,
+            "bootstrap": run_config.evaluation.bootstrap_samples,
             "baseline": config.baseline,
-            "language": run_config.language,
+            "language": run_config.report_language,
             "signatures": {name: _signature(method) for name, method in config.methods.items()},
             "config": asdict(run_config),
         },

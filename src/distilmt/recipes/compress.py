@@ -65,10 +65,10 @@ class _Search:
 
     def go(self) -> dict[str, Any]:
         """Search, and measure what was found; returns what there is to tell."""
-        floor = self._score_of(self.config.against) - self.config.max_drop
+        floor = self._score_of(self.config.relative_to) - self.config.max_drop
         self._try("student")
         shape = self._round_weights(self._cut(floor))
-        if self.config.vocabulary:
+        if self.config.vocab_min_count:
             self._make(shape, ["vocabulary"], 0)
         return self._measure(floor)
 
@@ -76,13 +76,15 @@ class _Search:
 
     def _cut(self, floor: float) -> str:
         """Cut off one thing after another, as long as a model is left that keeps the promise; the last that did."""
-        if not (self.config.layers or self.config.ffn < 1) or not self.config.rounds:
+        if not (self.config.prune_layers or self.config.ffn_keep_fraction < 1) or not self.config.rounds:
             return "student"
-        updates = self._updates(self.config.recovery_updates, 4)
+        updates = self._updates(self.config.recovery_steps, 4)
         # What is cut is trained for longer than the student was. So is the student, or that would look like a gain.
         current = max("student", *self._make("student", ["longer"], updates), key=self._score)
         for _ in range(self.config.rounds):
-            cuts = compress_steps.available_cuts(self.models[current], self.config.layers, self.config.ffn)
+            cuts = compress_steps.available_cuts(
+                self.models[current], self.config.prune_layers, self.config.ffn_keep_fraction
+            )
             candidates = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
             if not candidates:
                 progress.info(f"nothing more can be cut off {current} within {self.config.max_drop:g} points")
@@ -92,8 +94,8 @@ class _Search:
 
     def _round_weights(self, shape: str) -> str:
         """Train a model for a while with weights of the fewest bits; the better of both with as many."""
-        updates = self._updates(self.config.qat_updates, 4)
-        if not updates or not any(compute_type.startswith("int8") for compute_type in self.config.types):
+        updates = self._updates(self.config.qat_steps, 4)
+        if not updates or not any(compute_type.startswith("int8") for compute_type in self.config.compute_types):
             return shape
         rounded = self._make(shape, ["qat"], updates)[0]
         return max(shape, rounded, key=lambda name: self._score(name, min(self.config.bits)))
@@ -110,10 +112,10 @@ class _Search:
                 parent=self.models[parent],
                 cut=cut,
                 updates=updates,
-                rate=self.config.recovery_rate,
+                rate=self.config.recovery_lr_scale,
                 bits=min(self.config.bits),
-                ffn=self.config.ffn,
-                least_uses=self.config.vocabulary,
+                ffn=self.config.ffn_keep_fraction,
+                least_uses=self.config.vocab_min_count,
             )
             for name, cut in zip(names, cuts, strict=True)
         ]
@@ -131,7 +133,7 @@ class _Search:
         """Export and score a model in every way."""
         for variant in self._variants(shape):
             path = self._export_dir(variant)
-            for beam in self.config.beams:
+            for beam in self.config.beam_sizes:
                 score = compress_steps.score_export(self.run, path, "valid", beam)["scores"][self.config.metric]
                 self.points.append(EvaluatedVariant(replace(variant, beam_size=beam), file_bytes(path), score))
         best = max((p for p in self.points if p.variant.shape == shape), key=lambda point: point.score)
@@ -139,10 +141,10 @@ class _Search:
 
     def _variants(self, shape: str) -> Iterator[Variant]:
         """Every way to export a model that is tried."""
-        for compute_type in self.config.types:
+        for compute_type in self.config.compute_types:
             for bits in self.config.bits if compute_type.startswith("int8") else (8,):
                 for shortlist in (False, True) if self.config.shortlist else (False,):
-                    yield Variant(shape, compute_type, shortlist, bits=bits, packed=self.config.packed)
+                    yield Variant(shape, compute_type, shortlist, bits=bits, packed=self.config.xz)
 
     def _export_dir(self, variant: Variant) -> Path:
         """A model exported, unless that was done."""
@@ -173,15 +175,15 @@ class _Search:
         return max(p.score for p in self.points if p.variant.shape == shape and p.variant.bits <= bits)
 
     def _weight(self, shape: str) -> float:
-        if self.config.goal == "smallest":
+        if self.config.objective == "smallest":
             return float(min(point.bytes for point in self.points if point.variant.shape == shape))
-        return compress_steps.decoding_operations(self.models[shape], min(self.config.beams))
+        return compress_steps.decoding_operations(self.models[shape], min(self.config.beam_sizes))
 
     # What is measured in the end.
 
     def _measure(self, floor: float) -> dict[str, Any]:
         """Time what keeps the promise, choose, ship, and measure the way there on the test sentences."""
-        goal = self.config.goal
+        goal = self.config.objective
         candidates = search.satisfying(self.points, floor) or search.frontier(self.points, goal)
         candidates = sorted(candidates, key=self._likely_cost)[:_MOST_TIMED]
         timed = median_latencies(
@@ -198,7 +200,7 @@ class _Search:
 
     def _likely_cost(self, point: EvaluatedVariant) -> tuple[float, ...]:
         """What is worth timing first: the smallest, or what has the least to compute."""
-        if self.config.goal == "smallest":
+        if self.config.objective == "smallest":
             return point.bytes, -point.score
         variant = point.variant
         work = compress_steps.decoding_operations(self.models[variant.shape], variant.beam_size)
@@ -215,9 +217,12 @@ class _Search:
         return {
             "pair": {"source": corpus.source, "target": corpus.target},
             "signature": signature(self.run),
-            "language": self.run.language,
+            "language": self.run.report_language,
             "floor": floor,
-            **{key: getattr(config, key) for key in ("metric", "max_drop", "against", "goal")},
+            "metric": config.metric,
+            "max_drop": config.max_drop,
+            "against": config.relative_to,
+            "goal": config.objective,
         }
 
     def _ship(self, variant: Variant) -> None:

@@ -184,12 +184,12 @@ def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> Tr
     """Settings for some more updates: a share of the learning rate, so that what was learnt is not lost."""
     return replace(
         config,
-        updates=updates,
-        seconds=None,
+        max_steps=updates,
+        max_seconds=None,
         patience=0,
         learning_rate=config.learning_rate * rate,
-        warmup=min(config.warmup, max(1, updates // 10)),
-        validate_every=max(1, math.ceil(updates / 4)),
+        warmup_steps=min(config.warmup_steps, max(1, updates // 10)),
+        eval_steps=max(1, math.ceil(updates / 4)),
     )
 
 

@@ -47,7 +47,7 @@ def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> di
         UserError: the text cannot be read, or there is nothing to learn rates from where it was named.
     """
     text = texts.read(run_config)
-    if config.fit:
+    if config.calibrate:
         fits.save(calibrate(run_config, text, config.minutes), fits.cache_path())
     rates = _rates(config, run_config, like)
     estimate = {
@@ -62,7 +62,7 @@ def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> di
 
 def _rates(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> CostRates | None:
     """Those of the run that was named, else of this machine's last fit, else of what is done in the run directory."""
-    if like is not None and config.like:
+    if like is not None and config.calibration_run:
         return _rates_of_run(like)
     if fits.cache_path().exists():
         return fits.load(fits.cache_path())
@@ -82,8 +82,8 @@ def _notes(estimate: dict[str, Any], config: CostConfig) -> list[str]:
     if rates is None:
         what = "RUN_DIR" if config.finished else "CONFIG.yaml"
         return [
-            f"No seconds and no memory are predicted: `distilmt cost {what} --fit` measures this machine for about "
-            f"{config.minutes:g} minutes, and --like RUN_DIR takes the figures of a run that was done."
+            f"No seconds and no memory are predicted: `distilmt cost {what} --calibrate` measures this machine for "
+            f"about {config.minutes:g} minutes, and --calibration_run RUN_DIR takes the figures of a run that was done."
         ]
     errors = ", ".join(f"{kind} {error:g} %" for kind, error in rates["error"].items())
     notes = [
@@ -94,8 +94,8 @@ def _notes(estimate: dict[str, Any], config: CostConfig) -> list[str]:
     if step_seconds:
         notes.append(
             f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates['longest']:.1f} times "
-            f"as long as the longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of exports, "
-            "evaluation and report are not predicted; a training that stops early takes less."
+            f"as long as the longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of "
+            "exports, evaluation and report are not predicted; a training that stops early takes less."
         )
     return notes
 
@@ -140,13 +140,13 @@ def calibrate(config: RunConfig, text: CorpusStatistics, minutes: float) -> Cost
         for name, share, other in _SHARES:
             bar.advance()
             last = _next_size(
-                done, last, left * share, _RunSize(name, 0, 0, 0, config.student.training.validate_sentences, other)
+                done, last, left * share, _RunSize(name, 0, 0, 0, config.student.training.eval_sentences, other)
             )
             done = _run_short(config, text, Path(place), last)
             seen, peaks = fits.observations_of(done, texts.read(done))
             observations, memory = observations + seen, memory + peaks
         bar.advance()
-    return fits.fit_rates(observations, memory, f"short runs (--fit --minutes {minutes:g})")
+    return fits.fit_rates(observations, memory, f"short runs (--calibrate --minutes {minutes:g})")
 
 
 def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _RunSize) -> RunConfig:
@@ -184,9 +184,9 @@ def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size
     student = replace(
         config.student,
         model=model(config.student.model),
-        initialise="random",
+        initialization="random",
         training=_short_training(config.student.training, size, size.student),
-        on_policy=replace(config.student.on_policy, updates=0),
+        on_policy=replace(config.student.on_policy, steps=0),
     )
     return replace(
         config,
@@ -194,7 +194,7 @@ def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size
         corpus=_sample_corpus(config.corpus, text, run_dir.with_suffix(".text"), size),
         tokenizer=replace(config.tokenizer, vocab_size=pieces),
         teacher=teacher,
-        labels=replace(config.labels, max_sentences=None, choose="best", keep=1, reverse=None),
+        labels=replace(config.labels, max_sentences=None, rerank="none", n_best=1, backward_model=None),
         student=student,
     )
 
@@ -203,12 +203,12 @@ def _short_training(training: TrainingConfig, size: _RunSize, updates: int) -> T
     batch = training.batch_tokens // 2 if size.other else training.batch_tokens
     return replace(
         training,
-        updates=updates,
-        seconds=None,
+        max_steps=updates,
+        max_seconds=None,
         patience=0,
         batch_tokens=max(256, batch),
-        validate_every=updates,
-        validate_sentences=size.valid,
+        eval_steps=updates,
+        eval_sentences=size.valid,
     )
 
 
@@ -232,7 +232,7 @@ def _sample_corpus(corpus: CorpusConfig, text: CorpusStatistics, place: Path, si
         train=[str(path) for path in names],
         valid=[],
         test=[],
-        name=None,
+        dataset=None,
         valid_size=max(1, min(size.valid, pair_count // 4)),
         test_size=1,
         max_train=None,

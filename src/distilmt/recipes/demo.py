@@ -28,6 +28,7 @@ from distilmt.config import (
     TrainingConfig,
 )
 from distilmt.config.commands import DemoConfig
+from distilmt.config.renamed import translated, translated_command
 from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
 from distilmt.utils import progress
@@ -100,34 +101,36 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     scale = scale_for(config.minutes)
     corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=scale.test)
     if not config.train:
-        corpus.name = config.corpus or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
+        corpus.dataset = config.dataset or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0)
     # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
     tokenizer_directory = config.teacher if _has_tokenizer(config.teacher) else None
     has_top_k = config.teacher is None or tokenizer_directory is not None
     if config.teacher:
-        objective, labels = ObjectiveConfig(word=0.5, label=0.5), LabelConfig(score_on="both")
+        objective, labels = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(score_on="both")
     else:
         # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than
         # its own translations do, and sooner; and in the end the references teach more than it. A student that begins
         # with some of its layers comes much nearer to it in such a short time than one from random weights.
-        objective = ObjectiveConfig(word=0.9, label=0.1, annealing=True, reference_share=1.0, tail="uniform")
-        labels = LabelConfig(hypotheses=0, score_on="reference")
+        objective = ObjectiveConfig(
+            kd_weight=0.9, ce_weight=0.1, teacher_annealing=True, reference_fraction=1.0, tail="uniform"
+        )
+        labels = LabelConfig(num_hypotheses=0, score_on="reference")
     return RunConfig(
         run_dir=str(root),
         seed=config.seed,
-        language=config.language,
+        report_language=config.report_language,
         corpus=corpus,
-        tokenizer=TokenizerConfig(tokenizer_directory, vocab_size=scale.vocab, sample=100_000),
+        tokenizer=TokenizerConfig(tokenizer_directory, vocab_size=scale.vocab, input_sentence_size=100_000),
         teacher=TeacherConfig(config.teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
         labels=replace(labels, beam_size=2, top_k=8 if has_top_k else 0),
         student=StudentConfig(
             scale.student,
-            initialise="random" if config.teacher else "evenly",
+            initialization="random" if config.teacher else "spaced",
             objective=objective if has_top_k else _NO_TEACHER,
             training=replace(training, dropout=0.0),
         ),
-        evaluation=EvaluationConfig(speed_sentences=40 if config.minutes < 6 else 100),
+        evaluation=EvaluationConfig(benchmark_sentences=40 if config.minutes < 6 else 100),
     )
 
 
@@ -142,7 +145,7 @@ def _run_step(step: str, config: RunConfig) -> None:
 
 def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
     """What a plan depends on: not the report's language, nor where the run lies."""
-    values = {key: value for key, value in asdict(config).items() if key not in ("language", "run_dir")}
+    values = {key: value for key, value in asdict(config).items() if key not in ("report_language", "run_dir")}
     return non_default(values, asdict(type(config)()))
 
 
@@ -155,10 +158,13 @@ def _cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: An
     """A part of the plan as it was decided before with the same settings, or decided now."""
     path, settings = root / PLAN, _settings(config)
     plans = read_json(path) if path.exists() else {}
-    if part not in plans or not _same(plans[part]["settings"], settings, type(config)()):
+    if part not in plans or not _same(
+        translated_command(type(config), plans[part]["settings"]), settings, type(config)()
+    ):
         plans[part] = {"settings": settings, "plan": make()}
         write_json(path, plans)
-    return dict(plans[part]["plan"])
+    section = "student." if part == "student" else "teacher.training."
+    return translated(plans[part]["plan"], section)
 
 
 def _elapsed_seconds(root: Path, *steps: str) -> float:
@@ -176,7 +182,7 @@ def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
         return {}
     begin, text, shallow = time.monotonic(), _EncodedPairs.of(run_config, root), {}
     plan = _teacher_lengths(config, run_config, text, root, begin)
-    if plan["updates"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
+    if plan["max_steps"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
         progress.info(f"teacher: too few updates for so many layers, {_SHALLOW} are taken")
         plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
@@ -192,7 +198,7 @@ def _teacher_lengths(
     progress.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
     lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
-    passes = lengths["updates"] * teacher.training.batch_tokens / max(1, text.tokens)
+    passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # What is seen once or twice cannot be learnt by heart.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
 
@@ -231,7 +237,7 @@ class _EncodedPairs:
         from distilmt.training.throughput import seconds_per_update
 
         reference = replace(self.data.reference)
-        if objective.word > 0:
+        if objective.kd_weight > 0:
             token_ids = np.arange(self.top_k, dtype=np.uint16)
             reference.top_ids = np.broadcast_to(token_ids, (self.tokens, self.top_k))
             reference.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)
@@ -243,10 +249,10 @@ def _lengths(seconds: float, pace: float) -> dict[str, Any]:
     # A little more than was measured to fit: if it does not, the schedule hurries; if it does, no time is left over.
     updates = max(_MIN_UPDATES, int(seconds * 1.05 / pace))
     return {
-        "updates": updates,
-        "seconds": max(1.0, round(seconds, 1)),
-        "validate_every": max(1, -(-updates // 5)),
-        "warmup": max(1, min(100, updates // 10)),
+        "max_steps": updates,
+        "max_seconds": max(1.0, round(seconds, 1)),
+        "eval_steps": max(1, -(-updates // 5)),
+        "warmup_steps": max(1, min(100, updates // 10)),
     }
 
 
@@ -270,7 +276,7 @@ def _student_lengths(seconds: float, student: float, baseline: float) -> dict[st
     return _lengths(seconds * student / (student + baseline), student)
 
 
-_NO_TEACHER = ObjectiveConfig(word=0, label=1)
+_NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
 
 
 def _label_pace(config: RunConfig, root: Path) -> float:

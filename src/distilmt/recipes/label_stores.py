@@ -48,7 +48,7 @@ def _merge(config: LabelsConfig, paths: list[Path]) -> CommandOutput:
     from distilmt.labels.store_tools import merge
 
     stores = [LabelStore(path) for path in paths[1:]]
-    merge(stores, paths[0], config.rename)
+    merge(stores, paths[0], config.prefix_ids)
     rows = sum(store.rows for store in stores)
     return f"{paths[0]}: {rows} sentences of {len(stores)} stores", {"rows": rows}
 
@@ -72,16 +72,18 @@ def _select(config: LabelsConfig, paths: list[Path]) -> CommandOutput:
 
     store = LabelStore(paths[0])
     labels = LabelConfig(
-        choose=config.choose,
-        utility=config.utility,
-        keep=config.keep,
-        reverse=config.reverse,
+        rerank=config.rerank,
+        rerank_metric=config.rerank_metric,
+        n_best=config.n_best,
+        backward_model=config.backward_model,
         top_k=store.k,
         ensemble=config.teachers[1:],
     )
     if not labels.selects:
-        raise UserError("nothing to select by: give --choose nearest or mbr, --keep 2 or more, or --reverse DIR")
-    score = utility(config.utility, tokenizer_for(config.target))
+        raise UserError(
+            "nothing to select by: give --rerank oracle or mbr, --n_best 2 or more, or --backward_model DIR"
+        )
+    score = utility(config.rerank_metric, tokenizer_for(config.target))
     summary = rerank(store, labels, _scoring_task(store, config, labels) if store.k else None, score, paths[1])
     return "\n".join(f"{key}: {value}" for key, value in summary.items()), summary
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 from distilmt import __version__
 from distilmt.config import RunConfig
 from distilmt.config.commands import PlanConfig
+from distilmt.config.renamed import former
 from distilmt.data import prepare
 from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
@@ -107,7 +108,7 @@ class SubsetTrial:
     @property
     def updates(self) -> int:
         """Of its training."""
-        return self.run.student.training.updates
+        return self.run.student.training.max_steps
 
 
 def subset_trials(seeds: Sequence[int], run: RunConfig, sizes: Sequence[int], updates: int) -> list[SubsetTrial]:
@@ -121,14 +122,12 @@ def _subset_trial(run: RunConfig, size: int, seed: int, share: float, updates: i
     trial_updates = max(1, round(share * updates))
     training = replace(
         run.student.training,
-        updates=trial_updates,
-        seconds=None,
+        max_steps=trial_updates,
+        max_seconds=None,
         patience=0,  # whoever stopped early would not have had as many updates
-        validate_every=math.ceil(trial_updates / _VALIDATIONS),
+        eval_steps=math.ceil(trial_updates / _VALIDATIONS),
     )
-    student = replace(
-        run.student, training=training, on_policy=replace(run.student.on_policy, updates=0), baseline=False
-    )
+    student = replace(run.student, training=training, on_policy=replace(run.student.on_policy, steps=0), baseline=False)
     return SubsetTrial(
         size, seed, share, replace(_subset_config(run, size), run_dir=str(run_dir), seed=seed, student=student)
     )
@@ -166,7 +165,9 @@ def run_trial(trial: SubsetTrial) -> None:
 def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
     """Sizes and updates: as before with the same settings, or decided now."""
     path = Path(run.run_dir) / PLAN / "decided.json"
-    options = {key: value for key, value in asdict(config).items() if key not in ("worth", "metric", "price")}
+    options = {
+        key: value for key, value in asdict(config).items() if key not in ("min_gain", "metric", "price_per_sentence")
+    }
     options, config_values = non_default(options, asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))
     step_fingerprints = [step_fingerprint(Path(run.run_dir) / step) for step in _SHARED]
     settings_fingerprint = fingerprint(
@@ -236,11 +237,11 @@ def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -
     tokenizer = tokenizers.load(root / "tokenizer")
     job, _ = student_job(run, root, tokenizer)
     batches = len(epoch_batches(job.data, student.training.batch_tokens, 1, 0)) / biggest
-    if config.updates:
-        return {"updates": config.updates, "batches": batches}
+    if config.max_steps:
+        return {"updates": config.max_steps, "batches": batches}
     pace = seconds_per_update(job.data, student.model, student.training, student.objective, tokenizer, job.teacher)
     seconds_left = config.minutes * 60 - (time.monotonic() - begin)
-    num_trainings, max_updates = (len(sizes) + 0.5) * len(_seeds(config, run)), student.training.updates
+    num_trainings, max_updates = (len(sizes) + 0.5) * len(_seeds(config, run)), student.training.max_steps
     fit = min(max_updates, int(_TRAIN_SHARE * seconds_left / num_trainings / pace))
     return {"updates": max(min(_LEAST_UPDATES, max_updates), fit), "batches": batches}
 
@@ -251,10 +252,10 @@ def _plan_report(
     """All that is to be told of students that are done."""
     question = LabelingDecision(
         config.metric,
-        config.worth,
+        config.min_gain,
         prepare.count_rows(Path(run.run_dir) / "corpus", "train"),
         schedule["updates"],
-        run.student.training.updates,
+        run.student.training.max_steps,
     )
     biggest = subset_dir(run, max(schedule["sizes"])) / "labels"
     label_bytes = sum(path.stat().st_size for path in biggest.glob("shard-*.parquet"))
@@ -263,12 +264,12 @@ def _plan_report(
         label_bytes / max(schedule["sizes"]),
         _train_seconds(run, trials),
         schedule["batches"],
-        config.price,
+        config.price_per_sentence,
     )
     pair = {"source": run.corpus.source, "target": run.corpus.target}
     return {
         "pair": pair,
-        "language": run.language,
+        "language": run.report_language,
         **recommend([curve_point(trial) for trial in trials], question, rates),
     }
 
@@ -300,9 +301,7 @@ def _train_seconds(run: RunConfig, trials: Sequence[SubsetTrial]) -> float:
     for trial in trials:
         result = read_step(trial.run_dir / "student").result  # type: ignore[union-attr]
         paces.append((result["train_seconds"] - result["validation_seconds"]) / result["updates"])
-        checks.append(
-            result["validation_seconds"] / math.ceil(trial.updates / trial.run.student.training.validate_every)
-        )
-    validations = math.ceil(training.updates / training.validate_every)
-    seconds = training.updates * statistics.median(paces) + validations * statistics.median(checks)
-    return min(seconds, training.seconds or math.inf)
+        checks.append(result["validation_seconds"] / math.ceil(trial.updates / trial.run.student.training.eval_steps))
+    validations = math.ceil(training.max_steps / training.eval_steps)
+    seconds = training.max_steps * statistics.median(paces) + validations * statistics.median(checks)
+    return min(seconds, training.max_seconds or math.inf)

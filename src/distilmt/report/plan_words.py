@@ -27,7 +27,7 @@ WORDS = {
         "{worth} {metric}",
         "all": "Label all {total} sentences: doubling the text gains {worth} {metric} or more up to there",
         "nothing": "Nothing can be said yet: after {updates} updates no student has learnt much ({bleu} BLEU at best); "
-        "give it more --minutes or --updates",
+        "give it more --minutes or --max_steps",
         "bounds": "The size lies between {low} and {high} with a probability of {level} %; that all {total} "
         "are worth it, with {chance} %.",
         "lost": "What is left out would bring {lost} {metric}.",
@@ -49,7 +49,7 @@ WORDS = {
         "shorter": "These students made {updates} updates, the run's is to make {run_updates}: scores will be "
         "higher, and more text gains more in longer trainings. Take the size as the least.",
         "unseen": "{updates} updates see all the text only {passes} times: what a second look at a sentence is "
-        "worth is not in these figures. More --minutes or --updates tell better.",
+        "worth is not in these figures. More --minutes or --max_steps tell better.",
         "three": "Three trainings do not tell a curve from a line, nor noise from either: the bounds are "
         "mostly what is usual. Add --seeds 1,2 or --minutes.",
         "beyond": "What stands at sizes above the biggest that was trained on is an extrapolation; above the "
@@ -70,7 +70,7 @@ WORDS = {
         "smallest": "{total} 句中 {sentences} 句已经足够：即使在此规模把文本加倍，增益也不到 {worth} {metric}",
         "all": "建议标注全部 {total} 句：在此之前，文本加倍的增益不低于 {worth} {metric}",
         "nothing": "还无法判断：{updates} 次更新之后，学生模型几乎什么都没学到（BLEU 最高 {bleu}）；"
-        "请增加 --minutes 或 --updates",
+        "请增加 --minutes 或 --max_steps",
         "bounds": "该规模以 {level}% 的概率介于 {low} 与 {high} 之间；全部 {total} 句都值得标注的概率为 {chance}%。",
         "lost": "未标注的部分还能带来 {lost} {metric}。",
         "further": "如果规律延续，同类文本比现有的再多一倍，可再提高 {beyond} {metric}。",
@@ -87,7 +87,7 @@ WORDS = {
         "shorter": "这些学生模型只训练了 {updates} 次更新，正式运行为 {run_updates} 次：分数会更高，训练越久，"
         "更多文本的增益越大。所给规模应视为下限。",
         "unseen": "{updates} 次更新只能把全部文本看 {passes} 遍：重复看同一句的价值未体现在这些数字里。增加 "
-        "--minutes 或 --updates 会更准。",
+        "--minutes 或 --max_steps 会更准。",
         "three": "三次训练无法区分曲线、直线与噪声：区间主要来自通常的经验值。可增加 --seeds 1,2 或 --minutes。",
         "beyond": "大于最大训练规模的数值均为外推；超出现有文本的部分还假定新文本与现有文本完全同类。",
         "made": "distilmt {version}，{date}",

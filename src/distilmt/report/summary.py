@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from distilmt.config.renamed import translated
 from distilmt.report.format import number, number_or_none, p_value, signed
 from distilmt.report.languages import Words, named
 
@@ -54,8 +55,8 @@ def findings(report: Mapping[str, Any], words: Words) -> list[str]:
 
 def _has_references(report: Mapping[str, Any]) -> bool:
     """Whether the test sentences' translations are somebody else's than the teacher's."""
-    corpus = (report.get("config") or {}).get("corpus") or {}
-    return not corpus.get("monolingual") or any(corpus.get(key) for key in ("train", "name", "sources"))
+    corpus = translated(report.get("config") or {}).get("corpus") or {}
+    return not corpus.get("monolingual") or any(corpus.get(key) for key in ("train", "dataset", "sources"))
 
 
 def ratio(first: Any, second: Any) -> float | None:
@@ -160,8 +161,8 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     points, with_sign = _points(change), signed(change)
     text = words[key].format(student=student, points=points, difference=with_sign, evidence=evidence)
     # Two things at once came from the teacher: its words, and the layers the student began with.
-    config = report.get("config") or {}
-    begun = (config.get("student") or {}).get("initialise", "random") != "random"
+    config = translated(report.get("config") or {})
+    begun = (config.get("student") or {}).get("initialization", "random") != "random"
     return text[0].upper() + text[1:] + (words["head_start"] if begun else "")
 
 

@@ -114,7 +114,7 @@ class Api:
 
     async def translate_file(self, request: Request) -> Response:
         """Translate a document."""
-        if not self.config.files:
+        if not self.config.documents:
             raise ApiError(403, "Files translation are disabled on this server.")
         values = await self._authorized_parameters(request)
         file = values.get("file")
@@ -158,8 +158,8 @@ class Api:
                 "apiKeys": bool(self.keys),
                 "keyRequired": bool(self.keys),
                 "suggestions": False,
-                "filesTranslation": self.config.files,
-                "supportedFilesFormat": documents.suffixes() if self.config.files else [],
+                "filesTranslation": self.config.documents,
+                "supportedFilesFormat": documents.suffixes() if self.config.documents else [],
                 "language": {
                     "source": {"code": pair.source, "name": language_codes.name(pair.source)},
                     "target": {"code": pair.target, "name": language_codes.name(pair.target)},
@@ -177,7 +177,7 @@ class Api:
         return JSONResponse([self._model(pair, model) for pair in self.service.pairs.values() for model in pair.models])
 
     def _model(self, pair: PairModels, model: ModelInfo) -> dict[str, Any]:
-        cascade = self.config.cascade is not None and model is pair.teacher
+        cascade = self.config.cascade_threshold is not None and model is pair.teacher
         return {
             "name": model.name,
             "source": model.source,
@@ -339,8 +339,8 @@ def make_app(service: Service, keys: ApiKeys, rates: RateLimiter) -> FastAPI:
     app.add_exception_handler(ApiError, _handle_api_error)
     app.add_exception_handler(HTTPException, _handle_http_error)
     paths = frozenset(path for path, *_ in _routes(api))
-    if service.config.cors:
-        app.add_middleware(CORSMiddleware, allow_origins=[service.config.cors], allow_methods=["GET", "POST"])
+    if service.config.cors_origin:
+        app.add_middleware(CORSMiddleware, allow_origins=[service.config.cors_origin], allow_methods=["GET", "POST"])
     app.state.middleware = RequestLimitMiddleware(app, service.metrics, paths, service.config.body_bytes)
     return app
 

@@ -85,7 +85,7 @@ class Service:
         self.targets: dict[str, list[str]] = {}
         for source, target in sorted(self.pairs):
             self.targets.setdefault(source, []).append(target)
-        limits = BatchLimits(threads, config.window_ms / 1000, config.batch_tokens, config.queue)
+        limits = BatchLimits(threads, config.batch_timeout_ms / 1000, config.batch_tokens, config.max_queue_size)
         self.model_pool = ModelPool(config.memory_bytes, limits, config.beam_size, self.metrics, self._glossaries())
         for pair in self.pairs.values():
             for model in pair.models:
@@ -93,10 +93,10 @@ class Service:
         self._check_cascade()
 
     def _check_cascade(self) -> None:
-        if self.config.cascade is None:
+        if self.config.cascade_threshold is None:
             return
         if not any(pair.teacher for pair in self.pairs.values()):
-            raise UserError("--cascade needs a teacher: name a run directory whose teacher is exported")
+            raise UserError("--cascade_threshold needs a teacher: name a run directory whose teacher is exported")
 
     def _glossaries(self) -> dict[tuple[str, str], dict[str, str]]:
         """Prescribed terms by pair; a file without languages is for the only pair there is."""
@@ -211,7 +211,7 @@ class Service:
             SentenceTranslation(text, entries or [Hypothesis("", [], 0.0)], name)
             for text, entries in zip(sentences, hypotheses, strict=True)
         ]
-        if self.config.cascade is not None and model is None and pair.teacher:
+        if self.config.cascade_threshold is not None and model is None and pair.teacher:
             await self._retranslate_with_teacher(translations, pair.teacher, alternatives, deadline)
         self.metrics.characters.labels(pair.main.source, pair.main.target).inc(sum(map(len, texts)))
         return _group_by_text(split_texts, translations)
@@ -220,7 +220,7 @@ class Service:
         self, translations: list[SentenceTranslation], teacher: ModelInfo, alternatives: int, deadline: float
     ) -> None:
         """Replace what the student is not sure of."""
-        threshold = self.config.cascade or 0.0
+        threshold = self.config.cascade_threshold or 0.0
         unsure = [one for one in translations if one.hypotheses[0].score < threshold]
         if not unsure:
             return

@@ -57,7 +57,7 @@ def add_pages(
         return FileResponse(path, media_type="text/html", headers=headers)
 
     app.add_api_route("/report", report, methods=["GET"], response_class=Response, openapi_extra=report_operation)
-    if not service.config.web or not PAGE.exists():
+    if not service.config.ui or not PAGE.exists():
         return
 
     async def index() -> Response:

@@ -155,9 +155,9 @@ def listen_socket(host: str, port: int) -> socket.socket:
 
 def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
     """Answer until a signal comes."""
-    _raise_file_limit(config.connections)
+    _raise_file_limit(config.max_connections)
     protocol = type(
-        "Protocol", (TimeoutProtocol,), {"patience": config.timeout, "most_connections": config.connections}
+        "Protocol", (TimeoutProtocol,), {"patience": config.timeout, "most_connections": config.max_connections}
     )
     settings = uvicorn.Config(
         app.state.middleware,
@@ -168,8 +168,8 @@ def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
         log_level="warning",
         backlog=_BACKLOG,
         server_header=False,
-        proxy_headers=bool(config.proxies),
-        forwarded_allow_ips=config.proxies or None,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=config.trusted_proxies or None,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=int(2 * config.timeout) + 1,
     )

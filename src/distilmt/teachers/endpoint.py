@@ -58,15 +58,18 @@ class Endpoint:
         Raises:
             UserError: the key's variable is not set, or holds what no header can hold.
         """
-        self.concurrent, self.retries = int(settings["concurrent"]), int(settings["retries"])
-        self.timeout, self.min_interval = float(settings["timeout"]), 60.0 / (settings["per_minute"] or float("inf"))
+        self.concurrent, self.retries = int(settings["max_concurrency"]), int(settings["max_retries"])
+        self.timeout, self.min_interval = (
+            float(settings["timeout"]),
+            60.0 / (settings["requests_per_minute"] or float("inf")),
+        )
         self.requests, self._slot, self._lock = 0, 0.0, threading.Lock()
         self.stop = threading.Event()
         self._opener = urllib.request.build_opener(_NoRedirects)
-        variable = settings["key_variable"]
+        variable = settings["api_key_env"]
         self.key = os.environ.get(variable, "").strip() if variable else None
         if variable and not self.key:
-            raise UserError(f"teacher.endpoint.key_variable is {variable}, which is not set: export {variable}=… first")
+            raise UserError(f"teacher.endpoint.api_key_env is {variable}, which is not set: export {variable}=… first")
         if self.key and not (self.key.isascii() and self.key.isprintable()):
             raise UserError(f"{variable} holds characters that no API key has: copy the key again")
 

@@ -88,7 +88,7 @@ def describe_teacher(config: TeacherConfig) -> dict[str, Any]:
     _check_exists(path)
     resolved_path = str(Path(path).resolve()) if Path(path).exists() else path
     facts: dict[str, Any] = {"name": path, "path": resolved_path} | (
-        {} if config.prefix is None else {"prefix": config.prefix}
+        {} if config.source_prefix is None else {"prefix": config.source_prefix}
     )
     if is_ctranslate2(path):
         return {"kind": "ctranslate2", "family": "ctranslate2"} | facts | _stated_license(path)

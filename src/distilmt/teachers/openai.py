@@ -155,9 +155,9 @@ class OpenAI:
             )
 
     def _check_budget(self) -> None:
-        limit = self.settings["spend"]
+        limit = self.settings["budget"]
         if limit and self.previous_cost + self._cost() >= limit:
-            raise UserError(f"teacher.endpoint.spend, {limit:g}, is spent: raise it, and the same command goes on")
+            raise UserError(f"teacher.endpoint.budget, {limit:g}, is spent: raise it, and the same command goes on")
 
 
 def _usage(usage: Any) -> tuple[int, int]:

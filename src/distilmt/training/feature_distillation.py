@@ -44,14 +44,14 @@ class FeatureDistillation:
         self.encoder_map = layer_map(student_config.encoder_layers, teacher_config.encoder_layers)
         self.decoder_map = layer_map(student_config.decoder_layers, teacher_config.decoder_layers)
         first: dict[str, Tensor] = {}
-        if objective.states:
+        if objective.hidden_state_weight:
             layers = student_config.encoder_layers + student_config.decoder_layers
             first |= {
                 f"projection.{i}": _projection(teacher_config.d_model, student_config.d_model) for i in range(layers)
             }
-        if objective.attention and objective.attention_heads == "learnt":
+        if objective.attention_weight and objective.head_mapping == "learned":
             first |= _mixtures(_heads(student_config), _heads(teacher_config))
-        elif objective.attention:
+        elif objective.attention_weight:
             _check_same_heads(_heads(student_config), _heads(teacher_config))
         self.parameters = {name: nn.Parameter(value.to(device)) for name, value in first.items()}
         # An empty optimizer is refused by PyTorch.
@@ -59,7 +59,7 @@ class FeatureDistillation:
 
     def empty_states(self) -> States:
         """What the student's forward pass is to fill."""
-        return States(attention={} if self.objective.attention else None)
+        return States(attention={} if self.objective.attention_weight else None)
 
     def loss(self, batch: Batch, states: States) -> Tensor:
         """The weighted distances from the teacher, summed over words, for the student's states on a batch."""
@@ -67,11 +67,11 @@ class FeatureDistillation:
         with torch.no_grad():
             decoder_rows(self.teacher, batch, states=teacher_states)
         loss = torch.zeros((), device=batch.decoder_input.device)
-        if self.objective.states:
-            loss = loss + self.objective.states * self._states(states, teacher_states)
+        if self.objective.hidden_state_weight:
+            loss = loss + self.objective.hidden_state_weight * self._states(states, teacher_states)
         if states.attention is not None and teacher_states.attention is not None:
             kinds = [self._attention(kind, states.attention[kind], teacher_states.attention[kind]) for kind in _KINDS]
-            loss = loss + self.objective.attention * torch.stack(kinds).mean()
+            loss = loss + self.objective.attention_weight * torch.stack(kinds).mean()
         return loss
 
     def _states(self, states: States, teacher_states: States) -> Tensor:
@@ -85,7 +85,7 @@ class FeatureDistillation:
     def _attention(self, kind: str, student_attention: Attention, teacher_attention: Attention) -> Tensor:
         """Of one kind, summed over blocks."""
         teacher_scores = teacher_attention.scores
-        if self.objective.attention_heads == "same":
+        if self.objective.head_mapping == "same":
             teacher_scores = [teacher_scores[i] for i in (self.encoder_map if kind == "encoder" else self.decoder_map)]
         distances = []
         for number, bias in enumerate(student_attention.biases):
@@ -155,6 +155,6 @@ def _check_same_heads(student_heads: dict[str, tuple[int, int]], teacher_heads: 
     for (_, student), (_, teacher) in zip(student_heads.values(), teacher_heads.values(), strict=True):
         if student != teacher:
             raise UserError(
-                f"student.objective.attention_heads is same, but the teacher has {teacher} heads and the student "
-                f"{student}: set it to learnt"
+                f"student.objective.head_mapping is same, but the teacher has {teacher} heads and the student "
+                f"{student}: set it to learned"
             )

@@ -101,7 +101,7 @@ class FlatOptimizer:
         """
         gradient = self.ranks.all_reduce(self._gather())
         norm = gradient.norm() / tokens
-        factor = (self.config.clip_norm / (norm + 1e-6)).clamp(max=1) if self.config.clip_norm > 0 else 1.0
+        factor = (self.config.max_grad_norm / (norm + 1e-6)).clamp(max=1) if self.config.max_grad_norm > 0 else 1.0
         gradient = self.shards.own(gradient).mul_(factor / tokens)
         rate = learning_rate(self.config, update, position)
         self.head.grad = gradient[: len(self.head)]
@@ -130,7 +130,7 @@ class FlatOptimizer:
 
     def _average(self, update: int) -> None:
         """Take the weights into their moving average; later on only every eighth update, with the same memory."""
-        decay = self.config.average_decay
+        decay = self.config.ema_decay
         if decay == 0:
             self.average.copy_(self.master)
         elif update <= _AVERAGE_WARMUP or update % _AVERAGE_EVERY == 0:
@@ -211,13 +211,13 @@ def learning_rate(config: TrainingConfig, update: int, position: float | None = 
 
     `position` is where the schedule stands, in updates: beyond `update` when the seconds allowed run out first.
     """
-    warmup = max(1, min(config.warmup, config.updates // 5))
+    warmup = max(1, min(config.warmup_steps, config.max_steps // 5))
     if update <= warmup:
         return config.learning_rate * update / warmup
     position = update if position is None else position
-    if config.schedule == "inverse_sqrt":
+    if config.lr_scheduler == "inverse_sqrt":
         return config.learning_rate * math.sqrt(warmup / position)
-    left = max(0.0, 1 - (position - warmup) / max(1, config.updates - warmup))
-    if config.schedule == "cosine":
+    left = max(0.0, 1 - (position - warmup) / max(1, config.max_steps - warmup))
+    if config.lr_scheduler == "cosine":
         return config.learning_rate * 0.5 * (1 - math.cos(math.pi * left))
     return config.learning_rate * max(left, 0.01)

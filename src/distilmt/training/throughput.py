@@ -28,7 +28,7 @@ def seconds_per_update(
 ) -> float:
     """Mean seconds of an update, over batches drawn as training draws them, for a few seconds."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
-    stepper = Stepper(fresh, replace(training, updates=10_000), objective, 1, teacher)
+    stepper = Stepper(fresh, replace(training, max_steps=10_000), objective, 1, teacher)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     durations: list[float] = []
     end = time.monotonic() + _SECONDS

@@ -64,11 +64,11 @@ class Stepper:
         bias = self.model.final_logits_bias[0]
         # OPUS-MT models have one on their logits; it is not learnt.
         self.bias = bias.to(dtype) if bias.any() else None
-        self.loss_queue = HardTokenQueue() if objective.selection == "queue" else None
+        self.loss_queue = HardTokenQueue() if objective.token_selection == "queue" else None
         self.feature_distillation: FeatureDistillation | None = None
         if objective.online:
             if teacher is None:
-                raise ValueError("objective.states and objective.attention need a teacher")
+                raise ValueError("objective.hidden_state_weight and objective.attention_weight need a teacher")
             self.feature_distillation = FeatureDistillation(
                 teacher, self.model, objective, config, dtype, self.device, ranks
             )
@@ -105,11 +105,11 @@ class Stepper:
         shard = shard or BatchShard(len(targets.ids))
         self.dropout.begin(self.seed, number)
         batch, targets = batch.to(self.device), targets_to(targets, self.device)
-        progress = (number if position is None else position) / self.config.updates
+        progress = (number if position is None else position) / self.config.max_steps
         settings = LossSettings(
             anneal_teacher(self.objective, progress), self.config.label_smoothing, self._threshold()
         )
-        if self.ranks.size > 1 and self.objective.entropy in ("weight_high", "weight_low"):
+        if self.ranks.size > 1 and self.objective.entropy_mode in ("weight_high", "weight_low"):
             settings = settings._replace(mean_weight=self._mean_weight(targets, settings, shard))
         loss, statistics = self._loss(batch, targets, settings)
         (loss if shard.is_valid else loss * 0).backward()
@@ -141,7 +141,7 @@ class Stepper:
         return total / count.clamp_min(1)
 
     def _loss(self, batch: Batch, targets: TokenTargets, settings: LossSettings) -> tuple[Tensor, Statistics]:
-        weight, vocabulary, share = self.model.lm_head.weight, vocabulary_size(self.model), self.objective.consistency
+        weight, vocabulary, share = self.model.lm_head.weight, vocabulary_size(self.model), self.objective.r_drop_weight
         states = self.feature_distillation.empty_states() if self.feature_distillation else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
@@ -166,7 +166,7 @@ class Stepper:
 
     def _threshold(self) -> Tensor | None:
         """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""
-        return None if self.loss_queue is None else self.loss_queue.threshold(self.objective.selection_share)
+        return None if self.loss_queue is None else self.loss_queue.threshold(self.objective.selection_fraction)
 
 
 def targets_to(targets: TokenTargets, device: torch.device) -> TokenTargets:

@@ -56,8 +56,8 @@ class TrainState:
 
     def position(self, config: TrainingConfig) -> float:
         """Where the schedule stands, in updates: further than `update` when time runs out faster."""
-        elapsed = self.seconds / config.seconds * config.updates if config.seconds else 0.0
-        return min(float(config.updates), max(float(self.update), elapsed))
+        elapsed = self.seconds / config.max_seconds * config.max_steps if config.max_seconds else 0.0
+        return min(float(config.max_steps), max(float(self.update), elapsed))
 
 
 @dataclass
@@ -134,7 +134,7 @@ def train(
         ranks.broadcast_object((model, job))
     trainer = Trainer(model, job, ranks, validate, directory)
     trainer.resume()
-    with progress.task(f"training {job.name}", job.config.updates, "updates", trainer.state.update) as bar:
+    with progress.task(f"training {job.name}", job.config.max_steps, "updates", trainer.state.update) as bar:
         for part in trainer.batches():
             trainer.update(*part)
             bar.advance(1, **trainer.status())
@@ -192,7 +192,7 @@ class Trainer:
     def batches(self) -> Iterator[tuple[Batch, TokenTargets, BatchShard]]:
         """This rank's shares of the batches from where the state stands until the last update."""
         data, config, state = self.job.data, self.job.config, self.state
-        while state.position(config) < config.updates and not state.stopped:
+        while state.position(config) < config.max_steps and not state.stopped:
             plan = epoch_batches(data, config.batch_tokens, self.job.seed, state.epoch)
             if not plan:
                 raise UserError(
@@ -202,7 +202,7 @@ class Trainer:
             for rows, use_reference in plan[state.batch :]:
                 *shard_rows, shard = shard_batch(data, rows, use_reference, self.ranks.rank, self.ranks.size)
                 yield *collate(data, *shard_rows), shard
-                if state.position(config) >= config.updates or state.stopped:
+                if state.position(config) >= config.max_steps or state.stopped:
                     return
             state.epoch, state.batch = state.epoch + 1, 0
 
@@ -219,8 +219,8 @@ class Trainer:
         config, state = self.job.config, self.state
         old = time.monotonic() - self.saved
         state.seconds, old = self.ranks.broadcast_numbers(state.seconds, old)  # clocks differ
-        validates = state.position(config) >= config.updates or state.update % config.validate_every == 0
-        if validates or old > config.save_seconds or state.update % _CHECK_EVERY == 0:
+        validates = state.position(config) >= config.max_steps or state.update % config.eval_steps == 0
+        if validates or old > config.save_interval_seconds or state.update % _CHECK_EVERY == 0:
             # The sums are of all ranks, so that all of them stop here.
             self._check_finite(self.metrics.nll, "loss")
         if validates:
@@ -235,7 +235,7 @@ class Trainer:
             vars(state).update(self.ranks.broadcast_object(vars(state)))
             self.metrics = MetricAccumulator()
             self.save()
-        elif old > config.save_seconds:
+        elif old > config.save_interval_seconds:
             self.save()
 
     def _check_finite(self, total: Tensor | float, name: str) -> None:

@@ -26,7 +26,7 @@ from distilmt.utils.run_dir import atomic_path, fingerprint, write_json
 
 TIMEOUT_SECONDS = 900
 _PACKAGES = "packages-sections"
-_INSTEAD = "or name other text (--corpus.train a.en a.it), or a Hugging Face data set (--corpus.name hf:NAME)"
+_INSTEAD = "or name other text (--corpus.train a.en a.it), or a Hugging Face data set (--corpus.dataset hf:NAME)"
 _CONFIGURATION = """\
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;

@@ -66,7 +66,7 @@ def data_fingerprint(name: str) -> str:
 def _parse(name: str) -> tuple[str, str | None]:
     name_or_path = name.removeprefix("hf:")
     if not name_or_path:
-        raise UserError("corpus.name is 'hf:' without a data set: write hf:NAME or hf:NAME:CONFIG")
+        raise UserError("corpus.dataset is 'hf:' without a data set: write hf:NAME or hf:NAME:CONFIG")
     if Path(name_or_path).is_dir() or ":" not in name_or_path:
         return name_or_path, None
     name_or_path, config = name_or_path.rsplit(":", 1)

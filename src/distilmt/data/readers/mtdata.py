@@ -34,7 +34,7 @@ def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
     """
     did = name.removeprefix("mtdata:")
     if not re.fullmatch(r"[\w.]+(-[\w.]+){4}", did):
-        raise UserError(f"corpus.name is {name!r}: write mtdata:ID, an ID such as Statmt-news_commentary-16-deu-eng")
+        raise UserError(f"corpus.dataset is {name!r}: write mtdata:ID, an ID such as Statmt-news_commentary-16-deu-eng")
     folder = cache_folder("mtdata") / f"{did}-{source}-{target}"
     paths = [str(folder / f"text.{code}") for code in (source, target)]
     if not folder.is_dir():

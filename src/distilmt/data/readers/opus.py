@@ -50,7 +50,7 @@ def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
 def _parse(name: str) -> tuple[str, str | None]:
     match = re.fullmatch(r"opus:([A-Za-z0-9_.-]+)(?:/([A-Za-z0-9_.-]+))?", name)
     if not match:
-        raise UserError(f"corpus.name is {name!r}: write opus:NAME or opus:NAME/VERSION, such as opus:Books/v1")
+        raise UserError(f"corpus.dataset is {name!r}: write opus:NAME or opus:NAME/VERSION, such as opus:Books/v1")
     return match[1], match[2]
 
 

@@ -30,7 +30,7 @@ def run_model_challenges(config: RunConfig, root: Path, names: list[str], direct
         names: all systems, the teacher first.
         directory: where `NAME.health.json` go.
     """
-    if not config.evaluation.health_cases:
+    if not config.evaluation.challenge_cases:
         return
     data = _challenge_data(config, root)
     chosen = _systems_to_challenge(names)
@@ -54,7 +54,7 @@ def compare_shipped_model(
         teacher: export and beam.
         shipped: the same of the model that is shipped.
     """
-    if not config.evaluation.health_cases:
+    if not config.evaluation.challenge_cases:
         return []
     data = _challenge_data(config, Path(config.run_dir))
     files = [path.parent / _file(f"beam{beam}") for path, beam in (teacher, shipped)]
@@ -108,5 +108,5 @@ def _challenge_data(config: RunConfig, root: Path) -> ChallengeData:
         target_frequencies=slices.word_frequencies(target, corpus.target),
         languages=LanguagePairClassifier(source[:_CLASSIFIER_SENTENCES], target[:_CLASSIFIER_SENTENCES]),
         target=corpus.target,
-        cases=config.evaluation.health_cases,
+        cases=config.evaluation.challenge_cases,
     )

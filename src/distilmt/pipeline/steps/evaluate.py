@@ -35,7 +35,7 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
             scores = results[name]["scores"]
             add_scores(root / "exports" / name, {f"test {key}": scores[key] for key in ("bleu", "chrf")})
             bar.advance(1, bleu=round(scores["bleu"], 2))
-    sample = [s for s in sources if s.strip()][: config.evaluation.speed_sentences]
+    sample = [s for s in sources if s.strip()][: config.evaluation.benchmark_sentences]
     paths = {name: root / "exports" / name for name in names}
     if not (directory / "speed.json").exists():
         speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
@@ -77,7 +77,7 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         test=build.about_test(len(sources), quality.TranslationScores(**evaluations[names[0]]["scores"])),
         systems=list(_systems(config, root, evaluations)),
         comparisons=build.comparisons(
-            translations, references, config.corpus.target, evaluation.bootstrap, config.seed
+            translations, references, config.corpus.target, evaluation.bootstrap_samples, config.seed
         ),
         steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
@@ -88,7 +88,7 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         examination=challenge_comparisons(names, root / "evaluation"),
         config=asdict(config),
     )
-    html.write_report(report, root, config.language)
+    html.write_report(report, root, config.report_language)
     smallest = [name for name in names if name.startswith("student")][-1:]
     return {"html": str(root / "report.html")} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
 

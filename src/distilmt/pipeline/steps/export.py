@@ -130,8 +130,8 @@ def card(config: RunConfig, model: str) -> ModelCard:
         signature(config),
         result.get("parameters"),
         {} if best is None else {f"validation {metric}": best},
-        config.export.licences.teacher,
-        config.export.licences.data,
+        config.export.licenses.teacher,
+        config.export.licenses.data,
     )
 
 

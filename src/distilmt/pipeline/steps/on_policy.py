@@ -47,14 +47,14 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
     begin, student, settings = time.monotonic(), config.student, config.student.on_policy
     labels = replace(
         job.config,
-        hypotheses=1,
-        sampling=settings.sampling,
+        num_hypotheses=1,
+        sampling_temperature=settings.sampling_temperature,
         top_k=job.config.top_k or 8,
-        score_on="hypothesis" if settings.share == 1 else "both",
+        score_on="hypothesis" if settings.student_data_fraction == 1 else "both",
     )
     job = replace(job, config=labels, needs_top_k=True)
     store = Path(config.run_dir) / "labels"
-    rows = sample_mask(LabelStore(store).rows, settings.sentences, (config.seed, number, 5))
+    rows = sample_mask(LabelStore(store).rows, settings.max_sentences, (config.seed, number, 5))
     write_label_store(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
     label_seconds = time.monotonic() - begin
     dataset = load_label_dataset(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)
@@ -63,11 +63,11 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         reference=dataset.reference,
         hypothesis=dataset.hypothesis,
         pad=job.tokenizer.pad,
-        reference_share=1 - settings.share,
+        reference_share=1 - settings.student_data_fraction,
         max_length=student.model.max_positions,
     )
     training = replace(
-        student.training, updates=settings.updates, learning_rate=settings.learning_rate, seconds=None, patience=0
+        student.training, max_steps=settings.steps, learning_rate=settings.learning_rate, max_seconds=None, patience=0
     )
     task = TrainingJob(
         f"student, round {number}", data, training, _teacher_targets_only(student.objective), config.seed + number
@@ -80,7 +80,9 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
 
 def _teacher_targets_only(objective: ObjectiveConfig) -> ObjectiveConfig:
     """The student's own words are no examples: only what the teacher says of them is learnt."""
-    return replace(objective, word=1.0, label=0.0, annealing=False, states=0.0, attention=0.0)
+    return replace(
+        objective, kd_weight=1.0, ce_weight=0.0, teacher_annealing=False, hidden_state_weight=0.0, attention_weight=0.0
+    )
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:

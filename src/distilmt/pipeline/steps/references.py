@@ -58,13 +58,13 @@ def _sentences(config: RunConfig, root: Path, split: str) -> pa.Table:
     if split != "sample":
         return prepare.load_split(root / "corpus", split)
     flags = sample_mask(prepare.count_rows(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
-    flags[flags.nonzero()[0][min(SAMPLE, config.tokenizer.sample) :]] = False
+    flags[flags.nonzero()[0][min(SAMPLE, config.tokenizer.input_sentence_size) :]] = False
     return pa.concat_tables(prepare.iter_selected(root / "corpus", "train", flags, SAMPLE))
 
 
 def _labeling_task(config: RunConfig, directory: Path) -> LabelingTask:
     """A job that asks for the best translation alone."""
-    labels = replace(config.labels, hypotheses=1, sampling=0.0, top_k=0, ensemble=[])
+    labels = replace(config.labels, num_hypotheses=1, sampling_temperature=0.0, top_k=0, ensemble=[])
     pair = (config.corpus.source, config.corpus.target)
     no_tokenizer: Any = None  # a teacher that is pointed to has pieces of its own
     return LabelingTask(directory, no_tokenizer, labels, *pair, needs_top_k=False, endpoint=config.teacher.endpoint)

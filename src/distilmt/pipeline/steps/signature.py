@@ -8,37 +8,41 @@ from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig
 
 def _label_kinds(labels: LabelConfig) -> str:
     """What the teacher was asked: translations, word distributions on whose words, or both."""
-    translations = [f"{labels.hypotheses}best"] if labels.hypotheses else []
+    translations = [f"{labels.num_hypotheses}best"] if labels.num_hypotheses else []
     return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
 
 
 def _loss(objective: ObjectiveConfig) -> str:
     """The terms, and what is not as it is by default."""
-    parts = [f"word{objective.word:g}", f"label{objective.label:g}"]
-    if objective.annealing:
+    parts = [f"word{objective.kd_weight:g}", f"label{objective.ce_weight:g}"]
+    if objective.teacher_annealing:
         parts.append("annealing")
     if objective.divergence != "kl":
         skewed = "js" in objective.divergence or "skewed" in objective.divergence
-        parts.append(objective.divergence + (f"{objective.skew:g}" if skewed else ""))
-    if objective.entropy != "none":
-        weight = f"{objective.entropy_weight:g}" if objective.entropy == "penalty" else ""
-        parts.append(f"entropy-{objective.entropy}{weight}")
-    if objective.selection != "all":
-        share = f"{objective.selection_share:g}" if objective.selection in ("batch", "queue") else ""
-        parts.append(objective.selection + share)
-    if objective.ranking:
-        parts.append(f"ranking{objective.ranking:g}")
-    if objective.states:
-        parts.append(f"states{objective.states:g}")
-    if objective.attention:
-        parts.append(f"attention{objective.attention:g}-{objective.attention_heads}")
-    if objective.consistency:
-        parts.append(f"consistency{objective.consistency:g}")
+        parts.append(objective.divergence + (f"{objective.skew_alpha:g}" if skewed else ""))
+    if objective.entropy_mode != "none":
+        weight = f"{objective.entropy_weight:g}" if objective.entropy_mode == "penalty" else ""
+        parts.append(f"entropy-{objective.entropy_mode}{weight}")
+    if objective.token_selection != "all":
+        share = f"{objective.selection_fraction:g}" if objective.token_selection in ("batch", "queue") else ""
+        parts.append(objective.token_selection + share)
+    if objective.ranking_weight:
+        parts.append(f"ranking{objective.ranking_weight:g}")
+    if objective.hidden_state_weight:
+        parts.append(f"states{objective.hidden_state_weight:g}")
+    if objective.attention_weight:
+        parts.append(f"attention{objective.attention_weight:g}-{objective.head_mapping}")
+    if objective.r_drop_weight:
+        parts.append(f"consistency{objective.r_drop_weight:g}")
     return "+".join(parts)
 
 
 def _decoding(labels: LabelConfig) -> str:
-    search = f"sampled{labels.sampling:g}" if labels.sampling else f"beam{labels.beam_size}.lp{labels.length_penalty:g}"
+    search = (
+        f"sampled{labels.sampling_temperature:g}"
+        if labels.sampling_temperature
+        else f"beam{labels.beam_size}.lp{labels.length_penalty:g}"
+    )
     return f"{search}.{labels.compute_type}"
 
 
@@ -48,18 +52,18 @@ def signature(config: RunConfig) -> str:
     policy = config.student.on_policy
     parts = {
         "teacher": "+".join([config.teacher.named or "trained", *labels.ensemble]),
-        "decode": _decoding(labels) if labels.hypotheses else "no",
+        "decode": _decoding(labels) if labels.num_hypotheses else "no",
         "labels": _label_kinds(labels)
-        + ("" if labels.choose == "best" else f".{labels.choose}-{labels.utility}")
-        + (f".keep{labels.keep}" if labels.keep > 1 else ""),
+        + ("" if labels.rerank == "none" else f".{labels.rerank}-{labels.rerank_metric}")
+        + (f".keep{labels.n_best}" if labels.n_best > 1 else ""),
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",
         "loss": _loss(objective),
-        "refs": f"{objective.reference_share:g}",
-        "init": config.student.initialise,
-        "updates": config.student.training.updates,
-        **({"on-policy": f"{policy.rounds}x{policy.updates}.{policy.share:g}"} if policy.updates else {}),
+        "refs": f"{objective.reference_fraction:g}",
+        "init": config.student.initialization,
+        "updates": config.student.training.max_steps,
+        **({"on-policy": f"{policy.rounds}x{policy.steps}.{policy.student_data_fraction:g}"} if policy.steps else {}),
         "seed": config.seed,
         "version": __version__,
     }

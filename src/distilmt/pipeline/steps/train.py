@@ -31,7 +31,7 @@ from distilmt.training.trainer import TrainingJob
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
-_ONLY_REFERENCES = ObjectiveConfig(word=0.0, label=1.0, reference_share=1.0)
+_ONLY_REFERENCES = ObjectiveConfig(kd_weight=0.0, ce_weight=1.0, reference_fraction=1.0)
 
 
 def prepare_corpus(config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def labeling_task(config: RunConfig, root: Path) -> LabelingTask:
         target_language=config.corpus.target,
         needs_top_k=config.labels.top_k > 0,
         endpoint=config.teacher.endpoint,
-        trains_on_hypotheses=config.student.objective.reference_share < 1,
+        trains_on_hypotheses=config.student.objective.reference_fraction < 1,
     )
 
 
@@ -105,7 +105,7 @@ def _earlier_label_stores(root: Path, directory: Path) -> list[Path]:
 def rerank_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Choose among the teacher's hypotheses."""
     root, labels = directory.parent, config.labels
-    score = utility(labels.utility, tokenizer_for(config.corpus.target))
+    score = utility(labels.rerank_metric, tokenizer_for(config.corpus.target))
     return rerank(LabelStore(root / "labels"), labels, labeling_task(config, root), score, directory)
 
 
@@ -118,19 +118,19 @@ def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Tr
     student = config.student
     store = LabelStore(root / ("selection" if config.labels.selects else "labels"))
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
-    if student.objective.word > 0 and not store.k:
+    if student.objective.kd_weight > 0 and not store.k:
         raise UserError(
-            "student.objective.word is above 0 but the labels hold no words: set it to 0, or labels.top_k above 0"
+            "student.objective.kd_weight is above 0 but the labels hold no words: set it to 0, or labels.top_k above 0"
         )
     teacher = _online_teacher(config, root)
     labels = load_label_dataset(store, tokenizer, config.labels, student.model.max_positions)
-    check_dropped(labels, student.objective.reference_share)
+    check_dropped(labels, student.objective.reference_fraction)
     data = TrainingSet(
         source=labels.source,
         reference=labels.reference,
         hypothesis=labels.hypothesis,
         pad=tokenizer.pad,
-        reference_share=student.objective.reference_share,
+        reference_share=student.objective.reference_fraction,
         max_length=student.model.max_positions,
     )
     return TrainingJob("student", data, student.training, student.objective, config.seed, teacher), labels.dropped
@@ -143,10 +143,10 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     job, dropped = student_job(config, root, tokenizer)
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     extra: dict[str, Any] = {"hypotheses_dropped": dropped}
-    if student.initialise != "random":
-        choose_layers = {"first": first_layers, "evenly": spaced_layers}[student.initialise]
+    if student.initialization != "random":
+        choose_layers = {"first": first_layers, "evenly": spaced_layers}[student.initialization]
         extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose_layers)
-    if not student.on_policy.updates:
+    if not student.on_policy.steps:
         return fit_model(model, job, tokenizer, config, directory) | extra
     stage_dirs = [directory / "first"]
     stages = [fit_model(model, job, tokenizer, config, stage_dirs[0])]
@@ -165,9 +165,9 @@ def _online_teacher(config: RunConfig, root: Path) -> MarianMTModel | None:
     """
     student, pointer = config.student, existing.read_pointer(root / "teacher")
     needs = {
-        "on_policy.updates": student.on_policy.updates,
-        "objective.states": student.objective.states,
-        "objective.attention": student.objective.attention,
+        "on_policy.steps": student.on_policy.steps,
+        "objective.hidden_state_weight": student.objective.hidden_state_weight,
+        "objective.attention_weight": student.objective.attention_weight,
     }
     for key, value in needs.items():
         if value and pointer:
@@ -195,7 +195,7 @@ def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
 def _with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfig:
     """The student's settings, for exactly as many updates as the student made."""
     record = read_step(student)
-    return replace(config, updates=record.result["updates"], seconds=None, patience=0) if record else config
+    return replace(config, max_steps=record.result["updates"], max_seconds=None, patience=0) if record else config
 
 
 def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:

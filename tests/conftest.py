@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import toy
 
+from distilmt.utils import progress
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
@@ -126,3 +128,11 @@ def finished(tmp_path_factory) -> Path:
     found = toy.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     return directory / "run"
+
+
+@pytest.fixture(autouse=True)
+def silent_progress():
+    """A command that a test calls shows its progress; the next test's commands must not."""
+    listener = progress._listener
+    yield
+    progress.set_listener(listener)

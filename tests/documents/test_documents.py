@@ -170,7 +170,7 @@ def test_structure_is_kept_whatever_comes(text, model):
 def test_markdown_keeps_its_links_code_and_head():
     head, code = "---\ntitle: a\n---\n\n", "\n```\ncode\n```\n\n"
     text = '# A *b* [c](u "t")\n\nUse `x y` and\n**this** now.\n', "| a | b \\| c |\n|--|--|\n| d | e |\n"
-    read = '# A *B* [C](u "t")\n\nUSE `x y` AND\n**THIS** NOW.\n', "| A | B \\| C |\n|--|--|\n| D | E |\n"
+    read = '# A *B* [C](u "T")\n\nUSE `x y` AND\n**THIS** NOW.\n', "| A | B \\| C |\n|--|--|\n| D | E |\n"
     made = translate_document((head + code.join(text)).encode(), "x.md", upper).decode()
     assert made == head + code.join(read)
 

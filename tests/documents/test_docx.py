@@ -107,7 +107,7 @@ def test_a_document_whose_text_stays_is_the_same_to_the_byte(runs):
 
 def test_packages_that_are_made_to_fill_the_memory_are_refused():
     bombs = {
-        "tighter than any text": run("a" * (4 << 20)),
+        r"is packed \d+ to 1": run("a" * (4 << 20)),
         "MiB or": "".join(run(f"{i:x}") for i in range(300_000)),
     }
     for message, body in bombs.items():

@@ -95,7 +95,7 @@ def test_the_definition_is_the_weighted_sum_of_the_two_cross_entropies(config):
     assert targets.top_ids is not None and targets.top_logprobs is not None
     top = targets.top_ids[:, : config.top_k], targets.top_logprobs[:, : config.top_k]
     plain = config.ce_weight * label_cross_entropy(logits, targets.ids.clamp_min(0), 0.1)
-    plain = plain + config.word * top_k_cross_entropy(logits, *top, config.temperature, config.tail)
+    plain = plain + config.kd_weight * top_k_cross_entropy(logits, *top, config.temperature, config.tail)
     found = reference_loss(logits, targets, LossSettings(config, 0.1))
     torch.testing.assert_close(found, torch.where(targets.ids >= 0, plain, 0), atol=1e-6, rtol=1e-6)
 

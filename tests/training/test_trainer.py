@@ -108,16 +108,16 @@ _PROGRAM = """
     import torch
     from pathlib import Path
     from distilmt.data import tokenizer
-    from test_trainer import CONFIG, TrainingConfig, improving, job, loop, model
+    from test_trainer import CONFIG, TrainingConfig, improving, job, model, trainer
     pieces = tokenizer.load(Path({pieces!r}))
-    update = loop._Run.update
+    update = trainer.Trainer.update
     def killed(self, *part):
         update(self, *part)
         if self.state.update == 11:
             os.kill(os.getpid(), signal.SIGKILL)
-    loop._Run.update = killed
+    trainer.Trainer.update = killed
     config = TrainingConfig(**vars(CONFIG) | {{"save_seconds": 0.0}})
-    loop.train(model(pieces), job(pieces, config), improving(), Path({directory!r}))
+    trainer.train(model(pieces), job(pieces, config), improving(), Path({directory!r}))
 """
 
 

@@ -255,7 +255,7 @@ def test_c1_serving_without_torch_names_what_it_imports():
     imported = packages(imports_under(*modules, "distilmt.cli.terminal"))
     assert {"ctranslate2", "fastapi", "jsonargparse", "lxml", "regex", "rich"} <= imported
     wanted = {PACKAGES.get(module, module).replace("_", "-") for module in imported}
-    assert wanted - set(listed) == {"transformers"}  # for the pieces of a teacher alone
+    assert wanted - set(listed) == {"transformers", "sacremoses", "subword-nmt"}  # for the tokenizers of teachers alone
     bounds = lowest(["serve", "documents", "langid", "gettext"])
     assert listed == {name: bounds[name] for name in listed}
 

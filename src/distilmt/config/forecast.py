@@ -9,6 +9,7 @@ from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CostConfig, PlanConfig
 from distilmt.config.flags import integers, own_parser, split_own_flags
+from distilmt.config.renamed import check_flags
 from distilmt.config.run_loading import load, load_run_dir
 from distilmt.utils.errors import UserError
 

@@ -48,8 +48,9 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
     names = [name for name, *_ in fields(kind)]
     for argument in flags:
         name = argument.removeprefix("--").split("=")[0]
-        if argument.startswith("--") and name not in names:
+        if argument.startswith("--") and name not in names and not renamed.name_of(kind, name):
             raise UserError(f"unknown option --{name}{suggestion(name, names)}")
+    renamed.check_flags(kind, flags)
     _check_empty(kind, flags)
     parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
     parser.add_class_arguments(kind, None, fail_untyped=True)

@@ -22,8 +22,8 @@ class ModelShape:
     """Widths and depths of a Marian transformer."""
 
     d_model: int
-    ffn: int
-    heads: int
+    ffn_dim: int
+    num_heads: int
     encoder_layers: int
     decoder_layers: int
 
@@ -53,9 +53,9 @@ def shape(config: ModelConfig) -> ModelShape:
     for key, value in values.items():
         if value < 1:
             raise UserError(f"model: {key} is {value}: it must be 1 at least")
-    if model_shape.d_model % model_shape.heads or model_shape.d_model % 2:
+    if model_shape.d_model % model_shape.num_heads or model_shape.d_model % 2:
         raise UserError(
-            f"model: d_model is {model_shape.d_model}: it must be even and a multiple of heads, {model_shape.heads}"
+            f"model: d_model is {model_shape.d_model}: it must be even and a multiple of heads, {model_shape.num_heads}"
         )
     return model_shape
 
@@ -71,10 +71,10 @@ def marian_config(config: ModelConfig, tokenizer: Tokenizer, dropout: float) -> 
         d_model=s.d_model,
         encoder_layers=s.encoder_layers,
         decoder_layers=s.decoder_layers,
-        encoder_attention_heads=s.heads,
-        decoder_attention_heads=s.heads,
-        encoder_ffn_dim=s.ffn,
-        decoder_ffn_dim=s.ffn,
+        encoder_attention_heads=s.num_heads,
+        decoder_attention_heads=s.num_heads,
+        encoder_ffn_dim=s.ffn_dim,
+        decoder_ffn_dim=s.ffn_dim,
         activation_function="relu",
         dropout=dropout,
         attention_dropout=0.0,

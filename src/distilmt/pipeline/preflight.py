@@ -222,12 +222,15 @@ def _check_layers(config: RunConfig) -> None:
     if config.student.initialization == "random" or config.teacher.named:
         return
     teacher, student = shape(config.teacher.model), shape(config.student.model)
-    # Narrower blocks are copied in part: students/initialise.py.
-    if (teacher.d_model, teacher.heads) != (student.d_model, student.heads) or student.ffn > teacher.ffn:
+    # Narrower blocks are copied in part: models/initialization.py.
+    if (teacher.d_model, teacher.num_heads) != (
+        student.d_model,
+        student.num_heads,
+    ) or student.ffn_dim > teacher.ffn_dim:
         raise UserError(
             f"student.initialization is {config.student.initialization}, but the student's d_model {student.d_model}, "
-            f"ffn_dim {student.ffn} and heads {student.heads} are not the teacher's ({teacher.d_model}, {teacher.ffn}, "
-            f"{teacher.heads}): make them equal (ffn_dim may be less), or set it to random"
+            f"ffn_dim {student.ffn_dim} and num_heads {student.num_heads} are not the teacher's "
+            f"({teacher.d_model}, {teacher.ffn_dim}, {teacher.num_heads}): make them equal (ffn_dim may be less), or set it to random"
         )
 
 

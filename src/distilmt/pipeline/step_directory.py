@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from distilmt.config.renamed import translated_settings
 from distilmt.pipeline.step_metrics import measure_step
 from distilmt.utils import checksums, progress
 from distilmt.utils.errors import UserError
@@ -42,9 +43,8 @@ Differences = dict[str, str]
 def all_differences(record: StepRecord, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Differences:
     """Every input and every key that is not the same."""
     settings = json.loads(json.dumps(settings))
-    changes = {
-        key: changed_text(record.settings.get(key), settings.get(key)) for key in {**record.settings, **settings}
-    }
+    former = translated_settings(record.settings)
+    changes = {key: changed_text(former.get(key), settings.get(key)) for key in {**former, **settings}}
     changed_inputs = {key for key in {*record.inputs, *inputs} if record.inputs.get(key) != inputs.get(key)}
     return {key: text for key, text in changes.items() if text} | dict.fromkeys(changed_inputs, CHANGED)
 

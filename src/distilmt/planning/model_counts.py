@@ -42,7 +42,7 @@ class ModelDims:
         """
         s = shape(model)
         depths = s.d_model, s.encoder_layers, s.decoder_layers
-        return cls(*depths, s.ffn, s.ffn, s.heads, vocabulary, shared, model.max_positions)
+        return cls(*depths, s.ffn_dim, s.ffn_dim, s.num_heads, vocabulary, shared, model.max_positions)
 
     @classmethod
     def read(cls, directory: Path) -> ModelDims | None:

@@ -116,7 +116,7 @@ def _deeper(model: ModelConfig) -> ModelConfig:
 
 def _wider(model: ModelConfig) -> ModelConfig:
     s = shape(model)
-    return replace(model, d_model=2 * s.d_model, ffn_dim=2 * s.ffn)
+    return replace(model, d_model=2 * s.d_model, ffn_dim=2 * s.ffn_dim)
 
 
 def inputs_summary(config: RunConfig, text: CorpusStatistics) -> CostRow:

@@ -66,7 +66,7 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
             progress.info(f"{trial.size} sentences, {trial.updates} updates: student {number} of {len(all_trials)}")
             run_trial(trial)
         report = _plan_report(config, run_config, all_trials, schedule)
-        write_plan(report | {"asked": _plan_fingerprint(config, run_config)}, root / PLAN)
+        write_plan(report | {"asked": _plan_fingerprints(config, run_config)[0]}, root / PLAN)
     return root / PLAN
 
 
@@ -74,12 +74,16 @@ def _seeds(config: PlanConfig, run: RunConfig) -> list[int]:
     return list(dict.fromkeys(config.seeds or [run.seed]))
 
 
-def _plan_fingerprint(config: PlanConfig, run: RunConfig) -> str:
-    """Stands for all that an answer depends on."""
+def _plan_fingerprints(config: PlanConfig, run: RunConfig) -> list[str]:
+    """Of everything that a plan depends on: with the keys' names of today, and with their former names."""
     step_fingerprints = [step_fingerprint(Path(run.run_dir) / step) for step in _SHARED]
-    config_values = [non_default(asdict(config), asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))]
-    config_values[1].pop("run_dir", None)
-    return fingerprint([config_values, step_fingerprints, __version__])
+    options, run_values = (
+        non_default(asdict(config), asdict(PlanConfig())),
+        non_default(asdict(run), asdict(RunConfig())),
+    )
+    run_values.pop("run_dir", None)
+    both = [options, run_values], [former(PlanConfig, options), former(RunConfig, run_values)]
+    return [fingerprint([values, step_fingerprints, __version__]) for values in both]
 
 
 def _is_current(config: PlanConfig, run: RunConfig) -> bool:
@@ -87,7 +91,7 @@ def _is_current(config: PlanConfig, run: RunConfig) -> bool:
     plan_dir = Path(run.run_dir) / PLAN
     if not all((plan_dir / f"plan.{kind}").exists() for kind in ("json", "md", "html")):
         return False
-    same = read_json(plan_dir / "plan.json").get("asked") == _plan_fingerprint(config, run)
+    same = read_json(plan_dir / "plan.json").get("asked") in _plan_fingerprints(config, run)
     return same and all(runner.is_done(step, run) for step in _SHARED)
 
 
@@ -170,14 +174,15 @@ def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
     }
     options, config_values = non_default(options, asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))
     step_fingerprints = [step_fingerprint(Path(run.run_dir) / step) for step in _SHARED]
-    settings_fingerprint = fingerprint(
-        [options, step_fingerprints, config_values.get("labels"), config_values.get("student"), run.seed]
-    )
+    both = (options, config_values), (former(PlanConfig, options), former(RunConfig, config_values))
+    fingerprints = [
+        fingerprint([o, step_fingerprints, values.get("labels"), values.get("student"), run.seed]) for o, values in both
+    ]
     schedule = read_json(path) if path.exists() else {}
-    if schedule.get("settings") != settings_fingerprint:
+    if schedule.get("settings") not in fingerprints:
         total = prepare.count_rows(Path(run.run_dir) / "corpus", "train")
         sizes = _given(config.sizes, total) if config.sizes else _sizes(config, run, total)
-        schedule = {"settings": settings_fingerprint, "sizes": sizes}
+        schedule = {"settings": fingerprints[0], "sizes": sizes}
         write_json(path, schedule)
     if "updates" not in schedule:
         schedule |= schedule_updates(config, run, schedule["sizes"])

@@ -65,7 +65,7 @@ class OpenAI:
 
     def _cost(self) -> float:
         prompt_tokens, completion_tokens = self._tokens
-        return (prompt_tokens * self.settings["price_in"] + completion_tokens * self.settings["price_out"]) / 1e6
+        return (prompt_tokens * self.settings["input_price"] + completion_tokens * self.settings["output_price"]) / 1e6
 
     def _one(self, text: str, count: int, sampling: float) -> list[str]:
         """Some servers give fewer choices than they are asked for: then they are asked again."""

@@ -144,7 +144,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     extra: dict[str, Any] = {"hypotheses_dropped": dropped}
     if student.initialization != "random":
-        choose_layers = {"first": first_layers, "evenly": spaced_layers}[student.initialization]
+        choose_layers = {"first": first_layers, "spaced": spaced_layers}[student.initialization]
         extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose_layers)
     if not student.on_policy.steps:
         return fit_model(model, job, tokenizer, config, directory) | extra

@@ -230,7 +230,8 @@ def _check_layers(config: RunConfig) -> None:
         raise UserError(
             f"student.initialization is {config.student.initialization}, but the student's d_model {student.d_model}, "
             f"ffn_dim {student.ffn_dim} and num_heads {student.num_heads} are not the teacher's "
-            f"({teacher.d_model}, {teacher.ffn_dim}, {teacher.num_heads}): make them equal (ffn_dim may be less), or set it to random"
+            f"({teacher.d_model}, {teacher.ffn_dim}, {teacher.num_heads}): make them equal (ffn_dim "
+            "may be less), or set it to random"
         )
 
 

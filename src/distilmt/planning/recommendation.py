@@ -72,7 +72,8 @@ def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, 
     Returns:
         `learnt`, whether the students learnt enough to say anything; `recommended`; `lines`, a row for every size;
         `more`, what more updates and more text bring; `law` (a, b, c) and `noise` of the metric; `drawn`, the
-        curve to be drawn; `points`; `costs`; `notes`. Scores and gains are lists of the best guess and an interval's two bounds.
+        curve to be drawn; `points`; `costs`; `notes`. Scores and gains are lists of the best guess and an interval's
+        two bounds.
     """
     whole = [point for point in points if point.updates == decision.updates]
     curves = {name: _curve(whole, name, decision.updates / costs.batches) for name in METRICS}

@@ -82,6 +82,27 @@ def test_words_that_a_model_cannot_write_stay(text):
     assert symbols.counts(translation) == symbols.counts(text)
 
 
+@given(st.lists(st.one_of(words, st.sampled_from([*FOREIGN[:1], *FOREIGN[3:5], "™"])), min_size=1, max_size=8))
+def test_words_in_a_script_that_a_model_lacks_stay_where_it_leaves_them_out(sentence):
+    text = " ".join(sentence)
+    for translate in (lambda request: request.encode("ascii", "ignore").decode(), lambda request: "nota"):
+        translation, _ = through(text, ASCII, translate)
+        assert all(translation.count(word) >= sentence.count(word) for word in FOREIGN)
+
+
+def test_letters_of_a_script_that_a_model_has_may_be_left_out():
+    assert symbols.foreign_words("naïve œuvre, Тhis, 5 µm, 1ª, \U0001d49c", str.isascii) == []
+    assert symbols.foreign_words("王喆", lambda c: c != "喆") == []
+    assert [run.text for run in symbols.foreign_words("日本語editor и مرحبا, हिन्दी", str.isascii)] == [
+        "日本語",
+        "и",
+        "مرحبا",
+        "हिन्दी",
+    ]
+    made, _ = through("A café for 日本語.", ASCII, lambda text: "Un caffè per." if "café" in text else text)
+    assert made == "Un caffè per 日本語."
+
+
 @given(st.lists(st.sampled_from(FOREIGN[:1] + FOREIGN[3:5]), min_size=1, max_size=4).map(" ".join))
 def test_a_text_in_letters_that_a_model_lacks_comes_back_and_is_never_given_to_it(text):
     assert through(text, ASCII, lambda request: "rubbish") == (text, [])

@@ -158,7 +158,7 @@ def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
 
 def test_another_tokenizer_tells_no_attention(exported, monkeypatch):
     translator = Translator(exported, threads=1)
-    monkeypatch.setattr(translator, "_pieces", None)
+    monkeypatch.setattr(translator, "_tokenizer", None)
     assert translator.attention(["ban"], ["nota"]) == [[]]
 
 
@@ -173,3 +173,17 @@ def test_what_is_no_list_of_texts_is_refused(exported, call):
         with pytest.raises(ValueError, match=r"must be 1 at least"):
             translate(["ban."], beam_size)
     assert len(translate(["ban."], 1)) == 1
+
+
+@pytest.mark.parametrize("vocabulary", [[], ["a"], ["</s>", "<unk>", "a", "b"]])
+def test_a_vocabulary_that_is_not_the_models_is_one_line(exported, tmp_path, vocabulary):
+    """Without a card nothing shows it before the first translation."""
+    model = shutil.copytree(exported, tmp_path / "model")
+    (model / "card.json").unlink(missing_ok=True)
+    (model / "shared_vocabulary.json").write_text(json.dumps(vocabulary))
+    translator = Translator(model, threads=1)
+    with pytest.raises(UserError, match=r"do not fit each other .*: copy or export") as refusal:
+        translator.translate(["ban."])
+    assert "\n" not in str(refusal.value)
+    with pytest.raises(UserError, match="do not fit each other"):
+        translator.attention(["ban."], ["ban."])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,19 @@ def card_languages(path: Path) -> tuple[str, str]:
         return str(card.get("source") or ""), str(card.get("target") or "")
     except (OSError, ValueError, AttributeError):
         return "", ""
+
+
+@contextmanager
+def wrap_mismatched_files(path: Path) -> Iterator[None]:
+    """Turn what CTranslate2 raises where a model's files do not fit each other, which shows only as it translates.
+
+    Raises:
+        UserError: they do not.
+    """
+    try:
+        yield
+    except (ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path}: model.bin and the vocabularies do not fit each other ({reason}): copy or export the model again"
+        ) from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from distilmt.data.cleaning import unspaced_count
 
@@ -114,6 +115,36 @@ def unknown_words(text: str, has_token: HasToken) -> list[SymbolRun]:
         elif not all(map(has_token, unicodedata.normalize("NFC", word))):
             words.append(SymbolRun(start, match.end(), word))
     return words
+
+
+def foreign_words(text: str, has_token: HasToken) -> list[SymbolRun]:
+    """Words all in scripts of which a model has a piece for no letter of the text; a mark goes with its letter."""
+    if text.isascii():
+        return []
+    known = {_script(c) for c in set(text) if c.isalpha() and _is_known_letter(c, has_token)}
+    return [run for run in _words(text) if known.isdisjoint(_script(c) for c in run.text if c.isalpha())]
+
+
+def _words(text: str) -> Iterator[SymbolRun]:
+    """Words; letters of scripts that are written without spaces are no part of a word in another script."""
+    for letters in _LETTERS.finditer(text.translate(_LETTER_CLASSES)):
+        start = letters.start()
+        for _, group in groupby(text[slice(*letters.span())], lambda c: unspaced_count(c) > 0):
+            word = "".join(group)
+            if any(map(str.isalpha, word)):
+                yield SymbolRun(start, start + len(word), word)
+            start += len(word)
+
+
+def _is_known_letter(letter: str, has_token: HasToken) -> bool:
+    """Whether a model has a piece for a letter, in either case or without its marks."""
+    forms = {letter, letter.lower(), unicodedata.normalize("NFKD", letter)[0]}
+    return any(has_token(form) for form in forms)
+
+
+def _script(letter: str) -> str:
+    """The first word of a letter's Unicode name: `LATIN`, `CYRILLIC`, `CJK`."""
+    return unicodedata.name(unicodedata.normalize("NFKD", letter)[0], "").partition(" ")[0]
 
 
 def counts(text: str) -> Counter[str]:

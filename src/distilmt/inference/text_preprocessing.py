@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -141,8 +142,9 @@ class PreprocessedSentence:
         ]
 
     def _verbatim_runs(self, broken: bool) -> list[SymbolRun]:
-        """Symbols, and with a `broken` answer the words that the model cannot write."""
-        words = symbols.unknown_words(self._core_text, self._traits.has_token) if broken else []
+        """Symbols and words in foreign scripts, and with a `broken` answer all words that the model cannot write."""
+        word_finder = symbols.unknown_words if broken else symbols.foreign_words
+        words = word_finder(self._core_text, self._traits.has_token)
         return sorted([*symbols.runs(self._core_text), *words], key=lambda run: run.start)
 
     def _flaw(self, translation: str, broken: bool) -> str:
@@ -151,7 +153,12 @@ class PreprocessedSentence:
             return "symbols"
         if broken and symbols.unknown_words(self._core_text, self._traits.has_token):
             return "letters"
+        if any(translation.count(word) < count for word, count in self._foreign_words().items()):
+            return "letters"
         return "title" if self._style == "title" and truecasing.is_copy(self._core_text, translation) else ""
+
+    def _foreign_words(self) -> Counter[str]:
+        return Counter(run.text for run in symbols.foreign_words(self._core_text, self._traits.has_token))
 
     def _restore_title_case(self, hypotheses: list[Hypothesis]) -> list[Hypothesis]:
         if not hypotheses or truecasing.is_copy(self._core_text, hypotheses[0].text):

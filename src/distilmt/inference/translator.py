@@ -13,7 +13,13 @@ import ctranslate2
 from distilmt.data.cleaning import normalize
 from distilmt.data.sentence_splitter import sentences
 from distilmt.inference.base import Hypothesis, WordAttention, join_hypotheses, join_translations
-from distilmt.inference.manifest import card_languages, has_file, read_manifest, unpacked_files
+from distilmt.inference.manifest import (
+    card_languages,
+    has_file,
+    read_manifest,
+    unpacked_files,
+    wrap_mismatched_files,
+)
 from distilmt.inference.moses_bpe import MosesBpeTokenizer
 from distilmt.inference.text_preprocessing import ModelTraits, PreprocessedSentence
 from distilmt.inference.tokenization import (
@@ -189,7 +195,7 @@ class Translator:
         )
         cut = self.max_length - 1 - len(tokenizer.prefix)
         rows = [i for i, s in enumerate(sources) if 0 < len(s) <= cut and 0 < len(targets[i]) <= cut]
-        results = self._model.translate_batch(
+        results = self._translate_batch(
             tokenizer.encode([texts[i] for i in rows]),
             target_prefix=[[*tokenizer.prefix, *(token for token, _ in targets[i])] for i in rows],
             beam_size=1,
@@ -262,10 +268,14 @@ class Translator:
         weights = [1 if batch_type == "examples" else len(source) for source in sources]
         for batch in batches_by_length(rows, sources, weights, batch_size * _BATCHES * self._workers):
             prefix = [self._tokenizer.prefix] * len(batch) if self._tokenizer.prefix else None
-            outputs = self._model.translate_batch([sources[i] for i in batch], target_prefix=prefix, **options)
+            outputs = self._translate_batch([sources[i] for i in batch], target_prefix=prefix, **options)
             for row, result in zip(batch, outputs, strict=True):
                 results[row] = self._decoded(texts[row], result)
         return results
+
+    def _translate_batch(self, sources: list[list[str]], **options: Any) -> list[Any]:
+        with wrap_mismatched_files(self.path):
+            return list(self._model.translate_batch(sources, **options))
 
     def _decoded(self, source: str, result: Any) -> list[Hypothesis]:
         scores = result.scores or [0.0] * len(result.hypotheses)

@@ -121,8 +121,8 @@ def foreign_words(text: str, has_token: HasToken) -> list[SymbolRun]:
     """Words all in scripts of which a model has a piece for no letter of the text; a mark goes with its letter."""
     if text.isascii():
         return []
-    known = {_script(c) for c in set(text) if c.isalpha() and _is_known_letter(c, has_token)}
-    return [run for run in _words(text) if known.isdisjoint(_script(c) for c in run.text if c.isalpha())]
+    covered_scripts = {_script(c) for c in set(text) if c.isalpha() and _is_letter_covered(c, has_token)}
+    return [run for run in _words(text) if covered_scripts.isdisjoint(_script(c) for c in run.text if c.isalpha())]
 
 
 def _words(text: str) -> Iterator[SymbolRun]:
@@ -136,7 +136,7 @@ def _words(text: str) -> Iterator[SymbolRun]:
             start += len(word)
 
 
-def _is_known_letter(letter: str, has_token: HasToken) -> bool:
+def _is_letter_covered(letter: str, has_token: HasToken) -> bool:
     """Whether a model has a piece for a letter, in either case or without its marks."""
     forms = {letter, letter.lower(), unicodedata.normalize("NFKD", letter)[0]}
     return any(has_token(form) for form in forms)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from distilmt.data.pairs import Pair, match_language
 from distilmt.data.readers.files import read_pairs
+from distilmt.data.readers.xml_characters import mark_forbidden
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import peak_rss, reset_peak_rss
 
@@ -92,6 +93,64 @@ def test_xliff_segments_states_and_directions(tmp_path: Path) -> None:
     )
     wanted = [Pair(1, "One 1", "Uno 1"), Pair(2, "Two 2", "Due 2"), Pair(5, "x", "y"), Pair(6, "yes", "sì")]
     assert read(tmp_path / "a.xliff") == wanted
+
+
+FORBIDDEN = [
+    "\x0b",
+    "\x00",
+    "&#x1F;",
+    "&#11;",
+    "R&D",
+    "a & b",
+    "x < y",
+    "&nbsp;",
+    "]]>",
+    "&unfinished",
+    "\ufffe",
+    "&#xD800;",
+]
+
+
+@QUICK
+@given(st.lists(st.sampled_from(FORBIDDEN), min_size=1, max_size=3), st.integers(0, 59), st.integers(1, 60))
+def test_a_unit_with_what_xml_forbids_is_counted_and_the_others_read(
+    tmp_path: Path, bad: list[str], place: int, size: int
+) -> None:
+    units = [{"en": f"text &amp; {n} <![CDATA[R&D <b>]]>", "it": f"testo {n}"} for n in range(60)]
+    units[place]["en"] += " ".join(bad)
+    (tmp_path / "a.tmx").write_text(tmx(units), encoding="utf-8")
+    messages: list[str] = []
+    pairs = list(read_pairs([str(tmp_path / "a.tmx")], "en", "it", report=messages.append))
+    assert pairs == [Pair(n + 1, f"text & {n} R&D <b>", f"testo {n}") for n in range(60) if n != place]
+    assert len(messages) == 1 and f"a.tmx, unit {place + 1}: holds what XML forbids" in messages[0]
+    written = tmx(units).encode()
+    chunks = [written[i : i + size] for i in range(0, len(written), size)]
+    assert b"".join(mark_forbidden(chunks)) == b"".join(mark_forbidden([written]))
+
+
+@QUICK
+@given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=6), st.sampled_from(["utf-8", "utf-16", "utf-8-sig"]))
+def test_nothing_is_marked_in_whole_xml(pairs: list[tuple[str, str]], encoding: str) -> None:
+    written = tmx([{"en": escape(left), "it": escape(right)} for left, right in pairs]).encode(encoding)
+    assert b"".join(mark_forbidden([written[:90], written[90:]])) == written
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "utf-16"])
+def test_bytes_of_another_encoding_and_control_characters_cost_their_unit(tmp_path: Path, encoding: str) -> None:
+    body = "".join(f"<trans-unit><source>é {n}</source><target>è</target></trans-unit>" for n in range(40))
+    written = (
+        f'<?xml version="1.0" encoding="{encoding}"?><xliff version="1.2"><file source-language="en"'
+        f' target-language="it"><body>{body}</body></file></xliff>'
+    )
+    data = written.replace("é 7<", "\x0b 7<").encode(encoding)
+    (tmp_path / "a.xlf").write_bytes(data.replace(b"\xc3\xa9 9<", b"\xe9 9<"))
+    left_out = {8, 10} if encoding == "utf-8" else {8}
+    assert read(tmp_path / "a.xlf") == [Pair(n + 1, f"é {n}", "è") for n in range(40) if n + 1 not in left_out]
+
+
+def test_a_file_of_undeclared_entities_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    message = complaint(tmp_path / "a.tmx", tmx([{"en": f"a&nbsp;{n}", "it": "b"} for n in range(30)]))
+    assert "unit 1: holds what XML forbids" in message and "30 of 30 rows" in message
 
 
 BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha">' + "".join(

@@ -26,7 +26,7 @@ _WITH_COLUMNS: dict[str, Callable[[Path, str, str, str | None], _Rows]] = {
     ".ndjson": read_json,
     ".parquet": read_parquet,
 }
-_READERS: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
+_READERS: dict[str, Callable[[Path, str, str], Iterator[Pair] | _Rows]] = {
     ".tmx": xmlfiles.read_tmx,
     ".xlf": xmlfiles.read_xliff,
     ".xliff": xmlfiles.read_xliff,
@@ -64,7 +64,7 @@ def read_pairs(
             f"{' '.join(paths)}: has no column {score!r}: scores are read from .tsv, .csv, .jsonl and .parquet"
         )
     if len(files) == 1 and formats[0] in _READERS:
-        return _READERS[formats[0]](files[0], source, target)
+        return skip_unreadable(_READERS[formats[0]](files[0], source, target), str(files[0]), report)
     if len(files) == 2 and not set(formats) & {*_READERS, *_WITH_COLUMNS}:
         _check_order(files, source, target)
         return skip_unreadable(_read_moses(files[0], files[1]), " and ".join(paths), report)

@@ -1,7 +1,8 @@
 """Read sentence pairs from TMX and XLIFF (1.2 and 2.0), streaming: of files of any size a unit at a time is kept.
 
 Document types are not read, entities not expanded and nothing is fetched; a document that declares any of its own is
-refused. libxml2 bounds how deep elements may lie and how long one text may be.
+refused. A unit that holds what XML forbids is given as an error in its place.
+libxml2 bounds how deep elements may lie and how long one text may be.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from distilmt.data.pairs import Pair, match_language
 from distilmt.data.readers.compressed import byte_chunks
+from distilmt.data.readers.xml_characters import MARK, mark_forbidden
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
@@ -26,7 +28,7 @@ _CODES = frozenset({"bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec"}
 _UNTRANSLATED = frozenset({"new", "initial"})
 
 
-def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair]:
+def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair | UserError]:
     """The units of a translation memory that are there in both languages; `line` is the unit's number.
 
     Args:
@@ -44,9 +46,18 @@ def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair]:
         left, right = match_language(source, texts), match_language(target, texts)
         if left and right:
             has_pairs = True
-            yield Pair(number, left, right)
+            yield _pair(path, number, left, right)
     if not has_pairs:
         raise _no_pairs(path, source, target, languages)
+
+
+def _pair(path: Path, number: int, source: str, target: str) -> Pair | UserError:
+    if MARK in source or MARK in target:
+        return UserError(
+            f"{path}, unit {number}: holds what XML forbids (a control character, a broken character, < or & alone, or"
+            " an entity that nothing declares): write &lt; or &amp;, or remove it"
+        )
+    return Pair(number, source, target)
 
 
 def _variants(unit: etree._Element) -> Iterator[tuple[str, str]]:
@@ -57,7 +68,7 @@ def _variants(unit: etree._Element) -> Iterator[tuple[str, str]]:
                 yield code, _text(segment)
 
 
-def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair]:
+def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair | UserError]:
     """The translated segments of an XLIFF file, of version 1 or 2; `line` is the segment's number.
 
     Left out, and counted, is what its state calls new, initial or in need of something, what is not approved, and what
@@ -86,7 +97,7 @@ def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair]:
             number += 1
             if turned is not None and left.strip() and right.strip():
                 has_pairs = True
-                yield Pair(number, *((right, left) if turned else (left, right)))
+                yield _pair(path, number, *((right, left) if turned else (left, right)))
     if left_out:
         progress.info(f"{path}: left out {_counted(left_out)}")
     if not has_pairs:
@@ -178,7 +189,7 @@ def _elements(path: Path, root: str, names: tuple[str, ...]) -> Iterator[etree._
     )  # fmt: skip
     checked = False
     try:
-        for chunk in byte_chunks(path):
+        for chunk in mark_forbidden(byte_chunks(path)):
             parser.feed(chunk)
             for event, element in parser.read_events():
                 if not checked:

@@ -130,6 +130,11 @@ def test_quoted_tables_lose_their_marks_and_quotations_keep_them(tmp_path: Path)
         (["en_GB", "en_US", "it"], None),
         (["id", "is_valid", "text"], None),
         (["A house is red", "Una casa"], None),
+        (["EN-GB", "it_IT"], ("EN-GB", "it_IT")),
+        (["ID", "EN", "IT"], ("EN", "IT")),
+        (["#en", "it"], ("#en", "it")),
+        (["English (US)", "Italiano"], ("English (US)", "Italiano")),
+        (["Source sentence", "Target sentence"], ("Source sentence", "Target sentence")),
     ],
 )
 def test_columns_by_name(names: list[str], wanted: tuple[str, str] | None) -> None:

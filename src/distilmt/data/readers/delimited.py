@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from distilmt.data.pairs import Pair
-from distilmt.data.readers.language_tags import language_columns
+from distilmt.data.readers.language_tags import head_columns
 from distilmt.data.readers.records import score_of
+from distilmt.data.readers.table_layout import MAX_COLUMNS, Keys, Layout, column_names, layout_of
 from distilmt.data.readers.textlines import text_lines
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
-_MAX_COLUMNS = 1000
 _SAMPLE = 1000
+_LAYOUT_ROWS = 100
 _DELIMITERS = (",", ";", "\t")
+_SEP = re.compile('"?sep=(.)"?', re.IGNORECASE)
 _LONGEST_FIELD = 1 << 20
 
 Line = tuple[int, str | UserError]
 Row = tuple[int, list[str] | UserError]
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the texts of a table stand; columns from 0."""
-
-    left: int
-    right: int
-    score: int | None
-    head: bool
-    """Whether the first row names the columns."""
 
 
 def read_tsv(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
@@ -58,12 +49,14 @@ def read_csv(path: Path, source: str, target: str, score: str | None) -> Iterato
     """
     lines = enumerate(text_lines(path), 1)
     sample = list(islice(lines, _SAMPLE))
-    delimiter = _delimiter([text for _, text in sample if isinstance(text, str) and text.strip()])
+    delimiter = _declared_delimiter(sample) or _delimiter(
+        [text for _, text in sample if isinstance(text, str) and text.strip()]
+    )
     rows = _quoted_rows(path, chain(sample, lines), delimiter)
     first = next(rows, None)
     if first is None:
         return
-    if isinstance(first[1], list) and len(first[1]) > 2 and not language_columns(_names(first[1]), source, target):
+    if isinstance(first[1], list) and len(first[1]) > 2 and not head_columns(column_names(first[1]), source, target):
         raise UserError(
             f"{path}: of its {len(first[1])} columns none are named for {source!r} and {target!r}: name them so in the"
             " first line"
@@ -72,25 +65,26 @@ def read_csv(path: Path, source: str, target: str, score: str | None) -> Iterato
     yield from _pairs(path, chain((first,), rows), (source, target, score), too_few)
 
 
-def _pairs(
-    path: Path, rows: Iterator[Row], keys: tuple[str, str, str | None], too_few: str
-) -> Iterator[Pair | UserError]:
-    """Pairs of rows; `keys` are source, target and score."""
-    layout: _Layout | None = None
-    for line, fields in rows:
+def _pairs(path: Path, rows: Iterator[Row], keys: Keys, too_few: str) -> Iterator[Pair | UserError]:
+    """Pairs of rows, laid out as the first of them are."""
+    sample = list(islice(rows, _LAYOUT_ROWS))
+    filled = [fields for _, fields in sample if isinstance(fields, list) and not _is_blank(fields)]
+    layout = layout_of(path, filled, keys) if filled else Layout(0, 1, None, head=False)
+    has_head = layout.head
+    for line, fields in chain(sample, rows):
         if isinstance(fields, UserError):
             yield fields
-            continue
-        if len(fields) < 2 and not "".join(fields).strip():
-            continue
-        if layout is None:
-            layout = _layout(path, fields, keys)
-            if layout.head:
-                continue
-        yield _pair(fields, layout, line, f"{path}, line {line}", too_few)
+        elif has_head and not _is_blank(fields):
+            has_head = False
+        elif not _is_blank(fields):
+            yield _pair(fields, layout, line, f"{path}, line {line}", too_few)
 
 
-def _pair(fields: list[str], layout: _Layout, line: int, where: str, too_few: str) -> Pair | UserError:
+def _is_blank(fields: list[str]) -> bool:
+    return len(fields) < 2 and not "".join(fields).strip()
+
+
+def _pair(fields: list[str], layout: Layout, line: int, where: str, too_few: str) -> Pair | UserError:
     if len(fields) < 2:
         return UserError(f"{where}: {too_few}")
     last = max(layout.left, layout.right, layout.score or 0)
@@ -104,31 +98,8 @@ def _pair(fields: list[str], layout: _Layout, line: int, where: str, too_few: st
         return error
 
 
-def _layout(path: Path, first: list[str], keys: tuple[str, str, str | None]) -> _Layout:
-    source, target, score = keys
-    names = _names(first)
-    named = language_columns(names, source, target)
-    if named is None:
-        return _Layout(0, 1, _column_number(path, score) if score else None, head=False)
-    progress.info(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
-    place = names.index(score) if score in names else _column_number(path, score) if score else None
-    return _Layout(names.index(named[0]), names.index(named[1]), place, head=True)
-
-
-def _names(first: list[str]) -> list[str]:
-    return [name.strip() for name in first[:_MAX_COLUMNS]]
-
-
-def _column_number(path: Path, score: str) -> int:
-    if not score.isdecimal() or not 3 <= int(score) <= _MAX_COLUMNS:
-        raise UserError(
-            f"{path}: score is {score!r}: its columns have no such name, so give the column's number, from 3"
-        )
-    return int(score) - 1
-
-
 def _fields(text: str | UserError) -> list[str] | UserError:
-    return text if isinstance(text, UserError) else text.split("\t", _MAX_COLUMNS)
+    return text if isinstance(text, UserError) else text.split("\t", MAX_COLUMNS)
 
 
 def _quoted_rows(path: Path, lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
@@ -176,6 +147,15 @@ def _is_quoted(rows: list[list[str]]) -> bool:
 def _is_enclosed(field: str) -> bool:
     inside = field[1:-1]
     return len(field) > 1 and field[0] == field[-1] == '"' and '"' not in inside.replace('""', "")
+
+
+def _declared_delimiter(sample: list[Line]) -> str:
+    """The delimiter that a first line `sep=;` of spreadsheets names, which is made blank; else nothing."""
+    declared = _SEP.fullmatch(sample[0][1]) if sample and isinstance(sample[0][1], str) else None
+    if declared is None:
+        return ""
+    sample[0] = (sample[0][0], "")
+    return declared[1]
 
 
 def _delimiter(lines: list[str]) -> str:

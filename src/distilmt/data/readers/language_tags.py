@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from distilmt.utils.languages import language_name
+from distilmt.utils.languages import ENDONYMS, language_name
 
 # ISO 639-3 (and the languages it makes of macrolanguages, as in FLORES and NLLB) to ISO 639-1.
 _THREE = """
@@ -24,19 +24,33 @@ _TO_TWO = dict(pair.split(":") for pair in _THREE.split())
 _CODE = re.compile(r"[a-z]{2,3}([-_][A-Z][a-z]{3}|[-_](han[st]|latn|cyrl|arab))?([-_]([A-Za-z]{2}|\d{3}))?")
 _AFFIX = re.compile(r"(?:translation|text|sentence|sent|segment|src|tgt|trg|source|target|lang)[._\- ]+(.+)")
 _ENDING = re.compile(r"(.+?)[._\- ]+(?:text|sentence|sent|segment|translation)")
+_REGION = re.compile(r"\s*\([^()]*\)$")
 _SIDES = (
     ("source", "target"),
     ("src", "tgt"),
     ("src", "trg"),
     ("source_text", "target_text"),
     ("src_text", "tgt_text"),
+    ("source_sentence", "target_sentence"),
+    ("src_sentence", "tgt_sentence"),
 )
+_TRANSLATED = ("sentence", "text", "original", "source", "source_text", "src")
+"""Names of a table's column whose translation is in one of the name `translation`."""
 
 
 def base_language(code: str) -> str:
     """A language code without region, script and variant, in two letters where there are two: `pt_BR` is `pt`."""
     plain = re.split("[-_@.]", code.strip().lower())[0]
     return _TO_TWO.get(plain, plain)
+
+
+def head_columns(names: Sequence[str], source: str, target: str) -> tuple[str, str] | None:
+    """As `language_columns`, for the first line of a table, where `translation` is no record of both texts."""
+    if named := language_columns(names, source, target):
+        return named
+    plain = {name.strip().lower(): name for name in names}
+    originals = [plain[name] for name in _TRANSLATED if name in plain]
+    return (originals[0], plain["translation"]) if originals and "translation" in plain else None
 
 
 def language_columns(names: Iterable[str], source: str, target: str) -> tuple[str, str] | None:
@@ -68,8 +82,16 @@ def _columns(names: tuple[str, ...], source: str, target: str) -> tuple[str, str
 
 
 def _column(names: tuple[str, ...], code: str) -> str | None:
-    """The column of a language: the only one in its very code, else the only one in its language."""
-    codes = {name: _code_in(name, code) for name in names}
+    """The column of a language: the only one in its very code, else the only one in its language.
+
+    Codes in capitals (`EN`) are seen where no other name fits: `ID` and `NO` are words too.
+    """
+    return _column_of(code, {name: _code_in(name, code) for name in names}) or _column_of(
+        code, {name: _code_in(name.lower(), code) for name in names}
+    )
+
+
+def _column_of(code: str, codes: Mapping[str, str | None]) -> str | None:
     for exact_code in (_normalize_code(code), None):
         fits = [
             n
@@ -82,14 +104,19 @@ def _column(names: tuple[str, ...], code: str) -> str | None:
 
 
 def _code_in(name: str, code: str) -> str | None:
-    """The language code a column is named by; `code` itself for the language's English name."""
-    stripped = name.strip().strip("\ufeff")
-    if stripped.lower() in (language_name(code).lower(), language_name(base_language(code)).lower()):
+    """The language code a column is named by; `code` itself for the language's English name, or its own."""
+    stripped = name.strip().strip("\ufeff").lstrip("# ")
+    if not {stripped.lower(), _REGION.sub("", stripped.lower())}.isdisjoint(_language_names(code)):
         return code
     for candidate in (stripped, *(match[1] for p in (_AFFIX, _ENDING) if (match := p.fullmatch(stripped)))):
         if _CODE.fullmatch(candidate):
             return candidate
     return None
+
+
+def _language_names(code: str) -> tuple[str, ...]:
+    base = base_language(code)
+    return language_name(code).lower(), language_name(base).lower(), ENDONYMS.get(base, base)
 
 
 def _normalize_code(code: str) -> str:

@@ -1,0 +1,110 @@
+"""Where the texts of a table stand: by the first line where it names the columns, else by what the columns hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from distilmt.data.readers.language_tags import head_columns
+from distilmt.utils import progress
+from distilmt.utils.errors import UserError
+
+MAX_COLUMNS = 1000
+_NUMERIC_SHARE = 0.9
+_LONGEST_NAME = 30
+_NAME_WORDS = 3
+_TEXT_TO_NAME = 2
+"""So many times longer than a head are texts."""
+
+Keys = tuple[str, str, str | None]
+"""Source, target and score, as the configuration names them."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the texts of a table stand; columns from 0."""
+
+    left: int
+    right: int
+    score: int | None
+    head: bool
+    """Whether the first row names the columns."""
+
+
+def layout_of(path: Path, rows: list[list[str]], keys: Keys) -> Layout:
+    """The layout of a table by its first rows, of which there is one at least.
+
+    Raises:
+        UserError: the score's column has no such name, or texts could be in several columns.
+    """
+    source, target, score = keys
+    names = column_names(rows[0])
+    named = head_columns(names, source, target)
+    if named is None:
+        left, right = _text_columns(path, rows)
+        _report_likely_head(path, rows, keys)
+        return Layout(left, right, _column_number(path, score) if score else None, head=False)
+    progress.info(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
+    place = names.index(score) if score in names else _column_number(path, score) if score else None
+    return Layout(names.index(named[0]), names.index(named[1]), place, head=True)
+
+
+def column_names(first: list[str]) -> list[str]:
+    """The first row as names."""
+    return [name.strip() for name in first[:MAX_COLUMNS]]
+
+
+def _column_number(path: Path, score: str) -> int:
+    if not score.isdecimal() or not 3 <= int(score) <= MAX_COLUMNS:
+        raise UserError(
+            f"{path}: score is {score!r}: its columns have no such name, so give the column's number, from 3"
+        )
+    return int(score) - 1
+
+
+def _text_columns(path: Path, rows: list[list[str]]) -> tuple[int, int]:
+    """The first two columns, or the only two that hold no numbers."""
+    count = int(median(len(row) for row in rows))
+    columns = [[row[i] for row in rows if i < len(row)] for i in range(min(count, MAX_COLUMNS))]
+    text_columns = [i for i, fields in enumerate(columns) if not _is_numeric(fields)]
+    if count < 3 or len(text_columns) < 2 or text_columns[:2] == [0, 1]:
+        return 0, 1
+    if len(text_columns) > 2:
+        raise UserError(
+            f"{path}: column {1 if text_columns[0] else 2} holds numbers, and {len(text_columns)} others hold texts:"
+            " name the columns in a first line"
+        )
+    left, right = text_columns
+    progress.info(f"{path}: columns {left + 1} and {right + 1} are read, since the others hold numbers")
+    return left, right
+
+
+def _is_numeric(fields: list[str]) -> bool:
+    return sum(map(_is_number, fields)) >= _NUMERIC_SHARE * len(fields) > 0
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _report_likely_head(path: Path, rows: list[list[str]], keys: Keys) -> None:
+    """Tell of a first row that reads like a head and was taken for a pair."""
+    first, others = rows[0][:2], [field for row in rows[1:] for field in row[:2]]
+    short = len(first) == 2 and all(map(_is_name, first))
+    if others and short and median(map(len, others)) > _TEXT_TO_NAME * max(map(len, first)):
+        progress.info(
+            f"{path}: its first line, {' and '.join(map(repr, first))}, is read as a pair: if it names the columns,"
+            f" name them {keys[0]!r} and {keys[1]!r}"
+        )
+
+
+def _is_name(field: str) -> bool:
+    words = field.split()
+    return (
+        0 < len(words) <= _NAME_WORDS and len(field) <= _LONGEST_NAME and not field.rstrip().endswith(tuple(".!?…。"))
+    )

@@ -59,6 +59,31 @@ ANYWHERE += [
     "me@example.org",
     "$HOME",
 ]
+ANYWHERE += ["%count%", "%VAR%", "%%NAME%%", "%name", "%v", "%+v", "%q", "%T", "%[1]s", "%[2]*[1]d", "%m", "%Y"]
+ANYWHERE += [
+    "@count",
+    "@lang('a.b')",
+    "#VALUE#",
+    "##name##",
+    "$(name)",
+    "$(cmd arg)",
+    "$[x]",
+    "$!{x}",
+    "~{x}",
+    r"\$x",
+    "$$x",
+]
+ANYWHERE += [
+    "&nbsp;",
+    "&#160;",
+    "&#xA0;",
+    "&copy;",
+    "&File;",
+    r"C:\Temp\x",
+    r"C:\Program Files\x.exe",
+    r"\\host\share",
+    r"%TEMP%\x",
+]
 ANYWHERE += ["`ls -l`", "--force", "/usr/share/doc", "~/.config/x"]
 PROGRAMS = [
     "% d",
@@ -73,6 +98,7 @@ PROGRAMS = [
     "%1%",
     "{{PLURAL:$1|file|files}}",
 ]
+PROGRAMS += ["!name", "[node:title]", "[user:name:raw]", "||name||", r"\(x)", r"\n", r"\u00e9"]
 
 
 @pytest.mark.parametrize("placeholder", ANYWHERE)
@@ -107,6 +133,17 @@ PROSE += [
     "a :) b",
     "(see below)",
 ]
+PROSE += [
+    "l@s amig@s",
+    "AT&T and R&D",
+    "10%off",
+    "Hello!world",
+    "it is #1 of all",
+    "a | b",
+    "what?! now",
+    "one/two & three;",
+]
+PROSE += ["Version: C:", "50% off, 20% more"]
 
 
 @pytest.mark.parametrize("text", PROSE)

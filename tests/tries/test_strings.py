@@ -121,3 +121,27 @@ def test_placeholders_of_many_tools():
     assert count_placeholders(made, PROGRAM) == count_placeholders(text, PROGRAM) and made == text.replace(
         " of ", " OF "
     ).replace(" by ", " BY ").replace(" and ", " AND ").replace(">it<", ">IT<")
+
+
+@pytest.mark.parametrize(
+    "name", ["%count%", "%name%", "%VAR%", "%name", "@count", "!name", "[node:title]", "#VALUE#", "%v"]
+)
+def test_n28_placeholders_are_not_cut(name):
+    text = f"The red dog sees {name} in the big garden."
+    for model in (
+        lambda texts: [" ".join(reversed(t.split())) for t in texts],
+        lambda texts: [t.lower() for t in texts],
+    ):
+        assert name in json.loads(translate_document(json.dumps({"a": text}).encode(), "a.json", model))["a"]
+        made = translate_document(f'{HEAD}msgid "{text}"\nmsgstr ""\n'.encode(), "a.po", model).decode()
+        assert name in made.rsplit("msgstr ", 1)[1]
+
+
+def test_n05_entities_in_strings():
+    model = Model()
+    text = "Don&#39;t &amp; won&#39;t&nbsp;stop &lt;now&gt; &copy; 2024"
+    made = json.loads(model.document(json.dumps({"a": text, "b": "It&rsquo;s 5 o'clock"}), "a.json"))
+    assert made["a"] == "DON&#39;T &amp; WON&#39;T&nbsp;STOP &lt;NOW&gt; &copy; 2024"
+    assert not any("#39" in text for text in model.texts) and any("Don't" in text for text in model.texts)
+    same = json.dumps({"a": text, "b": "It&rsquo;s 5 o'clock"}).encode()
+    assert translate_document(same, "a.json", list) == same

@@ -15,58 +15,21 @@ from functools import cache
 from itertools import pairwise
 from typing import Literal
 
+from distilmt.documents import placeholder_patterns as patterns
 from distilmt.documents.brackets import Brackets
 from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.documents.segments import InlineTag, Segment
 
 Printf = Literal["program", "full", "none"]
 
-_ADDRESS = r"""
-    \b(?:https?|ftp|file)://[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}]
-  | \bwww\.[\w-]{1,64}\.[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}]
-  | (?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}
-"""
-_CODE = r"""
-    `[^`\n]{1,200}`
-  | (?<![\w-])(?:--[A-Za-z][\w-]{0,63}|-[A-Za-z](?![\w-]))
-  | (?<![\w.~/-])(?:~|\.{1,2})?/[\w.~-]{1,255}(?:/[\w.~-]{0,255}){0,40}(?<=\w)
-  | (?<!\w)__[A-Za-z][A-Za-z0-9]{0,63}(?:_[A-Za-z0-9]{1,63}){0,8}__(?!\w)
-"""
-_NAMED = r"""
-    %(?:\([^()\s]{1,64}\)|\d{1,3}\$|-?\d{0,4}<(?!PRI)\w{1,64}>)(?:'[^\d\s](?=\d)|[-+\#0']{0,5})(?:\d{1,4}|\*(?:\d{1,3}\$)?)?
-        (?:\.(?:\d{1,4}|\*(?:\d{1,3}\$)?)?)?(?:hh|h|ll|l|z)?[A-Za-z@]
-  | \$[A-Za-z_]\w*(?:\$(?![\w{]))?
-"""
-_SIZE = r"(?:hh|h|ll|l|L|j|z|Z|t|q|I64|I32|w\d{1,3})?"
-_WIDTH = r"(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*)?)?"
-# A percent sign behind a number is one of the text if a letter follows (`100%ig`), and so is one before a space.
-_PRINTF = {
-    "program": rf"""
-    %% | %[-+\#0'I]{{0,5}}{_WIDTH}{_SIZE}<PRI\w{{1,12}}>
-      | (?<!\d)%[-+\#0'I]{{0,5}}{_WIDTH}{_SIZE}[diouxXeEfFgGaAcCsSpn@]
-      | (?<=\d)%{_SIZE}[diouxXeEfFgGaAcCsSp@](?![A-Za-z'])
-      | (?<=[^\d\s][ ])%[ ][dioxXs](?!\w)
-    """,
-    "full": rf"""
-    %% | %[-+\#0'I_,(\ ]{{0,6}}(?:'.|[*])?{_WIDTH}{_SIZE}(?:<[A-Za-z]\w{{0,15}}>|[A-Za-z@])
-      | %\[\d{{1,2}}\][-+\#0\ ]{{0,5}}{_WIDTH}[A-Za-z] | %[<>']
-    """,
-    "none": r"(?!)",
-}
-_QT = r"(?<![\d%])%(?:L?\d{1,2}(?!\d)%?|L?n(?![A-Za-z]))"
-_PROGRAM = r"""
-    \$\d{1,2}(?!\d|[.,]\d)
-  | (?<![\w:/.)]):[A-Za-z]\w*(?![\w:])
-  | @(?:\.\w{1,32})?:(?:\([\w.-]{1,99}\)|[\w.-]{0,99}\w)
-"""
-_TILDE = r"~[\d,v#:@]{0,8}[^\s\d]"
-_OPEN = r"\$t\(|<%|<\?(?:php|=)|[$#@%!]?\{|\[\["
-_CLOSE = r"\}\}|(?<!\d)%\}|%>"
 # Every placeholder has one of these: most texts have none, and need not be looked through form by form.
-_ANY = re.compile(r"[%$@{}\[<`/:_~-]|www\.")
+_ANY = re.compile(r"[%$@{}\[<`/:_~&#|!\\-]|www\.")
 _PROSE = re.compile(r"\s*(?:[^\W\d_]+[,.;:!?'’]?\s+){3}[^\W\d_]")
 _NO_PROSE = re.compile(r"[{}=()<>|&\"$\\\[\]]")
-_FENCE = re.compile(r"\{%|\{#|\{\{\{?\s*(?:[#/^!<%]|else\b)|<%(?!=|-=)|<\?php")
+_FENCE = re.compile(
+    r"\{%|\{#|\{\{\{?\s*(?:[#/^!<%]|else\b)|<%(?!=|-=)|<\?php"
+    r"|@(?:end)?(?:if|else|elseif|unless|isset|empty|auth|guest|foreach|forelse|for|while|switch|case|section)\b"
+)
 _WORDS = ("ABC", "XYZ", "DQF", "KLM", "RST", "VWB", "GHP", "JNQ")
 _SHOWN = 40  # No model copies longer ones.
 
@@ -147,13 +110,18 @@ def placeholders_differ(source: str, translation: str) -> bool:
 
 @cache
 def _pattern(program: bool, printf: Printf, qt: bool, tilde: bool) -> re.Pattern[str]:
+    named = [
+        patterns.NAMED,
+        *([patterns.PROGRAM] if program else []),
+        *([patterns.PERCENT_NAME] if printf != "full" else []),
+    ]
     groups = [
-        ("address", _ADDRESS),
-        ("open", _OPEN),
-        ("named", "|".join([_NAMED, *([_PROGRAM] if program else [])])),
-        ("ordered", _PRINTF[printf] + (f"|{_TILDE.replace('#', chr(92) + '#')}" if tilde else "")),
-        ("code", "|".join([_CODE, *([_QT] if qt else [])])),
-        ("close", _CLOSE),
+        ("address", patterns.ADDRESS),
+        ("open", patterns.OPEN),
+        ("named", "|".join(named)),
+        ("ordered", "|".join([patterns.PRINTF[printf], *([patterns.TILDE] if tilde else [])])),
+        ("code", "|".join([patterns.CODE, *([patterns.QT] if qt else [])])),
+        ("close", patterns.CLOSE),
     ]
     return re.compile("|".join(f"(?P<{name}>{part})" for name, part in groups), re.VERBOSE)
 

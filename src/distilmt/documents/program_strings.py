@@ -5,6 +5,7 @@ A translation has the placeholders of its source, or it is not used: what a mode
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ _SEPARATOR = re.compile(r"(?<=[.:;!?>\n])\n|\n(?=\W|$)|(?<!\s)\s{1,9}\|\s{1,9}")
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _WIKI_LINK = re.compile(r"(\[\[[^\[\]|\n]{1,200}\|)[^\[\]|\n]{1,200}(\]\])")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
+_APOSTROPHE = re.compile(r"(?<=[^\W\d_])&(?:#0?39|#x27|#8217|apos|rsquo);(?=[^\W\d_])")
 _LOST = "its placeholders were lost or others added"
 
 
@@ -59,6 +61,8 @@ def translate_strings(strings: Sequence[ProgramString], translate: Translate) ->
     Returns:
         The translations; None where there is none that has the placeholders of its source.
     """
+    sources = strings
+    strings = [replace(string, text=_without_apostrophes(string.text)) for string in strings]
     keep = keep_of(translate)
     grammars = [replace(s.grammar, keep=KeepPatterns((*s.grammar.keep.patterns, *keep.patterns))) for s in strings]
     messages = [_message(s.text, grammar) for s, grammar in zip(strings, grammars, strict=True)]
@@ -71,7 +75,20 @@ def translate_strings(strings: Sequence[ProgramString], translate: Translate) ->
         if not _same(messages[i], message):
             results[i] = None
             report_of(translate).skip(_LOST, strings[i].place)
-    return results
+    return [result and _with_apostrophes(result, source.text) for source, result in zip(sources, results, strict=True)]
+
+
+def _without_apostrophes(text: str) -> str:
+    """A text whose apostrophes in words are characters: a model reads `don't`, not `don&#39;t`."""
+    return text if "'" in text or "’" in text else _APOSTROPHE.sub(lambda match: html.unescape(match[0]), text)
+
+
+def _with_apostrophes(translation: str, source: str) -> str:
+    """A translation whose apostrophes are entities where those of its source are."""
+    entities = {} if _without_apostrophes(source) == source else dict.fromkeys(_APOSTROPHE.findall(source))
+    for entity in entities:
+        translation = translation.replace(html.unescape(entity), entity)
+    return translation
 
 
 def _message(text: str, grammar: Grammar, in_icu: bool = False) -> _Message:

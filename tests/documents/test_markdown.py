@@ -16,6 +16,21 @@ BLOCKS = [
     ("Setext\n======", "SETEXT\n======"),
     (":::note\n\nRead it.\n\n:::", ":::note\n\nREAD IT.\n\n:::"),
     (":::warning Be careful\nText.\n:::", ":::warning BE CAREFUL\nTEXT.\n:::"),
+    ("::code-group\n\nText.\n\n::", "::code-group\n\nTEXT.\n\n::"),
+    ('::alert{type="info"}\nText.\n::', '::alert{type="info"}\nTEXT.\n::'),
+    ("::card\n---\ntitle: a b\n---\nText.\n::", "::card\n---\ntitle: a b\n---\nTEXT.\n::"),
+    ('::youtube[A big cat]{id="x"}', '::youtube[A BIG CAT]{id="x"}'),
+    ('A :abbr[HTML text]{title="x"} and Note:[a b](c).', 'A :abbr[HTML TEXT]{title="x"} AND NOTE:[A B](c).'),
+    ('--8<-- "snippet.md"\n\nText.', '--8<-- "snippet.md"\n\nTEXT.'),
+    ("--8<--\na file.md\nb.md\n--8<--\nText.", "--8<--\na file.md\nb.md\n--8<--\nTEXT."),
+    ("<<< @/code.js{1,2}\n\n@include(a.md)\n\nText.", "<<< @/code.js{1,2}\n\n@include(a.md)\n\nTEXT."),
+    ("\\newcommand{\\x}{y}\n\nText.", "\\newcommand{\\x}{y}\n\nTEXT."),
+    ("[comment]: <> (a b)\n[//]: # (a b)\n\nText.", "[comment]: <> (a b)\n[//]: # (a b)\n\nTEXT."),
+    ("Text %%a comment%% here.\n\n%%\na comment\n%%", "TEXT %%a comment%% HERE.\n\n%%\na comment\n%%"),
+    ("| The first line\n| The second\n  goes on", "| THE FIRST LINE\n| THE SECOND\n  GOES ON"),
+    ("| a\n|-\n| b", "| A\n|-\n| B"),
+    ("#. One item\n#. Two\n\n(@a) Three", "#. ONE ITEM\n#. TWO\n\n(@a) THREE"),
+    ("As [@smith2004, p. 3] and @doe:x say.", "AS [@smith2004, P. 3] AND @doe:x SAY."),
     (":::tip[A good idea]\nText.\n:::", ":::tip[A GOOD IDEA]\nTEXT.\n:::"),
     ("::: {.class #id}\nText.\n:::", "::: {.class #id}\nTEXT.\n:::"),
     (
@@ -109,6 +124,15 @@ def test_constructs_side_by_side(head, blocks, end):
 
 
 PIECES = [
+    "::",
+    "::a[b]{c=d}",
+    "%%",
+    "| ",
+    "#. ",
+    "--8<--",
+    "<<< a",
+    "\\ab{c}",
+    ":a[",
     "a",
     "b c. ",
     "\n",
@@ -277,4 +301,4 @@ def test_a_name_in_code_is_no_text(name):
 
 
 def test_an_escaped_entity_is_no_entity():
-    assert translate_markdown("One \\&amp; two &amp; three\n", upper) == "ONE \\&AMP; TWO & THREE\n"
+    assert translate_markdown("One \\&amp; two &amp; three\n", upper) == "ONE \\&amp; TWO & THREE\n"

@@ -1,6 +1,7 @@
 """Each public complaint about HTML and Markdown gives what is right."""
 
-from distilmt.documents import TranslateWithAttention, translate_html
+from distilmt.documents import TranslateWithAttention, translate_document, translate_html
+from distilmt.documents.document_report import DocumentReport
 from distilmt.documents.html_charset import declared_encoding
 from distilmt.documents.markdown import translate_markdown
 
@@ -68,6 +69,21 @@ def test_t36_shortcodes():
 def test_t37_imports_exports_and_expressions():
     text = "import Tabs from '@theme/Tabs';\n\nexport const answer = 42;\n\nThe {items.map((i) => <b>{i}</b>)}.\n"
     assert translate_markdown(text, upper) == text.replace("The", "THE")
+
+
+def test_n10_fragments_of_mdx():
+    text = "<>\nSome text\n</>\n\nAn <>inner one</> and `<>`.\n\n```\n<>\n```\n"
+    made = translate_document(text.encode(), "a.mdx", upper).decode()
+    assert made == text.replace("Some text", "SOME TEXT").replace("An <>inner one</> and", "AN <>INNER ONE</> AND")
+    assert translate_document(text.encode(), "a.mdx", list).decode() == text
+
+
+def test_n11_the_head_of_pandoc_and_commands_of_tex_are_counted():
+    report = DocumentReport()
+    model = TranslateWithAttention(upper, lambda texts, translations: [[] for _ in texts], report=report)
+    text = "% A title\n% Author Name\n% 2024\n\n\\section{A title of two}\n\nText.\n"
+    assert translate_document(text.encode(), "a.md", model).decode() == text.replace("Text", "TEXT")
+    assert report.left == 2
 
 
 def test_t39_wiki_links_and_marks():

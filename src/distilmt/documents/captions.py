@@ -31,6 +31,8 @@ PROSE = re.compile(r"[^\W\d_]{2,}[,;:]?\s+[^\W\d_]{2,}")
 _CODE = re.compile(r"[{}<>=_/\\@#$|`*\[\]]|\.\w|\w\(")
 _SIGNS = re.compile(r"[{}<>%\n]|:::")
 _JSX = re.compile(r">[^<>{}]*[^\W\d_]{2,}\s+[^\W\d_]{2,}[^<>{}]*</")
+_TEX = re.compile(r"\\(?!begin\b)[A-Za-z]{2}")
+_ARGUMENT = re.compile(r"\{[^{}\\]*[^\W\d_]{2,}[,;:]?\s+[^\W\d_]{2,}")
 _UNSURE = "it stands inside a shortcode or an expression, and may be a program's"
 _IN_TEMPLATE = "it stands inside a template's tag, such as {% trans %}: translate the .po catalogue"
 _LONGEST = 20_000  # a longer expression is a program
@@ -82,6 +84,8 @@ def _values(original: str, number: int) -> tuple[list[_Value], int]:
         return ([_Value(number, *option.span(1), option[1])] if _is_text(option[1]) else []), 0
     if len(original) > _LONGEST:
         return [], 0
+    if _TEX.match(original):
+        return [], len(_ARGUMENT.findall(original))
     if not _HOLDER.match(original) or max(original.count("{{"), original.count("{%")) > 1:
         return [], len(_JSX.findall(original))
     if _STATEMENT.match(original):

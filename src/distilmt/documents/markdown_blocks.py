@@ -10,9 +10,13 @@ import json
 import re
 from collections.abc import Iterator
 
+from distilmt.documents.markdown_lines import holds_no_text, last_without_text, lines_of_blocks, text_start
 from distilmt.documents.templates import MaskedText, expressions, mask_spans
 
-_HEAD = re.compile(r"\A(?:---[ \t]*\r?\n(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(?:.*\n)*?\+\+\+)[ \t]*\r?(?:\n|\Z)")
+_HEAD = re.compile(
+    r"\A(?:(?:%[ \t].*(?:\n|\Z)){1,3}"
+    r"|---[ \t]*\r?\n(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[ \t]*\r?\n(?:.*\n)*?\+\+\+)[ \t]*\r?(?:\n|\Z)"
+)
 _SHORTCODE = re.compile(r"\{\{[<%]\s*(/?)\s*([\w./-]+)|\{%-?\s*(end)?([\w-]+)")
 _CODE_NAMES = """
     highlight code-toggle code code-block codeblock codefence mermaid math katex latex chart plantuml markmap gist
@@ -31,14 +35,16 @@ _TITLED = frozenset(_TITLED_NAMES.split())
 _WITH_TEXT = _TITLED | frozenset(
     ("tab-set", "grid", "card-carousel", "container", "div", "figure", "table", "pull-quote")
 )
-_COLONS = re.compile(r"[ \t>]*:{3,}(?!:)[ \t]*")
+# Two colons are one of remark or of Nuxt if a name alone, or one with a caption or attributes, follows them.
+_COLONS = re.compile(
+    r"[ \t>]*(?::{3,}(?!:)|::(?=[ \t]*$|[A-Za-z][\w.-]*(?:[ \t]*$|[\[{\ue000-\uf8ff\U000f0000-\U000fffff])))[ \t]*"
+)
 _COLON_NAME = re.compile(r"(\{[^{}\n]*\}|[\w.-]*)[ \t]*(\[)?")
 _ALERT = re.compile(r"((?:[ \t]*>)+[ \t]*\[![\w-]+(?:\|[^\]\n]*)?\][-+]?[ \t]*)(.*)$")
 _TABBED = re.compile(r"([ \t>]*)===[+!]?(?=[ \t]+\")")
-_ALONE = re.compile(
-    r"[ \t>]*(?:\{:?[#.:][^{}\n]*\}|\{:[^{}\n]*\}|\[TOC\]|\[\[_?toc_?\]\]|\\newpage)[ \t]*$", re.IGNORECASE
-)
 _ABBREVIATION = re.compile(r"\*\[[^\]\n]+\]:[ \t]*")
+_PROPERTIES = 60  # lines that the properties of a directive have at most
+_FRAGMENT = re.compile(r"</?>")
 _OPTION = re.compile(r"[ \t>]*:[\w-]+:(?:[ \t].*)?$")
 _FORMULAS = (("$$", "$$"), ("\\[", "\\]"))
 _ENVIRONMENT = re.compile(r"[ \t>]*\\begin\{([\w*]{1,32})\}")
@@ -75,7 +81,8 @@ def mask_blocks(text: str, is_mdx: bool = False) -> MaskedText:
         is_mdx: all that is in braces is a program's, and all paragraphs that begin with `import` or `export`. Otherwise
             what looks like it.
     """
-    masks = mask_spans(text, _disjoint([*_shortcodes(text), *_braces(text, is_mdx)]))
+    fragments = [match.span() for match in _FRAGMENT.finditer(text)] if is_mdx else []
+    masks = mask_spans(text, _disjoint([*_shortcodes(text), *_braces(text, is_mdx), *fragments]))
     scanner = _LineMasker(masks, is_mdx)
     masks.text = "".join(scanner.run())
     return masks
@@ -140,6 +147,7 @@ class _LineMasker:
         self.is_mdx = is_mdx
         self.lines = re.findall(r"[^\n]*\n|[^\n]+", masks.text)
         self.at = 0
+        self._line_blocks = lines_of_blocks(self.lines)
         self._directives: list[str] = []  # the fences of open directives
         self._fence = ""
         self._is_quoted = False  # whether the open fence is in a quotation
@@ -162,9 +170,9 @@ class _LineMasker:
             return self._fenced(line, fence)
         if self._fence or not line.strip():
             return line
-        if (self.masks.has_masks(line) and self.masks.is_masks(line.replace(">", ""))) or _ALONE.match(line):
+        if (self.masks.has_masks(line) and self.masks.is_masks(line.replace(">", ""))) or holds_no_text(line):
             return self._whole(line)
-        for rule in (self._formula, self._module, self._colons, self._titled):
+        for rule in (self._formula, self._module, self._colons, self._signed, self._titled):
             if (output := rule(line)) is not None:
                 return output
         return line
@@ -219,11 +227,27 @@ class _LineMasker:
         name = _COLON_NAME.match(content)
         named, bracket = (name[1], name[2]) if name else ("", None)
         is_role = named.startswith("{") and named.strip("{}") not in _TITLED
-        if content.endswith(":::") or "=" in content or is_role:
+        if (last := self._last_property()) is not None:
+            return self._through(line, last)
+        if content.endswith(":::") or ("=" in content and not bracket) or is_role:
             return self._with_title(line, len(line))
         start, end = match.end() + (name.end() if name else 0), match.end() + len(content)
-        closing = line.rfind("]") if bracket else end
+        closing = max(line.find("]{", start), -1) if "]{" in line[start:] else line.rfind("]") if bracket else end
         return self._with_title(line, start, closing if closing > start else end)
+
+    def _last_property(self) -> int | None:
+        """The last line of the YAML between `---` that follows a directive of Nuxt."""
+        if self.at >= len(self.lines) or self.lines[self.at].strip() != "---":
+            return None
+        following = range(self.at + 1, min(len(self.lines), self.at + _PROPERTIES))
+        return next((number for number in following if self.lines[number].strip() == "---"), None)
+
+    def _signed(self, line: str) -> str | None:
+        """A line of pandoc's line blocks and lists; a comment, or a list of files, of several lines."""
+        if (last := last_without_text(self.lines, self.at - 1)) is not None:
+            return self._through(line, last)
+        start = text_start(line, self.at - 1 in self._line_blocks)
+        return None if start is None else self._with_title(line, start)
 
     def _titled(self, line: str) -> str | None:
         if match := _ALERT.match(line):

@@ -12,46 +12,15 @@ from typing import Any
 from distilmt.documents.html import CODE
 from distilmt.documents.html_attributes import is_icon, is_untranslated
 from distilmt.documents.html_tokenizer import tokenize_html
+from distilmt.documents.markdown_tokens import INLINE_TOKEN
 from distilmt.documents.segments import InlineTag, Segment, gaps, merge_strings, text_of
 from distilmt.documents.templates import MaskedText
 
-_DESTINATION = r"""
-    \(\s*
-      (?:<[^<>\n]*> | (?:[^\s<()\\]|\\.)(?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.)*\))*\))*)?
-      (?:\s+(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?
-    \s*\)
-"""
-_TOKEN = re.compile(
-    rf"""
-    (?P<ticks> `+ )
-  | (?P<kept>
-        <(?:[A-Za-z][A-Za-z0-9+.-]{{1,31}}:[^\s<>]*|[^\s<>@]{{1,64}}@[^\s<>@]{{1,255}})>
-      | \[\^[^\]\s]{{1,64}}\]
-      | \[[ xX]\](?=\s)
-      | !\[\[[^\[\]\n]{{1,200}}\]\] | \[\[[^\[\]|\n]{{1,200}}\]\]
-      | \$\$[^$]{{1,500}}\$\$
-      | \$(?=\S)[^$\n]{{1,500}}(?<=\S)\$(?!\d)
-      | (?<![\w~])\w{{0,20}}~[^\s~]{{1,20}}~(?!~)\w{{0,20}} | (?<![\w^])\w{{0,20}}\^[^\s^]{{1,20}}\^\w{{0,20}}
-      | (?<![\w:]):[a-z0-9_+-]{{2,40}}:(?![\w:])
-      | \\\((?:(?![A-Za-z]{{3,}}[ ]+[A-Za-z]{{2,}})[^()\n]){{1,300}}\\\)
-      | \{{[\w:-]{{1,40}}\}}`[^`]{{1,300}}`
-    )
-  | (?P<point> <!--(?:(?!<!--|-->).){{0,5000}}--> | \{{:?[ ]?[#.][^{{}}\n]{{1,200}}\}} )
-  | (?P<tag> </?[A-Za-z][^<>]{{0,2000}}> )
-  | (?P<break> [ \t]*\\?\r?\n[ \t>]* )
-  | (?P<escape> \\[!-/:-@\[-`{{-~] )
-  | (?P<wiki> \[\[[^\[\]|\n]{{1,200}}\| )
-  | (?P<wikiend> \]\] )
-  | (?P<open> !?\[ )
-  | (?P<close> \](?:{_DESTINATION}|\[[^\[\]]{{0,999}}\])? )
-  | (?P<run> \*{{1,3}} | _{{1,3}} | ~~ | == )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|(&#?\w{1,32};)")
 _ENTITY = re.compile(r"&(?=#?\w{1,32};)")  # in what was a text without entities: it is none
 _LINE_START = re.compile(r"^([ \t]*)([-+*#<>=~`|:!?]|\d{1,9}(?=[.)]))")
+_LEAD = re.compile(r"[^\w\s]{1,9}(?:\s|$)?")
 # A name that is no text: in code, with digits or signs in it, a brand's or an abbreviation's capitals.
 _CODE_NAME = re.compile(r"`.*`|\S*[\d_./@:#+~]\S*|\w*[a-z][A-Z]\w*|[A-Z]{2,}", re.DOTALL)
 _LABEL = 60  # The name of a reference has no more parts than that.
@@ -113,7 +82,7 @@ class _Reader:
     def read(self) -> list[str | InlineTag]:
         """Strings as they stand, and marks."""
         end = 0
-        while match := _TOKEN.search(self.raw, end):
+        while match := INLINE_TOKEN.search(self.raw, end):
             self.parts.append(self.raw[end : match.start()])
             end = match.end()
             kind = match.lastgroup or "kept"
@@ -183,7 +152,7 @@ class _Reader:
             return
         opening = self.parts[start]
         first = opening if isinstance(opening, str) else opening.raw
-        if sign not in ("]", "][]"):
+        if sign not in ("]", "][]") or first.startswith(":"):
             self.parts[start] = InlineTag("open", first)
             self.parts.append(InlineTag("close", sign))
             return
@@ -279,17 +248,26 @@ def render_inline(source: InlineText, translation: Segment, is_escaped: bool, ki
     parts: list[str] = []
     starts: dict[InlineTag, int] = {}  # how many parts there are behind a mark
     for number, (before, after) in enumerate(zip(gaps(source.segment), gaps(translation), strict=True)):
+        raw = source.raws[number]
         if text_of(before) == text_of(after):
-            parts.append(source.raws[number])
+            parts.append(raw)
         else:
             for part in after:
                 last = next((p for p in reversed(parts) if p), "")
                 line_start = not last or last.endswith(("\n", "\n> ", "\n "))
+                line_start = line_start and (is_escaped or not _has_lead_of(raw, part))
                 parts.append(part.raw if isinstance(part, InlineTag) else _plain(part, is_escaped, kind, line_start))
         if number < len(tags):
             parts.append(_mark_written(source, number, parts, starts))
             starts[tags[number]] = len(parts)
     return "".join(parts)
+
+
+def _has_lead_of(raw: str, part: str | InlineTag) -> bool:
+    """Whether a text begins with the signs, and the space behind them, that its source begins with: they are text."""
+    lead = _LEAD.match(raw)
+    match = _LEAD.match(part) if isinstance(part, str) else None
+    return lead is not None and match is not None and lead[0] == match[0]
 
 
 def _mark_written(source: InlineText, number: int, parts: list[str], starts: dict[InlineTag, int]) -> str:

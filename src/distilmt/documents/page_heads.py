@@ -8,7 +8,7 @@ from distilmt.documents import Translate, report_of
 
 _SEEN = re.compile(
     r"""^[ \t]*["']?(?:title|description|summary|subtitle|excerpt|linkTitle|sidebar_label|tagline|caption)["']?
-        [ \t]*[:=][ \t]*(?=.*[^\W\d_])\S.*$""",
+        [ \t]*[:=][ \t]*(?=.*[^\W\d_])\S.*$ | \A%[ \t]+(?=.*[^\W\d_])\S.*$""",
     re.MULTILINE | re.VERBOSE | re.IGNORECASE,
 )
 

@@ -27,9 +27,9 @@ _CLOSERS = {
     "[%": "%]",
 }
 _OPENER = re.compile("|".join(re.escape(opener) for opener in _CLOSERS))
-# These stand for no text: conditions, loops, comments.
+# These stand for no text: conditions, loops, comments, fragments of MDX, the end of a directive's caption.
 _STATEMENT = re.compile(
-    r"\{%|\{#|\{\{[#/!^>%]|\{\{\s*(?:else|end|if|range|with|define|template|block)\b|<%(?!=)|<\?php|\[%"
+    r"\{%|\{#|\{\{[#/!^>%]|\{\{\s*(?:else|end|if|range|with|define|template|block)\b|<%(?!=)|<\?php|\[%|</?>|\]"
 )
 _BLANK_LINE = re.compile(r"\n[ \t>]*\r?\n")
 _SHOWN = 40  # A longer expression is not shown to a model: it copies none of that length.

@@ -1,9 +1,9 @@
-"""A small network learns from a teacher that reads more than it can: which section of Debian is a package for?
+"""Distill a text classifier into a small network with fewer features: which section of Debian is a package for?
 
-    pip install 'distilmt[classify]'
+    pip install -e '.[classify]'   # in a clone of the repository
     python examples/text_classification.py
 
-The descriptions come from Debian's mirrors by apt, without root. It takes about a minute.
+The descriptions are downloaded from Debian's mirrors with apt, without root. It takes about a minute.
 """
 
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer, TfidfVectorizer
@@ -18,7 +18,7 @@ train, test = debian_sections.split(debian_sections.examples(debian.descriptions
 X, y = [example.text for example in train], [example.label for example in train]
 X_test, y_test = [example.text for example in test], [example.label for example in test]
 
-# The student sees 1,024 numbers, into which all words are hashed; the teacher sees words and pairs of words.
+# The student has 1,024 features, into which all words are hashed; the teacher has words and word pairs.
 hashed = HashingVectorizer(n_features=1024, alternate_sign=False, stop_words="english", norm=None)
 student = make_pipeline(
     hashed,
@@ -30,8 +30,8 @@ teacher = make_pipeline(
     SGDClassifier(loss="log_loss", alpha=1e-5),
 )
 
-# What the teacher says of texts it has learnt by heart is little more than their labels: cv=5 asks clones of it that
-# have not seen them.
+# A teacher's predictions on its own training texts are little more than their labels: with cv=5 the soft targets of a
+# text come from a clone that was not trained on it.
 distilled = Distilled(teacher, student, alpha=0.3, cv=5, random_state=1).fit(X, y)
 baseline = baseline_of(distilled).fit(X, y)
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Known holes of what is installed, by pip-audit: a report, never a failure. Offline, or without pip-audit, nothing is done.
+# Reports known vulnerabilities of the installed packages with pip-audit; never fails. Does nothing if pip-audit is not
+# installed or no source of advisories is reachable.
 set -u
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
@@ -13,12 +14,12 @@ out=$(PIPAPI_PYTHON_LOCATION=$python timeout 50 $audit --local --skip-editable -
 status=$?
 case $status in
   0) unknown=$(echo "$out" | grep -c "could not be audited")
-     [ "$unknown" -eq 0 ] && echo "audit: no known holes in what is installed" ||
-       echo "audit: $unknown packages could not be looked up (is a source of advisories in reach?), no holes in the others" ;;
+     [ "$unknown" -eq 0 ] && echo "audit: no known vulnerabilities in the installed packages" ||
+       echo "audit: $unknown packages could not be checked (is a source of advisories reachable?), no vulnerabilities in the others" ;;
   1) case $out in
-       *"Found "*) echo "audit: known holes, raise these versions:"; echo "$out" ;;
-       *) echo "audit: skipped (no source of advisories can be reached)" ;;
+       *"Found "*) echo "audit: known vulnerabilities, raise these versions:"; echo "$out" ;;
+       *) echo "audit: skipped (no source of advisories is reachable)" ;;
      esac ;;
-  *) echo "audit: skipped (no answer within 50 s)" ;;
+  *) echo "audit: skipped (no response within 50 s)" ;;
 esac
 exit 0

@@ -1,7 +1,7 @@
-"""Constraints of the lowest versions that pyproject.toml allows, for pip: `python packaging/lowest.py EXTRA …`.
+"""pip constraints with the lowest versions that pyproject.toml allows: `python packaging/lowest.py EXTRA …`.
 
-An environment of them shows whether the lower bounds are true (`make test-lowest`). torch is left out: its wheels for
-Linux bring gigabytes of CUDA, and the CPU build of constraints.txt stands in for it.
+`make test-lowest` tests the lower bounds in an environment of these versions. torch is excluded: its wheels for Linux
+include gigabytes of CUDA, so the CPU build of constraints.txt is used instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEFT_OUT = frozenset({"torch"})
 
 
 def lowest(extras: list[str]) -> dict[str, str]:
-    """Package to the lowest version that the dependencies and some extras allow; of two bounds the higher.
+    """Map each package to the lowest version that the dependencies and `extras` allow; of two bounds the higher.
 
     Args:
         extras: names of `project.optional-dependencies`.

@@ -1,10 +1,10 @@
-"""A program as teacher and the student it taught: agreement on the test sentences, and speed on one core.
+"""A program as teacher, and its student: agreement on the test sentences, and speed on one core.
 
     python benchmarks/apertium.py RUN_DIR [--rounds 5]
 
-RUN_DIR is of `distilmt run configs/apertium-en-es.yaml`. Everything runs on one core, with all processes a program may
-start. The program is started once and given all sentences, which is as fast as it can be; the student is ready
-beforehand as it would be in a server, and its time to be ready stands beside.
+RUN_DIR is a run of `distilmt run configs/apertium-en-es.yaml`. Everything runs on one core, with all processes that the
+program starts. The program is started once with all sentences, its fastest mode. The student is loaded before the
+measurement, as in a server; its loading time is reported separately.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ KEYS = {"sentences/s": ("rate", 1, 0), "ready, ms": ("ready", 1000, 0), "CPU s":
 
 
 def cpu() -> float:
-    """Seconds of processor time of this process and of those it started."""
+    """Processor time of this process and its children, in seconds."""
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def program(command: str, texts: list[str]) -> tuple[list[str], dict[str, float]]:
-    """All sentences through the program once."""
+    """Translate all sentences with one call of the program."""
     begin, before = time.perf_counter(), cpu()
     text = "".join(f"{line}\n" for line in texts).encode()
     done = subprocess.run(shlex.split(command), input=text, capture_output=True, check=True)
@@ -45,7 +45,7 @@ def program(command: str, texts: list[str]) -> tuple[list[str], dict[str, float]
 
 
 def student(path: Path, beam: int, batch: int, texts: list[str]) -> tuple[list[str], dict[str, float]]:
-    """All sentences through the student."""
+    """Translate all sentences with the student."""
     begin = time.perf_counter()
     translator = Translator(path, threads=1)
     translator.translate(texts[:1], beam, batch)

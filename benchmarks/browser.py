@@ -1,9 +1,9 @@
-"""The browser export in Chromium, against CTranslate2 and ONNX Runtime: do they say the same, how fast, how big.
+"""The browser export in Chromium, against CTranslate2 and ONNX Runtime: agreement, speed and size.
 
     python benchmarks/browser.py RUN_DIR [--sentences 50] [--rounds 5] [--chromium PATH]
 
-RUN_DIR has a trained student, its tokenizer and its corpus. Sentences are the first of the test set that are one
-sentence; all decode greedily, one by one, on one thread. Every round is a fresh page. Needs pip's `playwright`.
+RUN_DIR has a trained student, its tokenizer and its corpus. The texts are the first of the test set that are a single
+sentence. All decode greedily, one by one, on one thread. Every round is a new page. Needs pip's `playwright`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from distilmt.models.presets import parameter_count
 from distilmt.utils.run_dir import read_json
 
 TYPES: tuple[ComputeType, ...] = ("float32", "int8")
-# Nothing but this machine can be reached.
+# Block all hosts except this machine.
 FLAGS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
@@ -48,7 +48,7 @@ class _Silent(http.server.SimpleHTTPRequestHandler):
 
 
 def exported(root: Path, place: Path) -> None:
-    """The student in every form that is compared."""
+    """The student in every compared format."""
     model, pieces = load_marian(root / "student"), tokenizer.load(root / "tokenizer")
     corpus = read_json(root / "corpus" / "step.json")["settings"]
     card = ModelCard(corpus["source"], corpus["target"], parameters=parameter_count(model))
@@ -62,7 +62,7 @@ def exported(root: Path, place: Path) -> None:
 
 
 def turn(page: Page, address: str, texts: list[str]) -> tuple[dict[str, float], list[str]]:
-    """Load the page, and type one sentence after another: figures of the page itself, and what it said."""
+    """Load the page and type one sentence after another; return the page's own figures and its translations."""
     said, found = page.locator("#said"), []
     begun = time.perf_counter()
     page.goto(address)
@@ -93,7 +93,7 @@ def in_chromium(path: str, directory: Path, texts: list[str], rounds: int) -> tu
 
 
 def by_ctranslate2(path: Path, texts: list[str], rounds: int) -> tuple[list[float], list[str]]:
-    """Tokens a second of every round, after one that is not counted; and the translations."""
+    """Tokens per second of every round after a warm-up round, and the translations."""
     translator, rates = Translator(path, threads=1), []
     for _ in range(rounds + 1):
         begun = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Sentences in capitals: given to the model as they stand, and in lower case.
+"""Sentences in capitals: passed to the model unchanged, and in lower case.
 
     python benchmarks/capitals.py MODEL --corpus RUN/corpus [--sentences 200]
 
-Sources and references of the test set are upper-cased; scores are of upper-cased translations.
+Sources and references of the test set are upper-cased; scores are for upper-cased translations.
 """
 
 from __future__ import annotations

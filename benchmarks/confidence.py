@@ -1,4 +1,4 @@
-"""Whether confidence (`distilmt translate --scores`) tells good translations from bad: on the test set of a run."""
+"""How well confidence (`distilmt translate --scores`) predicts translation quality, on the test set of a run."""
 
 from __future__ import annotations
 

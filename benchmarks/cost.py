@@ -1,12 +1,12 @@
-"""Whether `distilmt cost` tells what a run ten times longer takes than those its rates were fitted on.
+"""Prediction error of `distilmt cost` for a run ten times longer than those its rates were fitted on.
 
     python benchmarks/cost.py [--minutes 1.5] [--times 10]
 
-Short runs are made and rates fitted as `distilmt cost CONFIG.yaml --calibrate` does. Then a run of the same shapes is
-done with so many times the updates and sentences of the longest short run (labels: as many as there are), and one of
-other shapes, batches and pieces with a quarter of that. What was predicted of both before either was begun stands
-beside what was measured. The text is Multi30k beside the repository; without it nothing is done. About ten minutes
-on 2 cores.
+Short runs are made and rates fitted like in `distilmt cost CONFIG.yaml --calibrate`. Then a run of the same shapes has
+`--times` as many updates and sentences as the longest short run (labels: as many sentences as there are), and one with
+other shapes, batches and vocabulary has a quarter of that. The table compares the predictions, made before either run
+started, with the measurements. The text is Multi30k in ../shared; without it nothing runs. About ten minutes on 2
+cores.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from distilmt.report.format import count, operations, signed, size
 DATA = Path("../shared/data/multi30k")
 LANGUAGES = ("en", "de")
 LIMIT = 25.0
-"""Largest error in percent that is promised."""
+"""Largest error in percent that the documentation claims."""
 
 
 def base(work: Path) -> RunConfig:
-    """What is fitted on, before its length is known."""
+    """The configuration of the short runs, before its length is set."""
     files = {split: [str(DATA / f"{split}.{side}") for side in LANGUAGES] for split in ("train", "val", "test2016")}
     training = TrainingConfig(batch_tokens=1024, eval_sentences=300, patience=0, warmup_steps=50)
     return RunConfig(
@@ -61,7 +61,7 @@ def base(work: Path) -> RunConfig:
 
 
 def longer(config: RunConfig, rates: CostRates, times: float) -> RunConfig:
-    """The same for so many times the updates and sentences of the longest short run."""
+    """The same with `times` the updates and sentences of the longest short run."""
     seen = [o for o in rates.observations if o["kind"] == "training"]
 
     def most(step: str, driver: str) -> int:
@@ -80,7 +80,7 @@ def longer(config: RunConfig, rates: CostRates, times: float) -> RunConfig:
 
 
 def other(config: RunConfig, work: Path) -> RunConfig:
-    """Wider, of another depth, with more pieces and bigger batches: nothing of it was fitted on."""
+    """Wider, of another depth, with a larger vocabulary and larger batches: not part of the fit."""
     teacher, student = (
         replace(trained, batch_tokens=1536) for trained in (config.teacher.training, config.student.training)
     )
@@ -94,7 +94,7 @@ def other(config: RunConfig, work: Path) -> RunConfig:
 
 
 def done(config: RunConfig) -> float:
-    """Do a run up to its baseline, in a process of its own; the seconds."""
+    """Run all steps up to the baseline in a separate process; return the seconds."""
     path, begin = Path(config.run_dir).with_suffix(".yaml"), time.monotonic()
     path.write_text(runner.dump(config), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "distilmt", "train-student", str(path), "--quiet"], check=True)
@@ -102,7 +102,7 @@ def done(config: RunConfig) -> float:
 
 
 def compared(config: RunConfig, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was predicted beside what was measured, step by step."""
+    """Predicted and measured seconds, step by step."""
     real = {row["name"]: row for row in predict.measured_costs(config, texts.read(config))}
     rows = []
     for guess in before:
@@ -133,7 +133,7 @@ def total(rows: list[dict[str, Any]]) -> tuple[float, float]:
 
 
 def growth(config: RunConfig, rates: CostRates) -> str:
-    """By how much every step's time grows when one thing is doubled, by the fitted rates."""
+    """Growth of every step's time when one thing is doubled, by the fitted rates."""
     found = predict.growth(config, texts.read(config), rates)
     steps = list(next(iter(found.values())))
     lines = [f"| twice the | {' | '.join(steps)} |", "|---|" + "---:|" * len(steps)]
@@ -143,7 +143,7 @@ def growth(config: RunConfig, rates: CostRates) -> str:
 
 
 def fitted(rates: CostRates) -> str:
-    """The rates themselves."""
+    """The fitted rates."""
     lines = ["| kind | of | seconds for one |", "|---|---|---:|"]
     for kind, drivers in rates.seconds.items():
         lines += [f"| {kind} | {name} | {rate:.3g} |" for name, rate in drivers.items()]

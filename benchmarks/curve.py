@@ -1,11 +1,12 @@
-"""How small and how fast students may be, and what it costs: the students of a comparison, as they are deployed.
+"""Size, speed and quality of small students: the students of a comparison, as deployed.
 
     distilmt compare benchmarks/curve.yaml --jobs 2
     python benchmarks/curve.py runs/curve
 
-Every student is exported in int8 with the rest in float16 and scored with beams of 4 and 1, on the validation sentences
-(which chose its checkpoint) and on the test sentences, with a paired bootstrap against the teacher in float32 at the
-run's beam. The first seed's are timed in turn with the teacher, sentence by sentence on one thread. Nothing is chosen.
+Every student is exported in int8 with the rest in float16 and scored with beam sizes 4 and 1, on the validation
+sentences (which selected its checkpoint) and on the test sentences, with a paired bootstrap against the teacher in
+float32 at the run's beam size. Students of the first seed are timed in turn with the teacher, sentence by sentence on
+one thread. No model is selected.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TYPE, BEAMS = "int8_float16", (4, 1)
 
 @dataclass
 class System:
-    """A model as it is deployed, of one seed or more."""
+    """A deployed model, with one or more seeds."""
 
     name: str
     exports: list[Path]
@@ -44,7 +45,7 @@ class System:
 
 
 def systems(run: RunConfig, work: Path) -> list[System]:
-    """The teacher, and every method's students with every beam."""
+    """The teacher, and every method's students with every beam size."""
     root = Path(run.run_dir)
     found = [
         System("teacher", [exported(run, root / "teacher", "float32", work / "teacher")], run.evaluation.beam_size)
@@ -65,7 +66,7 @@ def exported(run: RunConfig, model: Path, compute_type: Any, place: Path) -> Pat
 
 
 def measured(run: RunConfig, system: System, teacher: System) -> dict[str, Any]:
-    """Scores on both sets, by seed, and how they differ from the teacher's on the test set."""
+    """Scores on both sets by seed, and differences from the teacher on the test set."""
     found: dict[str, Any] = {"bytes": speed.file_bytes(system.exports[0]), "seeds": []}
     references = prepare.load_split(Path(run.run_dir) / "corpus", "test")["target"].to_pylist()
     said = score_export(run, teacher.exports[0], "test", teacher.beam_size)["translations"]

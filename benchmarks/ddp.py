@@ -1,10 +1,10 @@
-"""One process against two on the same machine: the losses they come to, and how fast.
+"""One process against two on the same machine: training losses and speed.
 
     python benchmarks/ddp.py [curves speed] --rounds 3
 
 Two processes have half of the cores each; batches are the same. Curves: a small model for 250 updates of Muon, with
-dropout (of which every process has its own) and three seeds, and without. Speed: arms take turns, as in run.py.
-Multi30k beside the repository.
+dropout (different masks in every process) and three seeds, and without. Speed: arms take turns, as in run.py. The text
+is Multi30k in ../shared.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COLUMNS = {"target tokens/s": ("tokens_per_second", 1, 0), "ms/update": ("second
 
 
 def turn(spec: Spec, processes: int) -> dict[str, Any]:
-    """One training, in a process or in several."""
+    """One training, in one process or in several."""
     start = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
     command = [sys.executable, *start, HERE / "arms" / "together.py", json.dumps(asdict(spec))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -46,9 +46,9 @@ def turn(spec: Spec, processes: int) -> dict[str, Any]:
 
 
 def curves(spec: Spec, work: Path, tokenizer: Any, command: str) -> None:
-    """Mean training cross-entropy of the last part of a training, and how far the curves are apart."""
+    """Mean training cross-entropy of the last part of a training, and the distance of the curves."""
     add_model(work, "model", TINY, tokenizer)
-    # One thread each: how long it takes does not matter here.
+    # One thread each: speed does not matter here.
     spec = replace(spec, updates=UPDATES, batch_tokens=1024, options={"threads": 1})
     found: dict[str, Any] = {"updates": UPDATES}
     lines = ["| dropout | seed | one process | two | greatest difference of the curves |", "|---:|---:|---:|---:|---:|"]
@@ -72,7 +72,7 @@ def curves(spec: Spec, work: Path, tokenizer: Any, command: str) -> None:
 
 
 def speed(spec: Spec, work: Path, tokenizer: Any, command: str, rounds: int) -> None:
-    """Target tokens a second."""
+    """Target tokens per second."""
     parts, data = [], {}
     for name, shape, batch_tokens in SETTINGS:
         add_model(work, "model", shape, tokenizer)

@@ -2,8 +2,8 @@
 
     python benchmarks/decoding.py RUN_DIR [--sentences 500] [--rounds 5]
 
-RUN_DIR has a trained student and its corpus. Every arm is a fresh process and has its turn in every round; `ready` is
-from the import of the library to the first translation. Tokens are target pieces.
+RUN_DIR has a trained student and its corpus. Every arm is a new process and has its turn in every round. `ready` is the
+time from the import of the library to the first translation. Token counts are target tokens.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The texts of documents that people read, by parsers that are not distilmt's: what `real_documents.py` compares.
+"""Translatable texts of documents, by parsers other than distilmt's; `real_documents.py` compares them.
 
-`texts` returns two lists of the same document: texts that people read, and everything else that can be compared (tags,
-code, keys, times). A translation must change the first and leave the second.
+`texts` returns two lists of the same document: texts for readers, and everything else that can be compared (tags, code,
+keys, times). A translation must change the first and leave the second unchanged.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CUE_TAGS = re.compile(r"<[^<>\n]*>|\{\\[^{}\n]*\}")
 
 
 def decoded(data: bytes) -> str:
-    """Text by its mark, else UTF-8, else the Windows encoding of western Europe."""
+    """Text decoded by its byte order mark, otherwise as UTF-8, otherwise as Windows-1252."""
     for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if data.startswith(mark):
             return data.decode(name)
@@ -58,7 +58,7 @@ def plain(data: bytes) -> Texts:
 
 
 def cues(data: bytes) -> Texts:
-    """What stands below each line of times, up to a blank line; the rest of the file."""
+    """The text below each timing line up to a blank line; the rest of the file."""
     read: list[str] = []
     rest: list[str] = []
     inside = False
@@ -73,7 +73,7 @@ def cues(data: bytes) -> Texts:
 
 
 def page(data: bytes) -> Texts:
-    """Text nodes of a page as lxml reads it, without those in code; its elements, and the text of code."""
+    """Text nodes of a page parsed by lxml, without code; its elements, and the text of code."""
     root = lxml_html.document_fromstring(decoded(data).encode(), parser=lxml_html.HTMLParser(encoding="utf-8"))
     read: list[str] = []
     rest: list[str] = []
@@ -119,9 +119,9 @@ def markdown(data: bytes) -> Texts:
 
 
 def catalogue(data: bytes) -> Texts:
-    """Of messages without a translation what they have now; all else of the file.
+    """Current translations of the messages that had none; everything else of the file.
 
-    polib reads a string with `splitlines`, so that messages with U+2028 end early: those files are left out by it.
+    polib reads a string with `splitlines`, so that messages with U+2028 end early: the caller skips those files.
     """
     entries = list(polib.pofile(decoded(data)))
     read: list[str] = []
@@ -142,7 +142,7 @@ def catalogue(data: bytes) -> Texts:
 
 
 def strings(data: bytes) -> Texts:
-    """Strings that are values; keys and everything that is no string."""
+    """String values; keys and all other values."""
     read: list[str] = []
     rest: list[str] = []
 

@@ -1,10 +1,10 @@
-"""How the time of a document grows with its length, for documents that were made to take long.
+"""Growth of the translation time with the length of a document, for documents constructed to take long.
 
     python benchmarks/document_time.py [--only NAME ...] [--most_bytes 10000000] [--seconds 20]
 
-Every document is made at 50 kB and doubled until it has --most_bytes or its time is past --seconds, and translated by
-an identity, so that only readers and writers are timed (processor time of one thread). Time that grows with length and
-no faster has a ratio of 2 to the half size.
+Every document starts at 50 kB and is doubled until it has --most_bytes or takes longer than --seconds. The model is the
+identity, so that only readers and writers are timed (processor time of one thread). Linear growth gives a ratio of 2 to
+the half size.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from distilmt.utils.errors import UserError
 _FIRST = 50_000
 _FEWEST = 3  # sizes, however long they take
 _LINEAR = 2.4
-"""The mean ratio of the last doublings up to which time is called linear: timing is no better than that."""
+"""Upper limit of the mean ratio of the last doublings for linear growth; it allows for noise of the timing."""
 _LAST = 3
 
 
@@ -38,7 +38,7 @@ class Timing:
     """Bytes."""
     seconds: float
     outcome: str = "same bytes"
-    """What became of the document: `same bytes`, `other bytes`, or why it was refused."""
+    """`same bytes`, `other bytes`, or the reason of the refusal."""
 
 
 def _repeated(text: str, head: str = "", tail: str = "") -> Callable[[int], bytes]:
@@ -58,13 +58,13 @@ def _backticks(size: int) -> bytes:
 
 
 def _docx(size: int) -> bytes:
-    """One paragraph of many runs of a letter each; the size is that of its XML."""
+    """One paragraph of many one-letter runs; the size is that of its XML."""
     run = "<w:r><w:rPr><w:b/></w:rPr><w:t>a </w:t></w:r>"
     return _word(run * (size // len(run)))
 
 
 def _words_docx(size: int) -> bytes:
-    """One paragraph in which each word is another one, and looks otherwise than its neighbors."""
+    """One paragraph in which each word differs from all others, and in format from its neighbors."""
     letters, run = random.Random(1), '<w:r><w:rPr><w:{}/></w:rPr><w:t xml:space="preserve">{} </w:t></w:r>'
     words = ("".join(letters.choices("abcdefghijklmnop", k=5)) for _ in range(size // 70))
     return _word("".join(run.format("bi"[number % 2], word) for number, word in enumerate(words)))
@@ -139,7 +139,7 @@ CASES: dict[str, Callable[[int], bytes]] = {
 
 
 def timed(name: str, size: int) -> Timing:
-    """One document, once."""
+    """Translate one document once."""
     data = CASES[name](size)
     begin = time.process_time()
     try:
@@ -150,8 +150,8 @@ def timed(name: str, size: int) -> Timing:
 
 
 def doubled(name: str, most_bytes: int, seconds: float) -> list[Timing]:
-    """A document from 50 kB up."""
-    timed(name, 1000)  # what is loaded at the first time is no part of it
+    """Timings of a document from 50 kB up."""
+    timed(name, 1000)  # imports at first use are not timed
     timings: list[Timing] = []
     while len(timings) < _FEWEST or (timings[-1].size < most_bytes and 2 * timings[-1].seconds < seconds):
         timings.append(timed(name, min(2 * timings[-1].size, most_bytes) if timings else _FIRST))
@@ -159,7 +159,7 @@ def doubled(name: str, most_bytes: int, seconds: float) -> list[Timing]:
 
 
 def growth(timings: list[Timing]) -> float:
-    """The factor by which time grew at each of the last doublings, on the mean; 0 if there was none that took time."""
+    """Mean growth factor of the time over the last doublings; 0 if none took measurable time."""
     last = [t for t in timings if t.seconds > 0.05][-1 - _LAST :]
     if len(last) < 2:
         return 0.0
@@ -168,7 +168,7 @@ def growth(timings: list[Timing]) -> float:
 
 
 def row(name: str, timings: list[Timing]) -> str:
-    """A line of the table."""
+    """A row of the table."""
     ratio, last = growth(timings), timings[-1]
     verdict = ("linear" if ratio <= _LINEAR else "**grows faster**") if ratio else "too quick to tell"
     cells = [

@@ -1,6 +1,7 @@
-"""How tags inside sentences find their place in documents: found, by attention, or by translating in parts.
+"""Placement of inline tags in documents: by finding the text, by attention, or by translating in parts.
 
-Documents are counted; for what it costs, tags are put around random words of a test set with references.
+Sentences of documents are counted by method. To measure the cost in quality, tags are put around random words of a test
+set with references.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ FAILED = {True: "no place", False: "not kept"}
 
 
 class Counting:
-    """Counts, sentence by sentence that has tags inside, which way it took. It stands before `inline._whole`."""
+    """Counts the method used for each sentence with inline tags. It replaces `inline._translate_whole`."""
 
     def __init__(self) -> None:
         self.how: list[tuple[InlineTag, str]] = []
@@ -53,7 +54,7 @@ class Counting:
             answers = yield ask
 
     def taken(self) -> list[tuple[InlineTag, str]]:
-        """The first tag of each sentence, and the sentence's way."""
+        """The first tag of each sentence, and the method used for it."""
         how, self.how = self.how, []
         return how
 
@@ -64,7 +65,7 @@ def tagged(text: str, span: Span) -> Segment:
 
 
 def spans(texts: list[str], seed: int) -> list[Span]:
-    """One to four words of each text."""
+    """A random span of one to four words in each text."""
     draw, found = random.Random(seed), []
     for text in texts:
         words = [match.span() for match in WORD.finditer(text)]
@@ -80,7 +81,7 @@ def scores(said: list[str], references: list[str]) -> str:
 
 
 def marked(texts: list[str], places: list[Span], translate: Translate, counting: Counting) -> dict[str, Any]:
-    """The texts with a tag pair each, translated, without their tags; which way each took; and how long it took."""
+    """The texts translated with one tag pair each, without their tags; the method used for each; and the time."""
     units = [tagged(*pair) for pair in zip(texts, places, strict=True)]
     begin = time.perf_counter()
     made = inline.translate_segments(units, translate)
@@ -94,7 +95,7 @@ def marked(texts: list[str], places: list[Span], translate: Translate, counting:
 
 
 def agreement(texts: list[str], places: list[Span], translator: Translator) -> str:
-    """Where a part's own translation is found, how often attention alone names the same words: by the part's words."""
+    """If a span's own translation is found, how often attention alone gives the same words, by word count."""
     beam = translator.beam_size
     whole = translator.translate(texts, beam)
     own = translator.translate([text[a:b] for text, (a, b) in zip(texts, places, strict=True)], beam)
@@ -152,7 +153,7 @@ def artificial(chosen: argparse.Namespace, translator: Translator, counting: Cou
 
 
 def counted(files: list[Path], translator: Translator, counting: Counting) -> tuple[str, Any]:
-    """Of documents, how many sentences with tags inside take which way."""
+    """Number of sentences with inline tags by method, for each document."""
     beam, data = translator.beam_size, {}
     head = ["document", "sentences with tags inside", "found", "by attention", "in parts: no place", "code got lost"]
     rows = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]

@@ -1,10 +1,10 @@
-"""Fuzz the readers of corpora, guided by coverage: any bytes must give pairs or one clear line, in time.
+"""Coverage-guided fuzzing of the corpus readers: any bytes must give pairs or one clear error, in time.
 
     pip install atheris
     python benchmarks/fuzz_readers.py --readers po tmx tsv xlf --seconds 600 [--jobs 2]
 
-Every reader is fuzzed by a process of its own, of whose instrumented code (distilmt's, polib's) libFuzzer sees what an
-input reaches. A crash or a hang (10 s) is written to --keep, and the reader is fuzzed on. An input is 4 KiB at most.
+Every reader is fuzzed by a separate process; distilmt and polib are instrumented so that libFuzzer measures coverage. A
+crash or a hang (10 s) is written to --keep, and fuzzing continues. An input has at most 4 KiB.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(readers: list[str], seconds: int, jobs: int, keep: Path, command: str) 
 
 
 def _fuzz(reader: str, seconds: int, keep: Path) -> dict[str, float]:
-    """Fuzz one reader until the time is up, starting again behind everything that is found."""
+    """Fuzz one reader until the time limit; restart after every finding."""
     found: dict[str, float] = dict.fromkeys(("executions", "seconds", "edges", *FINDS), 0)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -79,17 +79,17 @@ def _run(reader: str, seconds: int, corpus: Path, keep: Path) -> str:
 
 def _seeds(reader: str) -> list[bytes]:
     """The files that the tests damage."""
-    sys.path.insert(0, str(HERE.parent / "tests" / "corpora"))
+    sys.path.insert(0, str(HERE.parent / "tests" / "data"))
     from test_fuzz import SEEDS
 
     return SEEDS[f"a.{reader}"]
 
 
 def _child(reader: str, options: list[str]) -> None:
-    """Fuzz in this process; libFuzzer ends it."""
+    """Fuzz in this process; libFuzzer terminates it."""
     import atheris
 
-    with atheris.instrument_imports(include=["polib", "distilmt.corpora"], enable_loader_override=False):
+    with atheris.instrument_imports(include=["polib", "distilmt.data"], enable_loader_override=False):
         from distilmt.data.readers.files import read_pairs
         from distilmt.utils.errors import UserError
 

@@ -1,7 +1,7 @@
-"""How often prescribed terms arrive with `--glossary`, and what they cost: on the test set of a run.
+"""How often prescribed terms occur in translations with `--glossary`, and the effect on quality: test set of a run.
 
-Terms are words of the training text with the word they go with most often (Dice's coefficient), so that the
-references of the test set say what following them is worth.
+Terms are words of the training text with the target word of highest association (Dice's coefficient), so that the
+references of the test set show the effect of following them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def terms(sources: list[str], targets: list[str], alike: float, least: int, most: int) -> dict[str, str]:
-    """For words that `least` to `most` training sentences have, the word that stands in the same translations."""
+    """For words in `least` to `most` training sentences, the most associated word of the translations."""
     ones, others, both = Counter(), Counter(), Counter()
     for source, target in zip(sources, targets, strict=True):
         left, right = set(WORD.findall(source)), set(WORD.findall(target))

@@ -1,4 +1,4 @@
-"""Peak memory of the labels step by the length of the corpus: short sentences, a tiny teacher, both kinds of labels."""
+"""Peak memory of the labels step by corpus size: short sentences, a tiny teacher, both kinds of labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main(work: Path, command: str, seed: int = 1) -> None:
 
 
 def _short(work: Path) -> list[tuple[str, str]]:
-    """The workload's sentences, cut to a few words."""
+    """The workload's sentences, truncated to a few words."""
     tokenizer: Tokenizer = load(work / "tokenizer")
     sides = [
         side.decode(sequences(str(work), "train", name))
@@ -52,7 +52,7 @@ def _short(work: Path) -> list[tuple[str, str]]:
 
 
 def _corpus(directory: Path, sentences: list[tuple[str, str]], length: int) -> None:
-    """A corpus step's train.parquet: the sentences over and over."""
+    """train.parquet of a corpus step, with the sentences repeated."""
     directory.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(directory / "train.parquet", pa.schema([(n, pa.string()) for n in COLUMNS])) as writer:
         for block in _blocks(islice(enumerate(cycle(sentences)), length)):

@@ -32,7 +32,7 @@ def main(work: Path, rounds: int, command: str) -> None:
     job = LabelingTask(teacher, tokenizer, config, "en", "de", needs_top_k=False)
     store = work / "labels"
     for number in range(rounds + 1):
-        for file in store.glob("*.*"):  # the exported teacher, a directory, stays
+        for file in store.glob("*.*"):  # the exported teacher, a directory, is reused
             file.unlink()
         ours = _label(sentences, job, store)
         raw = _raw(store / f"teacher-{config.compute_type}", work, config)
@@ -44,7 +44,7 @@ def main(work: Path, rounds: int, command: str) -> None:
 
 
 def _teacher(work: Path, tokenizer: Tokenizer) -> Path:
-    """A teacher that has learnt to end its sentences: random weights would talk on to the last position."""
+    """A teacher that generates `</s>`: random weights would generate up to the last position."""
     teacher = work / "trained-teacher"
     if not (teacher / "model.safetensors").exists():
         spec = Spec(str(work), updates=600, save=str(teacher), bf16=True, optimizer="muon", learning_rate=0.003)
@@ -71,7 +71,7 @@ def _label(sentences: pa.Table, job: LabelingTask, store: Path) -> dict[str, flo
 
 
 def _raw(model: Path, work: Path, config: LabelConfig) -> dict[str, float]:
-    """CTranslate2's own `translate_batch` on pieces that are ready: nothing is written or decoded."""
+    """CTranslate2's own `translate_batch` on tokenized text: nothing is written or detokenized."""
     pieces = load(work / "tokenizer").source.tokens
     sources = [[pieces[i] for i in row] for row in sequences(str(work), "train", "source")[:SENTENCES]]
     translator = ctranslate2.Translator(str(model), inter_threads=cores(), intra_threads=1)

@@ -1,10 +1,10 @@
-"""How good a teacher becomes in the same time with Adam and with Muon.
+"""Quality of a teacher after the same training time with Adam and with Muon.
 
     python benchmarks/optimizers.py RUN_DIR --language it > benchmarks/results/optimizers.md
 
-RUN_DIR is a run whose corpus and tokenizer are done; nothing is written into it. Every arm trains the same shape from
-the same weights on the same batches for the same seconds, validations included, with the schedule ending then. The
-figures are greedy BLEU and chrF on validation sentences. Every arm has several seeds, taken in turns.
+RUN_DIR is a run with corpus and tokenizer; it is not changed. Every arm trains the same shape from the same weights on
+the same batches for the same seconds, validations included; the schedule ends at that time. The figures are greedy BLEU
+and chrF on validation sentences. Every arm has several seeds, taken in turns.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ARMS = [("adam", 0.001), ("adam", 0.002), ("muon", 0.003), ("muon", 0.006)]
 
 def trial(run: Path, language: str, shape: ModelConfig, seconds: float, arm: tuple[str, float], seed: int) -> dict:
     training = TrainingConfig(
-        max_steps=round(seconds * 10),  # only the unit of the schedule: the seconds end it
+        max_steps=round(seconds * 10),  # only the unit of the schedule: training ends by time
         max_seconds=seconds,
         batch_tokens=2048,
         optimizer=arm[0],

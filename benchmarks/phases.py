@@ -1,8 +1,8 @@
-"""Where the time of an update goes, and how long its matrix products alone would take (the roofline).
+"""Time of an update by phase, and of its matrix products alone (the roofline).
 
     python benchmarks/phases.py
 
-Multi30k beside the repository, Adam, batches of 2,048 tokens, label smoothing and dropout 0.1.
+Multi30k in ../shared, Adam, batches of 2,048 tokens, label smoothing and dropout 0.1.
 """
 
 from __future__ import annotations

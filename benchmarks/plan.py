@@ -1,13 +1,12 @@
-"""Whether `distilmt plan` tells what more text brings: predicted from a quarter of it and less, and then measured.
+"""Prediction error of `distilmt plan`: predictions from a quarter of the text and less, compared with measurements.
 
     python benchmarks/plan.py [--run_dir runs/plan] [--updates 600] [--seeds 1,2,3] [--parts 2,1]
 
-Students of benchmarks/curve.yaml (the labels of configs/compare-multi30k.yaml) are trained on 1/64 to 1/4 of Multi30k
-as the plan does it, and then on a half and on all of it with the same seeds and equally many updates. What each seed's
-plan predicted for these stands beside what they came to on the validation sentences, that of all seeds together below,
-and what a law of the sizes alone would have said.
-The run directory may hold the corpus, tokenizer, teacher and labels of that comparison already; else they are made (an
-hour on 2 cores). Students that are trained are not trained again.
+Students of benchmarks/curve.yaml (with the labels of configs/compare-multi30k.yaml) are trained on 1/64 to 1/4 of
+Multi30k as in the plan, and then on a half and on all of it with the same seeds and number of updates. The table
+compares the prediction of each seed's plan, of all seeds together, and of a law of the sizes alone with the scores on
+the validation sentences. An existing run directory may provide the corpus, tokenizer, teacher and labels of that
+comparison; otherwise they are created (an hour on 2 cores). Trained students are reused.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ DIGITS = {"bleu": 2, "chrf": 2, "cross_entropy": 3}
 def trained(
     run: RunConfig, sizes: Sequence[int], asked: Sequence[int], seeds: Sequence[int], updates: int
 ) -> list[LearningCurvePoint]:
-    """The students of the plan but for those of half the updates, and those of the sizes it is asked about."""
+    """The students of the plan, without those of half the updates, and those of the predicted sizes."""
     wanted = [*plan.subset_trials(seeds, run, sizes, updates), *plan.subset_trials(seeds, run, asked, updates)]
     points = []
     for arm in (arm for arm in wanted if arm.share == 1):
@@ -53,7 +52,7 @@ def trained(
 def predicted(
     points: Sequence[LearningCurvePoint], question: LabelingDecision, rates: LabelingCosts, metric: str, size: int
 ) -> list[float]:
-    """Best guess and bounds for a size from students of a quarter of the text and less."""
+    """Best estimate and bounds for a size from students of a quarter of the text and less."""
     small = [p for p in points if p.size <= question.total // 4]
     half = replace(question, metric=metric, total=size)
     lines = recommend(small, half, rates)["lines"]
@@ -68,7 +67,7 @@ def judged(
     asked: Sequence[int],
     seeds: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """A row for every plan, metric and size: what was said, what came, and whether it lies within the bounds."""
+    """A row for every plan, metric and size: prediction, measurement, and whether it is within the bounds."""
     rows = []
     plans = [([seed], f"seed {seed}") for seed in seeds] + ([(list(seeds), "all seeds")] if len(seeds) > 1 else [])
     laws = (("", rates), (", law of sizes alone", replace(rates, batches=1e-12)))  # of text that is seen without end

@@ -1,8 +1,8 @@
-"""Some of what `distilmt compress` tried, on the test sentences beside the teacher: scores, bytes, speed.
+"""Selected variants of `distilmt compress` on the test sentences, compared with the teacher: scores, bytes, speed.
 
     python benchmarks/points.py RUN_DIR 'student-int8_float16-4bit-packed, beam 4' …
 
-Names are those in RUN_DIR/compressed/budget.md. For curves; a model to ship is chosen by `distilmt compress` alone.
+Names are those in RUN_DIR/compressed/budget.md. This is for curves; `distilmt compress` selects the model to deploy.
 """
 
 from __future__ import annotations

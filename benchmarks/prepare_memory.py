@@ -1,9 +1,9 @@
-"""Peak memory and speed of `distilmt prepare` by the length of the corpus, on text made up here.
+"""Peak memory and speed of `distilmt prepare` by corpus size, on synthetic text.
 
     python benchmarks/prepare_memory.py [--lines 1000000 10000000] [--work DIR]
 
-The text is the same on every machine: sentences of a few made-up words, one in twenty a repetition, one in a hundred
-empty. Every length is prepared by a fresh process; memory is the greatest the kernel saw of it.
+The text is the same on every machine: sentences of a few artificial words, one in twenty a repetition, one in a hundred
+empty. Every size is prepared in a new process; memory is the maximum that the kernel reports for it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(lengths: list[int], work: Path, command: str) -> None:
 
 
 def _prepare(paths: list[Path], run: Path, length: int) -> dict[str, float]:
-    """One run of the command line, and what the kernel says of it."""
+    """One run of the command line, with the kernel's figures for it."""
     command = [sys.executable, "-m", "distilmt", "prepare", "--quiet", "--run_dir", str(run)]
     command += ["--corpus.source", "en", "--corpus.target", "it", "--corpus.train", *map(str, paths)]
     begin = time.monotonic()
@@ -68,7 +68,7 @@ def _prepare(paths: list[Path], run: Path, length: int) -> dict[str, float]:
 
 
 def _text(directory: Path, length: int) -> list[Path]:
-    """Two parallel files of `length` lines, made unless they are there."""
+    """Two parallel files of `length` lines, created unless they exist."""
     names = ("text.en", "text.it")
     if not directory.exists():
         with atomic_directory(directory) as made:
@@ -86,7 +86,7 @@ def _write(paths: list[Path], length: int) -> None:
 
 
 def _chosen(random: np.random.Generator, length: int) -> Iterator[list[list[int]]]:
-    """Numbers of three phrases a line; the first is negative where the line is empty."""
+    """Numbers of three phrases per line; the first is negative if the line is empty."""
     for start in range(0, length, BLOCK):
         chosen = random.integers(0, PHRASES, (min(BLOCK, length - start), 3))
         again = random.random(len(chosen)) < REPEATED
@@ -96,7 +96,7 @@ def _chosen(random: np.random.Generator, length: int) -> Iterator[list[list[int]
 
 
 def _phrases(random: np.random.Generator, vowels: str) -> list[str]:
-    """Made-up phrases of two to four words."""
+    """Artificial phrases of two to four words."""
     syllables = ["".join(pair) for pair in zip("bcdfglmnprst" * 5, vowels * SYLLABLES, strict=False)][:SYLLABLES]
 
     def word() -> str:

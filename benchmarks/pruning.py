@@ -1,10 +1,10 @@
-"""What pruning costs before anything is trained again: layers, feed-forward units, heads, single weights, vocabulary.
+"""Cost of pruning before any further training: layers, feed-forward units, heads, single weights, vocabulary.
 
     python benchmarks/pruning.py RUN_DIR MODEL > benchmarks/results/pruning.md
 
-RUN_DIR is a run whose corpus and tokenizer are done, MODEL a model directory with that tokenizer; nothing is written
-into either. Importance is measured on training pairs, layers are chosen on validation pairs. The figures are greedy
-BLEU on all validation sentences through CTranslate2 in float32, and cross-entropy on some of them.
+RUN_DIR is a run with corpus and tokenizer, MODEL a model directory with that tokenizer; neither is changed. Importance
+is measured on training pairs, layers are selected on validation pairs. The figures are greedy BLEU on all validation
+sentences through CTranslate2 in float32, and cross-entropy on some of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MEASURES = {
 
 
 class Judge:
-    """A run's pairs, and what a model is worth on them."""
+    """A run's sentence pairs, and the evaluation of a model on them."""
 
     def __init__(self, run: Path, language: str) -> None:
         self.language, self.tokenizer = language, load(run / "tokenizer")
@@ -63,7 +63,7 @@ class Judge:
             return Translator(Path(root) / "ct2", threads=1, workers=cores()).translate(self.valid[0], beam_size=1)
 
     def line(self, name: str, model: MarianMTModel) -> str:
-        """A row of the table: parameters, BLEU, cross-entropy, and how long translations are by the references."""
+        """A row of the table: parameters, BLEU, cross-entropy, and translation length relative to the references."""
         found = self.translations(model, self.tokenizer)
         length = sum(map(len, found)) / sum(map(len, self.valid[1]))
         bleu, loss = score(found, self.valid[1], self.language).bleu, importance.cross_entropy(model, self.on_valid)
@@ -118,7 +118,7 @@ def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
 
 
 def ends(model: MarianMTModel, judge: Judge) -> str:
-    """How sure the model is of where sentences end: where it is certain, gradients say nothing."""
+    """Confidence of the model in `</s>`: where it is certain, gradients are nearly zero."""
     found = force_decode(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
     at_end = found.ids == EOS
     end, elsewhere = found.nll[at_end].mean(), found.nll[~at_end].mean()

@@ -1,10 +1,10 @@
-"""BLEU on Multi30k's test2016 in the scoring of published papers, beside our own: numbers to lay beside theirs.
+"""BLEU on Multi30k's test2016 in the scoring of published papers and in our own, for comparison with papers.
 
     python benchmarks/published.py RUN_DIR [MODEL ...] > benchmarks/results/NAME.md
 
-Published figures are of hypotheses in lower case, with normalised punctuation, cut by Moses' tokenizer, against
-`test2016.lc.norm.tok.de`; BLEU then counts what stands between spaces. The models named (`teacher` by default; steps of
-the run) translate in float32 at beam 5. Needs `pip install sacremoses`.
+Published figures are for hypotheses in lower case, with normalized punctuation, tokenized by Moses, against
+`test2016.lc.norm.tok.de`; BLEU then splits at spaces. The models named (`teacher` by default; steps of the run)
+translate in float32 at beam 5. Needs `pip install sacremoses`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEAM = 5
 
 
 def published(hypotheses: list[str], references: list[str]) -> float:
-    """BLEU of hypotheses prepared as the references were."""
+    """BLEU of hypotheses preprocessed like the references."""
     normalizer, tokenizer = MosesPunctNormalizer("de"), MosesTokenizer("de")
     cut = [tokenizer.tokenize(normalizer.normalize(h.lower()), return_str=True) for h in hypotheses]
     return float(sacrebleu.corpus_bleu(cut, [references], tokenize="none", force=True).score)

@@ -1,10 +1,10 @@
-"""Labels a corpus on Ray while workers and driver are killed at random; the outcome must be that of one process.
+"""Label a corpus on Ray while workers and driver are killed at random; the result must equal that of one process.
 
     python benchmarks/ray_kill.py [--kills 20] [--sentences 6000] [--seed 1]
 
-Every fifth kill is the driver's, which is then started again; a kill comes at a random moment after more shards were
-done than at the last one. In the end the store is checked (every id once, checksums, positions), and its shards are
-compared with those that this process labels alone, byte for byte.
+Every fifth kill is the driver's, which is then restarted. A kill happens at a random time after at least one more shard
+was finished. At the end the store is checked (unique ids, checksums, positions), and its shards are compared byte for
+byte with those that this process labels alone.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def prepare(work: Path, count: int, shape: ModelConfig = TINY) -> None:
 
 
 def drive(engine: str) -> None:
-    """The labels step; what the driver's process does."""
+    """The labels step, run in the driver's process."""
     from distilmt.pipeline.steps.train import write_labels
 
     labels = LabelConfig(beam_size=4, top_k=4, shard_size=SHARD, executor=engine)  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def drive(engine: str) -> None:
 
 
 def labelled_under_fire(kills: int, moments: random.Random) -> dict[str, int]:
-    """Label on Ray with so many processes killed at random; tells how many of which kind."""
+    """Label on Ray while this many processes are killed at random; return the number of kills by kind."""
     done = {"workers": 0, "drivers": 0}
     driver, seen = start(), 0
     while driver.exitcode is None or driver.exitcode != 0:
@@ -129,7 +129,7 @@ def shards_there() -> int:
 
 
 def busy(driver: int) -> list[int]:
-    """Processes below the driver that are at a task of ours."""
+    """Child processes of the driver that run one of our tasks."""
     parents, names = {}, {}
     for place in Path("/proc").glob("[0-9]*"):
         try:

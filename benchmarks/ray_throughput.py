@@ -1,9 +1,9 @@
-"""Labelling on two Ray workers of one core, against two processes of one core each that label half of it at once.
+"""Labeling on two Ray workers of one core, against two processes of one core each that label half of it at once.
 
     python benchmarks/ray_throughput.py [--rounds 5] [--sentences 6000]
 
-Both take turns. Clocks run from when both cores have done a shard to the end: starting Ray, and loading the teacher,
-are given beside, as they do not grow with the corpus.
+Both take turns. Timing starts when both cores have finished a shard. The time to start Ray and load the teacher is
+reported separately, because it does not grow with the corpus.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TEACHER = ModelConfig(None, 128, 512, 4, 3, 3, max_positions=24)
 
 @dataclass
 class Half:
-    """What a process labels: every `of`-th shard, from `first`."""
+    """The share of one process: every `of`-th shard, from `first`."""
 
     store: Path
     first: int
@@ -80,7 +80,7 @@ def config(engine: str) -> LabelConfig:
 
 
 def timed(halves: list[Half]) -> dict[str, float]:
-    """Sentences a second of processes that label at once, once all of them are at work."""
+    """Sentences per second of processes that label in parallel, after all of them have started."""
     shutil.rmtree(WORK / "stores", ignore_errors=True)
     context = get_context("spawn")
     queue: Any = context.Queue()
@@ -98,7 +98,7 @@ def timed(halves: list[Half]) -> dict[str, float]:
 
 
 def work(half: Half, queue: Any) -> None:
-    """What a process does: label its share; tells when each shard was done."""
+    """Label the share of one process; return the time of each finished shard."""
     if half.of > 1:
         use_cores(half.first, half.of)
     root = WORK / "ray"
@@ -120,7 +120,7 @@ def shards(root: Path, half: Half) -> Iterator[pa.Table]:
 
 
 class Clock:
-    """Listens to progress: when how many sentences were done."""
+    """Progress callback that records the time and the number of finished sentences."""
 
     def __init__(self) -> None:
         self.times: list[tuple[float, int]] = []

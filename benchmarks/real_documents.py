@@ -1,10 +1,10 @@
-"""Documents of real life: what is translated, what is kept, and what is left.
+"""Documents from real use: counts of texts translated, kept and skipped.
 
     python benchmarks/real_documents.py FOLDER [FOLDER ...] [--most 1500] [--name real-documents]
 
-Every file of a known kind below the folders (each content once) goes through two translators: one that returns what it
-is given (the bytes must be the same), and one that puts a letter at the end of each word. Parsers of others
-(`document_texts.py`) then compare both documents: texts with words must have changed, and nothing else.
+Every file of a known kind below the folders (each content once) is translated twice: by the identity (the bytes must
+be the same), and by a model that adds a letter to each word. Other parsers (`document_texts.py`) then compare both
+documents: texts with words must have changed, and nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from distilmt.utils.errors import UserError
 MARK = "ж"
 _STAND_IN = re.compile(r"X\d+|ABC|XYZ|DQF|KLM|RST|VWB|GHP|JNQ")
 _WORD = re.compile(r"[^\W\d_]+")
-# What a reader takes for code, or for a name, is no text: the same rule for all formats.
+# Text that a reader classifies as code or as a name is excluded, by the same rule for all formats.
 _NO_TEXT = re.compile(r"[%$@\\{}<>|=_#~`/]|::|\w\.\w|\w\(|(?<!\w)-{1,2}\w|^\W*(?:https?:|www\.)|\d\w|\w\d|[a-z][A-Z]")
 _SECONDS = 60
 
@@ -60,11 +60,11 @@ class Kind:
 
 
 class TooLongError(Exception):
-    """A file took too long."""
+    """A file exceeded the time limit."""
 
 
 def marked(texts: list[str]) -> list[str]:
-    """Every word with a letter more, but those that stand for something."""
+    """The text with a letter added to each word, except placeholders."""
     return [_WORD_OR_STAND_IN.sub(_with_mark, text) for text in texts]
 
 
@@ -76,7 +76,7 @@ def _with_mark(match: re.Match[str]) -> str:
 
 
 def collect(folders: list[Path], most: int, most_bytes: int) -> dict[str, list[Path]]:
-    """Files by ending, each content once, in the order of a hash: no folder has all places."""
+    """Files by extension, each content once, in the order of a hash, so that no folder dominates."""
     contents: dict[str, dict[str, Path]] = defaultdict(dict)
     for folder in folders:
         for path in folder.rglob("*"):
@@ -95,7 +95,7 @@ def _through(data: bytes, name: str, translate: Any) -> bytes:
 
 
 def look_at(path: Path, kind: Kind) -> None:
-    """One file, through both translators."""
+    """One file, through both models."""
     data, name = path.read_bytes(), path.name
     kind.files += 1
     begin = time.perf_counter()
@@ -107,7 +107,7 @@ def look_at(path: Path, kind: Kind) -> None:
     except UserError as error:
         kind.refused[re.sub(r"\d+", "N", str(error).removeprefix(f"{name}: "))[:90]] += 1
         return
-    except Exception as error:  # whatever it is, it is what this looks for
+    except Exception as error:  # any exception is a finding
         kind.crashed.append(f"{path}: {type(error).__name__} {str(error)[:80]}")
         return
     kind.seconds += time.perf_counter() - begin
@@ -119,7 +119,7 @@ def look_at(path: Path, kind: Kind) -> None:
 
 
 def _same(data: bytes, made: bytes, path: Path) -> bool:
-    """Whether a document is as it was; a catalogue's empty translations are filled, which changes its lines."""
+    """Whether a document is unchanged; a catalogue's empty translations are filled, which changes its lines."""
     if data == made or path.suffix != ".po":
         return data == made
     try:
@@ -177,14 +177,14 @@ def table(kinds: dict[str, Kind]) -> str:
 
 
 def named(kinds: dict[str, Kind]) -> str:
-    """Why files were refused and texts left, most frequent first."""
+    """Reasons of refusals and of skipped texts, most frequent first."""
     lines = [f"- {s}, {n} refused: {why}" for s, k in kinds.items() for why, n in k.refused.most_common(8)]
     lines += [f"- {s}, {n} texts left: {why}" for s, k in kinds.items() for why, n in k.reasons.most_common(8)]
     return "\n".join(lines)
 
 
 def _earlier(details: Path | None) -> dict[str, Kind]:
-    """Formats that an earlier call has come to the end of: the same command goes on behind them."""
+    """Formats that an earlier call has finished: the same command resumes after them."""
     if details is None or not details.exists():
         return {}
     kinds = {suffix: Kind(**counts) for suffix, counts in json.loads(details.read_text(encoding="utf-8")).items()}

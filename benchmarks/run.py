@@ -1,10 +1,10 @@
-"""How fast distilmt trains and labels, against what else one could use; all in one go on one machine.
+"""Training and labeling speed of distilmt compared with alternatives, on one machine.
 
     python benchmarks/run.py [training loss distillation memory labelling label-memory startup] --rounds 5
 
-Every arm is a fresh process and has its turn in every round; figures are medians over rounds with the least and the
-greatest. Results go to benchmarks/results/. The text is two parallel files (`--train`, `--valid`), by default Multi30k
-beside the repository.
+Every arm is a new process and has its turn in every round; figures are medians over rounds with minimum and maximum.
+Results are written to benchmarks/results/. The text is two parallel files (`--train`, `--valid`), by default Multi30k
+in ../shared.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LOSS_UPDATES = 250
 
 @dataclass
 class Setting:
-    """The workload, and what all benchmarks are told."""
+    """The workload, and the settings of all benchmarks."""
 
     work: Path
     tokenizer: Tokenizer
@@ -60,7 +60,7 @@ def training(setting: Setting) -> None:
 
 
 def training_arms(spec: Spec, own_first: dict[str, float]) -> list[Arm]:
-    """Ours and the peers, with about as many target tokens in an update as ours has."""
+    """Ours and the compared libraries, with about the same number of target tokens per update."""
     tokens = own_first["tokens_per_update"]
     options = {"tokens_per_update": tokens, "threads": cores()}
     plain = replace(spec, bf16=False, options=options)
@@ -70,7 +70,7 @@ def training_arms(spec: Spec, own_first: dict[str, float]) -> list[Arm]:
         Arm("Seq2SeqTrainer", "trainer", plain),
         Arm("Seq2SeqTrainer, bf16", "trainer", replace(plain, bf16=True)),
     ]
-    if pick_device().type == "cpu":  # Marian's wheel computes on nothing else
+    if pick_device().type == "cpu":  # Marian's wheel supports only the CPU
         arms.append(Arm("Marian", "marian", replace(plain, batch_tokens=round(tokens))))
     return arms
 
@@ -79,7 +79,7 @@ def loss(setting: Setting) -> None:
     """Validation cross-entropy after equal updates of Adam at one learning rate, three seeds."""
     add_model(setting.work, "model", SMALL, setting.tokenizer)
     options = {"tokens_per_update": run(Arm("own", "own", setting.spec))["tokens_per_update"]}
-    # Ours warms up for a fifth of the updates at most: so must all.
+    # Ours warms up for at most a fifth of the updates, so all arms do.
     warmup = LOSS_UPDATES // 5
     spec = replace(
         setting.spec, updates=LOSS_UPDATES, warmup=warmup, save=str(setting.work / "trained"), options=options
@@ -100,7 +100,7 @@ def loss(setting: Setting) -> None:
 
 
 def distillation(setting: Setting) -> None:
-    """Word-level distillation from stored labels, against plain training and an online teacher of twice the depth."""
+    """Token-level distillation from stored labels, against plain training and an online teacher of twice the depth."""
     add_model(setting.work, "model", SMALL, setting.tokenizer)
     add_model(setting.work, "teacher", replace(SMALL, encoder_layers=6, decoder_layers=6), setting.tokenizer, seed=2)
     online = replace(setting.spec, options={"teacher": "teacher"})
@@ -116,7 +116,7 @@ def distillation(setting: Setting) -> None:
 
 
 def memory(setting: Setting) -> None:
-    """Peak memory at 32,000 pieces and 4,096 target tokens in an update."""
+    """Peak memory with a vocabulary of 32,000 and 4,096 target tokens per update."""
     work = setting.work.with_name("memory")
     random_ids(work, setting.work, 32_000)
     add_model(work, "model", SMALL, setting.tokenizer, vocabulary=32_000)

@@ -2,8 +2,8 @@
 
     python benchmarks/sections.py [--splits 5] [--tsv ../shared/data/debian-sections]
 
-Without --tsv the descriptions are fetched by apt. Each split has other source packages to test with; differences are
-paired by split (Student's t, two-sided). Settings were chosen on split 1, which is not among those that are reported.
+Without --tsv the descriptions are downloaded with apt. Each split tests on other source packages; differences are
+paired by split (Student's t, two-sided). Settings were chosen on split 1, which is not reported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from distilmt.data.readers.debian_sections import LabeledText
 
 
 def found(tsv: Path | None) -> list[LabeledText]:
-    """All labelled texts."""
+    """All labeled texts."""
     if tsv is None:
         return debian_sections.examples(debian.descriptions(apt.fetch(["en"], apt.default_cache())))
     rows = []
@@ -67,7 +67,7 @@ def table(rows: list[StudyRow]) -> str:
 
 
 def cells(group: list[StudyRow]) -> list[str]:
-    """Of a teacher and a student over all splits."""
+    """Figures of a teacher and a student over all splits."""
     scores, without = [row.scores for row in group], [row.without for row in group if row.without]
     accuracy, plain = [100 * s.accuracy.value for s in scores], [100 * s.accuracy.value for s in without]
     f1 = [100 * (a.macro_f1.value - b.macro_f1.value) for a, b in zip(scores, without, strict=False)]

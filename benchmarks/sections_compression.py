@@ -1,11 +1,11 @@
-"""Distillation, pruning, quantisation and what they come to together, on one task: the ten sections of Debian.
+"""Distillation, pruning, quantization and their combinations on one task: the ten sections of Debian.
 
     python benchmarks/sections_compression.py [--splits 5] [--tsv ../shared/data/debian-sections]
 
-The network 1024-512-10 is made an eighth as wide: by distilling it into a network of 64 units, and by cutting off all
-but the 64 units whose outputs weigh most and training on what is left, from labels or from the teacher. Each is
-exported to ONNX, with and without dynamic int8, and timed in ONNX Runtime on one thread, row by row. Seconds are of all
-training, the teacher's included where there is one.
+The network 1024-512-10 is reduced to an eighth of its width: by distilling it into a network of 64 units, and by
+pruning all but the 64 units with the largest outputs and training the rest further, on labels or on the teacher's
+targets. Each is exported to ONNX, with and without dynamic int8, and timed in ONNX Runtime on one thread, row by row.
+Seconds are for all training, including the teacher's if there is one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ UNITS, EPOCHS, BATCH, ALPHA = 64, 15, 64, 0.3
 
 @dataclass
 class Data:
-    """Hashed features, and classes by number."""
+    """Hashed features, and classes as integers."""
 
     rows: torch.Tensor
     labels: torch.Tensor
@@ -50,7 +50,7 @@ class Data:
 
 @dataclass
 class Made:
-    """A network, and the seconds it took."""
+    """A network and its training time in seconds."""
 
     name: str
     network: nn.Sequential
@@ -72,7 +72,7 @@ def new(units: int) -> nn.Sequential:
 
 
 def trained(network: nn.Sequential, data: Data, soft: torch.Tensor | None, rate: float, seed: int) -> float:
-    """Train a network in place; the seconds. `soft` are a teacher's probabilities."""
+    """Train a network in place; return the seconds. `soft` are a teacher's probabilities."""
     begin, random = time.perf_counter(), torch.Generator().manual_seed(seed)
     updates = EPOCHS * (len(data.rows) // BATCH)
     optimizer = torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9)
@@ -93,7 +93,7 @@ def trained(network: nn.Sequential, data: Data, soft: torch.Tensor | None, rate:
 
 @torch.no_grad()
 def cut(network: nn.Sequential, data: Data, units: int) -> nn.Sequential:
-    """Keep the units whose outputs weigh most: mean activation times the norm of the weights that read it."""
+    """Retain the units with the largest outputs: mean activation times the norm of their outgoing weights."""
     first, last = network[0], network[3]
     activations = network[:2](data.rows).mean(0)
     kept = (activations * last.weight.norm(dim=0)).topk(units).indices.sort().values
@@ -113,7 +113,7 @@ def answers(network: nn.Sequential, rows: torch.Tensor) -> torch.Tensor:
 
 
 def crossfitted(data: Data, seed: int) -> torch.Tensor:
-    """Of each row what a teacher says that has not seen it."""
+    """For each row the prediction of a teacher that was not trained on it."""
     soft = torch.empty(len(data.rows), 10)
     for fold in torch.randperm(len(data.rows), generator=torch.Generator().manual_seed(seed)).chunk(study.FOLDS):
         others = torch.ones(len(data.rows), dtype=torch.bool)
@@ -125,7 +125,7 @@ def crossfitted(data: Data, seed: int) -> torch.Tensor:
 
 
 def networks(data: Data, seed: int) -> Iterator[Made]:
-    """All of them."""
+    """All compared networks."""
     torch.manual_seed(seed)
     teacher = new(512)
     spent = trained(teacher, data, None, 0.1, seed)
@@ -145,7 +145,7 @@ def networks(data: Data, seed: int) -> Iterator[Made]:
 
 
 def exported(made: Made, place: Path) -> dict[str, Path]:
-    """In float32 and in int8."""
+    """Exports in float32 and in int8."""
     path = place / "model.onnx"
     example = torch.zeros(2, study.FEATURES)
     shapes = ({0: torch.export.Dim("rows")},)
@@ -159,7 +159,7 @@ def exported(made: Made, place: Path) -> dict[str, Path]:
 
 
 def run_by_onnx(path: Path, data: Data) -> dict[str, float]:
-    """Accuracy in percent, bytes, and median microseconds of a row."""
+    """Accuracy in percent, bytes, and median microseconds per row."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options)

@@ -1,10 +1,10 @@
-"""Load on `distilmt serve` over loopback, every answer checked; LibreTranslate's own server and CTranslate2 beside it.
+"""Load test of `distilmt serve` over loopback with checked responses; LibreTranslate and CTranslate2 for comparison.
 
     python benchmarks/serve_load.py RUN_DIR --package student.argosmodel --libretranslate VENV
 
-RUN_DIR is a finished run: its `student-int8` translates its test sentences, one a request, over kept connections. The
-client runs on the same cores as the server, so that both servers are slower than they would be for clients elsewhere.
-`raw` is what CTranslate2 alone does with the same sentences in batches of the same size, and no client beside it.
+RUN_DIR is a finished run: its `student-int8` translates its test sentences, one per request, over persistent
+connections. The client runs on the same cores as the server, so both servers are slower than with remote clients. `raw`
+is CTranslate2 alone with the same sentences in batches of the same size, without a client.
 Prints a table, and writes it with `--out` (benchmarks/results/serve_load.json).
 """
 
@@ -37,7 +37,7 @@ from distilmt.inference.translator import Translator
 from distilmt.utils.hardware import cores
 
 _BATCH_TOKENS = 1024  # of `distilmt serve`, by default
-# LibreTranslate as it comes (CTranslate2 has all cores for one batch), and with a batch for each core, as ours.
+# LibreTranslate by default (CTranslate2 uses all cores for one batch), and with one batch per core, like ours.
 _THREADS = {
     "libretranslate": {},
     "libretranslate_inter": {"ARGOS_INTER_THREADS": str(cores()), "ARGOS_INTRA_THREADS": "1"},
@@ -47,7 +47,7 @@ _HEAD = "POST /translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicatio
 
 @dataclass
 class Load:
-    """What came of one load."""
+    """The result of one load."""
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Load:
 
 
 class Check:
-    """What each sentence may become."""
+    """Accepted translations of each sentence."""
 
     def __init__(self, model: Path, sentences: list[str]) -> None:
         translator = Translator(model, threads=1, workers=cores())
@@ -70,7 +70,7 @@ class Check:
         self.cache: dict[tuple[int, str], str] = {}
 
     def kind(self, index: int, text: str) -> str:
-        """Whether an answer is that sentence's: the same, or closer to its translations than to any other's."""
+        """Classify a response: the sentence's translation, or closer to its translations than to any other's."""
         if text in self.allowed[index]:
             return "same"
         if (index, text) not in self.cache:
@@ -80,7 +80,7 @@ class Check:
 
 
 class Client(asyncio.Protocol):
-    """One kept connection: asks a sentence, checks the answer, asks the next."""
+    """One persistent connection: sends a sentence, checks the response, sends the next."""
 
     def __init__(self, load: Load, requests: list[bytes], first: int, check: Check | None, done: asyncio.Future[None]):
         self.load, self.requests, self.index, self.check, self.done = load, requests, first, check, done
@@ -194,7 +194,7 @@ def _free_port() -> int:
 
 
 def raw(model: Path, sentences: list[str], seconds: float) -> float:
-    """Sentences a second of CTranslate2 alone, tokenised before, with as many threads as the server has."""
+    """Sentences per second of CTranslate2 alone, on tokenized text, with as many threads as the server."""
     translator = Translator(model, threads=1, workers=cores())
     pieces = translator.tokenize(sentences)
     options: dict[str, Any] = {"beam_size": 4, "max_batch_size": _BATCH_TOKENS, "batch_type": "tokens"}
@@ -208,11 +208,11 @@ def raw(model: Path, sentences: list[str], seconds: float) -> float:
 
 
 def _libretranslate(venv: Path, package: Path, scratch: Path, port: int) -> tuple[list[str], dict[str, str]]:
-    """LibreTranslate's own server with the same student, and nothing that it would fetch from elsewhere.
+    """LibreTranslate's own server with the same student, without downloads.
 
-    It finds sentences by spaCy's rules, one of its own settings, for which its environment needs `pip install spacy`;
-    that costs less than MiniSBD, its default, whose model it would have to download. A copy of the package the other
-    way round keeps it from asking for packages: it does as long as it has fewer than two.
+    It splits sentences by spaCy's rules, one of its own settings, for which its environment needs `pip install spacy`;
+    that costs less than MiniSBD, its default, whose model it would have to download. A copy of the package for the
+    reverse direction prevents downloads of packages, which happen if there are fewer than two.
     """
     names = {"XDG_DATA_HOME": "data", "XDG_CACHE_HOME": "cache", "XDG_CONFIG_HOME": "config"}
     env = {name: str(scratch / place) for name, place in names.items()} | {"ARGOS_CHUNK_TYPE": "SPACY"}
@@ -237,7 +237,7 @@ def _libretranslate(venv: Path, package: Path, scratch: Path, port: int) -> tupl
 
 
 def libretranslate(chosen: argparse.Namespace, requests: list[bytes], threads: dict[str, str]) -> dict[str, Any]:
-    """The load of most connections on LibreTranslate's server, after a warm-up by just as many."""
+    """The load with the most connections on LibreTranslate's server, after a warm-up with the same number."""
     with tempfile.TemporaryDirectory() as scratch:
         port = _free_port()
         command, env = _libretranslate(chosen.libretranslate, chosen.package, Path(scratch), port)
@@ -263,7 +263,7 @@ def main() -> None:
     chosen = _arguments()
     model = chosen.run / "exports" / "student-int8"
     sentences = pq.read_table(chosen.run / "corpus" / "test.parquet")["source"].to_pylist()
-    # One sentence a request, as CTranslate2 gets them too: neither server then has anything to split.
+    # One sentence per request, as for CTranslate2: neither server then has to split.
     portions = Translator(model, threads=1).portions
     sentences = [text for text in sentences if len(split(text)) == len(portions(text)) == 1]
     source, target = (json.loads((model / "card.json").read_text())[side] for side in ("source", "target"))

@@ -1,9 +1,9 @@
-"""A student with and without a shortlist, in turns: speed, quality, and what the shortlist allows. Prints Markdown.
+"""A student with and without a shortlist, in turns: speed, quality, and coverage. Prints Markdown.
 
     python benchmarks/shortlist.py RUN_DIR [MODEL] [--best 20 50 100] [--frequent 100] [--rounds 5] [--note TEXT]
 
-RUN_DIR has corpus, tokenizer and labels; MODEL is an exported model with its pieces, by default the run's
-exports/student-int8. It is copied, never changed. One thread; the run's test set.
+RUN_DIR has corpus, tokenizer and labels; MODEL is an exported model with its tokenizer, by default the run's
+exports/student-int8. It is copied, not changed. One thread; the run's test set.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WARM_UP = 32
 
 @dataclass
 class Task:
-    """What is translated, and how it is judged."""
+    """The texts to translate, and their evaluation."""
 
     sources: list[str]
     references: list[str]
@@ -56,7 +56,7 @@ class Turn:
 
 
 def heading(title: str, note: str) -> str:
-    """What stands above every result: how it was made, when, and on what."""
+    """Heading of every result: command, date and machine."""
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     parts = [f"`{command}`", f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", json.dumps(machine())]
     return f"# {title}\n\n{', '.join([*parts, *([note] if note else [])])}\n"
@@ -75,7 +75,7 @@ def turn(translator: Translator, sources: list[str], beam: int, batch: int) -> T
 
 
 def speed_row(model: Path, beam: int, batch: int, task: Task) -> list[str]:
-    """Both ways in turns, in an order that turns round: a machine that drifts favours none."""
+    """Both variants in turns, in alternating order, so that drift of the machine favors none."""
     arms = {used: Translator(model, threads=1, shortlist=used) for used in (False, True)}
     found: dict[bool, list[Turn]] = {False: [], True: []}
     for used in arms:
@@ -101,7 +101,7 @@ def covered(found: shortlist.Shortlist, pairs: dict[str, list], tokenizer: Token
 
 
 def held_out(model: Path, task: Task, tokenizer: Tokenizer) -> dict[str, list]:
-    """Source pieces of the test set, with what the model says of itself (beam 4) and with the reference's pieces."""
+    """Source tokens of the test set, with the model's own translation (beam 4) and with the reference's tokens."""
     free = Translator(model, threads=1, shortlist=False)
     sources = free.tokenize(task.sources)
     said = [answer[0].tokens for answer in free.hypotheses(task.sources, 4)]

@@ -1,10 +1,10 @@
-"""What a shortlist is worth by the size of the vocabulary: random weights, forced lengths. Prints Markdown.
+"""Gain of a shortlist by vocabulary size: random weights, forced lengths. Prints Markdown.
 
     python benchmarks/shortlist_sizes.py TRAIN.en TRAIN.de TEST.en [--sizes 3000 8000 32000] [--best 50] [--note TEXT]
 
-For every size a tokenizer is learnt from the text, a shortlist from its pairs, and a model of random weights (6+2
-layers, d=256, int8) translates the test sentences with and without, one thread. What such a model says means nothing;
-every sentence is made as long as its source, so that both ways do the same work.
+For every size a tokenizer is trained on the text, a shortlist is built from its pairs, and a model of random weights
+(6+2 layers, d=256, int8) translates the test sentences with and without it, on one thread. The output of such a model
+has no meaning; every translation has the length of its source, so that both variants do the same work.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def prepared(pairs: list[tuple[str, str]], size: int, best: int, place: Path) ->
 
 
 def speed(model: ctranslate2.Translator, batches: list[Batch], beam: int, used: bool) -> float:
-    """Target pieces per second; a batch is as long as its longest source."""
+    """Target tokens per second; a batch is as long as its longest source."""
     tokens, begin = 0, time.perf_counter()
     for batch in batches:
         length = max(len(source) for source in batch)
@@ -70,7 +70,7 @@ def row(model: ctranslate2.Translator, sources: Batch, beam: int, batch: int, ro
 
 
 def allowed(found: shortlist.Shortlist, sources: Batch, batch: int) -> int:
-    """Pieces allowed to a batch, on average."""
+    """Mean number of tokens allowed in a batch."""
     by_length = sorted(sources, key=len)
     groups = [by_length[i : i + batch] for i in range(0, len(by_length), batch)]
     return round(statistics.mean(len(set().union(*map(found.allowed, group))) for group in groups))

@@ -1,4 +1,4 @@
-"""Seconds until `--help` of every command stands on the screen, and until a small model has translated a sentence."""
+"""Seconds until `--help` of every command is printed, and until a small model has translated a sentence."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Peak memory of labelling, and of what is done with label stores, by the number of sentences.
+"""Peak memory of labeling and of the operations on label stores, by number of sentences.
 
     python benchmarks/store_memory.py [--few 100000] [--many 1000000] [--times 10]
 
-A teacher of one layer each (random weights) translates greedily, without words. The store of many sentences, so many
-times over (`labels merge --rename true`), is then checked, described and split.
+A teacher of one layer each (random weights) translates greedily, without top-k log-probabilities. The larger store,
+merged with itself `--times` times (`labels merge --prefix_ids true`), is then checked, described and split.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     few, many = (WORK / name / "ray" / "labels" for name in ("few", "many"))
     big, count = WORK / "big", given.many * given.times
     merge = ["-m", "distilmt", "labels", "merge", "--quiet"]
-    found[f"labels merge, {count:,}"] = measured([*merge, str(big), *[str(many)] * given.times, "--rename", "true"])
+    found[f"labels merge, {count:,}"] = measured([*merge, str(big), *[str(many)] * given.times, "--prefix_ids", "true"])
     for store, rows in ((few, given.few), (big, count)):
         for action in ("check", "info", "split"):
             out = [str(WORK / f"parts-{rows}")] if action == "split" else []

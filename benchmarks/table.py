@@ -2,7 +2,7 @@
 
     python benchmarks/table.py RUN_DIR 'COMMAND' > benchmarks/results/NAME.md
 
-COMMAND is what made the run; it stands in the table's head, so that the figures can be made again.
+COMMAND is the command of the run; it is printed above the table, so that the figures can be reproduced.
 """
 
 from __future__ import annotations

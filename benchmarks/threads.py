@@ -1,10 +1,10 @@
-"""Seconds of training while other programs want the cores too: how long OpenMP's threads spin before they sleep.
+"""Training time while other programs use the cores too: how long OpenMP's threads spin before they sleep.
 
     python benchmarks/threads.py --rounds 5
 
-Each setting is a process of its own, for the C library of OpenMP reads its environment once; all are started first and
-then take turns, in an order that turns round. Beside them run none, one or two processes that compute without end. The
-load that others put on the machine is measured and written down, for it is part of the result.
+Each setting is a separate process, because OpenMP's C library reads its environment once. All are started first and
+then take turns, in alternating order. Meanwhile none, one or two processes compute continuously. The load of other
+programs is measured and recorded, because it is part of the result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _VOCABULARY, _SENTENCES = 2000, 4000
 
 
 def serve_turns() -> None:
-    """One setting: train so many updates of a shape for each line that comes, and write the seconds."""
+    """Process of one setting: for each input line run this many updates of a shape, and write the seconds."""
     trainings = {name: _training(name) for name in SHAPES}
     for training in trainings.values():
         next(training)
@@ -89,7 +89,7 @@ def _training(name: str) -> Iterator[None]:
 
 
 class Setting:
-    """A process with an environment of its own that waits for its turn."""
+    """A process with its own environment that waits for its turn."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         whole = {**{k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}, **environment}
@@ -117,7 +117,7 @@ class Setting:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes that compute without end, each on one core."""
+    """This many processes that compute continuously, each on one core."""
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -128,7 +128,7 @@ def busy(count: int) -> Iterator[None]:
 
 
 def used_by_others(seconds: float = 1.0) -> float:
-    """Cores' worth of time that all processes took while none of ours computed."""
+    """Cores used by all processes while none of ours was computing."""
 
     def spent() -> float:
         values = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
@@ -161,7 +161,7 @@ def measure(rounds: int, loops: list[int]) -> dict[str, list[dict[str, float]]]:
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> str:
-    """Median seconds as it was; medians of the ratios to it, round by round."""
+    """Median seconds by default; medians of the ratios to it, round by round."""
     lines = [f"| shape; processes beside it | others' load, cores | {BASE}, s | {' | '.join(list(SETTINGS)[1:])} |"]
     lines.append("|---|" + "---:|" * (len(SETTINGS) + 1))
     for name, rows in results.items():

@@ -1,4 +1,4 @@
-"""Arms that take turns, in fresh processes of an environment that has the peers; their figures as a table."""
+"""Arms that take turns, in new processes of an environment with the compared libraries; their figures as a table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Arm:
 
 
 def environment() -> Path:
-    """The Python of an environment that has the peers: this one, or one made at the first call."""
+    """The Python of an environment with the compared libraries: this one, or one created on the first call."""
     if importlib.util.find_spec("accelerate"):
         return Path(sys.executable)
     place = HERE / ".peers"
@@ -60,7 +60,7 @@ def run(arm: Arm) -> dict[str, float]:
 
 
 def turns(arms: list[Arm], rounds: int) -> Results:
-    """Every arm once a round, in an order that turns round: a machine that drifts favours none. Round is the seed."""
+    """Every arm once per round, in alternating order against drift of the machine. The round is the seed."""
     found: Results = {arm.name: [] for arm in arms}
     for number in range(rounds):
         for arm in arms if number % 2 == 0 else arms[::-1]:
@@ -69,12 +69,12 @@ def turns(arms: list[Arm], rounds: int) -> Results:
 
 
 def paired(results: Results, key: str, first: str, second: str) -> list[float]:
-    """First over second, round by round."""
+    """First divided by second, round by round."""
     return [a[key] / b[key] for a, b in zip(results[first], results[second], strict=True)]
 
 
 def middle(values: list[float], digits: int = 0) -> str:
-    """The median and, in brackets, the least and the greatest."""
+    """The median and, in brackets, minimum and maximum."""
     return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} … {max(values):,.{digits}f})"
 
 
@@ -90,7 +90,7 @@ def table(results: Results, keys: dict[str, tuple[str, float, int]], base: str, 
 
 
 def write(name: str, command: str, parts: list[str], data: dict[str, Any]) -> None:
-    """`results/NAME.md` for people, `results/NAME.json` with every single figure; `NAME-gpu` where there is one."""
+    """`results/NAME.md` for readers, `results/NAME.json` with every single figure; `NAME-gpu` if there is a GPU."""
     name += "-gpu" if machine()["gpu"] else ""
     head = f"# {name}\n\n`{command}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {json.dumps(machine())}"
     text = "\n\n".join([head, *parts]) + "\n"

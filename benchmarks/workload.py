@@ -1,4 +1,4 @@
-"""What the arms of a benchmark work on: one text, tokenised once, and a model of random weights that all begin with."""
+"""Workload of the arms of a benchmark: one tokenized text, and a model of random weights as common start."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ BIG = ModelConfig(None, 512, 2048, 8, 6, 6, max_positions=128)
 
 
 def pairs_of(paths: list[str]) -> list[tuple[str, str]]:
-    """Sentence pairs of two parallel files; pairs with an empty side are left out."""
+    """Sentence pairs of two parallel files, without pairs with an empty side."""
     found = ((pair.source.strip(), pair.target.strip()) for pair in read_pairs(paths, "en", "de"))
     return [pair for pair in found if all(pair)]
 
 
 def prepare(work: Path, pairs: list[tuple[str, str]], valid: list[tuple[str, str]], seed: int = 1) -> Tokenizer:
-    """Tokenise the text: ids for the arms in Python, pieces and a vocabulary for Marian."""
+    """Tokenize the text: ids for the arms in Python, tokens and a vocabulary for Marian."""
     if not (work / "tokenizer" / "vocab.json").exists():
         shutil.rmtree(work, ignore_errors=True)
         (work / "tokenizer").mkdir(parents=True)
@@ -57,7 +57,7 @@ def save(work: Path, part: str, tokenizer: Tokenizer, pairs: list[tuple[str, str
 def add_model(
     work: Path, name: str, shape: ModelConfig, tokenizer: Tokenizer, seed: int = 1, vocabulary: int | None = None
 ) -> None:
-    """A model of random weights in `work/name`; `vocabulary` takes the place of the tokenizer's size."""
+    """A model of random weights in `work/name`; `vocabulary` overrides the tokenizer's size."""
     if vocabulary is None:
         new_model(shape, tokenizer, 0.0, seed).save_pretrained(work / name)
         return
@@ -69,7 +69,7 @@ def add_model(
 
 
 def random_ids(work: Path, like: Path, vocabulary: int, seed: int = 1) -> None:
-    """Sentences as long as those of another workload, of random words of a bigger vocabulary."""
+    """Sentences as long as those of another workload, with random tokens of a larger vocabulary."""
     work.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     with np.load(like / "train.npz") as data:

@@ -1,6 +1,6 @@
-"""What all arms share. An arm is a program that does one thing for a while and prints one line of JSON.
+"""Common parts of the arms. An arm is a program that does one thing for a limited time and prints one line of JSON.
 
-Arms run in the peers' environment, in a fresh process each.
+Arms run in the environment of the compared libraries, each in a new process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transformers import MarianMTModel
 
 @dataclass
 class Spec:
-    """What an arm is told: the workload, how long, and the settings that are the same for all arms."""
+    """Input of an arm: the workload, the time limit, and the settings that are the same for all arms."""
 
     work: str
     seconds: float = 20.0
@@ -44,25 +44,25 @@ class Spec:
 
 
 def given() -> Spec:
-    """The settings on the command line."""
+    """The settings from the command line."""
     return Spec(**json.loads(sys.argv[1]))
 
 
 def sequences(work: str, part: str, side: str) -> list[list[int]]:
-    """Ids of all sentences of a side, `</s>` included."""
+    """Token ids of all sentences of one side, with `</s>`."""
     with np.load(Path(work) / f"{part}.npz") as data:
         flat, offsets = data[f"{side}_flat"], data[f"{side}_offsets"]
     return [flat[a:b].tolist() for a, b in pairwise(offsets)]
 
 
 def padded(rows: list[list[int]], value: int) -> torch.Tensor:
-    """Rows of ids as one matrix, `value` behind the shorter ones."""
+    """Id sequences as one matrix, padded with `value` at the end."""
     width = max(map(len, rows))
     return torch.tensor([row + [value] * (width - len(row)) for row in rows])
 
 
 def begun(spec: Spec) -> MarianMTModel:
-    """The weights all arms begin with; sinusoidal positions are not learnt, though `from_pretrained` would have it."""
+    """The initial weights of all arms; sinusoidal positions are not trained, unlike in `from_pretrained`."""
     model = MarianMTModel.from_pretrained(f"{spec.work}/model", dropout=spec.dropout)
     for side in (model.model.encoder, model.model.decoder):
         side.embed_positions.weight.requires_grad_(False)
@@ -71,7 +71,7 @@ def begun(spec: Spec) -> MarianMTModel:
 
 @dataclass
 class Clock:
-    """Counts target tokens and seconds from the update after the warm-up until time is up."""
+    """Counts target tokens and seconds from the first update after the warm-up to the time limit."""
 
     spec: Spec
     update: int = 0
@@ -80,7 +80,7 @@ class Clock:
     seconds: float = 0.0
 
     def over(self, tokens: int) -> bool:
-        """Count an update of so many target tokens; whether it was the last."""
+        """Count an update with this number of target tokens; return whether it was the last."""
         self.update += 1
         if self.update <= self.spec.warm:
             self.begin = self._now() if self.update == self.spec.warm else time.perf_counter()
@@ -93,13 +93,13 @@ class Clock:
         return over
 
     def _now(self) -> float:
-        """The time when a GPU has done all that it was given."""
+        """The time after the GPU has finished all queued work."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return time.perf_counter()
 
     def report(self, more: dict[str, Any] | None = None) -> None:
-        """Print the arm's line; `more` is put into it."""
+        """Print the arm's line of JSON, extended by `more`."""
         measured = self.update - self.spec.warm
         print(
             json.dumps(

@@ -24,7 +24,7 @@ def marians(model: Path, beam: int) -> Translate:
     from pymarian import Translator
 
     translator = Translator(f"--config {model}/decoder.yml --cpu-threads 1 --quiet --beam-size {beam}")
-    # Marian sorts texts by length and makes its batches itself, of 32 as its export says.
+    # Marian sorts texts by length and forms batches of 32, as its export specifies.
     return lambda texts, size: translator.translate(texts)
 
 

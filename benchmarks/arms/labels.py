@@ -1,4 +1,4 @@
-"""The labels step of a run directory, `options.run_dir`, both kinds of labels; its peak memory and its pace."""
+"""The labels step of a run directory, `options.run_dir`, both kinds of labels; its peak memory and its speed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Distillation as TextBrewer and torchdistill run it: teacher and student forward in every step, all logits kept.
+"""Distillation as in TextBrewer and torchdistill: teacher and student forward in every step, with all logits stored.
 
-Plain PyTorch over transformers' own forward passes: cross-entropy with the label and KL divergence from the teacher's
-whole distribution, each half. With no `options.teacher` it is the plain loop, for its memory. The sentences of a batch
-are distilmt's, padded to the longest as these loops do.
+Plain PyTorch with transformers' forward passes: half cross-entropy against the label, half KL divergence from the
+teacher's full distribution. Without `options.teacher` it is the plain loop, to measure its memory. The sentences of a
+batch are distilmt's, padded to the longest as in these libraries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training by distilmt's own stepper, from references or from stored labels."""
+"""Training with distilmt's own train step, on references or on stored labels."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def training_set(spec: Spec, model: MarianMTModel) -> TrainingSet:
 
 
 def labels(target: Ragged, k: int, vocabulary: int) -> tuple[np.ndarray, np.ndarray]:
-    """A teacher's words as a store would hold them: the word itself likeliest, distinct others behind it."""
+    """Synthetic teacher targets in the store's format: the target token first, then distinct other tokens."""
     ids = (target.flat[:, None] + np.arange(k) * 37) % vocabulary
     values = np.log(0.9 * 0.5 ** np.arange(1, k + 1)).astype(np.float16)
     return ids.astype(np.int32), np.broadcast_to(values, ids.shape).copy()
 
 
 def batches(data: TrainingSet, spec: Spec) -> Iterator[tuple[Batch, TokenTargets]]:
-    """Batches without end, as the training loop draws them."""
+    """An endless sequence of batches in the order of the training loop."""
     for epoch in count():
         for rows, use_reference in epoch_batches(data, spec.batch_tokens, spec.seed, epoch):
             yield collate(data, rows, use_reference)

@@ -1,7 +1,7 @@
-"""Training by distilmt's own stepper in as many processes as torchrun starts, each on its share of every batch.
+"""Training with distilmt's own train step in all processes that torchrun starts, each on its shard of every batch.
 
-Without torchrun in one. Takes the settings of `own` and prints the same line; with `updates` also the mean loss of
-every twenty-fifth part of them.
+Without torchrun it runs in one process. Takes the settings of `own` and prints the same line; with `updates` it also
+prints the mean loss of each twenty-fifth of them.
 """
 
 from __future__ import annotations

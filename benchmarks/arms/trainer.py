@@ -11,7 +11,7 @@ from transformers import MarianMTModel, Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 
 class Collator:
-    """Pads as `DataCollatorForSeq2Seq` does, without needing a tokenizer; remembers each batch's target tokens."""
+    """Pads like `DataCollatorForSeq2Seq`, without a tokenizer; stores the number of target tokens of each batch."""
 
     def __init__(self, model: MarianMTModel) -> None:
         self.model, self.pad, self.tokens = model, model.config.pad_token_id, []
@@ -26,7 +26,7 @@ class Collator:
 
 
 class Watch(TrainerCallback):
-    """Stops the training when the clock is over."""
+    """Callback that stops the training at the time limit."""
 
     def __init__(self, clock: Clock, collator: Collator) -> None:
         self.clock, self.collator = clock, collator

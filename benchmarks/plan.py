@@ -114,7 +114,7 @@ def tables(
 def recommended(
     points: Sequence[LearningCurvePoint], question: LabelingDecision, rates: LabelingCosts, seeds: Sequence[int]
 ) -> str:
-    """What each plan would have had labelled, and what the curve through all that was measured says."""
+    """The size that each plan recommends, and the recommendation from a curve through all measurements."""
     said = []
     small = [p for p in points if p.size <= question.total // 4]
     plans = [(f"seed {seed}", [p for p in small if p.seed == seed]) for seed in seeds] + [

@@ -52,7 +52,7 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
-    """Of answers: `same` as the model says it, `rounded` otherwise in a batch of other sentences, `wrong`."""
+    """Number of responses: `same` as the model's, `rounded` differently in another batch, `wrong`."""
 
 
 class Check:

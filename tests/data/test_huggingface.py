@@ -56,7 +56,7 @@ def test_hub_out_of_reach() -> None:
 from distilmt.data.readers import huggingface
 from distilmt.utils.errors import UserError
 try:
-    huggingface.read("hf:nobody/nothing:en-it", "en", "it")
+    huggingface.read_dataset("hf:nobody/nothing:en-it", "en", "it")
 except UserError as error:
     print(error)
 """

@@ -29,6 +29,13 @@ THOUGHTS = [
     "analysisWe need to translate.assistantfinal{}",
     "{}<|im_end|>",
     "{}</s>",
+    "{}<|im_end|>\n<|im_start|>user",
+    "{}<|im_end|>\n<|im_start|>user\nThe blue car.<|im_end|>\n<|im_start|>assistant\nL'auto blu",
+    "<|im_start|>assistant\n{}<|im_end|>",
+    "<|im_start|>user\nThe red car is fast.<|im_end|>\n<|im_start|>assistant\n{}",
+    "<|start_header_id|>assistant<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nThanks",
+    "<start_of_turn>model\n{}<end_of_turn>\n<start_of_turn>user\nmore",
+    "{}<|endoftext|>Human: more",
 ]
 AROUND = [
     "```\n{}\n```",
@@ -59,6 +66,13 @@ AROUND = [
     "{}\n\nNote: I kept it short.",
     "{}\n\n(Note: literal.)",
     "{}\n\nLet me know if you need anything else!",
+    "{}\n(Nota: il termine è ambiguo.)",
+    "{}\nNota: il termine è ambiguo.",
+    "{} (Nota: il termine è ambiguo)",
+    "{}\n\n*(questo è informale)*",
+    "{}\n注：字面意思。",
+    "Traduzione: «{}»\n(Nota: il termine è ambiguo.)",
+    '**"{}"**',
     "<translation>{}</translation>",
     "<answer>\n{}\n</answer>",
     "\n\n{}\n",
@@ -93,6 +107,12 @@ def test_plain_translations_are_left_as_they_are(text):
     [
         ('"Go," he said.', '"Vai," disse.'),
         ('He said "go"', '"vai" disse "lui"'),
+        ('He said "go"', "«Vai», disse"),
+        ('"Go"', "«Vai»"),
+        ("'Go'", '"Vai"'),
+        ("the dogs' house", "la casa dei cani'"),
+        ("He left (late)", "È partito (tardi)"),
+        ("Press </s> or <|end|>", "Premi </s> o <|end|>"),
         ("Translation: an art", "Traduzione: un'arte"),
         ("Note: it is late", "Nota: è tardi"),
         ("Options:", "Opzioni:"),
@@ -110,6 +130,17 @@ def test_plain_translations_are_left_as_they_are(text):
 def test_what_the_source_has_stays(source, answer):
     found = clean_output(answer, source, "Italian")
     assert (found.text, found.issue) == (answer, "")
+
+
+QUOTED = [('She said "yes" to me.', 'Mi ha detto "sì".'), ("He's 'late', they say.", "È «tardi», dicono.")]
+
+
+@pytest.mark.parametrize("source, translation", QUOTED)
+@pytest.mark.parametrize(
+    "form", ["**{}**", "«{}»", "“{}”", '"{}"', "`{}`", "Here's it:\n\n**{}**\n\nLet me know if so."]
+)
+def test_marks_around_marks_of_the_source_are_left_out(source, translation, form):
+    assert clean(form.format(translation), source) == translation
 
 
 def test_several_lines_are_one():

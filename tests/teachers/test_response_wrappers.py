@@ -26,6 +26,10 @@ FORMS = [
     "1. {1}",
     "1) {1}\n2) altro\n3) ancora",
     "- {1}\n- altro",
+    "1. {1}\n2. altro\n\nBoth are fine.",
+    "- {1}\n- altro\nEntrambe vanno bene.",
+    "1. {1}\n\nThat is all.",
+    "Here are two:\n\n1. **{1}**\n2. **altro**\n\nI prefer the first.",
     "* {1}\n* altro",
     "The red car stands here. → {1}",
     "the red car stands here. -> {1}",
@@ -155,7 +159,7 @@ def test_bursts_of_refusals_pass(server, status, headers, monkeypatch):
     server.answer = lambda path, body: (
         (200, answer_of()) if len(server.asked) > 5 else (status, {"error": {"message": "Loading model"}}, headers)
     )
-    assert teacher(server, retries=8).translate(["hello", "you", "all"]) == ["ciao"] * 3
+    assert teacher(server, max_retries=8).translate(["hello", "you", "all"]) == ["ciao"] * 3
 
 
 def test_an_answer_that_unpacks_without_end_is_one_line(server, monkeypatch):

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from distilmt.teachers.response_wrappers import first_item, from_json, without_source
+from distilmt.teachers.quotation import without_quotes
+from distilmt.teachers.response_wrappers import first_item, first_turn, from_json, without_source
 
 _NAMES = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|deliberation)"
 _OPEN = re.compile(rf"<{_NAMES}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
@@ -46,6 +47,17 @@ _REMARK = re.compile(
     r"|the (?:word|phrase|sentence|term|translation)|pronunciation|transliteration|back.?translation)\b",
     re.IGNORECASE,
 )
+_NOTE = (
+    r"(?:nota(?: bene)?|not(?:e|es|ă)|n\.? ?b\.?|p\.? ?s\.?|remarques?|hinweis|anmerkung|opmerking|uwaga"
+    r"|poznámka|pozn\.?|megjegyzés|observa(?:ção|ción)|merknad|anmärkning|bemærkning|huomautus|σημείωση|примечание|примітка|забележка"
+    r"|ملاحظة|הערה|注意?|备注|備註|説明|说明|備考|참고)\s*[:：]"
+)
+_OWN_NOTE = re.compile(rf"^\W{{0,3}}{_NOTE}", re.IGNORECASE)
+_PARENTHESIS = re.compile(r"[*_]{0,2}(?:\(.*\)|（.*）|\[.*\]|【.*】)[*_]{0,2}[.。]?")
+_BRACKET = re.compile(r"[(（\[【]")
+_TRAILING_NOTE = re.compile(
+    rf"\s*(?:\(\s*{_NOTE}[^()]*\)|（\s*{_NOTE}[^（）]*）|\[\s*{_NOTE}[^\[\]]*\])\s*$", re.IGNORECASE
+)
 _REFUSAL = re.compile(
     r"^\W{0,3}(?:(?:i(?:'|’)?m|i am) (?:very |so )?(?:sorry|unable|not able|afraid)|(?:sorry|apologies)\b"
     r"|i (?:can(?:no|'|’)|apologi[sz]e|won(?:'|’)t|will not|must decline)|as an ai\b"
@@ -58,8 +70,6 @@ _REFUSED = re.compile(
     r"|\bhelp (?:you )?with (?:this|that)|\bcomply\b|\bfulfil",
     re.IGNORECASE,
 )
-_QUOTES = [*('""', "''", "“”", "„“", "„”", "‘’", "‚‘", "«»", "»«", "‹›", "「」", "『』", "《》", "``"), ("**", "**")]
-_MARKS = re.compile(r"[\"“”„«»‹›「『《`*]|(?<!\w)['‘’]|['‘’](?!\w)")
 _ASSENT = re.compile(r"^(?:sure(?: thing)?|certainly|of course|absolutely|okay|got it)[!,.]+\s*", re.IGNORECASE)
 _UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # halves of characters, which no file can hold
 _CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}
@@ -130,13 +140,13 @@ def clean_output(output: str, source: str, language: str = "") -> Completion:
     text = without_thoughts(output, source)
     if text is None:
         return Completion("", "unfinished_thoughts")
-    text = _CONTROL.sub("", text) if _CONTROL.search(source) is None else text
+    text = _CONTROL.sub("", first_turn(text, source)) if _CONTROL.search(source) is None else text
     if _is_refusal(text, source, language):
         return Completion("", "declined")
     text = _unfenced(_unwrapped(text.strip(), source).strip(), source).strip()
     text = _UNWRITABLE.sub("", from_json(text, source, language))
     text = first_item(without_source(_without_remarks(text, source, language), source), source)
-    text = _without_label(_unquoted(_without_label(text, source, language), source), source, language)
+    text = _without_label(without_quotes(_without_label(text, source, language), source), source, language)
     line = " ".join(text.split())
     return Completion(line, "empty" if not line else "cleaned" if line != " ".join(output.split()) else "")
 
@@ -188,7 +198,8 @@ def _without_remarks(text: str, source: str, language: str) -> str:
     elif len(lines) > 1 and _introduces(lines[0], source):
         lines = lines[1:]
     end = next((i for i, line in enumerate(lines) if i and _is_remark(line, source)), len(lines))
-    return "\n".join(lines[:end])
+    text = "\n".join(lines[:end])
+    return text if _BRACKET.search(source) else _TRAILING_NOTE.sub("", text)
 
 
 def _introduces(line: str, source: str) -> bool:
@@ -200,7 +211,9 @@ def _introduces(line: str, source: str) -> bool:
 
 
 def _is_remark(line: str, source: str) -> bool:
-    return bool(_REMARK.match(line)) and not _REMARK.match(source)
+    if _PARENTHESIS.fullmatch(line) and not _BRACKET.search(source):
+        return True
+    return any(remark.match(line) and not remark.match(source) for remark in (_REMARK, _OWN_NOTE))
 
 
 def _colons(text: str) -> int:
@@ -224,15 +237,3 @@ def _without_label(text: str, source: str, language: str) -> str:
 def _named(language: str) -> re.Pattern[str]:
     name = re.escape(language.split(" (")[0]) if language else "(?!)"
     return re.compile(rf"^(?:\*\*|\[)?{name}(?: (?:translation|version|text))?(?:\*\*|\])?\s*[:：](?:\*\*)?\s*", re.I)
-
-
-def _unquoted(text: str, source: str) -> str:
-    """Without quotation marks or asterisks around everything, if the source has none."""
-    if _MARKS.search(source):
-        return text
-    for opening, closing in _QUOTES:
-        inner = text[len(opening) : -len(closing)]
-        surrounded = len(text) > len(opening) + len(closing) and text.startswith(opening) and text.endswith(closing)
-        if surrounded and opening not in inner and closing not in inner:
-            return inner.strip()
-    return text

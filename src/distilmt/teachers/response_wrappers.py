@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
 from typing import Any
 
 _NAMES = (
@@ -24,6 +25,14 @@ _ITEM = re.compile(r"^(?:\(?\d{1,2}[.):]|[-*•])\s+")
 _NUMBER = re.compile(r"^\(?1[.):]\s+")
 # German and others write ordinals like the number of a list: "1. Mai".
 _ONE = re.compile(r"1|\b(?:first|one)\b", re.IGNORECASE)
+_ROLE = "assistant|model|user|human|system|developer"
+_TURN = re.compile(
+    rf"<\|start_header_id\|>\s*(?P<header>\w+)\s*<\|end_header_id\|>"
+    rf"|(?:<\|(?:im_start|start|start_of_role)\|>|<start_of_turn>)(?:\s*(?P<role>{_ROLE})\b)?"
+    r"|<\|(?:im_end|eot_id|eom_id|end|return|end_of_text|endoftext|end_of_turn)\|>|<end_of_turn>|<eos>|</s>",
+    re.IGNORECASE,
+)
+_OTHERS = frozenset({"user", "human", "system", "developer"})
 _ARROW = re.compile(r"\s*(?:→|⟶|⇒|->|=>|—>|=)\s*")
 
 
@@ -66,13 +75,30 @@ def without_source(text: str, source: str) -> str:
 
 
 def first_item(text: str, source: str) -> str:
-    """The first of several translations in a list, or the only one behind a number; a dash may be a dialogue's."""
+    """The first of several translations in a list, whatever follows it, or the only one behind a number.
+
+    A dash that stands alone may be a dialogue's.
+    """
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if not lines or _ITEM.match(source.lstrip()) or not all(map(_ITEM.match, lines)):
+    items = list(takewhile(_ITEM.match, lines))
+    if not items or _ITEM.match(source.lstrip()):
         return text
-    if len(lines) == 1 and (_ONE.search(source) or not _NUMBER.match(lines[0])):
+    if len(items) == 1 and (_ONE.search(source) or not _NUMBER.match(items[0])):
         return text
-    return _ITEM.sub("", lines[0], count=1)
+    return _ITEM.sub("", items[0], count=1)
+
+
+def first_turn(text: str, source: str) -> str:
+    """The first turn of a conversation that is not a user's: behind it a model plays both sides."""
+    marks = [mark for mark in _TURN.finditer(text) if mark[0] not in source]
+    if not marks:
+        return text
+    starts, ends = [0, *(mark.end() for mark in marks)], [*(mark.start() for mark in marks), len(text)]
+    roles = ["", *((mark["role"] or mark["header"] or "").lower() for mark in marks)]
+    turns = (
+        text[start:end].strip() for start, end, role in zip(starts, ends, roles, strict=True) if role not in _OTHERS
+    )
+    return next(filter(None, turns), "")
 
 
 def _same(one: str, other: str) -> bool:

@@ -40,7 +40,7 @@ def test_a_line_that_becomes_two_or_none_does_no_harm_to_others():
     said = python("print('a\\nb' if 'two' in line else line.strip(), end='' if 'none' in line else '\\n')")
     texts = ["x", "two", "y", "z"]
     assert said.translate(texts) == ["x", "", "y", "z"]  # which of the lines translates it, nothing tells
-    assert said.backend.spent() == {"several_lines": 1}
+    assert said.backend.usage() == {"several_lines": 1}
     nothing = python("'none' in line or print(line.strip())")
     assert nothing.translate(["x", "none", "y"]) == ["x", "", "y"]
 

@@ -62,7 +62,7 @@ def test_a_sentence_the_server_refuses_gets_none(server):
     speaker = teacher(server, max_concurrency=1)
     texts = ["bad", *(f"text {n}" for n in range(20)), "bad 2"]
     assert speaker.translate(texts) == ["" if "bad" in text else text.upper() for text in texts]
-    assert speaker.backend.spent()["refused"] == 2
+    assert speaker.backend.usage()["refused"] == 2
 
 
 def test_a_server_may_take_one_text_at_a_time(server):

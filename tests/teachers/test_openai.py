@@ -111,7 +111,7 @@ def test_a_refused_sentence_is_left_out_when_others_are_answered(server):
     server.answer = lambda *asked: (400, {"error": "filtered"}) if "bad" in str(asked) else upper(*asked)
     speaker = teacher(server, max_concurrency=1)
     assert speaker.translate(["good", "bad", "fine"]) == ["GOOD", "", "FINE"]
-    assert speaker.backend.spent()["refused"] == 1
+    assert speaker.backend.usage()["refused"] == 1
 
 
 def test_answers_are_kept_and_paid_once(server, tmp_path):

@@ -26,11 +26,11 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def refusal(*flags: str) -> str:
+def refusal(*flags: str, until: str = "corpus") -> str:
     """Why a run is refused; all files are as they were."""
     before = files(Path())
     with pytest.raises(UserError) as refused:
-        runner.run(loading.load([*TEXTS, *flags]), "corpus")
+        runner.run(loading.load([*TEXTS, *flags]), until)
     assert files(Path()) == before and "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -95,6 +95,11 @@ def test_k2_a_teacher_of_other_pieces_is_refused_at_once(project, learnt):
     assert "labels.top_k is 8" in told and f"set tokenizer.path to {learnt}" in told
     own = ["--teacher.path", str(learnt), "--tokenizer.path", str(learnt)]
     preflight.check(loading.load([*TEXTS, *own, "--student.initialization", "random"]), exporting=False)
+
+
+def test_an_objective_over_words_without_words_is_refused_at_once(project):
+    message = refusal("--run_dir", "place", "--labels.top_k", "0", until="student")
+    assert "kd_weight is 0.7, but labels.top_k is 0" in message and "set the first to 0" in message
 
 
 def test_a_page_without_its_runtime_is_refused_before_a_model_is_trained(project):

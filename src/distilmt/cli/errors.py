@@ -21,6 +21,8 @@ _PATH = (
     errno.ENOTEMPTY,
     errno.ENXIO,
 )
+# As `run_dir.atomic_path` names a file while it is written.
+_TEMPORARY = re.compile(r"(?:(?<=[/\\])|^)\.([^/\\]+)\.\d+\.tmp$")
 # As Rust writes an error of the system, at the end of its own words.
 _RUST = re.compile(r"\(os error (\d+)\)")
 
@@ -38,9 +40,14 @@ def message(error: Exception) -> str | None:
     return None
 
 
+def _final_name(name: str | bytes) -> str:
+    """A path as its user named it: files are written under a temporary name beside it first."""
+    return _TEMPORARY.sub(r"\1", os.fsdecode(name))
+
+
 def _of_system(error: OSError) -> str:
     text = error.strerror or str(error)
-    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    names = [_final_name(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     where = f" ({' → '.join(names)})" if names else ""
     if error.errno in _ROOM:
         return f"{text}{where}: make room or permit writing, then the same command goes on"

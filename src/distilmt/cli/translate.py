@@ -127,7 +127,7 @@ def _lines(encoding: str) -> Iterator[str]:
 
 def _model(path: Path, system: str) -> Path:
     """The exported model of a run directory, or the directory itself if it is one."""
-    from distilmt.inference.manifest import is_model
+    from distilmt.inference.manifest import export_hint, is_model
 
     if is_model(path) or (path / "distilmt.json").exists():
         return path  # what is missing is told as it is loaded
@@ -138,6 +138,6 @@ def _model(path: Path, system: str) -> Path:
         if (directory / "distilmt.json").exists():
             return directory
         there = sorted(p.name for p in path.glob("exports/*") if is_model(p))
-        hint = f"it has {', '.join(there)}: name one with --system" if there else "finish the run first"
+        hint = f"it has {', '.join(there)}: name one with --system" if there else export_hint(path)
         raise UserError(f"{path} has no exported {system!r}: {hint}")
     return directory

@@ -69,10 +69,21 @@ def _prepare(config: CorpusConfig, seed: int, directory: Path, staged: Path) -> 
     mixing.hold_out(hashes, drop_reasons, split_rows, held_out, config.cleaning)
     for name, report in held_out_reports.items():
         _write_held_out(directory / f"{name}.parquet", name, existing_splits[name], split_rows.get(name, {}), report)
+    _report_small_splits({name: len(split_rows.get(name, {})) for name in missing}, sizes)
     with atomic_path(directory / "train.parquet") as path:
         mixing.write_train(rows, drop_reasons, corpus_sources, config.max_train, random, path)
         _check_not_empty(corpus_sources)
     return _write_reports(config, seed, directory, corpus_sources, held_out_reports)
+
+
+def _report_small_splits(split_counts: dict[str, int], sizes: dict[str, int]) -> None:
+    """Tell where fewer pairs were held out than were wanted."""
+    for name, count in split_counts.items():
+        if count < sizes[name]:
+            progress.info(
+                f"corpus.{name}_size is {sizes[name]:,}, but {count:,} pairs are held out, since no more than a tenth"
+                f" of the corpus is: name files of your own with corpus.{name} for more"
+            )
 
 
 def _write_reports(

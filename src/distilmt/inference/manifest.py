@@ -47,6 +47,13 @@ def unpacked_files(path: Path) -> dict[str, object] | None:
     return {name: read_model_file(path, name) for name in (file.name.removesuffix(".xz") for file in files)}
 
 
+def export_hint(path: Path) -> str:
+    """What to name, or to do, where a directory holds no exports."""
+    if any(map(is_model, path.resolve().parent.glob("exports/*"))):
+        return f"name the run that it is a step of, {path.parent}"
+    return "finish the run first"
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """What `distilmt.json` says of a model.
 

@@ -49,6 +49,19 @@ def check_models(config: RunConfig) -> None:
     _check_top_k(config)
 
 
+def check_objective(config: RunConfig) -> None:
+    """See that the labels will hold what the student's objective asks for.
+
+    Raises:
+        UserError: it asks for distributions over words, and none are asked of the teacher.
+    """
+    if config.student.objective.kd_weight > 0 and not config.labels.top_k:
+        raise UserError(
+            f"student.objective.kd_weight is {config.student.objective.kd_weight:g}, but labels.top_k is 0, so the"
+            " labels will hold no words: set the first to 0, or the second above 0"
+        )
+
+
 def _check_disk(config: RunConfig) -> None:
     """The run's directory can be written, and has room for the embeddings of the models that are still to be trained.
 

@@ -64,6 +64,8 @@ def run(config: RunConfig, until: str = "report") -> Path:
         progress.info("without pairs no student can be trained without the teacher: there will be no baseline")
         config = replace(config, student=replace(config.student, baseline=False))
     preflight.check(config, exporting=STEPS.index(until) >= STEPS.index("exports"))
+    if STEPS.index(until) >= STEPS.index("student"):
+        preflight.check_objective(config)
     with open_run(config):
         for name in STEPS[: STEPS.index(until) + 1]:
             if name == "baseline" and not config.student.baseline:

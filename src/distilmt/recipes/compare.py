@@ -48,6 +48,7 @@ def run(config: CompareConfig) -> Path:
     preflight.check(config.run, exporting=False)
     for name, method in config.methods.items():
         preflight.check_models(method)
+        preflight.check_objective(method)
         if not runner.same_labels(config.run, method):
             raise UserError(f"method {name!r} wants other labels from the teacher: all methods share one set of labels")
     all_trials = list(method_trials(config))

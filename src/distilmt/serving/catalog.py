@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from distilmt.inference.manifest import is_model, read_manifest
+from distilmt.inference.manifest import export_hint, is_model, read_manifest
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -133,7 +133,7 @@ def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
     if system not in by_name:
         if (run / "exports" / system / "distilmt.json").exists():
             read_manifest(run / "exports" / system)
-        hint = f"it has {', '.join(by_name)}: name one with --system" if by_name else "finish the run first"
+        hint = f"it has {', '.join(by_name)}: name one with --system" if by_name else export_hint(run)
         raise UserError(f"{run} has no exported {system!r}: {hint}")
     first = by_name.pop(system)
     languages = _languages(run)

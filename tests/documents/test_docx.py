@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distilmt.documents import translate_document
+from distilmt.documents import TranslateWithAttention, report_of, translate_document
 from distilmt.utils.errors import UserError
 
 lxml = pytest.importorskip("lxml")
@@ -119,3 +119,24 @@ def test_many_tiny_runs_are_one_text():
     body = "".join(run(f"{i % 10}a ", "<w:b/>" if i % 2 else "") for i in range(3000))
     texts, made = asking(package(f"<w:p>{body}</w:p>"))
     assert len(texts) < 10 and part(made).count("<w:r>") == 3000
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+def test_texts_that_are_not_translated_are_counted(pictures, choices, rubies, labels):
+    picture = '<docPr id="1" name="Picture 1" descr="A dog" title="12"/>'
+    choice = '<w:listItem w:displayText="One" w:value="1"/>'
+    ruby = f"<w:ruby><w:rt>{run('above')}</w:rt><w:rubyBase>{run('base')}</w:rubyBase></w:ruby>"
+    body = f"<w:p>{picture * pictures}{choice * choices}<w:r>{ruby * rubies}</w:r>{run('Text.')}</w:p>"
+    diagram = f'<d xmlns:a="urn:a">{"<a:t>Label</a:t>" * labels}<a:t>5</a:t></d>'
+    data = package(body, parts=[("diagramData", "diagrams/data1.xml", diagram)])
+    translate = TranslateWithAttention(list, lambda texts, translations: [[] for _ in texts])
+    assert translate_document(data, "a.docx", translate) == data
+    counts = {reason: skipped.count for reason, skipped in report_of(translate).skipped.items()}
+    wanted = {
+        "descriptions of pictures are not translated": pictures,
+        "choices of lists are not translated": choices,
+        "ruby is not translated": rubies,
+        "diagrams are not translated": labels,
+    }
+    assert counts == {reason: count for reason, count in wanted.items() if count}

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
-from distilmt.documents import Translate
+from distilmt.documents import Translate, report_of
 from distilmt.documents.docx_package import open_package, root_of, text_parts
+from distilmt.documents.docx_untranslated import count_untranslated
 from distilmt.documents.inline import translate_segments
 from distilmt.documents.segments import InlineTag, Segment, gaps, text_of
 from distilmt.utils.errors import UserError
@@ -48,6 +49,7 @@ def translate_docx(data: bytes, translate: Translate) -> bytes:
     roots = {info.filename: root_of(package, info) for info in infos if info.filename in names}
     if main not in roots:
         raise UserError("not a Word document (word/document.xml is missing): save it as .docx")
+    count_untranslated(package, roots.values(), report_of(translate))
     texts = [(name, text) for name, root in roots.items() for text in _texts(root)]
     translations = translate_segments([text.segment for _, text in texts], translate, strict=True)
     changed = {name for (name, text), segment in zip(texts, translations, strict=True) if text.write(segment)}

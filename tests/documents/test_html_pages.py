@@ -4,7 +4,7 @@ import re
 
 import pytest
 from format_models import calls, same, upper
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distilmt.documents import TranslateWithAttention, translate_html
@@ -123,6 +123,7 @@ def test_words_cut_by_tags_are_whole(before, after):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["a", "bc", " ", "D", "<b>", "</b>", "<i>", "</i>", "<wbr>", "字", "1"]), max_size=12))
+@example(["a", "字", " ", " ", "<b>", "字"])
 def test_whole_words_lose_nothing(parts):
     page = "".join(parts)
     tags = re.compile(r"<[^>]*>")
@@ -202,3 +203,9 @@ def test_declared_encodings(data, name):
     assert declared_encoding(data) == name
     if name:
         assert data.decode(name).encode(name) == data
+
+
+@pytest.mark.parametrize("end", ["<a", '<a href="x', "<img src='a b", "</b", '<a class="x" hr', "<br "])
+def test_a_tag_that_the_end_cuts_is_no_text(end):
+    assert translate_html(f"<p>A word {end}", upper) == f"<p>A WORD {end}"
+    assert translate_html("<p>a < b, x <y of it", upper) == "<p>A &lt; B, X &lt;Y OF IT"

@@ -145,3 +145,36 @@ def test_n05_entities_in_strings():
     assert not any("#39" in text for text in model.texts) and any("Don't" in text for text in model.texts)
     same = json.dumps({"a": text, "b": "It&rsquo;s 5 o'clock"}).encode()
     assert translate_document(same, "a.json", list) == same
+
+
+def test_n01_ruby_is_not_one_word():
+    model = Model()
+    text = "WEBVTT\n\n00:01.000 --> 00:02.000\nA <ruby>base<rt>above</rt></ruby> is\n"
+    made = model.document(text, "a.vtt")
+    assert made == text.replace("A <", "A <").replace("base", "BASE").replace("is\n", "IS\n")
+    assert model.translate.report.left == 1 and not any("above" in text for text in model.texts)
+
+
+def test_n02_comments_and_drawings_of_ass():
+    head = "[Events]\nFormat: Layer, Text\n"
+    text = head + "dialogue: 0,{\\p1}m 0 0 l 1 1{\\p0}Text after\nDialogue: 0,{a comment}Real {b} text\n"
+    made = Model().document(text, "a.ass")
+    assert made == text.replace("Text after", "TEXT AFTER").replace("Real", "REAL").replace("} text", "} TEXT")
+
+
+def test_n03_escapes_that_gettext_knows():
+    text = 'msgid "one \\x41 \\101 \\a \\\\x41 \\033[1mb \\xc3\\xa9"\nmsgstr ""\n\nmsgid"x y"\nmsgstr""\n'
+    made = Model().document(HEAD + text, "a.po")
+    assert 'msgstr "ONE A A \\a \\\\x41 \\033[1mB É"' in made and 'msgstr "X Y"' in made
+    with pytest.raises(UserError, match="line 1 has a string without its end"):
+        Model().document('msgid "unterminated\nmsgstr ""\n', "a.po")
+
+
+@pytest.mark.parametrize("control", ["\x1b[1m", "\x1b(B", "\x07", "\x08", "\x7f", "\ufffe", "\x1b"])
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.html", "a.json", "a.srt"])
+def test_n30_control_characters_stay(control, name):
+    text = f"Some {control}word here{control}."
+    text = {"a.json": f'{{"a": {json.dumps(text)}}}', "a.srt": f"1\n00:01,0 --> 00:02,0\n{text}\n"}.get(name, text)
+    assert translate_document(text.encode(), name, list) == text.encode()
+    shown = json.dumps(control)[1:-1] if name == "a.json" else control
+    assert Model().document(text, name).count(shown) == 2

@@ -15,11 +15,16 @@ from distilmt.utils.extras import install_command
 
 # Not that of a head without a line in it.
 _EMPTY = re.compile(
-    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d{1,2}\])?)[ \t]+""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
+    r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d{1,2}\])?)[ \t]*""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
     re.MULTILINE,
 )
 _FOLDED = re.compile(r'^msg(?:id|str)(?:_plural)? ""\r?\n"(?!.*\\n"\r?$)', re.MULTILINE)
 _PLURALS = re.compile(r"plural=([^;\n]{1,500})")
+_KEYWORD = re.compile(r'[ \t]*(?:msg(?:ctxt|id|str)\S{0,9}[ \t]*)?"')
+_STRING = re.compile(r'[^"]*"(?:[^"\\]|\\.)*"\s*(?:#.*)?')
+# Escapes that gettext knows and polib does not; those it knows are read over.
+_ESCAPE = re.compile(r"(?P<bytes>(?:\\x[0-9A-Fa-f]{1,2}|\\[0-7]{1,3})+)|(?P<bell>\\a)|\\.")
+_CONTROL = re.compile("[\x00-\x07\x0e-\x1f\x7f]")
 _MANY = 1000  # numbers that a plural formula is tried with
 # Format flags of gettext whose directives begin with a percent sign and end with a letter.
 _PERCENT = frozenset(
@@ -132,7 +137,29 @@ def _line(name: str, translation: str, folded: bool, crlf: bool) -> str:
 
     whole = polib.POEntry(msgid="x", msgstr=translation).__unicode__(78 if folded else 10**9)
     line = name + str(whole[whole.index("\nmsgstr ") + len("\nmsgstr") :]).rstrip("\n")
+    line = _CONTROL.sub(_octal, line)
     return line.replace("\n", "\r\n") if crlf else line
+
+
+def _spaced(text: str) -> str:
+    """A catalogue with a space before each string, which gettext needs not and polib does."""
+    return re.sub(r'^(\s*msg(?:ctxt|id(?:_plural)?|str(?:\[\d{1,2}\])?))(?=")', r"\1 ", text, flags=re.MULTILINE)
+
+
+def _decoded(match: re.Match[str]) -> str:
+    """The characters that bytes such as `\\x41` or `\\101` stand for; what is no UTF-8 stays."""
+    import polib
+
+    codes = re.findall(r"\\(x?)(\w+)", match["bytes"] or "")
+    try:
+        text = bytes(int(digits, 16 if is_hex else 8) for is_hex, digits in codes).decode()
+    except ValueError:
+        return match[0]
+    return str(polib.escape(text)) if codes else "\a" if match["bell"] else match[0]
+
+
+def _octal(match: re.Match[str]) -> str:
+    return r"\a" if match[0] == "\a" else f"\\{ord(match[0]):03o}"
 
 
 def _parse_catalogue(text: str) -> Any:
@@ -141,9 +168,12 @@ def _parse_catalogue(text: str) -> Any:
     except ImportError:
         raise UserError(f"reading .po files needs polib: {install_command('documents')}") from None
     # polib takes a text without an entry in it for the name of a file to open.
-    if not re.search(r'^\s*(?:msgctxt|msgid)\s+"', text, re.MULTILINE):
+    if not re.search(r'^\s*(?:msgctxt|msgid)\s*"', text, re.MULTILINE):
         raise UserError("not a PO file: it has no line that starts with msgid")
+    for number, line in enumerate(_GettextText(text).splitlines(), 1):
+        if _KEYWORD.match(line) and not _STRING.fullmatch(line):
+            raise UserError(f"line {number} has a string without its end, or signs behind it: mend it")
     try:
-        return polib.pofile(_GettextText(f"{text}\n"))
+        return polib.pofile(_GettextText(_ESCAPE.sub(_decoded, f"{_spaced(text)}\n")))
     except (OSError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
         raise UserError(f"not a PO file that polib can read ({' '.join(str(error).split())[:200]}): mend it") from None

@@ -20,6 +20,12 @@ _STOP = re.compile(r"[<>]|=\s*([\"'])")
 _ATTRIBUTE = re.compile(
     r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>`][^\s"'<>`]*?(?=[\s>]|/>|\Z)))?""", re.DOTALL
 )
+# What a page ends with that was cut off inside a tag: a name, and attributes without prose between them.
+_CUT_TAG = re.compile(
+    r"""</?[A-Za-z][\w:-]{0,63}(?:\s{1,99}[\w:@.-]{1,99}\s{0,9}=\s{0,9}(?:"[^"<>]{0,2000}"|'[^'<>]{0,2000}'|[^\s"'<>]{1,2000}))*
+        (?:\s{1,99}[\w:@.-]{1,99}\s{0,9}=\s{0,9}(?:"[^"<>\n]{0,2000}|'[^'<>\n]{0,2000})?|\s{1,99}[\w:@.-]{1,99})?\s{0,99}""",
+    re.VERBOSE,
+)
 _SUBSET = re.compile(r"DOCTYPE[^<>\[]*\[[^\]]*\]\s*>", re.IGNORECASE)
 _HEAD = 1000  # A document type is declared at the start.
 _BROKEN = 100  # Of a tag that is not closed so much is looked at, once too many were not.
@@ -75,11 +81,16 @@ class _TagScanner:
 def tokenize_html(text: str) -> list[HtmlToken]:
     """A page cut into pieces that are, joined, the page. What is no whole tag is text."""
     result: list[HtmlToken] = []
-    scan = _TagScanner(text)
+    scan, last = _TagScanner(text), text.rfind("<")
     at = begin = 0  # of the search, of the text that is not yet a piece
     while match := _START.search(text, at):
         name = (match["name"] or "").lower()
         end = scan.tag_end(match.start(), match.end()) if name else scan.markup_end(match)
+        if end < 0 and match.start() == last and _CUT_TAG.fullmatch(text, match.start()):
+            result.append(HtmlToken("text", text[begin : match.start()]))
+            result.append(HtmlToken("declaration", text[match.start() :]))
+            begin = len(text)
+            break
         if end < 0:
             at = match.end()
             continue

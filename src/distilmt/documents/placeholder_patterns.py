@@ -25,6 +25,8 @@ NAMED = r"""
         |[lr]aquo|[lr]s?a?quo|[lr]dquo|bull|middot|times|euro));
   | (?<!\w)&[A-Za-z][\w.-]{1,63};
   | (?<![\w\#])(?:\#[A-Za-z_]\w{0,63}\#|\#\#[A-Za-z_]\w{0,63}\#\#)(?![\w\#])
+  | \x1b(?:\[[\d;?]{0,20}[A-Za-z]|[()*+%\#][A-Za-z0-9])  # colors and character sets of terminals
+  | [\x00-\x08\x0e-\x1b\x7f\ufffe\uffff]{1,20}
   | (?<![\w@.+-])@[A-Za-z_]\w{0,63}(?:\([^()\n]{0,200}\)|(?:[.:-]\w{1,64}){0,8}(?:/[\w.-]{0,64}\w)?)
 """
 _SIZE = r"(?:hh|h|ll|l|L|j|z|Z|t|q|I64|I32|w\d{1,3})?"

@@ -23,7 +23,7 @@ from distilmt.documents.segments import InlineTag, Segment
 Printf = Literal["program", "full", "none"]
 
 # Every placeholder has one of these: most texts have none, and need not be looked through form by form.
-_ANY = re.compile(r"[%$@{}\[<`/:_~&#|!\\-]|www\.")
+_ANY = re.compile(r"[%$@{}\[<`/:_~&#|!\\\x00-\x08\x0e-\x1b\x7f\ufffe\uffff-]|www\.")
 _PROSE = re.compile(r"\s*(?:[^\W\d_]+[,.;:!?'’]?\s+){3}[^\W\d_]")
 _NO_PROSE = re.compile(r"[{}=()<>|&\"$\\\[\]]")
 _FENCE = re.compile(
@@ -192,7 +192,7 @@ def stand_in_candidates(placeholders: Sequence[Placeholder]) -> list[list[str]]:
     if len(placeholders) <= len(_WORDS):
         candidates.append(list(_WORDS[: len(placeholders)]))
     shown = [k.shown for k in placeholders]
-    short = all(len(s) <= _SHOWN and "\n" not in s for s in shown)
+    short = all(len(s) <= _SHOWN and s.isprintable() for s in shown)
     if short and len(set(shown)) == len(shown) and all(len(s) > 3 or not s.isalpha() for s in shown):
         candidates.insert(0, shown)
     return candidates

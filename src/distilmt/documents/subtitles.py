@@ -37,7 +37,12 @@ _SIGN = r"(?:[-–—―−‒‐]{1,3}(?!\d)|>{1,3}|[•●○▪■◦‣·*�
 _TURN = re.compile(rf"^{_OPENING}\s*{_SIGN}")
 _LEADING = re.compile(rf"^\s*(?:{_SIGN}\s*)+")
 _TRAILING = re.compile(r"(?<![\s♪♫♬♩])\s*[♪♫♬♩]+\s*$|(?<!\s)\s+#\s*$")
-_ASS_BREAK = re.compile(r"\\[Nnh]")
+_DRAWING = re.compile(r"\{[^{}]{0,500}\\p(\d)[^{}]{0,500}\}")
+# A comment of the author: braces without an override in them.
+_COMMENT = re.compile(r"\{[^{}\\\r\n]{0,2000}\}")
+# How the text before it is read: a mark, as the two would be one word.
+_RUBY = re.compile(r"<rt>[^<>\r\n]{0,500}</rt>")
+_ASS_MARK = re.compile(rf"\\[Nnh]|{_COMMENT.pattern}")
 
 
 @dataclass
@@ -63,7 +68,7 @@ def translate_cues(text: str, translate: Translate, entities: bool) -> str:
     if text.strip() and not text.startswith("WEBVTT") and not any(map(_TIMES.match, lines)):
         raise UserError("no subtitles in it: a line like 00:00:01,000 --> 00:00:02,000 must stand above each")
     parts = list(_cues(lines, entities, report_of(translate)))
-    return _translate_parts(parts, translate, parse_tags, entities)
+    return _translate_parts(parts, translate, _cue_segment, entities)
 
 
 def translate_ass(text: str, translate: Translate) -> str:
@@ -86,6 +91,8 @@ def _translate_parts(
         _without_signs([_decoded(part, entities) for part in parse(subtitle_part.raw)]) for subtitle_part in texts
     ]
     report = report_of(translate)
+    if rubies := sum(len(_RUBY.findall(subtitle_part.raw)) for subtitle_part in texts):
+        report.skip("it stands above other text, as its pronunciation (<rt>)", count=rubies)
     for subtitle_part, source, segment in zip(texts, sources, translate_segments(sources, translate), strict=True):
         if text_of(segment) == text_of(source):
             continue
@@ -178,16 +185,35 @@ def _dialogue(lines: list[str]) -> Iterator[SubtitlePart]:
     for line in lines:
         if line.lstrip().startswith("["):
             section = line.strip().lower()
-        elif section == "[events]" and line.startswith("Format:"):
+        elif section == "[events]" and line.lower().startswith("format:"):
             fields = line.count(",") + 1
-        if section != "[events]" or not line.startswith("Dialogue:") or line.count(",") < fields - 1:
+        if section != "[events]" or not line.lower().startswith("dialogue:") or line.count(",") < fields - 1:
             yield SubtitlePart(line)
             continue
         head = ",".join(line.split(",", fields - 1)[:-1]) + ","
         yield SubtitlePart(head)
-        is_drawing = re.search(r"\{[^{}]{0,500}\\p[1-9]", line) is not None
-        parts = re.findall(r".*?\\[Nn]|[^\r\n]+|[\r\n]+", line[len(head) :])
-        yield from [SubtitlePart(line[len(head) :])] if is_drawing else _turns(parts, is_vtt=False)
+        for raw, is_drawing in _drawings(line[len(head) :]):
+            parts = re.findall(r".*?\\[Nn]|[^\r\n]+|[\r\n]+", raw)
+            yield from [SubtitlePart(raw)] if is_drawing else _turns(parts, is_vtt=False)
+
+
+def _drawings(text: str) -> Iterator[tuple[str, bool]]:
+    """A text in pieces: what is drawn, from `{\\p1}` to before `{\\p0}`, and what is read."""
+    end, is_drawing = 0, False
+    for match in _DRAWING.finditer(text):
+        if (match[1] != "0") != is_drawing:
+            yield text[end : match.start()], is_drawing
+            end, is_drawing = match.start(), not is_drawing
+    yield text[end:], is_drawing
+
+
+def _cue_segment(text: str) -> Segment:
+    segment: Segment = []
+    end = 0
+    for match in _RUBY.finditer(text):
+        segment += [*parse_tags(text[end : match.start()]), InlineTag("point", match[0])]
+        end = match.end()
+    return [*segment, *parse_tags(text[end:])]
 
 
 def _ass_segment(text: str) -> Segment:
@@ -197,8 +223,9 @@ def _ass_segment(text: str) -> Segment:
             segment.append(part)
             continue
         end = 0
-        for match in _ASS_BREAK.finditer(part):
-            segment += [part[end : match.start()], InlineTag("break", match[0])]
+        for match in _ASS_MARK.finditer(part):
+            kind = "break" if match[0][0] == "\\" else "point"
+            segment += [part[end : match.start()], InlineTag(kind, match[0])]  # type: ignore[arg-type]
             end = match.end()
         segment.append(part[end:])
     return [part for part in segment if part != ""]

@@ -63,8 +63,7 @@ class TaggedSentence:
 
     def content_spans(self, translation: str, content_translations: dict[str, str]) -> Spans:
         """Where what stands between tags is in the translation, by its own translation."""
-        # A sentence that stays as it is (a name, another language) keeps its tags where they are.
-        unchanged = translation.lower() == self.text.lower() and len(translation) == len(self.text)
+        unchanged = self._is_unchanged(translation)
         spans: Spans = {}
         for number, (a, b) in self._between.items():
             if content := self.text[a:b].strip():
@@ -75,6 +74,10 @@ class TaggedSentence:
                     else find_span(content_translations.get(content, content), self.text[a:b], translation, near)
                 )
         return spans
+
+    def _is_unchanged(self, translation: str) -> bool:
+        """Whether a sentence stays as it is (a name, another language): it keeps its tags where they are."""
+        return translation.lower() == self.text.lower() and len(translation) == len(self.text)
 
     def attention_spans(self, translation: str, words: Sequence[WordAttention]) -> Spans:
         """Where it is by the attention of the translation's words."""
@@ -88,6 +91,8 @@ class TaggedSentence:
             if span is None:
                 return None
             targets |= self._edges(number, span)
+        if self._is_unchanged(translation):
+            targets = dict(enumerate(self.spans))
         places = iter(placeholder_spans)
         loose: list[tuple[int, int, str | InlineTag]] = []
         slots, tags = [], []

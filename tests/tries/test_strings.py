@@ -178,3 +178,15 @@ def test_n30_control_characters_stay(control, name):
     assert translate_document(text.encode(), name, list) == text.encode()
     shown = json.dumps(control)[1:-1] if name == "a.json" else control
     assert Model().document(text, name).count(shown) == 2
+
+
+def test_n06_and_n08_credits_slashes_and_spaces():
+    model = Model()
+    made = model.document(f'{HEAD}msgid "translator-credits"\nmsgstr ""\n\nmsgid "Save"\nmsgstr ""\n', "a.po")
+    assert 'msgid "translator-credits"\nmsgstr ""' in made and 'msgstr "SAVE"' in made
+    assert model.translate.report.left == 1
+    assert Model().document('{"a": "one\\/two and three"}', "a.json") == '{"a": "ONE\\/TWO AND THREE"}'
+    head = "WEBVTT\n\n00:01.000 --> 00:02.000\n"
+    assert Model().document(f"{head}one&nbsp;two &amp; x\n", "a.vtt") == f"{head}ONE&nbsp;TWO &amp; X\n"
+    model.document("[Events]\nFormat: A, B, Text\nDialogue: 0,text\n", "a.ass")
+    assert "line 3" in model.translate.report.lines()[-1]

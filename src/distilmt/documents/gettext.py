@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from distilmt.documents import Translate, languages_of
+from distilmt.documents import Translate, languages_of, report_of
 from distilmt.documents.placeholders import PROGRAM, Grammar, count_placeholders
 from distilmt.documents.program_strings import ProgramString, translate_strings
 from distilmt.utils.errors import UserError
@@ -32,6 +32,7 @@ _PERCENT = frozenset(
 )
 _PERCENT |= {"java-printf", "object-pascal", "go", "gcc-internal", "gfc-internal", "d", "modula2"}
 _NUMBERED = frozenset({"qt", "qt-plural", "kde", "kde-kuit", "boost", "smalltalk", "ycp"})
+_CREDITS = frozenset({"translator-credits", "translator_credits", "translators-credits"})
 _TILDE = frozenset({"lisp", "scheme"})
 
 
@@ -57,6 +58,8 @@ def translate_po(text: str, translate: Translate) -> str:
     places = list(_EMPTY.finditer(text))
     if len(places) != len(strings):
         raise UserError("an entry of it is written in a way that is not known: run it through msgcat first")
+    if count := sum(entry.msgid in _CREDITS and not entry.msgstr for entry in catalogue):
+        report_of(translate).skip("it stands for the names of the translators", count=count)
     sources = list(dict.fromkeys(source for source in strings if source))
     translations = dict(zip(sources, translate_strings(sources, translate), strict=True))
     folded = _FOLDED.search(text) is not None
@@ -102,7 +105,7 @@ def _untranslated_strings(catalogue: Any) -> Iterator[ProgramString | None]:
     for entry in catalogue:
         if entry.obsolete:
             continue
-        left = "fuzzy" in entry.flags
+        left = "fuzzy" in entry.flags or entry.msgid in _CREDITS
         grammar, place = grammar_of(entry.flags), f"line {entry.linenum}"
         if not entry.msgid_plural:
             yield from [None if left else ProgramString(entry.msgid, grammar, place)] if not entry.msgstr else []

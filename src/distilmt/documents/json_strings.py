@@ -54,6 +54,8 @@ def translate_json(text: str, translate: Translate, keys: tuple[str, ...] = ()) 
 def _dumped(translation: str, raw: str) -> str:
     """A string as JSON, in ASCII if its source is; half a surrogate pair can be written in no other way."""
     written = json.dumps(translation, ensure_ascii=raw.isascii() and "\\u" in raw)
+    if "\\/" in raw and raw.count("/") == raw.count("\\/"):
+        written = written.replace("/", "\\/")
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
 

@@ -80,7 +80,7 @@ def translate_ass(text: str, translate: Translate) -> str:
     lines = _LINE.findall(text)
     if text.strip() and not any(line.strip().lower() == "[events]" for line in lines):
         raise UserError("no subtitles in it: a section [Events] must hold the dialogue")
-    return _translate_parts(list(_dialogue(lines)), translate, _ass_segment, entities=False)
+    return _translate_parts(list(_dialogue(lines, report_of(translate))), translate, _ass_segment, entities=False)
 
 
 def _translate_parts(
@@ -97,6 +97,8 @@ def _translate_parts(
         if text_of(segment) == text_of(source):
             continue
         raw = "".join(_encoded(part, entities) for part in segment)
+        if entities and "&nbsp;" in subtitle_part.raw and "\xa0" not in subtitle_part.raw:
+            raw = raw.replace("\xa0", "&nbsp;")
         if _is_broken(raw, subtitle_part.raw):
             report.skip("its translation would be read as a time or a blank line")
         else:
@@ -180,14 +182,17 @@ def _turns(lines: list[str], is_vtt: bool) -> Iterator[SubtitlePart]:
     yield SubtitlePart("".join(raws), of_text)
 
 
-def _dialogue(lines: list[str]) -> Iterator[SubtitlePart]:
+def _dialogue(lines: list[str], report: DocumentReport) -> Iterator[SubtitlePart]:
     section, fields = "", 10
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         if line.lstrip().startswith("["):
             section = line.strip().lower()
         elif section == "[events]" and line.lower().startswith("format:"):
             fields = line.count(",") + 1
-        if section != "[events]" or not line.lower().startswith("dialogue:") or line.count(",") < fields - 1:
+        is_dialogue = section == "[events]" and line.lower().startswith("dialogue:")
+        if not is_dialogue or line.count(",") < fields - 1:
+            if is_dialogue:
+                report.skip("it has fewer fields than its Format line names", f"line {number}")
             yield SubtitlePart(line)
             continue
         head = ",".join(line.split(",", fields - 1)[:-1]) + ","

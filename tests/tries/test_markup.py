@@ -110,3 +110,11 @@ def test_k3_a_long_page_is_translated_in_bounded_batches():
 
     translate_html("".join(f"<p>Paragraph number {i} of the page.</p>" for i in range(3000)), translate)
     assert max(sizes) <= 20_000 and len(sizes) >= 5
+
+
+def test_n01_ruby_in_pages():
+    report = DocumentReport()
+    model = TranslateWithAttention(upper, lambda texts, translations: [[] for _ in texts], report=report)
+    page = "<p>A <ruby>base<rp>(</rp><rt>above</rt><rp>)</rp></ruby> is</p>"
+    assert translate_html(page, model) == page.replace("base", "BASE").replace("is<", "IS<")
+    assert report.left == 1 and translate_html(page, list) == page

@@ -36,8 +36,10 @@ _SKIPPED_NAMES = """
     script style pre textarea iframe xmp listing plaintext noembed noframes
 """
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
+# How the text before it is pronounced: with it a model would read both as one word.
+_ANNOTATION = frozenset(["rt", "rp"])
 # What readers may see of what is skipped; all but code is counted.
-_SEEN = (_SKIPPED - {"script", "style"}) | {"svg", "object"}
+_SEEN = (_SKIPPED - {"script", "style"}) | {"svg", "object", "rt"}
 _CODE_CLASS = re.compile(r"(?i)code|source|highlight|lang|shell|terminal|console")
 
 
@@ -123,7 +125,7 @@ def _verbatim_ranges(tokens: list[HtmlToken], ends: dict[int, int]) -> dict[int,
             token.name in CODE
             or token.name in _SKIPPED
             or is_untranslated(token)
-            or (end > number and is_icon(token, inner))
+            or (end > number and (is_icon(token, inner) or token.name in _ANNOTATION))
         ):
             verbatim[number] = end
     return verbatim
@@ -145,7 +147,7 @@ def _skip_elements(tokens: list[HtmlToken], verbatim: dict[int, int], translate:
         token = tokens[number]
         inner = tokens[number + 1 : last] if last > number else []
         if number > end and token.name in _SEEN and not _is_code(token, inner) and not is_untranslated(token):
-            texts = [p.raw for p in inner if p.kind in ("text", "raw") and PROSE.search(p.raw)]
+            texts = [p.raw for p in inner if p.kind in ("text", "raw") and (PROSE.search(p.raw) or token.name == "rt")]
             if texts:
                 report_of(translate).skip(f"it stands inside <{token.name}>", count=len(texts))
         end = max(end, last)
@@ -239,7 +241,7 @@ class _BlockBuilder:
         inner = html.unescape(self._masks.restored("".join(p.raw for p in tokens if p.kind == "text")))
         if first.name in _SKIPPED or not (first.name in _INLINE | CODE or is_icon(first, inner)):
             self.between(raw)
-        elif is_icon(first, inner):
+        elif is_icon(first, inner) or first.name in _ANNOTATION:
             self.block.items.append(InlineTag("point", raw))
         else:
             self.block.items.append(InlineTag("kept", raw, " ".join(inner.split()) or "X"))

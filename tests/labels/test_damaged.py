@@ -71,7 +71,7 @@ def test_run_labels_a_damaged_shard_alone_again(finished, tmp_path, capsys):
     student = (run / "student" / "step.json").read_bytes()
     damage(run / "labels" / "shard-00001.parquet", "cut")
     assert cli.main(["run", str(finished.parent / "run.yaml"), "--run_dir", str(run)]) == 0
-    assert "shard-00001.parquet missing or damaged: their sentences alone" in " ".join(capsys.readouterr().err.split())
+    assert "shard-00001.parquet missing or damaged: only their sentences" in " ".join(capsys.readouterr().err.split())
     assert LabelStore(run / "labels").hypotheses() == before
     assert others == {name: (run / "labels" / name).stat().st_mtime_ns for name in others}
     assert (run / "student" / "step.json").read_bytes() == student

@@ -118,6 +118,6 @@ def test_a_step_without_any_record_is_refused_and_left(finished, tmp_path):
     """Nothing says that distilmt wrote it: it may be the user's own."""
     config = copied(finished, tmp_path, "student")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match="student holds files that distilmt did not write"):
+    with pytest.raises(UserError, match="student contains files that distilmt did not write"):
         runner.execute_step("student", config)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before

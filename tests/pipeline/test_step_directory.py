@@ -39,14 +39,14 @@ def test_files_of_others_are_refused_and_stay(tmp_path, name):
     path = tmp_path / "corpus" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("mine")
-    with pytest.raises(UserError, match="holds files that distilmt did not write"):
+    with pytest.raises(UserError, match="contains files that distilmt did not write"):
         run(tmp_path / "corpus", 1)
     assert files(tmp_path) == {f"corpus/{name}": "mine"}
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "teacher").write_text("mine")
-    with pytest.raises(UserError, match="in the way"):
+    with pytest.raises(UserError, match="is a file, but a step needs a directory"):
         run(tmp_path / "teacher", 1)
     assert files(tmp_path) == {"teacher": "mine"}
 

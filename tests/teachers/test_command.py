@@ -50,7 +50,7 @@ def test_one_translation_however_many_are_asked_for():
 
 
 def test_what_goes_wrong_is_told_in_a_line():
-    with pytest.raises(UserError, match="'no-such-program' is no program here"):
+    with pytest.raises(UserError, match="program 'no-such-program' not found"):
         teacher("no-such-program", "-x").translate(["a"])
     with pytest.raises(UserError, match=r"failed with status 3 \(oh no\)"):
         teacher("sh", "-c", "echo oh no >&2; exit 3").translate(["a"])
@@ -136,7 +136,7 @@ def test_a_banner_that_no_probe_saw_stops_at_the_first_batch(tmp_path):
 
 @pytest.mark.parametrize("command", ["", "  ", "a | b", "a > b", "a 2>/dev/null", "a && b"])
 def test_command_lines_for_a_shell_are_told(command):
-    with pytest.raises(UserError, match=r"is empty|no shell runs it: write sh -c"):
+    with pytest.raises(UserError, match=r"is empty|runs without a shell: use sh -c"):
         RemoteTeacher({"kind": "command", "command": command})
 
 

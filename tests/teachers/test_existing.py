@@ -57,7 +57,7 @@ def test_an_older_pointer_is_understood(tmp_path):
 def test_a_command_is_tried_before_anything_depends_on_it(tmp_path, shared_tokenizer):
     facts = existing.import_teacher(TeacherConfig(command="tr a-z A-Z"), PAIR, shared_tokenizer, tmp_path)
     assert facts == {"name": "tr a-z A-Z", "family": "command"}
-    with pytest.raises(UserError, match="'nonesuch' is no program"):
+    with pytest.raises(UserError, match="program 'nonesuch' not found"):
         existing.import_teacher(TeacherConfig(command="nonesuch"), PAIR, shared_tokenizer, tmp_path / "b")
     with pytest.raises(UserError, match=r"writes nothing for 'Hello\."):
         existing.import_teacher(

@@ -49,10 +49,10 @@ def test_refusals_and_nonsense_are_told(server):
     with pytest.raises(UserError, match="xx is not supported"):
         teacher(server).translate(["a"])
     server.answer = lambda path, body: (200, {"translatedText": ["only one"]})
-    with pytest.raises(UserError, match="answers otherwise than LibreTranslate"):
+    with pytest.raises(UserError, match="did not return a LibreTranslate-style response"):
         teacher(server).translate(["a", "b"])
     server.answer = lambda path, body: (200, ["?"])
-    with pytest.raises(UserError, match="answers otherwise than LibreTranslate"):
+    with pytest.raises(UserError, match="did not return a LibreTranslate-style response"):
         teacher(server).translate(["a"])
 
 

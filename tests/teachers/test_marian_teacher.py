@@ -113,7 +113,7 @@ def test_what_is_no_teacher_is_told(tmp_path, learnt):
         family(str(tmp_path / "nothing"))
     assert family(str(learnt)) == "marian"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    with pytest.raises(UserError, match="gpt2 model: name a sequence-to-sequence"):
+    with pytest.raises(UserError, match="gpt2 model: choose a sequence-to-sequence"):
         family(str(tmp_path))
     for text in ("{", '{"model_type": "nobody_knows"}', "{}"):
         (tmp_path / "config.json").write_text(text)

@@ -171,5 +171,5 @@ def test_an_answer_that_unpacks_without_end_is_one_line(server, monkeypatch):
 
 def test_a_packing_that_nobody_reads_is_named(server):
     server.answer = lambda path, body: (200, b"\x1b\x05", {"Content-Encoding": "br"})
-    with pytest.raises(endpoint.UserError, match="packed as br"):
+    with pytest.raises(endpoint.UserError, match="unsupported content encoding br"):
         teacher(server).translate(["hello"])

@@ -54,7 +54,7 @@ def test_t63_thoughts_without_their_beginning(endpoint):
 def test_t67_a_program_that_says_something_at_its_start():
     code = "import sys; print('Loading model ...'); print(sys.stdin.read().upper(), end='')"
     facts = {"kind": "command", "name": "banner", "command": shlex.join([sys.executable, "-c", code])}
-    with pytest.raises(UserError, match=r"4 lines for 3 that it reads \(at every start 'Loading model"):
+    with pytest.raises(UserError, match=r"4 lines for 3 input lines \(at every start 'Loading model"):
         check_teacher(facts)
 
 

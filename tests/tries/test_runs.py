@@ -41,13 +41,13 @@ TEXTS = ["--corpus.train", "[texts/text.en,texts/text.it]"]
 def test_d1_a_corpus_directory_of_ones_own_is_not_emptied(project):
     (project / "texts").rename(project / "corpus")
     told = refusal("--run_dir", ".", "--corpus.train", "[corpus/text.en,corpus/text.it]")
-    assert "corpus/text.en lies in ." in told and "name another run_dir" in told
+    assert "corpus/text.en is in ." in told and "choose another run_dir" in told
 
 
 def test_d1_a_teacher_in_the_runs_own_directory_is_not_emptied(project, learnt):
     shutil.copytree(learnt, project / "teacher")
     told = refusal("--run_dir", ".", "--teacher.path", "teacher", "--tokenizer.path", "teacher")
-    assert "teacher" in told and "name another run_dir" in told
+    assert "teacher" in told and "choose another run_dir" in told
 
 
 @pytest.mark.parametrize("run_dir", ["", " "])

@@ -1,7 +1,7 @@
-"""What each step's outcome depends on: keys whose value can change it, as `config.effects` has them.
+"""What each step's outcome depends on: the keys that can change it, as `config.effects` lists them.
 
-A finished step is compared with the one that is wanted by its values, not by a hash of them: a key that came later
-with its default, another spelling of a path, and a bound that was never reached make no difference.
+A finished step is compared with the requested one by value, not by hash. A key that was added later with its default,
+another spelling of a path, or a bound that was never reached makes no difference.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from distilmt.pipeline.step_directory import CHANGED, Differences, StepRules, ch
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_json, read_step
 
 WEIGHTS, NAMES = "weights", "names"
-"""Settings beside the keys: what stands for models that are named by directories; and systems that are wanted."""
+"""Settings besides the keys: the fingerprint of models given as directories, and the names of the requested systems."""
 _PATHS = ("tokenizer.path", "teacher.path", "labels.ensemble", "labels.backward_model")
 _FILES = ("corpus.train", "corpus.valid", "corpus.test", "corpus.monolingual")
 _READ_AS = ("train", "valid", "test", "mono", "source")
 _BY_NAMES = ("export.teacher", "export.student", "export.formats", "student.baseline")
-"""Keys that decide which exports there are: these are compared by their names."""
+"""Keys that select the exports: exports are compared by their names."""
 _UNREAD = frozenset({NAMES, "export.huggingface_type", "export.licenses.teacher", "export.licenses.data"})
 _OUTCOMES = {
     "corpus": ("*.parquet",),
@@ -62,7 +62,7 @@ def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that differ from the defaults, as deep as they are nested: a key that came later makes no difference."""
+    """Values that differ from the defaults, at any depth: a key that was added later makes no difference."""
     own: dict[str, Any] = {}
     for name, value in values.items():
         default = defaults.get(name)
@@ -75,7 +75,7 @@ def non_default(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[
 
 
 def settings_of(step: str, config: RunConfig) -> dict[str, Any]:
-    """All values that may have an effect on a step; and weights of the models that are named to it."""
+    """All values that may affect a step, and the fingerprint of the models given to it."""
     values = flat(config)
     settings = {name: values[name] for name, key in keys().items() if step in key.steps}
     named = [values[name] for name in _PATHS if name in settings and name != "tokenizer.path"]
@@ -92,15 +92,15 @@ def _weights(paths: list[str]) -> str:
 
 
 class StepDependencies:
-    """How a step of a run is compared with the one that is wanted."""
+    """Compares a finished step with the requested one."""
 
     def __init__(self, step: str, config: RunConfig, counts: Mapping[str, int]) -> None:
-        """Take down what is known now.
+        """Store the values that the comparison needs.
 
         Args:
             step: its name.
             config: the run.
-            counts: rows of the corpus by split, as far as they are known: bounds above them are none.
+            counts: rows of the corpus by split, where available: bounds above them have no effect.
         """
         self.step, self.values, self.counts = step, flat(config), counts
         self.directory = Path(config.run_dir) / step
@@ -113,7 +113,7 @@ class StepDependencies:
         return StepRules(self.differences, self.effective, self.resumed, self.reusable, unread, sealed, outcome)
 
     def comparable_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings as they are compared: complete, without what cannot change anything, paths and bounds alike."""
+        """Settings in the form that is compared: complete, without keys of no effect, paths and bounds normalized."""
         given = translated_settings(old_layout(self.step, settings))
         own = {n: key for n, key in keys().items() if self.step in key.steps and n not in _BY_NAMES and not key.resumed}
         if self.step == "report":
@@ -144,14 +144,14 @@ class StepDependencies:
         return {name: value for name, value in relevant.items() if name not in defaults or value != defaults[name]}
 
     def resumed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The same with what an unfinished directory depends on."""
+        """The same plus the settings that an unfinished directory depends on."""
         names = {NAMES: settings.get(NAMES)} if settings.get(NAMES) else {}
         own = {name: value for name, value in settings.items() if name in keys() and keys()[name].resumed}
         unread = {name: value for name, value in self.comparable_settings(settings).items() if name in _UNREAD}
         return self.effective(settings) | names | own | unread
 
     def differences(self, record: StepRecord, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Differences:
-        """What of a finished step does not fit."""
+        """Inputs and settings in which a finished step differs from the requested one."""
         read = differing_inputs(self.step, record.inputs, inputs)
         old, new = self.comparable_settings(record.settings), self.comparable_settings(settings)
         names, _ = new.pop(NAMES, []), old.pop(NAMES, None)
@@ -169,12 +169,12 @@ class StepDependencies:
         return changes | dict.fromkeys(read, CHANGED)
 
     def _log(self, record: StepRecord) -> tuple[Mapping[str, float], ...]:
-        """The log of a training, if its directory is the step's own."""
+        """The training log, if the directory belongs to this record."""
         path = self.directory / "log.json"
         return tuple(read_json(path)) if path.exists() and read_step(self.directory) == record else ()
 
     def reusable(self, record: StepRecord, differences: Differences) -> list[str] | None:
-        """Files of exports and evaluation that need not be made again."""
+        """Files of exports and evaluation that can be reused."""
         names = _names(record)
         if self.step == "exports" and set(differences) <= _UNREAD:
             own = [name for name in names if not name.startswith("student") or name in _systems()]
@@ -204,7 +204,7 @@ def _systems() -> set[str]:
 
 
 def _without_student_limits(step: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The baseline makes as many updates as the student made, however these were limited."""
+    """The baseline runs as many updates as the student, whatever limited those."""
     limits = {"student.training.max_steps", "student.training.max_seconds", "student.training.patience"}
     drop = limits if step == "baseline" and "updates" in settings else set()
     return {name: value for name, value in settings.items() if name not in drop}
@@ -215,7 +215,7 @@ def _real_path(path: str | None) -> str | None:
 
 
 def _source(source: Mapping[str, Any]) -> dict[str, Any]:
-    """One of `corpus.sources`: its rows are named after its file, unless it has an id."""
+    """One entry of `corpus.sources`: without an id, its rows are named after its file."""
     defaults = {f.name: f.default for f in dataclasses.fields(SourceConfig) if f.default is not dataclasses.MISSING}
     whole = {**defaults, **translated(source, "corpus.sources.")}
     whole.pop("license", None)
@@ -223,7 +223,7 @@ def _source(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named_inputs(inputs: Mapping[str, str]) -> dict[str, str]:
-    """Inputs of the corpus without where they lie: `train:0` for the first file of `corpus.train`."""
+    """Inputs of the corpus without their paths: `train:0` for the first file of `corpus.train`."""
     by_position: dict[str, str] = {}
     for key, value in inputs.items():
         kind = key.partition(":")[0]
@@ -233,7 +233,7 @@ def named_inputs(inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def differing_inputs(step: str, old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
-    """Names of what a step reads that is not the same."""
+    """Names of the inputs of a step that differ."""
     old, new = dict(old), dict(new)
     if step == "corpus":
         old, new = named_inputs(old), named_inputs(new)
@@ -249,7 +249,7 @@ _OLD |= {"references": "teacher", "teacher-scores": "evaluation", "scores": "eva
 
 
 def old_layout(step: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted names; those of before they had dots lacked the name of their section."""
+    """Settings by dotted name; older records left out the name of the section."""
     if any("." in name for name in settings):
         return dict(settings)
     if step == "report":

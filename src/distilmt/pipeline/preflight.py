@@ -1,4 +1,4 @@
-"""What can be known to fail is looked for before anything is written."""
+"""Checks before a run writes anything: inputs, models and exports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from distilmt.utils.run_dir import STEP_FILE, read_step
 
 
 def check(config: RunConfig, exporting: bool) -> None:
-    """See that inputs are there, models have a shape and exports can be written.
+    """Check that inputs exist, models have valid dimensions and exports can be written.
 
     Args:
         config: the run.
-        exporting: whether it will come to the exports.
+        exporting: whether the run includes the exports.
 
     Raises:
         UserError: something is missing, or does not go together; one line names it.
@@ -35,7 +35,7 @@ def check(config: RunConfig, exporting: bool) -> None:
 
 
 def check_models(config: RunConfig) -> None:
-    """See that models that are named can be used, and that those that are trained have a shape.
+    """Check that the given models can be used and that the trained ones have valid dimensions.
 
     Raises:
         UserError: as `check`.
@@ -63,30 +63,30 @@ def check_objective(config: RunConfig) -> None:
 
 
 def _check_disk(config: RunConfig) -> None:
-    """The run's directory can be written, and has room for the embeddings of the models that are still to be trained.
+    """Check that the run directory is writable and has room for the embeddings of the models still to be trained.
 
-    What the corpus, labels and checkpoints take comes on top: only what certainly fails is refused.
+    Corpus, labels and checkpoints need more: only a run that is certain to fail is rejected.
     """
     from distilmt.models.presets import shape
 
     root = Path(config.run_dir)
     place = next((path for path in (root, *root.absolute().parents) if path.exists()), None)
     if place is None or not place.is_dir():
-        return  # runroot.checked_root has a line for that
+        return  # runroot.checked_root reports that
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"run_dir {root}: {place} cannot be written: permit writing there, or name another run_dir")
+        raise UserError(f"run_dir {root}: {place} is not writable: allow writing there, or choose another run_dir")
     models = {"student": config.student.model} | ({} if config.teacher.named else {"teacher": config.teacher.model})
     widths = [shape(model).d_model for name, model in models.items() if read_step(root / name) is None]
     needed, free = 4 * config.tokenizer.vocab_size * sum(widths), shutil.disk_usage(place).free
     if not config.tokenizer.path and free < needed:
         raise UserError(
-            f"run_dir {root}: {free / 1e6:.1f} MB are free in {place}, and the models alone take over "
-            f"{needed / 1e6:.1f} MB: make room, or name another run_dir"
+            f"run_dir {root}: only {free / 1e6:.1f} MB are free in {place}, but the models alone need more than "
+            f"{needed / 1e6:.1f} MB: free some space, or choose another run_dir"
         )
 
 
 def _check_hub(config: RunConfig) -> None:
-    """A teacher that is no path is a name on the hub, which must be reached before hours are spent on the corpus."""
+    """A teacher that is not a path is a model on the hub: check it before hours go into the corpus."""
     path = config.teacher.path
     if path and not Path(path).exists() and not _is_imported(config):
         from distilmt.teachers.marian import family
@@ -103,11 +103,11 @@ def _check_files(config: RunConfig) -> None:
             if not Path(path).exists():
                 raise UserError(f"{path} does not exist: check corpus.{key}")
     if config.tokenizer.path and not Path(config.tokenizer.path).is_dir():
-        raise UserError(f"tokenizer.path {config.tokenizer.path} is no directory: name one with a Marian tokenizer")
+        raise UserError(f"tokenizer.path {config.tokenizer.path} is not a directory: give one with a Marian tokenizer")
 
 
 def _check_lines(corpus: CorpusConfig, run: Path) -> None:
-    """Two text files are parallel line by line; those that a finished corpus was read from were counted then."""
+    """Check that two text files have as many lines; files of a finished corpus were checked before."""
     several = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
     several |= {f"sources[{number}].files": source.files for number, source in enumerate(corpus.sources)}
     record = read_step(run / "corpus")
@@ -134,16 +134,16 @@ def _check_teacher(config: RunConfig) -> None:
 
 
 def _is_imported(config: RunConfig) -> bool:
-    """Whether a run has taken its teacher over already."""
+    """Whether a run has imported its teacher already."""
     record = read_step(Path(config.run_dir) / "teacher")
     return record is not None and record.settings.get("teacher.path") == config.teacher.path
 
 
 def _check_model(path: str) -> str:
-    """The architecture of a teacher on this disk, `ctranslate2` of one in that form; its weights are not read.
+    """The architecture of a local teacher, or `ctranslate2`; its weights are not read.
 
     Raises:
-        UserError: it is no translation model, or lacks weights that can be read safely.
+        UserError: it is not a translation model, or has no weights in safetensors.
     """
     from distilmt.export.foreign import check_packages
     from distilmt.teachers import existing
@@ -153,9 +153,7 @@ def _check_model(path: str) -> str:
         check_packages(Path(path))
         return "ctranslate2"
     if not (Path(path) / "config.json").is_file():
-        raise UserError(
-            f"teacher {path!r} has no config.json: name a model's directory, as `save_pretrained` writes it"
-        )
+        raise UserError(f"teacher {path!r} has no config.json: give a model directory as written by `save_pretrained`")
     name = family(path)
     if not any(Path(path).glob("*.safetensors")):
         raise UserError(f"teacher {path!r} has no .safetensors weights: convert it with `save_pretrained` first")
@@ -163,7 +161,7 @@ def _check_model(path: str) -> str:
 
 
 def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
-    """Distributions over words are of use to a student with the teacher's pieces alone."""
+    """Top-k targets require a student with the teacher's vocabulary."""
     if config.labels.top_k == 0:
         return
     from distilmt.data import tokenizer
@@ -171,7 +169,7 @@ def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
     own = config.tokenizer.path
     if (teacher / "vocab.json").exists() and (teacher / "source.spm").exists():
         if own is None and (teacher.parent / "tokenizer" / STEP_FILE).exists():
-            return  # of another run: whose pieces may be those that this one learns
+            return  # of another run: its vocabulary may be the one that this run learns
         teacher_fingerprint = tokenizer.load(teacher).fingerprint
         if own is not None and tokenizer.load(Path(own)).fingerprint == teacher_fingerprint:
             return
@@ -179,13 +177,13 @@ def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
     else:
         remedy = "set labels.top_k and student.objective.kd_weight to 0"
     raise UserError(
-        f"labels.top_k is {config.labels.top_k}, but teacher {str(teacher)!r} has other pieces than the student, so it "
-        f"gives no distributions over them: {remedy}"
+        f"labels.top_k is {config.labels.top_k}, but teacher {str(teacher)!r} has another vocabulary than the student, "
+        f"so it has no probabilities for the student's tokens: {remedy}"
     )
 
 
 def _check_labels(config: RunConfig) -> None:
-    """Models beside the teacher; and whether there are as many pieces as probabilities are wanted of."""
+    """Check the models besides the teacher, and that top_k is smaller than the vocabulary."""
     labels, path = config.labels, config.tokenizer.path
     for key, paths in (
         ("ensemble", labels.ensemble),
@@ -197,14 +195,14 @@ def _check_labels(config: RunConfig) -> None:
             except UserError as error:
                 raise UserError(f"labels.{key}: {str(error).removeprefix('teacher ')}") from None
             if name != "marian":
-                raise UserError(f"labels.{key} names {model}, which is no Marian model: name a Marian directory")
+                raise UserError(f"labels.{key} is {model}, which is not a Marian model: give a Marian directory")
     from distilmt.data import tokenizer
 
     vocab_size = len(tokenizer.load(Path(path)).target.tokens) if path else config.tokenizer.vocab_size
     if labels.top_k >= vocab_size:
         raise UserError(
-            f"labels.top_k is {labels.top_k}, but there are {vocab_size} pieces: set it to {vocab_size - 1} or less, "
-            "or learn more (tokenizer.vocab_size)"
+            f"labels.top_k is {labels.top_k}, but the vocabulary has {vocab_size} tokens: set it to at most "
+            f"{vocab_size - 1}, or increase tokenizer.vocab_size"
         )
 
 
@@ -212,10 +210,10 @@ def _check_command(command: str) -> None:
     try:
         arguments = shlex.split(command)
     except ValueError:
-        raise UserError(f"teacher.command {command!r} has an open quote: close it") from None
+        raise UserError(f"teacher.command {command!r} has an unclosed quote: close it") from None
     if not arguments or shutil.which(arguments[0]) is None:
         raise UserError(
-            f"teacher.command: there is no program {arguments[0] if arguments else command!r}: check its name"
+            f"teacher.command: program {arguments[0] if arguments else command!r} not found: check its name"
         )
 
 
@@ -229,7 +227,7 @@ def _check_shape(model: str, config: ModelConfig) -> None:
 
 
 def _check_layers(config: RunConfig) -> None:
-    """Layers are copied into a student that is as wide as its teacher."""
+    """Check that the student is as wide as the teacher whose layers it copies."""
     from distilmt.models.presets import shape
 
     if config.student.initialization == "random" or config.teacher.named:
@@ -249,17 +247,17 @@ def _check_layers(config: RunConfig) -> None:
 
 
 def _check_top_k(config: RunConfig) -> None:
-    """Of a vocabulary of the run's own: `<pad>`, its last piece, is no word's answer."""
+    """Check top_k against a vocabulary that the run learns: `<pad>`, its last token, is never predicted."""
     top_k, vocab_size = config.labels.top_k, config.tokenizer.vocab_size
     if not config.tokenizer.path and top_k >= vocab_size:
         raise UserError(
-            f"labels.top_k is {top_k}, but a vocabulary of {vocab_size} pieces (tokenizer.vocab_size) has only "
-            f"{vocab_size - 1} words to choose from: set it to {vocab_size - 1} at most"
+            f"labels.top_k is {top_k}, but a vocabulary of {vocab_size} tokens (tokenizer.vocab_size) has only "
+            f"{vocab_size - 1} that can be predicted: set it to at most {vocab_size - 1}"
         )
 
 
 def _check_exports(config: RunConfig) -> None:
-    """Marian and Argos need nothing beside distilmt, of a student that a run trains."""
+    """For a student that the run trains, Marian and Argos exports need no other package."""
     formats = config.export.formats
     if "onnx" in formats:
         from distilmt.export import onnx

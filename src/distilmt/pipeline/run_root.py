@@ -1,4 +1,4 @@
-"""The directory of a run: what it may hold before distilmt writes there, and how a refused command leaves it."""
+"""The run directory: what it may contain before distilmt writes there, and its state after a rejected command."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ CONFIG = "config.yaml"
 CONFIG_HEADER = "# Written by distilmt, anew with every run: edit another file and name it on the command line.\n"
 """First line of a `config.yaml` that may be overwritten."""
 _OLD_KEYS = ["run_dir", "seed", "language", "corpus", "tokenizer"]
-"""How a `config.yaml` of before there was a first line begins."""
+"""First keys of a `config.yaml` from versions without the header."""
 _HARMLESS = {".yaml", ".yml", ".log", ".out", ".err", ".txt", ".sh"}
-"""Endings of files that people keep beside a run: notes, configurations and logs."""
+"""Suffixes of files that users keep in a run directory: notes, configurations and logs."""
 
 
 _WITH_RUNS = ("plan", "compressed", "methods", "selections")
-"""Directories of a run's that hold more of them."""
+"""Directories of a run that contain more step directories."""
 
 
 def check_run_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]) -> Path:
-    """The directory of a run, if nothing in it can be lost by writing there; nothing is written here.
+    """Return the run directory if writing there cannot overwrite foreign files; writes nothing.
 
     Args:
-        run_dir: as it was given.
+        run_dir: as given by the user.
         steps: names of all directories that steps may write in it.
         inputs: by key, paths that the run reads.
 
     Raises:
-        UserError: it is empty text; it holds directories, a config.yaml or data of others; or an input lies where a
-            step writes.
+        UserError: it is empty; it contains foreign directories, data or config.yaml; or a step would write where an
+            input is.
     """
     if not run_dir.strip():
-        raise UserError("run_dir is empty: name a directory for the run, such as runs/first")
+        raise UserError("run_dir is empty: give a directory for the run, such as runs/first")
     root = Path(run_dir)
     if root.exists() and not root.is_dir():
-        raise UserError(f"run_dir {run_dir} is no directory: name another one")
+        raise UserError(f"run_dir {run_dir} is not a directory: choose another one")
     for key, path in inputs.items():
         _check_input(key, path, root, (*steps, *_WITH_RUNS))
     for step in steps:
         check_step_directory(root / step)
         check_step_directory(root / f"{step}{NEXT}")
     if (root / CONFIG).exists() and not _own_config(root / CONFIG):
-        raise UserError(f"{root / CONFIG} was not written by distilmt and would be overwritten: name another run_dir")
+        raise UserError(f"{root / CONFIG} was not written by distilmt and would be overwritten: choose another run_dir")
     _check_empty(root, steps)
     return root
 
@@ -60,17 +60,17 @@ def _check_input(key: str, path: str, root: Path, steps: tuple[str, ...]) -> Non
         return
     inside = input_path.relative_to(root_path).parts
     if not inside or inside[0].split(".")[0] in steps:
-        raise UserError(f"{key} {path} lies in {root}, where this run writes: move it, or name another run_dir")
+        raise UserError(f"{key} {path} is in {root}, where this run writes: move it, or choose another run_dir")
 
 
 def _check_empty(root: Path, steps: tuple[str, ...]) -> None:
-    """A run begins where nothing else is, but for notes and configurations."""
+    """A new run needs a directory without other content, except notes and configurations."""
     if not root.is_dir() or (root / CONFIG).exists() or any((root / step).exists() for step in steps):
         return
     others = [path.name for path in root.iterdir() if not (path.name.startswith(".") or path.suffix in _HARMLESS)]
     if others:
         names = ", ".join(sorted(others)[:3]) + (" …" if len(others) > 3 else "")
-        raise UserError(f"{root} holds no run but {names}: name a new or an empty directory with --run_dir")
+        raise UserError(f"{root} contains {names} but no run: choose a new or an empty directory with --run_dir")
 
 
 def _own_config(path: Path) -> bool:
@@ -88,16 +88,16 @@ def _own_config(path: Path) -> bool:
 
 @contextmanager
 def hold_run_dir(root: Path, config: str | None) -> Iterator[None]:
-    """Hold a run's directory for this process, with its configuration in it.
+    """Lock a run directory for this process and write its configuration.
 
-    When the block is refused and no step was finished in it, all is left as it was.
+    If the block raises UserError before any step is finished, the directory is restored.
 
     Args:
         root: what `check_run_root` returned.
-        config: YAML of the configuration; None leaves the one that is there.
+        config: YAML of the configuration; None leaves the existing one.
 
     Raises:
-        UserError: another process holds it; or as the block.
+        UserError: another process holds the lock; or raised by the block.
     """
     absent = _missing_directories(root)
     unlocked = not (root / ".lock").exists()
@@ -131,12 +131,12 @@ def _finished(root: Path) -> dict[str, int]:
 
 
 def _missing_directories(root: Path) -> list[Path]:
-    """Directories that are not there yet, the innermost first."""
+    """Directories that do not exist yet, the innermost first."""
     return [path for path in (root, *root.parents) if not path.exists()]
 
 
 def _remove_empty_run(root: Path, absent: list[Path]) -> None:
-    """Remove what a refused first call made: nothing that holds more than its own marks."""
+    """Remove what a rejected first call created; directories with other content stay."""
     for started in root.glob(f"*/{STARTED_FILE}"):
         if len(list(started.parent.iterdir())) == 1:
             started.unlink()

@@ -1,7 +1,7 @@
-"""The road: corpus, tokenizer, teacher, labels, student, baseline, exports, evaluation, report.
+"""The pipeline: corpus, tokenizer, teacher, labels, student, baseline, exports, evaluation, report.
 
-Each step reads directories and writes one; nothing else passes between steps. A step that was done with the same
-inputs and settings is skipped, one that was cut off goes on from where it stood.
+Each step reads directories and writes one; nothing else passes between steps. A step that was finished with the same
+inputs and settings is skipped; an interrupted step resumes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _READS = {
     "exports": ("tokenizer", "teacher", "student", "baseline"),
     "evaluation": ("corpus", "exports"),
     "report": ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation"),
-    # Only where a choice among the hypotheses was asked for: its labels then take the place of all.
+    # Only with reranking or selection: its labels then replace all labels.
     "selection": ("corpus", "tokenizer", "teacher", "labels"),
     # Steps of a comparison of methods.
     "teacher-scores": ("corpus", "tokenizer", "teacher"),
@@ -50,7 +50,7 @@ _READS = {
 
 
 def run(config: RunConfig, until: str = "report") -> Path:
-    """Do every step that is not done yet, up to `until`.
+    """Run every unfinished step, up to `until`.
 
     Args:
         config: the whole configuration.
@@ -61,7 +61,7 @@ def run(config: RunConfig, until: str = "report") -> Path:
     """
     root = Path(config.run_dir)
     if config.corpus.monolingual and not config.corpus.bilingual and config.student.baseline:
-        progress.info("without pairs no student can be trained without the teacher: there will be no baseline")
+        progress.info("no parallel text: the baseline, a student trained without the teacher, is left out")
         config = replace(config, student=replace(config.student, baseline=False))
     preflight.check(config, exporting=STEPS.index(until) >= STEPS.index("exports"))
     if STEPS.index(until) >= STEPS.index("student"):
@@ -79,21 +79,21 @@ def run(config: RunConfig, until: str = "report") -> Path:
 
 
 def open_run(config: RunConfig, whole: bool = True) -> AbstractContextManager[None]:
-    """Hold a run's directory, after it was seen that nothing in it can be lost.
+    """Check and lock a run directory.
 
     Args:
         config: the run.
-        whole: whether it is all that the run will be: then it is written there as `config.yaml`.
+        whole: whether this is the complete configuration: then it is written there as `config.yaml`.
 
     Raises:
-        UserError: it holds files of others, or an input lies in it; another process holds it.
+        UserError: it contains foreign files or an input, or another process holds its lock.
     """
     root = check_run_root(config.run_dir, tuple(_READS), input_paths(config))
     return hold_run_dir(root, dump(config) if whole else None)
 
 
 def input_paths(config: RunConfig) -> dict[str, str]:
-    """What may be a path among the values that name inputs, by key."""
+    """Values that may be paths of inputs, by key."""
     corpus, labels = config.corpus, config.labels
     path_lists = {f"corpus.{key}": getattr(corpus, key) for key in ("train", "valid", "test", "monolingual")}
     path_lists |= {f"corpus.sources[{n}].files": source.files for n, source in enumerate(corpus.sources)}
@@ -111,7 +111,7 @@ def dump(config: RunConfig) -> str:
 
 
 def execute_step(name: str, config: RunConfig) -> StepRecord:
-    """Do one step, unless it is done; the steps it reads must be."""
+    """Run one step unless it is finished; the steps it reads must be finished."""
     root = Path(config.run_dir)
     work, before = _work(name, config), read_step(root / name)
     if name == "report" and before is not None:
@@ -124,21 +124,21 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
 
         clean_up(root / name)
     if name == "report" and not all((root / file).exists() for file in REPORT):
-        work(root / name)  # the report alone writes beside its directory: what was deleted there is written again
+        work(root / name)  # only the report writes outside its directory: files deleted there are written again
     skipped = before is not None and before == record
     progress.info(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
 
 
 def _with_shard_size(record: StepRecord, config: RunConfig) -> RunConfig:
-    """The configuration with the shards that a store has: another size does not redo it, but must not mend it."""
+    """The configuration with the shard size of an existing store: a repair must use that size, not the new one."""
     settings = record.settings
     size = settings.get("labels.shard_size") or settings.get("shard_size") or config.labels.shard_size
     return replace(config, labels=replace(config.labels, shard_size=size))
 
 
 def _repair_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
-    """Label the sentences of damaged shards of a finished store again; what is whole stays as it is."""
+    """Label the sentences of damaged shards of a finished store again; intact shards stay unchanged."""
     from distilmt.labels.store import MANIFEST, LabelStore
 
     if not (directory / MANIFEST).exists():
@@ -146,13 +146,13 @@ def _repair_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> N
     store = LabelStore(directory, unfinished=True)
     damaged = store.damaged()
     if damaged:
-        progress.info(f"labels: {', '.join(damaged)} missing or damaged: their sentences alone are labeled again")
+        progress.info(f"labels: {', '.join(damaged)} missing or damaged: only their sentences are labeled again")
     if damaged or not store.complete:
         work(directory)
 
 
 def _back_up_report(root: Path, config: RunConfig) -> None:
-    """Lay what was reported into the step's directory before it is moved aside."""
+    """Copy the report into the step's directory before that is backed up."""
     if not is_done("report", config):
         for path in (root / file for file in REPORT):
             if path.exists() and not (root / "report" / path.name).exists():
@@ -160,18 +160,18 @@ def _back_up_report(root: Path, config: RunConfig) -> None:
 
 
 def is_done(name: str, config: RunConfig) -> bool:
-    """Whether `execute_step` would find a step done; the steps it reads must be."""
+    """Whether `execute_step` would skip a step; the steps it reads must be finished."""
     directory = Path(config.run_dir) / name
     return finished_record(directory, _inputs(name, config), _settings(name, config), _rules(name, config)) is not None
 
 
 def is_reported(config: RunConfig) -> bool:
-    """Whether the report in a run's directory is of the steps that are there, and of this configuration."""
+    """Whether the report in a run directory matches its steps and this configuration."""
     return all((Path(config.run_dir) / file).exists() for file in REPORT) and is_done("report", config)
 
 
 def _rules(name: str, config: RunConfig) -> StepRules:
-    """How a step is compared with what was done; bounds above what the corpus holds are none."""
+    """Rules for comparing a step with its record; bounds above the size of the corpus have no effect."""
     record = read_step(Path(config.run_dir) / "corpus")
     counts: dict[str, int] = {}
     if record is not None:
@@ -180,7 +180,7 @@ def _rules(name: str, config: RunConfig) -> StepRules:
 
 
 def _inputs(name: str, config: RunConfig) -> dict[str, str]:
-    """Fingerprints of what a step reads."""
+    """Fingerprints of the inputs of a step."""
     root = Path(config.run_dir)
     if name == "corpus":
         from distilmt.data.prepare import inputs as corpus_inputs
@@ -202,7 +202,7 @@ def _summary(record: StepRecord) -> str:
 
 
 def _work(name: str, config: RunConfig) -> Callable[[Path], dict[str, Any]]:
-    """What does a step. Imports wait until a step is due: torch is slow to import."""
+    """The function that runs a step. Imports are deferred: torch is slow to import."""
     from distilmt.pipeline import steps
 
     work: dict[str, Callable[[RunConfig, Path], dict[str, Any]]] = {
@@ -228,14 +228,14 @@ _USES_REFERENCES = {"tokenizer", "student", "evaluation", "report", "teacher-sco
 
 
 def same_labels(a: RunConfig, b: RunConfig) -> bool:
-    """Whether two runs in one directory would make the same corpus, tokenizer, teacher and labels."""
+    """Whether two runs in one directory would have the same corpus, tokenizer, teacher and labels."""
     named = STEPS[: STEPS.index("labels") + 1]
     effective = [{name: _rules(name, run).effective(settings_of(name, run)) for name in named} for run in (a, b)]
     return effective[0] == effective[1]
 
 
 def _settings(name: str, config: RunConfig) -> dict[str, Any]:
-    """All values that may have an effect on a step."""
+    """All values that may affect a step."""
     settings = settings_of(name, config)
     if name == "baseline":
         settings["updates"] = _updates(config)
@@ -248,6 +248,6 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
 
 
 def _updates(config: RunConfig) -> int | None:
-    """How long the student was trained: the baseline is trained as long."""
+    """Number of updates of the student: the baseline is trained for as many."""
     record = read_step(Path(config.run_dir) / "student")
     return record.result["updates"] if record else None

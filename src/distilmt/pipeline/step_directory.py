@@ -1,8 +1,8 @@
-"""Steps: done once, resumed when cut off, and done again beside what was finished, which is never deleted.
+"""Steps: run once, resumed when interrupted, and rerun next to the finished version, which is never deleted.
 
-A directory is written only if it is empty or holds a step's record, `step.json` or `step.started.json`. While a step
-is done again its new directory is `NAME.next`; when that is whole, the former one becomes `NAME.before-DATE`. One that
-fits again later is brought back instead of being computed anew.
+A directory is written only if it is empty or contains a step's record, `step.json` or `step.started.json`. A rerun
+writes to `NAME.next`; when that is complete, the former directory becomes `NAME.before-DATE`. If a former directory
+matches later settings, it is restored instead of being computed again.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from distilmt.utils.run_dir import (
 
 NEXT, BEFORE = ".next", ".before-"
 CHANGED = "changed"
-"""What there is to tell of an input that is not the same."""
+"""Text for an input that differs."""
 
 Work = Callable[[Path], dict[str, Any] | None]
 Differences = dict[str, str]
-"""What differs between a finished step and the one that is wanted: name of a key or an input to `old → new`."""
+"""Differences between a finished step and the requested one: name of a key or an input to `old → new`."""
 
 
 def all_differences(record: StepRecord, inputs: Mapping[str, str], settings: Mapping[str, Any]) -> Differences:
@@ -50,7 +50,7 @@ def all_differences(record: StepRecord, inputs: Mapping[str, str], settings: Map
 
 
 def changed_text(old: Any, new: Any) -> str:
-    """`4 → 5`; nothing where both are the same."""
+    """`4 → 5`; empty if both are the same."""
     return "" if old == new else f"{_short(old)} → {_short(new)}"
 
 
@@ -61,22 +61,22 @@ def _short(value: Any) -> str:
 
 @dataclass(frozen=True)
 class StepRules:
-    """On what of its inputs and settings a step's outcome depends; by default on all of them."""
+    """Which inputs and settings a step's outcome depends on; by default all of them."""
 
     differences: Callable[[StepRecord, Mapping[str, str], Mapping[str, Any]], Differences] = all_differences
-    """What makes a finished step not fit; empty if it fits."""
+    """Differences that make a finished step outdated; empty if it is up to date."""
     effective: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
-    """The settings that can change the outcome and differ from their defaults: what the fingerprint is made of."""
+    """The settings that can change the outcome and differ from their defaults: the fingerprint covers these."""
     resumed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
-    """The same with what matters only for going on after an interruption."""
+    """The same plus the settings that matter only for resuming."""
     reusable: Callable[[StepRecord, Differences], list[str] | None] = lambda record, differences: None
-    """Patterns of files that need not be made again, linked into the new directory; None if there are none."""
+    """Patterns of reusable files, which are linked into the new directory; None if there are none."""
     unread: frozenset[str] = frozenset()
-    """Keys of no concern to the steps that read this one."""
+    """Keys that do not affect the steps that read this one."""
     sealed: tuple[str, ...] = ()
-    """Patterns of the files whose checksums the record holds; where one differs later, the step is not used."""
+    """Patterns of the files whose checksums the record holds; if one differs later, the step is not used."""
     outcome: tuple[str, ...] = ()
-    """Patterns of the files in which the outcome lies: where all are as before, no step that reads them is redone."""
+    """Patterns of the outcome files: if none of them changes, no step that reads them is rerun."""
 
 
 RULES = StepRules()
@@ -84,7 +84,7 @@ RULES = StepRules()
 
 @dataclass(frozen=True)
 class StepSpec:
-    """A step as it is to be done now."""
+    """A step as requested now."""
 
     directory: Path
     inputs: dict[str, str]
@@ -93,20 +93,20 @@ class StepSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for the outcome."""
+        """Fingerprint of the outcome."""
         return fingerprint([self.inputs, dict(self.rules.effective(self.settings))])
 
     @property
     def resume_fingerprint(self) -> str:
-        """Stands for what an unfinished directory may be continued as."""
+        """Fingerprint that an unfinished directory must have to be resumed."""
         return fingerprint([self.inputs, dict(self.rules.resumed(self.settings))])
 
     def differences(self, record: StepRecord) -> Differences:
-        """What of a record does not fit."""
+        """Differences between a record and this step."""
         return self.rules.differences(record, self.inputs, self.settings)
 
     def matching_record(self, directory: Path) -> StepRecord | None:
-        """The record of a directory that was finished as wanted."""
+        """The record of a directory, if it is finished and matches this step."""
         record = read_step(directory)
         return record if record is not None and not self.differences(record) else None
 
@@ -114,21 +114,21 @@ class StepSpec:
 def run_step(
     directory: Path, inputs: Mapping[str, str], settings: Mapping[str, Any], work: Work, rules: StepRules = RULES
 ) -> StepRecord:
-    """Do `work` unless it was done with the same inputs and settings; go on if it was cut off.
+    """Run `work` unless it was finished with the same inputs and settings; resume it if it was interrupted.
 
     Args:
-        directory: what the step writes in the end; its name is the step's name.
+        directory: the step's final directory; its name is the step's name.
         inputs: name to fingerprint of everything the step reads.
-        settings: JSON-like settings, all that the step is given.
-        work: does the step in the directory it is called with, `directory` itself or its `.next`; what it returns is
-            kept as `result`. An earlier, interrupted call may have left files there, and it must go on from them.
-        rules: what of inputs and settings matters.
+        settings: JSON-like settings, everything the step receives.
+        work: runs the step in the directory it is called with, `directory` itself or its `.next`; its return value is
+            stored as `result`. An interrupted call may have left files there; `work` must resume from them.
+        rules: which inputs and settings matter.
 
     Returns:
         The finished step's record, with seconds summed over all interrupted calls.
 
     Raises:
-        UserError: the directory holds files that distilmt did not write, or its own are damaged.
+        UserError: the directory contains files that distilmt did not write, or its own files are damaged.
     """
     spec = StepSpec(directory, dict(inputs), json.loads(json.dumps(settings)), rules)
     done = spec.matching_record(directory) or _restore_finished(spec)
@@ -140,7 +140,7 @@ def run_step(
         return _execute(spec, directory, None, work)
     work_dir = directory.with_name(directory.name + NEXT)
     progress.info(
-        f"{directory.name} is done again, what is finished is kept: {describe_differences(spec.differences(former))}"
+        f"{directory.name} is run again, the finished version is kept: {describe_differences(spec.differences(former))}"
     )
     record = _execute(spec, work_dir, former, work)
     backup = _back_up(directory)
@@ -152,7 +152,7 @@ def run_step(
 def finished_record(
     directory: Path, inputs: Mapping[str, str], settings: Mapping[str, Any], rules: StepRules = RULES
 ) -> StepRecord | None:
-    """The record of a step if it was done as it would be now."""
+    """The record of a step, if it is finished and up to date."""
     return StepSpec(directory, dict(inputs), json.loads(json.dumps(settings)), rules).matching_record(directory)
 
 
@@ -163,23 +163,23 @@ def describe_differences(differences: Differences) -> str:
 
 
 def backup_directories(directory: Path) -> list[Path]:
-    """What was moved aside of a step, the latest first."""
+    """Backups of a step, the latest first."""
     return sorted(directory.parent.glob(f"{directory.name}{BEFORE}*"), reverse=True)
 
 
 def check_step_directory(directory: Path) -> None:
-    """See that nothing would be lost if a step were done here.
+    """Check that a step can be run here without overwriting foreign files.
 
     Raises:
-        UserError: the directory holds files, and no record of distilmt's.
+        UserError: the directory contains files but no record of distilmt.
     """
     if not directory.exists():
         return
     if not directory.is_dir():
-        raise UserError(f"{directory} is in the way: a step writes a directory there, so name another run_dir")
+        raise UserError(f"{directory} is a file, but a step needs a directory of that name: choose another run_dir")
     if any(directory.iterdir()) and not (_is_record(directory / STEP_FILE) or _is_record(directory / STARTED_FILE)):
         raise UserError(
-            f"{directory} holds files that distilmt did not write: name another run_dir, or move {directory} elsewhere"
+            f"{directory} contains files that distilmt did not write: choose another run_dir, or move {directory} away"
         )
 
 
@@ -189,11 +189,11 @@ def _is_record(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, ValueError, TypeError):
-        return True  # damaged: read_step says so
+        return True  # damaged: read_step reports it
 
 
 def _restore_finished(spec: StepSpec) -> StepRecord | None:
-    """What was finished as wanted and lies beside: the next one, when the last call was killed, or a former one."""
+    """Restore a finished directory that matches: `.next`, if the last call was killed, or a backup."""
     directory = spec.directory
     for candidate in (directory.with_name(directory.name + NEXT), *backup_directories(directory)):
         record = spec.matching_record(candidate)
@@ -201,14 +201,14 @@ def _restore_finished(spec: StepSpec) -> StepRecord | None:
             continue
         backup = _back_up(directory) if directory.exists() else None
         candidate.rename(directory)
-        suffix = f" and what was there is {backup.name}" if backup else ""
-        progress.info(f"{directory.name}: {candidate.name} fits, so it is taken{suffix}")
+        suffix = f"; the former one is now {backup.name}" if backup else ""
+        progress.info(f"{directory.name}: reusing {candidate.name}, which matches the settings{suffix}")
         return record
     return None
 
 
 def _execute(spec: StepSpec, work_dir: Path, former: StepRecord | None, work: Work) -> StepRecord:
-    """Do the work in a place, write its record last."""
+    """Run the work in a directory, and write its record last."""
     check_step_directory(work_dir)
     before = _prepare_work_dir(spec, work_dir, former)
     with measure_step(work_dir, spec.resume_fingerprint, before) as meter:
@@ -232,7 +232,7 @@ def _execute(spec: StepSpec, work_dir: Path, former: StepRecord | None, work: Wo
 
 
 def _has_same_outcome(spec: StepSpec, work_dir: Path, former: StepRecord) -> bool:
-    """Whether the steps that read this one would find the same."""
+    """Whether the outcome is the same for the steps that read this one."""
     if set(spec.differences(former)) <= spec.rules.unread:
         return True
     patterns = spec.rules.outcome
@@ -247,7 +247,7 @@ def _contents(directory: Path, patterns: tuple[str, ...]) -> dict[str, str]:
 
 
 def _prepare_work_dir(spec: StepSpec, work_dir: Path, former: StepRecord | None) -> dict[str, Any]:
-    """Make a place ready: kept if it was left unfinished as wanted; else it is new, with what can be taken over."""
+    """Prepare a directory: resumed if unfinished with the same settings; otherwise new, with the reusable files."""
     before = _unfinished_record(work_dir)
     if before.get("fingerprint") == spec.resume_fingerprint:
         _remove_strays(work_dir)
@@ -257,7 +257,7 @@ def _prepare_work_dir(spec: StepSpec, work_dir: Path, former: StepRecord | None)
     if unfinished is not None:
         work_dir.rmdir() if work_dir.exists() else work_dir.parent.mkdir(parents=True, exist_ok=True)
         unfinished.rename(work_dir)
-        progress.info(f"{spec.directory.name}: goes on where {unfinished.name} stopped")
+        progress.info(f"{spec.directory.name}: resumes from {unfinished.name}")
         return _prepare_work_dir(spec, work_dir, former)
     work_dir.mkdir(parents=True, exist_ok=True)
     if former is not None:
@@ -268,7 +268,7 @@ def _prepare_work_dir(spec: StepSpec, work_dir: Path, former: StepRecord | None)
 
 
 def _unfinished_record(work_dir: Path) -> dict[str, Any]:
-    """What an unfinished directory was begun as; empty of one that is finished, or was not begun."""
+    """The start record of an unfinished directory; empty if it is finished or was never started."""
     try:
         record = json.loads((work_dir / STARTED_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -277,7 +277,7 @@ def _unfinished_record(work_dir: Path) -> dict[str, Any]:
 
 
 def _find_unfinished(spec: StepSpec) -> Path | None:
-    """A directory that was moved aside unfinished and can be continued as wanted."""
+    """An unfinished backup that can be resumed with the requested settings."""
     backups = backup_directories(spec.directory)
     return next(
         (backup for backup in backups if _unfinished_record(backup).get("fingerprint") == spec.resume_fingerprint), None
@@ -285,16 +285,16 @@ def _find_unfinished(spec: StepSpec) -> Path | None:
 
 
 def _back_up_unfinished(work_dir: Path, directory: Path) -> None:
-    """Move what another call left unfinished aside: answers in it may have been paid for."""
+    """Back up the unfinished directory of another call: it may contain responses that cost money."""
     if work_dir.is_dir() and {path.name for path in work_dir.iterdir()} - {STARTED_FILE}:
         backup = _back_up(work_dir, directory.name)
-        progress.info(f"{work_dir.name} was begun with other settings: it is {backup.name} ({_size(backup)}) now")
+        progress.info(f"{work_dir.name} was started with other settings: it is now {backup.name} ({_size(backup)})")
     else:
         (work_dir / STARTED_FILE).unlink(missing_ok=True)
 
 
 def _link_reusable(spec: StepSpec, work_dir: Path, former: StepRecord) -> None:
-    """Link what need not be made again."""
+    """Link the reusable files."""
     patterns = spec.rules.reusable(former, spec.differences(former))
     for path in {path for pattern in patterns or () for path in spec.directory.glob(pattern)}:
         target = work_dir / path.relative_to(spec.directory)
@@ -306,7 +306,7 @@ def _link_reusable(spec: StepSpec, work_dir: Path, former: StepRecord) -> None:
 
 def _link_or_copy(source: str, target: str) -> None:
     try:
-        os.link(source, target)  # files are replaced, never written in place, so both stay as they are
+        os.link(source, target)  # files are replaced, never written in place, so both copies stay unchanged
     except OSError:
         shutil.copy2(source, target)
 
@@ -328,7 +328,7 @@ def _size(directory: Path) -> str:
 
 
 def _remove_strays(directory: Path) -> None:
-    """Remove what a killed process was writing: nothing of that name is ever read."""
+    """Remove temporary files of a killed process: files of these names are never read."""
     for pattern in ("**/.*.tmp", "**/.*.old", "**/.tmp*"):  # the last are safetensors' own
         for stray in sorted(directory.glob(pattern)):
             if stray.is_dir():

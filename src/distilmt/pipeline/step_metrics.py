@@ -1,4 +1,4 @@
-"""Seconds and peak memory of a step, over all calls that it took."""
+"""Seconds and peak memory of a step, over all its calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class StepMeter:
-    """Seconds and peak memory of a step, written down every few seconds so that a kill does not lose them."""
+    """Seconds and peak memory of a step, saved every few seconds so that a kill does not lose them."""
 
     def __init__(self, directory: Path, fingerprint: str, before: Mapping[str, Any]) -> None:
         self.directory, self.fingerprint = directory, fingerprint
@@ -26,36 +26,36 @@ class StepMeter:
 
     @property
     def seconds(self) -> float:
-        """Of all calls together."""
+        """Sum over all calls."""
         return self.seconds_before + time.monotonic() - self.begin
 
     @property
     def peak_rss_bytes(self) -> int:
-        """Of the largest call."""
+        """Maximum over all calls."""
         return max(self.rss_before, peak_rss())
 
     def write(self) -> None:
-        """Write down what was measured so far."""
+        """Save the measurements so far."""
         values = {"fingerprint": self.fingerprint, "seconds": self.seconds, "peak_rss_bytes": self.peak_rss_bytes}
         write_json(self.directory / STARTED_FILE, values)
 
     def write_periodically(self) -> None:
-        """Write it down again and again until `stop` is set."""
+        """Save them periodically until `stop` is set."""
         while not self.stop.wait(HEARTBEAT_SECONDS):
             try:
                 self.write()
-            except OSError:  # a full disk is reported by the work itself, not by its clock
+            except OSError:  # the work itself reports a full disk
                 continue
 
 
 @contextmanager
 def measure_step(directory: Path, fingerprint: str, before: Mapping[str, Any]) -> Iterator[StepMeter]:
-    """Measure the block; what was measured before it is counted in.
+    """Measure the block, and add the measurements of earlier calls.
 
     Args:
-        directory: the step's; what was measured so far is in its `step.started.json`.
-        fingerprint: the fingerprint that stands there.
-        before: what stood there when the step was begun or continued.
+        directory: the step's; its `step.started.json` holds the measurements so far.
+        fingerprint: the fingerprint to store there.
+        before: the content of that file when the step was started or resumed.
     """
     meter = StepMeter(directory, fingerprint, before)
     thread = threading.Thread(target=meter.write_periodically, daemon=True)
@@ -65,6 +65,6 @@ def measure_step(directory: Path, fingerprint: str, before: Mapping[str, Any]) -
     finally:
         meter.stop.set()
         thread.join()
-        # On a full disk this must not hide the error that ended the work.
+        # On a full disk this must not hide the original error.
         with suppress(OSError):
             meter.write()

@@ -12,17 +12,17 @@ from distilmt.utils.run_dir import StepRecord
 
 @dataclass(frozen=True)
 class FinishedStep:
-    """What is known of a finished step."""
+    """Record, keys and log of a finished step."""
 
     record: StepRecord
     old: Mapping[str, Any]
-    """All keys as the step was done with."""
+    """Values of all keys when the step was run."""
     log: tuple[Mapping[str, float], ...] = ()
-    """Lines of a training's log, one for every validation."""
+    """Lines of the training log, one per validation."""
 
 
 def effective_value(name: str, value: Any, values: Mapping[str, Any], counts: Mapping[str, int]) -> Any:
-    """A value, or where it is a bound above what there is, what there is."""
+    """The value, or, for a bound above the available amount, that amount."""
     split = {"labels.max_sentences": "train", "tokenizer.input_sentence_size": "train"}.get(name)
     if split and split in counts:
         return counts[split] if value is None or value >= counts[split] else value
@@ -35,7 +35,7 @@ def effective_value(name: str, value: Any, values: Mapping[str, Any], counts: Ma
 
 
 def same_outcome(name: str, old: Any, new: Any, step: FinishedStep) -> bool:
-    """Whether the outcome of a finished step would have been the same with another value of a key."""
+    """Whether another value of a key would have given the same outcome of a finished step."""
     end = name.rsplit(".", 1)[-1]
     if name == "corpus.max_train":
         rows = step.record.result.get("train", 0)
@@ -55,10 +55,10 @@ def _is_looser(old: Any, new: Any) -> bool:
 
 
 def _is_limit_inactive(end: str, old: Any, new: Any, step: FinishedStep, updates: int, name: str) -> bool:
-    """Whether neither limit of a training's length was felt."""
+    """Whether neither limit affected the training."""
     log = [line for line in step.log if line["update"] <= updates]
     if end == "max_seconds":
-        # Half of the time that was left at every validation is a wide margin: the schedule never hurried.
+        # Factor 2 is a wide margin: at every validation, at most half of the remaining time was needed.
         pace = max((2 * line["seconds"] / line["update"] for line in log if line["update"]), default=math.inf)
         return all(limit is None or pace * updates <= limit for limit in (old, new))
     scores = [line[step.old[name.replace(end, "metric")]] for line in log]
@@ -66,7 +66,7 @@ def _is_limit_inactive(end: str, old: Any, new: Any, step: FinishedStep, updates
 
 
 def _early_stop(scores: list[float], patience: int) -> int | None:
-    """After how many validations a training without progress ends; None if it goes on."""
+    """Number of validations after which early stopping ends the training; None if it does not."""
     best, stalls = -math.inf, 0
     for number, score in enumerate(scores, 1):
         best, stalls = (score, 0) if score > best else (best, stalls + 1)

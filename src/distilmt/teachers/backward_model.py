@@ -1,4 +1,4 @@
-"""How well a model of the other direction guesses a source from its translation."""
+"""Backward model: scores a source given its translation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from distilmt.teachers.forced_decoding import force_decode
 
 
 class BackwardModel:
-    """A Marian model from the target language to the source language, with pieces of its own.
+    """A Marian model from the target language to the source language, with its own tokenizer.
 
-    A source it finds unlikely has a translation that left something out, or is none (cross-entropy filtering:
-    Junczys-Dowmunt 2018; the pipelines behind browsers' translators drop the worst few per cent so).
+    If the source is unlikely, the translation is incomplete or wrong (cross-entropy filtering: Junczys-Dowmunt 2018;
+    the training pipelines of browser translators drop the worst few percent this way).
     """
 
     def __init__(self, path: str | Path) -> None:
         """Load the model and its tokenizer.
 
         Raises:
-            UserError: it is no Marian directory in safetensors, or has no tokenizer beside it.
+            UserError: it is not a Marian directory with safetensors weights and a tokenizer.
         """
         self.model, self.tokenizer = load_marian(path), tokenizers.load(Path(path))
 
     def scores(self, sources: Sequence[str], translations: Sequence[str]) -> list[float | None]:
-        """Mean log-probability of the pieces of each source after its translation; None where one is too long."""
+        """Mean log-probability of each source's tokens given its translation; None if either text is too long."""
         log_probs: list[float | None] = [None] * len(sources)
         if not sources:
             return log_probs

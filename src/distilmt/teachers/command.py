@@ -25,25 +25,27 @@ _REMEDY = "it must write one line for each line it reads, and nothing else"
 
 
 class Command:
-    """A program that is started for every batch of lines, on all cores side by side."""
+    """A program that is started for every batch of lines, in parallel on all cores."""
 
     batch = 1000
 
     def __init__(self, facts: dict[str, Any]) -> None:
-        """Take the command line from `command`; it is split as a shell would, and no shell runs it.
+        """Read the command line from `command`; it is split as in a shell but run without one.
 
         Raises:
-            UserError: it cannot be split, is empty or needs a shell.
+            UserError: it cannot be parsed, is empty or needs a shell.
         """
         self.name = str(facts["command"])
         try:
             self.arguments = shlex.split(self.name)
         except ValueError as error:
-            raise UserError(f"teacher.command {self.name!r} cannot be read ({error}): close its quotes") from None
+            raise UserError(f"teacher.command {self.name!r} cannot be parsed ({error}): close its quotes") from None
         if not self.arguments:
-            raise UserError(f"teacher.command {self.name!r} is empty: name a program")
+            raise UserError(f"teacher.command {self.name!r} is empty: give a program")
         if operator := next((word for word in self.arguments if _SHELL.fullmatch(word)), None):
-            raise UserError(f"teacher.command {self.name!r} has {operator!r}, and no shell runs it: write sh -c '…'")
+            raise UserError(
+                f"teacher.command {self.name!r} contains {operator!r}, but it runs without a shell: use sh -c '…'"
+            )
         self.issues: Counter[str] = Counter()
         """Sentences without a usable translation, by kind."""
         self._lock = threading.Lock()
@@ -51,10 +53,10 @@ class Command:
     def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """One translation of each text, whatever `count` is; none of a text for which several lines come.
+        """One translation of each text, regardless of `count`; an empty one if the program writes several lines for it.
 
         Raises:
-            UserError: the program is missing, fails, does not end, or writes something besides translations.
+            UserError: the program is missing, fails, does not end, or writes other output than translations.
         """
         pending = list(batches)
         with ThreadPoolExecutor(cores()) as pool:
@@ -68,19 +70,19 @@ class Command:
         return dict(self.issues)
 
     def check_program(self) -> None:
-        """See that the program writes a line for a line, as text, and nothing else.
+        """Check that the program writes exactly one line of text per input line.
 
         Raises:
-            UserError: it does not; says what it does.
+            UserError: it does not; the message describes its output.
         """
         output = self._run(_PROBE)
         if not any(line.strip() for line in output):
-            raise UserError(f"teacher {self.name!r} writes nothing for 'Hello.': see that it translates")
+            raise UserError(f"teacher {self.name!r} writes nothing for 'Hello.': check that it translates")
         if len(output) != len(_PROBE):
             self._raise_line_count(len(_PROBE), output, self._run(_PROBE[:1]), self._run(_PROBE[2:]))
         if any("Zo\xc3\xab" in line or "ZoÃ«" in line for line in output):
             raise UserError(
-                f"teacher.command {self.name!r} takes UTF-8 for another encoding ({output[1].strip()[:60]!r} for "
+                f"teacher.command {self.name!r} reads UTF-8 as another encoding ({output[1].strip()[:60]!r} for "
                 f"{_PROBE[1]!r}): set its encoding or locale to UTF-8"
             )
         prompt = _common_prefix(*(line.lstrip() for line in output))
@@ -88,10 +90,10 @@ class Command:
             raise UserError(f"teacher.command {self.name!r} begins every line with {prompt!r}: {_REMEDY}")
 
     def _translations(self, lines: list[str]) -> list[list[str]]:
-        """Translations of a batch; where there are more or fewer lines, halves are sent to find the line that did it.
+        """Translations of a batch; if the number of lines differs, the batch is split to find the line that causes it.
 
         Raises:
-            UserError: the lines depend on how often the program is started, not on what it reads: a banner, a prompt.
+            UserError: the extra lines depend on the number of starts, not on the input: a banner, a prompt.
         """
         output = self._run(lines)
         if len(output) == len(lines):
@@ -106,7 +108,7 @@ class Command:
         return [row for half in halves for row in self._translations(half)]
 
     def _single(self, line: str, output: list[str]) -> list[str]:
-        """None of a sentence for which there are several lines: nothing tells which of them translate it."""
+        """An empty translation if there are several lines: it is unclear which of them is the translation."""
         written = [text for text in output if text.strip()]
         if len(written) > 1:
             with self._lock:
@@ -114,25 +116,25 @@ class Command:
                 first = self.issues["several_lines"] == 1
             if first:
                 progress.info(
-                    f"{self.name}: several lines for one sentence, which gets no label (first {line[:60]!r}: "
+                    f"{self.name}: wrote several lines for one sentence, which gets no label (first {line[:60]!r}: "
                     f"{' / '.join(written)[:100]!r})"
                 )
             return [""]
         return [text.strip() for text in written] or [""]
 
     def _raise_line_count(self, count: int, output: list[str], *others: list[str]) -> None:
-        """Raise over a number of lines that does not fit, with the line that comes at every start, if one does.
+        """Report a wrong number of lines, and the line that appears at every start, if there is one.
 
         Args:
-            count: of the lines that were read.
-            output: of them.
-            others: what was written for two batches of other lines.
+            count: number of input lines.
+            output: lines written for them.
+            others: lines written for two other batches.
         """
         lines = [line.strip() for line in output if line.strip()] or [""]
         repeated = _common_prefix(*others) or _common_prefix(*(each[::-1] for each in others))
         example = f"at every start {repeated[:60]!r}" if repeated else f"first {lines[0][:60]!r}"
         raise UserError(
-            f"teacher.command {self.name!r} writes {len(output)} lines for {count} that it reads ({example}): {_REMEDY}"
+            f"teacher.command {self.name!r} writes {len(output)} lines for {count} input lines ({example}): {_REMEDY}"
         )
 
     def _run(self, lines: list[str]) -> list[str]:
@@ -142,27 +144,30 @@ class Command:
             done = subprocess.run(self.arguments, input=text, capture_output=True, timeout=seconds, check=False)
         except (FileNotFoundError, PermissionError):
             raise UserError(
-                f"teacher.command: {self.arguments[0]!r} is no program here: install it, or check PATH"
+                f"teacher.command: program {self.arguments[0]!r} not found: install it, or check PATH"
             ) from None
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"teacher.command {self.name!r} did not end in {seconds:.0f} s: does it read to the end?"
+                f"teacher.command {self.name!r} did not end within {seconds:.0f} s: make it exit at end of input"
             ) from None
-        except (OSError, ValueError) as error:  # no executable format, a zero byte in its name
+        except (OSError, ValueError) as error:  # not an executable format, a zero byte in its name
             reason = getattr(error, "strerror", None) or str(error)
-            raise UserError(f"teacher.command {self.name!r} cannot be started ({reason}): try it by hand") from None
+            raise UserError(
+                f"teacher.command {self.name!r} cannot be started ({reason}): run it by hand to see why"
+            ) from None
         if done.returncode:
             message = done.stderr.decode(errors="replace").strip().splitlines() or ["without a message"]
             raise UserError(
-                f"teacher.command {self.name!r} failed {_status(done.returncode)} ({message[-1][:200]}): try it by hand"
+                f"teacher.command {self.name!r} failed {_status(done.returncode)} ({message[-1][:200]}): run it "
+                "by hand to see why"
             )
         return self._lines(done.stdout, text)
 
     def _lines(self, output: bytes, text_read: bytes) -> list[str]:
-        """The lines a program wrote, which are UTF-8 and end at LF or CRLF.
+        """The lines of a program's output, UTF-8 with LF or CRLF line ends.
 
         Raises:
-            UserError: they are in another encoding, or hold what is for terminals.
+            UserError: they are in another encoding, or contain terminal sequences.
         """
         content = output.removeprefix(b"\xef\xbb\xbf")
         try:
@@ -172,7 +177,7 @@ class Command:
             wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
             raise UserError(
                 f"teacher.command {self.name!r} writes {'UTF-16' if wide else 'another encoding than UTF-8'} (byte "
-                f"0x{content[error.start]:02x} in line {line_number}): have it write UTF-8, as with "
+                f"0x{content[error.start]:02x} in line {line_number}): convert its output to UTF-8, for example with "
                 "sh -c 'COMMAND | iconv -f … -t UTF-8'"
             ) from None
         if not text:
@@ -182,13 +187,13 @@ class Command:
         if control and control[0].encode() not in text_read:
             raise UserError(
                 f"teacher.command {self.name!r} writes {_CONTROLS.get(control[0], 'control characters')} "
-                f"({control!r}): have it write plain lines that end in line feeds"
+                f"({control!r}): make it write plain lines that end in line feeds"
             )
         return lines
 
 
 _CONTROLS = {
-    "\r": "carriage returns within lines (a progress bar, or line ends of CR alone)",
+    "\r": "carriage returns within lines (a progress bar, or CR as line end)",
     "\x1b": "colors or other terminal sequences",
     "\0": "zero bytes (UTF-16?)",
 }
@@ -203,7 +208,7 @@ def _status(code: int) -> str:
 
 
 def _common_prefix(first: Sequence[str], *others: Sequence[str]) -> str:
-    """What several texts, or lists of lines, begin with: characters, or the first line that is not blank."""
+    """Common prefix of several texts, or the first common non-blank line of several lists of lines."""
     same = takewhile(lambda column: len(set(column)) == 1, zip(first, *others, strict=False))
     parts = [column[0] for column in same]
     return "".join(parts) if isinstance(first, str) else next((part.strip() for part in parts if part.strip()), "")

@@ -1,7 +1,7 @@
-"""The translation in what a language model generated: without thoughts, fences, labels, quotation marks and remarks.
+"""Extract the translation from the output of a language model: no reasoning, fences, labels, quotes and remarks.
 
-Sources are single lines, which is what tells a translation from the lines around it. Whatever a source has itself
-(a colon, quotation marks, a tag) is left in its translation.
+Sources are single lines, so other lines of the output can be recognized. A character that the source contains (a
+colon, quotation marks, a tag) is left in the translation.
 """
 
 from __future__ import annotations
@@ -71,20 +71,20 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _ASSENT = re.compile(r"^(?:sure(?: thing)?|certainly|of course|absolutely|okay|got it)[!,.]+\s*", re.IGNORECASE)
-_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # halves of characters, which no file can hold
+_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # unpaired surrogates cannot be encoded
 _CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}
 _FILTERED = {"content_filter", "safety", "refusal", "recitation", "blocklist", "prohibited_content", "error"}
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A choice of a language model."""
+    """The translation in one choice of a chat completion."""
 
     text: str
-    """The translation on one line; empty where there is none."""
+    """The translation on one line; empty if there is none."""
     issue: str = ""
-    """Why there is none: `apply_cut`, `unfinished_thoughts`, `declined` or `empty`; `cleaned` where something was left
-    out around a translation."""
+    """Why there is none: `cut_off`, `unfinished_thoughts`, `declined` or `empty`; `cleaned` if other text was removed
+    around a translation."""
 
 
 def completion_of(choice: Mapping[str, Any], source: str, language: str = "") -> Completion:
@@ -92,18 +92,18 @@ def completion_of(choice: Mapping[str, Any], source: str, language: str = "") ->
 
     Args:
         choice: with `message` (or `text`) and `finish_reason`.
-        source: what was to be translated, one line.
-        language: English name of the target language. Into English less is taken for a remark or a refusal.
+        source: the input text, one line.
+        language: English name of the target language. For English, fewer lines count as remarks or refusals.
 
     Raises:
-        TypeError, AttributeError, LookupError: it is none of OpenAI's API.
+        TypeError, AttributeError, LookupError: it is not a choice of OpenAI's API.
     """
     reason = str(choice.get("finish_reason") or "").lower()
     names = [name for name in ("message", "delta", "text", "finish_reason") if name in choice]
     message = {"content": choice["text"]} if names[0] == "text" else choice.get(names[0]) or {}
     if reason in _CUT:
         return Completion("", "cut_off")
-    if names[0] == "finish_reason":  # a choice without a message: filters leave it out
+    if names[0] == "finish_reason":  # a choice without a message: a filter removed it
         return Completion("", "declined" if reason in _FILTERED else "empty")
     if reason in _FILTERED or message.get("refusal"):
         return Completion("", "declined")
@@ -114,7 +114,7 @@ def completion_of(choice: Mapping[str, Any], source: str, language: str = "") ->
 
 
 def text_of(content: Any) -> str:
-    """The text of a message's content: a string, null, or a list of parts of which some are thoughts.
+    """The text of a message's content: a string, null, or a list of parts, some of which are reasoning.
 
     Raises:
         TypeError: it is none of these.
@@ -136,7 +136,7 @@ def _text_of_part(part: Any) -> str:
 
 
 def clean_output(output: str, source: str, language: str = "") -> Completion:
-    """What of an answer translates the source, on one line; see `completion_of`."""
+    """The translation in an output, on one line; see `completion_of`."""
     text = without_thoughts(output, source)
     if text is None:
         return Completion("", "unfinished_thoughts")
@@ -152,7 +152,7 @@ def clean_output(output: str, source: str, language: str = "") -> Completion:
 
 
 def without_thoughts(output: str, source: str) -> str | None:
-    """All behind the last thought; None where thoughts do not end. Their beginning may be missing."""
+    """The text after the last reasoning block; None if one is not closed. The opening tag may be missing."""
     channels = list(_CHANNEL.finditer(output)) if "<|channel|>" not in source else []
     if channels:
         return output[channels[-1].end() :] if channels[-1].group(1).lower() == "final" else None
@@ -166,20 +166,20 @@ def without_thoughts(output: str, source: str) -> str | None:
 
 
 def _is_refusal(text: str, source: str, language: str) -> bool:
-    """Whether a model declines, in English; a source that reads like one has a translation that does."""
+    """Whether the output is a refusal in English; not if the source itself reads like one."""
     if language == "English" or _REFUSED.search(source):
         return bool(re.match(r"\W{0,3}as an ai\b", text, re.I)) and not re.search(r"\bIA\b|\bAI\b|\bKI\b", source)
     return bool(_REFUSAL.match(text) and _REFUSED.search(text[:400]))
 
 
 def _unwrapped(text: str, source: str) -> str:
-    """The inside of `<translation>…</translation>`."""
+    """The content of `<translation>…</translation>`."""
     match = _WRAPPER.search(text)
     return match.group(2) if match and f"<{match.group(1)}" not in source else text
 
 
 def _unfenced(text: str, source: str) -> str:
-    """The inside of the only fenced block, whatever its info string."""
+    """The content of the only fenced block, with any info string."""
     if "```" in source or "~~~" in source:
         return text
     blocks = _FENCE.findall(text)

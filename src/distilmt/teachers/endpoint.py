@@ -1,4 +1,4 @@
-"""Requests to a server: some at once, no faster than allowed, made again when they fail in passing."""
+"""HTTP client: concurrent requests with a rate limit and retries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MODERATED = re.compile(r"moderat|flagged|content.?(?:policy|filter)|safety", re
 
 
 class RequestRejected(Exception):
-    """The server will not answer this request, whenever it is made."""
+    """The server rejects this request permanently."""
 
     def __init__(self, rejection: Rejection) -> None:
         super().__init__(str(rejection))
@@ -39,24 +39,24 @@ class RequestRejected(Exception):
 
 
 class _NotJSON(Exception):
-    """A server answers with something that is no JSON and will not be: a web page."""
+    """The response is not JSON but a web page: a retry does not help."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """urllib would repeat a POST as a GET, and send the key to whatever host it is sent to."""
+    """urllib would repeat a POST as a GET and send the key to the other host."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 class Endpoint:
-    """A server that takes JSON and answers in JSON."""
+    """A server with JSON requests and responses."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        """Take the fields of `config.EndpointConfig`.
+        """Read the fields of `config.EndpointConfig`.
 
         Raises:
-            UserError: the key's variable is not set, or holds what no header can hold.
+            UserError: the variable with the key is not set, or has characters that a header cannot contain.
         """
         self.concurrent, self.retries = int(settings["max_concurrency"]), int(settings["max_retries"])
         self.timeout, self.min_interval = (
@@ -71,14 +71,14 @@ class Endpoint:
         if variable and not self.key:
             raise UserError(f"teacher.endpoint.api_key_env is {variable}, which is not set: export {variable}=… first")
         if self.key and not (self.key.isascii() and self.key.isprintable()):
-            raise UserError(f"{variable} holds characters that no API key has: copy the key again")
+            raise UserError(f"{variable} contains characters that an API key cannot have: copy the key again")
 
     def post(self, url: str, body: dict[str, Any]) -> Any:
-        """Send JSON, give back what comes.
+        """Send JSON and return the JSON response.
 
         Raises:
-            Refused: the server says that the request is at fault.
-            UserError: there is no such server, it wants a key, or it failed too often.
+            RequestRejected: the server rejects the request.
+            UserError: the server does not exist, requires a key, or failed too often.
         """
         reason, address = "", _quoted_url(url)
         for number in range(self.retries + 1):
@@ -94,14 +94,14 @@ class Endpoint:
                 self._wait_before_retry(number, error.headers.get("Retry-After"))
             except _NotJSON as error:
                 raise UserError(
-                    f"{url} answers with {error}, not with JSON: check teacher.url (most end in /v1)"
+                    f"{url} returned {error} instead of JSON: check teacher.url (most end in /v1)"
                 ) from None
             except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-                # no connection, a time-out, half an answer
+                # no connection, a timeout, half a response
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
                 self._wait_before_retry(number, None)
         raise UserError(
-            f"{url} failed {self.retries + 1} times ({reason}): see that it runs, then the same command goes on"
+            f"{url} failed {self.retries + 1} times ({reason}): check that it runs, then repeat the command to resume"
         )
 
     def _send(self, url: str, body: dict[str, Any]) -> Any:
@@ -112,14 +112,17 @@ class Endpoint:
             response_bytes = _unpacked(response.read(_MAX_RESPONSE_BYTES + 1), response.headers.get("Content-Encoding"))
         content = _content_of(response_bytes)
         error = content.get("error") if isinstance(content, dict) and len(content) < 4 else None
-        if error and not content.keys() & {"choices", "translatedText"}:  # an error with status 200, as proxies send it
+        if error and not content.keys() & {
+            "choices",
+            "translatedText",
+        }:  # an error with status 200, as sent by some proxies
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) and 400 <= code < 600 else 400
             raise urllib.error.HTTPError(url, status, "", http.client.HTTPMessage(), io.BytesIO(response_bytes))
         return content
 
     def _wait_for_slot(self) -> None:
-        """Wait until another request may be made."""
+        """Wait until the rate limit allows another request."""
         with self._lock:
             now = time.monotonic()
             start = max(now, self._slot)
@@ -129,7 +132,7 @@ class Endpoint:
             raise UserError("stopped")
 
     def _wait_before_retry(self, number: int, retry_after: str | None) -> None:
-        """Wait before a request is made again: as long as the server asks for, else twice as long each time."""
+        """Wait before a retry: as long as Retry-After demands, else with exponential backoff."""
         if number == self.retries:
             return
         required = _seconds(retry_after)
@@ -138,7 +141,7 @@ class Endpoint:
             raise UserError("stopped")
 
     def map_concurrently(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
-        """`work` of every item, some at once; as they are done. Whoever stops early ends what waits."""
+        """Run `work` on every item concurrently; yields results as they finish. Closing the iterator cancels it."""
         item_iterator = iter(items)
         running: dict[Future[Any], T] = {}
         with ThreadPoolExecutor(self.concurrent) as pool:
@@ -157,24 +160,24 @@ class Endpoint:
 
 
 def _quoted_url(url: str) -> str:
-    """A URL that urllib can open: http alone, so that no file of this machine is read."""
+    """A URL that urllib can open: only http(s), so that no local file is read."""
     try:
         parts = urllib.parse.urlsplit(url)
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1) > 0
     except ValueError:
         valid = False
     if not valid or any(character.isspace() for character in url):
-        raise UserError(f"teacher.url {url!r} is no address: write it as http://HOST:PORT/…")
+        raise UserError(f"teacher.url {url!r} is not a valid URL: write it as http://HOST:PORT/…")
     return urllib.parse.quote(url, safe=":/?#[]@!$&'()*+,;=%~")
 
 
 def _raise_if_permanent(url: str, rejection: Rejection, location: str | None) -> None:
-    """Raise where no other text and no later time will be answered."""
+    """Raise if a retry or another text would be rejected too."""
     if 300 <= rejection.status < 400:
-        raise UserError(f"{url} redirects to {location or 'nowhere'}: set teacher.url to the address it redirects to")
+        raise UserError(f"{url} redirects to {location or 'nowhere'}: set teacher.url to the URL that it redirects to")
     of_this_text = rejection.status == 403 and _MODERATED.search(rejection.message)
     if rejection.is_quota or (rejection.status in (401, 402, 403, 404, 405) and not of_this_text):
-        raise UserError(f"{url} answers with {rejection}: check teacher.url (most end in /v1), the model and the key")
+        raise UserError(f"{url} returned {rejection}: check teacher.url (most end in /v1), the model and the key")
 
 
 def _body_of(error: urllib.error.HTTPError) -> bytes:
@@ -185,10 +188,10 @@ def _body_of(error: urllib.error.HTTPError) -> bytes:
 
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
-    """A body without the packing that some proxies use though nobody wants it.
+    """The decompressed body: some proxies compress although the request did not allow it.
 
     Raises:
-        ValueError: it is longer than any answer, or its packing is another one.
+        ValueError: it is too long, damaged, or in another encoding.
     """
     if encoding in (None, "", "identity") or not body:
         unpacked = body
@@ -200,27 +203,27 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
         except zlib.error as error:
             raise ValueError(f"{encoding} is damaged: {error}") from None
     else:
-        raise ValueError(f"packed as {encoding}")
+        raise ValueError(f"unsupported content encoding {encoding}")
     if len(unpacked) > _MAX_RESPONSE_BYTES:
         raise ValueError(f"over {_MAX_RESPONSE_BYTES >> 20} MiB")
     return unpacked
 
 
 def _content_of(response_bytes: bytes) -> Any:
-    """JSON, or the parts of a stream of events put together."""
+    """The JSON value of a response, or of the joined parts of an event stream."""
     text = response_bytes.strip()
     if text.startswith((b"data:", b"event:", b":", b"id:")):
         return _assembled(text.decode(errors="replace"))
     if text.startswith(b"<"):
         raise _NotJSON("a web page")
     if not text:
-        raise ValueError("an empty answer")
+        raise ValueError("an empty response")
     return json.loads(text)
 
 
 def _assembled(events: str) -> dict[str, Any]:
-    """One answer of the chunks of a server that streams whatever the request was."""
-    # Not `splitlines`: JSON may hold U+2028 and others as they stand.
+    """Join the chunks of a server that streams although the request did not allow it."""
+    # Not `splitlines`: JSON may contain U+2028 and similar characters unescaped.
     lines = [line[5:].strip() for line in re.split(r"\r\n|\n|\r", events) if line.startswith("data:")]
     chunks = [json.loads(line) for line in lines if line and line != "[DONE]"]
     message: dict[str, str] = {"content": "", "reasoning_content": ""}
@@ -235,7 +238,7 @@ def _assembled(events: str) -> dict[str, Any]:
             for key in message:
                 message[key] += str(delta.get(key) or "")
     if reason is None and "[DONE]" not in lines:
-        raise ValueError("a stream of events that was cut off")
+        raise ValueError("an incomplete event stream")
     return {"choices": [{"message": message, "finish_reason": reason}], "usage": usage}
 
 

@@ -1,4 +1,4 @@
-"""Teachers that exist already: a Marian model is taken over whole, any other is pointed to."""
+"""Existing teachers: a Marian model is copied into the run, any other is referenced by a pointer file."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ _IDENTITY_KEYS = ("model", "prompt", "max_tokens", "extra")
 def import_teacher(
     config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path
 ) -> dict[str, Any]:
-    """Make `directory` stand for the teacher that is named.
+    """Write the configured teacher, or a pointer to it, to `directory`.
 
-    A Marian model with the run's vocabulary is copied: it can tell how likely every word was. Any other teacher is
-    pointed to: it can be asked for whole translations.
+    A Marian model with the run's vocabulary is copied: it can score tokens. Any other teacher is referenced by a
+    pointer: it can only translate.
 
     Args:
-        config: names the teacher.
+        config: the teacher.
         pair: source and target language codes.
         tokenizer: the run's tokenizer.
         directory: the teacher's directory of the run.
 
     Returns:
-        `name`, `family`, `licence` and, of a model whose weights could be counted, `parameters`.
+        `name`, `family`, `licence` and, if the weights could be counted, `parameters`.
 
     Raises:
-        UserError: the teacher cannot be loaded, or does not answer.
+        UserError: the teacher cannot be loaded, or does not translate.
     """
     path = config.path
     if path:
@@ -62,10 +62,10 @@ def import_teacher(
 
 
 def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> dict[str, Any]:
-    """Make `directory` point to a teacher that is named; see that it answers, or is there.
+    """Write a pointer to the configured teacher; check that it exists and translates.
 
     Raises:
-        UserError: it does not, or is not.
+        UserError: it does not exist or does not translate.
     """
     facts = describe_teacher(config)
     if facts["kind"] not in ("huggingface", "ctranslate2"):
@@ -75,7 +75,7 @@ def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path)
 
 
 def describe_teacher(config: TeacherConfig) -> dict[str, Any]:
-    """What there is to know of a teacher that is pointed to: `kind`, `name`, how to reach it, and its licence."""
+    """Facts of a referenced teacher: `kind`, `name`, how to reach it, and its license."""
     if config.command:
         return {"kind": "command", "name": config.command, "family": "command", "command": config.command}
     if config.url:
@@ -97,7 +97,7 @@ def describe_teacher(config: TeacherConfig) -> dict[str, Any]:
 
 
 def _check_exists(path: str) -> None:
-    """A path that is no name on the hub must exist, and hold files that can be opened without harm."""
+    """Check that a path that is not a hub name exists and contains only files that are safe to open."""
     if not Path(path).exists() and (Path(path).is_absolute() or path.startswith(".")):
         raise UserError(f"teacher {path!r} does not exist: check teacher.path")
     check_configuration(path)
@@ -105,7 +105,7 @@ def _check_exists(path: str) -> None:
 
 
 def is_ctranslate2(path: str) -> bool:
-    """Whether a path is a CTranslate2 directory, or a package of Argos Translate, unzipped or not."""
+    """Whether a path is a CTranslate2 directory, or a package of Argos Translate, zipped or unzipped."""
     location = Path(path)
     if location.is_file():
         return location.suffix == ".argosmodel"
@@ -113,11 +113,11 @@ def is_ctranslate2(path: str) -> bool:
 
 
 def read_pointer(directory: Path) -> dict[str, Any] | None:
-    """Facts of the teacher `directory` points to; None if it holds the model itself."""
+    """Facts of the teacher that `directory` points to; None if it contains the model itself."""
     if not (directory / POINTER).exists():
         return None
     facts = read_json(directory / POINTER)
-    # Before there were other kinds, a model's path stood here alone.
+    # Older pointers contain only the path of a model.
     return {
         "kind": "huggingface",
         "name": facts.get("path"),
@@ -126,12 +126,12 @@ def read_pointer(directory: Path) -> dict[str, Any] | None:
 
 
 def with_endpoint(facts: dict[str, Any], endpoint: EndpointConfig) -> dict[str, Any]:
-    """The facts with how a server is asked now: how many requests at once and so on may change within a run."""
+    """The facts with the current endpoint settings: concurrency and similar ones may change within a run."""
     return facts if "url" not in facts else facts | {"endpoint": asdict(endpoint) | facts["asked"]}
 
 
 def has_local_weights(facts: dict[str, Any] | None) -> bool:
-    """Whether a teacher's weights are here, and can be had in several types; None is a teacher of our own."""
+    """Whether a teacher has local weights, loadable in several compute types; None is a teacher trained by the run."""
     return facts is None or facts["kind"] == "huggingface"
 
 
@@ -155,15 +155,15 @@ def _size(model: MarianMTModel | Any) -> int:
 
 
 def _stated_license(path: str) -> dict[str, str]:
-    """The licence a model's card states; on the hub it is asked for, and that may fail."""
+    """The license in a model's card; a hub model's card is downloaded, which may fail."""
     card = Path(path) / "README.md"
     license_name: Any = None
-    with suppress(Exception):  # no card, no network, or a card that is none: nothing is stated then
+    with suppress(Exception):  # no card, no network or an invalid card: the license is unknown
         license_name = ModelCard.load(card if Path(path).exists() else path, ignore_metadata_errors=True).data.get(
             "license"
         )
     if not isinstance(license_name, str):
         return {}
     if re.search(r"\bnc\b|non-?commercial", license_name.lower()):
-        progress.info(f"teacher {path} stands under {license_name}: think of that before a student of it earns money")
+        progress.info(f"teacher {path} is licensed {license_name}: this may forbid commercial use of the student")
     return {"licence": license_name}

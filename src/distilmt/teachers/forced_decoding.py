@@ -1,4 +1,4 @@
-"""What a Marian model thinks of given translations, word by word, with teacher forcing."""
+"""Forced decoding: token scores of given translations by a Marian model (teacher forcing)."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _BATCH_TOKENS, _CHUNK = 3000, 512
 
 @dataclass
 class TokenScores:
-    """Every position of every translation, one sentence behind the other: [positions] each."""
+    """Scores of every target token of every translation, sentences concatenated: [positions] each."""
 
     nll: np.ndarray
-    """Minus the natural log-probability of the word that stands there."""
+    """Negative natural log-probability of the target token."""
     entropy: np.ndarray
-    """Of the model's distribution, nats."""
+    """Entropy of the model's distribution, nats."""
     confidence: np.ndarray
-    """Probability of the model's likeliest word."""
+    """Probability of the model's most likely token."""
     likeliest: np.ndarray
-    """That word's id."""
+    """Id of that token."""
     ids: np.ndarray
-    """The word that stands there."""
+    """Id of the target token."""
     lengths: np.ndarray
-    """[sentences]: positions of each."""
+    """[sentences]: number of positions of each."""
     rows: np.ndarray
-    """[sentences]: which of the sentences given it is; those too long for the model are missing."""
+    """[sentences]: index into the given sentences; those too long for the model are missing."""
 
     def accuracy(self) -> float:
-        """Share of positions at which the likeliest word is the one that stands there."""
+        """Share of positions where the most likely token is the target token."""
         return float((self.likeliest == self.ids).mean())
 
     def calibration_error(self) -> float:
@@ -47,12 +47,12 @@ class TokenScores:
         return expected_calibration_error(self.confidence, self.likeliest == self.ids)
 
     def probabilities(self) -> np.ndarray:
-        """Probability of every whole translation, [sentences]."""
+        """Probability of every translation, [sentences]."""
         rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
         return np.exp(-np.bincount(rows, self.nll, len(self.lengths)))
 
     def mean_logprobs(self) -> np.ndarray:
-        """Mean log-probability of the words of every translation, [sentences]."""
+        """Mean log-probability of the tokens of every translation, [sentences]."""
         rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
         return -np.bincount(rows, self.nll, len(self.lengths)) / self.lengths
 
@@ -60,7 +60,7 @@ class TokenScores:
 def force_decode(
     model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]
 ) -> TokenScores:
-    """Read translations with a model; sentences too long for it are left out.
+    """Score translations with a model; sentences too long for it are left out.
 
     Args:
         model: float32; it is put into eval mode.

@@ -1,4 +1,4 @@
-"""A Hugging Face seq2seq teacher that CTranslate2 does not convert, asked by transformers' own `generate`: slower."""
+"""A Hugging Face seq2seq teacher that CTranslate2 cannot convert: uses transformers' `generate`, which is slower."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TOKENS = 4096
 
 
 class TransformersTeacher:
-    """A model of transformers, in eval mode and without gradients, in float32 on the CPU."""
+    """A model of transformers, in eval mode and without gradients; float32 on the CPU, bfloat16 on a GPU."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
         """Load the model at `path`, from safetensors; the other facts are those of an export."""
@@ -47,7 +47,7 @@ class TransformersTeacher:
         batch_type: str = "examples",
         sampling: float = 0.0,
     ) -> list[list[Hypothesis]]:
-        """As `Speaker.hypotheses`; the pieces of a hypothesis are the teacher's own."""
+        """As `TranslationModel.hypotheses`; the tokens of a hypothesis are the teacher's own."""
         sources = [normalize(text) for text in texts]
         rows = sorted((i for i, text in enumerate(sources) if text), key=lambda i: len(sources[i]))
         n_best_lists: list[list[Hypothesis]] = [[] for _ in texts]
@@ -64,7 +64,7 @@ class TransformersTeacher:
         return n_best_lists
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
-        """Best translation of each text, in order; an empty text gives an empty one."""
+        """Best translation of each text, in order; empty for an empty text."""
         n_best_lists = self.hypotheses(texts, beam_size, batch_size=batch_size)
         return [each[0].text if each else "" for each in n_best_lists]
 

@@ -12,12 +12,12 @@ from distilmt.utils.errors import UserError
 
 
 class LibreTranslate:
-    """Some sentences a request; `count` above 1 asks for alternatives."""
+    """Client with several sentences per request; `count` above 1 requests alternatives."""
 
     batch = 16
 
     def __init__(self, facts: dict[str, Any]) -> None:
-        """Take the server from `url` and `endpoint`, and languages from `source` and `target`."""
+        """Read the server from `url` and `endpoint`, and the languages from `source` and `target`."""
         self.url = facts["url"].rstrip("/").removesuffix("/translate") + "/translate"
         self.server = Endpoint(facts["endpoint"])
         self.pair = {"source": facts["source"], "target": facts["target"]}
@@ -27,7 +27,7 @@ class LibreTranslate:
     def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """Translations of texts, batches as they come.
+        """Translations of texts, batches in order of completion.
 
         Raises:
             UserError: the server cannot be used.
@@ -35,11 +35,11 @@ class LibreTranslate:
         yield from self.server.map_concurrently(lambda texts: self._batch(texts, count), batches)
 
     def usage(self) -> dict[str, float]:
-        """Requests of this process so far, and sentences that the server refused."""
+        """Requests of this process so far, and sentences that the server rejected."""
         return {"requests": self.server.requests, "refused": 0, **self.issues}
 
     def _batch(self, texts: list[str], count: int) -> list[list[str]]:
-        """Of a batch that is refused (too long, for one) halves are sent, until it is clear which text it was."""
+        """Translate a batch; if it is rejected (for example as too long), split it to find the text that causes it."""
         if self._one_by_one and len(texts) > 1:
             return [self._batch([text], count)[0] for text in texts]
         try:
@@ -56,7 +56,7 @@ class LibreTranslate:
         return translations
 
     def _request(self, texts: list[str], count: int) -> list[list[str]] | None:
-        """Translations of each text; None where the server takes one text at a time."""
+        """Translations of each text; None if the server accepts only one text per request."""
         body: dict[str, Any] = {"q": texts[0] if self._one_by_one else texts, "format": "text", **self.pair}
         body |= {"alternatives": count - 1} if count > 1 else {}
         body |= {"api_key": self.server.key} if self.server.key else {}
@@ -72,21 +72,21 @@ class LibreTranslate:
                 [" ".join(each.split()) for each in (first, *more)] for _, first, more in _rows(texts, best, others)
             ]
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise UserError(f"{self.url} answers otherwise than LibreTranslate: check teacher.url") from None
+            raise UserError(f"{self.url} did not return a LibreTranslate-style response: check teacher.url") from None
 
     def _refused(self, text: str, reason: RequestRejected) -> list[str]:
-        """No translation, where others were answered.
+        """Count a rejected text, if the server accepts others.
 
         Raises:
-            UserError: nothing was, nor is the plainest text: the request itself is wrong.
+            UserError: the server rejects even a simple text: the request itself is wrong.
         """
         try:
             self._has_succeeded = self._has_succeeded or self._request(["Hello."], 1) is not None
         except RequestRejected:
-            raise UserError(f"{self.url} refuses ({reason}): check teacher.url and the languages") from None
+            raise UserError(f"{self.url} rejects requests ({reason}): check teacher.url and the languages") from None
         self.issues["refused"] += 1
         if self.issues["refused"] == 1:
-            progress.info(f"{self.url} refuses some sentences: they get no label (first {text[:60]!r}, {reason})")
+            progress.info(f"{self.url} rejects some sentences: they get no label (first {text[:60]!r}, {reason})")
         return []
 
 

@@ -1,4 +1,4 @@
-"""Teachers on this machine: Marian directories (trained here or OPUS-MT), and any other Hugging Face seq2seq model."""
+"""Local teachers: Marian directories (trained here or OPUS-MT), and any other Hugging Face seq2seq model."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def family(path: str) -> str:
     with loading(path):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     if not config.is_encoder_decoder:
-        raise UserError(f"teacher {path!r} is a {config.model_type} model: name a sequence-to-sequence model")
+        raise UserError(f"teacher {path!r} is a {config.model_type} model: choose a sequence-to-sequence model")
     return str(config.model_type)
 
 
 @dataclass
 class TopKScorer:
-    """Asks Marian teachers how likely every word was: top-k log-probabilities with teacher forcing.
+    """Top-k log-probabilities of Marian teachers by forced decoding.
 
-    Of several teachers with the same pieces the probabilities are averaged (an ensemble, Freitag et al. 2017).
+    For several teachers with the same vocabulary the probabilities are averaged (an ensemble, Freitag et al. 2017).
 
     Raises:
-        UserError: more words are wanted than the teachers have.
+        UserError: top_k is larger than the vocabulary.
     """
 
     models: list[MarianMTModel]
@@ -50,9 +50,9 @@ class TopKScorer:
         vocab_size = min(len(model.lm_head.weight) - 1 for model in self.models)
         if self.top_k > vocab_size:
             raise UserError(
-                f"labels.top_k is {self.top_k}, but the teacher has only {vocab_size} words: set it to {vocab_size}"
+                f"labels.top_k is {self.top_k}, but the teacher has only {vocab_size} tokens: set it to {vocab_size}"
             )
-        # Both are invariants of every answer: dropout or gradients here would silently spoil all labels.
+        # Both are invariants: dropout or gradients here would silently spoil all labels.
         self.device = pick_device()
         for model in self.models:
             model.eval().requires_grad_(False)
@@ -60,15 +60,15 @@ class TopKScorer:
 
     @property
     def max_length(self) -> int:
-        """Longest sequence all teachers can read."""
+        """Longest sequence that all teachers accept."""
         return min(int(model.config.max_position_embeddings) for model in self.models)
 
     @torch.inference_mode()
     def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Top-k of the teachers' distribution at every target word.
+        """Top-k of the teachers' distribution at every target token.
 
         Returns:
-            Ids [N, k] int64 and natural log-probabilities [N, k] float16, likeliest first.
+            Ids [N, k] int64 and natural log-probabilities [N, k] float16, most likely first.
         """
         use_threads()
         hidden = [decoder_states(model, batch.to(self.device)) for model in self.models]
@@ -85,6 +85,6 @@ class TopKScorer:
 
 
 def _logits(model: MarianMTModel, states: Tensor) -> Tensor:
-    """Float32 logits without the row of <pad>, which is last: it can be no word's answer."""
+    """Float32 logits without `<pad>`, the last token, which is never predicted."""
     logits = states @ model.lm_head.weight[:-1].T
     return logits.float() + model.final_logits_bias[0, :-1].float()

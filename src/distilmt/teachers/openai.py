@@ -1,4 +1,4 @@
-"""A language model as teacher, behind OpenAI's chat completions, which vLLM, llama.cpp and Ollama speak as well."""
+"""A language model as teacher, with OpenAI's chat completions API (also vLLM, llama.cpp and Ollama)."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from distilmt.utils.languages import language_name
 
 _REQUIRED = {"model", "messages"}
 _ISSUES = {
-    "refused": "the server refuses some sentences: they get no label",
+    "refused": "the server rejects some sentences: they get no label",
     "declined": "declines to translate some sentences: they get no label",
-    "cut_off": "some answers end at max_tokens: they are not used; raise teacher.endpoint.max_tokens if they are many",
-    "unfinished_thoughts": "some answers are thoughts alone: they are not used; raise teacher.endpoint.max_tokens, or "
-    "switch thinking off with teacher.endpoint.extra",
-    "empty": "some answers are empty: their sentences get no label",
-    "cleaned": "some answers hold more than a translation: thoughts, fences, labels and quotation marks are left out",
+    "cut_off": "some responses end at max_tokens and are not used: raise teacher.endpoint.max_tokens if there are many",
+    "unfinished_thoughts": "some responses contain only reasoning and are not used: raise "
+    "teacher.endpoint.max_tokens, or switch reasoning off with teacher.endpoint.extra",
+    "empty": "some responses are empty: their sentences get no label",
+    "cleaned": "some responses contain more than a translation: reasoning, fences, labels and quotes are removed",
 }
 
 
 class OpenAI:
-    """One request a sentence; `count` above 1 asks for as many samples."""
+    """One request per sentence; `count` above 1 requests that many samples."""
 
     batch = 1
 
     def __init__(self, facts: dict[str, Any]) -> None:
-        """Take the endpoint from `url` and `endpoint`, and languages from `source` and `target`."""
+        """Read the endpoint from `url` and `endpoint`, and the languages from `source` and `target`."""
         self.settings = facts["endpoint"]
         self.url = facts["url"].rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self.server = Endpoint(self.settings)
         self.names = {key: facts[key] for key in ("source", "target")}
         self.names |= {f"{key}_name": language_name(facts[key]) for key in ("source", "target")}
         self.previous_cost = 0.0
-        """Money that was spent by earlier processes."""
+        """Cost of earlier processes."""
         self._tokens, self._lock = [0, 0], threading.Lock()
         self.issues: Counter[str] = Counter()
-        """Answers that were no translation, or held more, by kind."""
+        """Counts of responses without a translation or with additional text, by kind."""
         self._renamed: dict[str, str] = {}
-        """Request fields that the server takes under another name, or (an empty one) not at all."""
+        """Request fields that the server expects under another name, or (an empty name) does not accept."""
 
     def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """Translations of texts as they come; none of one that the model refused or did not end.
+        """Translations of texts in order of completion; none if the model refused a text or hit the token limit.
 
         Raises:
-            UserError: the endpoint cannot be used, or what may be spent is spent.
+            UserError: the endpoint cannot be used, or the budget is used up.
         """
         yield from self.server.map_concurrently(
             lambda texts: [self._one(text, count, sampling) for text in texts], batches
         )
 
     def usage(self) -> dict[str, float]:
-        """Requests, tokens and money of this process so far, and how many answers were no translation, by kind."""
+        """Requests, tokens and cost of this process so far, and counts of responses without a translation, by kind."""
         prompt_tokens, completion_tokens = self._tokens
         totals = {"requests": self.server.requests, "prompt_tokens": prompt_tokens, "answer_tokens": completion_tokens}
         return totals | {"refused": 0, **self.issues, "money": self._cost()}
@@ -68,7 +68,7 @@ class OpenAI:
         return (prompt_tokens * self.settings["input_price"] + completion_tokens * self.settings["output_price"]) / 1e6
 
     def _one(self, text: str, count: int, sampling: float) -> list[str]:
-        """Some servers give fewer choices than they are asked for: then they are asked again."""
+        """Request until there are enough choices: some servers return fewer than requested."""
         translations: list[str] = []
         for _ in range(count):
             if len(translations) >= count:
@@ -76,28 +76,30 @@ class OpenAI:
             try:
                 translations += self._choices(text, count - len(translations), sampling)
             except RequestRejected as reason:
-                if not self._tokens[1]:  # nothing ever went well: is it the text, or the request itself?
+                if not self._tokens[
+                    1
+                ]:  # no request has succeeded yet: check whether the text or the request is the cause
                     self._check_request(reason)
                 self._count("refused", text, str(reason))
                 break
         return translations
 
     def _check_request(self, reason: RequestRejected) -> None:
-        """Raise where a server refuses the plainest text as well."""
+        """Raise if the server rejects even a simple text."""
         try:
             self._choices("Hello.", 1, 0.0)
         except RequestRejected:
-            raise UserError(f"{self.url} refuses ({reason}): check teacher.endpoint") from None
+            raise UserError(f"{self.url} rejects requests ({reason}): check teacher.endpoint") from None
 
     def _choices(self, text: str, count: int, sampling: float) -> list[str]:
         self._check_budget()
         response = self._post(self._body(text, count, sampling))
         try:
-            choices = response["choices"] or [{"finish_reason": ""}]  # filters leave out all of them
+            choices = response["choices"] or [{"finish_reason": ""}]  # filters may remove all choices
             completions = [completion_of(choice, text, self.names["target_name"]) for choice in choices]
             prompt_tokens, completion_tokens = _usage(response.get("usage"))
         except (LookupError, TypeError, AttributeError):
-            raise UserError(f"{self.url} answers otherwise than OpenAI's API: check teacher.url") from None
+            raise UserError(f"{self.url} did not return an OpenAI-style response: check teacher.url") from None
         with self._lock:
             self._tokens[0] += prompt_tokens
             self._tokens[1] += completion_tokens
@@ -108,7 +110,7 @@ class OpenAI:
 
     def _body(self, text: str, count: int, sampling: float) -> dict[str, Any]:
         prompt = self.settings["prompt"]
-        for name, value in {**self.names, "text": text}.items():  # a text may have braces: no str.format
+        for name, value in {**self.names, "text": text}.items():  # a text may contain braces: no str.format
             prompt = prompt.replace("{" + name + "}", value)
         body = {"model": self.settings["model"], "messages": [{"role": "user", "content": prompt}]}
         body |= {"max_tokens": self.settings["max_tokens"], "temperature": sampling or (1.0 if count > 1 else 0.0)}
@@ -116,7 +118,7 @@ class OpenAI:
         return {key: value for key, value in body.items() if value is not None}
 
     def _post(self, body: dict[str, Any]) -> Any:
-        """Send a request without the fields that this server does not take; which ones they are, it says itself."""
+        """Send a request without the fields that this server does not accept; they are read from its error messages."""
         for _ in range(len(body) + 1):
             fields = self._supported(body)
             try:
@@ -135,17 +137,17 @@ class OpenAI:
         return {key: value for key, value in fields.items() if key}
 
     def _leave_out(self, name: str, reason: RequestRejected) -> None:
-        """Remember that a field is sent under its newer name, or not at all."""
+        """Store that a field is sent under its newer name, or not at all."""
         with self._lock:
             newer = "max_completion_tokens" if name == "max_tokens" else ""
             first = name not in self._renamed
             older = next((key for key, value in self._renamed.items() if value == name), None)
             self._renamed |= {name: newer} | ({older: ""} if older else {})
         if first and not newer:
-            progress.info(f"{self.url} does not take {name!r} ({reason}): requests go on without it")
+            progress.info(f"{self.url} does not accept {name!r} ({reason}): requests continue without it")
 
     def _count(self, issue: str, text: str, reason: str = "") -> None:
-        """Count an answer that is no translation, or had more around it; the first of a kind is shown."""
+        """Count a response without a translation or with additional text; log the first of each kind."""
         with self._lock:
             self.issues[issue] += 1
             first = self.issues[issue] == 1
@@ -157,11 +159,13 @@ class OpenAI:
     def _check_budget(self) -> None:
         limit = self.settings["budget"]
         if limit and self.previous_cost + self._cost() >= limit:
-            raise UserError(f"teacher.endpoint.budget, {limit:g}, is spent: raise it, and the same command goes on")
+            raise UserError(
+                f"teacher.endpoint.budget of {limit:g} is used up: raise it and repeat the command to resume"
+            )
 
 
 def _usage(usage: Any) -> tuple[int, int]:
-    """Tokens of the prompt and of the completion; 0 and 1 where a server does not count them."""
+    """Tokens of the prompt and of the completion; 0 and 1 if the server does not count them."""
     counts = usage if isinstance(usage, dict) else {}
     prompt, completion = (counts.get(key) for key in ("prompt_tokens", "completion_tokens"))
     return (prompt if isinstance(prompt, int) else 0), (completion if isinstance(completion, int) and completion else 1)

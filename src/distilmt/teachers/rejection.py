@@ -1,4 +1,4 @@
-"""Error bodies of HTTP servers: the message, and the request field it is about."""
+"""Error bodies of HTTP servers: the message, and the request field that caused it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _QUOTA = re.compile(
 
 @dataclass(frozen=True)
 class Rejection:
-    """What a server wrote along with an error status."""
+    """Content of an error response."""
 
     status: int
     message: str
     """One line, at most 200 characters."""
     fields: tuple[str, ...] = ()
-    """Request fields that the body names in a place made for that (`error.param`, `detail[].loc`)."""
+    """Request fields named in `error.param` or `detail[].loc`."""
     code: str = ""
 
     def __str__(self) -> str:
@@ -36,15 +36,15 @@ class Rejection:
 
     @property
     def is_quota(self) -> bool:
-        """Whether waiting does not help: the account has nothing left to spend."""
+        """Whether the account's quota is used up, so that a retry does not help."""
         return bool(_QUOTA.search(f"{self.code} {self.message}"))
 
     def unsupported(self, optional: Iterable[str]) -> str | None:
-        """The optional request field that the server does not take at all; None where it does not name one."""
+        """The optional request field that the server does not accept; None if the response names none."""
         optional = list(optional)
         named = next((name for name in self.fields if name in optional), None)
         if _OF_THIS_TEXT.search(f"{self.code} {self.message}") and not re.search("unsupported", self.code):
-            return None  # of a text that is too long: others of the same run are not
+            return None  # the text is too long: others of the run are not
         if named or not _UNSUPPORTED.search(f"{self.code} {self.message}"):
             return named
         positions = {name: match.start() for name in optional if (match := _mention(name).search(self.message))}
@@ -52,13 +52,13 @@ class Rejection:
 
 
 def _mention(name: str) -> re.Pattern[str]:
-    """A field's name as messages write it; a short one (`n`, `stop`) only between quotation marks."""
+    """Pattern of a field's name in a message; a short one (`n`, `stop`) only in quotation marks."""
     quoted = rf"[\"'`‘“]{re.escape(name)}[\"'`’”]"
     return re.compile(quoted if len(name) < 5 else rf"{quoted}|(?<![\w.]){re.escape(name)}(?!\w)")
 
 
 def rejection_of(status: int, body: bytes, reason: str = "") -> Rejection:
-    """Read the body of an error answer: OpenAI's form, FastAPI's `detail`, plain text or a web page."""
+    """Parse the body of an error response: OpenAI's format, FastAPI's `detail`, plain text or a web page."""
     text = body.decode(errors="replace").strip()
     try:
         content: Any = json.loads(text)

@@ -1,4 +1,4 @@
-"""Teachers that are no model on this machine: a program, a server. They are asked as a `Translator` is."""
+"""Teachers outside this process: a program or a server, with the interface of a `Translator`."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from distilmt.utils.run_dir import fingerprint, read_json
 
 
 class RemoteBackend(Protocol):
-    """Whoever is asked."""
+    """A program or server that translates batches."""
 
     batch: int
-    """Texts that are best asked together."""
+    """Preferred number of texts per batch."""
 
     def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
     ) -> Iterator[tuple[list[str], list[Any]]]:
-        """Batches of texts, in any order, with `count` translations or fewer of each."""
+        """Yield batches of texts in any order, with at most `count` translations of each text."""
 
 
 class RemoteTeacher:
     """A program or server that translates.
 
-    It has no beams, scores or pieces: a hypothesis' score is 0 and its tokens are its words.
+    It has no beams, scores or tokenizer: the score of a hypothesis is 0 and its tokens are its words.
     """
 
     def __init__(self, facts: dict[str, Any], cache_file: Path | None = None) -> None:
-        """Be ready to ask.
+        """Open the program or server, and the response cache.
 
         Args:
-            facts: what `distilmt.json` of an export says under `outside`.
-            cache_file: file of the answers that were had before; None asks anew, and keeps nothing.
+            facts: the entry `outside` of an export's `distilmt.json`.
+            cache_file: file of earlier responses; None disables the cache.
         """
         self.backend = _BACKENDS[facts["kind"]](facts)
         self.cache = ResponseCache(cache_file, _identity(facts)) if cache_file else None
@@ -58,16 +58,16 @@ class RemoteTeacher:
         batch_type: str = "examples",
         sampling: float = 0.0,
     ) -> list[list[Hypothesis]]:
-        """Up to `count` translations of each text, distinct ones; none for an empty text.
+        """Up to `count` distinct translations of each text; none for an empty text.
 
-        Of the rest only `sampling` has a meaning here, and only to a language model: its temperature.
+        Of the other arguments only `sampling` is used, as the temperature of a language model.
         """
         sources = [normalize(text) for text in texts]
         translations = self._cached_translations(list(dict.fromkeys(text for text in sources if text)), count, sampling)
         return [[Hypothesis(each, each.split(), 0.0) for each in translations.get(text, [])] for text in sources]
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
-        """A translation of each text; an empty one where there is none."""
+        """A translation of each text; empty if there is none."""
         return [hypotheses[0].text if hypotheses else "" for hypotheses in self.hypotheses(texts)]
 
     def _cached_translations(self, texts: list[str], count: int, sampling: float) -> dict[str, list[str]]:
@@ -87,7 +87,7 @@ class RemoteTeacher:
 
 
 def _identity(facts: dict[str, Any]) -> str:
-    """Stands for whoever is asked, and what for."""
+    """Fingerprint of the teacher and its request settings."""
     return fingerprint({key: facts.get(key) for key in ("kind", "name", "url", "asked", "source", "target")})
 
 
@@ -101,17 +101,17 @@ _BACKENDS: dict[str, Callable[[dict[str, Any]], Any]] = {
 def load_translation_model(
     path: str | Path, threads: int = 0, workers: int = 1, device: str = "cpu", use_cache: bool = True
 ) -> TranslationModel:
-    """Whatever an export directory holds: a `Translator`, an `RemoteTeacher`, or a `Generator`.
+    """Load an export directory: a `Translator`, a `RemoteTeacher` or a `TransformersTeacher`.
 
     Args:
         path: the directory.
-        threads: CPU threads of each worker, of a model.
-        workers: batches translated side by side, by a model.
-        device: of a model.
-        use_cache: whether answers that were had before do.
+        threads: CPU threads per worker (local models only).
+        workers: batches translated in parallel (local models only).
+        device: device of a local model.
+        use_cache: whether to use cached responses.
 
     Raises:
-        UserError: nothing of the kind is there.
+        UserError: the directory is not an export.
     """
     file = Path(path) / "distilmt.json"
     facts = read_json(file) if file.exists() else {}
@@ -127,14 +127,14 @@ def load_translation_model(
 
 
 def shipped_bytes(path: Path) -> int | None:
-    """Bytes of an export; None where it is no model, but points to a program, a server or a model elsewhere."""
+    """Size of an export in bytes; None if it only references a program, a server or a model elsewhere."""
     if "outside" in read_json(path / "distilmt.json"):
         return None
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def check_teacher(facts: dict[str, Any]) -> None:
-    """See that a teacher answers.
+    """Check that a teacher translates a test input.
 
     Raises:
         UserError: it does not.
@@ -143,4 +143,7 @@ def check_teacher(facts: dict[str, Any]) -> None:
     if isinstance(teacher.backend, Command):
         teacher.backend.check_program()
     elif not teacher.translate(["Hello."])[0]:
-        raise UserError(f"teacher {facts['name']!r} says nothing to 'Hello.': see that it translates")
+        raise UserError(
+            f"teacher {facts['name']!r} returned an empty translation for the test input 'Hello.': check that "
+            "it translates"
+        )

@@ -1,4 +1,4 @@
-"""What a program or server has answered, kept in a file, so that it is never asked (or paid) twice."""
+"""Cache of the responses of a program or server, so that no request is made (or paid) twice."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PART = 500
 
 
 class ResponseCache:
-    """An SQLite file of answers by text; each batch is on disk before the next is asked for.
+    """An SQLite file of responses by text; each batch is stored before the next is requested.
 
-    A process that is killed in between loses what was under way alone.
+    A killed process loses only the batches in flight.
     """
 
     def __init__(self, path: Path, teacher: str) -> None:
-        """Open or begin the file; `teacher` stands for who answers, and how it is asked."""
+        """Open or create the file; `teacher` is the fingerprint of the teacher and its request settings."""
         self._teacher = teacher
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
@@ -30,7 +30,7 @@ class ResponseCache:
             file.execute("CREATE TABLE IF NOT EXISTS spent (what TEXT PRIMARY KEY, much REAL NOT NULL)")
 
     def lookup(self, texts: Sequence[str], count: int, sampling: float) -> dict[str, list[str]]:
-        """What was said to those texts that were asked before, in the same way."""
+        """Stored responses of those texts that were requested before with the same settings."""
         keys = {self._key(text, count, sampling): text for text in texts}
         responses: dict[str, list[str]] = {}
         with closing(self._open()) as file:
@@ -43,7 +43,7 @@ class ResponseCache:
     def store(
         self, responses: Mapping[str, list[str]], count: int, sampling: float, usage: Mapping[str, float] | None = None
     ) -> None:
-        """Keep answers, and what the process spent so far (tokens, requests, money)."""
+        """Store responses, and the usage of this process so far (tokens, requests, cost)."""
         rows = [
             (self._key(text, count, sampling), json.dumps(each, ensure_ascii=False)) for text, each in responses.items()
         ]
@@ -58,7 +58,7 @@ class ResponseCache:
         self._usage = usage
 
     def usage(self) -> dict[str, float]:
-        """What all processes together spent."""
+        """Total usage of all processes."""
         return totals(self._path)
 
     def _open(self) -> sqlite3.Connection:
@@ -70,7 +70,7 @@ class ResponseCache:
 
 
 def totals(path: Path) -> dict[str, float]:
-    """Requests, tokens, money and answers that were no translation, by kind, of all processes that wrote a file."""
+    """Requests, tokens, cost and responses without a translation, by kind, over all processes that wrote the file."""
     if not path.exists():
         return {}
     with closing(sqlite3.connect(path, timeout=60)) as file:

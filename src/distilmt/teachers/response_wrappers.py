@@ -1,6 +1,6 @@
-"""What encloses a translation in an answer: JSON, a list of several, the source before an arrow or on its own line.
+"""Remove what encloses a translation in a response: JSON, a list, the source before an arrow or on its own line.
 
-Nothing is taken away that the source has itself.
+Nothing is removed that the source itself contains.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAMES = (
 )
 _ITEM = re.compile(r"^(?:\(?\d{1,2}[.):]|[-*•])\s+")
 _NUMBER = re.compile(r"^\(?1[.):]\s+")
-# German and others write ordinals like the number of a list: "1. Mai".
+# German and other languages write ordinals like list numbers: "1. Mai".
 _ONE = re.compile(r"1|\b(?:first|one)\b", re.IGNORECASE)
 _ROLE = "assistant|model|user|human|system|developer"
 _TURN = re.compile(
@@ -37,7 +37,7 @@ _ARROW = re.compile(r"\s*(?:→|⟶|⇒|->|=>|—>|=)\s*")
 
 
 def from_json(text: str, source: str, language: str) -> str:
-    """The translation in a JSON object or list; the text itself where it is none, or does not say which it is."""
+    """The translation in a JSON object or list; the text itself if it is not JSON or no entry can be identified."""
     if text[:1] not in ("{", "[") or source.lstrip()[:1] in ("{", "["):
         return text
     try:
@@ -64,7 +64,7 @@ def _translation_in(value: Any, source: str, language: str) -> str:
 
 
 def without_source(text: str, source: str) -> str:
-    """Without the source on the first line, or before an arrow, where a translation follows."""
+    """The text without the source on the first line or before an arrow, if a translation follows."""
     first, _, other_lines = text.partition("\n")
     if other_lines.strip() and _same(first, source):
         return other_lines.strip()
@@ -75,9 +75,9 @@ def without_source(text: str, source: str) -> str:
 
 
 def first_item(text: str, source: str) -> str:
-    """The first of several translations in a list, whatever follows it, or the only one behind a number.
+    """The first of several translations in a list, whatever follows it, or the only one after a number.
 
-    A dash that stands alone may be a dialogue's.
+    A single dash may mark a dialogue.
     """
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     items = list(takewhile(_ITEM.match, lines))

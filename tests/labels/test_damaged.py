@@ -60,7 +60,7 @@ def test_a_damaged_shard_is_found(finished, tmp_path, how):
     assert LabelStore(store).damaged() == []
     damage(store / "shard-00001.parquet", how)
     assert LabelStore(store).damaged() == ["shard-00001.parquet"]
-    with pytest.raises(UserError, match="labels this shard anew and keeps the others"):
+    with pytest.raises(UserError, match="it labels only this shard again"):
         LabelStore(store).check()
 
 

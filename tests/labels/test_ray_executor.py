@@ -36,7 +36,7 @@ def test_nothing_left_to_do_needs_no_cluster(tmp_path, learnt, monkeypatch):
 
 def test_a_machine_with_other_versions_is_refused():
     ray_executor._check_versions(versions())
-    with pytest.raises(UserError, match=r"has ctranslate2 .*, but labelling was begun with 1\.0"):
+    with pytest.raises(UserError, match=r"has ctranslate2 .*, but labeling was started with 1\.0"):
         ray_executor._check_versions(versions() | {"ctranslate2": "1.0"})
 
 
@@ -72,7 +72,7 @@ def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(
                     break
 
     with ray_executor._connected(replace(ON_RAY, ray_address="local")):
-        for change, told in (({"num_cpus": 99}, "no machine .* 99 cores"), ({"num_gpus": 1.5}, "whole number")):
+        for change, told in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "whole number")):
             with pytest.raises(UserError, match=told):
                 label(sentences(12), job(learnt, replace(ON_RAY, **change)), tmp_path / "refused")
         over = threading.Event()

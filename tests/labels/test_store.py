@@ -151,7 +151,7 @@ def test_round_trip(shards):
 
 
 def test_unfinished_and_missing_stores_are_refused(tmp_path):
-    with pytest.raises(UserError, match="holds no labels"):
+    with pytest.raises(UserError, match="contains no labels"):
         LabelStore(tmp_path / "nowhere")
     LabelWriter(tmp_path / "labels", HEADER, K).write_shard([row(0)])
     with pytest.raises(UserError, match="not finished"):
@@ -168,7 +168,7 @@ def test_other_tokenizer_is_refused_with_a_remedy(store):
 def test_going_on_with_other_settings_is_refused(store, change):
     with pytest.raises(UserError, match=next(iter(change))):
         LabelWriter(store.directory, HEADER | change, K)
-    with pytest.raises(UserError, match="another k: name another directory"):
+    with pytest.raises(UserError, match="another k: choose another directory"):
         LabelWriter(store.directory, HEADER, K + 1)
 
 
@@ -215,19 +215,19 @@ def test_rows_and_manifest_must_agree(store):
     path = store.directory / "manifest.json"
     for change in ({"rows": 4}, {"shards": [store.manifest["shards"][0] | {"rows": 1}, *store.manifest["shards"][1:]]}):
         path.write_text(json.dumps(store.manifest | change))
-        with pytest.raises(UserError, match=r"is missing or damaged|does not fit its shards"):
+        with pytest.raises(UserError, match=r"is missing or damaged|does not match its shards"):
             LabelStore(store.directory).check()
 
 
 def test_an_id_that_is_there_twice_is_found(tmp_path):
-    with pytest.raises(UserError, match="'id-1' is there more than once"):
+    with pytest.raises(UserError, match="'id-1' occurs more than once"):
         write(tmp_path, [[row(1)], [row(2), row(1)]]).check()
 
 
 def test_positions_must_be_those_of_the_tokens(tmp_path):
     wrong = row(1)
     wrong.top = words([1, 2, 3, 4, 5])
-    with pytest.raises(UserError, match="'id-1' has other positions than tokens"):
+    with pytest.raises(UserError, match="'id-1' has a different number of positions and tokens"):
         write(tmp_path, [[row(0), wrong]]).check()
 
 

@@ -71,7 +71,7 @@ SMALL = LabelConfig(top_k=0, score_on="hypothesis", shard_size=30)
 def test_a_program_without_translations_stops_the_labels(tmp_path, shared_tokenizer, messages, expression, reason):
     job = job_of(tmp_path / "teacher", shared_tokenizer, SMALL, program(expression))
     expected = (
-        rf"60 of the teacher's first 60 hypotheses are useless \({reason}; '.*' becomes '.*'\): check teacher\.path"
+        rf"60 of the teacher's first 60 hypotheses are unusable \({reason}; '.*' becomes '.*'\): check teacher\.path"
     )
     with pytest.raises(UserError, match=expected) as error:
         label(job, tmp_path / "labels", 300)
@@ -91,7 +91,7 @@ def test_some_loops_are_a_warning(tmp_path, shared_tokenizer, messages):
     job = job_of(tmp_path / "teacher", shared_tokenizer, SMALL, program("line[::-1] if number % 5 else 'ba ' * 12"))
     assert label(job, tmp_path / "labels", 120)["sentences"] == 120
     (warning,) = [text for text in messages if text.startswith("warning")]
-    assert "12 of the teacher's first 60 hypotheses are useless (" in warning and "ba ba" in warning
+    assert "12 of the teacher's first 60 hypotheses are unusable (" in warning and "ba ba" in warning
 
 
 def test_what_translates_is_not_mentioned(tmp_path, shared_tokenizer, messages):
@@ -146,7 +146,7 @@ def test_any_share_of_loops(tmp_path_factory, shared_tokenizer, total, share, si
 def test_a_small_experiment_that_learns_from_references_goes_on(tmp_path, shared_tokenizer, messages):
     job = LabelingTask(tmp_path, shared_tokenizer, SMALL, "en", "it", False, trains_on_hypotheses=False)
     TeacherCheck(job).on_shard_end(shard(shared_tokenizer, ["ba " * 12] * 60))
-    assert messages[0].startswith("warning: 60 of the teacher's first 60 hypotheses are useless")
+    assert messages[0].startswith("warning: 60 of the teacher's first 60 hypotheses are unusable")
 
 
 def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, messages, server):

@@ -177,7 +177,7 @@ def test_a_store_of_another_teacher_is_refused(tmp_path, learnt):
     label(sentences(12), job(learnt), tmp_path)
     with pytest.raises(UserError, match="decoding"):
         label(sentences(12), job(learnt, replace(CONFIG, beam_size=2)), tmp_path)
-    with pytest.raises(UserError, match="k: name another directory"):
+    with pytest.raises(UserError, match="k: choose another directory"):
         label(sentences(12), job(learnt, replace(CONFIG, top_k=2)), tmp_path)
 
 
@@ -248,7 +248,7 @@ def test_an_ensemble_of_other_pieces_is_refused(tmp_path, learnt, split_tokenize
 
     new_model(toy.MICRO, split_tokenizer, 0.0, 1).save_pretrained(tmp_path / "other")
     split_tokenizer.copy_to(tmp_path / "other")
-    with pytest.raises(UserError, match="whose pieces are not those of the teacher"):
+    with pytest.raises(UserError, match="has another vocabulary than the teacher"):
         label(sentences(12), job(learnt, replace(CONFIG, ensemble=[str(tmp_path / "other")])), tmp_path / "labels")
 
 

@@ -83,7 +83,7 @@ def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished, t
         (["merge", "x", "y"], "takes 3 or more directories"),
         (["split", "x", "y", "--parts", "2", "--first", "1"], "three ways to split"),
         (["split", "x", "y", "--part", "2"], "did you mean 'parts'"),
-        (["info", "nowhere"], "holds no labels"),
+        (["info", "nowhere"], "contains no labels"),
     ],
 )
 def test_mistakes_get_one_line(arguments, wanted, capsys):

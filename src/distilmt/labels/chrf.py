@@ -1,4 +1,4 @@
-"""Sentence chrF between all pairs of a few texts, as sacreBLEU computes it but counting each text's n-grams once."""
+"""Sentence chrF between all pairs of some texts, equal to sacreBLEU's; counts the n-grams of each text only once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _ORDER, _BETA = 6, 2.0
 
 
 def pairwise_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """chrF (Popović 2015: characters without spaces, n-grams up to 6, β = 2) of every hypothesis by every reference.
+    """chrF (Popović 2015: characters without spaces, n-grams up to 6, β = 2) of all hypotheses against all references.
 
     Args:
         hypotheses: H texts.
-        references: R texts, each a reference by itself.
+        references: R texts, each a single reference.
 
     Returns:
         [H, R] from 0 to 100.
@@ -36,7 +36,7 @@ def pairwise_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> np.nd
         precision += np.where(both, matches / np.maximum(totals[0], 1)[:, None], 0)
         recall += np.where(both, matches / np.maximum(totals[1], 1)[None], 0)
         orders += both
-    # Precision and recall are means over the orders that both texts have: sums, divided by their number.
+    # Precision and recall are averaged over the orders that both texts have.
     weight = (_BETA**2 * precision + recall) * orders
     return 100 * (1 + _BETA**2) * precision * recall / np.where(weight > 0, weight, 1)
 
@@ -46,7 +46,7 @@ def _ngrams(text: str, n: int) -> Counter[str]:
 
 
 def _count_matrix(counts: Sequence[Counter[str]], ngram_ids: dict[str, int]) -> np.ndarray:
-    """[texts, n-grams] of those that are known."""
+    """Counts [texts, n-grams] of the n-grams in `ngram_ids`."""
     table = np.zeros((len(counts), len(ngram_ids)), np.int32)
     for row, text_counts in zip(table, counts, strict=True):
         for gram, count in text_counts.items():

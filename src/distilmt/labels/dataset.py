@@ -1,4 +1,4 @@
-"""Labels as a student is trained on them."""
+"""Labels as training data for a student."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from distilmt.utils.errors import UserError
 
 @dataclass
 class LabelDataset:
-    """Sources of a store, tokenised, with their hypotheses and references."""
+    """Tokenized sources of a store, with their hypotheses and references."""
 
     source: Ragged
     hypothesis: TargetSide
@@ -27,20 +27,22 @@ class LabelDataset:
 
 
 def load_label_dataset(store: LabelStore, tokenizer: Tokenizer, config: LabelConfig, max_length: int) -> LabelDataset:
-    """Read a store; hypotheses that loop, are cut off, copies, empty or far off are marked as not usable.
+    """Read a store; repetitive, truncated, copied, empty or distant hypotheses are marked as unusable.
 
-    Args:
-        store: the labels.
-        tokenizer: the tokenizer they were made with.
-        config: limits of what is usable.
-        max_length: positions of the model to be trained.
+        Args:
+            store: the labels.
+                    config: limits of what is usable.
+    tokenizer: the tokenizer of the labels.
+            config: limits for usable hypotheses.
+            config: limits of what is usable.
+            max_length: maximum positions of the student.
     """
     sources = store.column("source")
     source, hypothesis = Ragged.of(tokenizer.source.encode(sources)), store.arrays("hypothesis")
     reverse = store.column("reverse") if config.backward_model else None
     texts = SentenceTexts(sources, store.column("reference"), store.hypotheses(), reverse)
     keep, dropped = filter_hypotheses(hypothesis.tokens, hypothesis.offsets, source.lengths, config, max_length, texts)
-    # Where no translations were asked for, none is missing.
+    # Without requested translations, none counts as dropped.
     return LabelDataset(
         source, _side(hypothesis, keep), _reference(store, tokenizer), dropped if config.num_hypotheses else {}
     )
@@ -50,27 +52,27 @@ _LOUD_SHARE, _MOST_SHARE = 0.3, 0.99
 
 
 def check_dropped(labels: LabelDataset, reference_share: float) -> None:
-    """Tell how many of the teacher's hypotheses are of no use to a student.
+    """Warn if many of the teacher's hypotheses are dropped.
 
     Args:
-        labels: what was read of the store.
-        reference_share: share of updates' sentences whose target is the reference.
+        labels: the labels of the store.
+        reference_share: share of sentences that are trained on the reference.
 
     Raises:
-        UserError: nearly all are dropped, though some are to be trained on.
+        UserError: nearly all are dropped, although training uses them.
     """
     total, dropped = len(labels.hypothesis.usable), sum(labels.dropped.values())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(labels.dropped.items()))
     text = f"{dropped:,} of {total:,} hypotheses of the teacher are dropped ({reasons})"
-    remedy = "look at its translations, or loosen labels.max_length_ratio, max_repetition, max_ter or drop_copies"
+    remedy = "check its translations, or loosen labels.max_length_ratio, max_repetition, max_ter or drop_identical"
     if total and dropped > _MOST_SHARE * total and reference_share < 1:
-        raise UserError(f"{text}, so the student would learn nothing from it: {remedy}")
+        raise UserError(f"{text}, so the student cannot learn from it: {remedy}")
     if total and dropped > _LOUD_SHARE * total:
         progress.info(f"warning: {text}: {remedy}")
 
 
 def _reference(store: LabelStore, tokenizer: Tokenizer) -> TargetSide:
-    """References with the teacher's words, or without them where it was not asked."""
+    """References with the teacher's top-k, or without if the teacher did not score them."""
     arrays = store.arrays("reference")
     if len(arrays.tokens):
         return _side(arrays, np.diff(arrays.offsets) > 1)

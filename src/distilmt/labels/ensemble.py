@@ -1,4 +1,4 @@
-"""Everyone who translates for a label store: the teacher, others of an ensemble, each in the type asked for."""
+"""The models that translate for a label store: the teacher and an ensemble, in the configured compute type."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from distilmt.utils.hardware import cores
 
 DECODE_TOKENS = 1024
 NARROW = ("float16", "bfloat16", "int8_float16")
-"""Types in which a teacher may overflow or lose its way where float32 does not."""
+"""Compute types in which a teacher may overflow or degenerate although float32 does not."""
 
 
 @dataclass
 class LabelingTask:
-    """Who is asked, and what."""
+    """Teacher and settings of labeling."""
 
     teacher: Path
     tokenizer: Tokenizer
@@ -38,28 +38,28 @@ class LabelingTask:
     target_language: str
     needs_top_k: bool
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    """How a teacher behind HTTP is asked."""
+    """Request settings of an HTTP teacher."""
     generation_model: Path | None = None
-    """A Marian model with the same pieces that translates in the teacher's place; the teacher is asked for words."""
+    """A Marian model with the same vocabulary that translates in place of the teacher, which only scores tokens."""
     cores: int | None = None
-    """Batches translated side by side by a worker of a cluster; None takes one per core of this machine."""
+    """Batches that a cluster worker translates in parallel; None uses one per core of this machine."""
     trains_on_hypotheses: bool = True
-    """Whether a student learns from the translations, so that a teacher without any of use is of no use."""
+    """Whether a student is trained on the translations, so that a teacher without usable ones is an error."""
 
 
 class TeacherEnsemble:
-    """Asks all teachers for translations."""
+    """Translates with all teachers."""
 
     def __init__(self, job: LabelingTask, directory: Path) -> None:
-        """Export and load whoever is to translate.
+        """Export and load the models that translate.
 
         Args:
-            job: who they are.
-            directory: where their exports lie, or go.
+            job: the teachers and settings.
+            directory: directory of their exports.
         """
         self.job, self.directory = job, directory
         self.decoded_again = 0
-        """Sentences whose translation in a narrow type came to nothing."""
+        """Sentences decoded again in float32 because the low-precision output was degenerate."""
         self.paths = [job.generation_model] if job.generation_model else [job.teacher, *map(Path, job.config.ensemble)]
         self.models = [self._open(number, job.config.compute_type) for number in range(len(self.paths))]
         self._float32_models: dict[int, TranslationModel] = {}
@@ -75,13 +75,13 @@ class TeacherEnsemble:
         return n_best_lists
 
     def _redecode_degenerate(self, number: int, sources: list[str], n_best_lists: list[list[Hypothesis]]) -> None:
-        """Put float32's answers in the place of those that are no numbers, or loop (mozilla/translations#244)."""
+        """Decode hypotheses with NaN scores or repetitions again in float32 (mozilla/translations#244)."""
         rows = [
             row
             for row, hypotheses in enumerate(n_best_lists)
             if is_degenerate(hypotheses, self.job.config.max_repetition)
         ]
-        if not rows or not isinstance(self.models[number], Translator):  # the others have no types
+        if not rows or not isinstance(self.models[number], Translator):  # the others have no compute types
             return
         if number not in self._float32_models:
             self._float32_models[number] = self._open(number, "float32")
@@ -107,11 +107,11 @@ class TeacherEnsemble:
         name = f"teacher-{compute_type}" + (f"-{number + 1}" if number else "")
         exported, path = self.directory / name, self.paths[number]
         facts = existing.read_pointer(path)
-        if number and facts is None and existing.read_pointer(self.job.teacher):  # one more model from outside
+        if number and facts is None and existing.read_pointer(self.job.teacher):  # another external model
             facts = existing.describe_teacher(TeacherConfig(path=str(path)))
         if not existing.has_local_weights(facts) or not (exported / "distilmt.json").exists():
             self._export(facts, path, exported, compute_type)
-        workers, here = self.job.cores or cores(), self.job.cores is None  # a worker leaves nothing behind
+        workers, here = self.job.cores or cores(), self.job.cores is None  # a worker stores no cache
         return load_translation_model(exported, threads=1, workers=workers, device="auto", use_cache=here)
 
     def _export(self, facts: dict[str, Any] | None, path: Path, exported: Path, compute_type: str) -> None:

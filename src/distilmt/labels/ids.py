@@ -1,4 +1,4 @@
-"""Ids that should be there once, looked through on disk: memory does not grow with their number."""
+"""Find duplicate ids on disk: memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def hashes_of(ids: list[str]) -> np.ndarray:
 
 
 def first_duplicate_id(tables: Callable[[], Iterator[pa.Table]]) -> str | None:
-    """An id that is there more than once, or None.
+    """An id that occurs more than once, or None.
 
-    Hashes are sorted into files by their first bits, so that equal ones lie in the same file, and a file at a time is
-    looked through. What has the same hash is then compared as it is.
+    Hashes are distributed to files by their first bits, so that equal ones are in the same file. Each file is searched
+    separately, and ids with equal hashes are then compared themselves.
 
     Args:
-        tables: gives the rows, whenever it is called; their ids are in the column `id`.
+        tables: returns an iterator over the rows at every call; their ids are in the column `id`.
     """
     with tempfile.TemporaryDirectory(prefix="distilmt-") as temporary:
         files = [Path(temporary) / str(number) for number in range(_BUCKETS)]

@@ -1,4 +1,4 @@
-"""Labels that were made before: what the teacher said of a sentence once is not asked again."""
+"""Reuse of existing labels, so that no sentence is labeled twice."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from distilmt.labels.store import MANIFEST, LabelStore, read_manifest
 
 
 class LabelCache:
-    """Rows of finished stores that were made by the same teacher in the same way."""
+    """Rows of finished stores from the same teacher and settings."""
 
     def __init__(self, directories: Sequence[Path], header: Mapping[str, Any], k: int) -> None:
-        """Read what fits.
+        """Read the matching stores.
 
-        Args:
-            directories: stores; those that are missing, unfinished or made in another way are passed over.
-            header: what the labels depend on, as the store that is to be written has it.
-            k: log-probabilities per position.
+                Args:
+                                header: what the labels depend on, as the store that is to be written has it.
+        directories: stores; missing, unfinished and non-matching ones are skipped.
+                    header: header of the new store, with everything that labels depend on.
+                    header: what the labels depend on, as the store that is to be written has it.
+                    k: log-probabilities per position.
 
-        Raises:
-            UserError: a shard is missing or damaged.
+                Raises:
+                    UserError: a shard is missing or damaged.
         """
         criteria = {**header, "k": k, "complete": True}
         tables = [
@@ -38,11 +40,11 @@ class LabelCache:
             self.row_by_sentence.setdefault(sentence, row)
 
     def contains(self, sentences: pa.Table) -> np.ndarray:
-        """Which of some sentences are there: [n] bool. Columns id, source and target (the reference)."""
+        """Which sentences are cached: [n] bool. Columns of the table: id, source and target (the reference)."""
         return np.array([sentence in self.row_by_sentence for sentence in _sentences(sentences, "target")], dtype=bool)
 
     def complete_shard(self, sentences: pa.Table, new_shard: Shard | None) -> Shard:
-        """The shard of all of some sentences, of what is kept and of those that were asked."""
+        """The shard of all given sentences, joined from the cache and the newly labeled shard."""
         if new_shard is not None and new_shard.rows == sentences.num_rows:
             return new_shard
         assert self.table is not None
@@ -50,7 +52,7 @@ class LabelCache:
         return file_of(self.complete_table(sentences, rows))
 
     def complete_table(self, sentences: pa.Table, new_rows: pa.Table) -> pa.Table:
-        """A shard of all of some sentences, in their order, of what is kept and of those that were `new_rows`."""
+        """The table of all given sentences in their order, joined from the cache and `new_rows`."""
         if self.table is None or new_rows.num_rows == sentences.num_rows:
             return new_rows
         is_cached = self.contains(sentences)
@@ -71,5 +73,5 @@ def _matches_criteria(path: Path, criteria: Mapping[str, Any]) -> bool:
 
 
 def _sentences(table: pa.Table, reference: str) -> Iterator[tuple[str, str, str | None]]:
-    """Id, source and reference of every row: an id alone may stand for another text of another corpus."""
+    """Id, source and reference of every row: an id alone may be another text in another corpus."""
     return zip(*(table[name].to_pylist() for name in ("id", "source", reference)), strict=True)

@@ -1,4 +1,4 @@
-"""Asks the teacher: whole translations by beam search, and the distribution at every word with teacher forcing."""
+"""Labels of the teacher: translations by beam search, and top-k probabilities by forced decoding."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BATCH_TOKENS = 3000
 def _check_shared_vocabulary(path: Path, job: LabelingTask) -> None:
     if tokenizers.load(path).fingerprint != job.tokenizer.fingerprint:
         raise UserError(
-            f"labels.ensemble names {path}, whose pieces are not those of the teacher: train it with tokenizer.path "
-            "set to the teacher's tokenizer, or leave it out"
+            f"labels.ensemble contains {path}, which has another vocabulary than the teacher: train it with "
+            "tokenizer.path set to the teacher's tokenizer, or remove it"
         )
 
 
 class Labeler:
-    """The teachers, loaded in both their forms: CTranslate2 for translations, torch for word distributions."""
+    """The teachers, loaded in both forms: CTranslate2 for translations, torch for top-k probabilities."""
 
     def __init__(self, job: LabelingTask, directory: Path) -> None:
         self.job = job
@@ -49,17 +49,17 @@ class Labeler:
 
     @property
     def decoded_again(self) -> int:
-        """Sentences whose translation in a narrow type came to nothing, and that were translated in float32."""
+        """Sentences decoded again in float32 because the low-precision output was degenerate."""
         return self.ensemble.decoded_again if self.ensemble else 0
 
     def shard(self, sentences: pa.Table) -> Shard:
-        """The labels of some sentences as a file of a store."""
+        """Label sentences; returns the file of a shard."""
         before, begin = self.decoded_again, time.monotonic()
         shard = shard_of(self.label(sentences), schema_of(len(self.job.tokenizer.target.tokens)))
         return replace(shard, decoded_again=self.decoded_again - before, seconds=time.monotonic() - begin)
 
     def label(self, sentences: pa.Table) -> list[LabelRow]:
-        """The labels of some sentences, in order."""
+        """Label sentences; returns rows in their order."""
         sources, references = sentences["source"].to_pylist(), sentences["target"].to_pylist()
         n_best_lists = self.ensemble.translate(sources) if self.ensemble else [[] for _ in sources]
         tokens = [[self._tokens(h) for h in hypotheses] for hypotheses in n_best_lists]
@@ -92,7 +92,7 @@ class Labeler:
         ]
 
     def _tokens(self, hypothesis: Hypothesis) -> list[int]:
-        """Ids with `</s>`: the teacher's own pieces where it shares the vocabulary, else its text in ours."""
+        """Ids with `</s>`: the teacher's own tokens if it shares the vocabulary, else its text tokenized again."""
         if not self.shares_vocabulary:
             return self.job.tokenizer.target.encode([hypothesis.text])[0]
         return [*(self.token_ids[token] for token in hypothesis.tokens), EOS]
@@ -102,7 +102,7 @@ class Labeler:
         return [ids if r else [] for ids, r in zip(encoded, references, strict=True)]
 
     def score_top_k(self, sources: list[str], targets: list[list[int]]) -> list[tuple[np.ndarray, np.ndarray] | None]:
-        """Top-k of every position of some targets; None where there is no target or it is too long to be scored."""
+        """Top-k ids and log-probabilities, [positions, k] each, of every target; None if it is empty or too long."""
         top_k: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(sources)
         if self.scorer is None:
             return top_k

@@ -1,8 +1,8 @@
-"""Asks the teacher on the machines of a Ray cluster.
+"""Labels on the machines of a Ray cluster.
 
-Every shard is a task of Ray's. What a task answers depends on its shard alone, so it may be done anywhere and, where
-its worker died, again: Ray sees to that. Machines need share no disk: the teacher's files go to the workers through
-Ray's object store, shards come back as the bytes of their files, and the driver alone writes the label store.
+Every shard is a Ray task. Its result depends only on the shard, so it can run anywhere, and Ray repeats it if a worker
+dies. The machines need no shared disk: the teacher's files go to the workers through Ray's object store, shards come
+back as the bytes of their files, and only the driver writes the label store.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _CHECKED_PACKAGES = ("distilmt", "ctranslate2", "sentencepiece")
 
 @dataclass
 class WorkerPayload:
-    """What makes a worker an `Labeler`."""
+    """Everything a worker needs to build a `Labeler`."""
 
     name: str
     settings: dict[str, Any]
-    """Of the `LabelingTask`, but for what is among the files."""
+    """Fields of the `LabelingTask`, except those that are in the files."""
     ensemble: int
-    """More teachers."""
+    """Number of additional teachers."""
     files: dict[str, Any]
-    """By its path the reference to every file's bytes."""
+    """Path of every file to the reference of its bytes."""
     versions: dict[str, str]
 
 
@@ -56,18 +56,22 @@ def label_shards(
 ) -> Iterator[tuple[int, Shard]]:
     """Label shards on a cluster.
 
-    At most twice as many shards as there are workers are under way: memory stays bounded, and no worker waits.
+        At most two shards per worker are in flight: memory stays bounded, and no worker waits.
 
-    Args:
-        shards: the sentences of shards, with their numbers.
-        job: who is asked, and what; `job.config` names the cluster.
-        directory: the store, which keeps the exported teacher.
+        Args:
+                    job: who is asked, and what; `job.config` names the cluster.
+            directory: the store, which keeps the exported teacher.
+    shards: numbers and sentences of the shards.
+            job: teacher and settings; `job.config` gives the cluster.
+            directory: the store, which also contains the exported teacher.
+            job: who is asked, and what; `job.config` names the cluster.
+            directory: the store, which keeps the exported teacher.
 
-    Returns:
-        Shards in the order in which they are done.
+        Returns:
+            Shards in order of completion.
 
-    Raises:
-        UserError: Ray is missing, the cluster cannot be reached or has no room, or a shard was given up.
+        Raises:
+            UserError: Ray is missing, the cluster cannot be reached or is too small, or a shard failed permanently.
     """
     shard_iterator, pending = iter(shards), dict[Any, int]()
     waiting = next(shard_iterator, None)
@@ -75,7 +79,7 @@ def label_shards(
         return
     with _connected(job.config) as ray:
         need = _worker_resources(ray, job.config)
-        # A worker serves many shards (max_calls=0); one that dies costs the shard it was at.
+        # A worker labels many shards (max_calls=0); if it dies, only its current shard is lost.
         label = ray.remote(**need, max_retries=RETRIES, max_calls=0)(_label)
         payload = ray.put(_payload_of(ray, job, directory))
         try:
@@ -94,7 +98,7 @@ def label_shards(
 
 @contextmanager
 def _connected(config: LabelConfig) -> Iterator[Any]:
-    """Ray, connected as `config.address` says; left as it was found."""
+    """Connect to Ray at `config.ray_address`; an existing connection is used and left open."""
     try:
         import ray
     except ImportError:
@@ -104,8 +108,8 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
         return
     alone = config.ray_address == "local"
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if alone else {}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a Ray of our own sends nothing anywhere,
-    os.environ.setdefault("RAY_worker_niceness", "0")  # and its workers run at our priority, not at the lowest
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local Ray sends no usage statistics,
+    os.environ.setdefault("RAY_worker_niceness", "0")  # and its workers run at normal priority, not at the lowest
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -113,11 +117,11 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
             f"labels.ray_address {config.ray_address!r}: no Ray cluster of this Ray and Python ({_line(error)}): "
-            "start one with `ray start --head`, set RAY_AUTH_MODE=token if it asks for a token, or set the address to "
-            "local"
+            "start one with `ray start --head`, set RAY_AUTH_MODE=token if it requires a token, or set the address "
+            "to local"
         ) from None
     if on_main:
-        signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
+        signal.signal(signal.SIGTERM, handler)  # Ray replaced it
     try:
         yield ray
     finally:
@@ -125,30 +129,30 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
 
 
 def _worker_resources(ray: Any, config: LabelConfig) -> dict[str, float]:
-    """What a worker is given, in Ray's terms."""
+    """Resources of a worker, in Ray's terms."""
     gpus = config.num_gpus
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU") else 0.0
     if gpus > 1 and gpus % 1:
-        raise UserError(f"labels.num_gpus is {gpus:g}: above 1 it must be a whole number")
+        raise UserError(f"labels.num_gpus is {gpus:g}: above 1 it must be an integer")
     need = {"num_cpus": config.num_cpus, "num_gpus": gpus}
     if not _worker_capacity(ray, need):
         raise UserError(
-            f"no machine of the Ray cluster has the {config.num_cpus} cores and {gpus:g} GPUs of a worker: "
-            "set labels.num_cpus and labels.num_gpus to less, or add a machine"
+            f"no machine of the Ray cluster has {config.num_cpus} cores and {gpus:g} GPUs for a worker: "
+            "reduce labels.num_cpus or labels.num_gpus, or add a machine"
         )
     return need
 
 
 def _worker_capacity(ray: Any, need: dict[str, float]) -> int:
-    """How many workers the machines that are there now have room for."""
+    """Number of workers that fit on the machines of the cluster now."""
     requirements = [(kind, need[name]) for kind, name in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if need[name]]
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return sum(min(int(node.get(kind, 0) // amount) for kind, amount in requirements) for node in nodes)
 
 
 def _fetch_shard(ray: Any, reference: Any, number: int) -> Shard:
-    """A task's answer; what went wrong with it becomes a line with the remedy where there is one."""
+    """The result of a task; known errors become a UserError with a remedy."""
     try:
         shard: Shard = ray.get(reference)
         return shard
@@ -156,12 +160,14 @@ def _fetch_shard(ray: Any, reference: Any, number: int) -> Shard:
         if isinstance(error.cause, UserError):
             raise UserError(str(error.cause)) from None
         if "No module named" in str(error):
-            raise UserError("a machine of the Ray cluster has no distilmt: install the same version on all") from None
+            raise UserError(
+                "a machine of the Ray cluster has no distilmt: install the same version on all machines"
+            ) from None
         raise
     except ray.exceptions.RayError as error:
         raise UserError(
-            f"shard {number} was given up after {RETRIES + 1} tries ({type(error).__name__}: {_line(error)}): if its "
-            "workers ran out of memory give them more (fewer per machine), then the same command goes on"
+            f"shard {number} failed {RETRIES + 1} times ({type(error).__name__}: {_line(error)}): if its workers ran "
+            "out of memory, run fewer per machine, then repeat the command to resume"
         ) from None
 
 
@@ -170,14 +176,14 @@ def _line(error: Exception) -> str:
 
 
 def _payload_of(ray: Any, job: LabelingTask, directory: Path) -> WorkerPayload:
-    """Everything an `Labeler` reads, put into Ray's object store."""
-    Labeler(replace(job, needs_top_k=False), directory)  # exports the teacher, and tells what is wrong before Ray would
+    """Put everything that a `Labeler` reads into Ray's object store."""
+    Labeler(replace(job, needs_top_k=False), directory)  # exports the teacher and reports errors early
     if job.config.compute_type in NARROW:
         TeacherEnsemble(replace(job, config=replace(job.config, compute_type="float32")), directory)
     folders = {"teacher": job.teacher, "tokenizer": job.tokenizer.directory}
     folders |= {f"ensemble/{i}": Path(path) for i, path in enumerate(job.config.ensemble)}
     files = {f"{name}/{path.name}": path for name, folder in folders.items() for path in folder.iterdir()}
-    files = {name: path for name, path in files.items() if path.name != STEP_FILE}  # it lists files that stay here
+    files = {name: path for name, path in files.items() if path.name != STEP_FILE}  # it lists files that are not sent
     exported = [path for folder in directory.glob("teacher-*") for path in folder.rglob("*")]
     files |= {f"store/{path.relative_to(directory)}": path for path in exported}
     payload_files = {
@@ -191,16 +197,16 @@ def _payload_of(ray: Any, job: LabelingTask, directory: Path) -> WorkerPayload:
 
 
 def _bytes(path: Path) -> np.ndarray:
-    """A file as Ray can take it without a copy in this process."""
+    """A file in a form that Ray stores without a copy in this process."""
     return np.asarray(np.memmap(path, mode="r")) if path.stat().st_size else np.empty(0, np.uint8)
 
 
-# From here on: what workers do.
-_loaded: dict[str, Labeler] = {}  # from shard to shard
+# The functions below run on workers.
+_loaded: dict[str, Labeler] = {}  # reused for all shards
 
 
 def _label(payload: list[Any], sentences: pa.Table) -> Shard:
-    """A task: label a shard. The parcel's reference is wrapped, else Ray would send it along with every shard."""
+    """Task: label a shard. The payload's reference is in a list, or Ray would send the payload with every shard."""
     import ray
 
     labeler = _load_labeler(ray.get(payload[0]))
@@ -218,7 +224,7 @@ def _load_labeler(payload: WorkerPayload) -> Labeler:
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(payload.settings["cores"])
-    # Once loaded the teacher needs its files no more, so that nothing is left to be cleaned up after a kill.
+    # The teacher does not need its files once loaded, so a killed worker leaves none behind.
     with tempfile.TemporaryDirectory(prefix="distilmt-") as temporary:
         for name, reference in payload.files.items():
             path = Path(temporary) / name
@@ -235,15 +241,15 @@ def _task_of(payload: WorkerPayload, directory: Path) -> LabelingTask:
 
 
 def _check_versions(driver_versions: dict[str, str]) -> None:
-    """Other versions might say something else.
+    """Check that the worker has the driver's package versions: others may give other labels.
 
     Raises:
-        UserError: this machine's are not the driver's.
+        UserError: a version differs.
     """
     worker_versions = versions()
     for name in _CHECKED_PACKAGES:
         if worker_versions.get(name) != driver_versions.get(name):
             raise UserError(
-                f"{os.uname().nodename} has {name} {worker_versions.get(name)}, but labelling was begun with "
+                f"{os.uname().nodename} has {name} {worker_versions.get(name)}, but labeling was started with "
                 f"{driver_versions.get(name)}: install the same version on all machines of the Ray cluster"
             )

@@ -1,4 +1,4 @@
-"""Chooses among the teacher's candidates for each sentence, from a store, without decoding again."""
+"""Reranks the teacher's hypotheses in a store, without decoding again."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from distilmt.teachers.backward_model import BackwardModel
 from distilmt.utils import progress
 
 Utility = Callable[[Sequence[str], Sequence[str]], np.ndarray]
-"""Of H hypotheses by each of R references, [H, R]."""
+"""Scores of H hypotheses against R references, [H, R]."""
 
 
 def utility(name: str, bleu_tokenizer: str = "13a") -> Utility:
-    """How good hypotheses are by references, 0 to 100: sentence chrF, or sentence BLEU with add-one smoothing."""
+    """A metric of hypotheses against references, 0 to 100: sentence chrF, or sentence BLEU with add-one smoothing."""
     if name == "chrf":
         return pairwise_chrf
     metric = BLEU(smooth_method="add-k", effective_order=True, tokenize=bleu_tokenizer)
@@ -38,14 +38,14 @@ def utility(name: str, bleu_tokenizer: str = "13a") -> Utility:
 
 
 def oracle_ranking(hypotheses: Sequence[str], reference: str, score: Utility) -> list[int]:
-    """Hypotheses from the nearest to the reference: sequence-level interpolation (Kim & Rush 2016, section 3.3)."""
+    """Order by similarity to the reference: sequence-level interpolation (Kim & Rush 2016, section 3.3)."""
     return _descending(score(hypotheses, [reference])[:, 0])
 
 
 def mbr_ranking(hypotheses: Sequence[str], score: Utility) -> list[int]:
-    """Hypotheses from the highest mean utility by all others: minimum Bayes risk over the candidates.
+    """Order by mean utility against all others: minimum Bayes risk over the candidates.
 
-    As in Finkelstein and Freitag (2023), whose utility is a neural metric; every candidate counts the same.
+    As in Finkelstein and Freitag (2023), who use a neural metric; every candidate has the same weight.
     """
     scores = score(hypotheses, hypotheses)
     np.fill_diagonal(scores, 0.0)
@@ -53,22 +53,22 @@ def mbr_ranking(hypotheses: Sequence[str], score: Utility) -> list[int]:
 
 
 def _descending(scores: np.ndarray) -> list[int]:
-    """Places of scores from the highest; of equals the first stays first."""
+    """Indices of scores in descending order; stable for equal scores."""
     return np.argsort(-scores, kind="stable").tolist()  # type: ignore[no-any-return]
 
 
 def rerank(
     store: LabelStore, config: LabelConfig, job: LabelingTask | None, score: Utility, directory: Path
 ) -> dict[str, Any]:
-    """Write a store whose first hypothesis is the one chosen; go on where an earlier call was cut off.
+    """Write a store whose first hypothesis is the selected one; resumes an interrupted call.
 
-    Of `config.keep` hypotheses each gets a row of its own. Words of the teacher are asked for anew where another
-    hypothesis than the best was chosen.
+    Each of the `config.n_best` best hypotheses gets its own row. If the selected hypothesis is not the first of the
+    beam, the teacher scores its tokens again.
 
     Args:
         store: the candidates.
-        config: how to choose.
-        job: the teacher they are of; None if they hold no words of it.
+        config: settings of the selection.
+        job: the teacher; None if the store has no top-k.
         score: the utility.
         directory: the new store.
 
@@ -83,13 +83,13 @@ def rerank(
         config.backward_model and weights_fingerprint(Path(config.backward_model)),
     ]
     writer = LabelWriter(directory, header | {"choice": choice}, store.k)
-    # The candidates are there: no translator is needed, and nothing is exported for one.
+    # The candidates exist: no translator is needed, so no export is written.
     labeler = Labeler(replace(job, config=replace(job.config, num_hypotheses=0)), directory) if job else None
     reverse = BackwardModel(config.backward_model) if config.backward_model else None
     counts: Counter[str] = Counter()
     done = writer.done()
     rows_before = sum(int(shard["rows"]) for number, shard in enumerate(store.manifest["shards"]) if number in done)
-    with progress.task("choosing", store.rows, "sentences", rows_before) as bar:
+    with progress.task("reranking", store.rows, "sentences", rows_before) as bar:
         for number, table in enumerate(store.shards()):
             rows = rows_of(table, store.k)
             rankings = [_ranking(row, config, score) for row in rows]
@@ -104,7 +104,7 @@ def rerank(
 
 
 def _with_backward_scores(rows: Sequence[LabelRow], reverse: BackwardModel) -> list[LabelRow]:
-    """Rows with what the other direction's model says of the first hypothesis."""
+    """Rows with the backward score of the first hypothesis."""
     indices = [index for index, row in enumerate(rows) if row.hypotheses and row.hypotheses[0][0]]
     pairs = [(rows[index].source, rows[index].hypotheses[0][0]) for index in indices]
     scores = dict(zip(indices, reverse.scores(*map(list, zip(*pairs, strict=True))), strict=True)) if pairs else {}
@@ -112,7 +112,7 @@ def _with_backward_scores(rows: Sequence[LabelRow], reverse: BackwardModel) -> l
 
 
 def _ranking(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
-    """Places of the hypotheses to be trained on, no text twice."""
+    """Indices of the hypotheses to train on, without duplicate texts."""
     texts = [text for text, _, _ in row.hypotheses]
     order = list(range(len(texts)))
     if len(texts) > 1 and config.rerank == "mbr":
@@ -126,7 +126,7 @@ def _ranking(row: LabelRow, config: LabelConfig, score: Utility) -> list[int]:
 
 
 def _reordered_rows(rows: Sequence[LabelRow], rankings: Sequence[list[int]], labeler: Labeler | None) -> list[LabelRow]:
-    """A row for every hypothesis picked, with that in front; a row without any stays as it is."""
+    """One row per selected hypothesis, with that one first; a row without hypotheses stays unchanged."""
     others = [(i, index) for i, indices in enumerate(rankings) for index in indices if index > 0]
     tokens = [rows[i].hypotheses[index][1] for i, index in others]
     tops = labeler.score_top_k([rows[i].source for i, _ in others], tokens) if others and labeler else []

@@ -1,4 +1,4 @@
-"""A sentence's labels, and how they lie in a Parquet shard."""
+"""Labels of a sentence, and their layout in a Parquet shard."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TopK = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class LabelRow:
-    """What the teacher said of one sentence."""
+    """Labels of one sentence."""
 
     id: str
     source: str
@@ -29,11 +29,11 @@ class LabelRow:
     reference_top: TopK | None = None
     """Like `top`, on the reference."""
     reverse: float | None = None
-    """Mean log-probability of the source's pieces after the first hypothesis, by a model of the other direction."""
+    """Mean log-probability of the source's tokens given the first hypothesis, by the backward model."""
 
 
 def schema_of(vocabulary: int) -> pa.Schema:
-    """Columns of a shard whose target vocabulary has so many pieces."""
+    """Columns of a shard for a target vocabulary of this size."""
     ids = pa.list_(pa.uint16() if vocabulary <= 1 << 16 else pa.uint32())
     tokens, logprobs = pa.list_(pa.int32()), pa.list_(pa.float16())
     hypothesis = pa.struct([("text", pa.string()), ("tokens", tokens), ("score", pa.float32())])
@@ -54,7 +54,7 @@ def schema_of(vocabulary: int) -> pa.Schema:
 
 
 def table_of(rows: Sequence[LabelRow], schema: pa.Schema) -> pa.Table:
-    """Rows as a shard."""
+    """Rows as the table of a shard."""
     columns: dict[str, Any] = {
         "id": [r.id for r in rows],
         "source": [r.source for r in rows],
@@ -71,30 +71,30 @@ def table_of(rows: Sequence[LabelRow], schema: pa.Schema) -> pa.Table:
 
 @dataclass
 class Shard:
-    """Some rows as a file."""
+    """The file of a shard."""
 
     rows: int
     content: bytes
     decoded_again: int = 0
-    """Of the rows: those whose translation in a narrow type came to nothing."""
+    """Rows decoded again in float32 because the low-precision output was degenerate."""
     seconds: float = 0.0
-    """How long the teacher took."""
+    """Labeling time."""
 
 
 def shard_of(rows: Sequence[LabelRow], schema: pa.Schema) -> Shard:
-    """Rows as the file of a shard: the same rows give the same bytes."""
+    """Rows as the file of a shard: equal rows give equal bytes."""
     return file_of(table_of(rows, schema))
 
 
 def file_of(table: pa.Table) -> Shard:
-    """A table of a shard's columns as its file."""
+    """The table of a shard as its file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return Shard(table.num_rows, sink.getvalue().to_pybytes())
 
 
 def _flat(tops: Sequence[TopK | None], which: int, kind: pa.DataType) -> pa.Array:
-    """One list per row, positions × k laid flat; null where the teacher was not asked."""
+    """One flat list of positions × k values per row; null for rows without top-k."""
     lengths = [0 if top is None else top[which].size for top in tops]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     parts = [top[which].ravel() for top in tops if top is not None]
@@ -104,7 +104,7 @@ def _flat(tops: Sequence[TopK | None], which: int, kind: pa.DataType) -> pa.Arra
 
 
 def rows_of(table: pa.Table, k: int) -> list[LabelRow]:
-    """A shard's rows as they were written."""
+    """The rows of a shard."""
     rows = []
     for row in table.to_pylist():
         tops = [_top_of(row, prefix, k) for prefix in ("", "reference_")]

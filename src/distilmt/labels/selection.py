@@ -1,4 +1,4 @@
-"""Which of the teacher's hypotheses are trained on: loops, truncations, copies and empty answers are not."""
+"""Filter the teacher's hypotheses: repetitive, truncated, copied and empty ones are dropped."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LONGEST_PHRASE = 5
 
 @dataclass
 class SentenceTexts:
-    """What the sequences judged say, one of each for every row."""
+    """Texts of the sequences to filter, one of each per row."""
 
     sources: Sequence[str]
     references: Sequence[str | None]
     hypotheses: Sequence[str]
     reverse: Sequence[float | None] | None = None
-    """What a model of the other direction says of each hypothesis, where it was asked."""
+    """Backward score of each hypothesis, if there is a backward model."""
 
 
 def filter_hypotheses(
@@ -34,18 +34,18 @@ def filter_hypotheses(
     max_length: int,
     texts: SentenceTexts | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Judge every hypothesis.
+    """Decide which hypotheses are usable.
 
     Args:
-        tokens: ids of all hypotheses end to end, `</s>` included.
-        offsets: where each begins, [n + 1].
+        tokens: concatenated ids of all hypotheses, with `</s>`.
+        offsets: start of each hypothesis, [n + 1].
         source_lengths: tokens of the sources, [n].
         config: limits.
-        max_length: positions of the model.
-        texts: the same as text; without it nothing is held against copies and distant ones.
+        max_length: maximum positions of the model.
+        texts: the same as text; without it, copies and distant hypotheses are not detected.
 
     Returns:
-        [n] bool, and how many were dropped for which reason.
+        [n] bool, True for usable ones, and the number of dropped ones by reason.
     """
     lengths = np.diff(offsets)
     ratio = np.maximum((lengths + 10) / (source_lengths + 10), (source_lengths + 10) / (lengths + 10))
@@ -74,7 +74,7 @@ def filter_hypotheses(
 def repetition_mask(tokens: np.ndarray, offsets: np.ndarray, max_repetition: int) -> np.ndarray:
     """Which sequences repeat a phrase of 1 to 5 tokens more than `max_repetition` times in a row, [n] bool.
 
-    A phrase of p tokens repeated r times makes (r - 1)·p tokens in a row that equal the token p before them.
+    If a phrase of p tokens repeats r times, (r - 1)·p consecutive tokens equal the token p positions before them.
     """
     is_repetitive = np.zeros(len(offsets) - 1, dtype=bool)
     row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
@@ -89,7 +89,7 @@ def repetition_mask(tokens: np.ndarray, offsets: np.ndarray, max_repetition: int
 
 
 def lowest_score_mask(scores: Sequence[float | None], among: np.ndarray, share: float) -> np.ndarray:
-    """All but the best `share` of the rows named that have a score, [n] bool."""
+    """All but the best `share` of the rows in `among` that have a score, [n] bool."""
     values = np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
     rows = np.flatnonzero(among & ~np.isnan(values))
     bad = np.zeros(len(values), dtype=bool)
@@ -99,9 +99,9 @@ def lowest_score_mask(scores: Sequence[float | None], among: np.ndarray, share: 
 
 
 def copy_mask(texts: SentenceTexts) -> np.ndarray:
-    """Which hypotheses only repeat a source with letters, though the reference, if there is one, does not: [n] bool.
+    """Which hypotheses are copies of a source with letters, although the reference (if any) is not: [n] bool.
 
-    Untranslated sentences are the noise that harms a neural translator most (Khayrallah & Koehn 2018).
+    Untranslated sentences are the most harmful noise for neural translation (Khayrallah & Koehn 2018).
     """
     rows = zip(texts.sources, texts.references, texts.hypotheses, strict=True)
     is_copy = [
@@ -112,10 +112,10 @@ def copy_mask(texts: SentenceTexts) -> np.ndarray:
 
 
 def ter_scores(texts: SentenceTexts) -> np.ndarray:
-    """Translation edit rate of each hypothesis against its reference, in per cent, [n]; 0 where there is none."""
+    """Translation edit rate of each hypothesis against its reference, in percent, [n]; 0 without a reference."""
     metric = TER(normalized=True, asian_support=True, case_sensitive=True)
     scores = np.zeros(len(texts.hypotheses))
-    with progress.task("judging", len(scores), "sentences") as bar:
+    with progress.task("computing TER", len(scores), "sentences") as bar:
         for row, (reference, hypothesis) in enumerate(zip(texts.references, texts.hypotheses, strict=True)):
             if reference:
                 scores[row] = metric.sentence_score(hypothesis, [reference]).score

@@ -1,8 +1,8 @@
 """The label store: Parquet shards and a manifest.
 
-A shard is whole and named in the manifest, or it does not exist: it is written to a temporary name, flushed, renamed,
-and then entered in the manifest, which is replaced atomically. Shards may come in any order: the manifest holds them by
-number, so that ids never shift.
+A shard either is complete and listed in the manifest, or does not exist: it is written to a temporary name, flushed,
+renamed, and then added to the manifest, which is replaced atomically. Shards may be added in any order: the manifest
+sorts them by number, so that ids never shift.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ MANIFEST = "manifest.json"
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a store, with today's names of keys."""
+    """The manifest of a store, with current key names."""
     return translated_manifest(read_json(path))
 
 
 class LabelWriter:
-    """Writes a store shard by shard; opened again after an interruption it goes on with what is missing."""
+    """Writes a store shard by shard; when opened again after an interruption, it writes the missing shards."""
 
     def __init__(self, directory: Path, header: dict[str, Any], k: int) -> None:
-        """Open or begin a store.
+        """Open or create a store.
 
         Args:
             directory: the store.
@@ -46,7 +46,7 @@ class LabelWriter:
             k: log-probabilities per position; 0 for none.
 
         Raises:
-            UserError: a store with another header lies there.
+            UserError: the directory contains a store with another header.
         """
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -58,8 +58,8 @@ class LabelWriter:
             different = [key for key in (*header, "k", "format") if old.get(key) != self.manifest[key]]
             if different:
                 raise UserError(
-                    f"{directory} holds labels made with another {', '.join(different)}: "
-                    "name another directory (run_dir)"
+                    f"{directory} contains labels made with another {', '.join(different)}: "
+                    "choose another directory (run_dir)"
                 )
             self.manifest = old
             self._drop_damaged()
@@ -69,7 +69,7 @@ class LabelWriter:
                 stray.unlink()
 
     def _drop_damaged(self) -> None:
-        """Leave out shards that are not as they were written: their labels are written again."""
+        """Remove damaged shards from the manifest: their labels are written again."""
         whole = [s for s in self.manifest["shards"] if _is_whole(self.directory / s["name"], s["checksum"])]
         if len(whole) < len(self.manifest["shards"]):
             rows = sum(shard["rows"] for shard in whole)
@@ -77,17 +77,17 @@ class LabelWriter:
             write_json(self.directory / MANIFEST, self.manifest)
 
     def done(self) -> set[int]:
-        """Numbers of the whole shards."""
+        """Numbers of the complete shards."""
         return {_number(shard) for shard in self.manifest["shards"]}
 
     def write_shard(self, rows: Sequence[LabelRow], number: int | None = None) -> None:
-        """Add a shard of rows; without a number it is the first that is missing."""
+        """Add a shard of rows; the default number is the first missing one."""
         done = self.done()
         missing = next(i for i in range(len(done) + 1) if i not in done)
         self.add(shard_of(rows, self.schema), missing if number is None else number)
 
     def add(self, shard: Shard, number: int) -> None:
-        """Add a shard that is a file already."""
+        """Add a shard that is already serialized."""
         path = self.directory / f"shard-{number:05d}.parquet"
         with atomic_path(path) as temporary:
             temporary.write_bytes(shard.content)
@@ -103,7 +103,7 @@ class LabelWriter:
 
 
 def _number(shard: dict[str, Any]) -> int:
-    """Place of a shard in the store."""
+    """Number of a shard in the store."""
     return int(shard["name"].removeprefix("shard-").removesuffix(".parquet"))
 
 
@@ -112,40 +112,40 @@ def _is_whole(path: Path, checksum: str) -> bool:
 
 
 class LabelStore:
-    """A store that can be read."""
+    """Reads a label store."""
 
     def __init__(self, directory: Path, unfinished: bool = False) -> None:
         """Open a store.
 
         Args:
             directory: the store.
-            unfinished: open it even if shards are still to come.
+            unfinished: also open it if shards are missing.
 
         Raises:
-            UserError: there is none, or it is not finished.
+            UserError: it does not exist or is not finished.
         """
         self.directory = directory
         if not (directory / MANIFEST).exists():
-            raise UserError(f"{directory} holds no labels: run `distilmt label` first")
+            raise UserError(f"{directory} contains no labels: run `distilmt label` first")
         self.manifest = read_manifest(directory / MANIFEST)
         if self.manifest.get("format") != FORMAT:
             raise UserError(f"{directory} was written by another version of distilmt: label into another run_dir")
         self.complete = bool(self.manifest.get("complete"))
         if not (self.complete or unfinished):
-            raise UserError(f"{directory}: the labels are not finished: run `distilmt label` again, it goes on")
+            raise UserError(f"{directory}: the labels are not finished: run `distilmt label` again to resume")
         self.k, self.rows = int(self.manifest["k"]), int(self.manifest["rows"])
 
     def require(self, tokenizer_fingerprint: str) -> None:
-        """Refuse labels that were made with another tokenizer.
+        """Check the tokenizer of the labels.
 
         Raises:
-            UserError: they were.
+            UserError: they were made with another tokenizer.
         """
         fingerprint = self.manifest["tokenizer"]
         if fingerprint != tokenizer_fingerprint:
             raise UserError(
                 f"the labels in {self.directory} were made with another tokenizer ({fingerprint} ≠ "
-                f"{tokenizer_fingerprint}): run `distilmt label` again with this one, or put the old tokenizer back"
+                f"{tokenizer_fingerprint}): run `distilmt label` again with this one, or restore the old tokenizer"
             )
 
     def shards(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -170,7 +170,7 @@ class LabelStore:
         return [value for table in self.shards([name]) for value in table[name].to_pylist()]
 
     def hypotheses(self) -> list[str]:
-        """Text of the first hypothesis of every row, in order; empty where there is none."""
+        """Text of the first hypothesis of every row, in order; empty if there is none."""
         hypotheses: list[str] = []
         for table in self.shards(["hypotheses"]):
             texts, has_hypothesis = first_field(table, "text")
@@ -179,7 +179,7 @@ class LabelStore:
         return hypotheses
 
     def token_count(self) -> int:
-        """Tokens of all hypotheses together."""
+        """Number of tokens of all hypotheses."""
         total = 0
         for table in self.shards(["hypotheses"]):
             lists = table["hypotheses"].combine_chunks()
@@ -188,10 +188,10 @@ class LabelStore:
         return int(total)
 
     def check(self) -> None:
-        """Read everything, a shard at a time: checksums, every id once, as many positions as tokens.
+        """Check everything, a shard at a time: checksums, unique ids, equal numbers of positions and tokens.
 
         Raises:
-            UserError: something is wrong; names the shard or the id.
+            UserError: a check fails; the message gives the shard or the id.
         """
         with progress.task("checking", self.rows, "rows") as bar:
             for entry, shard in zip(self.manifest["shards"], self.files(), strict=True):
@@ -201,7 +201,7 @@ class LabelStore:
             raise self._damaged(MANIFEST)
         duplicate = first_duplicate_id(lambda: self.shards(["id"]))
         if duplicate is not None:
-            raise UserError(f"{self.directory}: id {duplicate!r} is there more than once: label into another run_dir")
+            raise UserError(f"{self.directory}: id {duplicate!r} occurs more than once: label into another run_dir")
 
     def _check_shard(self, entry: dict[str, Any], shard: Shard) -> None:
         try:
@@ -217,7 +217,7 @@ class LabelStore:
         """The shards as files, in order.
 
         Raises:
-            UserError: one is not as it was written.
+            UserError: a shard is missing or damaged.
         """
         for entry in self.manifest["shards"]:
             path = self.directory / entry["name"]
@@ -226,10 +226,10 @@ class LabelStore:
             yield Shard(entry["rows"], path.read_bytes())
 
     def arrays(self, kind: str) -> LabelArrays:
-        """All rows' best hypotheses (`hypothesis`) or references (`reference`) with the teacher's words.
+        """Best hypotheses (`hypothesis`) or references (`reference`) of all rows with the teacher's top-k.
 
         Raises:
-            UserError: positions and tokens differ.
+            UserError: the numbers of positions and tokens differ.
         """
         top = COLUMNS[kind][2]
         parts, has_top_k = [], False
@@ -248,9 +248,9 @@ class LabelStore:
         )
 
     def damaged(self) -> list[str]:
-        """Names of shards that are missing, cut off, or were changed after the manifest was written.
+        """Names of shards that are missing, truncated, or were changed after the manifest was written.
 
-        Cheap: checksums are computed of what is newer than the manifest; `check` computes all of them.
+        Cheap: it computes checksums only of shards newer than the manifest; `check` computes all.
         """
         written = (self.directory / MANIFEST).stat().st_mtime_ns
         return [shard["name"] for shard in self.manifest["shards"] if not self._seems_whole(shard, written)]
@@ -266,8 +266,10 @@ class LabelStore:
 
     def _damaged(self, name: str) -> UserError:
         if name == MANIFEST:
-            return UserError(f"{self.directory / name} does not fit its shards: label into another directory (run_dir)")
+            return UserError(
+                f"{self.directory / name} does not match its shards: label into another directory (run_dir)"
+            )
         return UserError(
-            f"{self.directory / name} is missing or damaged: run `distilmt label` again: it labels this shard anew and "
-            "keeps the others"
+            f"{self.directory / name} is missing or damaged: run `distilmt label` again; it labels only this shard "
+            "again"
         )

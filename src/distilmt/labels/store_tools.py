@@ -1,4 +1,4 @@
-"""What is done with whole label stores: described, merged, split. Shard by shard, so that memory does not grow."""
+"""Describe, merge and split label stores, shard by shard, so that memory does not grow."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from distilmt.utils.run_dir import atomic_directory
 
 _COUNTED = ("shards", "rows", "complete")
 Parts = Callable[[pa.Table], np.ndarray]
-"""The number of the part that each row of a table belongs to; called with the tables in order."""
+"""Returns the part number of each row of a table; called with the tables in order."""
 
 
 def describe(store: LabelStore) -> dict[str, Any]:
-    """What a store was made with, and how much it holds."""
+    """Header and size of a store."""
     entries, hypotheses = store.manifest["shards"], 0
     for table in store.shards(["hypotheses"]):
         hypotheses += pc.sum(pc.list_value_length(table["hypotheses"])).as_py() or 0
@@ -40,15 +40,15 @@ def describe(store: LabelStore) -> dict[str, Any]:
 
 
 def merge(stores: Sequence[LabelStore], directory: Path, rename: bool = False) -> None:
-    """Write one store of several: their shards one after another.
+    """Merge several stores into one: their shards one after another.
 
     Args:
-        stores: made by the same teacher with the same settings, of different sentences.
+        stores: stores of the same teacher and settings, with different sentences.
         directory: the new store.
         rename: put `1:` in front of the ids of the first, `2:` of the second, and so on.
 
     Raises:
-        UserError: `directory` is there, the stores do not belong together, an id is in two of them, or a shard is
+        UserError: `directory` exists, the headers of the stores differ, an id is in two of them, or a shard is
             damaged.
     """
     for store in stores[1:]:
@@ -85,19 +85,19 @@ def _check_same_header(one: LabelStore, other: LabelStore) -> None:
 
 
 def split(store: LabelStore, directory: Path, part_of: Parts, parts: int = 2) -> list[int]:
-    """Write several stores of one: `directory/part-1`, `part-2` and so on, rows in the order in which they were.
+    """Split a store into `directory/part-1`, `part-2` and so on; rows stay in order.
 
     Args:
-        store: what is split.
-        directory: of the parts.
-        part_of: which row goes where.
-        parts: how many there are.
+        store: the store to split.
+        directory: parent directory of the parts.
+        part_of: the part of each row.
+        parts: number of parts.
 
     Returns:
         Rows of each part.
 
     Raises:
-        UserError: `directory` is there, a part would be empty, or a shard is damaged.
+        UserError: `directory` exists, a part would be empty, or a shard is damaged.
     """
     with _new_directory(directory) as temporary, progress.task("splitting", store.rows, "rows") as bar:
         writers = [_writer(store, temporary / f"part-{number}") for number in range(1, parts + 1)]
@@ -109,14 +109,14 @@ def split(store: LabelStore, directory: Path, part_of: Parts, parts: int = 2) ->
             bar.advance(table.num_rows)
         rows = [int(writer.manifest["rows"]) for writer in writers]
         if not all(rows):
-            raise UserError(f"part-{rows.index(0) + 1} of {store.directory} would have no rows: ask for other parts")
+            raise UserError(f"part-{rows.index(0) + 1} of {store.directory} would have no rows: choose other parts")
         for writer in writers:
             writer.finish()
     return rows
 
 
 def by_row_boundaries(boundaries: Sequence[int]) -> Parts:
-    """Parts that begin at these rows, the first at 0."""
+    """Parts that start at these rows, the first at 0."""
     begun = 0
 
     def part_of(table: pa.Table) -> np.ndarray:
@@ -128,7 +128,7 @@ def by_row_boundaries(boundaries: Sequence[int]) -> Parts:
 
 
 def by_id_file(path: Path) -> Parts:
-    """Two parts: the rows whose ids stand in a file, one a line, and the others.
+    """Two parts: the rows whose ids are in a file, one per line, and the others.
 
     Raises:
         UserError: there is no such file.
@@ -136,7 +136,7 @@ def by_id_file(path: Path) -> Parts:
     try:
         ids = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise UserError(f"{path} is not a text file: name one with an id on every line") from None
+        raise UserError(f"{path} is not a text file: give one with one id per line") from None
     hashes = np.unique(hashes_of([i for i in ids if i]))
     return lambda table: np.where(np.isin(hashes_of(table["id"].to_pylist()), hashes), 0, 1)
 
@@ -152,13 +152,13 @@ def _writer(like: LabelStore, directory: Path) -> LabelWriter:
 
 @contextmanager
 def _new_directory(directory: Path) -> Iterator[Path]:
-    """A directory that is there when all of it is; what a killed call left of it is removed.
+    """Write a directory atomically; temporary files of a killed call are removed.
 
     Raises:
-        UserError: it is there already.
+        UserError: it exists already.
     """
     if directory.exists():
-        raise UserError(f"{directory} is there already: delete it, or name another directory")
+        raise UserError(f"{directory} already exists: delete it, or choose another directory")
     for stray in directory.parent.glob(f".{directory.name}.*.tmp"):
         shutil.rmtree(stray, ignore_errors=True)
     with atomic_directory(directory) as temporary:

@@ -1,4 +1,4 @@
-"""Whether a teacher translates at all: its first hypotheses are judged before thousands are made."""
+"""Check a teacher's first hypotheses before thousands of sentences are labeled."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 SIZE = 100
-"""Sentences that are judged."""
+"""Sentences that are checked."""
 _LEAST = 50
-"""Fewer than these are not judged: the check before training tells of all together."""
+"""Minimum number of sentences: `dataset.check_dropped` checks all of them before training."""
 _LOUD_SHARE = 0.1
 _MOST_SHARE, _MOST_SHARE_OWN = 0.9, 0.99
-"""More is a teacher of no use. One that this run trained may be a small experiment, so as `dataset.check_dropped`."""
+"""Above this share the teacher is unusable; higher for one that the run trained, as in `dataset.check_dropped`."""
 _EXAMPLE = 80
 
 
 class TeacherCheck:
-    """Judges the first hypotheses of a teacher, once."""
+    """Checks the first hypotheses of a teacher, once."""
 
     def __init__(self, job: LabelingTask) -> None:
         self._job = job
@@ -39,13 +39,13 @@ class TeacherCheck:
         self._hypotheses: list[str] = []
 
     def on_shard_begin(self, ensemble: TeacherEnsemble | None, sentences: pa.Table) -> None:
-        """Judge the beginning of a shard that is large enough for its whole to take long.
+        """Check the beginning of a large shard before all of it is labeled.
 
-        The hypotheses are made again with the shard, so that its bytes do not depend on this: what a server has
-        answered is remembered, and for a model a hundred sentences are little.
+        The hypotheses are decoded again with the shard, so that its bytes do not depend on this check: responses of
+        a server are cached, and for a model a hundred sentences are cheap.
 
         Raises:
-            UserError: nearly all are of no use.
+            UserError: nearly all are unusable.
         """
         if self._done or ensemble is None or sentences.num_rows < 5 * SIZE:
             return
@@ -55,10 +55,10 @@ class TeacherCheck:
         self._add(sources, first["target"].to_pylist(), hypotheses)
 
     def on_shard_end(self, shard: Shard) -> None:
-        """Judge the rows of a shard, together with those before where they are few.
+        """Check the rows of a shard, together with earlier rows if there are few.
 
         Raises:
-            UserError: nearly all are of no use.
+            UserError: nearly all are unusable.
         """
         if self._done:
             return
@@ -84,7 +84,7 @@ class TeacherCheck:
             np.cumsum([0, *map(len, tokens)]),
             lengths,
             replace(self._job.config, max_ter=None),
-            sys.maxsize,  # positions are the student's, and say nothing of the teacher
+            sys.maxsize,  # the length limit is the student's, not the teacher's
             SentenceTexts(self._sources, self._references, self._hypotheses),
         )
         share = 1 - float(good.mean())
@@ -100,13 +100,13 @@ class TeacherCheck:
         example = f"{_short(self._sources[row])} becomes {_short(self._hypotheses[row])}"
         total = len(self._sources)
         return (
-            f"{sum(dropped.values()):,} of the teacher's first {total:,} hypotheses are useless ({reasons}; {example})"
+            f"{sum(dropped.values()):,} of the teacher's first {total:,} hypotheses are unusable ({reasons}; {example})"
         )
 
     def _remedy(self) -> str:
         cause = "check teacher.path, teacher.command or teacher.url, the languages and teacher.source_prefix"
         cause = cause if self._is_external else "train the teacher longer or on more text"
-        return f"{cause}, or loosen labels.max_repetition, max_length_ratio or drop_copies"
+        return f"{cause}, or loosen labels.max_repetition, max_length_ratio or drop_identical"
 
 
 def _short(text: str) -> str:

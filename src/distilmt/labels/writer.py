@@ -1,4 +1,4 @@
-"""Writes a label store: shards of sentences, each asked of the teacher here or on a cluster."""
+"""Writes a label store: shards of sentences, labeled in this process or on a cluster."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from distilmt.utils.run_dir import fingerprint_files
 def write_label_store(
     shards: Iterable[pa.Table], total: int, job: LabelingTask, directory: Path, before: Sequence[Path] = ()
 ) -> dict[str, Any]:
-    """Write a label store; go on where an earlier call was cut off.
+    """Write a label store; resumes an interrupted call.
 
     Args:
-        shards: the sentences, `job.config.shard_size` a table: columns id, source and target (the reference, may be
-            null). They are taken as they are needed; those that were labelled by an earlier call are passed over.
+        shards: the sentences, `job.config.shard_size` per table: columns id, source and target (the reference, may be
+            null). They are read on demand; those that an earlier call labeled are skipped.
         total: sentences of all shards.
-        job: who is asked, and what.
+        job: teacher and settings.
         directory: the store.
-        before: other stores: what they hold of the same teacher's answers is taken from there.
+        before: other stores: their labels are reused if they are from the same teacher and settings.
 
     Returns:
-        Counts, for the step's record; `seconds_per_sentence` of those that were asked by this call, None without any.
+        Counts, for the step's record; `seconds_per_sentence` of the sentences that this call labeled, None without any.
 
     Raises:
-        UserError: word distributions are wanted of a teacher that has another vocabulary; its first hypotheses are of
-            no use; or `cluster.ask`'s.
+        UserError: top-k is requested from a teacher with another vocabulary; its first hypotheses are unusable; or
+            raised by `ray_executor.label_shards`.
     """
     pointer = existing.read_pointer(job.teacher)
     if pointer and job.needs_top_k:
         raise UserError(
-            f"teacher {pointer['name']!r} has another vocabulary than the tokenizer, so it cannot give word "
-            "distributions: set labels.top_k and student.objective.kd_weight to 0, or for a Marian teacher "
+            f"teacher {pointer['name']!r} has another vocabulary than the tokenizer, so it has no top-k "
+            "probabilities: set labels.top_k and student.objective.kd_weight to 0, or for a Marian teacher "
             "tokenizer.path to its directory"
         )
     header = _header(job, pointer)
@@ -59,7 +59,7 @@ def write_label_store(
     rows_before = int(writer.manifest["rows"])
     waiting: dict[int, pa.Table] = {}
     check = TeacherCheck(job)
-    with progress.task("labelling", total, "sentences", rows_before) as bar:
+    with progress.task("labeling", total, "sentences", rows_before) as bar:
         missing_shards = _shards_to_label(shards, writer, cache, waiting)
         on_cluster = job.config.executor == "ray"
         for number, shard in (
@@ -85,19 +85,19 @@ def write_label_store(
 
 
 def _usage_totals(pointer: dict[str, Any] | None) -> dict[str, float]:
-    """What a program's or server's answers to this run came to, all calls together; it is shown as well."""
+    """Usage of a program or server in this run, summed over all calls; also logged."""
     path = (pointer or {}).get("answers")
     counts = {kind: amount for kind, amount in totals(Path(path)).items() if amount} if path else {}
     if pointer and counts:
         amounts = ", ".join(f"{kind.replace('_', ' ')} {amount:,.10g}" for kind, amount in counts.items())
-        progress.info(f"answers of {pointer['name']} in this run: {amounts}")
+        progress.info(f"usage of {pointer['name']} in this run: {amounts}")
     return counts
 
 
 def _shards_to_label(
     shards: Iterable[pa.Table], writer: LabelWriter, cache: LabelCache, waiting: dict[int, pa.Table]
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Numbers of the shards that are missing, and what of them is not kept; a shard that is kept whole is written."""
+    """Numbers of the missing shards with their uncached sentences; completely cached shards are written at once."""
     done = writer.done()
     for number, sentences in enumerate(shards):
         if number in done:
@@ -113,7 +113,7 @@ def _shards_to_label(
 def _label_locally(
     shards: Iterable[tuple[int, pa.Table]], job: LabelingTask, directory: Path, check: TeacherCheck
 ) -> Iterator[tuple[int, Shard]]:
-    """Label in this process, one shard after another; the teacher is loaded when there is one to be labelled."""
+    """Label in this process, one shard after another; the teacher is loaded for the first one."""
     labeler = None
     for number, sentences in shards:
         labeler = labeler or Labeler(job, directory)
@@ -122,7 +122,7 @@ def _label_locally(
 
 
 def sample_mask(total: int, max_rows: int | None, seed: tuple[int, ...]) -> np.ndarray:
-    """Which of so many sentences are labelled, `max_rows` of them at random: [total] bool."""
+    """Random mask of `max_rows` sentences to label: [total] bool."""
     flags = np.ones(total, dtype=bool)
     if max_rows is not None and max_rows < total:
         flags[np.random.default_rng(seed).permutation(total)[max_rows:]] = False
@@ -130,7 +130,7 @@ def sample_mask(total: int, max_rows: int | None, seed: tuple[int, ...]) -> np.n
 
 
 def seconds_per_sentence(sentences: pa.Table, job: LabelingTask, directory: Path) -> float:
-    """How long the teacher takes for a sentence on this machine, measured on the sentences given."""
+    """Seconds per sentence of the teacher on this machine, measured on the given sentences."""
     labeler = Labeler(job, directory)
     labeler.label(sentences.slice(0, 32))
     begin = time.monotonic()
@@ -139,7 +139,7 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelingTask, directory: Path
 
 
 def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]:
-    """What a store's labels depend on."""
+    """Header of a store: everything that its labels depend on."""
     files = fingerprint_files(job.teacher / existing.POINTER) if pointer else weights_fingerprint(job.teacher)
     others = [_weights(Path(path)) for path in job.config.ensemble]
     return ({"speaker": weights_fingerprint(job.generation_model)} if job.generation_model else {}) | {
@@ -153,7 +153,7 @@ def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]
 
 
 def _weights(path: Path) -> str:
-    """Stands for a model of an ensemble: CTranslate2's, or of safetensors."""
+    """Fingerprint of a model of an ensemble, in CTranslate2's format or safetensors."""
     return fingerprint_files(path / "model.bin") if (path / "model.bin").exists() else weights_fingerprint(path)
 
 

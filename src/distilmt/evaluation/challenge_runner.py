@@ -1,4 +1,4 @@
-"""Puts the challenges to models, and tells whether the student fails where its teacher does not."""
+"""Runs the challenge sets, and tests whether the student fails more often than its teacher."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BATCH_INVARIANCE = "alone or in a batch"
 
 @dataclass
 class ChallengeResult:
-    """How a model did in one challenge: a flag for every input, and some failures."""
+    """Result of one challenge set: a flag for every input, and some examples of failures."""
 
     failed: list[bool] = field(default_factory=list)
     examples: list[dict[str, str]] = field(default_factory=list)
 
 
 class ChallengeComparison(TypedDict):
-    """Student and teacher in one challenge; `p_value` is that of a one-sided sign test over the same inputs."""
+    """Student and teacher on one challenge set; `p_value` is from a one-sided sign test over the same inputs."""
 
     name: str
     cases: int
@@ -39,9 +39,9 @@ class ChallengeComparison(TypedDict):
 def run_challenges(
     model: TranslationModel, data: ChallengeData, beam_size: int, seed: int = 1
 ) -> dict[str, ChallengeResult]:
-    """Put all challenges to a model; the same ones for the same material and seed.
+    """Run all challenge sets on a model; the same data and seed give the same inputs.
 
-    A challenge for which the material has no inputs is left out.
+    A challenge set without inputs is left out.
     """
     cases_by_challenge = {name: c.cases(data, random.Random(f"{seed} {name}")) for name, c in CHALLENGES.items()}
     cases = [(name, case) for name, results in cases_by_challenge.items() for case in results]
@@ -57,7 +57,7 @@ def run_challenges(
 
 
 def _batch_invariance(model: TranslationModel, cases: list[ChallengeCase], beam_size: int) -> ChallengeResult:
-    """The same sentences one by one and in a batch: padding must not show."""
+    """Translate the same sentences one by one and in a batch: padding must have no effect."""
     sources = [case.source for case in cases]
     batches = [model.translate(sources, beam_size, size) for size in (1, _BATCH)]
     result = ChallengeResult()
@@ -75,7 +75,7 @@ def _record_case(result: ChallengeResult, case: ChallengeCase, text: str, failed
 def compare_challenges(
     student: dict[str, ChallengeResult], teacher: dict[str, ChallengeResult]
 ) -> list[ChallengeComparison]:
-    """A student passes a challenge unless it fails more often than its teacher, and hardly by chance (p < 0.05)."""
+    """A student passes a challenge set unless it fails significantly more often than its teacher (p < 0.05)."""
     rows = []
     for name, student_result in student.items():
         teacher_result = teacher[name]
@@ -99,6 +99,6 @@ def compare_challenges(
 
 
 def sign_test(worse: int, better: int) -> float:
-    """How likely so many of the inputs on which two differ go one way by chance, or more: exact and one-sided."""
+    """p-value of the exact one-sided sign test over the inputs on which two systems differ."""
     all_ = worse + better
     return sum(comb(all_, k) for k in range(worse, all_ + 1)) / 2**all_

@@ -1,7 +1,7 @@
-"""Inputs on which small models fail although their scores are good, and how a failure is told.
+"""Challenge sets: inputs on which small models fail although their scores are good, and criteria of failure.
 
-Collected from what users of Firefox's, OPUS-MT's and Argos' models reported. All of it is made from the run's own test
-set and training text, so that it fits any pair of languages.
+Collected from reports of users of Firefox's, OPUS-MT's and Argos' models. All inputs are generated from the run's own
+test set and training text, so they work for any language pair.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ITEMS = {
     "names": ("Okonkwo", "Zbigniew", "Nakamura", "Þórsdóttir", "McAllister", "Quispe", "Tran"),
 }
 _MAX_CHRF_LOSS = 20.0
-"""Points of sentence chrF: a translation that loses as many by a change that says the same is broken by it."""
+"""Points of sentence chrF: if a harmless change of the source loses more, it counts as a failure."""
 _MORE_WORDS = 3
 _SHORT_WORD = 3
 _MAX_OMITTED_SHARE = 0.5
@@ -37,18 +37,18 @@ _LONG, _LONG_CASES = 3000, 12
 
 @dataclass(frozen=True)
 class ChallengeData:
-    """What challenges are made from."""
+    """Data from which the challenge sets are generated."""
 
     sources: Sequence[str]
     references: Sequence[str]
     source_frequencies: Counter[str]
-    """Words of the training text's source side and how often they stand there."""
+    """Frequencies of the words on the source side of the training text."""
     target_frequencies: Counter[str]
     languages: LanguagePairClassifier
     target: str
     """Code of the target language."""
     cases: int = 100
-    """Most inputs of a challenge."""
+    """Maximum number of inputs per challenge set."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class ChallengeCase:
     source: str
     reference: str = ""
     plain: str = ""
-    """Another way to say the same, translated as well; or the sentences of the source, a line each."""
+    """The unchanged source, translated too; or the sentences of a long source, one per line."""
     item: str = ""
-    """What is to be found in the translation as it is."""
+    """Text that the translation must contain unchanged."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """How inputs are made, and how a failure is told from a translation and that of the plain input."""
+    """Generates inputs, and decides on failure from the translations of an input and of its plain form."""
 
     cases: Callable[[ChallengeData, random.Random], list[ChallengeCase]]
     fails: Callable[[ChallengeCase, str, str, ChallengeData], bool]
@@ -78,13 +78,13 @@ def _test_sentences(data: ChallengeData, rng: random.Random) -> list[ChallengeCa
 
 
 def _single_words(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
-    """Frequent words by themselves."""
+    """Single frequent words."""
     candidates = [word for word, _ in data.source_frequencies.most_common(10 * data.cases) if word.isalpha()]
     return [ChallengeCase(word) for word in rng.sample(candidates, min(data.cases, len(candidates)))]
 
 
 def _with_items(kind: str) -> Callable[[ChallengeData, random.Random], list[ChallengeCase]]:
-    """Test sentences with something at their end that is to be copied, each once with and once without brackets."""
+    """Test sentences with an appended item that must be copied."""
 
     def make(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
         items = _ITEMS[kind]
@@ -99,7 +99,7 @@ def _with_items(kind: str) -> Callable[[ChallengeData, random.Random], list[Chal
 
 
 def _numbers(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
-    """Planted numbers, and test sentences with a number that people kept as it is."""
+    """Appended numbers, and test sentences with a number that the reference contains unchanged."""
     natural_cases = []
     for source, reference in zip(data.sources, data.references, strict=True):
         numbers = [n for n in re.findall(r"\d[\d.,:]*\d|\d", source) if n in reference]
@@ -120,7 +120,7 @@ def _perturbed_sentences(
 
 
 def _typo(text: str, rng: random.Random) -> str:
-    """Two neighbouring letters inside a word change places."""
+    """Swap two adjacent letters inside a word."""
     positions = [i for i in range(1, len(text) - 2) if text[i - 1 : i + 3].isalpha() and text[i] != text[i + 1]]
     if not positions:
         return text
@@ -129,7 +129,7 @@ def _typo(text: str, rng: random.Random) -> str:
 
 
 def _long(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
-    """More sentences in one input than a model has positions for."""
+    """Inputs of many sentences, longer than a model's maximum length."""
     sentences = [case.source for case in _test_sentences(data, rng)]
     sentences = [text for text in sentences if text.rstrip()[-1:] in tuple(".!?。！？") and not text[0].islower()]
     cases: list[ChallengeCase] = []
@@ -142,7 +142,7 @@ def _long(data: ChallengeData, rng: random.Random) -> list[ChallengeCase]:
 
 
 def _is_degenerate(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
-    """Nothing said, far more words than asked, or a word twice."""
+    """The output is empty, much longer than the source, or repeats a word."""
     output_words, source_words = word_tokenize(text, data.target), word_tokenize(case.source, "en")
     if tokenizer_for(data.target) == "13a":
         is_repeated = len(output_words) > len(set(output_words))
@@ -153,7 +153,7 @@ def _is_degenerate(case: ChallengeCase, text: str, plain: str, data: ChallengeDa
 
 
 def _lacks_item(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
-    """The item is not there; spaces may have come or gone."""
+    """The item is missing; differences in spaces are ignored."""
     return "".join(case.item.split()) not in "".join(text.split())
 
 
@@ -166,7 +166,7 @@ def _loses_quality(case: ChallengeCase, text: str, plain: str, data: ChallengeDa
 
 
 def _omits_content(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
-    """Of what the sentences say one by one, half of one's words are nowhere in the whole."""
+    """For one of the sentences, half of the words of its separate translation are missing in the whole."""
     unmatched = Counter(word_tokenize(text, data.target))
     for line in plain.splitlines():
         line_counts = Counter(word_tokenize(line, data.target))
@@ -177,14 +177,14 @@ def _omits_content(case: ChallengeCase, text: str, plain: str, data: ChallengeDa
 
 
 def _hallucinates(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
-    """A word that stands nowhere in the training text, the source or the reference."""
+    """The output has a word that is not in the training text, the source or the reference."""
     allowed = {*word_tokenize(case.source, data.target), *word_tokenize(case.reference, data.target)}
     candidates = (word for word in word_tokenize(text, data.target) if word.isalpha() and len(word) > _SHORT_WORD)
     return any(word not in allowed and not data.target_frequencies[word] for word in candidates)
 
 
 def _has_fault(count: str) -> Callable[[ChallengeCase, str, str, ChallengeData], bool]:
-    """One of the faults that are counted over the test translations."""
+    """One of the output checks that are counted over the test translations."""
 
     def fails(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:
         mean_ratio = sum(map(len, data.references)) / max(1, sum(map(len, data.sources)))

@@ -1,4 +1,4 @@
-"""What the processor has taken from the wall, where the machine tells: Intel's and AMD's RAPL counters on Linux."""
+"""Energy of the processor, where available: Intel's and AMD's RAPL counters on Linux."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ _COUNTERS = Path("/sys/class/powercap")
 
 
 class EnergyMeter:
-    """Joules of all processor packages since it was made; other programs on them are counted too."""
+    """Energy of all processor packages since construction, including other programs."""
 
     def __init__(self, counters: Path = _COUNTERS) -> None:
-        """Begin; `counters` is where the kernel shows them."""
-        # A package is `intel-rapl:0`; its parts, `intel-rapl:0:1`, are within it.
+        """Start measuring; `counters` is the kernel's directory of counters."""
+        # A package is `intel-rapl:0`; it includes its subzones, such as `intel-rapl:0:1`.
         self._packages = [package for package in sorted(counters.glob("intel-rapl:*")) if package.name.count(":") == 1]
         self._begin = [_read(package / "energy_uj") for package in self._packages]
 
     def joules(self) -> float | None:
-        """Since the beginning; None where the machine does not tell, or tells root alone."""
+        """Joules since construction; None if there are no counters or only root can read them."""
         end = [_read(package / "energy_uj") for package in self._packages]
         if not end or None in (*end, *self._begin):
             return None
@@ -25,7 +25,7 @@ class EnergyMeter:
 
 
 def _since(package: Path, begin: int | None, end: int | None) -> int:
-    """Microjoules between two readings of a counter that begins anew at its range (after minutes, under load)."""
+    """Microjoules between two readings of a counter that wraps around (after minutes, under load)."""
     microjoules = (end or 0) - (begin or 0)
     return microjoules if microjoules >= 0 else microjoules + (_read(package / "max_energy_range_uj") or 0)
 

@@ -1,4 +1,4 @@
-"""What goes wrong in translations that a score does not show: nothing said, loops, copies, odd lengths."""
+"""Faults of translations that scores do not show: empty output, repetitions, copies, length outliers."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def check_outputs(
 
     Args:
         hypotheses: translations.
-        sources: what was translated.
-        references: what people made of it; a copy or loop that stands there too is no fault.
-        max_repetition: a phrase more often than this in a row is a loop.
-        max_length_ratio: a translation this many times longer or shorter than its source would have it in
-            these two languages (in characters, 10 added to both) is an outlier.
+        sources: the source sentences.
+        references: the references; a copy or repetition that the reference has too is not a fault.
+        max_repetition: more consecutive occurrences of a phrase are a repetition.
+        max_length_ratio: a translation that is longer or shorter than expected by more than this factor is an outlier
+            (in characters, 10 added to both lengths; expected from the source and the mean ratio).
 
     Raises:
         UserError: different numbers of sentences.
@@ -61,7 +61,7 @@ def check_outputs(
 
 
 def has_repetition(text: str, max_repetition: int) -> bool:
-    """Whether a phrase of up to 12 words or characters (with a letter) stands over `max_repetition` times in a row."""
+    """Whether a phrase of up to 12 words or characters (with a letter) occurs over `max_repetition` times in a row."""
     return _repeats(text.split(), max_repetition) or _repeats(list(text), max_repetition)
 
 
@@ -87,9 +87,9 @@ def _length(texts: Sequence[str]) -> int:
 
 
 def is_length_outlier(hypothesis: str, source: str, mean_ratio: float, max_ratio: float = 3.0) -> bool:
-    """Whether a translation is `max_ratio` times longer or shorter than usual.
+    """Whether a translation is `max_ratio` times longer or shorter than expected.
 
-    `mean_ratio`: characters of a usual translation for one of the source.
+    `mean_ratio`: mean number of reference characters per source character.
     """
     ratio = (len(hypothesis) + 10) / (len(source) * mean_ratio + 10)
     return bool(hypothesis.strip()) and not 1 / max_ratio <= ratio <= max_ratio

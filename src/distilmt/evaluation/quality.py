@@ -1,4 +1,4 @@
-"""BLEU, chrF and TER, and whether a difference between two systems is more than chance; all by sacreBLEU."""
+"""BLEU, chrF and TER, and significance tests of differences between systems; all by sacreBLEU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from distilmt.utils.extras import install_command
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 _WITHOUT_SPACES = {"th": "char", "lo": "char", "km": "char", "my": "char", "bo": "char"}
-_SEED = 12345  # sacreBLEU's own; it takes a seed of 0 for "no seed"
+_SEED = 12345  # sacreBLEU's default; it reads a seed of 0 as "no seed"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class TranslationScores:
 
 
 class Comparison(TypedDict):
-    """Two systems under one metric; `difference` and its 95% interval `ci` are a's score less b's."""
+    """Two systems under one metric; `difference` and its 95% interval `ci` are a's score minus b's."""
 
     a: str
     b: str
@@ -50,20 +50,20 @@ class Comparison(TypedDict):
 
 
 def language(code: str) -> str:
-    """The bare language of a code: `zh` for `zh_CN`, `zh-Hant` and `ZH`."""
+    """The language part of a code: `zh` for `zh_CN`, `zh-Hant` and `ZH`."""
     return code.replace("_", "-").split("-")[0].lower()
 
 
 def tokenizer_for(target: str) -> str:
     """sacreBLEU's tokenizer for BLEU in a language: zh, ja-mecab, ko-mecab, 13a or char.
 
-    char is for Thai, Lao, Khmer, Burmese and Tibetan, where 13a would take a whole sentence for one word.
+    char is for Thai, Lao, Khmer, Burmese and Tibetan, where 13a would treat a whole sentence as one word.
     """
     return (_TOKENIZERS | _WITHOUT_SPACES).get(language(target), "13a")
 
 
 def bleu_metric(target: str) -> BLEU:
-    """BLEU with the tokenizer of the language; call it early to learn whether a run can be scored at all.
+    """BLEU with the tokenizer of the language; call it early to check that a run can be scored.
 
     Raises:
         UserError: the tokenizer's package is not installed.
@@ -78,7 +78,7 @@ def bleu_metric(target: str) -> BLEU:
 
 
 def ter_metric(target: str) -> TER:
-    """TER; for Chinese, Japanese and Korean with sacreBLEU's normalisation that splits their characters."""
+    """TER; for Chinese, Japanese and Korean with sacreBLEU's normalization, which splits their characters."""
     asian = language(target) in _TOKENIZERS
     return TER(normalized=asian, asian_support=asian)
 
@@ -97,7 +97,7 @@ def score(hypotheses: Sequence[str], references: Sequence[str], target: str) -> 
 
 
 def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
-    """chrF of every sentence by itself, 0 to 100."""
+    """chrF of every sentence, 0 to 100."""
     _check(hypotheses, references, "references")
     metric = CHRF()
     pairs = zip(hypotheses, references, strict=True)
@@ -120,10 +120,10 @@ def paired_bootstrap(
         references: one reference per sentence.
         target: target language code.
         samples: resamples of the test set.
-        seed: of the resampling; 0 stands for sacreBLEU's own.
+        seed: seed of the resampling; 0 selects sacreBLEU's default.
 
     Returns:
-        One comparison per metric. Systems that score the same to the last digit get p = 1.
+        One comparison per metric. Systems with exactly equal scores get p = 1.
 
     Raises:
         UserError: as `score`, or fewer than one sample.
@@ -147,7 +147,7 @@ def paired_bootstrap(
 def _comparison(a: str, b: str, metric: str, results: list, ci: list[float], samples: int) -> Comparison:
     b_score, a_score = (float(result.score) for result in results)
     difference = a_score - b_score
-    # Without any difference sacreBLEU's count is of nothing, and its p the smallest there is.
+    # Without any difference sacreBLEU would report the smallest possible p.
     p_value = 1.0 if difference == 0 else float(results[1].p_value)
     return Comparison(
         a=a,
@@ -170,7 +170,7 @@ def _intervals(
     samples: int,
     seed: int,
 ) -> list[list[float]]:
-    """The middle 95% of a's score less b's, per metric, over the resamples that PairedTest draws."""
+    """95% interval of a's score minus b's, per metric, over the resamples of PairedTest."""
     resamples = np.random.default_rng(seed).choice(len(references), size=(samples, len(references)), replace=True)
     times = np.stack([np.bincount(row, minlength=len(references)) for row in resamples]).astype("float32")
     intervals = []
@@ -181,14 +181,14 @@ def _intervals(
 
 
 def _resampled(metric: Metric, hypotheses: Sequence[str], references: Sequence[str], times: np.ndarray) -> list[float]:
-    """The score of every resample; `times` (samples x sentences) tells how often each sentence was drawn."""
+    """The score of every resample; `times` [samples, sentences] is the count of each sentence in a resample."""
     statistics = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype="float32")
     return [float(metric._compute_score_from_stats(row).score) for row in times @ statistics]
 
 
 @contextmanager
 def _sacrebleu_seed(seed: int) -> Iterator[None]:
-    """Hand sacreBLEU a seed the only way it takes one."""
+    """Set sacreBLEU's seed through its environment variable, the only way."""
     before = os.environ.get("SACREBLEU_SEED")
     os.environ["SACREBLEU_SEED"] = str(seed)
     try:
@@ -202,6 +202,6 @@ def _sacrebleu_seed(seed: int) -> Iterator[None]:
 
 def _check(hypotheses: Sequence[str], others: Sequence[str], what: str) -> None:
     if not hypotheses:
-        raise UserError("there are no translations to score: the test set is empty")
+        raise UserError("no translations to score: the test set is empty")
     if len(hypotheses) != len(others):
         raise UserError(f"{len(hypotheses)} translations but {len(others)} {what}: they must pair up line by line")

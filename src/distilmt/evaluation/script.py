@@ -1,4 +1,4 @@
-"""Which of two languages a text is in, told by its characters."""
+"""Classify which of two languages a text is in, by its characters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _FEWEST_LETTERS = 12
 
 
 class LanguagePairClassifier:
-    """Naive Bayes over trigrams of characters, learnt from the two sides of a corpus (Cavnar & Trenkle 1994's idea).
+    """Naive Bayes over character trigrams, trained on the two sides of a corpus (idea of Cavnar & Trenkle 1994).
 
-    Two are easier to tell apart than a hundred: no list of languages is needed, and any pair that has text works.
+    Two languages are easier to separate than a hundred: it needs no list of languages and works for any pair with text.
     """
 
     def __init__(self, source: Iterable[str], target: Iterable[str]) -> None:
@@ -23,7 +23,7 @@ class LanguagePairClassifier:
         self._kinds = len(self._counts[0] | self._counts[1]) + 1
 
     def is_source(self, text: str) -> bool:
-        """Whether a text is in the source language rather than the target's; False where it is too short to tell."""
+        """Whether a text is in the source rather than the target language; False if it is too short to decide."""
         if sum(map(str.isalpha, text)) < _FEWEST_LETTERS:
             return False
         return self._likelihood(text, 0) > self._likelihood(text, 1)

@@ -1,4 +1,4 @@
-"""Where a system is good: by the length of the sentence, and by how often a word stood in the training text."""
+"""Scores by sentence length and by training frequency of words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sacrebleu.metrics.chrf import CHRF
 from distilmt.evaluation.quality import tokenizer_for
 
 FREQUENCIES = (0, 1, 5, 20, 100)
-"""Where the bins of `f1_by_frequency` begin."""
+"""Lower bounds of the bins of `f1_by_frequency`."""
 _WORD = re.compile(r"\w+")
 
 
@@ -23,12 +23,12 @@ def word_tokenize(text: str, target: str) -> list[str]:
 
 
 def word_frequencies(texts: Iterable[str], target: str) -> Counter[str]:
-    """How often each word stands in the texts."""
+    """Frequency of each word in the texts."""
     return Counter(word for text in texts for word in word_tokenize(text, target))
 
 
 def length_bins(sources: Sequence[str], bins: int = 4) -> tuple[list[str], np.ndarray]:
-    """Names of bins of about equal numbers of sentences by characters of the source, and each sentence's bin."""
+    """Bins by source length in characters, of about equal size: names, and the bin of each sentence."""
     lengths = np.fromiter(map(len, sources), int, len(sources))
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, bins + 1)[1:-1]).astype(int))
     edges = edges[edges < lengths.max()]
@@ -50,10 +50,10 @@ def chrf_by_length(translations: Sequence[str], references: Sequence[str], bins:
 def f1_by_frequency(
     translations: Sequence[str], references: Sequence[str], training_counts: Counter[str], target: str
 ) -> list[float | None]:
-    """F1 of the words of each bin of training frequency, 0 to 100, as in compare-mt (Neubig et al. 2019).
+    """F1 of the words in each bin of training frequency, 0 to 100, as in compare-mt (Neubig et al. 2019).
 
-    A word of a translation is right if it stands in the reference, as often as it does there. None where no word of the
-    references falls into a bin.
+    A word of a translation is correct at most as often as it occurs in the reference. None if no word of the references
+    is in a bin.
     """
     matches, hypothesis_totals, reference_totals = (np.zeros(len(FREQUENCIES)) for _ in range(3))
     for translation, reference in zip(translations, references, strict=True):

@@ -1,4 +1,4 @@
-"""How fast and how big an exported model is, measured in a process of its own on one thread.
+"""Speed and size of an exported model, measured in a separate process on one thread.
 
 `python -m distilmt.evaluation.speed MODEL_DIR SENTENCES_FILE` prints one line of JSON.
 """
@@ -39,20 +39,20 @@ class Speed:
     load_seconds: float
     sentences_per_second: dict[str, float]
     tokens_per_second: dict[str, float]
-    """Target pieces, ends not counted."""
+    """Target tokens, without end tokens."""
     latency_ms: dict[str, float]
     """`p50` and `p95` of single sentences at batch 1."""
     peak_rss_bytes: int
     sentences: dict[str, int]
-    """How many sentences were timed in a round (slow models do not get through all of them)."""
+    """Timed sentences per round (slow models do not translate all of them)."""
     rounds: int
     joules: dict[str, float] | None = None
-    """A sentence; of the whole processor, whatever else ran on it. None where the machine does not tell."""
+    """Joules per sentence of the whole processor, including other programs. None without energy counters."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One pass over sentences: seconds and target tokens of each batch, how many sentences there were, and joules."""
+    """One pass over sentences: seconds and target tokens of each batch, number of sentences, and joules."""
 
     seconds: list[float]
     tokens: list[int]
@@ -61,7 +61,7 @@ class Timing:
 
 
 def file_bytes(model: Path) -> int:
-    """Bytes of everything in a model's directory: what has to be shipped.
+    """Size of a model directory in bytes.
 
     Raises:
         UserError: it is not a directory.
@@ -86,21 +86,21 @@ def measure_interleaved(
     max_seconds: float = 10.0,
     seed: int = 1,
 ) -> dict[str, Speed]:
-    """Measure several models in turn (A B C, A B C), so that a machine whose speed drifts favours none.
+    """Measure several models in turn (A B C, A B C), so that drifting machine speed favors none.
 
     Args:
         models: name to exported directory.
-        sentences: what is translated, in an order drawn from `seed`, so that a slow model gets a fair sample.
-        beam_size: of every model, or each one's under its name.
+        sentences: sentences to translate, shuffled with `seed`, so that a slow model gets a fair sample.
+        beam_size: beam size of all models, or by name.
         rounds: fresh processes per model; medians are taken over them.
-        max_seconds: per round, model and batch size; at least 20 sentences are translated all the same.
-        seed: of the order.
+        max_seconds: per round, model and batch size; at least 20 sentences are always translated.
+        seed: seed of the order.
 
     Raises:
-        UserError: no sentences, or a model that cannot be measured.
+        UserError: there are no sentences, or a model cannot be measured.
     """
     if not any(sentence.strip() for sentence in sentences):
-        raise UserError("there are no sentences to measure the speed on")
+        raise UserError("no sentences to measure the speed on")
     measurements: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -152,7 +152,7 @@ def _median(runs: list[dict[str, Any]]) -> Speed:
 def time_batches(
     model: TranslationModel, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float
 ) -> Timing:
-    """Translate batch by batch until all is done, or until the time is up and 20 sentences are done."""
+    """Translate in batches until all sentences are done, or until the time is up and at least 20 are done."""
     seconds, tokens, done = [], [], 0
     begin, meter = time.perf_counter(), EnergyMeter()
     for start in range(0, len(sentences), batch_size):
@@ -169,7 +169,7 @@ def time_batches(
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` of the values do not exceed."""
+    """The `share` quantile: the smallest value that at least `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
@@ -194,13 +194,13 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
 
 
 def _load(model: Path) -> tuple[TranslationModel, float]:
-    """The model, and the seconds it takes to be ready for work."""
-    # Some releases of CTranslate2 import it if it is there; who deploys a model does not have it.
+    """The model, and the seconds until it is ready."""
+    # Some releases of CTranslate2 import torch if it is installed; a deployment does not have it.
     external_kind = read_json_object(model / "distilmt.json").get("outside", {}).get("kind")
     if external_kind != "transformers":
         sys.modules["torch"] = None  # type: ignore[assignment]
     if external_kind:
-        use_cores(0, cores())  # a program may start as many processes as it likes
+        use_cores(0, cores())  # a program as teacher may use several processes
     begin = time.perf_counter()
     from distilmt.teachers.remote import load_translation_model
 

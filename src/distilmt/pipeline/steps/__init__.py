@@ -1,4 +1,4 @@
-"""What each step of the road does, given the configuration and the directory it writes."""
+"""The work of each pipeline step, given the configuration and the output directory."""
 
 from transformers.utils import logging as transformers_logging
 
@@ -39,6 +39,6 @@ __all__ = [
     "write_run_report",
 ]
 
-# Progress is told in one place; transformers' own bars and hints would run through it.
+# Progress is reported in one place; transformers' own bars and hints would break it up.
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()

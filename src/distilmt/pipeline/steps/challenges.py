@@ -1,4 +1,4 @@
-"""Student and teacher before inputs that scores say nothing of, within the evaluation."""
+"""Run the challenge sets on student and teacher, as part of the evaluation."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, write_json
 
 _CLASSIFIER_SENTENCES = 20_000
-"""Sentences from which the two languages are learnt."""
+"""Sentences on which the language classifier is trained."""
 
 
 def run_model_challenges(config: RunConfig, root: Path, names: list[str], directory: Path) -> None:
-    """Put challenges to some of the exports; what each said is kept in a file of its own.
+    """Run the challenge sets on some exports; results are stored in one file per export.
 
-    Examined are the teacher and, of student and baseline, what is shipped: the last type that is exported.
+    These are the teacher and, of student and baseline, the shipped export: the last compute type.
 
     Args:
         config: the run.
         root: its directory.
         names: all systems, the teacher first.
-        directory: where `NAME.health.json` go.
+        directory: directory for `NAME.health.json`.
     """
     if not config.evaluation.challenge_cases:
         return
@@ -45,14 +45,14 @@ def run_model_challenges(config: RunConfig, root: Path, names: list[str], direct
 def compare_shipped_model(
     config: RunConfig, teacher: tuple[Path, int], shipped: tuple[Path, int]
 ) -> list[challenge_runner.ChallengeComparison]:
-    """What becomes of a model that was made smaller, beside the teacher.
+    """Challenge results of a compressed model, compared with the teacher.
 
-    What each said is kept beside its export, and goes with it when the model is exported anew.
+    They are stored next to each export and replaced when the model is exported again.
 
     Args:
         config: the run.
         teacher: export and beam.
-        shipped: the same of the model that is shipped.
+        shipped: export and beam size of the shipped model.
     """
     if not config.evaluation.challenge_cases:
         return []
@@ -70,7 +70,7 @@ def _file(name: str) -> str:
 
 
 def _write_results(config: RunConfig, data: ChallengeData, system: tuple[Path, int], file: Path) -> None:
-    """Put challenges to an export, unless that was done."""
+    """Run the challenge sets on an export, unless there are results."""
     if not file.exists():
         translator = load_translation_model(system[0], threads=1, workers=cores())
         results = challenge_runner.run_challenges(translator, data, system[1], config.seed)
@@ -78,7 +78,7 @@ def _write_results(config: RunConfig, data: ChallengeData, system: tuple[Path, i
 
 
 def challenge_comparisons(names: list[str], directory: Path) -> dict[str, list[challenge_runner.ChallengeComparison]]:
-    """Of every system that was examined, beside the teacher."""
+    """Comparisons with the teacher, by system."""
     results = {name: _read_results(path) for name in names if (path := directory / _file(name)).exists()}
     teacher = results.pop(names[0], None)
     return (

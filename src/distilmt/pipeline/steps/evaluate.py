@@ -45,7 +45,7 @@ def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def _quality(config: RunConfig, model: Path, sources: list[str], references: list[str], path: Path) -> dict[str, Any]:
-    """Scores and health of one export; kept in a file, so that a run that is cut off does not translate again."""
+    """Scores and output checks of one export; stored in a file, so that a resumed run does not translate again."""
     if path.exists():
         return dict(read_json(path))
     translator = load_translation_model(model, threads=1, workers=cores())
@@ -62,7 +62,7 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
 
 
 def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Put everything that was measured into report.json and report.html, here and in the run directory."""
+    """Write all measurements to report.json and report.html, in the step and in the run directory."""
     root = directory.parent
     test = prepare.load_split(root / "corpus", "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
@@ -94,7 +94,7 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def _dropped(student: Path) -> dict[str, Any]:
-    """How many of the teacher's hypotheses were of no use, by reason."""
+    """Dropped hypotheses of the teacher, by reason."""
     reasons = _result(student).get("hypotheses_dropped") or {}
     return {"hypotheses_dropped": sum(reasons.values()), **{f"dropped_{k}": v for k, v in reasons.items()}}
 

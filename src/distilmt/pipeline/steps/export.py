@@ -1,4 +1,4 @@
-"""The step that ships: CTranslate2 directories of every model, and the student in other forms."""
+"""The export step: CTranslate2 directories of every model, and the student in other formats."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ print(Translator("DIRECTORY").translate(["Text to translate."]))
 
 or `distilmt translate DIRECTORY < source.txt`.
 """
-"""How a CTranslate2 export is used, for its card."""
+"""Usage of a CTranslate2 export, for its model card."""
 PACKED = """
-Its files are packed; distilmt unpacks them in memory. `unxz DIRECTORY/*.xz` makes a directory of it that CTranslate2
-and every program built on it can read.
+Its files are compressed; distilmt decompresses them in memory. After `unxz DIRECTORY/*.xz`, CTranslate2 and every
+program built on it can load the directory.
 """
 
 
@@ -51,7 +51,7 @@ def system_name(model: str, compute_type: str) -> str:
 
 
 def ctranslate2_exports(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """Models and the CTranslate2 types they are exported in; a teacher that is no model has one form, `float32`."""
+    """Models and their CTranslate2 compute types; a teacher that is not a model has one entry, `float32`."""
     teacher = config.teacher
     is_external = teacher.command or teacher.url or (teacher.path and existing.is_ctranslate2(teacher.path))
     types = {"teacher": ["float32"] if is_external else config.export.teacher}
@@ -61,12 +61,12 @@ def ctranslate2_exports(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 
 def format_name(name: ExportFormat) -> str:
-    """Where a form of the student lies within `exports`."""
+    """Path of a format of the student within `exports`."""
     return "student.argosmodel" if name == "argos" else f"student-{name}"
 
 
 def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Export every model in every type and the student in every form asked for; compare what the forms say."""
+    """Export every model in every type and the student in every configured format; compare their translations."""
     root = directory.parent
     tokenizer = load_tokenizer(root / "tokenizer")
     for model, compute_type in ctranslate2_exports(config):
@@ -74,7 +74,7 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
         pointer = existing.read_pointer(root / model)
         scores = _test_scores(path)
         if path.exists():
-            pass  # whole, of an earlier call or of exports that were done before with other forms
+            pass  # complete, from an earlier call or from exports with other formats
         elif pointer:
             facts = existing.with_endpoint(pointer, config.teacher.endpoint)
             export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
@@ -95,7 +95,7 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def _test_scores(path: Path) -> dict[str, float]:
-    """What the evaluation wrote into the card of an export; it does so once."""
+    """The section that the evaluation added to the card of an export, once."""
     scores = read_json(path / FACTS)["scores"] if (path / FACTS).exists() else {}
     return {name: score for name, score in scores.items() if name.startswith("test ")}
 
@@ -103,7 +103,7 @@ def _test_scores(path: Path) -> dict[str, float]:
 def export_format(
     name: ExportFormat, model: MarianMTModel, tokenizer: Tokenizer, path: Path, config: RunConfig
 ) -> None:
-    """Write a student in one of the forms beside CTranslate2's."""
+    """Write a student in a format other than CTranslate2's."""
     model_card = card(config, "student")
     if name == "huggingface":
         export_transformers(model, tokenizer, path, model_card, config.export.huggingface_type)
@@ -118,7 +118,7 @@ def export_format(
 
 
 def card(config: RunConfig, model: str) -> ModelCard:
-    """What a run knows of one of its models."""
+    """Facts of one of a run's models."""
     record = read_step(Path(config.run_dir) / model)
     result = record.result if record else {}
     metric = (config.teacher if model == "teacher" else config.student).training.metric

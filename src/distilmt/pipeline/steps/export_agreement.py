@@ -1,7 +1,7 @@
-"""Whether every export says what its model says: the same sentences, greedily, each by what the export is made for.
+"""Check that all exports give the same translations: greedy decoding of the same sentences by each target program.
 
-Nothing is asserted: rounding differs from program to program, and int8 differs from float32. What differs is counted
-and shown.
+Nothing is asserted: rounding differs between programs, and int8 differs from float32. Differences are counted and
+shown.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from distilmt.utils.progress import task
 
 SENTENCES, _EXAMPLES = 500, 5
 _NOT_RUN = {
-    "student.argosmodel": "argostranslate runs in an environment of its own",
-    "student-marian": "marian-decoder is a program of its own",
-    "student-web": "a browser runs it",
+    "student.argosmodel": "argostranslate needs its own environment",
+    "student-marian": "marian-decoder is a separate program",
+    "student-web": "it runs in a browser",
 }
 
 
 def comparison_sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int) -> list[str]:
-    """Up to 500 validation sentences, as a `Translator` would read them, that no consumer has to cut."""
+    """Up to 500 validation sentences, normalized as by `Translator`, short enough for every program."""
     texts = [normalize(text) for text in prepare.load_split(corpus, "valid")["source"].to_pylist()]
     lengths = map(len, tokenizer.source.encode(texts))
     return [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions][:SENTENCES]
@@ -38,12 +38,12 @@ def compare_exports(student: Path, exports: Path, names: Sequence[str], texts: l
     Args:
         student: the model's Hugging Face directory.
         exports: the directory of the exports.
-        names: of the exports within it.
+        names: names of the exports.
         texts: sentences.
 
     Returns:
-        `sentences`, their number; `reference`, what all are compared with; `exports`: for every one `different`, how
-        many of its translations are not the reference's, `share`, and `examples`; or `not_run`, why not.
+        `sentences`, their number; `reference`, the baseline of the comparison; `exports`: for each one `different`, the
+        number of translations that differ, `share` and `examples`; or `not_run` with the reason.
     """
     reference = by_transformers(student, texts)
     comparisons: dict[str, Any] = {}
@@ -58,7 +58,7 @@ def compare_exports(student: Path, exports: Path, names: Sequence[str], texts: l
 
 
 def _translations(exports: Path, name: str, texts: list[str]) -> dict[str, list[str]]:
-    """What an export says, by the name under which it is shown."""
+    """Translations of an export, by its display name."""
     path = exports / name
     if name in _NOT_RUN:
         return {}
@@ -81,7 +81,7 @@ def _differences(texts: list[str], reference: list[str], translations: list[str]
 
 
 def summary(report: dict[str, Any]) -> str:
-    """One line: how many translations of each export are not the model's own."""
+    """One line with the number of differing translations of each export."""
     counts = [f"{name} {each['different']}" for name, each in report["exports"].items() if "different" in each]
     not_run = [name for name, each in report["exports"].items() if "not_run" in each]
     line = f"of {report['sentences']} greedy translations differ from transformers': {', '.join(counts)}"

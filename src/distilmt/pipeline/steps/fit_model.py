@@ -26,12 +26,12 @@ RESULT = "result.json"
 def fit_model(
     model: MarianMTModel, job: TrainingJob, tokenizer: Tokenizer, config: RunConfig, directory: Path
 ) -> dict[str, Any]:
-    """Train, and write a Hugging Face model directory; what was written whole before is not trained again.
+    """Train, and write a Hugging Face model directory; a complete one is not trained again.
 
     Args:
         model: fresh weights, float32.
         job: data and settings.
-        tokenizer: goes beside the model, and decodes what is validated.
+        tokenizer: saved with the model, and used in validation.
         config: the run, for its validation sentences.
         directory: the model's.
 
@@ -43,7 +43,7 @@ def fit_model(
     directory.mkdir(parents=True, exist_ok=True)
     best, result = train(model, job, _validator(config, tokenizer, job, directory), directory)
     save_marian(best, tokenizer, directory)
-    (directory / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
+    (directory / "model.safetensors").chmod(0o644)  # safetensors makes it readable only by its owner
     write_json(directory / "log.json", result.pop("log"))
     result |= {"parameters": parameter_count(best)}
     write_json(directory / RESULT, result)
@@ -68,7 +68,7 @@ def _validator(config: RunConfig, tokenizer: Tokenizer, job: TrainingJob, direct
         export(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
         translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
         scores = score(translations, references, config.corpus.target)
-        # A model that has hardly begun to learn talks on, which takes time: `distilmt cost` must know.
+        # Undertrained models produce over-long output, which takes time: `distilmt cost` needs the length.
         length = sum(map(len, translations)) / max(1, sum(map(len, references)))
         return {"bleu": scores.bleu, "chrf": scores.chrf, "length": round(length, 3)}
 

@@ -1,8 +1,8 @@
-"""The last stretch of a student's training: the teacher reads what the student itself would say.
+"""Final on-policy phase: the teacher scores the student's own translations.
 
-ImitKD (Lin et al. 2020) and GKD (Agarwal et al. 2024) draw the student's words anew for every batch. Here they are
-drawn for all sentences at once at the beginning of every round, by the student as it is then, which a CPU can do
-quickly; the more rounds, the fresher the words.
+ImitKD (Lin et al. 2020) and GKD (Agarwal et al. 2024) sample the student's output for every batch. Here the current
+student translates all sentences at the start of every round, which is fast on a CPU; with more rounds its output is
+more recent.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _STAGE_FILES = ("log.json", RESULT, CHECKPOINT, BEST)
 
 
 def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: int) -> dict[str, Any]:
-    """Let the student translate, ask the teacher about it, and train the student on that.
+    """Translate with the student, score with the teacher, and train the student on the result.
 
     Args:
         config: the run.
-        job: the teacher, and as `generation_model` the student's model directory as it is before.
-        directory: where the next one goes, and the labels.
-        number: of the round, from 1.
+        job: the teacher, and as `generation_model` the student's model directory before the round.
+        directory: directory of the labels and the new model.
+        number: number of the round, from 1.
 
     Returns:
-        What `fit` returns; the seconds hold those of the labelling, if it was done in one go.
+        The result of `fit`; its seconds include labeling, unless that was interrupted.
     """
     begin, student, settings = time.monotonic(), config.student, config.student.on_policy
     labels = replace(
@@ -79,14 +79,14 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
 
 
 def _teacher_targets_only(objective: ObjectiveConfig) -> ObjectiveConfig:
-    """The student's own words are no examples: only what the teacher says of them is learnt."""
+    """The student's own output is not a label: only the teacher's probabilities are trained on."""
     return replace(
         objective, kd_weight=1.0, ce_weight=0.0, teacher_annealing=False, hidden_state_weight=0.0, attention_weight=0.0
     )
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:
-    """The sentences of a store that were drawn, `size` a table."""
+    """The sampled sentences of a store, `size` per table."""
     columns = ["id", "source", "reference"]
     tables = [table.select(columns) for table in LabelStore(store).shards(columns)]
     whole = pa.concat_tables(tables).rename_columns(["id", "source", "target"]).filter(pa.array(rows))
@@ -95,12 +95,12 @@ def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:
 
 
 def keep_best(directory: Path, stage_dirs: list[Path], stages: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put the stage with the best validation score, the earlier of equals, in the student's own directory.
+    """Copy the stage with the best validation score (the earlier of equals) to the student's directory.
 
     Args:
         directory: the student's.
-        stage_dirs: of the first training and of every round.
-        stages: what `fit` returned of each.
+        stage_dirs: directories of the first training and of every round.
+        stages: result of `fit` for each.
 
     Returns:
         Their sum, for the step's record.

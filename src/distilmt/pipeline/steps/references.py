@@ -1,7 +1,7 @@
-"""The step before all others where there is text of the source language alone: the teacher gives the references.
+"""First step of a run with only source-language text: the teacher translates the references.
 
-What is measured then is agreement with the teacher. The pieces of the target language are learnt from its translations
-of a part of the training sentences.
+Scores then measure agreement with the teacher. The target tokenizer is trained on its translations of a part of the
+training sentences.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path
 
 SAMPLE = 20_000
-"""Training sentences from whose translations the target language's pieces are learnt."""
+"""Training sentences whose translations train the target tokenizer."""
 _PART = 2000
 
 
 def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Write `valid.parquet`, `test.parquet` and `sample.parquet`: id, source, and as target what the teacher says.
+    """Write `valid.parquet`, `test.parquet` and `sample.parquet`: id, source, and the teacher's translation as target.
 
-    Sentences to which it says nothing are left out. A split that was written whole is not asked for again.
+    Sentences without a translation are left out. A complete split is not translated again.
 
     Raises:
-        UserError: no teacher is named, or it says nothing.
+        UserError: there is no teacher, or it returns nothing.
     """
     root = directory.parent
     if not config.teacher.named:
         raise UserError(
-            "corpus.monolingual alone cannot teach a teacher: name one with teacher.path, teacher.command or "
-            "teacher.url, or pairs with corpus.train"
+            "a teacher cannot be trained on corpus.monolingual alone: set teacher.path, teacher.command or "
+            "teacher.url, or add pairs with corpus.train"
         )
     existing.write_pointer(config.teacher, (config.corpus.source, config.corpus.target), directory)
     ensemble, counts = None, {}
@@ -50,7 +50,9 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
             _write(_sentences(config, root, split), ensemble, file)
         counts[split] = pq.read_metadata(file).num_rows
         if not counts[split]:
-            raise UserError(f"teacher {config.teacher.named!r} says nothing to the {split} sentences: try it by hand")
+            raise UserError(
+                f"teacher {config.teacher.named!r} returned no translation of the {split} sentences: run it by hand"
+            )
     return counts
 
 
@@ -63,10 +65,10 @@ def _sentences(config: RunConfig, root: Path, split: str) -> pa.Table:
 
 
 def _labeling_task(config: RunConfig, directory: Path) -> LabelingTask:
-    """A job that asks for the best translation alone."""
+    """A labeling task for the best translation only."""
     labels = replace(config.labels, num_hypotheses=1, sampling_temperature=0.0, top_k=0, ensemble=[])
     pair = (config.corpus.source, config.corpus.target)
-    no_tokenizer: Any = None  # a teacher that is pointed to has pieces of its own
+    no_tokenizer: Any = None  # an external teacher has its own tokenizer
     return LabelingTask(directory, no_tokenizer, labels, *pair, needs_top_k=False, endpoint=config.teacher.endpoint)
 
 

@@ -1,4 +1,4 @@
-"""How a model of a comparison translates and what it thinks, measured once it is trained."""
+"""Scores and distribution statistics of a trained model, for a comparison."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _DECODINGS = ("beam", "greedy", "int8")
 
 
 def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any]:
-    """Translate the test set with a model of the run and read the references with it.
+    """Translate the test set with a model of the run, and score the references by forced decoding.
 
     Args:
         config: the run.
-        directory: where exports and translations go.
+        directory: directory of exports and translations.
         model: `teacher` or `student`.
 
     Returns:
-        Scores by decoding (`beam` and `greedy` in float32, `int8` by beam), and statistics of the model's
-        distributions where it is a Marian model.
+        Scores by decoding mode (`beam` and `greedy` in float32, `int8` by beam), and, for a Marian model, statistics of
+        its distributions.
     """
     root = directory.parent
     test = prepare.load_split(root / "corpus", "test")
@@ -55,7 +55,7 @@ def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any
 
 
 def _translations(config: RunConfig, directory: Path, model: str, sources: list[str]) -> dict[str, list[str]]:
-    """By decoding; kept in a file, so that a comparison that is cut off does not translate again."""
+    """Scores by decoding mode; stored in a file, so that a resumed comparison does not translate again."""
     path = directory / TRANSLATIONS
     if path.exists():
         return dict(read_json(path))
@@ -72,7 +72,7 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
 
 
 def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
-    """Export a model of a run's directory `root`, wherever it comes from, as CTranslate2; `bits` of one of ours."""
+    """Export a model of the run directory `root` as CTranslate2; `bits` applies only to models trained here."""
     pointer = existing.read_pointer(root / model)
     if pointer:
         facts = existing.with_endpoint(pointer, config.teacher.endpoint)
@@ -106,7 +106,7 @@ def _distribution_statistics(
 def _agreement(
     teacher: MarianMTModel, student: TokenScores, tokenizer: Tokenizer, sources: list[str], references: list[str]
 ) -> float | None:
-    """Share of positions at which both find the same word likeliest; None where their sentences are not the same."""
+    """Share of positions where both predict the same top token; None if their sentences differ."""
     teacher_scores = force_decode(teacher, tokenizer, sources, references)
     if not np.array_equal(teacher_scores.ids, student.ids):
         return None

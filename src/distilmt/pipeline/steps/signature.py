@@ -1,4 +1,4 @@
-"""One line that stands for how a run's student was made."""
+"""Signature of a run: one line with the settings of its student."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig
 
 
 def _label_kinds(labels: LabelConfig) -> str:
-    """What the teacher was asked: translations, word distributions on whose words, or both."""
+    """Label types: translations, top-k on hypotheses or references, or both."""
     translations = [f"{labels.num_hypotheses}best"] if labels.num_hypotheses else []
     return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
 
 
 def _loss(objective: ObjectiveConfig) -> str:
-    """The terms, and what is not as it is by default."""
+    """The loss terms and all non-default settings."""
     parts = [f"word{objective.kd_weight:g}", f"label{objective.ce_weight:g}"]
     if objective.teacher_annealing:
         parts.append("annealing")
@@ -47,7 +47,7 @@ def _decoding(labels: LabelConfig) -> str:
 
 
 def signature(config: RunConfig) -> str:
-    """One line that stands for how the student was made, as sacreBLEU's stands for how it is scored."""
+    """One line with the settings of the student, like sacreBLEU's signature for scores."""
     labels, objective = config.labels, config.student.objective
     policy = config.student.on_policy
     parts = {

@@ -1,4 +1,4 @@
-"""The steps that make models: corpus, tokenizer, teacher, labels, student, baseline."""
+"""The training steps: corpus, tokenizer, teacher, labels, student, baseline."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def prepare_corpus(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Learn subwords from the training text, or take those of a Marian directory."""
+    """Train a tokenizer on the training text, or copy that of a Marian directory."""
     if config.tokenizer.path:
         tokenizer = tokenizers.load(Path(config.tokenizer.path))
         tokenizer.copy_to(directory)
@@ -54,7 +54,7 @@ def train_tokenizer(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Train a teacher on the pairs, or point to the one that was named."""
+    """Train a teacher on the pairs, or import the configured one."""
     tokenizer = tokenizers.load(directory.parent / "tokenizer")
     if config.teacher.named:
         return existing.import_teacher(
@@ -67,7 +67,7 @@ def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def labeling_task(config: RunConfig, root: Path) -> LabelingTask:
-    """Who is asked, and what, in a run."""
+    """The labeling task of a run."""
     return LabelingTask(
         teacher=root / "teacher",
         tokenizer=tokenizers.load(root / "tokenizer"),
@@ -81,7 +81,7 @@ def labeling_task(config: RunConfig, root: Path) -> LabelingTask:
 
 
 def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Let the teacher speak, but for what it said before for the run's plan."""
+    """Label the training set, reusing labels made by `plan`."""
     root, size = directory.parent, config.labels.shard_size
     flags = sample_mask(prepare.count_rows(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
     shards = prepare.iter_selected(root / "corpus", "train", flags, size)
@@ -91,36 +91,36 @@ def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 PLAN = "plan"
-"""Directory within a run's, and what its subsets' directories begin with."""
+"""Directory of a plan in a run, and the prefix of its subset directories."""
 SUBSET = "size-"
 
 
 def _earlier_label_stores(root: Path, directory: Path) -> list[Path]:
-    """Other labels of the same run: its own, those that were moved aside, and those of its plan's subsets."""
+    """Label stores of the same run: its own, backups, and those of its plan's subsets."""
     run = root.parent.parent if root.parent.name == PLAN else root
     paths = [path / "labels" for path in (run, *sorted((run / PLAN).glob(f"{SUBSET}*")))]
     return [path for path in (*paths, *backup_directories(root / "labels")) if path != directory]
 
 
 def rerank_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Choose among the teacher's hypotheses."""
+    """Rerank the teacher's hypotheses."""
     root, labels = directory.parent, config.labels
     score = utility(labels.rerank_metric, tokenizer_for(config.corpus.target))
     return rerank(LabelStore(root / "labels"), labels, labeling_task(config, root), score, directory)
 
 
 def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[TrainingJob, dict[str, int]]:
-    """What the student learns from what the teacher said, and how many of its translations were of no use.
+    """Training data from the labels, and the number of dropped hypotheses by reason.
 
     Raises:
-        UserError: the labels are of another tokenizer, or do not hold what the objective asks for.
+        UserError: the labels are of another tokenizer, or lack what the loss requires.
     """
     student = config.student
     store = LabelStore(root / ("selection" if config.labels.selects else "labels"))
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
     if student.objective.kd_weight > 0 and not store.k:
         raise UserError(
-            "student.objective.kd_weight is above 0 but the labels hold no words: set it to 0, or labels.top_k above 0"
+            "student.objective.kd_weight is above 0 but the labels have no top-k: set it to 0, or labels.top_k above 0"
         )
     teacher = _online_teacher(config, root)
     labels = load_label_dataset(store, tokenizer, config.labels, student.model.max_positions)
@@ -137,7 +137,7 @@ def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Tr
 
 
 def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Train the student on what the teacher said."""
+    """Train the student on the teacher's labels."""
     root, student = directory.parent, config.student
     tokenizer = tokenizers.load(root / "tokenizer")
     job, dropped = student_job(config, root, tokenizer)
@@ -158,10 +158,10 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def _online_teacher(config: RunConfig, root: Path) -> MarianMTModel | None:
-    """The teacher, where its states or its attention are learnt.
+    """The teacher, if the loss uses its hidden states or attention.
 
     Raises:
-        UserError: the student needs more of the teacher than its labels, but it has another vocabulary.
+        UserError: the loss needs more than labels, but the teacher has another vocabulary.
     """
     student, pointer = config.student, existing.read_pointer(root / "teacher")
     needs = {
@@ -173,7 +173,7 @@ def _online_teacher(config: RunConfig, root: Path) -> MarianMTModel | None:
         if value and pointer:
             raise UserError(
                 f"student.{key} is {value:g}, but teacher {pointer['name']!r} has another vocabulary than the tokenizer"
-                ": the student's words mean nothing to it, so set it to 0"
+                ": set it to 0"
             )
     return load_marian(root / "teacher") if student.objective.online else None
 
@@ -193,13 +193,13 @@ def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
 
 
 def _with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfig:
-    """The student's settings, for exactly as many updates as the student made."""
+    """The student's settings, with exactly as many updates as the student."""
     record = read_step(student)
     return replace(config, max_steps=record.result["updates"], max_seconds=None, patience=0) if record else config
 
 
 def reference_set(corpus: Path, tokenizer: Tokenizer, max_length: int, ids: set[str] | None = None) -> TrainingSet:
-    """The references of the corpus, or of the sentences named."""
+    """The references of the corpus, or of the given sentences."""
     table = prepare.load_training_pairs(corpus)
     if ids is not None:
         table = table.filter(np.fromiter((i in ids for i in table["id"].to_pylist()), bool, table.num_rows))

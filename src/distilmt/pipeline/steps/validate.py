@@ -1,4 +1,4 @@
-"""How a student of a plan does on the validation sentences, sentence by sentence; the test set is not touched."""
+"""Validation scores of a plan's student, per sentence; the test set is not used."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SENTENCES = "sentences.json"
 
 
 def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
-    """Translate all validation sentences by beam search, and read their references.
+    """Translate all validation sentences by beam search, and score their references by forced decoding.
 
     Returns:
-        BLEU, chrF, and the cross-entropy of the references in nats a token. The file `SENTENCES` keeps translations,
-        and of every sentence that the model can read the nats and tokens of its reference.
+        BLEU, chrF, and the cross-entropy of the references in nats per token. The file `SENTENCES` stores translations,
+        and the nats and tokens of the reference of every sentence within the model's length limit.
     """
     root = directory.parent
     valid = prepare.load_split(root / "corpus", "valid")

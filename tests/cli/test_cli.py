@@ -113,7 +113,7 @@ def test_a_line_of_ten_megabytes_is_dropped(capsys, tmp_path):
 
 def test_labels_check(capsys, finished, tmp_path):
     assert cli.main(["labels", "check", str(finished / "labels")]) == 0
-    assert "355 sentences, all there and whole" in capsys.readouterr().out
+    assert "355 sentences, complete and intact" in capsys.readouterr().out
     assert "contains no labels" in refused(capsys, "labels", "check", tmp_path)
     shutil.copytree(finished / "labels", tmp_path / "labels")
     shard = tmp_path / "labels" / "shard-00001.parquet"

@@ -31,7 +31,7 @@ def store(finished, tmp_path):
 
 
 def test_check_and_info(store, capsys):
-    assert told(capsys, "check", store)[:2] == (0, f"{store}: 355 sentences, all there and whole\n")
+    assert told(capsys, "check", store)[:2] == (0, f"{store}: 355 sentences, complete and intact\n")
     status, out, _ = told(capsys, "info", store, "--json")
     found = json.loads(out)
     assert status == 0 and found["rows"] == 355 and found["shards"] == 6 and found["k"] == 4
@@ -44,7 +44,7 @@ def test_an_unfinished_store_is_checked_for_what_is_there(store, capsys):
     del manifest["shards"][1]
     write_json(store / MANIFEST, manifest | {"complete": False, "rows": 355 - 64})
     status, out, _ = told(capsys, "check", store)
-    assert status == 0 and "291 sentences in 5 shards, all whole; it is not finished" in out
+    assert status == 0 and "291 sentences in 5 shards, all intact; it is not finished" in out
     assert json.loads(told(capsys, "check", store, "--json")[1])["complete"] is False
 
 

@@ -1,10 +1,10 @@
-"""Rates of a machine: seconds for each thing a step has to do, and memory, by least squares over steps that ran.
+"""Calibration of the cost model: rates and memory of a machine, fitted to finished steps.
 
-Seconds of a kind of work are modelled as t = Σ_i r_i · x_i with rates r_i ≥ 0 (non-negative least squares, Lawson and
-Hanson 1974, chapter 23), where the x_i are the drivers of `cost.work`, the first of which counts starts: the plain form
-t = a + b · updates · FLOPs with what does not grow with FLOPs set apart. Errors count in relation to the time, so that
-a short run tells as much as a long one, and by their size, not its square, so that a step beside which something else
-ran does not spoil the rest (least absolute deviations by reweighting, Schlossmacher 1973).
+Seconds of a kind of work are modeled as t = Σ_i r_i · x_i with rates r_i ≥ 0 (non-negative least squares, Lawson and
+Hanson 1974, chapter 23). The x_i are the drivers of `planning.step_costs`; the first one counts starts. This extends
+t = a + b · updates · FLOPs by terms that do not grow with FLOPs. Errors are relative, so that short and long runs have
+equal weight, and absolute instead of squared, so that a step that another program slowed down has little influence
+(least absolute deviations by reweighting, Schlossmacher 1973).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STEPS = ("teacher", "labels", "student", "baseline")
 
 @dataclass
 class Observation:
-    """Some work, and what it took."""
+    """Some work, and its time."""
 
     step: str
     kind: str
@@ -43,32 +43,32 @@ class Observation:
 
 @dataclass
 class CostRates:
-    """What was learnt of a machine."""
+    """Calibrated rates of a machine."""
 
     seconds: dict[str, CostDrivers]
-    """Seconds for one of each driver, by kind of work."""
+    """Seconds per unit of each driver, by kind of work."""
     memory: float
-    """Bytes of a process beside its tensors: libraries, kernels, memory that is kept."""
+    """Bytes of a process besides its tensors: libraries, kernels, cached memory."""
     source: str
-    """What they were learnt from."""
+    """Runs used for the calibration."""
     date: str
     machine: dict[str, Any]
     longest: float
-    """Seconds of the longest step among them."""
+    """Seconds of their longest step."""
     error: dict[str, float]
-    """Largest error of the fit on what it was fitted on, in percent, by kind of work."""
+    """Largest error of the fit on its own data, in percent, by kind of work."""
     observations: list[dict[str, Any]] = field(default_factory=list)
 
 
 def nonnegative_least_squares(features: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The x ≥ 0 that minimises |features · x − values|; of a few columns, so that every choice of them is tried.
+    """The x ≥ 0 that minimizes |features · x − values|, by trying every subset of the few columns.
 
     Args:
         features: [n, m]; m up to a dozen.
         values: [n].
 
     Returns:
-        [m]; zero where a column is not used. Of choices as good the one with fewest columns.
+        [m]; zero for unused columns. Of equally good subsets, the one with the fewest columns.
     """
     scale = np.linalg.norm(features, axis=0)
     usable = [i for i in range(features.shape[1]) if scale[i] > 0]
@@ -86,9 +86,9 @@ def nonnegative_least_squares(features: np.ndarray, values: np.ndarray) -> np.nd
 
 
 def fit_kind(observations: Sequence[Observation], kind: str) -> CostDrivers | None:
-    """Seconds for one of each driver; None if nothing of the kind was seen.
+    """Seconds per unit of each driver; None without observations of the kind.
 
-    With fewer observations than drivers no more can be said than how long one floating-point operation took.
+    With fewer observations than drivers, only the time per floating-point operation is fitted.
     """
     seen = [o for o in observations if o.kind == kind and o.seconds > 0]
     if not seen:
@@ -103,7 +103,7 @@ def fit_kind(observations: Sequence[Observation], kind: str) -> CostDrivers | No
 
 
 def _robust(features: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`nonnegative_least_squares` by absolute errors instead of their squares."""
+    """`nonnegative_least_squares` with absolute instead of squared errors."""
     x = nonnegative_least_squares(features, values)
     for _ in range(_ROUNDS):
         weights = 1 / np.sqrt(np.maximum(np.abs(features @ x - values), _SMALL_ERROR))
@@ -116,7 +116,7 @@ def _flops(drivers: CostDrivers) -> float:
 
 
 def predict_seconds(rates: Mapping[str, CostDrivers], drivers: Mapping[str, CostDrivers]) -> float | None:
-    """How long work will take; None where no rate is known for some of it."""
+    """Predicted seconds of work; None if a rate is missing."""
     if not drivers or any(kind not in rates for kind in drivers):
         return None
     return sum(
@@ -125,10 +125,10 @@ def predict_seconds(rates: Mapping[str, CostDrivers], drivers: Mapping[str, Cost
 
 
 def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Observation], list[tuple[float, int]]]:
-    """What the finished steps of a run did and took.
+    """Work and time of the finished steps of a run.
 
     Returns:
-        Observations, and of every step the bytes of its tensors and its peak memory.
+        Observations, and the tensor bytes and peak memory of every step.
     """
     root = Path(config.run_dir)
     observations: list[Observation] = []
@@ -136,9 +136,9 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
     needed = 0.0
     for work, record in finished_steps(config, text, read_measurements(root)):
         if work.memory:
-            needed = max(needed, work.memory)  # a process keeps what its last step needed
+            needed = max(needed, work.memory)  # a process does not release the memory of its last step
             memory.append((needed, record.peak_rss_bytes))
-        # A last stretch on the student's own words is training and labelling in one: it tells of neither.
+        # The on-policy phase mixes training and labeling, so it calibrates neither.
         if not work.drivers or (work.name == "student" and config.student.on_policy.steps):
             continue
         observations += _parts(work, record)
@@ -146,10 +146,10 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
 
 
 def _parts(work: StepCost, record: StepRecord) -> list[Observation]:
-    """Validations apart from training, where the record tells them apart."""
+    """Observations of validation and training, separate if the record has both."""
     validating = record.result.get("validation_seconds")
     if "labelling" in work.drivers:
-        if record.result.get("reused"):  # not all of it was asked: its time tells nothing
+        if record.result.get("reused"):  # some labels were reused: the time does not fit the work
             return []
         return [Observation(work.name, "labelling", work.drivers["labelling"], record.seconds)]
     if validating is None:
@@ -163,21 +163,21 @@ def _parts(work: StepCost, record: StepRecord) -> list[Observation]:
 def finished_steps(
     config: RunConfig, text: CorpusStatistics, measurements: RunMeasurements
 ) -> list[tuple[StepCost, StepRecord]]:
-    """The steps of a run that are finished, with their records."""
+    """The finished steps of a run, with their records."""
     records = {name: read_step(Path(config.run_dir) / name) for name in (*STEPS, "exports")}
     pairs = [(work, records[work.name]) for work in step_costs(config, text, measurements)]
     return [(work, record) for work, record in pairs if record is not None]
 
 
 def fit_rates(observations: Sequence[Observation], memory: Sequence[tuple[float, int]], source: str) -> CostRates:
-    """Rates over all that was observed.
+    """Fit rates to all observations.
 
     Raises:
-        UserError: nothing was.
+        UserError: there are none.
     """
     if not observations:
         raise UserError(
-            f"{source} has no finished teacher, labels or student to learn from: name another, or use --calibrate"
+            f"{source} has no finished teacher, labels or student to calibrate with: give another, or use --calibrate"
         )
     coefficients = {kind: rates for kind in KINDS if (rates := fit_kind(observations, kind)) is not None}
     errors: dict[str, float] = {}
@@ -198,12 +198,12 @@ def fit_rates(observations: Sequence[Observation], memory: Sequence[tuple[float,
 
 
 def _memory(seen: Sequence[tuple[float, int]]) -> float:
-    """What a process has beside its tensors, the median over steps."""
+    """Memory of a process besides its tensors, the median over steps."""
     return max(0.0, float(np.median([peak - need for need, peak in seen]))) if seen else 0.0
 
 
 def cache_path() -> Path:
-    """Where this machine's rates are kept: a file of its own in the user's cache directory."""
+    """File of this machine's rates in the user's cache directory."""
     machine_info = machine()
     name = fingerprint([machine_info[key] for key in ("cpu", "architecture", "gpu", "cores")])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -211,12 +211,12 @@ def cache_path() -> Path:
 
 
 def save(rates: CostRates, path: Path) -> None:
-    """Write rates down."""
+    """Save rates."""
     write_json(path, asdict(rates))
 
 
 def load(path: Path) -> CostRates:
-    """Rates as they were written.
+    """Load rates.
 
     Raises:
         UserError: the file is missing, damaged or of another version.

@@ -1,4 +1,4 @@
-"""What a run's text asks of its models: how many pairs, how long, in how many pieces; read, not assumed."""
+"""Statistics of a run's text: number of pairs, lengths and vocabulary sizes, measured instead of assumed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SAMPLE, _STORED, _BATCHES, _ROWS = 30_000, 2000, 24, 128
 
 @dataclass
 class CorpusStatistics:
-    """Training pairs, as far as costs depend on them."""
+    """Properties of the training pairs that costs depend on."""
 
     pairs: int
-    """That are trained on; before cleaning where the corpus is not made yet."""
+    """Training pairs; before cleaning if the corpus does not exist yet."""
     sources: list[str]
     """A sample of the pairs, the same ones on both sides."""
     targets: list[str]
@@ -39,51 +39,51 @@ class CorpusStatistics:
     """[sample] tokens with `</s>`."""
     target: np.ndarray
     vocabulary: int
-    """Pieces a side."""
+    """Vocabulary size of each side."""
     shared: bool
     tokenizer_bytes: int
-    """Of the files that lie beside a model."""
+    """Size of the tokenizer files of a model."""
     processor_bytes: int
-    """Of those among them that an export takes along, and its list of pieces."""
+    """Size of those that an export includes, and its vocabulary file."""
     ready: bool
-    """Whether the run's own corpus and tokenizer were read, and not files it would be made of."""
+    """Whether this is the run's own corpus and tokenizer, not raw input files."""
 
     def tokens(self) -> tuple[float, float]:
-        """Mean source and target tokens of a pair."""
+        """Mean source and target tokens per pair."""
         return float(self.source.mean()), float(self.target.mean())
 
     def mean_pair(self) -> TokenCounts:
-        """Of a mean pair, without any padding."""
+        """Token counts of a mean pair, without padding."""
         s, t = self.source.astype(float), self.target.astype(float)
         return TokenCounts(*(float(values.mean()) for values in (s, t, s * s, t * t, s * t)))
 
     def mean_batch(self, batch_tokens: int, longest: int, seed: int = 1) -> tuple[TokenCounts, float]:
-        """What an update computes on, filled up as `training.packing` does, on average; and its sentences.
+        """Mean token counts of an update, padded as in `training.packing`, and its mean number of sentences.
 
         Args:
-            batch_tokens: most tokens of an update on either side.
-            longest: tokens of the longest sentence that is trained on.
-            seed: of the order.
+            batch_tokens: maximum tokens of an update on either side.
+            longest: maximum tokens of a training sentence.
+            seed: seed of the order.
         """
         rows = np.flatnonzero((self.source <= longest) & (self.target <= longest))
         if not len(rows):
-            raise UserError(f"all sentences are longer than model.max_positions, {longest}: set it higher")
+            raise UserError(f"all sentences are longer than model.max_positions, {longest}: increase it")
         rows = np.random.default_rng(seed).permutation(rows)
         source, target = self.source[rows], self.target[rows]
         parts = token_batches(source, target, batch_tokens)
         if len(parts) > 1 and len(self.source) < self.pairs:
-            parts = parts[:-1]  # of all pairs there are many batches, and few that are not full
+            parts = parts[:-1]  # the whole corpus has many batches, few of them partial
         sample = parts if len(parts) <= _BATCHES else parts[:: len(parts) // _BATCHES]
         loads = [_packed(source[part], target[part]) for part in sample]
         mean = np.mean([[x.source, x.target, x.encoder_pairs, x.causal_pairs, x.cross_pairs] for x in loads], axis=0)
         return TokenCounts(*mean.tolist()), float(np.mean([part.stop - part.start for part in sample]))
 
     def row_bytes(self, hypotheses: int, references: bool) -> float:
-        """Bytes of a sentence in a label store but for the teacher's words, found by writing some.
+        """Bytes per sentence in a label store, without top-k, measured by writing a sample.
 
         Args:
-            hypotheses: translations of a sentence; the references stand for them.
-            references: whether the references' tokens are kept.
+            hypotheses: translations per sentence; the references are used in their place.
+            references: whether the tokens of the references are stored.
         """
         sources, targets = self.sources[:_STORED], self.targets[:_STORED]
         ids = np.random.default_rng(1).integers(2, self.vocabulary, 1 << 16)
@@ -100,17 +100,17 @@ class CorpusStatistics:
 
 
 def _packed(source: np.ndarray, target: np.ndarray) -> TokenCounts:
-    """One batch, its rows filled up to the next multiple of 128 as in `Packing`, attention in cells."""
+    """Token counts of one batch, its rows padded to a multiple of 128 as in `Packing`."""
     cells = float(sum(rows * width * width for rows, width in fill_bins(source, target).blocks))
     filled = [(int(side.sum()) // _ROWS + 1) * _ROWS for side in (source, target)]
     return TokenCounts(float(filled[0]), float(filled[1]), cells, cells, cells)
 
 
 def read(config: RunConfig) -> CorpusStatistics:
-    """The text of a run: its corpus if that is made, else the files it would be made of.
+    """The text of a run: its corpus if it exists, else the input files.
 
     Raises:
-        UserError: the corpus is not made, and is not of files of pairs.
+        UserError: there is no corpus, and the input is not files of pairs.
     """
     root = Path(config.run_dir)
     if (root / "corpus" / "train.parquet").exists():
@@ -118,7 +118,7 @@ def read(config: RunConfig) -> CorpusStatistics:
     else:
         pairs, sources, targets = _of_files(config)
     if not sources:
-        raise UserError(f"{' and '.join(config.corpus.train)} have no pairs: name files with text in them")
+        raise UserError(f"{' and '.join(config.corpus.train)} have no pairs: choose files that contain text")
     directories = [root / "tokenizer", *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
     tokenizer_dir = next((directory for directory in directories if (directory / "vocab.json").exists()), None)
     if tokenizer_dir is not None:
@@ -127,7 +127,7 @@ def read(config: RunConfig) -> CorpusStatistics:
         return _encoded(pairs, sources, targets, tokenizer, len(tokenizer.target.tokens), ready)
     with tempfile.TemporaryDirectory() as directory:
         training_stats = tokenizers.train(sources, targets, config.tokenizer, Path(directory), config.seed)
-        # A sample of a big text may have fewer pieces than were asked for; the whole of it will have them.
+        # A sample of a big text may give a smaller vocabulary than configured; the whole text will not.
         size = (
             training_stats["sizes"][0]
             if len(sources) >= pairs
@@ -146,8 +146,8 @@ def _of_files(config: RunConfig) -> tuple[int, list[str], list[str]]:
     corpus = config.corpus
     if not corpus.train:
         raise UserError(
-            f"the text of {config.run_dir} is not made yet, and no corpus.train names files of pairs: run "
-            "`distilmt prepare` with the same arguments, then `distilmt cost` reads what it made"
+            f"{config.run_dir} has no corpus yet, and corpus.train has no files of pairs: run `distilmt prepare` "
+            "with the same arguments first, then `distilmt cost`"
         )
     total = sum(1 for _ in _full(config))
     step = max(1, total // _SAMPLE)

@@ -1,18 +1,17 @@
-"""The learning curve: a score over the number of sentences, and how much text is enough.
+"""The learning curve: score by number of sentences, and the amount of text that is enough.
 
-The score is taken to be a − b·d^−c, a saturating power law (Hestness et al. 2017; for translation Gordon et al. 2021)
-of the data d. That is not the number n of sentences: trainings of equally many updates see a small text often, and a
-sentence that is seen again teaches less and less. With v sentences seen in all it is (Muennighoff et al. 2023)
+The score is modeled as a − b·d^−c, a saturating power law (Hestness et al. 2017; for translation Gordon et al. 2021)
+of the data d. This is not the number n of sentences: with a fixed number of updates a small text is repeated often, and
+each repetition of a sentence helps less. With v sentences seen in total it is (Muennighoff et al. 2023)
 
     d(n) = n · (1 + R · (1 − exp(−(v/n − 1) / R))),  R = 15.4,
 
-in proportion to n while that is small, and v, which no text can better, as soon as nothing is seen twice. The law is
-written as s + g·x(n), where x runs from 0 at the smallest to 1 at the biggest size that was measured.
+which is proportional to n for small n, and reaches its maximum v when no sentence is repeated. The law is written as
+s + g·x(n), where x runs from 0 at the smallest to 1 at the biggest measured size.
 
-Three to five noisy points do not fix three numbers, so none is taken for certain: given c the rest is linear regression
-with the usual flat prior (Gelman et al., Bayesian Data Analysis, chapter 14) and g ≥ 0; c has a wide prior around what
-is found in the literature, and so has the noise of a training. What is told are quantiles of draws from what is then
-probable.
+Three to five noisy points do not determine three parameters, so the fit is Bayesian. Given c, it is linear regression
+with the usual flat prior (Gelman et al., Bayesian Data Analysis, chapter 14) and g ≥ 0. The exponent c has a wide prior
+around values from the literature; the noise of a training has a prior, too. Results are quantiles of posterior draws.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ import numpy as np
 
 _EXPONENTS = np.geomspace(0.03, 3.0, 91)
 _USUAL_EXPONENT, _SPREAD = 0.4, 0.8
-"""Median of c before anything is known, and the standard deviation of its logarithm."""
+"""Prior of c: median, and standard deviation of its logarithm."""
 _DRAWS = 4000
 _REPEATS = 15.4
-"""R: after so many repetitions a sentence has taught what it can, but for 1/e of it."""
+"""R: the number of repetitions after which the remaining value of a sentence is 1/e."""
 _HALVINGS, _MOST = 60, 1e15
 LEVEL = 0.9
 """Probability of the intervals."""
@@ -36,18 +35,18 @@ LEVEL = 0.9
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """A law and draws of what else it may be; all arrays are [draws], the first being the best guess."""
+    """Posterior draws of the law; all arrays are [draws], the first entry is the best estimate."""
 
     low: float
-    """The smallest size that was measured."""
+    """The smallest measured size."""
     high: float
     """The biggest."""
     views: float
-    """Sentences that each training saw in all, those it saw again counted again."""
+    """Sentences seen by each training, including repetitions."""
     start: np.ndarray
     """Score at the smallest size."""
     rise: np.ndarray
-    """What is gained up to the biggest; not below 0."""
+    """Gain up to the biggest size; not below 0."""
     exponent: np.ndarray
     """c of the law."""
     noise: np.ndarray
@@ -58,13 +57,13 @@ class LearningCurve:
         return self.start + self.rise * _rise_share(size, (self.low, self.high, self.views), self.exponent)
 
     def gains(self, before: float, after: float) -> np.ndarray:
-        """What is gained from one size to a bigger one, [draws]."""
+        """Gain from one size to a bigger one, [draws]."""
         return self.scores(after) - self.scores(before)
 
     def sufficient_size(self, min_gain: float) -> np.ndarray:
-        """The size past which doubling gains less than `min_gain`, [draws]; 0 where it never gains so much."""
+        """The size beyond which doubling gains less than `min_gain`, [draws]; 0 if it never gains that much."""
         below, above = np.zeros(len(self.rise)), np.full(len(self.rise), math.log(min(self.views, _MOST)))
-        for _ in range(_HALVINGS):  # what doubling gains falls with the size
+        for _ in range(_HALVINGS):  # the gain of doubling decreases with the size
             middle = (below + above) / 2
             sizes = np.exp(middle)
             is_enough = self.scores(2 * sizes) - self.scores(sizes) < min_gain
@@ -72,14 +71,14 @@ class LearningCurve:
         return np.where(self.gains(1, 2) < min_gain, 0.0, np.exp(above))
 
     def law(self) -> dict[str, float]:
-        """a, b and c of the best guess."""
+        """a, b and c of the best estimate."""
         c, (low, high) = float(self.exponent[0]), (float(effective_size(n, self.views)) for n in (self.low, self.high))
         b = float(self.rise[0]) / (low**-c - high**-c)
         return {"a": float(self.start[0]) + b * low**-c, "b": b, "c": c}
 
 
 def interval(draws: np.ndarray) -> list[float]:
-    """The best guess, and between which bounds it lies with a probability of `LEVEL`."""
+    """The best estimate, and the bounds of the interval with probability `LEVEL`."""
     edge = (1 - LEVEL) / 2
     low, high = np.quantile(draws[1:], [edge, 1 - edge])
     return [float(draws[0]), float(min(low, draws[0])), float(max(high, draws[0]))]
@@ -88,15 +87,15 @@ def interval(draws: np.ndarray) -> list[float]:
 def fit(
     sizes: Sequence[float], scores: Sequence[float], usual_noise: float, views: float = math.inf, seed: int = 1
 ) -> LearningCurve:
-    """Fit a law to trainings.
+    """Fit a law to training results.
 
     Args:
-        sizes: sentences each was trained on, [n], above 0; three different ones at least.
-        scores: what each came to, higher being better, [n].
-        usual_noise: by how much two trainings of the same kind usually differ (standard deviation); what the points
-            say of it soon counts for more.
-        views: sentences each training saw in all; without end, a plain power law of the sizes.
-        seed: of the draws.
+        sizes: training sentences of each, [n], above 0; at least three different ones.
+        scores: score of each, [n]; higher is better.
+        usual_noise: prior of the standard deviation between trainings that differ only in the seed; the data soon
+            outweigh it.
+        views: sentences seen by each training, including repetitions; infinity gives a plain power law of the sizes.
+        seed: seed of the draws.
 
     Raises:
         ValueError: fewer than three sizes: any law would fit.
@@ -107,7 +106,7 @@ def fit(
     low, high, random = float(n.min()), float(n.max()), np.random.default_rng(seed)
     designs = [np.stack([np.ones(len(n)), _rise_share(n, (low, high, views), c)], 1) for c in _EXPONENTS]
     regressions = [_regression(x, y) for x in designs]
-    freedom = len(n) - 2 + 1  # the usual noise counts as one more observation
+    freedom = len(n) - 2 + 1  # the prior of the noise counts as one more observation
     weights = np.array(
         [_weight(x, residual, freedom, usual_noise) for x, (_, residual) in zip(designs, regressions, strict=True)]
     )
@@ -119,7 +118,7 @@ def fit(
 
 
 def effective_size(size: float | np.ndarray, views: float) -> np.ndarray:
-    """What a text of so many sentences is worth to a training that sees `views` in all, in sentences seen once."""
+    """Effective data: sentences seen once that equal a text of this size, repeated up to `views` sentences."""
     n = np.asarray(size, float)
     if math.isinf(views):
         return n
@@ -133,7 +132,7 @@ def _rise_share(size: float | np.ndarray, ends: tuple[float, float, float], c: f
 
 
 def _regression(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Start and rise by least squares, the rise not below 0, and the sum of squares that is left."""
+    """Start and gain by least squares with gain ≥ 0, and the residual sum of squares."""
     beta = np.linalg.lstsq(x, y, rcond=None)[0]
     if beta[1] < 0:
         beta = np.array([y.mean(), 0.0])
@@ -141,7 +140,7 @@ def _regression(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _weight(x: np.ndarray, residual: float, freedom: int, usual_noise: float) -> float:
-    """Logarithm of how probable an exponent is by the points alone."""
+    """Log-likelihood of an exponent."""
     return float(-0.5 * np.linalg.slogdet(x.T @ x)[1] - freedom / 2 * math.log(residual + usual_noise**2))
 
 
@@ -153,7 +152,7 @@ def _sample_curve(
     noise: tuple[int, float],
     random: np.random.Generator,
 ) -> LearningCurve:
-    """The best guess, at the mean of log c, and draws around it."""
+    """The best estimate, at the mean of log c, and posterior draws."""
     freedom, usual = noise
     nearest = int(np.abs(np.log(_EXPONENTS) - chances @ np.log(_EXPONENTS)).argmin())
     deviations = [[math.sqrt((regressions[nearest][1] + usual**2) / freedom)]]

@@ -1,7 +1,7 @@
-"""Parameters and multiply-adds of a Marian transformer, counted from its widths and depths.
+"""Parameters and multiply-adds of a Marian transformer, computed from its dimensions.
 
-Only matrix products are counted (Vaswani et al. 2017, table 1, is their order; the FLOPs of a product are twice its
-multiply-adds): norms, softmax and the optimizer cost time through memory, which is what the fit of `cost.fit` is for.
+Only matrix products are counted (orders as in Vaswani et al. 2017, table 1; a multiply-add is two FLOPs). Norms,
+softmax and the optimizer are limited by memory bandwidth; the fit in `planning.calibration` covers them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from distilmt.config import ModelConfig
 from distilmt.models.presets import shape
 
 BACKWARD = 2
-"""Products of a backward pass, by those of the forward pass: one gives the states' gradient, one the weights'."""
+"""Backward products per forward product: one for the gradient of the states, one for that of the weights."""
 
 
 @dataclass(frozen=True)
 class ModelDims:
-    """What the counts depend on."""
+    """Dimensions of a model."""
 
     d_model: int
     encoder_layers: int
@@ -28,17 +28,17 @@ class ModelDims:
     decoder_ffn: int
     heads: int
     vocabulary: int
-    """Pieces of a side, `<pad>` included."""
+    """Vocabulary size of each side, with `<pad>`."""
     shared: bool
-    """Whether both sides have one vocabulary, and one matrix of embeddings."""
+    """Whether both sides share one vocabulary and one embedding matrix."""
     positions: int
 
     @classmethod
     def of(cls, model: ModelConfig, vocabulary: int, shared: bool) -> ModelDims:
-        """Those of a configured model.
+        """Dimensions of a configured model.
 
         Raises:
-            UserError: the shape is not whole, or impossible.
+            UserError: the dimensions are incomplete or impossible.
         """
         s = shape(model)
         depths = s.d_model, s.encoder_layers, s.decoder_layers
@@ -46,7 +46,7 @@ class ModelDims:
 
     @classmethod
     def read(cls, directory: Path) -> ModelDims | None:
-        """Those of a Marian model directory; None if it holds none."""
+        """Dimensions of a Marian model directory; None if it is not one."""
         try:
             config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -68,16 +68,16 @@ class ModelDims:
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """What a model is run on: tokens, and pairs of tokens between which attention is computed."""
+    """Input size of a model: tokens, and token pairs of the attention."""
 
     source: float
     target: float
     encoder_pairs: float
-    """Pairs of the encoder's self-attention."""
+    """Token pairs of the encoder's self-attention."""
     causal_pairs: float
-    """Pairs of the decoder's self-attention."""
+    """Token pairs of the decoder's self-attention."""
     cross_pairs: float
-    """Pairs of the decoder's attention over the source."""
+    """Token pairs of the cross-attention."""
 
     def __mul__(self, factor: float) -> TokenCounts:
         return TokenCounts(*(getattr(self, field.name) * factor for field in fields(self)))
@@ -95,12 +95,12 @@ class Macs:
 
     @property
     def encoder(self) -> float:
-        """Of the encoder."""
+        """Parameters of the encoder."""
         return self.encoder_attention + self.encoder_feed_forward
 
     @property
     def decoder(self) -> float:
-        """Of the decoder's layers, without the vocabulary."""
+        """Parameters of the decoder's layers, without embeddings."""
         return self.decoder_attention + self.decoder_feed_forward
 
     @property
@@ -115,19 +115,19 @@ class Macs:
 
 
 def parameters(dims: ModelDims) -> int:
-    """Parameters that are learnt, shared ones once; positions are sines and not learnt."""
+    """Trainable parameters, shared ones counted once; positions are sinusoidal and not trained."""
     return dims.d_model * dims.vocabulary * (1 if dims.shared else 2) + layer_matrices(dims) + _vectors(dims)
 
 
 def layer_matrices(dims: ModelDims) -> int:
-    """Parameters of the layers' matrices: four an attention, two a feed-forward block."""
+    """Parameters of the layers' matrices: four per attention, two per feed-forward block."""
     d = dims.d_model
     encoder = dims.encoder_layers * (4 * d * d + 2 * d * dims.encoder_ffn)
     return encoder + dims.decoder_layers * (8 * d * d + 2 * d * dims.decoder_ffn)
 
 
 def _vectors(dims: ModelDims) -> int:
-    """Biases of every matrix, gain and bias of every norm."""
+    """Parameters of the biases and norms."""
     d = dims.d_model
     encoder = dims.encoder_layers * (4 * d + dims.encoder_ffn + d + 2 * 2 * d)
     return encoder + dims.decoder_layers * (8 * d + dims.decoder_ffn + d + 3 * 2 * d)
@@ -136,7 +136,7 @@ def _vectors(dims: ModelDims) -> int:
 def forward(dims: ModelDims, load: TokenCounts) -> Macs:
     """Multiply-adds of a teacher-forced forward pass with logits of every target token.
 
-    The keys and values of the source are the decoder's, though they are made once for every source token.
+    Keys and values of the cross-attention count for the decoder, once per source token.
     """
     d = dims.d_model
     source_projections = dims.decoder_layers * 2 * d * d * load.source
@@ -151,9 +151,9 @@ def forward(dims: ModelDims, load: TokenCounts) -> Macs:
 
 
 def decoding(dims: ModelDims, load: TokenCounts, beam: int) -> Macs:
-    """Multiply-adds of translating word by word: the decoder's are done for every hypothesis of the beam.
+    """Multiply-adds of beam search: the decoder runs for every hypothesis of the beam.
 
-    A word attends to those before it alone, half of the pairs; the source's keys and values are made once.
+    A token attends only to earlier ones, half of the pairs; keys and values of the source are computed once.
     """
     d, once = dims.d_model, forward(dims, load)
     source_projections = dims.decoder_layers * 2 * d * d * load.source
@@ -168,7 +168,7 @@ def decoding(dims: ModelDims, load: TokenCounts, beam: int) -> Macs:
 
 
 def per_token(dims: ModelDims, load: TokenCounts) -> dict[str, dict[str, float]]:
-    """Multiply-adds of a forward pass, the encoder's a source token, the decoder's and vocabulary's a target token."""
+    """Multiply-adds of a forward pass: of the encoder per source token, of decoder and logits per target token."""
     macs = forward(dims, load)
     return {
         "encoder": {

@@ -1,4 +1,4 @@
-"""What a run will cost, and what it did cost, as rows for tables, reports and programs."""
+"""Predicted and measured cost of a run, as rows for tables, reports and programs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _COUNTED = ("name", "parameters", "macs_per_token", "flops")
 
 
 def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates | None) -> list[CostRow]:
-    """A row for teacher, labels, student, baseline and exports, as the configuration asks for them.
+    """Rows for teacher, labels, student, baseline and exports, as configured.
 
     Without rates, seconds and memory are None.
     """
     rows, needed = [], 0.0
     for work in step_costs(config, text):
-        needed = max(needed, work.memory or 0.0)  # a process keeps what its last step needed
+        needed = max(needed, work.memory or 0.0)  # a process does not release the memory of its last step
         row = {key: getattr(work, key) for key in _COUNTED}
         row |= {"seconds": _seconds(work, config, rates), "peak_rss_bytes": None, "bytes": dict(work.bytes)}
         if rates is not None and work.memory:
@@ -37,7 +37,7 @@ def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates 
 
 
 def _seconds(work: StepCost, config: RunConfig, rates: CostRates | None) -> float | None:
-    """By the rates, or what the configuration allows a training at most."""
+    """Seconds by the rates, at most the configured limit of a training."""
     duration = predict_seconds(rates.seconds, work.drivers) if rates else None
     most = {"teacher": config.teacher.training.max_seconds, "student": config.student.training.max_seconds}.get(
         work.name
@@ -46,7 +46,7 @@ def _seconds(work: StepCost, config: RunConfig, rates: CostRates | None) -> floa
 
 
 def measured_costs(config: RunConfig, text: CorpusStatistics) -> list[Cost]:
-    """Rows of the finished steps: counted for the updates that were made, the rest measured."""
+    """Rows of the finished steps: counts for the actual updates, everything else measured."""
     root = Path(config.run_dir)
     return [_measured(work, record, root) for work, record in finished_steps(config, text, read_measurements(root))]
 
@@ -66,7 +66,7 @@ def _measured(work: StepCost, record: StepRecord, root: Path) -> Cost:
 
 
 def growth(config: RunConfig, text: CorpusStatistics, rates: CostRates) -> dict[str, dict[str, float | None]]:
-    """By what factor each step's seconds grow if one thing is doubled and all else, updates too, stays.
+    """Factor of each step's seconds if one quantity is doubled and everything else, with the updates, stays equal.
 
     Returns:
         For `corpus` (pairs), `vocabulary` (at the same tokens), `depth` and `width` (with the feed-forward blocks) and
@@ -120,7 +120,7 @@ def _wider(model: ModelConfig) -> ModelConfig:
 
 
 def inputs_summary(config: RunConfig, text: CorpusStatistics) -> CostRow:
-    """What the counts were made from."""
+    """Inputs of the counts."""
     source, target = text.tokens()
     teacher = teacher_dims(config, text)
     return {

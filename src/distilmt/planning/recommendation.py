@@ -1,4 +1,4 @@
-"""How much text is worth labelling: a learning curve beside what every size costs."""
+"""Recommended number of sentences to label: a learning curve and the cost of every size."""
 
 from __future__ import annotations
 
@@ -14,66 +14,66 @@ from distilmt.planning.learning_curve import LEVEL, LearningCurve, fit, interval
 
 METRICS = ("bleu", "chrf", "cross_entropy")
 USUAL_NOISE = {"bleu": 0.3, "chrf": 0.3, "cross_entropy": 0.01}
-"""By how much trainings that differ in nothing but the seed usually differ: a beginning, which the points correct."""
+"""Prior for seed noise (standard deviation), updated by the measurements."""
 _ROUND = (1, 3)
 _MIN_BLEU = 3.0
-"""BLEU below which no student has learnt anything by which sizes could be told apart."""
+"""BLEU below which students have not learned enough to compare sizes."""
 
 
 @dataclass(frozen=True)
 class LearningCurvePoint:
-    """A training and what it came to on the validation sentences."""
+    """A training and its validation scores."""
 
     size: int
-    """Sentences it was trained on."""
+    """Number of training sentences."""
     seed: int
     updates: int
     bleu: float
     chrf: float
     cross_entropy: float
-    """Of the references, nats a token."""
+    """Cross-entropy of the references, nats per token."""
     train_seconds: float
 
 
 @dataclass(frozen=True)
 class LabelingCosts:
-    """What a size costs."""
+    """Cost of labeling and training."""
 
     label_seconds: float | None
-    """A sentence; None where nobody has measured it."""
+    """Per sentence; None if not measured."""
     label_bytes: float
     """A sentence."""
     train_seconds: float
-    """Of the run's student at its own updates, however many sentences."""
+    """Training of the run's student for its own updates, independent of the number of sentences."""
     batches: float
-    """Updates in which a sentence is seen once, a sentence: their product with the size is one pass."""
+    """Updates of one epoch per sentence: the product with the size is one epoch."""
     price: float | None = None
     """A sentence."""
 
 
 @dataclass(frozen=True)
 class LabelingDecision:
-    """What is asked."""
+    """Inputs of the recommendation."""
 
     metric: str
     worth: float
-    """Points that doubling must gain."""
+    """Minimum gain of doubling, in points."""
     total: int
-    """Sentences there are."""
+    """Available sentences."""
     updates: int
-    """Of every training of the plan but those of half as many."""
+    """Updates of the plan's trainings, except those with half of them."""
     run_updates: int
-    """Of the run's student."""
+    """Updates of the run's student."""
 
 
 def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> dict[str, Any]:
-    """Everything that can be said.
+    """Compute the recommendation.
 
     Returns:
-        `learnt`, whether the students learnt enough to say anything; `recommended`; `lines`, a row for every size;
-        `more`, what more updates and more text bring; `law` (a, b, c) and `noise` of the metric; `drawn`, the
-        curve to be drawn; `points`; `costs`; `notes`. Scores and gains are lists of the best guess and an interval's
-        two bounds.
+        `learnt`, whether the students learned enough for a recommendation; `recommended`; `lines`, a row for every
+        size; `more`, the gain of more updates and of more text; `law` (a, b, c) and `noise` of the metric; `drawn`, the
+        curve of the plot; `points`; `costs`; `notes`. Scores and gains are lists of the best estimate and the two
+        bounds of an interval.
     """
     whole = [point for point in points if point.updates == decision.updates]
     curves = {name: _curve(whole, name, decision.updates / costs.batches) for name in METRICS}
@@ -96,13 +96,13 @@ def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, 
 
 
 def _curve(points: Sequence[LearningCurvePoint], metric: str, views: float) -> LearningCurve:
-    """Of a metric; cross-entropies are turned round, so that higher is better."""
+    """Curve of a metric; cross-entropies are negated, so that higher is better."""
     sign = -1 if metric == "cross_entropy" else 1
     return fit([p.size for p in points], [sign * getattr(p, metric) for p in points], USUAL_NOISE[metric], views)
 
 
 def table_sizes(low: int, total: int) -> list[int]:
-    """Round numbers from the smallest subset on, then all there is, then twice that."""
+    """Round numbers from the smallest subset upward, then all available sentences, then twice as many."""
     powers = range(int(math.log10(max(1, low))), int(math.log10(total)) + 1)
     between = [m * 10**power for power in powers for m in _ROUND if low <= m * 10**power < 0.9 * total]
     return [*between, total, 2 * total]
@@ -131,7 +131,7 @@ def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: 
 
 
 def _recommended(curve: LearningCurve, decision: LabelingDecision) -> dict[str, Any]:
-    """The smallest size past which doubling gains less than what it is worth, within the text there is."""
+    """The smallest size beyond which doubling gains less than the minimum, at most the available text."""
     sufficient_size, low, high = interval(curve.sufficient_size(decision.worth))
     bounds = [min(max(value, curve.low), float(decision.total)) for value in (sufficient_size, low, high)]
     sentences = decision.total if sufficient_size >= decision.total else min(decision.total, round_up(bounds[0]))
@@ -148,7 +148,7 @@ def _recommended(curve: LearningCurve, decision: LabelingDecision) -> dict[str, 
 
 
 def round_up(value: float) -> int:
-    """To two digits, upwards."""
+    """Round up to two digits."""
     step = 10 ** max(0, math.floor(math.log10(max(value, 1))) - 1)
     return int(math.ceil(value / step - 1e-9) * step)
 
@@ -156,7 +156,7 @@ def round_up(value: float) -> int:
 def _more(
     points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision
 ) -> dict[str, Any] | None:
-    """What the last doubling of the updates brought, and that of the text, at the biggest size."""
+    """Gains of the last doubling of the updates and of the text, at the biggest size."""
     biggest = max(point.size for point in points)
     full, half = (
         [getattr(p, decision.metric) for p in points if p.size == biggest and (p.updates == decision.updates) == whole]
@@ -179,7 +179,7 @@ def _spaced(low: float, high: float, count: int = 60) -> list[float]:
 def _notes(
     points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts
 ) -> list[dict[str, Any]]:
-    """What to beware of: a name and its figures, which the page puts into words."""
+    """Warnings: a name and its figures, which the page turns into text."""
     notes: list[dict[str, Any]] = []
     seen = decision.updates / (decision.total * costs.batches)
     if decision.updates < decision.run_updates:

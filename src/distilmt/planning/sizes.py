@@ -6,36 +6,36 @@ from distilmt.config import LabelConfig, TrainingConfig
 from distilmt.planning.model_counts import ModelDims, TokenCounts, layer_matrices, parameters
 
 _WORDS_PACKED = 0.93
-"""What zstd leaves of ids and float16 log-probabilities of likeliest words."""
+"""Compression ratio of zstd for top-k ids and float16 log-probabilities."""
 _NAME = 90
-"""What a file spends on a tensor's name and shape."""
+"""File overhead per tensor: name and shape."""
 _LOGITS = 1 << 24
-"""Logits that the chunked loss holds at a time."""
+"""Logits that the chunked loss holds in memory at a time."""
 
 
 def checkpoint_bytes(dims: ModelDims, training: TrainingConfig) -> int:
-    """Bytes to go on from: weights, average and momentum in float32, Adam's second moment of what Adam has."""
+    """Bytes of a checkpoint: weights, average and momentum in float32, and second moments of Adam's parameters."""
     whole = parameters(dims)
     adam = whole - (layer_matrices(dims) if training.optimizer == "muon" else 0)
     return 4 * (3 * whole + adam)
 
 
 def best_checkpoint_bytes(dims: ModelDims) -> int:
-    """Bytes of the best average so far, kept beside the checkpoint."""
+    """Bytes of the best average so far, stored with the checkpoint."""
     return 4 * parameters(dims)
 
 
 def model_bytes(dims: ModelDims) -> int:
-    """Bytes of `model.safetensors`: float32, with a bias on the logits that Marian has and nobody learns."""
+    """Bytes of `model.safetensors`: float32, with Marian's logit bias, which is not trained."""
     tensors = 16 * dims.encoder_layers + 26 * dims.decoder_layers
     return 4 * (parameters(dims) + dims.vocabulary) + _NAME * tensors
 
 
 def export_bytes(dims: ModelDims, compute_type: str) -> int:
-    """Bytes of CTranslate2's `model.bin`, which has no `<pad>` and makes positions itself.
+    """Bytes of CTranslate2's `model.bin`, which has no `<pad>` and no positions.
 
-    int8 and int16 keep a float32 scale, int8 one for every row of a matrix; biases and norms stay in float32, or are 16
-    bits wide where the type ends in `float16`.
+    int8 and int16 store float32 scales, int8 one per row of a matrix; biases and norms stay in float32, or are 16 bits
+    wide if the type ends in `float16`.
     """
     small, other = _widths(compute_type)
     d, embedding_rows = dims.d_model, (dims.vocabulary - 1) * (1 if dims.shared else 2)
@@ -54,7 +54,7 @@ def export_bytes(dims: ModelDims, compute_type: str) -> int:
 
 
 def _widths(compute_type: str) -> tuple[int, int]:
-    """Bytes of a number in a matrix, and of any other number."""
+    """Bytes per matrix element, and per other parameter."""
     if compute_type.startswith("int8"):
         return 1, 2 if compute_type.endswith("float16") else 4
     if compute_type == "int16":
@@ -63,7 +63,7 @@ def _widths(compute_type: str) -> tuple[int, int]:
 
 
 def top_k_bytes(labels: LabelConfig, vocabulary: int, target_tokens: float) -> float:
-    """Bytes in a store of the teacher's likeliest words for a sentence of so many target tokens."""
+    """Bytes in a store of the top-k of a sentence with this number of target tokens."""
     sequences = (labels.score_on != "reference") + (labels.score_on != "hypothesis")
     width = (2 if vocabulary <= 1 << 16 else 4) + 2
     return _WORDS_PACKED * sequences * labels.top_k * width * target_tokens
@@ -74,12 +74,12 @@ def training_memory(dims: ModelDims, load: TokenCounts, training: TrainingConfig
 
     Args:
         dims: the model's.
-        load: of an update.
+        load: token counts of an update.
         training: its settings.
-        width: bytes of a number as the model computes, 2 in bf16.
+        width: bytes per number in computation, 2 in bf16.
     """
     whole = parameters(dims)
-    # Masters, gradient, the averaged model and the copy of it that validation exports; then what a checkpoint holds.
+    # Master weights, gradient, the averaged model and its copy for validation; then the content of a checkpoint.
     weights = checkpoint_bytes(dims, training) + whole * (3 * 4 + width)
     d, heads = dims.d_model, dims.heads
     encoder = load.source * (9 * d + dims.encoder_ffn) + heads * load.encoder_pairs
@@ -92,13 +92,13 @@ def training_memory(dims: ModelDims, load: TokenCounts, training: TrainingConfig
 
 
 def labeling_memory(dims: ModelDims, load: TokenCounts, labels: LabelConfig, width: int) -> float:
-    """Bytes of the tensors and rows of a labelling: the teacher twice, logits of a part of a batch, a shard's rows.
+    """Bytes of tensors and rows in labeling: the teacher twice, logits of a part of a batch, the rows of a shard.
 
     Args:
         dims: the teacher's.
-        load: of a sentence.
-        labels: what it is asked.
-        width: bytes of a number as the teacher computes, 2 in bf16.
+        load: token counts of a sentence.
+        labels: settings of the labels.
+        width: bytes per number in computation, 2 in bf16.
     """
     teacher = parameters(dims) * (4 + width) + export_bytes(dims, labels.compute_type)
     logits = 512 * dims.vocabulary * (width + 4) if labels.top_k else 0

@@ -1,4 +1,4 @@
-"""What the steps of a run have to do: counted from its configuration and its text, before or after it ran."""
+"""Work of the steps of a run, counted from its configuration and text, before or after the run."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ class StepCost:
 
     name: str
     parameters: int | None = None
-    """Of the model that is trained or asked; None for one whose shape is not known."""
+    """Parameters of the model that is trained or labels; None if its dimensions are unknown."""
     macs_per_token: dict[str, dict[str, float]] | None = None
-    """Multiply-adds of a forward pass, a source token (encoder) and a target token (decoder)."""
+    """Multiply-adds of a forward pass per source token (encoder) and per target token (decoder)."""
     flops: float | None = None
     """Floating-point operations of all matrix products of the step."""
     drivers: dict[str, CostDrivers] = field(default_factory=dict)
-    """What its time grows with, for each kind of work in it: see `cost.fit.KINDS`."""
+    """Quantities that its time is linear in, by kind of work: see `planning.calibration.KINDS`."""
     memory: float | None = None
-    """Bytes of its tensors."""
+    """Memory of its tensors in bytes."""
     bytes: dict[str, float] = field(default_factory=dict)
-    """What it writes: `kept` in the end, `passing` what is removed when it is done."""
+    """Bytes on disk: `kept` after the step, `passing` for files removed at its end."""
 
 
 @dataclass(frozen=True)
 class RunMeasurements:
-    """What is known of a run only when it ran; None stands for what the configuration says."""
+    """Quantities known only after a run; None uses the configuration."""
 
     updates: Mapping[str, int] = field(default_factory=dict)
-    """Of a training by its step's name."""
+    """Updates of a training by the name of its step."""
     lengths: Mapping[str, float] = field(default_factory=dict)
-    """Of a training's validation translations, by that of their references: a beginner talks on."""
+    """Length of validation translations relative to the references: undertrained models produce over-long output."""
     hypothesis_tokens: float | None = None
-    """Tokens the teacher said in all."""
+    """Tokens of all hypotheses of the teacher."""
 
 
 def step_costs(
@@ -69,8 +69,8 @@ def step_costs(
 
     Args:
         config: the run.
-        text: what is trained on and labelled.
-        measurements: of a run that was done; without them what the configuration asks for is counted.
+        text: the text to train on and label.
+        measurements: measurements of a finished run; without them the configured work is counted.
     """
     measurements = measurements or RunMeasurements()
     teacher = teacher_dims(config, text)
@@ -90,7 +90,7 @@ def step_costs(
 
 
 def teacher_dims(config: RunConfig, text: CorpusStatistics) -> ModelDims | None:
-    """The teacher's, trained here or a Marian directory; None for one of another make."""
+    """Dimensions of the teacher, if trained here or a Marian directory; None for others."""
     if not config.teacher.named:
         return ModelDims.of(config.teacher.model, text.vocabulary, text.shared)
     dims = ModelDims.read(Path(config.run_dir) / "teacher")
@@ -122,10 +122,10 @@ def _training(
     measurements: RunMeasurements,
     teacher: ModelDims | None = None,
 ) -> StepCost:
-    """A training of so many updates; `teacher` is in memory where the objective asks for its states."""
+    """Work of a training; `teacher` is in memory if the loss uses its states."""
     load, _ = text.mean_batch(training.batch_tokens, dims.positions)
     passes = forward(dims, load)
-    # R-Drop: a second pass, and both passes' logits once more for what is between them.
+    # R-Drop: a second forward pass, and the logits of both passes again for the divergence.
     twice = 2 if objective.r_drop_weight else 1
     layers = 2 * (1 + BACKWARD) * twice * passes.layers
     vocabulary = 2 * (1 + BACKWARD) * twice**2 * passes.vocabulary
@@ -159,7 +159,7 @@ def _training(
 
 
 def _width(precision: str) -> int:
-    """Bytes of a number as models compute here."""
+    """Bytes per number in computation on this machine."""
     return 2 if pick_dtype(precision, pick_device()) is torch.bfloat16 else 4
 
 
@@ -202,7 +202,7 @@ def _labeled_sentences(config: RunConfig, text: CorpusStatistics) -> int:
 def _labeling(
     config: RunConfig, text: CorpusStatistics, dims: ModelDims | None, measurements: RunMeasurements
 ) -> StepCost:
-    """The teacher's translations, and its words after them or after the references."""
+    """Work of labeling: translations, and top-k on them or on the references."""
     labels, sentences = config.labels, _labeled_sentences(config, text)
     if dims is None:
         return StepCost("labels")
@@ -228,7 +228,7 @@ def _labeling(
 def _decoding_drivers(
     labels: LabelConfig, text: CorpusStatistics, dims: ModelDims, sentences: int, hypothesis_tokens: float | None
 ) -> CostDrivers:
-    """Beam search over sentences; `hypothesis_tokens` tokens in all, or as many as the references have."""
+    """Work of beam search; `hypothesis_tokens` tokens in total, or as many as the references have."""
     if not labels.num_hypotheses:
         return {"decoding FLOPs": 0.0, "words": 0.0}
     beam = 1 if labels.sampling_temperature else max(labels.beam_size, labels.num_hypotheses)
@@ -240,7 +240,7 @@ def _decoding_drivers(
 
 
 def _with_target_length(load: TokenCounts, length_ratio: float) -> TokenCounts:
-    """The same with targets so many times as long."""
+    """The same with targets longer by a factor."""
     return TokenCounts(
         load.source,
         load.target * length_ratio,
@@ -251,7 +251,7 @@ def _with_target_length(load: TokenCounts, length_ratio: float) -> TokenCounts:
 
 
 def _scoring_drivers(labels: LabelConfig, text: CorpusStatistics, dims: ModelDims, sentences: int) -> CostDrivers:
-    """The teacher's words, teacher-forced, after its own or the references' or both."""
+    """Work of forced decoding, on hypotheses, references or both."""
     if not labels.top_k:
         return {"scoring FLOPs": 0.0}
     times = (labels.score_on != "reference") + (labels.score_on != "hypothesis")
@@ -260,7 +260,7 @@ def _scoring_drivers(labels: LabelConfig, text: CorpusStatistics, dims: ModelDim
 
 
 def _exports(config: RunConfig, text: CorpusStatistics, teacher: ModelDims | None, student: ModelDims) -> StepCost:
-    """CTranslate2's; other forms of the student are not counted."""
+    """Work of the CTranslate2 exports; other formats of the student are not counted."""
     models: list[tuple[ModelDims, str]] = [(teacher, kind) for kind in config.export.teacher] if teacher else []
     models += [(student, kind) for kind in config.export.student for _ in range(1 + config.student.baseline)]
     disk_bytes = sum(sizes.export_bytes(dims, kind) + text.processor_bytes for dims, kind in models)
@@ -268,7 +268,7 @@ def _exports(config: RunConfig, text: CorpusStatistics, teacher: ModelDims | Non
 
 
 def read_measurements(root: Path) -> RunMeasurements:
-    """Updates and spoken tokens of a run that was done, as far as it was."""
+    """Updates and generated tokens of a run's finished steps."""
     steps: dict[str, Any] = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
     updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
     lengths = {name: length for name in steps if (length := _length(root / name)) is not None}
@@ -279,7 +279,7 @@ def read_measurements(root: Path) -> RunMeasurements:
 
 
 def _length(directory: Path) -> float | None:
-    """Mean length of the translations that validated a training; None where its log does not tell."""
+    """Mean length of the validation translations of a training; None if its log does not contain it."""
     path = directory / "log.json"
     lines = read_json(path) if path.exists() else []
     lengths = [line["length"] for line in lines if "length" in line]

@@ -1,4 +1,4 @@
-"""What a run costs, as a table in plain text (which is Markdown as well)."""
+"""Cost of a run as a plain-text table (also valid Markdown)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from distilmt.report.format import MISSING, count, duration, number, number_or_none, operations, signed, size
 
-COMPLEXITY = """How it grows, for N pairs of n tokens, u updates of b tokens, L layers of width d with feed-forward f,
-V pieces, k words a position and P parameters (P = V·d + L·(d² + d·f)):
+COMPLEXITY = """Complexity, for N pairs of n tokens, u updates of b tokens, L layers of width d with feed-forward f,
+a vocabulary of V tokens, top-k of k and P parameters (P = V·d + L·(d² + d·f)):
 
     training    time O(u·b·(L·d·(d + f + n) + V·d) + u·P + N·n)    memory O(P + b·L·(d + f + n) + N·n)
     labels      time O(N·n·(beam·(L·d·(d + f + n) + V·d)))         memory O(P + shard·n·k)
     on disk     labels O(N·n·k), models, checkpoints and exports O(P)"""
 
 _PARTS = (
-    ("multiply-adds a source token", None),
+    ("multiply-adds per source token", None),
     ("  encoder, attention", ("encoder", "attention")),
     ("  encoder, feed-forward", ("encoder", "feed_forward")),
-    ("multiply-adds a target token", None),
+    ("multiply-adds per target token", None),
     ("  decoder, attention", ("decoder", "attention")),
     ("  decoder, feed-forward", ("decoder", "feed_forward")),
     ("  vocabulary", ("decoder", "vocabulary")),
@@ -28,7 +28,7 @@ TableRow = Mapping[str, Any]
 
 
 def cost_table(estimate: Mapping[str, Any]) -> str:
-    """Everything that `distilmt cost` has to say."""
+    """The output of `distilmt cost`."""
     rows = estimate["predicted"]
     parts = [_head(estimate), _grid([row["name"] for row in rows], _lines(estimate))]
     if estimate.get("growth"):
@@ -46,12 +46,12 @@ def _head(estimate: Mapping[str, Any]) -> str:
 
 def _lines(estimate: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     rows, measured_rows = estimate["predicted"], {row["name"]: row for row in estimate["measured"]}
-    # What was done is counted as it was done.
+    # Finished steps are counted by their actual work.
     counted = [measured_rows.get(row["name"], row) for row in rows]
     lines = [("parameters", [count(row["parameters"]) for row in counted])]
     for label, path in _PARTS:
         lines.append((label, [_of_token(row, path) for row in counted]))
-    lines.append(("FLOPs of all its products", [operations(row["flops"]) for row in counted]))
+    lines.append(("FLOPs of matrix products", [operations(row["flops"]) for row in counted]))
     pairs = [(row, measured_rows.get(row["name"], {})) for row in rows]
     lines += _compared("time", pairs, lambda row: row.get("seconds"), duration)
     lines += _compared("peak memory", pairs, lambda row: row.get("peak_rss_bytes"), size)
@@ -70,7 +70,7 @@ def _of_token(row: TableRow, path: tuple[str, str] | None) -> str:
 def _compared(
     label: str, pairs: Sequence[tuple[TableRow, TableRow]], get: Callable[[TableRow], Any], write: Callable[[Any], str]
 ) -> list[tuple[str, list[str]]]:
-    """One line before a run; of a run that was done what was predicted, what was measured, and the error."""
+    """One line before a run; for a finished run the prediction, the measurement and the error."""
     guesses = [write(get(guess)) for guess, _ in pairs]
     if not any(real for _, real in pairs):
         return [(label, guesses)]
@@ -83,7 +83,7 @@ def _compared(
 
 
 def error(guess: Any, real: Any) -> float | None:
-    """By how many percent a prediction is above what was measured."""
+    """Percentage by which a prediction exceeds the measurement."""
     a, b = number_or_none(guess), number_or_none(real)
     return 100 * (a / b - 1) if a is not None and b else None
 

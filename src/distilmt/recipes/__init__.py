@@ -1,1 +1,1 @@
-"""Programs that string the parts together: demo, compare, compress, plan, cost, classify."""
+"""Programs that combine the packages: demo, compare, compress, plan, cost, classify."""

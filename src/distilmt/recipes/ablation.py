@@ -1,4 +1,4 @@
-"""What every change on the way from a teacher to what is shipped costs and brings, on the test sentences."""
+"""Ablation: cost and gain of every change between the teacher and the shipped model, on the test set."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from distilmt.utils.progress import task
 
 @dataclass(frozen=True)
 class Stage:
-    """One step on the way."""
+    """One stage of the ablation."""
 
     label: str
-    """What is changed by it."""
+    """Its change."""
     path: Path
     """The export."""
     beam_size: int
     taken: bool = True
-    """Whether the way goes on from here, or this was only tried."""
+    """Whether later stages build on this one; otherwise it was only tried."""
 
 
 def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[dict[str, Any]]:
-    """Scores, bytes, speed and memory of every stage, and how it differs from the first (the teacher).
+    """Scores, bytes, speed and memory of every stage, and differences from the first (the teacher).
 
-    All are timed in turn. Differences are of a paired bootstrap.
+    All are timed in turn. Differences are tested by paired bootstrap.
     """
     references = prepare.load_split(Path(config.run_dir) / "corpus", "test")["target"].to_pylist()
     results = []

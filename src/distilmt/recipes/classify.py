@@ -1,7 +1,7 @@
-"""`distilmt demo --task classify`: the same idea on classifiers, on real text, in some minutes.
+"""`distilmt demo --task classify`: distillation of classifiers on real text, in a few minutes.
 
-Descriptions of Debian's packages are put into ten sections by teachers and by students of 1,024 features, each student
-with and without its teacher. Everything is fitted anew by a second call: it takes minutes.
+Teachers and students with 1,024 features classify descriptions of Debian packages into ten sections; each student is
+trained with and without its teacher. A second call fits everything again: it takes minutes.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _DEPLOYED = "network 64"
 
 
 def run(config: DemoConfig) -> Path:
-    """Do the whole demo; returns its directory, with a report and the student.
+    """Run the demo; returns its directory, with a report and the student.
 
     Raises:
-        UserError: scikit-learn is missing, there is no apt, or settings that have no meaning here.
+        UserError: scikit-learn or apt is missing, or a setting does not apply here.
     """
     given = [name for name in ("train", "valid", "test", "corpus", "teacher") if getattr(config, name)]
     if given:
         raise UserError(
-            f"--{given[0]} has no meaning with --task classify, which takes Debian's descriptions: leave it out"
+            f"--{given[0]} does not apply to --task classify, which uses Debian's package descriptions: leave it out"
         )
     root = Path(config.run_dir or "runs/demo-classify")
     with locked(root):
@@ -53,7 +53,7 @@ def _examples() -> list[LabeledText]:
 
 
 def _rows(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) -> list[dict[str, Any]]:
-    """What `classification.study` finds, row by row."""
+    """Results of `classification.study`, as rows."""
     from distilmt.classification import study
 
     taught = len(study.students(seed))
@@ -79,7 +79,7 @@ def _about(config: DemoConfig, train: Sequence[LabeledText], test: Sequence[Labe
 
 
 def _save_student(train: Sequence[LabeledText], seed: int, directory: Path) -> None:
-    """The small network that learnt from the stronger teacher; `distilmt.classification.load` opens it."""
+    """The small network trained on the stronger teacher; `distilmt.classification.load` opens it."""
     from sklearn.pipeline import make_pipeline
 
     from distilmt.classification import Distilled, study
@@ -89,4 +89,4 @@ def _save_student(train: Sequence[LabeledText], seed: int, directory: Path) -> N
     whole = make_pipeline(study.hashed(), student.distilled)
     distilled = Distilled(teacher, whole, alpha=student.alpha, cv=study.FOLDS, random_state=seed)
     distilled.fit([example.text for example in train], [example.label for example in train]).save(directory)
-    progress.info(f"{directory}: the {_DEPLOYED} that learnt from word pairs, for distilmt.classification.load")
+    progress.info(f"{directory}: the {_DEPLOYED} trained on the word-pair teacher, for distilmt.classification.load")

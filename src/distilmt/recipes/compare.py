@@ -1,8 +1,8 @@
-"""`distilmt compare`: methods side by side on one set of labels, at equal updates, with several seeds.
+"""`distilmt compare`: compare methods on one set of labels, with equal updates and several seeds.
 
-Corpus, tokenizer, teacher and labels are made once. Every method and seed then has a run directory of its own under
-`methods/`, in which those are links, and the pipeline's own steps are done, one student at a time or several side by
-side: a comparison that is cut off goes on. The tables are written anew after every student, from all that are there.
+Corpus, tokenizer, teacher and labels are made once. Every method and seed has its own run directory under `methods/`,
+with links to them. It runs the pipeline's own steps, one student at a time or several in parallel, so an interrupted
+comparison resumes. The tables are rewritten after every student, from all finished ones.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class MethodTrial:
 
 
 def run(config: CompareConfig) -> Path:
-    """Do all that is not done yet; returns the run directory.
+    """Run everything that is not finished; returns the run directory.
 
     Raises:
-        UserError: a method wants other labels than the others.
+        UserError: a method requires other labels than the others.
     """
     root = Path(config.run.run_dir)
     preflight.check(config.run, exporting=False)
@@ -50,17 +50,19 @@ def run(config: CompareConfig) -> Path:
         preflight.check_models(method)
         preflight.check_objective(method)
         if not runner.same_labels(config.run, method):
-            raise UserError(f"method {name!r} wants other labels from the teacher: all methods share one set of labels")
+            raise UserError(
+                f"method {name!r} requires other labels: all methods share one set, so remove its label settings"
+            )
     all_trials = list(method_trials(config))
     with runner.open_run(config.run):
         for step in (*_SHARED, "teacher-scores"):
             runner.execute_step(step, config.run)
         for trial in all_trials:
             _link_shared(trial, root)
-        # Only what is done with today's settings: a method that was changed must not show its old figures.
+        # Only students with the current settings: a changed method must not show its old results.
         done = [trial for trial in all_trials if _is_done(trial)]
         if done:
-            progress.info(f"{len(done)} of {len(all_trials)} students are done already")
+            progress.info(f"{len(done)} of {len(all_trials)} students are already done")
             write_tables(config, done)
         with closing(
             _train_trials([trial for trial in all_trials if trial not in done], len(done), config.jobs)
@@ -72,17 +74,17 @@ def run(config: CompareConfig) -> Path:
 
 
 def method_trials(config: CompareConfig) -> Iterator[MethodTrial]:
-    """All methods with the first seed, then with the next: early on there is something of every method to be seen."""
+    """All methods with the first seed, then with the next: partial results cover every method early."""
     for seed in config.seeds:
         for name, method in config.methods.items():
             run_dir = Path(config.run.run_dir) / "methods" / name / f"seed-{seed}"
-            # Whoever stopped early would not have had as many updates.
+            # Early stopping would give unequal numbers of updates.
             student = replace(method.student, training=replace(method.student.training, patience=0))
             yield MethodTrial(name, replace(method, run_dir=str(run_dir), seed=seed, student=student))
 
 
 def _link_shared(trial: MethodTrial, root: Path) -> None:
-    """Give an arm its run directory, with links to what it shares with the others."""
+    """Create the run directory of a trial, with links to the shared steps."""
     trial.run_dir.mkdir(parents=True, exist_ok=True)
     _link(trial.run_dir, root, *_SHARED)
     write_text(trial.run_dir / "config.yaml", runner.dump(trial.run))
@@ -95,7 +97,7 @@ def _is_done(trial: MethodTrial) -> bool:
 
 
 def _train_trials(pending_trials: list[MethodTrial], before: int, jobs: int) -> Generator[MethodTrial, None, None]:
-    """Train and score one after another, or some at once; gives each when it is done. `before` were done earlier."""
+    """Train and score trials, sequentially or in parallel; yields each when finished. `before`: number done earlier."""
     total = before + len(pending_trials)
     if jobs == 1:
         for number, trial in enumerate(pending_trials, before + 1):
@@ -120,7 +122,7 @@ def _train(trial: MethodTrial) -> None:
 
 
 def _selection_dir(run_config: RunConfig, root: Path) -> Path:
-    """Where the labels are that were chosen in this way; made once for all methods and seeds."""
+    """Directory of the labels with this selection; made once for all methods and seeds."""
     labels = run_config.labels
     reverse = f"-{fingerprint(labels.backward_model)}" if labels.backward_model else ""
     selection_dir = root / "selections" / f"{labels.rerank}-{labels.rerank_metric}-{labels.n_best}{reverse}"
@@ -131,13 +133,13 @@ def _selection_dir(run_config: RunConfig, root: Path) -> Path:
 
 
 def _link(directory: Path, other: Path, *names: str) -> None:
-    """Links in a directory to steps of another."""
+    """Create links in a directory to steps of another."""
     for name in names:
         link(directory / name, other / name)
 
 
 def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
-    """Write comparison.json, .md and .html from the students that are done."""
+    """Write comparison.json, .md and .html from the finished students."""
     root, run_config = Path(config.run.run_dir), config.run
     test, train = prepare.load_split(root / "corpus", "test"), prepare.load_training_pairs(root / "corpus")
     report = comparison.build(
@@ -161,7 +163,7 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
 
 
 def _student_report(trial: MethodTrial) -> dict[str, Any]:
-    """What is known of a trained student."""
+    """Results of a trained student."""
     record = read_step(trial.run_dir / "student")
     assert record is not None
     return {

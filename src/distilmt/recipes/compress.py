@@ -1,8 +1,8 @@
-"""`distilmt compress`: the smallest or fastest model made of a run's student that keeps a promise.
+"""`distilmt compress`: the smallest or fastest model from a run's student that meets a quality constraint.
 
-What can be cut off is cut off one thing after another, each time trained on; every model is exported in every type,
-with and without a shortlist, and scored on the validation sentences with every beam. The test sentences choose nothing:
-the loss budget in the end, from the teacher to what is shipped, is measured on them.
+The student is pruned step by step and trained again after each step. Every model is exported in every type, with and
+without a shortlist, and scored on the validation set with every beam size. The test set selects nothing: it is used
+only for the final ablation, from the teacher to the shipped model.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _MOST_TIMED = 16
 
 
 def run(config: CompressConfig, run_config: RunConfig) -> Path:
-    """Do all that is not done yet; returns the directory `compressed` of the run.
+    """Run everything that is not finished; returns the directory `compressed` of the run.
 
     Args:
-        config: what is looked for.
-        run_config: the run, as it was trained.
+        config: settings of the search.
+        run_config: configuration of the trained run.
 
     Raises:
         UserError: there is no student.
@@ -55,7 +55,7 @@ def run(config: CompressConfig, run_config: RunConfig) -> Path:
 
 
 class _Search:
-    """The models there are by now, and what they are worth."""
+    """The models so far, and their measurements."""
 
     def __init__(self, config: CompressConfig, run_config: RunConfig, root: Path) -> None:
         self.config, self.run, self.root = config, run_config, root
@@ -64,7 +64,7 @@ class _Search:
         self.points: list[EvaluatedVariant] = []
 
     def go(self) -> dict[str, Any]:
-        """Search, and measure what was found; returns what there is to tell."""
+        """Search, and measure the results; returns the content of the report."""
         floor = self._score_of(self.config.relative_to) - self.config.max_drop
         self._try("student")
         shape = self._round_weights(self._cut(floor))
@@ -72,14 +72,14 @@ class _Search:
             self._make(shape, ["vocabulary"], 0)
         return self._measure(floor)
 
-    # What is tried.
+    # The search.
 
     def _cut(self, floor: float) -> str:
-        """Cut off one thing after another, as long as a model is left that keeps the promise; the last that did."""
+        """Prune step by step while a model meets the constraint; returns the last one that does."""
         if not (self.config.prune_layers or self.config.ffn_keep_fraction < 1) or not self.config.rounds:
             return "student"
         updates = self._updates(self.config.recovery_steps, 4)
-        # What is cut is trained for longer than the student was. So is the student, or that would look like a gain.
+        # A pruned model is trained longer than the student was. Train the student longer, too, for a fair comparison.
         current = max("student", *self._make("student", ["longer"], updates), key=self._score)
         for _ in range(self.config.rounds):
             cuts = compress_steps.available_cuts(
@@ -87,13 +87,13 @@ class _Search:
             )
             candidates = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
             if not candidates:
-                progress.info(f"nothing more can be cut off {current} within {self.config.max_drop:g} points")
+                progress.info(f"{current} cannot be pruned further within {self.config.max_drop:g} points")
                 break
             current = min(candidates, key=self._weight)
         return current
 
     def _round_weights(self, shape: str) -> str:
-        """Train a model for a while with weights of the fewest bits; the better of both with as many."""
+        """Train a model with fake quantization at the fewest bits; returns the better of both at these bits."""
         updates = self._updates(self.config.qat_steps, 4)
         if not updates or not any(compute_type.startswith("int8") for compute_type in self.config.compute_types):
             return shape
@@ -104,7 +104,7 @@ class _Search:
         return max(1, compress_steps.updates_of(self.models["student"]) // share) if override is None else override
 
     def _make(self, parent: str, cuts: list[compress_steps.Cut], updates: int) -> list[str]:
-        """Make models, side by side where asked for, and try them; their names."""
+        """Create models, in parallel if configured, and score them; returns their names."""
         names = [cut if parent == "student" else f"{parent}+{cut}" for cut in cuts]
         plans = [
             compress_steps.CompressionSpec(
@@ -130,7 +130,7 @@ class _Search:
         return names
 
     def _try(self, shape: str) -> None:
-        """Export and score a model in every way."""
+        """Export and score a model in every variant."""
         for variant in self._variants(shape):
             path = self._export_dir(variant)
             for beam in self.config.beam_sizes:
@@ -140,14 +140,14 @@ class _Search:
         progress.info(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
 
     def _variants(self, shape: str) -> Iterator[Variant]:
-        """Every way to export a model that is tried."""
+        """All variants of a model's exports."""
         for compute_type in self.config.compute_types:
             for bits in self.config.bits if compute_type.startswith("int8") else (8,):
                 for shortlist in (False, True) if self.config.shortlist else (False,):
                     yield Variant(shape, compute_type, shortlist, bits=bits, packed=self.config.xz)
 
     def _export_dir(self, variant: Variant) -> Path:
-        """A model exported, unless that was done."""
+        """Export a variant, unless it exists."""
         model = self.models[variant.shape]
         settings = {"type": variant.compute_type, "bits": variant.bits, "packed": variant.packed}
         inputs = {name: step_fingerprint(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
@@ -162,16 +162,16 @@ class _Search:
         )
         return place / MODEL
 
-    # How good, how big, how fast.
+    # Quality, size, speed.
 
     def _score_of(self, model: str) -> float:
-        """Of the teacher or the student as it is: float32, at the run's beam."""
+        """Measurements of the unchanged teacher or student: float32, at the run's beam size."""
         path = self._export_dir(Variant(model, "float32"))
         evaluation = compress_steps.score_export(self.run, path, "valid", self.run.evaluation.beam_size)
         return float(evaluation["scores"][self.config.metric])
 
     def _score(self, shape: str, bits: int = 8) -> float:
-        """The best of a model with so many bits or fewer, over types, beams, and shortlist or not."""
+        """The best variant of a model with at most these bits, over types, beam sizes and shortlists."""
         return max(p.score for p in self.points if p.variant.shape == shape and p.variant.bits <= bits)
 
     def _weight(self, shape: str) -> float:
@@ -179,10 +179,10 @@ class _Search:
             return float(min(point.bytes for point in self.points if point.variant.shape == shape))
         return compress_steps.decoding_operations(self.models[shape], min(self.config.beam_sizes))
 
-    # What is measured in the end.
+    # Final measurements.
 
     def _measure(self, floor: float) -> dict[str, Any]:
-        """Time what keeps the promise, choose, ship, and measure the way there on the test sentences."""
+        """Time the models that meet the constraint, select and ship one, and measure the ablation on the test set."""
         goal = self.config.objective
         candidates = search.satisfying(self.points, floor) or search.frontier(self.points, goal)
         candidates = sorted(candidates, key=self._likely_cost)[:_MOST_TIMED]
@@ -199,7 +199,7 @@ class _Search:
         )
 
     def _likely_cost(self, point: EvaluatedVariant) -> tuple[float, ...]:
-        """What is worth timing first: the smallest, or what has the least to compute."""
+        """Order of timing: the smallest first, or the one with the fewest operations."""
         if self.config.objective == "smallest":
             return point.bytes, -point.score
         variant = point.variant
@@ -207,7 +207,7 @@ class _Search:
         return variant.compute_type == "float32", not variant.shortlist, work, point.bytes
 
     def _challenge_results(self, chosen: EvaluatedVariant) -> dict[str, Any]:
-        """How what is shipped does in what scores do not show, beside the teacher."""
+        """Challenge results of the shipped model, compared with the teacher."""
         teacher = self._export_dir(Variant("teacher", "float32")), self.run.evaluation.beam_size
         shipped = self._export_dir(chosen.variant), chosen.variant.beam_size
         return {chosen.variant.name: compare_shipped_model(self.run, teacher, shipped)}
@@ -226,13 +226,13 @@ class _Search:
         }
 
     def _ship(self, variant: Variant) -> None:
-        """Copy what was chosen to `compressed/model`, with the beam it was chosen for."""
+        """Copy the selected export to `compressed/model`, with its beam size."""
         with atomic_directory(self.root / PLACE / MODEL) as place:
             shutil.copytree(self._export_dir(variant), place, dirs_exist_ok=True)
             write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
 
     def _write_card(self, chosen: EvaluatedVariant, stage: dict[str, Any]) -> None:
-        """Beside what is shipped: how it was made, and what it scores."""
+        """Write the model card of the shipped model: origin and scores."""
         about = card(self.run, "student")
         scores = {f"validation {self.config.metric}": chosen.score}
         scores |= {f"test {metric}": stage["scores"][metric] for metric in ("bleu", "chrf")}
@@ -245,7 +245,7 @@ class _Search:
         write_card(self.root / PLACE / MODEL, about, form)
 
     def _all_stages(self, chosen: Variant) -> list[Stage]:
-        """The way, which ends with what is shipped whatever that is."""
+        """Stages of the ablation, which always ends with the shipped model."""
         stages, end = list(self._ablation_stages(chosen)), self._stage(f"as {chosen.name}", chosen)
         last = [stage for stage in stages if stage.taken][-1]
         return stages if (last.path, last.beam_size) == (end.path, end.beam_size) else [*stages, end]
@@ -263,29 +263,29 @@ class _Search:
         rounded = "qat" if base == "student" else f"{base}+qat"
         if rounded in self.models and chosen.compute_type.startswith("int8"):
             taken = rounded in shapes
-            label = f"trained with weights of {min(self.config.bits)} bits"
+            label = f"trained with {min(self.config.bits)}-bit weights"
             yield self._stage(label, replace(plain, shape=rounded), taken)
         if chosen.shape.endswith("vocabulary"):
-            yield self._stage("unused pieces left out", plain)
+            yield self._stage("unused tokens removed", plain)
         if chosen.shortlist:
             yield self._stage("with a shortlist", replace(chosen, beam_size=whole))
         if chosen.beam_size != whole:
             yield self._stage(f"beam {chosen.beam_size}", chosen)
 
     def _exports(self, chosen: Variant) -> Iterator[tuple[str, Variant]]:
-        """What becomes of a model in float32, one change at a time, until it is exported as what was chosen."""
+        """Variants between a model in float32 and the selected export, one change at a time."""
         if chosen.compute_type != "float32":
             yield f"in {chosen.compute_type}", replace(chosen, bits=8, packed=False)
         if chosen.packed:
             yield "packed", replace(chosen, bits=8)
         if chosen.bits < 8:
-            yield f"weights of {chosen.bits} bits", chosen
+            yield f"{chosen.bits}-bit weights", chosen
 
     def _stage(self, label: str, variant: Variant, taken: bool = True) -> Stage:
         return Stage(label, self._export_dir(variant), variant.beam_size, taken)
 
 
 def _ancestors(shape: str) -> list[str]:
-    """A model's name and those of all that it was made of, `student` first."""
+    """A model's name and those of its ancestors, `student` first."""
     parts = [] if shape == "student" else shape.split("+")
     return ["student", *("+".join(parts[: n + 1]) for n in range(len(parts)))]

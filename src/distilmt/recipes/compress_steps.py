@@ -1,4 +1,4 @@
-"""What `distilmt compress` does to a student: cuts something off and trains it on, exports it, and scores it."""
+"""Steps of `distilmt compress`: prune a student and train it again, export it, score it."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ _SAMPLE_BATCHES = 16
 
 @dataclass(frozen=True)
 class CompressionSpec:
-    """How one model is made of another."""
+    """How a model is derived from another."""
 
     run: RunConfig
     """The run; its directory is that of the new model."""
     parent: Path
-    """Directory of the model that is begun with."""
+    """Directory of the initial model."""
     cut: Cut
-    """What is cut off: `ffn` narrows the feed-forward blocks, `encoder` and `decoder` lose a layer, `vocabulary` loses
-    pieces; `longer` and `qat` cut nothing off, the latter trains with rounded weights."""
+    """The change: `ffn` narrows the feed-forward blocks, `encoder` and `decoder` remove a layer, `vocabulary` removes
+    tokens; `longer` and `qat` prune nothing, the latter trains with fake quantization."""
     updates: int
-    """Of the training after it; pieces are left out without one."""
+    """Updates of the training after it; none after removing tokens."""
     rate: float = 0.1
     """Learning rate of that training, as a share of the student's."""
     bits: int = 8
-    """Of the weights that `qat` trains with."""
+    """Bits of the weights in `qat`."""
     ffn: float = 0.5
-    """Share of the feed-forward units that `ffn` leaves."""
+    """Share of the feed-forward units that `ffn` retains."""
     least_uses: int = 1
-    """How often the training text has a piece that stays."""
+    """Minimum frequency of a retained token in the training text."""
 
     @property
     def student(self) -> Path:
@@ -67,9 +67,9 @@ _LINKS = ("corpus", "teacher", "labels", "selection")
 
 
 def prepare_run_dir(spec: CompressionSpec, root: Path) -> None:
-    """Give a new model its run directory, with links to what is learnt from in `root`.
+    """Create the run directory of a new model, with links to the training data in `root`.
 
-    The tokenizer is that of the model it is made of, or its own where it has lost pieces.
+    The tokenizer is that of the initial model, or its own if tokens were removed.
     """
     run_dir = spec.student.parent
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def prepare_run_dir(spec: CompressionSpec, root: Path) -> None:
 
 
 def compress_model(spec: CompressionSpec) -> None:
-    """Make a model, unless it is done."""
+    """Create a model, unless it exists."""
     run = spec.run
     inputs = {"parent": step_fingerprint(spec.parent), "labels": step_fingerprint(labels_of(run, spec.student.parent))}
     settings: dict[str, Any] = {"cut": spec.cut}
@@ -103,12 +103,12 @@ def compress_model(spec: CompressionSpec) -> None:
 
 
 def labels_of(run: RunConfig, root: Path) -> Path:
-    """The labels that a student of a run's directory learns from."""
+    """The labels that the student of a run directory is trained on."""
     return root / ("selection" if run.labels.selects else "labels")
 
 
 def available_cuts(student: Path, layers: bool, ffn: float) -> list[Cut]:
-    """What can be cut off a model, of what may be: layers, and feed-forward units until a share is left."""
+    """Applicable changes of the allowed ones: layers, and feed-forward units down to a minimum share."""
     shape = MarianConfig.from_pretrained(student)
     cuts: list[Cut] = []
     if any(_narrower(width, ffn) < width for width in (shape.encoder_ffn_dim, shape.decoder_ffn_dim)):
@@ -125,9 +125,9 @@ def _narrower(width: int, share: float) -> int:
 
 
 def decoding_operations(student: Path, beam_size: int) -> float:
-    """Multiplications for a target word of a sentence as long as its source: what orders shapes by speed untimed.
+    """Multiplications per target token of a sentence as long as its source: estimates the order by speed.
 
-    The decoder's are done for every hypothesis of the beam, and one by one.
+    The decoder runs for every hypothesis of the beam, one token at a time.
     """
     shape = MarianConfig.from_pretrained(student)
     width = shape.d_model
@@ -138,7 +138,7 @@ def decoding_operations(student: Path, beam_size: int) -> float:
 
 
 def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
-    """Cut something off a model, train what is left on the student's labels, and write an ordinary model directory."""
+    """Prune a model, train it on the student's labels, and write a normal model directory."""
     root, config = directory.parent, spec.run
     tokenizer = tokenizers.load(root / "tokenizer")
     job, _ = student_job(config, root, tokenizer)
@@ -150,7 +150,7 @@ def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
 
 
 def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
-    """Leave out the pieces that neither the training text nor what the teacher made of it uses."""
+    """Remove the tokens that neither the training text nor the teacher's translations use."""
     root = spec.student.parent
     before = tokenizers.load(spec.parent.parent / "tokenizer")
     store = LabelStore(labels_of(spec.run, root))
@@ -166,7 +166,7 @@ def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
 def apply_cut(
     model: MarianMTModel, spec: CompressionSpec, measured: importance.CalibrationSample
 ) -> tuple[MarianMTModel, dict[str, Any]]:
-    """What is left of a model when what matters least is cut off, and what that was."""
+    """The model without its least important parts, and a description of these."""
     cut = spec.cut
     if cut == "ffn":
         widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), spec.ffn) for s in STACKS}
@@ -177,11 +177,11 @@ def apply_cut(
         chosen = importance.choose_layers(model, layers["encoder"], layers["decoder"], measured)
         removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
         return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
-    return rebuild(model, {}, model.state_dict()), {}  # what is loaded is not meant to be trained
+    return rebuild(model, {}, model.state_dict()), {}  # loaded models are not trainable
 
 
 def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:
-    """Settings for some more updates: a share of the learning rate, so that what was learnt is not lost."""
+    """Settings of the recovery training: a lower learning rate, so that the model forgets little."""
     return replace(
         config,
         max_steps=updates,
@@ -194,10 +194,10 @@ def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> Tr
 
 
 def export_variant(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
-    """Export a model of a run's directory as CTranslate2, with a shortlist and packed where wanted."""
+    """Export a model of a run directory as CTranslate2, optionally with a shortlist and packed."""
     export_model(config, model.parent, model.name, variant.compute_type, path, variant.bits)
     if variant.shortlist:
-        # The same directories by whatever links: aligning takes a minute.
+        # Resolve links: the same directories share one alignment, which takes a minute.
         _shortlist(labels_of(config, model.parent).resolve(), (model.parent / "tokenizer").resolve()).write(path)
     if variant.packed:
         pack(path)
@@ -205,7 +205,7 @@ def export_variant(config: RunConfig, model: Path, variant: Variant, path: Path)
 
 @functools.cache
 def _shortlist(labels: Path, tokenizer: Path) -> Shortlist:
-    """Learnt from a run's labels, less the pieces that a tokenizer has lost."""
+    """The shortlist from a run's labels, without the tokens that a tokenizer lacks."""
     full_tokenizer, model_tokenizer = (
         tokenizers.load(path) for path in (labels.resolve().parent / "tokenizer", tokenizer)
     )
@@ -225,7 +225,7 @@ def _shortlist(labels: Path, tokenizer: Path) -> Shortlist:
 
 
 def score_export(config: RunConfig, path: Path, split: str, beam_size: int) -> dict[str, Any]:
-    """Scores and translations of an export on a part of the corpus; kept in a file beside it.
+    """Scores and translations of an export on a split of the corpus; stored in a file next to it.
 
     Args:
         config: the run.
@@ -245,6 +245,6 @@ def score_export(config: RunConfig, path: Path, split: str, beam_size: int) -> d
 
 
 def updates_of(student: Path) -> int:
-    """How long a model was trained."""
+    """Updates of a model."""
     record = read_step(student)
     return int(record.result["updates"]) if record else 0

@@ -1,7 +1,7 @@
-"""`distilmt cost`: what a run will cost, by rates of this machine; of a run that was done, what it did cost.
+"""`distilmt cost`: estimated cost of a run on this machine, or measured cost of a finished run.
 
-Rates come from short real runs (`fit`), or from a run that was done. Nothing is assumed of a machine: where neither is
-there, the counts stand alone.
+Rates come from short real runs (`fit`) or from a finished run. No machine speed is assumed: without rates, only the
+counts are reported.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step, write_text
 
-# Shares that three runs have of the minutes, less what starting takes, and a first one, which only tells how much the
-# others can do.
+# Shares of the minutes for three runs, after startup and a first run, which only measures how much the others can do.
 _SHARES = (("short", 0.2, False), ("longer", 0.5, False), ("other", 0.3, True))
 _OF_A_RUN = {"teacher": 0.35, "labels": 0.25, "student": 0.2}  # and the baseline as much as the student
 _FIRST = (16, 400, 32)
@@ -36,15 +35,15 @@ _LEAST_PIECES = 600
 
 
 def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> dict[str, Any]:
-    """All that is to be told: `about`, `predicted`, `measured`, `growth`, `rates` and `notes`.
+    """Content of the output: `about`, `predicted`, `measured`, `growth`, `rates` and `notes`.
 
     Args:
-        config: what is asked.
-        run_config: the run that is to be done, or was.
-        like: a run that was done, whose records tell how fast this machine is; None takes the last fit.
+        config: options of the command.
+        run_config: the planned or finished run.
+        like: a finished run to calibrate with; None uses the last fit.
 
     Raises:
-        UserError: the text cannot be read, or there is nothing to learn rates from where it was named.
+        UserError: the text cannot be read, or the given run has nothing to calibrate with.
     """
     text = texts.read(run_config)
     if config.calibrate:
@@ -61,12 +60,12 @@ def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> di
 
 
 def _rates(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> CostRates | None:
-    """Those of the run that was named, else of this machine's last fit, else of what is done in the run directory."""
+    """Rates of the given run, else of this machine's last fit, else of the finished steps in the run directory."""
     if like is not None and config.calibration_run:
         return _rates_of_run(like)
     if fits.cache_path().exists():
         return fits.load(fits.cache_path())
-    # A run that is itself the question cannot be the answer: its error would be that of the fit.
+    # The run itself is not used: the reported error would be that of the fit.
     if like is not None and not config.finished and any(read_step(Path(like.run_dir) / name) for name in fits.STEPS):
         return _rates_of_run(like)
     return None
@@ -83,45 +82,45 @@ def _notes(estimate: dict[str, Any], config: CostConfig) -> list[str]:
         what = "RUN_DIR" if config.finished else "CONFIG.yaml"
         return [
             f"No seconds and no memory are predicted: `distilmt cost {what} --calibrate` measures this machine for "
-            f"about {config.minutes:g} minutes, and --calibration_run RUN_DIR takes the figures of a run that was done."
+            f"about {config.minutes:g} minutes, and --calibration_run RUN_DIR uses the records of a finished run."
         ]
     errors = ", ".join(f"{kind} {error:g} %" for kind, error in rates["error"].items())
     notes = [
         f"Rates from {rates['source']}, {rates['date']}, {rates['machine']['cpu']}, {rates['machine']['cores']} cores; "
-        f"largest error on what they were fitted on: {errors}."
+        f"largest error on the fitted steps: {errors}."
     ]
     step_seconds = [row["seconds"] for row in estimate["predicted"] if row["seconds"]]
     if step_seconds:
         notes.append(
             f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates['longest']:.1f} times "
-            f"as long as the longest that was fitted on ({rates['longest']:.1f} s). Corpus, tokenizer, the writing of "
-            "exports, evaluation and report are not predicted; a training that stops early takes less."
+            f"as long as the longest fitted one ({rates['longest']:.1f} s). Corpus, tokenizer, writing of exports, "
+            "evaluation and report are not predicted; a training that stops early takes less."
         )
     return notes
 
 
 @dataclass(frozen=True)
 class _RunSize:
-    """How long a short run is."""
+    """Size of a short run."""
 
     name: str
     teacher: int
     """Updates."""
     student: int
     pairs: int
-    """That are trained on and labelled."""
+    """Sentences to train on and label."""
     valid: int
     other: bool = False
-    """Whether it has other shapes: half the depth, pieces and batch, so that rates for each can be told apart."""
+    """Whether it has half the depth, vocabulary and batch, so that the rates can be separated."""
 
 
 def calibrate(config: RunConfig, text: CorpusStatistics, minutes: float) -> CostRates:
-    """Measure this machine: short runs like the one that is configured, in processes of their own.
+    """Measure this machine by short runs like the configured one, in separate processes.
 
     Args:
-        config: the run that is to be predicted.
-        text: its text, of which the short runs take some.
-        minutes: how long it may take, about.
+        config: the run to predict.
+        text: its text; the short runs use a sample.
+        minutes: approximate duration.
 
     Raises:
         UserError: a short run failed.
@@ -135,7 +134,7 @@ def calibrate(config: RunConfig, text: CorpusStatistics, minutes: float) -> Cost
         begin, last = time.monotonic(), _RunSize("first", _FIRST[0], _FIRST[0], _FIRST[1], _FIRST[2])
         done = _run_short(config, text, Path(place), last)
         elapsed = time.monotonic() - begin
-        overhead = elapsed - sum(_seconds(done).values())  # every run starts, cleans its text and learns its pieces
+        overhead = elapsed - sum(_seconds(done).values())  # every run starts, cleans its text and trains its tokenizer
         left = max(0.0, minutes * 60 - elapsed - len(_SHARES) * overhead)
         for name, share, other in _SHARES:
             bar.advance()
@@ -150,7 +149,7 @@ def calibrate(config: RunConfig, text: CorpusStatistics, minutes: float) -> Cost
 
 
 def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _RunSize) -> RunConfig:
-    """One short run, through the command line as any other; returns its configuration."""
+    """Run one short run through the command line; returns its configuration."""
     short_config = _short_config(config, text, place / size.name, size)
     path = place / f"{size.name}.yaml"
     write_text(path, runner.dump(short_config))
@@ -166,7 +165,7 @@ def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _Ru
 
 
 def _seconds(config: RunConfig) -> dict[str, float]:
-    """What the steps of a short run took."""
+    """Seconds of the steps of a short run."""
     root = Path(config.run_dir)
     return {name: record.seconds for name in fits.STEPS if (record := read_step(root / name))}
 
@@ -213,7 +212,7 @@ def _short_training(training: TrainingConfig, size: _RunSize, updates: int) -> T
 
 
 def _other_model(model: ModelConfig) -> ModelConfig:
-    """Half as deep; twice, where there is no half."""
+    """Half the depth; twice the depth of a model with one layer."""
     s = shape(model)
     deep = min(s.encoder_layers, s.decoder_layers) > 1 or s.encoder_layers > 1
     depths = [max(1, n // 2) if deep else 2 * n for n in (s.encoder_layers, s.decoder_layers)]
@@ -221,7 +220,7 @@ def _other_model(model: ModelConfig) -> ModelConfig:
 
 
 def _sample_corpus(corpus: CorpusConfig, text: CorpusStatistics, place: Path, size: _RunSize) -> CorpusConfig:
-    """Pairs of the sample, spread over it, in two files."""
+    """Write evenly spaced pairs of the sample to two files."""
     pair_count = min(len(text.sources), size.pairs + size.valid + 1)
     rows = range(0, len(text.sources), max(1, len(text.sources) // pair_count))[:pair_count]
     names = [place / f"text.{corpus.source}", place / f"text.{corpus.target}"]
@@ -240,7 +239,7 @@ def _sample_corpus(corpus: CorpusConfig, text: CorpusStatistics, place: Path, si
 
 
 def _next_size(done: RunConfig, last: _RunSize, seconds: float, next_size: _RunSize) -> _RunSize:
-    """How much fits into so many seconds, by what the last run took."""
+    """Size of a run of this duration, by the times of the last run."""
     paces = {}
     for name, units in (("teacher", last.teacher), ("labels", last.pairs), ("student", last.student)):
         record = read_step(Path(done.run_dir) / name)
@@ -249,7 +248,7 @@ def _next_size(done: RunConfig, last: _RunSize, seconds: float, next_size: _RunS
         paces[name] = max(1e-4, duration / units)
     updates = {name: int(_OF_A_RUN[name] * seconds / paces[name]) for name in ("teacher", "student")}
     pairs = int(_OF_A_RUN["labels"] * seconds / paces["labels"])
-    # However little time there is: lengths must differ, or starting could not be told from going on.
+    # The lengths must differ even if time is short, or startup cannot be separated from work.
     least = {"short": 1, "longer": 3, "other": 2}[next_size.name]
     pairs = max(200 * least, pairs)
     return replace(

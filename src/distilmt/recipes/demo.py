@@ -1,7 +1,7 @@
-"""`distilmt demo`: one dial, minutes, from which models and updates follow.
+"""`distilmt demo`: one setting, minutes, determines models and updates.
 
-The machine is measured twice: before the teacher (how fast do these models train here?) and after it (how fast does
-this teacher speak?). What was decided is kept in `plan.json`, so that an interrupted demo goes on with the same plan.
+The machine is measured twice: before the teacher (training speed) and after it (decoding speed of the teacher). The
+decisions are stored in `plan.json`, so that an interrupted demo resumes with the same plan.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, read_step, write_json
 
 PLAN = "plan.json"
-# Shares of the time that is left after the corpus (teacher) and after the teacher (labels). A teacher that is little
-# better than its student has nothing to teach it; a student with little time stays far behind its teacher.
+# Shares of the time left after the corpus (teacher) and after the teacher (labels). A student gains nothing from a
+# teacher that is hardly better; with little time, a student stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
 _MIN_UPDATES = 20
-# With fewer updates a deep teacher has hardly begun to learn when its time is over: one of so many layers, in batches
-# of so many tokens, comes further.
+# With fewer updates a deep teacher remains undertrained: one with this many layers and batches of this many tokens gets
+# further.
 _ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
 
 
@@ -57,7 +57,7 @@ class DemoScale:
 
 
 def scale_for(minutes: float) -> DemoScale:
-    """More time carries bigger models."""
+    """Bigger models for more time."""
     if minutes < 6:
         return DemoScale(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
@@ -72,12 +72,12 @@ def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
 
 
 def run(config: DemoConfig) -> Path:
-    """Do the whole demo, or what is left of it."""
+    """Run the demo, or resume it."""
     root = Path(_default_directory(config) if config.run_dir is None else config.run_dir)
     first = first_plan(config, root)
     preflight.check(first, exporting=True)
     with runner.open_run(first, whole=False):
-        pass  # a second demo in the same directory is refused before anything is measured
+        pass  # a second demo in the same directory is rejected before any measurement
     for step in ("corpus", "tokenizer"):
         _run_step(step, first)
     plan = _cached_plan(root, "teacher", config, lambda: _plan_teacher(config, first, root))
@@ -92,26 +92,26 @@ def _default_directory(config: DemoConfig) -> str:
 
 
 def first_plan(config: DemoConfig, root: Path) -> RunConfig:
-    """The configuration before anything was measured."""
+    """The configuration before the measurements."""
     source, _, target = config.pair.partition("-")
     if not source or not target:
-        raise UserError(f"--pair {config.pair!r} is not a pair of languages: write it like en-it")
+        raise UserError(f"--pair {config.pair!r} is not a language pair: write it like en-it")
     if config.minutes < 2:
-        raise UserError(f"--minutes {config.minutes:g} is too short to learn anything: give it 2 at least")
+        raise UserError(f"--minutes {config.minutes:g} is too short to train a model: set it to at least 2")
     scale = scale_for(config.minutes)
     corpus = CorpusConfig(source, target, config.train, config.valid, config.test, test_size=scale.test)
     if not config.train:
         corpus.dataset = config.dataset or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0)
-    # A Marian directory lends its pieces, and with them word distributions; any other teacher only its translations.
+    # A Marian directory provides its vocabulary, which allows top-k targets; any other teacher only translates.
     tokenizer_directory = config.teacher if _has_tokenizer(config.teacher) else None
     has_top_k = config.teacher is None or tokenizer_directory is not None
     if config.teacher:
         objective, labels = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(score_on="both")
     else:
-        # A teacher trained in minutes makes many mistakes: its word distributions after the references teach more than
-        # its own translations do, and sooner; and in the end the references teach more than it. A student that begins
-        # with some of its layers comes much nearer to it in such a short time than one from random weights.
+        # A teacher trained in minutes makes many mistakes: its top-k on the references helps more, and sooner, than its
+        # own translations, and in the end the references help more than the teacher. A student that starts with some of
+        # its layers gets much closer to it in such a short time than one with random weights.
         objective = ObjectiveConfig(
             kd_weight=0.9, ce_weight=0.1, teacher_annealing=True, reference_fraction=1.0, tail="uniform"
         )
@@ -144,18 +144,18 @@ def _run_step(step: str, config: RunConfig) -> None:
 
 
 def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
-    """What a plan depends on: not the report's language, nor where the run lies."""
+    """Settings that a plan depends on: not the report's language or the run directory."""
     values = {key: value for key, value in asdict(config).items() if key not in ("report_language", "run_dir")}
     return non_default(values, asdict(type(config)()))
 
 
 def _same(old: dict[str, Any], new: dict[str, Any], default: DemoConfig | RunConfig) -> bool:
-    """Whether two plans depend on the same; those of before held defaults as well."""
+    """Whether two plans depend on the same settings; older plans also stored defaults."""
     return non_default(old, asdict(default)) == new
 
 
 def _cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
-    """A part of the plan as it was decided before with the same settings, or decided now."""
+    """A part of the plan: stored for the same settings, or decided now."""
     path, settings = root / PLAN, _settings(config)
     plans = read_json(path) if path.exists() else {}
     if part not in plans or not _same(
@@ -168,12 +168,12 @@ def _cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: An
 
 
 def _elapsed_seconds(root: Path, *steps: str) -> float:
-    """Seconds the finished steps took, however often they were interrupted."""
+    """Seconds of the finished steps, over all interrupted calls."""
     return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
 
 
 def _reserve(config: DemoConfig) -> float:
-    """Seconds kept for exports, evaluation and the report."""
+    """Seconds reserved for exports, evaluation and the report."""
     return min(190.0, 20 + 0.28 * config.minutes * 60)
 
 
@@ -184,7 +184,7 @@ def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
     plan = _teacher_lengths(config, run_config, text, root, begin)
     if plan["max_steps"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
-        progress.info(f"teacher: too few updates for so many layers, {_SHALLOW} are taken")
+        progress.info(f"teacher: too few updates for so many layers, using {_SHALLOW}")
         plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
     return plan | shallow
 
@@ -192,14 +192,14 @@ def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
 def _teacher_lengths(
     config: DemoConfig, run_config: RunConfig, text: _EncodedPairs, root: Path, begin: float
 ) -> dict[str, Any]:
-    """How long a teacher is trained in its share of the time, some of which measuring has taken since `begin`."""
+    """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
     teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
     progress.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
     lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
-    # What is seen once or twice cannot be learnt by heart.
+    # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
 
 
@@ -212,7 +212,7 @@ def _with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
 
 @dataclass
 class _EncodedPairs:
-    """The run's training pairs, encoded once for all that is measured on them."""
+    """The run's training pairs, encoded once for all measurements."""
 
     tokenizer: Any
     data: Any
@@ -229,11 +229,11 @@ class _EncodedPairs:
 
     @property
     def tokens(self) -> int:
-        """Target tokens of one pass."""
+        """Target tokens of one epoch."""
         return len(self.data.reference.tokens.flat)
 
     def pace(self, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig) -> float:
-        """Seconds per update of a model; where words are learnt, with made-up ones beside the references."""
+        """Seconds per update of a model; with random top-k targets if top-k is trained on."""
         from distilmt.training.throughput import seconds_per_update
 
         reference = replace(self.data.reference)
@@ -245,8 +245,8 @@ class _EncodedPairs:
 
 
 def _lengths(seconds: float, pace: float) -> dict[str, Any]:
-    """Updates that fit, the seconds they may take, validations on the way, and a warm-up to match."""
-    # A little more than was measured to fit: if it does not, the schedule hurries; if it does, no time is left over.
+    """Number of updates, their time limit, validation interval, and a matching warm-up."""
+    # Slightly more than measured: the schedule shortens if they do not fit, and no time remains unused if they do.
     updates = max(_MIN_UPDATES, int(seconds * 1.05 / pace))
     return {
         "max_steps": updates,
@@ -272,7 +272,7 @@ def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
 
 
 def _student_lengths(seconds: float, student: float, baseline: float) -> dict[str, Any]:
-    """Both make the same updates; the student, which comes first, may only take its share of the time."""
+    """Student and baseline run the same updates; the student, which is first, is limited to its share of the time."""
     return _lengths(seconds * student / (student + baseline), student)
 
 
@@ -280,7 +280,7 @@ _NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
 
 
 def _label_pace(config: RunConfig, root: Path) -> float:
-    """Seconds the teacher takes for a sentence."""
+    """Seconds per sentence of the teacher."""
     from distilmt.data import prepare
     from distilmt.labels.writer import seconds_per_sentence
     from distilmt.pipeline.steps.train import labeling_task

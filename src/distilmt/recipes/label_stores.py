@@ -1,4 +1,4 @@
-"""`distilmt labels`: label stores checked, described, merged, split and selected from."""
+"""`distilmt labels`: check, describe, merge, split and select from label stores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
 
 CommandOutput = tuple[str, dict[str, Any]]
-"""A text for people, and the same for machines."""
+"""Text output, and the same as data."""
 
 
 def run(config: LabelsConfig) -> CommandOutput:
-    """Do what is asked.
+    """Run the action of the command.
 
     Raises:
-        UserError: a store cannot be used for that.
+        UserError: a store cannot be used for it.
     """
     actions = {"check": _check, "info": _info, "merge": _merge, "split": _split, "select": _select}
     return actions[config.action](config, [Path(path) for path in config.paths])
@@ -29,10 +29,10 @@ def _check(config: LabelsConfig, paths: list[Path]) -> CommandOutput:
     store.check()
     summary = {"rows": store.rows, "shards": len(store.manifest["shards"]), "complete": store.complete}
     if store.complete:
-        return f"{paths[0]}: {store.rows} sentences, all there and whole", summary
+        return f"{paths[0]}: {store.rows} sentences, complete and intact", summary
     return (
-        f"{paths[0]}: {store.rows} sentences in {summary['shards']} shards, all whole; it is not finished: "
-        "run `distilmt label` again, it goes on",
+        f"{paths[0]}: {store.rows} sentences in {summary['shards']} shards, all intact; it is not finished: "
+        "run `distilmt label` again to resume",
         summary,
     )
 
@@ -89,10 +89,10 @@ def _select(config: LabelsConfig, paths: list[Path]) -> CommandOutput:
 
 
 def _scoring_task(store: LabelStore, config: LabelsConfig, labels: LabelConfig) -> Any:
-    """The teachers a store was made with, to be asked for words of what is chosen.
+    """The teachers of a store, to score the selected hypotheses.
 
     Raises:
-        UserError: these are others, or none was named.
+        UserError: they are not the teachers of the store, or none was given.
     """
     from distilmt.data import tokenizer as tokenizers
     from distilmt.labels.ensemble import LabelingTask
@@ -102,7 +102,7 @@ def _scoring_task(store: LabelStore, config: LabelsConfig, labels: LabelConfig) 
     teachers = [Path(path) for path in config.teachers] or [default_directory] * default_directory.is_dir()
     if "+".join(weights_fingerprint(path) for path in teachers) != store.manifest["teacher"]:
         raise UserError(
-            f"{store.directory} holds words of its teacher, which is asked again for what is chosen: name its "
+            f"{store.directory} contains top-k of its teacher, which must score the selected hypotheses: give its "
             f"directory, and those of an ensemble, with --teachers{' (these are others)' * bool(teachers)}"
         )
     tokenizer = tokenizers.load(teachers[0])

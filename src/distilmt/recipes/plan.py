@@ -1,10 +1,9 @@
-"""`distilmt plan`: how much text is worth labelling, estimated from students of small parts of it.
+"""`distilmt plan`: how much text to label, estimated from students trained on small subsets.
 
-Corpus, tokenizer and teacher are those of the run, made as the run would make them. Then the configured student is
-trained on nested random subsets of the text, for equally many updates on each, so that they differ by the data alone;
-and once on the biggest for half as many, to tell what more updates would bring. All are scored on the validation
-sentences: the test set is not touched. Every subset has a run directory of its own under `plan/` in which the
-pipeline's own steps are done, so that a plan that is cut off goes on; the run later takes the labels that are there.
+Corpus, tokenizer and teacher are those of the run. The configured student is trained on nested random subsets of the
+text with equal updates, so that only the data differ; and once on the biggest subset with half the updates, to measure
+the gain of more updates. All are scored on the validation set; the test set is not used. Every subset has its own run
+directory under `plan/` with the pipeline's own steps, so an interrupted plan resumes, and the run reuses its labels.
 """
 
 from __future__ import annotations
@@ -36,20 +35,20 @@ from distilmt.utils.run_dir import fingerprint, link, read_json, read_step, step
 PLAN, SUBSET = "plan", "size-"
 _SHARED = ("corpus", "tokenizer", "teacher")
 _FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-"""The subsets, as shares of the biggest, which is a quarter of the text or what there is time to label."""
+"""Subsets as shares of the biggest, which is a quarter of the text or the part that can be labeled in time."""
 _BIGGEST = 1 / 4
 _LEAST = 16
-"""Sentences of the smallest subset."""
+"""Minimum sentences of the smallest subset."""
 _LABEL_SHARE, _TRAIN_SHARE = 0.4, 0.85
-"""Of the minutes for labels, at most; and of what is left for updates: the rest goes into validating."""
+"""Maximum share of the minutes for labels; and share of the remaining time for updates, without validation."""
 _LEAST_UPDATES, _VALIDATIONS, _PACE_SENTENCES = 100, 4, 64
 
 
 def run(config: PlanConfig, run_config: RunConfig) -> Path:
-    """Do all that is not done yet; returns the directory of the plan.
+    """Run everything that is not finished; returns the directory of the plan.
 
     Raises:
-        UserError: there is too little text to plan with, or fewer sentences than a subset was to have.
+        UserError: there is too little text for a plan, or less than a requested subset.
     """
     root = Path(run_config.run_dir)
     preflight.check(run_config, exporting=False)
@@ -75,7 +74,7 @@ def _seeds(config: PlanConfig, run: RunConfig) -> list[int]:
 
 
 def _plan_fingerprints(config: PlanConfig, run: RunConfig) -> list[str]:
-    """Of everything that a plan depends on: with the keys' names of today, and with their former names."""
+    """Fingerprints of everything that a plan depends on: with current and with former key names."""
     step_fingerprints = [step_fingerprint(Path(run.run_dir) / step) for step in _SHARED]
     options, run_values = (
         non_default(asdict(config), asdict(PlanConfig())),
@@ -87,7 +86,7 @@ def _plan_fingerprints(config: PlanConfig, run: RunConfig) -> list[str]:
 
 
 def _is_current(config: PlanConfig, run: RunConfig) -> bool:
-    """Whether the same was asked before, and nothing has changed since."""
+    """Whether there is a result for the same settings and inputs."""
     plan_dir = Path(run.run_dir) / PLAN
     if not all((plan_dir / f"plan.{kind}").exists() for kind in ("json", "md", "html")):
         return False
@@ -116,7 +115,7 @@ class SubsetTrial:
 
 
 def subset_trials(seeds: Sequence[int], run: RunConfig, sizes: Sequence[int], updates: int) -> list[SubsetTrial]:
-    """All trainings: every size with the first seed, then with the next; and on the biggest with half the updates."""
+    """All trainings: every size with the first seed, then the next ones; and the biggest size with half the updates."""
     grid = [(size, 1.0) for size in sizes] + [(max(sizes), 0.5)]
     return [_subset_trial(run, size, seed, share, updates) for seed in seeds for size, share in grid]
 
@@ -128,7 +127,7 @@ def _subset_trial(run: RunConfig, size: int, seed: int, share: float, updates: i
         run.student.training,
         max_steps=trial_updates,
         max_seconds=None,
-        patience=0,  # whoever stopped early would not have had as many updates
+        patience=0,  # early stopping would give unequal numbers of updates
         eval_steps=math.ceil(trial_updates / _VALIDATIONS),
     )
     student = replace(run.student, training=training, on_policy=replace(run.student.on_policy, steps=0), baseline=False)
@@ -143,12 +142,12 @@ def subset_dir(run: RunConfig, size: int) -> Path:
 
 
 def _subset_config(run: RunConfig, size: int) -> RunConfig:
-    """The run as it would be with so many sentences labelled, in a subset's directory."""
+    """Configuration of the run with this number of labeled sentences, in the subset's directory."""
     return replace(run, run_dir=str(subset_dir(run, size)), labels=replace(run.labels, max_sentences=size))
 
 
 def label_subset(run: RunConfig, size: int) -> None:
-    """Let the teacher speak of a subset; the first sentences in the order in which the run draws them."""
+    """Label a subset: the first sentences in the sampling order of the run."""
     directory, root = subset_dir(run, size), Path(run.run_dir)
     directory.mkdir(parents=True, exist_ok=True)
     for name in _SHARED:
@@ -158,7 +157,7 @@ def label_subset(run: RunConfig, size: int) -> None:
 
 
 def run_trial(trial: SubsetTrial) -> None:
-    """Train a student on a subset whose labels are there, and score it on the validation sentences."""
+    """Train a student on a labeled subset, and score it on the validation set."""
     trial.run_dir.mkdir(parents=True, exist_ok=True)
     for name in (*_SHARED, "labels", *(["selection"] if trial.run.labels.selects else [])):
         link(trial.run_dir / name, trial.run_dir.parent / name)
@@ -167,7 +166,7 @@ def run_trial(trial: SubsetTrial) -> None:
 
 
 def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
-    """Sizes and updates: as before with the same settings, or decided now."""
+    """Sizes and updates: stored for the same settings, or decided now."""
     path = Path(run.run_dir) / PLAN / "decided.json"
     options = {
         key: value for key, value in asdict(config).items() if key not in ("min_gain", "metric", "price_per_sentence")
@@ -194,7 +193,7 @@ def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
 
 def _given(sizes: Sequence[int], total: int) -> list[int]:
     if max(sizes) > total:
-        raise UserError(f"--sizes names {max(sizes)} sentences, but there are {total} to train on: name fewer")
+        raise UserError(f"--sizes contains {max(sizes)}, but there are only {total} training sentences: reduce it")
     return sorted(set(sizes))
 
 
@@ -207,14 +206,14 @@ def _sizes(config: PlanConfig, run: RunConfig, total: int) -> list[int]:
     sizes = sorted({size for fraction in _FRACTIONS if (size := int(biggest * fraction)) >= _LEAST})
     if len(sizes) < 3:
         raise UserError(
-            f"the biggest subset would have {biggest} of {total} sentences, too few for a curve: give it more "
-            "--minutes, name --sizes, or label all"
+            f"the biggest subset would have {biggest} of {total} sentences, too few for a curve: increase "
+            "--minutes, set --sizes, or label all"
         )
     return sizes
 
 
 def _label_pace(run: RunConfig, sentences: int) -> float:
-    """Seconds a sentence, on the few that are labelled first in any case."""
+    """Seconds per sentence, measured on the first sentences to label."""
     from distilmt.labels.writer import sample_mask, seconds_per_sentence
     from distilmt.pipeline.steps.train import labeling_task
 
@@ -226,10 +225,10 @@ def _label_pace(run: RunConfig, sentences: int) -> float:
 
 
 def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -> dict[str, Any]:
-    """Label the biggest subset; how many updates the minutes then allow, at most what the run is to make.
+    """Label the biggest subset, and compute the updates for the remaining time, at most those of the run.
 
     Returns:
-        `updates`; and `batches`, in how many updates a sentence is seen once: their product with a size is one pass.
+        `updates`; and `batches`, updates of one epoch per sentence: the product with a size is one epoch.
     """
     from distilmt.data import tokenizer as tokenizers
     from distilmt.pipeline.steps.train import student_job
@@ -254,7 +253,7 @@ def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -
 def _plan_report(
     config: PlanConfig, run: RunConfig, trials: Sequence[SubsetTrial], schedule: dict[str, Any]
 ) -> dict[str, Any]:
-    """All that is to be told of students that are done."""
+    """Content of the report for the finished students."""
     question = LabelingDecision(
         config.metric,
         config.min_gain,
@@ -280,7 +279,7 @@ def _plan_report(
 
 
 def curve_point(trial: SubsetTrial) -> LearningCurvePoint:
-    """What a student came to."""
+    """Results of a student."""
     student, validation = read_step(trial.run_dir / "student"), read_step(trial.run_dir / "validation")
     assert student is not None and validation is not None
     scores = {name: validation.result[name] for name in METRICS}
@@ -290,7 +289,7 @@ def curve_point(trial: SubsetTrial) -> LearningCurvePoint:
 
 
 def _label_seconds(run: RunConfig, sizes: Sequence[int]) -> float | None:
-    """A sentence, as the biggest part that was asked for the plan took, else as the run's own labels did."""
+    """Seconds per sentence, of the plan's biggest labeled subset, else of the run's own labels."""
     directories = [*(subset_dir(run, size) for size in sorted(sizes, reverse=True)), Path(run.run_dir)]
     records = [record for directory in directories if (record := read_step(directory / "labels")) is not None]
     for record in records:
@@ -301,7 +300,7 @@ def _label_seconds(run: RunConfig, sizes: Sequence[int]) -> float | None:
 
 
 def _train_seconds(run: RunConfig, trials: Sequence[SubsetTrial]) -> float:
-    """How long the run's student will take, by the median pace of these."""
+    """Predicted training time of the run's student, by the median pace of these students."""
     training, paces, checks = run.student.training, [], []
     for trial in trials:
         result = read_step(trial.run_dir / "student").result  # type: ignore[union-attr]

@@ -38,7 +38,7 @@ def found(language: str = "en") -> dict:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "1 of 2 students are better"), ("zh", "2 个学生中有 1 个更好")])
+@pytest.mark.parametrize(("language", "told"), [("en", "1 of 2 students improve"), ("zh", "2 个学生中有 1 个更好")])
 def test_it_is_written_in_three_forms(tmp_path, language, told):
     classification.write(found(language), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -144,7 +144,7 @@ def test_any_number_may_be_missing(italian, key, value, tmp_path):
 def test_nothing_at_all_makes_a_page_too():
     page = render({}, "en")
     parse(page)
-    assert "There is no student and teacher to compare." in page
+    assert "There are no student and teacher to compare." in page
 
 
 def test_written_json_is_strict_and_complete(italian, tmp_path):

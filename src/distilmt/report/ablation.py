@@ -1,4 +1,4 @@
-"""The loss budget: from a teacher to what is shipped one change at a time; budget.json, .md and .html."""
+"""The ablation: from the teacher to the shipped model one change at a time; budget.json, .md and .html."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HEADS = ("beam", "BLEU", "against teacher", "chrF", "against teacher", "bytes", 
 def build(
     about: Mapping[str, Any], points: Sequence[Any], chosen: Any, stages: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Everything that is to be told.
+    """Build the content of the ablation report.
 
     Args:
-        about: facts: pair, metric, floor, what was looked for, the run's signature, language.
-        points: all that were tried, dataclasses of a variant and its figures.
-        chosen: the one that is shipped.
-        stages: what was measured on the way to it, the teacher first.
+        about: facts: pair, metric, floor, goal, the run's signature, language.
+        points: all candidates, dataclasses of a variant and its figures.
+        chosen: the shipped one.
+        stages: measurements of the stages that lead to it, the teacher first.
     """
     is_within_budget = chosen.score >= about["floor"]
     return {
@@ -43,26 +43,26 @@ def build(
 
 
 def verdict(ablation: Mapping[str, Any]) -> str:
-    """Whether the promise is kept, in one sentence."""
+    """One sentence on whether the quality constraint is met."""
     chosen, metric = ablation["chosen"], {"bleu": "BLEU", "chrf": "chrF"}[ablation["metric"]]
     lost = ablation["floor"] + ablation["max_drop"] - chosen["score"]
     change = f"loses {number(lost, 2)} {metric}" if lost > 0 else f"gains {number(-lost, 2)} {metric}"
     sentence = f"{chosen['name']} {change} against the {ablation['against']} on the validation sentences"
-    promised = f"at most {ablation['max_drop']:g} were allowed"
+    promised = f"constraint: a loss of at most {ablation['max_drop']:g}"
     if ablation["kept"]:
-        return f"The {ablation['goal']} that keeps the promise: {sentence} ({promised})."
-    return f"Nothing that was tried keeps the promise ({promised}). The nearest: {sentence}."
+        return f"The {ablation['goal']} that meets the quality constraint: {sentence} ({promised})."
+    return f"No candidate meets the quality constraint ({promised}). The closest: {sentence}."
 
 
 def rows(ablation: Mapping[str, Any]) -> list[list[str]]:
-    """A row for every stage: what was changed, then what `HEADS` says."""
+    """A row for every stage: its change, then the columns of `HEADS`."""
     teacher = ablation["stages"][0]
     return [[_label(stage, place), *_figures(stage, teacher)] for place, stage in enumerate(ablation["stages"])]
 
 
 def _label(stage: Mapping[str, Any], place: int) -> str:
     plus = "" if place == 0 or stage["label"] in ("baseline", "student") else "+ "
-    return plus + stage["label"] + ("" if stage["taken"] else " (tried, not taken)")
+    return plus + stage["label"] + ("" if stage["taken"] else " (tried, not used)")
 
 
 def _figures(stage: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[str]:
@@ -95,19 +95,19 @@ def _difference(stage: Mapping[str, Any], metric: str) -> str:
 
 
 NOTE = (
-    "On the test sentences, which chose nothing. Each row is the one before with one change more; the baseline stands "
-    "beside it. Against teacher: difference, its 95 % interval and p of a paired bootstrap. bytes: all that is "
-    "shipped, vocabulary and tokenizer too; ÷ and ×: so many times smaller and faster than the teacher. ms: median of "
-    "single sentences on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor a "
-    "sentence, where the machine tells. Systems are timed in turn."
+    "On the test set, which is not used for selection. Each row adds one change to the row above; the baseline "
+    "is for comparison. Against teacher: difference, 95 % interval and p of a paired bootstrap. bytes: all shipped "
+    "files, with vocabulary and tokenizer; ÷ and ×: how many times smaller and faster than the teacher. ms: median of "
+    "single sentences on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor per "
+    "sentence, where available. Systems are timed in turn."
 )
 
 
 def markdown(ablation: Mapping[str, Any]) -> str:
-    """The budget, and all that was tried."""
+    """The ablation and all candidates, as Markdown."""
     pair, scores = ablation["pair"], ablation["stages"][0]["scores"]
     table = [_line(("", *HEADS)), "|---|" + "---:|" * len(HEADS), *(_line(row) for row in rows(ablation))]
-    tried = ["| tried | validation | bytes | ms |", "|---|---:|---:|---:|"]
+    tried = ["| candidate | validation | bytes | ms |", "|---|---:|---:|---:|"]
     for point in sorted(ablation["points"], key=lambda point: point["bytes"]):
         check_mark = "" if point["score"] < ablation["floor"] else " ✓"
         cells = (
@@ -118,7 +118,7 @@ def markdown(ablation: Mapping[str, Any]) -> str:
         )
         tried.append(_line(cells))
     parts = [
-        f"# Loss budget, {pair['source']} → {pair['target']}",
+        f"# Ablation, {pair['source']} → {pair['target']}",
         f"distilmt {ablation['distilmt_version']}, {ablation['date']}, {ablation['machine'].get('cpu', '?')}.",
         verdict(ablation),
         "\n".join(table),
@@ -126,13 +126,13 @@ def markdown(ablation: Mapping[str, Any]) -> str:
         *_health(ablation),
         f"Scores: `{scores['bleu_signature']}` and `{scores['chrf_signature']}`. Student: `{ablation['signature']}`",
         "\n".join(tried),
-        f"✓ keeps the promise: {number(ablation['floor'], 2)} {ablation['metric']} at least.",
+        f"✓ meets the quality constraint: at least {number(ablation['floor'], 2)} {ablation['metric']}.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _health(ablation: Mapping[str, Any]) -> list[str]:
-    """What is shipped before inputs that scores say nothing of: one sentence, if it was examined."""
+    """Challenge results of the shipped model, in one sentence, if there are any."""
     rows = [row for verdicts in ablation.get("examination", {}).values() for row in verdicts]
     if not rows:
         return []
@@ -142,8 +142,12 @@ def _health(ablation: Mapping[str, Any]) -> list[str]:
         for row in rows
         if not row["passed"]
     ]
-    worse = f"Surely worse than the teacher in: {', '.join(failed)}." if failed else "In none is it surely worse."
-    return [f"Health checks: {len(rows) - len(failed)} of {len(rows)} pass against the teacher. {worse}"]
+    worse = (
+        f"Significantly worse than the teacher: {', '.join(failed)}."
+        if failed
+        else "It is significantly worse in none."
+    )
+    return [f"Challenge sets: {len(rows) - len(failed)} of {len(rows)} passed compared with the teacher. {worse}"]
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -151,7 +155,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def write(ablation: Mapping[str, Any], directory: Path) -> None:
-    """Write the three files, each whole or not at all."""
+    """Write the three files, each atomically."""
     clean = to_strict_json(ablation)
     write_json(directory / "budget.json", clean)
     write_text(directory / "budget.md", markdown(clean))

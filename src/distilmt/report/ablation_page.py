@@ -1,4 +1,4 @@
-"""The page of a loss budget: what was promised and kept, each change and its cost, and all that was tried."""
+"""The page of an ablation: the quality constraint, every change and its cost, and all candidates."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ from distilmt.report.plots import Bubble, scatter
 _METRICS = {"bleu": "BLEU", "chrf": "chrF"}
 _WORDS = {
     "en": {
-        "title": "Loss budget",
+        "title": "Ablation",
         "change": "Change",
         "heads": "beam,BLEU,against teacher,chrF,against teacher,size,÷,ms,×,sent/s,memory,mJ",
-        "budget": "From the teacher to what is shipped",
-        "note": "On the test sentences, which chose nothing. Each row is the one before with one change more; the "
-        "baseline stands beside it. Against teacher: difference, 95 % interval and p of a paired bootstrap. Size: all "
-        "that is shipped; ÷ and ×: so many times smaller and faster than the teacher. ms: median of single sentences "
-        "on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor a sentence, "
-        "where the machine tells. All are timed in turn.",
+        "budget": "From the teacher to the shipped model",
+        "note": "Measured on the test set, which is not used for selection. Each row adds one change to the row above; "
+        "the baseline is for comparison. Against teacher: difference, 95 % interval and p of a paired bootstrap. Size: "
+        "all shipped files; ÷ and ×: times smaller and faster than the teacher. ms: median of single sentences "
+        "on one thread; sent/s: in batches of 64 on one thread; mJ: energy of the whole processor per sentence, "
+        "where available. All are timed in turn.",
         "quality": "Quality and size",
-        "quality_note": "BLEU on the test sentences over bytes. Bigger circles take more milliseconds a sentence. "
-        "Point at a circle for its name.",
+        "quality_note": "BLEU on the test set over bytes. Bigger circles: more milliseconds per sentence. Point at a "
+        "circle for its name.",
         "bytes": "bytes",
-        "health": "What scores do not show",
-        "health_note": "The model that is shipped and the teacher before the same inputs; it fails where it is surely "
+        "health": "Challenge sets",
+        "health_note": "The shipped model and the teacher on the same inputs; it fails a set if it is significantly "
         "worse than the teacher.",
-        "tried": "All that was tried",
-        "tried_note": "{metric} on the validation sentences over bytes; {floor} were promised. Named is what is "
-        "shipped; point at the others for their names.",
-        "kept": "The {goal} that keeps the promise: {name}",
-        "missed": "Nothing that was tried keeps the promise; the nearest: {name}",
-        "change_of": "{change} {metric} against the {against} on the validation sentences; {allowed} may be lost.",
+        "tried": "All candidates",
+        "tried_note": "{metric} on the validation set over bytes; the constraint is at least {floor}. The shipped "
+        "model is labeled; point at the others for their names.",
+        "kept": "The {goal} that meets the quality constraint: {name}",
+        "missed": "No candidate meets the quality constraint; the closest: {name}",
+        "change_of": "{change} {metric} against the {against} on the validation set; the limit is a loss of {allowed}.",
         "smallest": "smallest",
         "fastest": "fastest",
         "teacher": "teacher",
         "student": "student",
         "tile_size": "Size",
-        "tile_speed": "Milliseconds a sentence",
+        "tile_speed": "Milliseconds per sentence",
         "tile_quality": "BLEU, test",
         "tile_teacher": "teacher {value}",
-        "signature": "How the student was made",
+        "signature": "Signature of the student",
         "made": "distilmt {version}, {date}",
     },
     "zh": {
-        "title": "损失预算",
+        "title": "消融分析",
         "change": "改动",
         "heads": "束宽,BLEU,与教师相比,chrF,与教师相比,大小,÷,毫秒,×,句/秒,内存,毫焦",
         "budget": "从教师到最终交付的模型",
@@ -72,9 +72,10 @@ _WORDS = {
         "health": "分数看不出的问题",
         "health_note": "交付的模型与教师面对同样的输入；只有明显比教师差才算不通过。",
         "tried": "尝试过的全部组合",
-        "tried_note": "验证集 {metric} 与字节数；承诺的下限是 {floor}。标名的是最终交付的组合；其余的指向时显示名称。",
-        "kept": "符合承诺的{goal}模型：{name}",
-        "missed": "尝试过的组合都不符合承诺；最接近的是：{name}",
+        "tried_note": "验证集 {metric} 与字节数；质量约束的下限是 {floor}。标名的是最终交付的组合；"
+        "其余的指向时显示名称。",
+        "kept": "满足质量约束的{goal}模型：{name}",
+        "missed": "尝试过的组合都不满足质量约束；最接近的是：{name}",
         "change_of": "在验证集上与{against}相比 {change} {metric}；允许损失 {allowed}。",
         "smallest": "最小",
         "fastest": "最快",
@@ -145,7 +146,7 @@ def _change(ablation: Mapping[str, Any], words: Words) -> str:
 
 
 def _tiles(ablation: Mapping[str, Any], words: Words) -> str:
-    """Size, speed and quality of what is shipped beside the teacher."""
+    """Size, speed and quality of the shipped model and the teacher."""
     first, last = ablation["stages"][0], [stage for stage in ablation["stages"] if stage["taken"]][-1]
     slow, fast = (stage["speed"]["latency_ms"]["p50"] for stage in (first, last))
     bleu = [stage["scores"]["bleu"] for stage in (first, last)]
@@ -166,7 +167,7 @@ def _stages(ablation: Mapping[str, Any], words: Words) -> str:
     bubbles = [
         Bubble(
             name=stage["label"],
-            # Names of small changes would lie one on the other.
+            # Labels of small changes would overlap.
             label=stage["label"] if stage["label"] in ("teacher", "baseline", "student") or stage is shipped else "",
             x=float(stage["bytes"]),
             y=stage["scores"]["bleu"],

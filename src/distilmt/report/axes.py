@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """Maps values from `low` to `high` onto pixels from `start` to `end`, evenly or by logarithm."""
+    """Maps values from `low` to `high` onto pixels from `start` to `end`, linearly or logarithmically."""
 
     low: float
     high: float

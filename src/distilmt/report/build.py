@@ -1,4 +1,4 @@
-"""Puts a report together from what was measured."""
+"""Builds a report from the measurements."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def system(
     health: OutputChecks | None = None,
     parameters: int | None = None,
 ) -> System:
-    """One row of the table of systems; what is None was not measured and stands nowhere."""
+    """One row of the table of systems; None values were not measured and are left out."""
     row = System(name=name, parameters=parameters, file_bytes=file_bytes, beam_size=beam_size)
     if scores is not None:
         row["bleu"], row["chrf"], row["ter"] = scores.bleu, scores.chrf, scores.ter
@@ -56,7 +56,7 @@ def system(
 
 
 def about_test(sentences: int, scores: TranslationScores) -> Test:
-    """What the report says of the test set; `scores` are any system's."""
+    """Facts of the test set; `scores` may be of any system."""
     return Test(
         sentences=sentences,
         bleu_signature=scores.bleu_signature,
@@ -72,7 +72,7 @@ def comparisons(
     samples: int = 1000,
     seed: int = 1,
 ) -> list[Comparison]:
-    """Compare those systems that were translated with: student to teacher, to baseline, int8 to float32."""
+    """Compare the available systems: student with teacher and baseline, int8 with float32."""
     pairs = [(a, b) for a, b in _PAIRS if a in translations and b in translations]
     return [
         row
@@ -82,7 +82,7 @@ def comparisons(
 
 
 def steps(directories: Sequence[Path]) -> list[Step]:
-    """What each finished step cost, in the order given; steps that were not finished are left out."""
+    """Cost of each finished step, in the given order; unfinished steps are left out."""
     records = [record for directory in directories if (record := read_step(directory)) is not None]
     return [Step(name=r.name, seconds=r.seconds, peak_rss_bytes=r.peak_rss_bytes) for r in records]
 
@@ -95,15 +95,15 @@ def select_examples(
     seed: int = 1,
     between: tuple[str, str] | None = None,
 ) -> list[TranslationExample]:
-    """Draw test sentences to show: half at random, half where two systems' sentence chrF differs most.
+    """Select test sentences to show: half at random, half with the biggest difference in chrF of two systems.
 
     Args:
         sources: test sentences.
         references: their reference translations.
         translations: system to translations.
-        count: how many sentences; fewer if there are not so many.
-        seed: of the random half.
-        between: the two systems; by default the student that is deployed and the teacher.
+        count: maximum number of sentences.
+        seed: seed of the random half.
+        between: the two systems; by default the deployed student and the teacher.
 
     Returns:
         The random half first, each half in the order of the test set.
@@ -149,7 +149,7 @@ def build(
     examination: Mapping[str, Sequence[ChallengeComparison]] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> RunReport:
-    """The whole report, with this machine, version and the time of now; NaN and infinities become null."""
+    """The whole report, with this machine, version and the current time; NaN and infinities become null."""
     report = RunReport(
         signature=signature,
         pair=pair,

@@ -1,4 +1,4 @@
-"""The challenges, and where a system failed that the teacher did not."""
+"""Section of the challenge sets, with the failures of each system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from distilmt.report.tables import scrolling
 
 
 def challenge_table(report: Mapping[str, Any], words: Words) -> str:
-    """A table for every system, or nothing if none was examined."""
+    """A table for every system with challenge results, or an empty text."""
     results = report.get("examination") or {}
     pair = report.get("pair") or {}
     return "".join(f"<h3>{escape(name)}</h3>{_table(name, rows, pair, words)}" for name, rows in results.items())

@@ -1,4 +1,4 @@
-"""Everything the report says, in Chinese."""
+"""The texts of the report in Chinese."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHINESE: Mapping[str, str] = {
     "no_quality": "翻译质量未测量",
     "evidence": "（{interval}）",
     "interval": "95% 区间 {low} 至 {high}，{p}",
-    "untested": "未检验该差异是否出于偶然",
+    "untested": "未检验该差异的显著性",
     "nothing": "没有可供比较的学生模型和教师模型。",
     "chrf_lost": "chrF 与 BLEU 结论相反：按 chrF，{student}比{teacher}低 {points}{evidence}。",
     "chrf_gained": "chrF 与 BLEU 结论相反：按 chrF，{student}比{teacher}高 {points}{evidence}。",
@@ -59,7 +59,7 @@ CHINESE: Mapping[str, str] = {
     "latency_50": "延迟 p50",
     "latency_95": "延迟 p95",
     "memory": "峰值内存",
-    "comparisons": "差异是否出于偶然？",
+    "comparisons": "显著性",
     "comparisons_note": "配对自助重采样（sacreBLEU）。p 小于 0.05 的差异以粗体显示；未作多重比较校正。",
     "compared": "比较对象",
     "metric": "指标",
@@ -100,7 +100,7 @@ CHINESE: Mapping[str, str] = {
     "source": "原文",
     "reference": "参考译文",
     "others": "其他系统",
-    "health": "译文健康状况",
+    "health": "译文检查",
     "health_note": "统计测试译文中分数看不出的毛病；参考译文中同样存在的照抄和重复不计入。",
     "sentences": "句数",
     "empty": "空译文",
@@ -116,7 +116,7 @@ CHINESE: Mapping[str, str] = {
     "example_pairs": "例子",
     "show": "展开",
     "labels": "教师标注",
-    "method": "制作方式",
+    "method": "复现信息",
     "signature": "运行签名",
     "score_signatures": "评分签名",
     "machine": "机器",
@@ -130,14 +130,14 @@ CHINESE: Mapping[str, str] = {
     "python": "Python",
     "versions": "软件版本",
     "missing": "未测量。",
-    "examination": "专项检查",
-    "examination_note": "小模型分数不错却容易出错的输入，取自本测试集与训练文本。若某系统出错的输入多于教师，"
-    "且难以归于偶然（单侧符号检验，p < 0.05），则判为未通过。",
-    "challenge": "检查项",
+    "examination": "挑战集",
+    "examination_note": "小模型分数不错却容易出错的输入，取自本测试集与训练文本。若某系统的失败率显著高于教师"
+    "（单侧符号检验，p < 0.05），则判为未通过。",
+    "challenge": "挑战集",
     "inputs": "输入数",
-    "fails": "出错",
+    "fails": "失败率",
     "teacher_fails": "教师",
-    "verdict": "结论",
+    "verdict": "结果",
     "passed": "通过",
     "failed": "未通过",
     "challenge_short": "单个词：重复、添词或漏译",

@@ -14,24 +14,23 @@ from distilmt.utils.run_dir import write_json, write_text
 _WORDS = {
     "en": {
         "title": "Classifiers: ten sections of Debian",
-        "headline": "{student}: {accuracy} % right, {gain} points for having had a teacher",
-        "finding": "{teacher} as teacher: {better} of {count} students are better for it, {sure} of them surely "
-        "(p < 0.05).",
-        "table": "Students with a teacher and without",
+        "headline": "{student}: accuracy {accuracy} %, {gain} points from distillation",
+        "finding": "Teacher {teacher}: {better} of {count} students improve, {sure} of them significantly (p < 0.05).",
+        "table": "Students with and without a teacher",
         "heads": "student,teacher,accuracy %,without,gain,p,macro-F1 %,ECE %,without,agrees %,bytes,ms,fit s",
-        "note": "Every student is fitted on the labels alone (“without”), and on them and a teacher's cross-fitted "
+        "note": "Every student is fitted on the labels only (“without”), and on them and a teacher's cross-fitted "
         "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of "
-        "texts with the teacher's answer. ms: median of single texts. One split, one seed: benchmarks/sections.py has "
-        "five.",
+        "texts with the same prediction as the teacher. ms: median of single texts. One split, one seed: "
+        "benchmarks/sections.py has five.",
         "plot": "Accuracy and size",
         "plot_note": "Test accuracy over bytes on disk; teachers in blue, point at a circle for its name.",
         "bytes": "bytes",
         "accuracy": "accuracy, %",
         "texts": "Texts",
-        "texts_note": "{train} package descriptions to learn from, {test} to test with, of other source packages.",
+        "texts_note": "{train} package descriptions for training, {test} for testing, from different source packages.",
         "tile_accuracy": "Accuracy",
         "tile_size": "Size",
-        "tile_speed": "Milliseconds a text",
+        "tile_speed": "Milliseconds per text",
         "other": "teacher {value}",
         "made": "distilmt {version}, {date}",
     },
@@ -62,12 +61,12 @@ Words = Mapping[str, str]
 
 
 def write(results: Mapping[str, Any], directory: Path) -> None:
-    """Write report.json, report.md and report.html, each whole or not at all.
+    """Write report.json, report.md and report.html, each atomically.
 
     Args:
-        results: `rows` of `distilmt.classification.study` as dictionaries, and what
-            `distilmt.recipes.classify` says of them.
-        directory: that is there.
+        results: `rows` of `distilmt.classification.study` as dictionaries, and the facts from
+            `distilmt.recipes.classify`.
+        directory: an existing directory.
 
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).
@@ -102,7 +101,7 @@ def render(results: Mapping[str, Any], words: Words) -> str:
 
 
 def markdown(results: Mapping[str, Any], words: Words) -> str:
-    """The table, and what it says."""
+    """The table and its findings, as Markdown."""
     heads = words["heads"].split(",")
     lines = [
         f"# {words['title']}",
@@ -130,7 +129,7 @@ def _gain(row: ResultRow) -> float:
 
 
 def _deployed(results: Mapping[str, Any]) -> tuple[ResultRow, ResultRow]:
-    """The student that is kept, which learnt from the last teacher; and that teacher."""
+    """The deployed student, which was trained with the last teacher, and that teacher."""
     row = [row for row in _distilled_rows(results["rows"]) if row["student"] == results["deployed"]][-1]
     return row, next(one for one in results["rows"] if one["without"] is None and one["student"] == row["teacher"])
 
@@ -142,7 +141,7 @@ def _headline(results: Mapping[str, Any], words: Words) -> str:
 
 
 def _findings(rows: Sequence[ResultRow], words: Words) -> list[str]:
-    """For each teacher how many students are better for it."""
+    """For each teacher, the number of students that improve."""
     sentences = []
     for teacher in dict.fromkeys(row["teacher"] for row in rows):
         taught = [row for row in _distilled_rows(rows) if row["teacher"] == teacher]

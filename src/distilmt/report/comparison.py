@@ -1,4 +1,4 @@
-"""Methods side by side: comparison.json, a table in Markdown, and a page with plots."""
+"""Comparison of methods: comparison.json, a table in Markdown, and a page with plots."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def build(
     test: tuple[Sequence[str], Sequence[str]],
     training_targets: Sequence[str],
 ) -> dict[str, Any]:
-    """Everything that is to be told of a comparison.
+    """Build the content of a comparison.
 
     Args:
         about: facts of the comparison: pair, updates, baseline, signatures, …
         teacher: its scores by decoding, with `translations`.
-        students: one for every method and seed that is trained.
+        students: one for every trained method and seed.
         test: sources and references.
-        training_targets: target side of the training text, for the frequency of words.
+        training_targets: target side of the training text, for word frequencies.
     """
     target = about["pair"]["target"]
     names = [name for name in about["signatures"] if any(s["method"] == name for s in students)]
@@ -87,7 +87,7 @@ def _breakdown(
 def _compared(
     name: str, other: str, by: Mapping[str, Any], references: Sequence[str], target: str, samples: int
 ) -> list[dict[str, Any]]:
-    """The mean difference over seeds that both have, and the median of their p values, one paired bootstrap a seed."""
+    """Mean difference over common seeds, and the median of their p values, one paired bootstrap per seed."""
     other_by_seed = {s["seed"]: s for s in by[other]}
     by_metric: dict[str, list[quality.Comparison]] = {}
     for student in by[name]:
@@ -108,12 +108,12 @@ def _compared(
     ]
 
 
-# Tables are written after every student: what was compared once need not be resampled again.
+# Tables are written after every student: finished comparisons are cached.
 _paired = functools.cache(quality.paired_bootstrap)
 
 
 def values(method: Mapping[str, Any], *path: str) -> list[float]:
-    """A figure of all runs of a method that have it, such as `values(method, "beam", "bleu")`."""
+    """Values of a figure over all runs of a method that have it, such as `values(method, "beam", "bleu")`."""
     figures = []
     for row in method["runs"]:
         value: Any = row
@@ -125,7 +125,7 @@ def values(method: Mapping[str, Any], *path: str) -> list[float]:
 
 
 def mean_and_deviation(figures: Sequence[float], digits: int = 2, factor: float = 1.0) -> str:
-    """Mean, and the standard deviation where there are several seeds."""
+    """Mean, and the standard deviation if there are several seeds."""
     if not figures:
         return "–"
     scaled = [factor * value for value in figures]
@@ -149,7 +149,7 @@ HEADS = (
 
 
 def rows(comparison: Mapping[str, Any]) -> list[list[str]]:
-    """The main table, the teacher last: name, then what `HEADS` says."""
+    """The main table, the teacher last: name, then the columns of `HEADS`."""
     base = next((m for m in comparison["methods"] if m["name"] == comparison["baseline"]), None)
     cost = statistics.median(values(base, "train_seconds")) if base else None
     table = [
@@ -189,16 +189,16 @@ def _cost(method: Mapping[str, Any], base: float | None) -> str:
 
 NOTE = (
     "Over {sentences} test sentences: mean and standard deviation over seeds {seeds}. BLEU and chrF of float32 models "
-    "at beam {beam}; `greedy` and `int8` (at beam {beam}) are BLEU; `validation` is the best score by which the model "
-    "was kept; against {baseline}: mean difference in BLEU and the median over seeds of p of a paired bootstrap; "
-    "`cost`: training time as a multiple of that of {baseline} (validations included). Over the references, by word: "
-    "agreement with the teacher on the likeliest word (%), expected calibration error (%), entropy (nats); `mode`: "
+    "at beam {beam}; `greedy` and `int8` (at beam {beam}) are BLEU; `validation` is the best validation score, of the "
+    "saved model; against {baseline}: mean difference in BLEU and the median over seeds of p of a paired bootstrap; "
+    "`cost`: training time as a multiple of that of {baseline} (with validation). Per token of the references: "
+    "agreement with the teacher on the top token (%), expected calibration error (%), entropy (nats); `mode`: "
     "mean probability of the model's own translations (%). {updates} updates each."
 )
 
 
 def note(comparison: Mapping[str, Any]) -> str:
-    """What the columns mean."""
+    """Explanation of the columns."""
     seeds = sorted({row["seed"] for method in comparison["methods"] for row in method["runs"]})
     return NOTE.format(
         sentences=comparison["sentences"],
@@ -210,7 +210,7 @@ def note(comparison: Mapping[str, Any]) -> str:
 
 
 def markdown(comparison: Mapping[str, Any]) -> str:
-    """The main table and what it means."""
+    """The main table and its explanation, as Markdown."""
     heads = ["method", *(head.format(baseline=comparison["baseline"]) for head in HEADS)]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     lines += [f"| {' | '.join(row)} |" for row in rows(comparison)]
@@ -231,7 +231,7 @@ def markdown(comparison: Mapping[str, Any]) -> str:
 
 
 def write(comparison: Mapping[str, Any], directory: Path) -> None:
-    """Write the three files, each whole or not at all."""
+    """Write the three files, each atomically."""
     clean = to_strict_json(comparison)
     write_json(directory / "comparison.json", clean)
     write_text(directory / "comparison.md", markdown(clean))
@@ -239,5 +239,5 @@ def write(comparison: Mapping[str, Any], directory: Path) -> None:
 
 
 def heads(comparison: Mapping[str, Any]) -> list[str]:
-    """Heads of the main table's columns."""
+    """Headings of the main table's columns."""
     return [head.format(baseline=comparison["baseline"]) for head in HEADS]

@@ -1,4 +1,4 @@
-"""The page of a comparison: the table, learning curves, and where each method is good."""
+"""The page of a comparison: the table, learning curves, and scores by length and word frequency."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _WORDS = {
         "title": "Comparison of methods",
         "headline": "Best by validation: {best}, {bleu} BLEU",
         "against": ", {against} against {baseline}",
-        "nothing": "No student is trained yet",
+        "nothing": "No trained student yet",
         "method": "Method",
         "table": "Methods",
         "curves": "Validation BLEU by update",
         "updates": "updates",
-        "length": "chrF by length of the source in characters",
-        "frequency": "F1 of words by how often they stand in the training text",
-        "note": "Means over seeds; the teacher in the last row.",
-        "signatures": "How each was made",
+        "length": "chrF by source length in characters",
+        "frequency": "F1 of words by frequency in the training text",
+        "note": "Means over seeds; the teacher is in the last row.",
+        "signatures": "Signatures",
         "made": "distilmt {version}, {date}",
     },
     "zh": {
@@ -98,7 +98,7 @@ def _headline(comparison: Mapping[str, Any], rows: Sequence[Sequence[str]], word
 
 
 def _curves(comparison: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """Validation BLEU, the mean of the seeds at each update that all have."""
+    """Validation BLEU, the mean over seeds at every update that all have."""
     curves = []
     for number_, method in enumerate(comparison["methods"]):
         runs = [

@@ -1,4 +1,4 @@
-"""What each model and the labels cost: counted operations beside measured time, memory and bytes."""
+"""Cost of models and labels: counted operations, and measured time, memory and bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from distilmt.report.tables import Column, numbers_table, steps_table
 
 
 def cost_section(report: Mapping[str, Any], words: Words) -> str:
-    """The table of costs, where they were counted, and the time and memory of every step."""
+    """The table of costs, if counted, and the time and memory of every step."""
     costs, steps = costs_table(report, words), steps_table(report, words)
     if not costs:
         return steps
@@ -20,7 +20,7 @@ def cost_section(report: Mapping[str, Any], words: Words) -> str:
 
 
 def costs_table(report: Mapping[str, Any], words: Words) -> str:
-    """A row for teacher, labels, student, baseline and exports; nothing if they were not counted."""
+    """Rows for teacher, labels, student, baseline and exports; empty without counts."""
     rows = report.get("cost") or []
     columns = [
         Column(words["parameters"], lambda r: r.get("parameters"), count),
@@ -36,7 +36,7 @@ def costs_table(report: Mapping[str, Any], words: Words) -> str:
 
 
 def _summed(side: str, *parts: str) -> Callable[[Mapping[str, Any]], float | None]:
-    """Multiply-adds a token of one side, of some of its parts or of all."""
+    """Multiply-adds per token of one side, of some or all of its parts."""
 
     def value(row: Mapping[str, Any]) -> float | None:
         macs = (row.get("macs_per_token") or {}).get(side) or {}

@@ -1,4 +1,4 @@
-"""Which words of a translation differ from another text, marked in HTML."""
+"""Mark the differences between a translation and another text in HTML."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from distilmt.report.format import escape
 
 _WITHOUT_SPACES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-# Latin words and numbers stay whole inside Chinese; everything else is compared character by character.
+# Latin words and numbers are not split inside Chinese; everything else is compared by character.
 _CHARACTERS = re.compile(r"[A-Za-z0-9]+|\s+|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class TokenDiff:
-    """Of a text's tokens: which have no counterpart in another text, and before which ones words are missing."""
+    """Tokens without a counterpart in another text, and tokens before which words are missing."""
 
     changed: Sequence[bool]
     missing: frozenset[int]
 
 
 def tokens(text: str, target: str) -> list[str]:
-    """Words, spaces and single signs that make up a text; characters for languages without spaces."""
+    """Split a text into words, spaces and single signs, or characters for languages without spaces."""
     return (_CHARACTERS if language(target) in _WITHOUT_SPACES else _WORDS).findall(text)
 
 
 def diff_tokens(parts: Sequence[str], others: Sequence[str]) -> TokenDiff:
-    """Compare tokens; spaces do not count, and one between changed words is changed with them."""
+    """Compare tokens; spaces are ignored, but a space between changed words counts as changed."""
     places = [i for i, part in enumerate(parts) if not part.isspace()]
     other_tokens = [other for other in others if not other.isspace()]
     matcher = SequenceMatcher(None, other_tokens, [parts[i] for i in places], autojunk=False)
@@ -47,9 +47,9 @@ def diff_tokens(parts: Sequence[str], others: Sequence[str]) -> TokenDiff:
 
 
 def mark_differences(text: str, reference: str, teacher: str | None, target: str) -> str:
-    """A translation in HTML: `<mark class="r">` what differs from the reference, `t` from the teacher.
+    """A translation in HTML: `<mark class="r">` marks differences from the reference, `t` from the teacher.
 
-    An empty `<mark class="gap ...">` stands where words are missing.
+    An empty `<mark class="gap ...">` marks missing words.
     """
     parts = tokens(text, target)
     differences = {"r": diff_tokens(parts, tokens(reference, target))}

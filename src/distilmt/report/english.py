@@ -1,4 +1,4 @@
-"""Everything the report says, in English."""
+"""The texts of the report in English."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ ENGLISH: Mapping[str, str] = {
     "no_quality": "its quality was not measured",
     "evidence": " ({interval})",
     "interval": "95% interval {low} to {high}, {p}",
-    "untested": "whether that is more than chance was not tested",
-    "nothing": "There is no student and teacher to compare.",
-    "chrf_lost": "chrF says otherwise than BLEU: by it {student} is {points} worse than {teacher}{evidence}.",
-    "chrf_gained": "chrF says otherwise than BLEU: by it {student} is {points} better than {teacher}{evidence}.",
-    "helped": "Distillation helped: {student} scores {points} BLEU more than the same model trained as long "
+    "untested": "significance was not tested",
+    "nothing": "There are no student and teacher to compare.",
+    "chrf_lost": "chrF disagrees with BLEU: in chrF, {student} is {points} worse than {teacher}{evidence}.",
+    "chrf_gained": "chrF disagrees with BLEU: in chrF, {student} is {points} better than {teacher}{evidence}.",
+    "helped": "Distillation helped: {student} scores {points} BLEU more than the same model trained equally long "
     "without the teacher{evidence}.",
-    "hurt": "Distillation did harm: {student} scores {points} BLEU less than the same model trained as long "
+    "hurt": "Distillation was harmful: {student} scores {points} BLEU less than the same model trained equally long "
     "without the teacher{evidence}.",
     "dropped_labels": "{dropped} of the teacher's {sentences} translations were dropped, so student and baseline "
-    "learnt mostly the same: their difference is no measure of distillation.",
-    "no_effect": "Distillation made no measurable difference: {student} against the same model trained as long "
-    "without the teacher is {difference} BLEU{evidence}.",
-    "unknown_effect": "{student} against the same model trained as long without the teacher is {difference} BLEU"
-    "{evidence}.",
-    "head_start": " Part of that difference is a head start: the student began with layers of the teacher, the other "
-    "from random weights.",
-    "agreement": "There are no references: the teacher's own translations stand in their place, so that all scores "
-    "tell how far a system agrees with the teacher.",
-    "no_baseline": "Whether distillation helped is not known: no baseline was trained without the teacher.",
-    "quantised": "Merely quantising the teacher to int8 makes it {parts}, for {difference} BLEU.",
+    "were trained on mostly the same data: their difference does not measure distillation.",
+    "no_effect": "Distillation made no measurable difference: {student} differs by {difference} BLEU from the same "
+    "model trained equally long without the teacher{evidence}.",
+    "unknown_effect": "{student} differs by {difference} BLEU from the same model trained equally long without the "
+    "teacher{evidence}.",
+    "head_start": " A part of this difference is due to initialization: the student started with layers of the "
+    "teacher, the other model with random weights.",
+    "agreement": "There are no references: the teacher's own translations are used instead, so all scores measure "
+    "agreement with the teacher.",
+    "no_baseline": "It is unknown whether distillation helped: no baseline was trained without the teacher.",
+    "quantised": "Only quantizing the teacher to int8 makes it {parts}, for {difference} BLEU.",
     "tile_size": "Size on disk",
     "tile_speed": "Sentences per second",
     "tile_quality": "BLEU",
     "tile_memory": "Peak memory",
     "tile_teacher": "{object}: {value}",
     "systems": "Systems",
-    "systems_note": "Scores over {sentences} test sentences. Speed on one thread, medians over fresh processes that "
-    "took turns, at the beam of the scores ({beam}); size is the whole directory that has to be shipped. "
-    "↑ more is better, ↓ less is better.",
+    "systems_note": "Scores over {sentences} test sentences. Speed on one thread, medians over fresh processes in "
+    "turn, with the beam size of the scores ({beam}); size is the whole directory to ship. "
+    "↑ higher is better, ↓ lower is better.",
     "system": "System",
     "parameters": "Parameters",
     "size": "Size",
@@ -66,9 +66,9 @@ ENGLISH: Mapping[str, str] = {
     "latency_50": "Latency p50",
     "latency_95": "Latency p95",
     "memory": "Peak memory",
-    "comparisons": "Is the difference more than chance?",
-    "comparisons_note": "Paired bootstrap resampling (sacreBLEU). Differences with p below 0.05 are set in bold; "
-    "each test stands for itself, p is not corrected for their number.",
+    "comparisons": "Significance",
+    "comparisons_note": "Paired bootstrap resampling (sacreBLEU). Differences with p below 0.05 are in bold; p is not "
+    "corrected for multiple comparisons.",
     "compared": "Compared",
     "metric": "Metric",
     "scores": "Scores",
@@ -79,30 +79,30 @@ ENGLISH: Mapping[str, str] = {
     "scatter_note": "Up and to the right is better. The area of a circle is the size on disk; filled: int8.",
     "scatter_x": "sentences per second, one thread, batch 1 (log scale)",
     "curves": "Training",
-    "curves_note": "The losses of teacher and baseline are taken on references, the student's on its own training "
+    "curves_note": "The losses of teacher and baseline are on references, that of the student on its own training "
     "targets: only validation scores can be compared between models.",
     "loss": "Training loss per token",
     "validation": "Validation {metric}",
     "updates": "updates",
     "cost": "Cost",
-    "cost_note": "Multiply-adds and FLOPs are counted: matrix products alone, of a forward pass on a sentence of mean "
-    "length (the source's keys and values are the decoder's), and of the whole step (a training's are three times its "
-    "forward passes'). Time, memory and bytes are measured; what a step removes when it is done is not in the bytes.",
-    "encoder_macs": "Multiply-adds a source token: encoder",
-    "decoder_macs": "A target token: decoder",
+    "cost_note": "Multiply-adds and FLOPs are computed for matrix products only: of a forward pass on a sentence of "
+    "mean length (keys and values of the source count for the decoder), and of the whole step (training counts as "
+    "three times its forward passes). Time, memory and bytes are measured; bytes exclude files that a step removes.",
+    "encoder_macs": "Multiply-adds per source token: encoder",
+    "decoder_macs": "Per target token: decoder",
     "vocabulary_macs": "Vocabulary",
     "flops": "FLOPs, whole step",
     "written": "On disk",
-    "steps_cost": "What each step took",
+    "steps_cost": "Time and memory of each step",
     "step": "Step",
     "time": "Time",
     "share": "Share",
     "total": "Total",
     "examples": "Side by side",
-    "examples_note": "{random} test sentences drawn at random, then {differs} where student and teacher differ most "
-    "in sentence chrF. The second kind shows the extremes, not the usual. A bare "
-    "coloured bar stands where words are missing.",
-    "mark": "Mark what differs from",
+    "examples_note": "{random} random test sentences, then {differs} with the biggest difference between student and "
+    "teacher in sentence chrF. The latter are extremes, not typical cases. A colored bar without text marks missing "
+    "words.",
+    "mark": "Mark differences from",
     "mark_reference": "the reference",
     "mark_teacher": "the teacher",
     "mark_nothing": "nothing",
@@ -111,14 +111,14 @@ ENGLISH: Mapping[str, str] = {
     "source": "Source",
     "reference": "Reference",
     "others": "Other systems",
-    "health": "Health",
-    "health_note": "Faults that scores hide, counted over the test translations. Copies and loops that the "
-    "reference has too are not counted.",
+    "health": "Output checks",
+    "health_note": "Faults that scores do not show, counted over the test translations. Copies and repetitions that "
+    "the reference has too are not counted.",
     "sentences": "Sentences",
     "empty": "Empty",
-    "repetitions": "Loops",
+    "repetitions": "Repetitions",
     "copies": "Copied source",
-    "length_outliers": "Odd length",
+    "length_outliers": "Length outliers",
     "corpus": "Corpus",
     "read": "Pairs read",
     "kept": "Pairs kept",
@@ -128,11 +128,11 @@ ENGLISH: Mapping[str, str] = {
     "example_pairs": "Examples",
     "show": "show",
     "labels": "Labels",
-    "method": "How this was made",
+    "method": "Reproducibility",
     "signature": "Signature of the run",
     "score_signatures": "Signatures of the scores",
     "machine": "Machine",
-    "config": "Whole configuration",
+    "config": "Full configuration",
     "made": "Made by distilmt {version}, {date}",
     "cpu": "Processor",
     "architecture": "Architecture",
@@ -142,33 +142,33 @@ ENGLISH: Mapping[str, str] = {
     "python": "Python",
     "versions": "Versions",
     "missing": "Not measured.",
-    "examination": "Challenges",
-    "examination_note": "Inputs on which small models fail although their scores are good, made from this test set and "
-    "training text. A system fails a challenge if it goes wrong on more of its inputs than the teacher does, and "
-    "hardly by chance (one-sided sign test, p < 0.05).",
-    "challenge": "Challenge",
+    "examination": "Challenge sets",
+    "examination_note": "Inputs on which small models fail although their scores are good, generated from this test "
+    "set and training text. A system fails a challenge set if its failure rate is significantly higher than that of "
+    "the teacher (one-sided sign test, p < 0.05).",
+    "challenge": "Challenge set",
     "inputs": "Inputs",
-    "fails": "Goes wrong",
+    "fails": "Failure rate",
     "teacher_fails": "Teacher",
-    "verdict": "Verdict",
+    "verdict": "Result",
     "passed": "passed",
     "failed": "failed",
-    "challenge_short": "single words: doubled, padded out or left out",
-    "challenge_numbers": "numbers not kept",
-    "challenge_addresses": "web and mail addresses not kept",
-    "challenge_emoji": "emoji and arrows not kept",
-    "challenge_code": "code not kept",
-    "challenge_brackets": "brackets and quotes not kept",
-    "challenge_names": "names never seen not kept",
-    "challenge_capitals": "all in capitals: breaks down",
-    "challenge_typos": "a typing error: breaks down",
-    "challenge_no full stop": "no full stop: breaks down",
+    "challenge_short": "single words: repeated, padded or missing",
+    "challenge_numbers": "numbers not copied",
+    "challenge_addresses": "web and mail addresses not copied",
+    "challenge_emoji": "emoji and arrows not copied",
+    "challenge_code": "code not copied",
+    "challenge_brackets": "brackets and quotes not copied",
+    "challenge_names": "unseen names not copied",
+    "challenge_capitals": "all capitals: translation degrades",
+    "challenge_typos": "typing error: translation degrades",
+    "challenge_no full stop": "no full stop: translation degrades",
     "challenge_empty": "empty translation",
-    "challenge_loops": "loops",
+    "challenge_loops": "repetitions",
     "challenge_copied source": "copied source",
-    "challenge_odd length": "odd length",
+    "challenge_odd length": "length outliers",
     "challenge_wrong language": "in the source language",
-    "challenge_invented words": "words that stand nowhere",
-    "challenge_long input": "long input: sentences lost",
-    "challenge_alone or in a batch": "another translation alone than in a batch",
+    "challenge_invented words": "invented words",
+    "challenge_long input": "long input: sentences missing",
+    "challenge_alone or in a batch": "translation differs alone and in a batch",
 }

@@ -1,4 +1,4 @@
-"""Translations of the same sentences side by side."""
+"""Example translations of all systems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARKS = ("reference", "teacher", "nothing")
 
 
 def examples_section(report: Mapping[str, Any], words: Words) -> str:
-    """All examples, with a choice of what differing words are marked against; nothing if there are none."""
+    """All examples, with a choice of the text to mark differences from; empty without examples."""
     examples = report.get("examples") or []
     if not examples:
         return ""

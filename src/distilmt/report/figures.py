@@ -1,4 +1,4 @@
-"""The report's plots, made from its numbers."""
+"""The plots of the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _METRICS = (("bleu", "BLEU"), ("chrf", "chrF"))
 
 
 def scatter_figure(report: Mapping[str, Any], words: Words) -> str:
-    """Quality against speed; nothing if no system has both."""
+    """Quality against speed; empty if no system has both."""
     bubbles = [bubble for system in report.get("systems") or [] if (bubble := _bubble(system)) is not None]
     if not bubbles:
         return ""
@@ -23,7 +23,7 @@ def scatter_figure(report: Mapping[str, Any], words: Words) -> str:
 
 
 def curves_figure(report: Mapping[str, Any], words: Words) -> str:
-    """Training loss and validation score of every model; nothing if there are no curves."""
+    """Training loss and validation score of every model; empty without curves."""
     curves = report.get("curves") or {}
     loss = _panel(curves, "train_loss", words["loss"], words)
     chosen = [(key, label) for key, label in _METRICS if any(_points(points, key) for points in curves.values())]

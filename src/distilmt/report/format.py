@@ -1,4 +1,4 @@
-"""Numbers and text as they stand in HTML."""
+"""Format numbers and text for HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff
 
 
 def escape(value: object) -> str:
-    """Text that means nothing to a browser; characters that HTML forbids become U+FFFD."""
+    """Escape text; characters that HTML forbids become U+FFFD."""
     return html.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True)
 
 
@@ -30,7 +30,7 @@ def number(value: Any, digits: int = 1) -> str:
 
 
 def signed(value: Any, digits: int = 1) -> str:
-    """A number with its sign: `+0.4`; a small one with a digit more, so that none reads as `−0.0`."""
+    """A number with its sign: `+0.4`; a small one with one more digit, so that none becomes `−0.0`."""
     amount = number_or_none(value)
     if amount is not None and round(abs(amount), digits) == 0:
         digits += 1
@@ -38,7 +38,7 @@ def signed(value: Any, digits: int = 1) -> str:
 
 
 def rate(value: Any) -> str:
-    """A rate, with a decimal where it is small."""
+    """A rate, with a decimal if it is small."""
     amount = number_or_none(value)
     return number(amount, 0 if amount is not None and amount >= 100 else 1)
 
@@ -56,7 +56,7 @@ def size(value: Any) -> str:
 
 
 def count(value: Any) -> str:
-    """A big count, shortened: `7.7 M`."""
+    """A big count, abbreviated: `7.7 M`."""
     amount = number_or_none(value)
     if amount is None:
         return MISSING
@@ -67,7 +67,7 @@ def count(value: Any) -> str:
 
 
 def operations(value: Any) -> str:
-    """A count of operations, which may be bigger still: `3.2 P`."""
+    """A count of operations, with bigger units: `3.2 P`."""
     amount = number_or_none(value)
     for unit, factor in (("E", 1e18), ("P", 1e15), ("T", 1e12)):
         if amount is not None and amount >= factor:
@@ -103,5 +103,5 @@ def p_value(value: Any) -> str:
 
 
 def language_tag(code: object) -> str:
-    """A language code as HTML wants it: `pt-BR` for `pt_BR`."""
+    """A language code in HTML's format: `pt-BR` for `pt_BR`."""
     return escape(str(code).replace("_", "-"))

@@ -1,4 +1,4 @@
-"""One self-contained HTML page out of a report."""
+"""Render a report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from distilmt.utils.run_dir import write_json, write_text
 
 
 def write_report(report: Mapping[str, Any], directory: Path, language: str) -> None:
-    """Write `report.json` and `report.html` into a directory, each whole or not at all.
+    """Write `report.json` and `report.html` to a directory, each atomically.
 
     Raises:
         UserError: the report cannot be written in that language (`en` and `zh` can).
@@ -43,7 +43,7 @@ def write_report(report: Mapping[str, Any], directory: Path, language: str) -> N
 
 
 def render(report: Mapping[str, Any], language: str) -> str:
-    """The page; what the report lacks is left out or shown as a dash."""
+    """The page; missing values are left out or shown as a dash."""
     words = words_for(language)
     pair = report.get("pair") or {}
     direction = f"{pair.get('source', '?')} → {pair.get('target', '?')}"
@@ -83,7 +83,7 @@ def _sections(report: Mapping[str, Any], words: Words) -> str:
 
 
 def _section(name: str, note: str, body: str, words: Words) -> str:
-    """A section under its heading; one without content says so."""
+    """A section with its heading; without content it shows a note."""
     text = f'<p class="note">{note}</p>' if note and body else ""
     content = body or f'<p class="note">– {words["missing"]}</p>'
     heading = f'<h2 id="{name}-heading">{words[name]}</h2>'
@@ -120,7 +120,7 @@ def _tile(name: str, value: str, other: str, change: str, teacher: str, words: W
 
 
 def _corpus(report: Mapping[str, Any], words: Words) -> str:
-    """How many pairs there are, and the cleaning of the whole corpus or of each of its parts."""
+    """Numbers of pairs, and the cleaning of the whole corpus or of each source."""
     corpus, pair = report.get("corpus") or {}, report.get("pair") or {}
     parts = corpus.get("cleaning") or {key: part for key, part in corpus.items() if _is_cleaning(part)}
     if not parts and _is_cleaning(corpus):
@@ -150,7 +150,7 @@ def _method(report: Mapping[str, Any], words: Words) -> str:
 
 
 def _mapping(values: Mapping[str, Any]) -> str:
-    """Facts of any kind under their own names."""
+    """A list of facts by name."""
     return definitions([(key.replace("_", " "), _fact(key, value)) for key, value in values.items()])
 
 

@@ -1,4 +1,4 @@
-"""Everything the report says, in the languages it can be written in."""
+"""The texts of the report in all languages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 
 
 def words_for(language: str) -> Words:
-    """The report's words in `en` or `zh`.
+    """The report's texts in `en` or `zh`.
 
     Raises:
         UserError: another language.
@@ -25,7 +25,7 @@ def words_for(language: str) -> Words:
 
 
 def named(system: str, words: Words) -> str:
-    """A system in running words: `the int8 student`."""
+    """Name of a system in a sentence: `the int8 student`."""
     base, _, kind = system.partition("-")
     template = words.get(f"the_{base}", words["the_other"])
     return template.format(kind=f"{kind} " if kind else "", name=system)

@@ -1,4 +1,4 @@
-"""What all pages share: the frame they stand in, tiles, and a plain table."""
+"""Common parts of all pages: frame, tiles and a plain table."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ TAGS = {"en": "en", "zh": "zh-CN"}
 
 @dataclass(frozen=True)
 class Page:
-    """One page; all but title and headline is HTML."""
+    """One page; all fields except title and headline are HTML."""
 
     language: str
     title: str
     headline: str
     sections: str
     provenance: str
-    """Which release of distilmt made it, and when."""
+    """Release of distilmt and date."""
     findings: str = ""
     tiles: str = ""
     style: str = ""
-    """CSS that this page needs besides."""
+    """Additional CSS of this page."""
 
 
 def render_page(page: Page) -> str:
@@ -57,7 +57,7 @@ def _file(name: str) -> str:
 
 
 def in_language(words: Mapping[str, Mapping[str, str]], language: str) -> Mapping[str, str]:
-    """A page's words.
+    """The texts of a page.
 
     Raises:
         UserError: there are none in that language.
@@ -68,17 +68,17 @@ def in_language(words: Mapping[str, Mapping[str, str]], language: str) -> Mappin
 
 
 def page_title(record: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """The title of a page about a pair of languages."""
+    """The title of a page about a language pair."""
     return f"{words['title']}: {record['pair']['source']} → {record['pair']['target']}"
 
 
 def provenance(record: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """Which release of distilmt made what was found, and when, as HTML."""
+    """Release of distilmt and date, as HTML."""
     return words["made"].format(version=escape(record["distilmt_version"]), date=escape(record["date"]))
 
 
 def tile(name: str, value: str, change: str, compared: str) -> str:
-    """A value under its name, by how much it is better, and what it is compared with."""
+    """A tile: name, value, improvement, and the value it is compared with."""
     changed = f'<span class="change">{change}</span>' if change else ""
     return (
         f'<div class="tile"><dt>{name}</dt><dd><b>{value}</b> {changed}'
@@ -87,7 +87,7 @@ def tile(name: str, value: str, change: str, compared: str) -> str:
 
 
 def sections(parts: Sequence[tuple[str, str]]) -> str:
-    """Headings with what stands under them, as HTML; what is empty is left out."""
+    """Headings with their content, as HTML; empty sections are left out."""
     return "".join(f"<section><h2>{escape(head)}</h2>{body}</section>" for head, body in parts if body)
 
 
@@ -97,7 +97,7 @@ def note(text: str) -> str:
 
 
 def plain_table(heads: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> str:
-    """A table whose rows begin with their names."""
+    """A table with the name of each row in the first column."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"

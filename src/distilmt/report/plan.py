@@ -28,7 +28,7 @@ from distilmt.utils.run_dir import write_json, write_text
 
 
 def heads(plan: Mapping[str, Any], words: Words) -> list[str]:
-    """Of the table; money stands there only where a price is known."""
+    """Headings of the table; with costs only if a price is given."""
     named = words["heads"].format(metric=metric(plan)).split(",")
     return [*named, *([words["price"]] if plan["rates"]["price"] is not None else [])]
 
@@ -53,7 +53,7 @@ def _row(line: Mapping[str, Any], priced: bool) -> list[str]:
 
 
 def trained(plan: Mapping[str, Any]) -> list[list[str]]:
-    """A row for every student that was trained."""
+    """A row for every trained student."""
     return [
         [
             number(p["size"], 0),
@@ -69,7 +69,7 @@ def trained(plan: Mapping[str, Any]) -> list[list[str]]:
 
 
 def table_note(plan: Mapping[str, Any], words: Words) -> str:
-    """What the columns mean."""
+    """Explanation of the columns."""
     return words["table_note"].format(
         metric=metric(plan),
         updates=number(plan["updates"], 0),
@@ -106,7 +106,7 @@ def _table(names: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def write(plan: Mapping[str, Any], directory: Path) -> None:
-    """Write the three files, each whole or not at all; plan.json last, by which a plan is known to be done."""
+    """Write the three files, each atomically; plan.json last, because it marks a plan as finished."""
     record = to_strict_json(
         {
             **plan,

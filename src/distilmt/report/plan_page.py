@@ -1,4 +1,4 @@
-"""The page of a plan: how much to label, the curve, and what every size costs."""
+"""The page of a plan: the recommended size, the curve, and the cost of every size."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def render(plan: Mapping[str, Any], tables: Sequence[Table], table_note: str) ->
     """The page as HTML.
 
     Args:
-        plan: what `report.plan.write` writes.
-        tables: heads and rows of what every size costs, and of what was trained.
-        table_note: what the columns of the first mean.
+        plan: the content that `report.plan.write` writes.
+        tables: headings and rows of the costs of every size, and of the trained students.
+        table_note: explanation of the columns of the first.
 
     Raises:
         UserError: it cannot be written in that language (`en` and `zh` can).

@@ -1,4 +1,4 @@
-"""What a plan says, in words."""
+"""The texts of a plan."""
 
 from __future__ import annotations
 
@@ -12,48 +12,46 @@ NAMES = {"bleu": "BLEU", "chrf": "chrF"}
 WORDS = {
     "en": {
         "title": "Plan",
-        "table": "How much text, and what it costs",
-        "heads": "sentences,{metric},gain,cross-entropy,labelling,bytes of labels,training,passes",
+        "table": "Amount of text and cost",
+        "heads": "sentences,{metric},gain,cross-entropy,labeling,bytes of labels,training,epochs",
         "price": "price",
         "curve": "The learning curve",
-        "curve_note": "{metric} on the validation sentences. Dots: students that were trained; line and band: the "
-        "law and between which bounds it lies with a probability of {level} %; beyond the upright "
-        "line is more text than there is.",
-        "measured": "What was trained",
+        "curve_note": "{metric} on the validation set. Dots: trained students; line and band: the fitted law and its "
+        "{level} % interval; to the right of the vertical line: more text than available.",
+        "measured": "Trained students",
         "measured_heads": "sentences,updates,seed,BLEU,chrF,cross-entropy,seconds",
-        "enough": "Label {sentences} of {total} sentences: past that, doubling the text gains less than "
+        "enough": "Label {sentences} of {total} sentences: beyond that, doubling the text gains less than "
         "{worth} {metric}",
-        "smallest": "{sentences} of {total} sentences are enough: even there doubling the text gains less than "
+        "smallest": "{sentences} of {total} sentences are enough: even at this size, doubling the text gains less than "
         "{worth} {metric}",
-        "all": "Label all {total} sentences: doubling the text gains {worth} {metric} or more up to there",
-        "nothing": "Nothing can be said yet: after {updates} updates no student has learnt much ({bleu} BLEU at best); "
-        "give it more --minutes or --max_steps",
-        "bounds": "The size lies between {low} and {high} with a probability of {level} %; that all {total} "
-        "are worth it, with {chance} %.",
-        "lost": "What is left out would bring {lost} {metric}.",
-        "further": "Twice as much text of this kind as there is would bring {beyond} {metric}, if the law holds "
+        "all": "Label all {total} sentences: up to there, doubling the text gains at least {worth} {metric}",
+        "nothing": "No recommendation yet: after {updates} updates no student has learned enough (best: {bleu} BLEU): "
+        "increase --minutes or --max_steps",
+        "bounds": "The size is between {low} and {high} with a probability of {level} %; labeling all {total} is "
+        "justified with a probability of {chance} %.",
+        "lost": "The sentences left out would gain {lost} {metric}.",
+        "further": "Twice the available text, of the same kind, would gain {beyond} {metric}, if the law holds "
         "that far.",
-        "more_updates": "More updates are what is lacking: the last doubling of the updates brought {updates} "
+        "more_updates": "More updates help most: the last doubling of the updates gained {updates} "
         "{metric}, the last doubling of the text {text} (at {size} sentences).",
-        "more_text": "More text is what is lacking: the last doubling of the text brought {text} {metric}, the "
+        "more_text": "More text helps most: the last doubling of the text gained {text} {metric}, the "
         "last doubling of the updates {updates} (at {size} sentences).",
-        "more_either": "Doubling the updates brought {updates} {metric}, doubling the text {text} (at {size} "
-        "sentences): which is lacking more cannot be told.",
-        "law": "Law: {metric} = {a} − {b} · d^−{c}, where d is what the sentences are worth by how often they are "
-        "seen; a training scatters by {noise} around it.",
-        "table_note": "{metric} and cross-entropy (nats a token of the references) on the validation sentences, "
-        "after {updates} updates on each size; in brackets between which bounds they lie with a "
-        "probability of {level} %. gain: over the line above. training: the run's student at its "
-        "{run_updates} updates, whatever the size (its baseline as long again); passes: how often "
-        "these see every sentence. * more text than there is.",
-        "shorter": "These students made {updates} updates, the run's is to make {run_updates}: scores will be "
-        "higher, and more text gains more in longer trainings. Take the size as the least.",
-        "unseen": "{updates} updates see all the text only {passes} times: what a second look at a sentence is "
-        "worth is not in these figures. More --minutes or --max_steps tell better.",
-        "three": "Three trainings do not tell a curve from a line, nor noise from either: the bounds are "
-        "mostly what is usual. Add --seeds 1,2 or --minutes.",
-        "beyond": "What stands at sizes above the biggest that was trained on is an extrapolation; above the "
-        "text there is, one that supposes more text of the very same kind.",
+        "more_either": "Doubling the updates gained {updates} {metric}, doubling the text {text} (at {size} "
+        "sentences): it is unclear which helps more.",
+        "law": "Law: {metric} = {a} − {b} · d^−{c}, where d is the number of sentences discounted by repetition; "
+        "standard deviation of a training: {noise}.",
+        "table_note": "{metric} and cross-entropy (nats per token of the references) on the validation set, "
+        "after {updates} updates for each size; in brackets the {level} % interval. gain: over the row above. "
+        "training: the run's student with its {run_updates} updates, independent of the size (its baseline needs the "
+        "same again); epochs: how often it sees every sentence. * more text than available.",
+        "shorter": "These students ran {updates} updates, the run's student will run {run_updates}: its scores will be "
+        "higher, and more text gains more in longer trainings. The size is a lower bound.",
+        "unseen": "{updates} updates see the whole text only {passes} times: these figures do not include the value of "
+        "repetitions. Increase --minutes or --max_steps for better estimates.",
+        "three": "Three trainings cannot separate a curve, a line and noise: the bounds mostly reflect the prior. Add "
+        "--seeds 1,2 or increase --minutes.",
+        "beyond": "Values above the biggest trained size are extrapolated; above the available text they assume more "
+        "text of the same kind.",
         "made": "distilmt {version}, {date}",
     },
     "zh": {
@@ -97,7 +95,7 @@ Words = Mapping[str, str]
 
 
 def metric(plan: Mapping[str, Any]) -> str:
-    """Name of the metric that was asked for."""
+    """Display name of the metric."""
     return NAMES[plan["metric"]]
 
 
@@ -115,7 +113,7 @@ def signed_bounds(value: list[float] | None) -> str:
 
 
 def headline(plan: Mapping[str, Any], words: Words) -> str:
-    """How much is to be labelled."""
+    """The recommended size."""
     row = plan["recommended"]
     if not plan["learnt"]:
         best = max(point["bleu"] for point in plan["points"])
@@ -130,7 +128,7 @@ def headline(plan: Mapping[str, Any], words: Words) -> str:
 
 
 def findings(plan: Mapping[str, Any], words: Words) -> list[str]:
-    """How sure that is, what it leaves out, and what else is lacking."""
+    """Its uncertainty, the remaining gain, and whether text or updates help more."""
     if not plan["learnt"]:
         return []
     row, level = plan["recommended"], f"{100 * plan['level']:g}"
@@ -155,7 +153,7 @@ def findings(plan: Mapping[str, Any], words: Words) -> list[str]:
 
 
 def notes(plan: Mapping[str, Any], words: Words) -> list[str]:
-    """What to beware of."""
+    """Warnings."""
     shown = {"updates": 0, "run_updates": 0, "passes": 1}
     return [
         words[note["name"]].format(**{key: number(note[key], d) for key, d in shown.items() if key in note})
@@ -164,11 +162,11 @@ def notes(plan: Mapping[str, Any], words: Words) -> list[str]:
 
 
 def law(plan: Mapping[str, Any], words: Words) -> str:
-    """The law that was fitted."""
+    """The fitted law."""
     values = {key: f"{value:.4g}" for key, value in plan["law"].items()}
     return words["law"].format(metric=metric(plan), noise=number(plan["noise"], 2), **values)
 
 
 def price(value: float | None) -> str:
-    """Money, in whatever currency was given."""
+    """Cost, in the currency of the given price."""
     return MISSING if value is None else number(value, 2)

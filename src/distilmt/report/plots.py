@@ -1,4 +1,4 @@
-"""Plots as inline SVG; colours come from the page's style sheet, so they follow light and dark."""
+"""Plots as inline SVG; colors come from the page's style sheet, so they follow light and dark mode."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLORED_SYSTEMS = ("teacher", "student", "baseline")
 
 @dataclass(frozen=True)
 class Bubble:
-    """A system in the scatter plot; `area` is in any unit, `title` is shown under the mouse."""
+    """A system in the scatter plot; `area` is in any unit, `title` is the tooltip."""
 
     name: str
     label: str
@@ -44,25 +44,25 @@ class Box:
     height: float
 
     def overlap(self, other: Box) -> float:
-        """Area that both cover."""
+        """Area of the intersection."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         return max(0.0, width) * max(0.0, height)
 
 
 def series(system: str) -> str:
-    """CSS class that colours a system: its base name, int8 or not."""
+    """CSS class for the color of a system: its base name, int8 or not."""
     base = system.partition("-")[0]
     return f"s-{base}" if base in _COLORED_SYSTEMS else "s-other"
 
 
 def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -> str:
-    """Bubbles over a logarithmic x axis, each with a label that covers no other."""
+    """Bubbles over a logarithmic x axis, with labels that do not overlap."""
     width, height, frame = 520.0, 360.0, Box(34, 26, 476, 284)
     x = log_axis([b.x for b in bubbles], frame.x, frame.x + frame.width)
     y = even_axis([b.y for b in bubbles], frame.y + frame.height, frame.y, room=0.16)
     circles = [_circle_box(b, x, y, max(b.area for b in bubbles)) for b in bubbles]
-    # Big circles first, so that small ones stay in sight.
+    # Big circles first, so that small ones stay visible.
     order = sorted(range(len(bubbles)), key=lambda i: -bubbles[i].area)
     body = [_grid(x, y, frame, x_label, y_label)]
     body += [_bubble(bubbles[i], circles[i]) for i in order]
@@ -71,7 +71,7 @@ def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -
 
 
 def lines(curves: Sequence[LineSeries], x_label: str, title: str, classes: Sequence[str] = ()) -> str:
-    """Curves over a shared even x axis; dots with values under the mouse. `classes` colour them, else their names."""
+    """Curves over a shared linear x axis; dots with tooltips. `classes` color them, else their names."""
     width, height, frame = 480.0, 290.0, Box(46, 12, 418, 232)
     points = [point for curve in curves for point in curve.points]
     x = replace(even_axis([p[0] for p in points], frame.x, frame.x + frame.width), low=0.0)
@@ -84,14 +84,14 @@ def lines(curves: Sequence[LineSeries], x_label: str, title: str, classes: Seque
 
 @dataclass(frozen=True)
 class FittedCurve:
-    """Measured points with a law through them, over a logarithmic x axis."""
+    """Measured points and the fitted law, over a logarithmic x axis."""
 
     points: Sequence[tuple[float, float, str]]
-    """x, y, and what is shown under the mouse."""
+    """x, y and tooltip."""
     law: Sequence[tuple[float, ...]]
     """x, y, and the bounds of y."""
     upright: float
-    """Where a line stands upright."""
+    """x of the vertical line."""
 
 
 def fitted_curve(fitted: FittedCurve, x_label: str, y_label: str, title: str) -> str:
@@ -173,7 +173,7 @@ def _labels(bubbles: Sequence[Bubble], circles: Sequence[Box], frame: Box) -> li
 
 
 def _label_boxes(circle: Box, width: float, height: float = 16.0) -> Iterator[Box]:
-    """Where a label may stand, best first: right, left, above and below, then further off."""
+    """Candidate positions of a label, best first: right, left, above, below, then further away."""
     middle_x, middle_y = circle.x + circle.width / 2, circle.y + circle.height / 2
     for gap in (4.0, 16.0, 30.0):
         yield Box(circle.x + circle.width + gap, middle_y - height / 2, width, height)

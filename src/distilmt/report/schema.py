@@ -1,4 +1,4 @@
-"""What `report.json` holds. Keys stay; new ones may come. What was not measured is null or missing."""
+"""Schema of `report.json`. Keys are stable; new ones may be added. Values not measured are null or missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LanguagePair(TypedDict):
 
 
 class Test(TypedDict):
-    """The test set and how it was scored."""
+    """The test set and the settings of its scores."""
 
     sentences: int
     bleu_signature: str
@@ -41,7 +41,7 @@ class System(TypedDict, total=False):
 
 
 class Step(TypedDict):
-    """What a step of the run cost."""
+    """Cost of a step."""
 
     name: str
     seconds: float
@@ -49,10 +49,11 @@ class Step(TypedDict):
 
 
 class Cost(TypedDict):
-    """What teacher, labels, student, baseline or exports cost: the first four counted, the others measured.
+    """Cost of teacher, labels, student, baseline or exports: the first four fields are counted, the others measured.
 
-    `macs_per_token` holds multiply-adds of a forward pass: `encoder` (attention, feed_forward) a source token,
-    `decoder` (attention, feed_forward, vocabulary) a target token. `flops` are the whole step's, `bytes` those `kept`.
+    `macs_per_token` holds multiply-adds of a forward pass: `encoder` (attention, feed_forward) per source token,
+    `decoder` (attention, feed_forward, vocabulary) per target token. `flops` are of the whole step, `bytes` the `kept`
+    ones.
     """
 
     name: str
@@ -65,9 +66,9 @@ class Cost(TypedDict):
 
 
 class CurvePoint(TypedDict, total=False):
-    """One line of a training log; validation scores stand only where there was a validation.
+    """One line of a training log; validation scores are present only after a validation.
 
-    `length` is that of the validation's translations, by that of their references.
+    `length` is the length of the validation translations relative to the references.
     """
 
     update: int
@@ -81,7 +82,7 @@ class CurvePoint(TypedDict, total=False):
 
 
 class TranslationExample(TypedDict):
-    """One test sentence in all systems' words. `chosen` is `random` or `differs`; `chrf` is per sentence."""
+    """Translations of one test sentence by all systems. `chosen` is `random` or `differs`; `chrf` is per sentence."""
 
     source: str
     reference: str
@@ -93,7 +94,7 @@ class TranslationExample(TypedDict):
 class RunReport(TypedDict, total=False):
     """The whole report.
 
-    `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`, `examination` by system those of
+    `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`, `examination` by system rows of
     `distilmt.evaluation.challenge_runner.ChallengeComparison`.
     """
 

@@ -1,4 +1,4 @@
-"""What the run showed, in plain sentences."""
+"""Findings of a run, as sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from distilmt.report.languages import Words, named
 
 SIGNIFICANT = 0.05
 MANY_DROPPED = 0.3
-"""Share of dropped hypotheses above which a report tells nothing about distillation."""
+"""Share of dropped hypotheses above which a report does not measure distillation."""
 
 
 def by_name(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -26,13 +26,13 @@ def deployed_system(report: Mapping[str, Any], base: str) -> str | None:
 
 
 def teacher_system(report: Mapping[str, Any]) -> str | None:
-    """The teacher as it was trained, or else its int8 export, or else None."""
+    """The float32 teacher, or else its int8 export, or else None."""
     systems = by_name(report)
     return next((name for name in ("teacher", "teacher-int8") if name in systems), None)
 
 
 def headline(report: Mapping[str, Any], words: Words) -> str:
-    """One sentence: how much smaller and faster the student is than the teacher, and what it lost."""
+    """One sentence: size, speed and quality of the student compared with the teacher."""
     student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student is None or teacher is None:
         return words["nothing"]
@@ -42,7 +42,7 @@ def headline(report: Mapping[str, Any], words: Words) -> str:
 
 
 def findings(report: Mapping[str, Any], words: Words) -> list[str]:
-    """Further sentences: whether chrF agrees, distillation helped, and what quantisation alone would have done."""
+    """Further sentences: agreement of chrF, effect of distillation, and of quantization alone."""
     sentences = [] if _has_references(report) else [words["agreement"]]
     student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student and teacher:
@@ -54,7 +54,7 @@ def findings(report: Mapping[str, Any], words: Words) -> list[str]:
 
 
 def _has_references(report: Mapping[str, Any]) -> bool:
-    """Whether the test sentences' translations are somebody else's than the teacher's."""
+    """Whether the references are not the teacher's own translations."""
     corpus = translated(report.get("config") or {}).get("corpus") or {}
     return not corpus.get("monolingual") or any(corpus.get(key) for key in ("train", "dataset", "sources"))
 
@@ -71,7 +71,7 @@ def speed(system: Mapping[str, Any], batch: str = "batch_1") -> float | None:
 
 
 def difference(report: Mapping[str, Any], a: str, b: str, metric: str = "bleu") -> dict[str, Any] | None:
-    """a's score less b's, with `p_value` and `ci` if the two were compared (in either order)."""
+    """a's score minus b's, with `p_value` and `ci` if the two were compared (in either order)."""
     for row in report.get("comparisons") or []:
         if row.get("metric") != metric or number_or_none(row.get("difference")) is None:
             continue
@@ -88,13 +88,13 @@ def difference(report: Mapping[str, Any], a: str, b: str, metric: str = "bleu") 
 
 
 def is_significant(row: Mapping[str, Any]) -> bool | None:
-    """Whether a difference is more than chance; None if that was not tested."""
+    """Whether a difference is significant; None if not tested."""
     probability = number_or_none(row.get("p_value"))
     return None if probability is None else probability < SIGNIFICANT
 
 
 def comparatives(system: Mapping[str, Any], other: Mapping[str, Any], words: Words) -> tuple[list[str], bool]:
-    """How big and fast a system is against another one, and whether all of it is "-er than"."""
+    """Relative size and speed of a system, and whether all parts are comparatives ("-er than")."""
     ratios = [
         (ratio(other.get("file_bytes"), system.get("file_bytes")), "smaller", "bigger", "same_size"),
         (ratio(speed(system), speed(other)), "faster", "slower", "same_speed"),
@@ -133,7 +133,7 @@ def _quality(report: Mapping[str, Any], student: str, teacher: str, words: Words
 
 
 def _disagreement(report: Mapping[str, Any], student: str, teacher: str, words: Words) -> str:
-    """A gain in BLEU beside a loss in chrF, or the other way about, is no plain gain or loss: it has to be said."""
+    """A note if BLEU and chrF disagree on gain or loss."""
     bleu, chrf = (difference(report, student, teacher, metric) for metric in ("bleu", "chrf"))
     if bleu is None or chrf is None or not is_significant(chrf) or bleu["difference"] * chrf["difference"] >= 0:
         return ""
@@ -151,7 +151,7 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     change, student = row["difference"], named(pair[0], words)
     sentences, dropped = (_label_count(report, key) for key in ("sentences", "hypotheses_dropped"))
     if dropped > MANY_DROPPED * sentences:
-        # Student and baseline then learnt the same: their difference says nothing of distillation.
+        # Student and baseline then have the same training data: their difference does not measure distillation.
         return words["dropped_labels"].format(dropped=number(dropped, 0), sentences=number(sentences, 0))
     certain = is_significant(row)
     key = "helped" if change > 0 else "hurt"
@@ -160,7 +160,7 @@ def _distillation(report: Mapping[str, Any], words: Words) -> str:
     evidence = _evidence(row, words, flip=key == "hurt")
     points, with_sign = _points(change), signed(change)
     text = words[key].format(student=student, points=points, difference=with_sign, evidence=evidence)
-    # Two things at once came from the teacher: its words, and the layers the student began with.
+    # The student got two things from the teacher: its labels, and its initial layers.
     config = translated(report.get("config") or {})
     begun = (config.get("student") or {}).get("initialization", "random") != "random"
     return text[0].upper() + text[1:] + (words["head_start"] if begun else "")
@@ -189,7 +189,7 @@ def _quantisation(report: Mapping[str, Any], words: Words) -> str:
 
 
 def _points(change: float) -> str:
-    """How much, without the sign; small changes with two digits, so that none reads as 0.0."""
+    """Absolute value; small changes with two digits, so that none becomes 0.0."""
     return number(abs(change), 1 if abs(change) >= 0.1 else 2)
 
 

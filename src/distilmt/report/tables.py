@@ -26,7 +26,7 @@ from distilmt.report.summary import is_significant
 
 @dataclass(frozen=True)
 class Column:
-    """A column of numbers: its heading, a value of each row, how it is written, whether it has bars."""
+    """A column of numbers: heading, value per row, format, and whether it has bars."""
 
     heading: str
     value: Callable[[Mapping[str, Any]], Any]
@@ -56,7 +56,7 @@ def systems_table(report: Mapping[str, Any], words: Words) -> str:
 
 
 def health_table(report: Mapping[str, Any], words: Words) -> str:
-    """Counts of faulty translations per system, or nothing if none were counted."""
+    """Counts of faulty translations per system, or an empty text."""
     rows = [system for system in report.get("systems") or [] if system.get("health")]
     keys = ("sentences", "empty", "repetitions", "copies", "length_outliers")
     columns = [Column(words[key], _within("health", key), lambda v: number(v, 0)) for key in keys]
@@ -64,7 +64,7 @@ def health_table(report: Mapping[str, Any], words: Words) -> str:
 
 
 def steps_table(report: Mapping[str, Any], words: Words) -> str:
-    """Seconds and memory of every step, and of all."""
+    """Seconds and memory of every step, and in total."""
     rows = report.get("steps") or []
     if not rows:
         return ""
@@ -83,7 +83,7 @@ def steps_table(report: Mapping[str, Any], words: Words) -> str:
 def numbers_table(
     first: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], label: str, foot: str = ""
 ) -> str:
-    """A table with a row per named thing; columns with nothing to show are left out."""
+    """A table with one named row each; empty columns are left out."""
     shown = [column for column in columns if any(number_or_none(column.value(row)) is not None for row in rows)]
     peaks = [max((number_or_none(c.value(row)) or 0.0 for row in rows), default=0.0) for c in shown]
     head = "".join(_heading(column) for column in shown)
@@ -98,12 +98,12 @@ def numbers_table(
 
 
 def scrolling(table: str, label: str) -> str:
-    """A table that scrolls by itself where the page is narrow."""
+    """A table that scrolls horizontally on a narrow page."""
     return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">{table}</div>'
 
 
 def comparisons_table(report: Mapping[str, Any], words: Words) -> str:
-    """Paired differences with intervals and p values, or nothing if there are none."""
+    """Paired differences with intervals and p values, or an empty text."""
     rows = report.get("comparisons") or []
     if not rows:
         return ""
@@ -115,7 +115,7 @@ def comparisons_table(report: Mapping[str, Any], words: Words) -> str:
 
 
 def corpus_table(summary: Mapping[str, Any], pair: Mapping[str, Any], words: Words) -> str:
-    """Why pairs were dropped, with examples; `summary` holds read, kept and dropped."""
+    """Reasons for dropped pairs, with examples; `summary` has read, kept and dropped."""
     facts = [(words[key], number(summary.get(key), 0)) for key in ("read", "kept") if key in summary]
     dropped = summary.get("dropped") or {}
     body = "".join(_reason(reason, tally, pair, words) for reason, tally in dropped.items())
@@ -125,7 +125,7 @@ def corpus_table(summary: Mapping[str, Any], pair: Mapping[str, Any], words: Wor
 
 
 def definitions(facts: Sequence[tuple[str, str]]) -> str:
-    """Names and values that need no table; values are HTML already."""
+    """A definition list of names and values; values are HTML."""
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
     return f'<dl class="facts">{rows}</dl>' if facts else ""
 

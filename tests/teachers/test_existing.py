@@ -98,4 +98,4 @@ def test_an_export_of_a_command_answers_and_has_no_size(tmp_path):
     texts = toy.pairs(5)[0]
     assert speaker.translate(texts) == [text.upper() for text in texts]
     assert shipped_bytes(tmp_path / "export") is None and (tmp_path / "answers.sqlite").exists()
-    assert load_translation_model(tmp_path / "export", use_cache=False).answers is None
+    assert load_translation_model(tmp_path / "export", use_cache=False).cache is None

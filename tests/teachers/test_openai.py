@@ -278,7 +278,7 @@ def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, 
 @pytest.mark.parametrize(
     "answer, message",
     [
-        ((200, b"<html><title>Welcome</title></html>"), "answers with a web page, not with JSON"),
+        ((200, b"<html><title>Welcome</title></html>"), "a web page instead of JSON"),
         ((302, {}, {"Location": "http://elsewhere/v1"}), "redirects to http://elsewhere/v1"),
         ((308, {}, {"Location": "http://elsewhere/v1"}), "redirects to"),
         ((404, b"<html><title>Not Found</title>" + b"x" * 3000), "status 404: Not Found"),

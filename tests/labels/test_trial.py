@@ -167,7 +167,7 @@ def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, mes
     assert all(counts.values()) and {kind: record["answers"][kind] for kind in expected} == counts
     assert record["answers"]["requests"] == len(lengths)
     line = messages[-1]
-    assert line.startswith("answers of m in this run: ") and all(
+    assert line.startswith("usage of m in this run: ") and all(
         f"{k.replace('_', ' ')} {n}" in line for k, n in counts.items()
     )
 

@@ -145,7 +145,7 @@ def test_what_is_refused(tmp_path, changes, told):
 
 def test_methods_cannot_ask_for_other_labels(tmp_path):
     path = written(tmp_path, methods=METHODS | {"x": {"labels": {"beam_size": 3}}})
-    assert "share one set of labels" in toy.refused(toy.distilmt("compare", path, "--quiet"))
+    assert "share one set, so remove its label settings" in toy.refused(toy.distilmt("compare", path, "--quiet"))
 
 
 def test_a_missing_file(tmp_path):

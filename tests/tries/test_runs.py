@@ -128,7 +128,7 @@ def test_a_disk_that_cannot_hold_the_models_is_refused(project, monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a directory that nobody may write to")
 def test_a_directory_that_cannot_be_written_is_refused(project):
-    assert "cannot be written" in refusal("--run_dir", "/proc/self/run")
+    assert "is not writable" in refusal("--run_dir", "/proc/self/run")
 
 
 @pytest.mark.parametrize("flags", [["--teacher.path", "nosuch/model"], ["--student.model.d_model", "15"]])

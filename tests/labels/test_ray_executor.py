@@ -72,7 +72,7 @@ def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(
                     break
 
     with ray_executor._connected(replace(ON_RAY, ray_address="local")):
-        for change, told in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "whole number")):
+        for change, told in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "an integer")):
             with pytest.raises(UserError, match=told):
                 label(sentences(12), job(learnt, replace(ON_RAY, **change)), tmp_path / "refused")
         over = threading.Event()

@@ -139,7 +139,7 @@ def test_a_promise_that_none_keeps(run):
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     said = budget(run)
     if not said["kept"]:
-        assert "The nearest: " in found.stdout.decode()
+        assert "The closest: " in found.stdout.decode()
         assert said["chosen"]["score"] == max(point["score"] for point in said["points"])
 
 

@@ -8,6 +8,7 @@ import toy
 from transformers import MarianMTModel
 
 from distilmt.export.ctranslate2 import export
+from distilmt.inference.manifest import export_hint
 from distilmt.inference.translator import Translator
 from distilmt.models.presets import new_model
 from distilmt.utils.errors import UserError
@@ -187,3 +188,10 @@ def test_a_vocabulary_that_is_not_the_models_is_one_line(exported, tmp_path, voc
     assert "\n" not in str(refusal.value)
     with pytest.raises(UserError, match="do not fit each other"):
         translator.attention(["ban."], ["ban."])
+
+
+def test_a_step_of_a_run_is_told_the_runs_name(exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "run" / "exports" / "student")
+    (tmp_path / "run" / "student").mkdir()
+    assert export_hint(tmp_path / "run" / "student") == f"name the run that it is a step of, {tmp_path / 'run'}"
+    assert export_hint(tmp_path / "run") == "finish the run first"

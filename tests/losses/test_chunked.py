@@ -183,7 +183,7 @@ def test_without_gradients_and_without_bias():
 
 def test_words_that_are_wanted_must_be_there():
     (hidden, weight, bias), targets = case(torch.float32)
-    with pytest.raises(ValueError, match="word weight"):
+    with pytest.raises(ValueError, match="no teacher targets"):
         chunked_loss(hidden, weight, bias, TokenTargets(targets.ids), LossSettings(ObjectiveConfig()))
 
 

@@ -25,10 +25,10 @@ def test_keys_beside_a_preset_win():
     [
         (ModelConfig(), "d_model, ffn_dim, num_heads, encoder_layers, decoder_layers not set.*preset.*micro"),
         (ModelConfig(d_model=32, ffn_dim=64, num_heads=2, encoder_layers=1), "decoder_layers not set"),
-        (ModelConfig(preset="micro", d_model=130, num_heads=4), "d_model is 130: .* multiple of heads, 4"),
+        (ModelConfig(preset="micro", d_model=130, num_heads=4), "d_model is 130: .* multiple of num_heads, 4"),
         (ModelConfig(preset="micro", d_model=33, num_heads=3), "d_model is 33: it must be even"),
-        (ModelConfig(preset="micro", decoder_layers=0), "decoder_layers is 0: it must be 1 at least"),
-        (ModelConfig(preset="micro", num_heads=0), "heads is 0: it must be 1 at least"),
+        (ModelConfig(preset="micro", decoder_layers=0), "decoder_layers is 0: it must be ≥ 1"),
+        (ModelConfig(preset="micro", num_heads=0), "heads is 0: it must be ≥ 1"),
     ],
 )
 def test_impossible_shapes_are_refused(config, told):

@@ -124,7 +124,7 @@ def test_encode_equals_marian(tokenizer):
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     theirs = model.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     source = Packing(batch.source, batch.blocks)
-    ours = encode(model, batch, source)[: source.words]
+    ours = encode(model, batch, source)[: source.tokens]
     torch.testing.assert_close(ours, theirs[mask.bool()], atol=2e-5, rtol=1e-4)
 
 

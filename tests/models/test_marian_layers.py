@@ -37,13 +37,13 @@ HEADS = 4
 
 def rows_of(cells):
     """By cells [cells, d], as rows by plain indexing; zeros behind the words."""
-    return F.pad(cells[WORDS.cells], (0, 0, 0, PACKING.rows - PACKING.words))
+    return F.pad(cells[WORDS.cells], (0, 0, 0, PACKING.rows - PACKING.tokens))
 
 
 def by_heads(rows):
     """Rows [rows, d] as one [rows, heads, width, d / heads] for every block by plain indexing, zeros at padding."""
     sizes = [count * width for count, width in BINS.blocks]
-    cells = rows.new_zeros(sum(sizes), rows.shape[1]).index_put((WORDS.cells,), rows[: PACKING.words])
+    cells = rows.new_zeros(sum(sizes), rows.shape[1]).index_put((WORDS.cells,), rows[: PACKING.tokens])
     parts = zip(cells.split(sizes), BINS.blocks, strict=True)
     return [part.view(*block, HEADS, -1).transpose(1, 2) for part, block in parts]
 
@@ -75,7 +75,7 @@ def test_attend(causal):
         found = [torch.softmax(q @ k.mT * 0.3 + bias, -1) @ v for q, k, v, bias in blocks]
         return rows_of(torch.cat([block.transpose(1, 2).flatten(2).flatten(0, 1) for block in found]))
 
-    words = torch.arange(PACKING.rows)[:, None] < PACKING.words
+    words = torch.arange(PACKING.rows)[:, None] < PACKING.tokens
     shape = (HEADS * sum(count * width for count, width in BINS.blocks), 3)
     tensors = drawn(shape, shape, shape)
     assert_same(lambda *t: attend(*t, biases, PACKING, HEADS, 0.3), plain, tensors, words)

@@ -55,25 +55,25 @@ def test_source_and_target_share_a_row(lengths):
 def test_there_and_back(lengths, parts, heads):
     """Every word's vectors reach its own cell of the right part and head, and come back."""
     (_, words), (_, packing), bins = packings(lengths)
-    assert packing.rows % 128 == 0 and packing.words == sum(t for _, t in lengths) < packing.rows
+    assert packing.rows % 128 == 0 and packing.tokens == sum(t for _, t in lengths) < packing.rows
     rows = torch.arange(packing.rows * parts * heads * 2.0).view(packing.rows, -1)
     spread = packing.spread(rows, parts, heads)
-    plain = rows[: packing.words].view(-1, parts, heads, 2)
+    plain = rows[: packing.tokens].view(-1, parts, heads, 2)
     for part in range(parts):
         blocks = packing.by_block(spread[part], heads)
         assert [(len(block), block.shape[2]) for block in blocks] == bins.blocks
         by_cell = torch.cat([block.transpose(1, 2).flatten(0, 1) for block in blocks])
         assert torch.equal(by_cell[words.cells], plain[:, part])
-    assert torch.equal(packing.gather(spread, heads)[: packing.words], rows[: packing.words])
-    assert packing.positions[: packing.words].tolist() == [i for _, length in lengths for i in range(length)]
-    assert packing.pad(words.ids)[: packing.words].tolist() == list(range(packing.words))
+    assert torch.equal(packing.gather(spread, heads)[: packing.tokens], rows[: packing.tokens])
+    assert packing.positions[: packing.tokens].tolist() == [i for _, length in lengths for i in range(length)]
+    assert packing.pad(words.ids)[: packing.tokens].tolist() == list(range(packing.tokens))
 
 
 def test_padding_takes_a_row_that_is_no_word():
     """So that a gradient that is zero behind the words is zero at padding."""
     (_, words), (_, packing), _ = packings([(1, 1), (5, 2)])
     rows = torch.ones(packing.rows, 4)
-    rows[packing.words :] = 0
+    rows[packing.tokens :] = 0
     by_cell = packing.spread(rows, 1, 1)[0]
     assert by_cell[words.cells].all() and int(by_cell.count_nonzero()) == 3 * 4
 

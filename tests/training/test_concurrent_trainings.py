@@ -123,7 +123,7 @@ def test_nobody_waits_for_the_dead(tmp_path, straight):
     again = launched("train-student", config, restarts=1)
     killed_at(again, run, 35, 1)
     told = ended(again)
-    on = [int(line.split()[-1]) for line in told.splitlines() if "going on from update" in line]
+    on = [int(line.split()[-1]) for line in told.splitlines() if "resuming from update" in line]
     assert len(on) == 2 and on[0] == stood, told
     same_curves(run, straight, *on)
 
@@ -160,4 +160,4 @@ def test_what_several_processes_cannot_do_is_told(tmp_path):
     assert "'compare' is for one process" in said("compare", "x.yaml")
     assert "unknown key" in said("train-teacher", toy.write_config(tmp_path / "bad.yaml", {"teecher": 1}))
     told = said("train-teacher", road(tmp_path), "--teacher.training.batch_tokens", "4", "--quiet", processes=3)
-    assert "sentences at most, too few for 3 processes" in told
+    assert "sentences, too few for 3 processes" in told

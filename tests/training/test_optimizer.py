@@ -64,7 +64,7 @@ def test_equals_adamw_parameter_by_parameter(clip):
 def test_weights_of_a_model_that_learns_others_are_refused():
     frozen = network()
     next(frozen.parameters()).requires_grad_(False)
-    with pytest.raises(ValueError, match="do not fit a model that learns"):
+    with pytest.raises(ValueError, match="do not fit a model with"):
         load_flat(frozen, FlatOptimizer(network(), CONFIG, FP32).average)
 
 

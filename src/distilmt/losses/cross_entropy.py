@@ -1,4 +1,4 @@
-"""Cross-entropy against the words of a sequence."""
+"""Cross-entropy against the tokens of a sequence."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def label_cross_entropy(student_logits: Tensor, ids: Tensor, smoothing: float = 
 
     Args:
         student_logits: [N, V].
-        ids: [N] words.
+        ids: [N] labels.
         smoothing: ε, the share spread evenly over the whole vocabulary (Szegedy et al. 2016, section 7).
 
     Returns:
-        Nats per row, [N], in float32 at least.
+        Nats per row, [N], in at least float32.
     """
     log_student = torch.log_softmax(widened(student_logits), dim=-1)
     nll = -log_student.gather(1, ids.long()[:, None]).squeeze(1)

@@ -1,6 +1,6 @@
-"""The student's objective: a weighted sum of word-level and label cross-entropies, plain and fast.
+"""The student's objective: a weighted sum of token-level distillation and label cross-entropy.
 
-`objective` is the definition. `chunked_loss` computes the same from hidden states without ever holding all logits.
+`reference_loss` is the definition. `chunked_loss` computes the same from hidden states, without storing all logits.
 """
 
 from __future__ import annotations
@@ -23,69 +23,68 @@ _LOGITS, _ROWS = 1 << 24, 128
 
 @dataclass
 class TokenTargets:
-    """What the rows of hidden states should predict.
+    """Targets of N rows of hidden states.
 
-    A row whose id is negative is left out altogether; a row whose `top_logprobs` are all -inf has no word labels,
-    only its id.
+    A row with a negative id is ignored. A row whose `top_logprobs` are all -inf has no teacher targets, only its label.
     """
 
     ids: Tensor
-    """[N] int64: the words of the sequence."""
+    """[N] int64: the labels."""
     top_ids: Tensor | None = None
-    """[N, k] int64 or int32: the teacher's likeliest words, likeliest first, distinct in a row and below V."""
+    """[N, k] int64 or int32: the teacher's top-k tokens, most likely first, distinct in a row and below V."""
     top_logprobs: Tensor | None = None
     """[N, k] float: their log-probabilities."""
 
 
 class LossSettings(NamedTuple):
-    """How the terms are weighted."""
+    """Weights of the loss terms."""
 
     objective: ObjectiveConfig
     smoothing: float = 0.0
-    """Share of the label's probability spread over the vocabulary; the teacher's words are never smoothed."""
+    """Share of the label's probability spread over the vocabulary; teacher targets are never smoothed."""
     threshold: Tensor | None = None
-    """Cross-entropy from which a position is hard, under `selection: queue`; without it the batch alone tells."""
+    """Scalar: minimum cross-entropy of hard tokens under `token_selection: queue`. None: a quantile of the batch."""
     mean_weight: Tensor | None = None
-    """Mean by which weights are divided under `entropy: weight_high` or `weight_low`; without it the targets' own."""
+    """Scalar: divisor of the weights under `entropy_mode: weight_high` or `weight_low`. None: the targets' mean."""
 
 
 def anneal_teacher(objective: ObjectiveConfig, progress: float) -> ObjectiveConfig:
-    """The weights at `progress` through the training (0 to 1), if they change at all.
+    """The objective with the weights at `progress` (0 to 1) of the training.
 
-    Teacher annealing (Clark et al. 2019, BAM, section 3.1): the weight of the teacher's words falls linearly to zero,
-    and what it loses goes to the label, so that a student can leave a teacher behind that is little better than it.
+    Teacher annealing (Clark et al. 2019, BAM, section 3.1): the distillation weight falls linearly to zero and the
+    label weight rises by the same amount, so that a student can surpass a teacher that is only slightly better.
     """
     if not objective.teacher_annealing:
         return objective
-    word = objective.kd_weight * max(0.0, 1.0 - progress)
-    return replace(objective, kd_weight=word, ce_weight=objective.ce_weight + objective.kd_weight - word)
+    kd_weight = objective.kd_weight * max(0.0, 1.0 - progress)
+    return replace(objective, kd_weight=kd_weight, ce_weight=objective.ce_weight + objective.kd_weight - kd_weight)
 
 
 @dataclass
 class Statistics:
-    """Sums over rows, without weights or gradients; divided by the rows they are means per target token."""
+    """Sums over rows, unweighted and without gradients. Divide by the number of rows for means per target token."""
 
     nll: Tensor
-    """Cross-entropy against the ids, never smoothed."""
+    """Scalar: cross-entropy against the labels, without smoothing."""
     word: Tensor
-    """Cross-entropy against the teacher's words, or another divergence from it; zero where there is no such term."""
+    """Scalar: the distillation term, a cross-entropy under `kl`, else the divergence; zero without a teacher."""
     entropy: Tensor
-    """The teacher's entropy: `word - entropy` is the divergence. Zero where `word` is one already."""
+    """Scalar: the teacher's entropy; `word - entropy` is the divergence. Zero if `word` is a divergence already."""
     rows: Tensor
-    """[N]: the cross-entropy against the ids, row by row."""
+    """[N]: cross-entropy against the labels, per row."""
 
 
 def reference_loss(student_logits: Tensor, targets: TokenTargets, settings: LossSettings) -> Tensor:
-    """The objective of every row, [N], from logits [N, V]: the definition, for tests and for reading.
+    """The objective of every row, [N], from logits [N, V]: the readable definition, which tests compare with.
 
     Raises:
-        ValueError: the objective wants words and the targets have none.
+        ValueError: the objective has a distillation weight, but there are no teacher targets.
     """
     logits = widened(student_logits)
     terms, top = _loss_terms(targets, settings, logits.shape[1])
     teacher = teacher_targets(targets.ids, top, terms, logits.dtype)
-    labels = targets.ids.clamp_min(0).long()[:, None]
-    ids = labels if top is None else top[0]
+    labels = targets.ids.clamp_min(0).long()[:, None]  # [N, 1]
+    ids = labels if top is None else top[0]  # [N, k]
     other = logits.scatter(1, ids, NEG_INF).amax(1) if terms.ranked else None
     losses = row_losses(student_outcomes(logits, ids), logits.gather(1, labels).squeeze(1), other, teacher, terms)
     even = losses.label_weight * terms.smoothing / terms.vocabulary
@@ -103,24 +102,25 @@ def chunked_loss(
     chunk: int | None = None,
     vocabulary: int | None = None,
 ) -> tuple[Tensor, Statistics]:
-    """Sum over rows of `objective(hidden @ weight.T + bias, …)`, with gradients, a chunk of rows at a time.
+    """Sum over rows of `reference_loss(hidden @ weight.T + bias, …)`, with gradients, a chunk of rows at a time.
 
-    Under `selection: batch` the hardest rows are chosen chunk by chunk.
+    Under `token_selection: batch` the hardest rows are selected per chunk.
 
     Args:
-        hidden: [N, d] the decoder's last states; bf16, float32 or float64. Rows behind those count for nothing.
+        hidden: [N, d] the decoder's last states; bf16, float32 or float64. Rows after the last target are ignored.
         weight: [V, d] the output projection, of the same dtype.
         bias: [V], or None.
-        targets: what each row should predict.
+        targets: labels and teacher targets of the rows.
         settings: the objective's configuration and the label smoothing.
-        chunk: rows whose logits are held at a time; by default about as many as make up 16 million logits.
-        vocabulary: V, if the weight has rows behind that are no words: they get neither probability nor gradient.
+        chunk: rows whose logits are in memory at a time; by default about 16 million logits.
+        vocabulary: number of tokens, if it is less than V: the other rows of `weight` get no probability or gradient.
 
     Returns:
-        The sum (divide by the target tokens of the whole batch) and the statistics. Only first derivatives.
+        The sum, a scalar (divide by the target tokens of the whole batch), and the statistics. It can be differentiated
+        once.
 
     Raises:
-        ValueError: the objective wants words and the targets have none.
+        ValueError: the objective has a distillation weight, but there are no teacher targets.
     """
     rows = len(targets.ids)
     targets = _pad_targets(targets, len(hidden))
@@ -133,9 +133,9 @@ def chunked_loss(
 
 
 def weights_by_entropy(targets: TokenTargets, settings: LossSettings, vocabulary: int) -> Tensor:
-    """Weights of rows by the teacher's entropy, summed, and how many rows have one: [2] float32.
+    """Sum of the rows' weights by the teacher's entropy, and the number of rows with a teacher: [2] float32.
 
-    Added up over all parts of a batch, their ratio is what each part needs as `LossSettings.mean_weight`.
+    Summed over all shards of a batch, their ratio is the `LossSettings.mean_weight` of every shard.
     """
     one = torch.ones((), device=targets.ids.device)
     terms, top = _loss_terms(targets, settings._replace(mean_weight=one), vocabulary)
@@ -146,34 +146,48 @@ def weights_by_entropy(targets: TokenTargets, settings: LossSettings, vocabulary
 def _loss_terms(
     targets: TokenTargets, settings: LossSettings, vocabulary: int
 ) -> tuple[LossTerms, tuple[Tensor, Tensor] | None]:
-    """The terms, and the teacher's words as far as they are used."""
+    """The terms, and the teacher's top-k tokens and log-probabilities, [N, k] each; None if they are not used."""
     config = settings.objective
     top = None
     if config.kd_weight != 0:
         if targets.top_ids is None or targets.top_logprobs is None:
-            raise ValueError("the objective's word weight is above 0, but the targets hold no words of the teacher")
+            raise ValueError("objective.kd_weight is above 0, but there are no teacher targets: set top_ids")
         top = targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]
-    return LossTerms(config, settings.smoothing, vocabulary, top is not None, *settings[2:]), top
+    terms = LossTerms(
+        config,
+        settings.smoothing,
+        vocabulary,
+        uses_teacher=top is not None,
+        threshold=settings.threshold,
+        mean_weight=settings.mean_weight,
+    )
+    return terms, top
 
 
 def _teachers_entropy(teacher: TeacherTargets, terms: LossTerms) -> Tensor:
-    """What the word terms come to when the student does as it is told, summed."""
+    """The minimum of the distillation term, summed over rows: the teacher's entropy, a scalar."""
     if not terms.uses_teacher or terms.config.divergence != "kl":
         return torch.zeros_like(teacher.row_mask).sum()
     return outcome_entropy(teacher.probs, teacher.temperature, terms.config.tail, terms.vocabulary).sum()
 
 
 def _even_chunk(rows: int, vocabulary: int) -> int:
-    """Rows of a chunk: chunks of one size, the last one no smaller than it must be, in multiples of 128."""
+    """Rows per chunk, a multiple of 128: chunks have equal sizes, so that the last one is not much smaller."""
     chunks = -(-rows * vocabulary // _LOGITS)
     return max(1, -(-rows // (max(1, chunks) * _ROWS))) * _ROWS
 
 
 def _pad_targets(targets: TokenTargets, rows: int) -> TokenTargets:
-    """Targets for so many rows: those behind the others count for nothing."""
+    """Targets padded to `rows` rows; the padding is ignored by the loss."""
     more = rows - len(targets.ids)
     if not more:
         return targets
-    words = (targets.top_ids, targets.top_logprobs)
-    top = [None if t is None else torch.cat([t, t[:1].expand(more, -1)]) for t in words]
-    return TokenTargets(F.pad(targets.ids, (0, more), value=-1), *top)
+
+    def pad(top: Tensor | None) -> Tensor | None:
+        return None if top is None else torch.cat([top, top[:1].expand(more, -1)])  # [N, k] -> [rows, k]
+
+    return TokenTargets(
+        ids=F.pad(targets.ids, (0, more), value=-1),
+        top_ids=pad(targets.top_ids),
+        top_logprobs=pad(targets.top_logprobs),
+    )

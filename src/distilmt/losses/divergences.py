@@ -1,6 +1,6 @@
-"""Plain divergences between distributions: what every faster path is tested against.
+"""Divergences between distributions in their plain form; tests compare the faster implementations with these.
 
-A distribution is a row of probabilities, over the whole vocabulary or over the k + 1 outcomes of `sparse`: the formulas
+A distribution is a row of probabilities, over the whole vocabulary or over the k + 1 outcomes of `top_k`; the formulas
 are the same.
 """
 
@@ -14,17 +14,17 @@ from torch import Tensor
 Divergence = Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"]
 
 _FLOOR = 1e-6
-"""Probabilities of the teacher below it count as it in `reverse_kl`, which would be infinite where they are zero."""
+"""Minimum of the teacher's probabilities in `reverse_kl`, which would be infinite for zeros."""
 _TINY = 1e-30
 
 
 def widened(values: Tensor) -> Tensor:
-    """At least float32, where logarithms and sums over a vocabulary are safe."""
+    """The values (any shape) in at least float32, where logarithms and sums over a vocabulary are safe."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def soften(probabilities: Tensor, temperature: float) -> Tensor:
-    """Distribution proportional to p^(1/T), [..., V]: what dividing the logits by T gives."""
+    """Distribution proportional to p^(1/T), [..., V] -> [..., V]: the same as the logits divided by T."""
     return torch.softmax(widened(probabilities).log() / temperature, dim=-1)
 
 
@@ -34,7 +34,7 @@ def cross_entropy_soft(student_logits: Tensor, teacher_probs: Tensor, temperatur
     Args:
         student_logits: [positions, V].
         teacher_probs: [positions, V], each row sums to one.
-        temperature: both sides are softened by it; the square keeps gradients of one size.
+        temperature: softens both sides; the factor T² keeps the size of the gradients.
 
     Returns:
         Nats per position, [positions].
@@ -44,9 +44,9 @@ def cross_entropy_soft(student_logits: Tensor, teacher_probs: Tensor, temperatur
 
 
 def kl_divergence(student_logits: Tensor, teacher_probs: Tensor, temperature: float = 1.0) -> Tensor:
-    """Forward Kullback-Leibler divergence T² · KL(q_T ‖ p_T): zero where the two agree, never negative.
+    """Forward Kullback-Leibler divergence T² · KL(q_T ‖ p_T), [positions]: zero if the two are equal, never negative.
 
-    Args and result are those of `cross_entropy_soft`, less the teacher's own entropy.
+    It is `cross_entropy_soft` (same arguments and shapes) minus the teacher's entropy.
     """
     softened = soften(teacher_probs, temperature)
     entropy = -(torch.xlogy(softened, softened)).sum(-1)
@@ -54,12 +54,12 @@ def kl_divergence(student_logits: Tensor, teacher_probs: Tensor, temperature: fl
 
 
 def divergence(kind: Divergence, log_student: Tensor, teacher: Tensor, skew: float = 0.1) -> Tensor:
-    """How far the student p is from the teacher q, by one of seven measures; zero where they agree, never negative.
+    """Divergence of the student p from the teacher q, one of seven; zero if they are equal, never negative.
 
-    - `kl`: KL(q ‖ p), the mean log-ratio under the teacher (Kim & Rush 2016 less a constant): covers all its words.
-    - `reverse_kl`: KL(p ‖ q), under the student (Gu et al. 2024, MiniLLM): seeks one of its modes.
-    - `symmetric_kl`: half of each.
-    - `js`: β · KL(q ‖ m) + (1 − β) · KL(p ‖ m) with m = βq + (1 − β)p, the generalised Jensen-Shannon divergence
+    - `kl`: KL(q ‖ p), the mean log-ratio under the teacher (Kim & Rush 2016 minus a constant): mass-covering.
+    - `reverse_kl`: KL(p ‖ q), under the student (Gu et al. 2024, MiniLLM): mode-seeking.
+    - `symmetric_kl`: the mean of both.
+    - `js`: β · KL(q ‖ m) + (1 − β) · KL(p ‖ m) with m = βq + (1 − β)p, the generalized Jensen-Shannon divergence
       (Agarwal et al. 2024, GKD); β is `skew`, and 0.5 makes it symmetric. It is bounded, and so are its
       gradients: for a small β they are about β times those of `kl`.
     - `tv`: ½ Σ |q − p|, total variation (Wen et al. 2023, f-DISTILL).
@@ -67,7 +67,7 @@ def divergence(kind: Divergence, log_student: Tensor, teacher: Tensor, skew: flo
     - `skewed_reverse_kl`: KL(p ‖ (1 − α)q + αp) (the same).
 
     Args:
-        kind: which measure.
+        kind: the divergence.
         log_student: [N, n] log-probabilities of the student.
         teacher: [N, n] probabilities of the teacher over the same outcomes.
         skew: β or α, between 0 and 1.
@@ -99,4 +99,5 @@ def _relative_entropy(teacher: Tensor, log_other: Tensor) -> Tensor:
 
 
 def _log(probabilities: Tensor, floor: float = _TINY) -> Tensor:
+    """Logarithm of probabilities (any shape), not below that of `floor`."""
     return probabilities.clamp_min(floor).log()

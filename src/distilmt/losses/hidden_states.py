@@ -1,4 +1,4 @@
-"""How far a student's hidden states are from its teacher's."""
+"""Distance between a student's hidden states and its teacher's."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from torch.nn import functional as F
 
 
 def state_distance(student: Tensor, teacher: Tensor, projection: Tensor) -> Tensor:
-    """Sum over words of the mean squared difference between projected and teacher's states.
+    """Sum over tokens of the mean squared difference between projected and teacher's states.
 
     FitNets (Romero et al. 2015) with TinyBERT's linear projection (Jiao et al. 2020, equation 8).
 
     Args:
-        student: states [words, d].
-        teacher: states [words, D], without gradients.
-        projection: [D, d], learnt beside the student.
+        student: states [N, d].
+        teacher: states [N, D], without gradients.
+        projection: [D, d], trained with the student.
 
     Returns:
-        A float32 scalar (float64 for float64 states); zero where the projected states are the teacher's.
+        A float32 scalar (float64 for float64 states); zero if the projected states equal the teacher's.
     """
-    difference = F.linear(student, projection.to(student.dtype)) - teacher
+    difference = F.linear(student, projection.to(student.dtype)) - teacher  # [N, D]
     wide = difference if difference.dtype.itemsize > 4 else difference.float()
     return wide.square().mean(-1).sum()
 
 
 def layer_map(student: int, teacher: int) -> list[int]:
-    """For each of the student's layers the teacher's it should resemble: evenly spaced, last to last, from 0."""
+    """Index of the teacher's layer (from 0) for each of the student's layers: evenly spaced, last to last."""
     return [max(0, int((layer + 1) * teacher / student + 0.5) - 1) for layer in range(student)]

@@ -1,10 +1,10 @@
 """The objective of every position ("row"), from the few numbers of its logits that it depends on.
 
-Write the vocabulary as K, the teacher's top words (without a teacher just the label), and all others, the bucket. But
-for a part that is linear in all logits (label smoothing, an even tail), everything a student can be told here depends
-on its logits only through those of K, the bucket's logsumexp, the label's own and the likeliest of the others. So all
-terms are plain functions of a few columns, and automatic differentiation of these is cheap; `chunked` carries the
-gradients on to the vocabulary.
+Split the vocabulary into K, the teacher's top-k tokens (without a teacher: just the label), and all others, the bucket.
+One part of the objective is linear in all logits (label smoothing, a uniform tail). Everything else depends on the
+logits only through those of K, the bucket's logsumexp, the label's logit and the highest logit of the others. So all
+terms are plain functions of a few columns, and automatic differentiation of these is cheap; `chunked` propagates the
+gradients to the whole vocabulary.
 """
 
 from __future__ import annotations
@@ -23,94 +23,96 @@ from distilmt.losses.top_k import outcome_cross_entropy, teacher_outcomes, unifo
 
 @dataclass(frozen=True)
 class LossTerms:
-    """What is asked of the student."""
+    """The terms of the objective and their settings."""
 
     config: ObjectiveConfig
     smoothing: float
     vocabulary: int
-    """Words are the first so many rows of the output matrix; the others get neither probability nor gradient."""
+    """The first rows of the output matrix, which are tokens; other rows get no probability or gradient."""
     uses_teacher: bool
-    """Whether there are words of a teacher, and they have a weight."""
+    """Whether there are teacher targets with a weight above 0."""
     threshold: Tensor | None = None
-    """Cross-entropy from which a position counts as hard (`selection: queue`), if it is known."""
+    """Scalar: minimum cross-entropy of hard tokens (`token_selection: queue`); None until it is known."""
     mean_weight: Tensor | None = None
-    """Mean weight by the teacher's entropy as it is at first, if more rows than these are to have mean weight 1."""
+    """Scalar: mean entropy weight of a whole batch, if these rows are only a part of it."""
 
     @property
     def uniform(self) -> bool:
-        """Whether the mass outside the teacher's top words is to be shared out evenly."""
+        """Whether the student should spread the mass outside the teacher's top k evenly."""
         return self.uses_teacher and self.config.tail == "uniform"
 
     @property
     def ranked(self) -> bool:
-        """Whether the likeliest of the other words must be known."""
+        """Whether the ranking loss needs the highest logit outside K."""
         return self.uses_teacher and self.config.ranking_weight > 0
 
 
 class TeacherTargets(NamedTuple):
-    """What is known of the rows before the student is looked at; all of [N] but `probs`."""
+    """Targets of the rows that do not depend on the student; all are [N] except `probs`."""
 
     row_mask: Tensor
-    """1 where the row counts, else 0."""
+    """1 if the row counts, else 0."""
     has_teacher: Tensor
-    """1 where the teacher's words are known and the row counts, else 0."""
+    """1 if the row counts and has teacher targets, else 0."""
     probs: Tensor
     """[N, k + 1] softened probabilities of the teacher's outcomes; [N, 0] without a teacher."""
     temperature: Tensor
-    """By which both sides are softened."""
+    """Softens both sides."""
     weight: Tensor
-    """Of the word term, by the teacher's entropy."""
+    """Weight of the distillation term, by the teacher's entropy."""
     at_label: Tensor
     """The teacher's probability of the label, not softened."""
 
     def rows(self, chosen: slice) -> TeacherTargets:
-        """Some of the rows."""
+        """The targets of some of the rows."""
         return TeacherTargets(*(values[chosen] for values in self))
 
 
 class RowLosses(NamedTuple):
-    """Losses of rows, [N] each, less their part that is linear in all logits; and weights without gradients."""
+    """Losses of rows, [N] each, without the part that is linear in all logits."""
 
     loss: Tensor
     nll: Tensor
     """Cross-entropy against the label."""
     word: Tensor
-    """The word term alone: cross-entropy under `kl`, else the divergence."""
+    """The distillation term, unweighted: cross-entropy under `kl`, else the divergence."""
     label_weight: Tensor
+    """Weight of the label term, without gradients."""
     word_weight: Tensor
+    """Weight of the distillation term, without gradients."""
 
 
 def teacher_targets(
     ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: LossTerms, dtype: torch.dtype
 ) -> TeacherTargets:
-    """What is known of rows from their labels alone.
+    """The targets of the rows that do not depend on the student.
 
     Args:
-        ids: [N] words; a negative one makes its row count for nothing.
-        top: the teacher's words and their log-probabilities, [N, k] each, if they are used.
-        terms: what is asked of the student.
-        dtype: float32 at least.
+        ids: [N] labels; a row with a negative label is ignored.
+        top: the teacher's top-k tokens and their log-probabilities, [N, k] each; None if they are not used.
+        terms: the objective.
+        dtype: at least float32.
     """
     row_mask = (ids >= 0).to(dtype)
     one = torch.ones_like(row_mask)
     if top is None:
         return TeacherTargets(row_mask, row_mask * 0, row_mask[:, None][:, :0], one, one, row_mask * 0)
     config, (top_ids, logprobs) = terms.config, top
-    plain = teacher_outcomes(logprobs, 1.0, config.tail, terms.vocabulary).to(dtype)
-    uncertainty = _entropy(plain) / math.log(plain.shape[1])
+    plain = teacher_outcomes(logprobs, 1.0, config.tail, terms.vocabulary).to(dtype)  # [N, k + 1]
+    uncertainty = _entropy(plain) / math.log(plain.shape[1])  # [N], between 0 and 1
     temperature = one * config.temperature
     if config.entropy_mode == "temperature":
         temperature = 1 + (config.temperature - 1) * (1 - uncertainty)
     teacher_probs = teacher_outcomes(logprobs, temperature[:, None], config.tail, terms.vocabulary).to(dtype)
     has_teacher = row_mask * (teacher_probs.sum(-1) > 0)
-    listed = (top_ids == ids[:, None]).to(dtype)
+    listed = (top_ids == ids[:, None]).to(dtype)  # [N, k]
     at_label = (plain[:, :-1] * listed).sum(-1) + uniform_share(plain, terms.vocabulary) * (1 - listed.sum(-1))
     weight = _entropy_weight(uncertainty, has_teacher, terms)
     return TeacherTargets(row_mask, has_teacher, teacher_probs * row_mask[:, None], temperature, weight, at_label)
 
 
 def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
-    """Weights of rows with mean 1 over the batch, by the teacher's entropy between 0 and 1."""
+    """Weights of rows [N], with mean 1 over the batch, from the teacher's normalized entropy [N]."""
     if terms.config.entropy_mode not in ("weight_high", "weight_low"):
         return torch.ones_like(uncertainty)
     raw, mean = uncertainty if terms.config.entropy_mode == "weight_high" else 1 - uncertainty, terms.mean_weight
@@ -122,16 +124,16 @@ def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: LossTerms) 
 def row_losses(
     outcomes: Tensor, label: Tensor, other: Tensor | None, teacher: TeacherTargets, terms: LossTerms
 ) -> RowLosses:
-    """The objective, but for what is linear in all logits.
+    """The objective per row, without the part that is linear in all logits.
 
     Args:
-        outcomes: [N, k + 1] the student's logits of K, and of the bucket the logsumexp of the others'.
-        label: [N] its logit of the label, which may or may not be in K.
-        other: [N] its likeliest logit outside K, where a ranking is asked for.
-        teacher: the teacher's side.
-        terms: what is asked.
+        outcomes: [N, k + 1] the student's logits of K, and the logsumexp of all others (the bucket).
+        label: [N] the student's logit of the label, which may or may not be in K.
+        other: [N] the student's highest logit outside K, for the ranking loss; else None.
+        teacher: the teacher targets.
+        terms: the objective.
     """
-    total = outcomes.logsumexp(-1)
+    total = outcomes.logsumexp(-1)  # [N]
     nll = total - label
     hard = (1 - terms.smoothing) * nll + terms.smoothing * total
     if not terms.uses_teacher:
@@ -144,7 +146,7 @@ def row_losses(
 
 
 def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: LossTerms) -> Tensor:
-    """T² times the divergence, or under `kl` the cross-entropy, which differs by a constant."""
+    """T² times the divergence, [N]; under `kl` the cross-entropy, which differs by a constant."""
     config, teacher_probs, temperature = terms.config, teacher.probs, teacher.temperature
     if config.divergence != "kl":
         log_student = torch.log_softmax(outcomes / temperature[:, None], dim=-1)
@@ -160,7 +162,7 @@ def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: LossTer
 def _auxiliary_losses(
     outcomes: Tensor, total: Tensor, other: Tensor | None, teacher: TeacherTargets, terms: LossTerms
 ) -> Tensor:
-    """What the word term has beside the divergence: the entropy's reward and the ranking."""
+    """Other parts of the distillation term, [N]: the reward of the student's entropy, and the ranking loss."""
     loss, config = torch.zeros_like(total), terms.config
     if config.entropy_mode == "penalty":
         loss = loss - config.entropy_weight * _entropy((outcomes - total[:, None]).exp())
@@ -171,31 +173,33 @@ def _auxiliary_losses(
 
 
 def ranking(student: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
-    """How far the student's words are out of the teacher's order, [N] (after TIE-KD: Zhang et al. 2023).
+    """Ranking loss: the student should rank tokens like the teacher, [N] (after TIE-KD: Zhang et al. 2023).
 
-    A hinge on probabilities: the teacher's likeliest word before its other top words; of two top words the one the
-    teacher prefers before the other; and all top words before any other. In the paper the last compares with all of
-    the student's own top k; here with the likeliest other word alone.
+    A hinge on probabilities with three parts: the teacher's most likely token ranks above its other top-k tokens; of
+    two top-k tokens, the one that the teacher prefers ranks above the other; all top-k tokens rank above the rest. For
+    the last part, the paper uses all of the student's own top k; here it is only the student's most likely other token.
 
     Args:
-        student: [N, k] probabilities of the teacher's top words, the teacher's likeliest first.
-        other: [N] probability of the student's likeliest word beside them.
-        teacher: [N, k] the teacher's.
+        student: [N, k] the student's probabilities of the teacher's top-k tokens, in the teacher's order.
+        other: [N] probability of the student's most likely token outside the teacher's top k.
+        teacher: [N, k] the teacher's probabilities.
     """
     first = (student - student[:, :1]).relu().sum(-1)
-    preferred = teacher[:, :, None] > teacher[:, None, :]
+    preferred = teacher[:, :, None] > teacher[:, None, :]  # [N, k, k]
     pairs = ((student[:, None, :] - student[:, :, None]).relu() * preferred).sum((1, 2))
     return first + pairs + (other[:, None] - student).relu().sum(-1)
 
 
 def _weights(nll: Tensor, teacher: TeacherTargets, terms: LossTerms) -> tuple[Tensor, Tensor]:
-    """Weights of label and word term, by which positions the teacher's words are to be learnt at.
+    """Weights of label term and distillation term, [N] each, under `token_selection`.
 
-    - `batch`, `queue`: at the share with the highest cross-entropy, of the batch or of the last so many positions
+    The distillation term applies at:
+
+    - `batch`, `queue`: the share of positions with the highest cross-entropy, of the batch or of the last updates
       (Wang et al. 2021, selective distillation);
-    - `hard_gate`: where the student is surer of the label than the teacher; elsewhere only the label is learnt (Lee et
-      al. 2022);
-    - `teacher_better`: where the teacher is surer of the label (Tan et al. 2019, by position).
+    - `hard_gate`: positions where the student's probability of the label is above the teacher's; elsewhere only the
+      label term applies (Lee et al. 2022);
+    - `teacher_better`: positions where the teacher's probability of the label is higher (Tan et al. 2019, per token).
     """
     config = terms.config
     label, word = config.ce_weight * teacher.row_mask, config.kd_weight * teacher.has_teacher * teacher.weight
@@ -211,6 +215,7 @@ def _weights(nll: Tensor, teacher: TeacherTargets, terms: LossTerms) -> tuple[Te
 
 
 def _threshold(nll: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
+    """Minimum cross-entropy of hard tokens, a scalar, from nll [N]."""
     if terms.threshold is not None:
         return terms.threshold.to(nll.dtype)
     teacher_nll = nll[has_teacher > 0]
@@ -218,4 +223,5 @@ def _threshold(nll: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
+    """Entropy of rows [N, n] in nats, [N]."""
     return -torch.xlogy(probabilities, probabilities).sum(-1)

@@ -1,4 +1,4 @@
-"""R-Drop: two passes over a batch under different dropout masks should say the same (Liang et al. 2021)."""
+"""R-Drop: two passes over a batch with different dropout masks should predict the same (Liang et al. 2021)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from torch.autograd.function import once_differentiable
 from distilmt.losses.divergences import widened
 
 _LOGITS = 1 << 18
-"""Logits of a chunk on a CPU: both passes' then stay in its cache."""
+"""Logits of a chunk on a CPU: those of both passes then fit into its cache."""
 _ON_GPU = 1 << 23
+"""Logits of a chunk on a GPU."""
 
 
 def r_drop_loss(first: Tensor, second: Tensor, weight: Tensor, vocabulary: int | None = None) -> Tensor:
-    """½ KL(p₁ ‖ p₂) + ½ KL(p₂ ‖ p₁), summed over rows; zero where the passes agree.
+    """½ KL(p₁ ‖ p₂) + ½ KL(p₂ ‖ p₁), summed over rows; zero if the passes agree.
 
-    Gradients are found in the forward pass, a chunk of rows at a time, so that logits are never all held.
+    The forward pass computes the gradients too, a chunk of rows at a time, so that not all logits are in memory.
 
     Args:
         first: [N, d] the decoder's last states of one pass.
-        second: [N, d] of the other one.
+        second: [N, d] those of the other pass.
         weight: [V, d] the output projection.
-        vocabulary: words are the first so many rows of the weight.
+        vocabulary: number of tokens, if it is less than V.
 
     Returns:
-        Nats, a scalar in float32 at least. Only first derivatives.
+        Nats, a scalar in at least float32. It can be differentiated once.
     """
     return _RDropLoss.apply(first, second, weight, vocabulary)  # type: ignore[no-any-return]
 
@@ -41,7 +42,7 @@ class _RDropLoss(torch.autograd.Function):
         chunk = max(1, (_LOGITS if first.device.type == "cpu" else _ON_GPU) // len(weight))
         for begin in range(0, len(first), chunk):
             rows = slice(begin, begin + chunk)
-            loss, *of_logits = _symmetric_kl(first[rows], second[rows], embeddings)
+            loss, *of_logits = _symmetric_kl(first[rows], second[rows], embeddings)  # scalar, 2 × [R, vocabulary]
             total += loss
             for hidden, gradient, logit_gradient in zip((first, second), of_hidden, of_logits, strict=True):
                 narrow = logit_gradient.to(hidden.dtype)
@@ -57,10 +58,10 @@ class _RDropLoss(torch.autograd.Function):
 
 
 def _symmetric_kl(first: Tensor, second: Tensor, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The sum over some rows, and its gradients in the logits of both passes.
+    """The sum over R rows, and its gradients in the logits of both passes: a scalar and twice [R, V].
 
-    With a = log p and b = log q of a row and D = KL(p ‖ q), what comes back through the softmax to p's logits is
-    ½ [p (a − b + 1 − D) − q].
+    `first` and `second` are [R, d], `embeddings` is [V, d]. With a = log p and b = log q of a row and D = KL(p ‖ q),
+    the gradient in p's logits is ½ [p (a − b + 1 − D) − q].
     """
     a, b = (torch.log_softmax(widened(hidden @ embeddings.T), -1) for hidden in (first, second))
     p, q = a.exp(), b.exp()

@@ -18,10 +18,10 @@ from distilmt.utils.untrusted import check_configuration, loading
 
 
 def load_marian(directory: str | Path) -> MarianMTModel:
-    """A Marian model from safetensors, in eval mode and without gradients.
+    """Load a Marian model from safetensors, in eval mode and without gradients.
 
     Raises:
-        UserError: nothing loadable is there, it is not a Marian model, or files are not as a run wrote them.
+        UserError: the directory has no loadable model, it is not a Marian model, or files were changed since the run.
     """
     place = Path(directory)
     check_step(place)
@@ -37,39 +37,39 @@ def load_marian(directory: str | Path) -> MarianMTModel:
         raise UserError(_refusal(place, str(error).partition("cannot be loaded: ")[2])) from None
     model: MarianMTModel = loaded[0]
     if any(".layers." in key for keys in ("missing_keys", "unexpected_keys") for key in loaded[1][keys]):
-        raise UserError(_refusal(place, "its weights have other layers than config.json says"))
+        raise UserError(_refusal(place, "its weights and config.json disagree on the layers"))
     zero_pad(model)
     return model.eval().requires_grad_(False)
 
 
 def _check_type(directory: Path) -> None:
-    """transformers would take any type for Marian, and build a model of its default size where nothing is said."""
+    """Reject other model types: transformers would load any type as Marian, with default sizes for missing keys."""
     file = directory / "config.json"
     if not file.is_file():
         raise UserError(f"{file} is missing: {remedy(directory)}")
     try:
         kind = json.loads(file.read_bytes()).get("model_type", "marian")
     except ValueError:
-        return  # transformers refuses it
+        return  # transformers raises the error
     if kind != "marian":
         raise UserError(_refusal(directory, f"config.json has the model_type {kind!r}"))
 
 
 def _refusal(directory: Path, reason: str) -> str:
     if "ignore_mismatched_sizes" in reason:
-        reason = "its weights have other shapes than config.json says"
+        reason = "its weights and config.json disagree on the shapes"
     return f"{directory} is not a Marian model in safetensors: {reason.rstrip('.')}: {remedy(directory)}"
 
 
 def save_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path) -> None:
-    """Write a model and its tokenizer as they lie in a run, so that transformers' `generate` decodes as exports do."""
+    """Write a model and its tokenizer in a run's format, so that transformers' `generate` decodes as exports do."""
     model.generation_config = generation_config(model, beams=4)
     model.save_pretrained(directory)
     write_tokenizer(tokenizer, directory, int(model.config.max_position_embeddings))
 
 
 def weights_fingerprint(directory: Path) -> str:
-    """Stands for a model directory's weights and configuration."""
+    """Fingerprint of a model directory's weights and configuration."""
     files = sorted([*directory.glob("*.safetensors"), *directory.glob("*config.json")])
     if not any(f.suffix == ".safetensors" for f in files):
         raise UserError(f"{directory} holds no .safetensors weights: convert the model with `save_pretrained` first")
@@ -77,7 +77,10 @@ def weights_fingerprint(directory: Path) -> str:
 
 
 def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:
-    """Put a tokenizer beside a model, with what makes `AutoTokenizer` read it, and the model's own longest text."""
+    """Write the tokenizer files into a model directory, with the configuration that `AutoTokenizer` needs.
+
+    `max_positions` becomes `model_max_length`.
+    """
     tokenizer.copy_to(directory)
     path = directory / "tokenizer_config.json"
     config = {
@@ -88,13 +91,13 @@ def write_tokenizer(tokenizer: Tokenizer, directory: Path, max_positions: int) -
         "pad_token": "<pad>",
         **(read_json(path) if path.exists() else {}),
         "model_max_length": max_positions,
-        "split_special_tokens": True,  # `</s>` in a text is text, not its end
+        "split_special_tokens": True,  # `</s>` in the input is plain text, not the end token
     }
     write_json(path, config)
 
 
 def generation_config(model: MarianMTModel, beams: int) -> GenerationConfig:
-    """How the model is to be decoded, for programs that read it from a file: `<pad>` is never a word."""
+    """Decoding defaults for programs that read `generation_config.json`; `<pad>` is never generated."""
     pad: Any = model.config.pad_token_id
     settings: dict[str, Any] = {
         "bad_words_ids": [[pad]],

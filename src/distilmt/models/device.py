@@ -1,4 +1,4 @@
-"""Which device and number format a model is trained in."""
+"""Device, number format and CPU threads of a training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores, free_cores
 
-# Of a batch's states: below it a second thread saves a tenth at most (`benchmarks/threads.py`).
+# Values of a batch's states. Below this, a second thread saves at most a tenth (`benchmarks/threads.py`).
 _SHARED_VALUES = 150_000
 
 
@@ -26,10 +26,10 @@ def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
 
     Args:
         precision: `auto`, `bf16` or `fp32`.
-        device: where the model lies.
+        device: the model's device.
 
     Raises:
-        UserError: the name is none of these.
+        UserError: `precision` is none of these.
     """
     choices = {"bf16": torch.bfloat16, "fp32": torch.float32}
     if precision == "auto":
@@ -51,7 +51,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def configured_threads(count: int = 0) -> int:
-    """CPU threads that somebody chose: `count`, else OMP_NUM_THREADS; 0 if nobody did. Never more than cores."""
+    """CPU threads that the user set: `count`, else OMP_NUM_THREADS, else 0. Never more than there are cores."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return min(count or int(given if given.isdecimal() else 0), os.cpu_count() or 1)
 
@@ -59,24 +59,23 @@ def configured_threads(count: int = 0) -> int:
 def use_threads(count: int = 0) -> None:
     """Let torch compute with `count` CPU threads (0: OMP_NUM_THREADS, else one per core).
 
-    To be called again whenever CTranslate2 was used.
-
-    CTranslate2 sets the number of OpenMP threads of the thread that calls it to its own `intra_threads`, and torch
-    obeys: without this, training goes on with one thread after the first validation.
+    Call it again after each use of CTranslate2, which sets the OpenMP threads of the calling thread to its own
+    `intra_threads`. Torch uses the same setting: without this call, training continues with one thread after the
+    first validation.
     """
     torch.set_num_threads(configured_threads(count) or cores())
 
 
 def training_threads(values: int) -> int:
-    """CPU threads for a training where nobody chose them.
+    """CPU threads for a training if the user did not set them.
 
-    OpenMP's threads wait for each other after every operation, and by spinning: where another program has one of the
-    cores, two threads are several times slower than one (`benchmarks/threads.py`). Sleeping instead costs more than it
-    saves where the cores are free, so there are as many threads as free cores. A small model gains little by a second
-    thread: it gets one, whatever others do, and so the same weights.
+    OpenMP's threads spin while they wait for each other after every operation. If another program occupies one of the
+    cores, two threads are several times slower than one (`benchmarks/threads.py`). If the cores are free, sleeping
+    instead of spinning costs more than it saves. So there are as many threads as free cores. A small model gains little
+    from a second thread: it always gets one, and so its weights do not depend on the load of the machine.
 
     Args:
-        values: of the states of a batch, its tokens times the model's width.
+        values: size of a batch's states: its tokens times the model's width.
     """
     if values < _SHARED_VALUES or cores() == 1:
         return 1
@@ -84,10 +83,10 @@ def training_threads(values: int) -> int:
 
 
 def keep_memory() -> None:
-    """Let the C library keep freed memory instead of handing it back to the system after every tensor.
+    """Let the C library retain freed memory instead of returning it to the system after every tensor.
 
-    Memory fresh from the system is zeroed page by page, which costs as much as computing on it. Does nothing where the
-    C library is not glibc.
+    The system zeroes new memory page by page, which costs as much as computing on it. Does nothing unless the C library
+    is glibc.
     """
     mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD of malloc.h
     with suppress(OSError, AttributeError):

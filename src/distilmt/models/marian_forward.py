@@ -1,9 +1,11 @@
 """The Marian transformer's forward pass, written for training on short sequences.
 
-It computes what `MarianMTModel` computes (a test holds them equal) from the same modules' weights, and differs in
-what makes training slow on CPUs: words lie one behind the other, so that nothing but attention is computed for padding;
-dropout masks come from a pool of random numbers instead of one Bernoulli draw per element; attention is plain matrix
-products (SDPA's CPU backward is slow on short sequences); projections of the same states are one product.
+It computes the same function as `MarianMTModel` from the same weights (a test compares them). It avoids what makes
+training slow on CPUs: tokens are packed without padding, so that only attention is computed for padding; dropout masks
+come from a pool of random numbers instead of one Bernoulli sample per element; attention is plain matrix products
+(SDPA's CPU backward is slow on short sequences); projections of the same states are one product.
+
+Shapes: N target tokens, d the model's width; `rows` is N or the number of source tokens, rounded up (see `Packing`).
 """
 
 from __future__ import annotations
@@ -25,17 +27,17 @@ _POOL_UPDATES = 25
 
 @dataclass
 class Batch:
-    """Sentences of a batch, `</s>` at the end of each."""
+    """Sentences of a batch, each with `</s>` at its end."""
 
     source: PackedTokens
     target: PackedTokens
     decoder_input: Tensor
-    """[N]: the target shifted right behind `<pad>`, sentence by sentence."""
+    """[N]: each target sentence shifted right by one, with `<pad>` first."""
     blocks: list[BlockShape]
-    """Shape of the cells in which both sides stand for attention."""
+    """Rows and width of each attention block; source and target share them."""
 
     def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
+        """This batch on `device`."""
         if device == self.decoder_input.device:
             return self
         shifted = self.decoder_input.to(device, non_blocking=True)
@@ -44,40 +46,42 @@ class Batch:
 
 @dataclass
 class Attention:
-    """Attention of one kind, block by block: [rows, heads, width, width]."""
+    """Attention of one kind: encoder self-attention, decoder self-attention or cross-attention."""
 
     biases: list[Tensor]
-    """What keeps sentences apart, [rows, 1, width, width]."""
+    """Mask that separates sentences: for every block [rows, 1, width, width]."""
     scores: list[list[Tensor]] = field(default_factory=list)
-    """Of every layer, before that is added, and before the softmax."""
+    """For every layer and block [rows, heads, width, width]: scores before the bias is added and before the softmax."""
 
 
 @dataclass
 class States:
-    """Filled by a forward pass: states [words, d_model] after every layer."""
+    """Hidden states and attention scores that a forward pass records."""
 
     encoder: list[Tensor] = field(default_factory=list)
+    """[source tokens, d] after every layer."""
     decoder: list[Tensor] = field(default_factory=list)
+    """[N, d] after every layer."""
     attention: dict[str, Attention] | None = None
-    """Of the `encoder`, the `decoder` and `cross_pairs`; only a dictionary is filled."""
+    """By kind: `encoder`, `decoder` and `across` (cross-attention). None: attention is not recorded."""
 
 
 class DropoutPool:
-    """Dropout whose masks are windows into a pool of random masks, drawn anew every 25 updates.
+    """Dropout whose masks are windows into a pool of random masks. The pool is replaced every 25 updates.
 
-    Drawing a random number per element takes a fifth of a CPU training step; a window at a random offset costs
-    nothing. Everything drawn depends on seed and update alone, so that a resumed training draws the same masks.
+    One random number per element takes a fifth of a CPU training step; a window at a random offset costs nothing.
+    Pool and offsets depend only on seed and update, so that a resumed training uses the same masks.
     """
 
     def __init__(self, p: float, size: int, dtype: torch.dtype, device: torch.device) -> None:
-        """Make a pool; `size` is the number of elements of the biggest tensor it will be used on."""
+        """Configure the pool; `size` is the number of elements of the largest tensor that gets dropout."""
         self.p, self.dtype, self.device = p, dtype, device
         self._size, self._block, self._seed = max(1 << 21, 2 * size), -1, 0
         self._pool = torch.empty(0)
         self._offsets = torch.Generator()
 
     def begin(self, seed: int, update: int) -> None:
-        """Get ready for an update."""
+        """Seed the offsets for an update, and replace the pool if it is due."""
         if self.p == 0:
             return
         self._offsets.manual_seed(hash((seed, update)) & 0x7FFFFFFF)
@@ -88,14 +92,14 @@ class DropoutPool:
             self._pool, self._block, self._seed = keep_mask.to(self.dtype).div_(1 - self.p), block, seed
 
     def mask(self, like: Tensor) -> Tensor | None:
-        """What a tensor is multiplied by: 0 with probability p, else 1/(1-p); None where nothing is dropped."""
+        """Mask of the shape of `like` (any shape): 0 with probability p, else 1/(1-p). None without dropout."""
         if self.p == 0:
             return None
         offset = int(torch.randint(self._size - like.numel() + 1, (), generator=self._offsets).item())
         return self._pool[offset : offset + like.numel()].view_as(like)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Zero elements with probability p and scale the others by 1/(1-p)."""
+        """Zero elements of x (any shape) with probability p and scale the others by 1/(1-p)."""
         mask = self.mask(x)
         return x if mask is None else x * mask
 
@@ -107,12 +111,12 @@ def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DR
     """The decoder's last states, teacher-forced.
 
     Args:
-        model: a Marian model; only its modules' weights are used, its own mode and dropout settings are not.
+        model: a Marian model; only its weights are used, not its mode and dropout settings.
         batch: the sequences.
-        drop: applied where Marian applies dropout; nothing is dropped by default.
+        drop: applied where Marian applies dropout; by default there is no dropout.
 
     Returns:
-        [N, d_model] in the model's dtype, a row for every target word.
+        [N, d] in the model's dtype, a row for every target token.
     """
     return decoder_rows(model, batch, drop)[: len(batch.decoder_input)]
 
@@ -120,11 +124,11 @@ def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DR
 def decoder_rows(
     model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None
 ) -> Tensor:
-    """`decoder_states` with the rows behind them that only fill up a matrix (see `Packing`); fills `states`."""
+    """`decoder_states` [N, d] followed by padding rows (see `Packing`): [target rows, d]. Fills `states`."""
     source, target = Packing(batch.source, batch.blocks), Packing(batch.target, batch.blocks)
-    memory = encode(model, batch, source, drop, states)
+    memory = encode(model, batch, source, drop, states)  # [source rows, d]
     decoder = model.model.decoder
-    x = drop(_embed(decoder, batch.decoder_input, target))
+    x = drop(_embed(decoder, batch.decoder_input, target))  # [target rows, d]
     self_biases, cross_biases = (
         target.attention_biases(target, x.dtype, causal=True),
         target.attention_biases(source, x.dtype),
@@ -134,6 +138,7 @@ def decoder_rows(
         _attention_record(states, "across", cross_biases),
     )
     heads = model.config.decoder_attention_heads
+    # Keys and values of all layers, [cells · heads, d / heads] each: one matrix product.
     source_projections = _project(
         memory, [p for layer in decoder.layers for p in _keys_and_values(layer.encoder_attn)], source, heads
     )
@@ -146,7 +151,7 @@ def decoder_rows(
         x = _add(layer.encoder_attn_layer_norm, x, context, drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
         if states is not None:
-            states.decoder.append(x[: target.words])
+            states.decoder.append(x[: target.tokens])  # [N, d]
     return x
 
 
@@ -157,7 +162,7 @@ def encode(
     drop: DropoutPool = NO_DROPOUT,
     states: States | None = None,
 ) -> Tensor:
-    """The encoder's last states, [source.rows, d_model], words first; fills `states`."""
+    """The encoder's last states [source.rows, d]: tokens first, then padding rows. Fills `states`."""
     encoder = model.model.encoder
     x = drop(_embed(encoder, batch.source.ids, source))
     biases = source.attention_biases(source, x.dtype)
@@ -166,30 +171,31 @@ def encode(
         x = _add(layer.self_attn_layer_norm, x, _attend_self(layer.self_attn, x, biases, source, record), drop)
         x = _add(layer.final_layer_norm, x, _feed_forward(layer, x), drop)
         if states is not None:
-            states.encoder.append(x[: source.words])
+            states.encoder.append(x[: source.tokens])  # [source tokens, d]
     return x
 
 
 def vocabulary_size(model: MarianMTModel) -> int:
-    """Rows of the output matrix that are words: all but the last, `<pad>`, which must never be generated."""
+    """Rows of the output matrix that can be generated: all but the last, `<pad>`."""
     return len(model.lm_head.weight) - 1
 
 
 def _embed(stack: Any, ids: Tensor, packing: Packing) -> Tensor:
+    """Token plus position embeddings of ids [tokens]: [rows, d]."""
     embedding = stack.embed_tokens
     embeddings = F.embedding(packing.pad(ids), embedding.weight, padding_idx=embedding.padding_idx) * stack.embed_scale
     return embeddings + F.embedding(packing.positions, stack.embed_positions.weight).to(embeddings.dtype)
 
 
 def _attention_record(states: States | None, kind: str, biases: list[Tensor]) -> Attention | None:
-    """Where attention of that kind is to be written down, if it is."""
+    """The record for attention of that kind; None if attention is not recorded."""
     if states is None or states.attention is None:
         return None
     return states.attention.setdefault(kind, Attention(biases))
 
 
 def _attend_self(attention: Any, x: Tensor, biases: list[Tensor], packing: Packing, record: Attention | None) -> Tensor:
-    """Multi-head attention of x [rows, d] over itself."""
+    """Multi-head self-attention of x [rows, d]: [rows, d]."""
     projections = [attention.q_proj, *_keys_and_values(attention)]
     query, key, value = _project(x, projections, packing, attention.num_heads)
     return _attend(attention, query, key, value, biases, packing, record)
@@ -204,10 +210,11 @@ def _attend(
     packing: Packing,
     record: Attention | None,
 ) -> Tensor:
+    """Attention of query over key and value, [cells · heads, d / heads] each, then the output projection: [rows, d]."""
     heads, scale = attention.num_heads, attention.scaling
-    if record is not None:  # computed once more: what trains without being watched stays as fast as it is
+    if record is not None:  # the scores are computed a second time, so that training without a record stays fast
         blocks = zip(packing.by_block(query, heads), packing.by_block(key, heads), strict=True)
-        record.scores.append([q @ k.mT * scale for q, k in blocks])
+        record.scores.append([q @ k.mT * scale for q, k in blocks])  # [rows, heads, width, width]
     return attention.out_proj(attend(query, key, value, biases, packing, heads, scale))  # type: ignore[no-any-return]
 
 
@@ -216,12 +223,13 @@ def _keys_and_values(attention: Any) -> list[Any]:
 
 
 def _project(x: Tensor, linears: list[Any], packing: Packing, heads: int) -> Sequence[Tensor]:
-    """Several projections of x [rows, d] in one matrix product, by cells and heads: [cells · heads, d/heads] each."""
+    """Several projections of x [rows, d] in one matrix product, by cell and head: [cells · heads, d / heads] each."""
     weight, bias = (torch.cat([getattr(linear, name) for linear in linears]) for name in ("weight", "bias"))
     return project(x, weight, bias, packing, len(linears), heads)
 
 
 def _feed_forward(layer: Any, x: Tensor) -> Tensor:
+    """The feed-forward block of x [rows, d]: [rows, d]."""
     first, second = layer.fc1, layer.fc2
     if isinstance(layer.activation_fn, nn.ReLU):
         return relu_feed_forward(x, first.weight, first.bias, second.weight, second.bias)
@@ -229,5 +237,5 @@ def _feed_forward(layer: Any, x: Tensor) -> Tensor:
 
 
 def _add(norm: Any, residual: Tensor, x: Tensor, drop: DropoutPool) -> Tensor:
-    """Post-norm: the layer norm of a sublayer's input and its output, the latter with dropout."""
+    """Post-norm: layer norm of a sublayer's input plus its output with dropout; all [rows, d]."""
     return normed_sum(norm, residual, x, drop.mask(x))

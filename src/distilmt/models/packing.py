@@ -1,8 +1,8 @@
-"""Where the words of a batch stand: one behind the other for most of a transformer, in short rows for attention.
+"""Layout of a batch's tokens: a flat sequence for most of a transformer, short rows of cells for attention.
 
-Only attention needs sentences as rows of a matrix. Everything else works on words one by one, and would be computed
-for padding for nothing. Attention computes padding too, so several short sentences share a row, kept apart by a mask.
-Batches of any mix of lengths are then as fast as batches of one length, which learn less in an update.
+Only attention needs sentences as rows of a matrix. All other layers work token by token, and padding would be wasted
+work. In attention several short sentences share a row to reduce padding; a mask separates them. Batches of mixed
+lengths are then as fast as batches of one length, which learn less per update.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ BlockShape = tuple[int, int]
 
 @dataclass
 class Bins:
-    """Places of a batch's sentences in blocks of rows, the same row for source and target."""
+    """Positions of a batch's sentences in blocks of rows; a source and its target are in the same row."""
 
     blocks: list[BlockShape]
-    """Widths ascend; cells are numbered through all blocks, row by row."""
+    """In ascending width. Cells are numbered across all blocks, row by row."""
     source: np.ndarray
-    """[B]: the cell in which each source sentence begins."""
+    """[B]: the first cell of each source sentence."""
     target: np.ndarray
-    """[B]: the same for the target."""
+    """[B]: the first cell of each target sentence."""
 
 
 def fill_bins(source: np.ndarray, target: np.ndarray) -> Bins:
-    """Put sentences of these lengths into rows, the longest first, each into the row that it fills best.
+    """Pack sentences of these lengths, [B] each, into rows: longest first, each into the fullest row that it fits.
 
-    Widths are 32 and its doubles, numbers of rows multiples of 4: kernels for matrix products are made for a shape
-    when it is first met, which takes longer than the product.
+    Widths are 32 · 2^n and the number of rows is a multiple of 4, so that shapes repeat: kernels for matrix products
+    are generated at the first use of a shape, which takes longer than the product.
     """
     pairs = list(zip(source.tolist(), target.tolist(), strict=True))
     rows: list[tuple[int, list[int]]] = []  # width, sentences
@@ -85,82 +85,85 @@ def _number_cells(rows: list[tuple[int, list[int]]], pairs: list[tuple[int, int]
 
 @dataclass
 class PackedTokens:
-    """One side of a batch, its sentences' words one behind the other, [N] each."""
+    """One side of a batch: the tokens of its sentences, concatenated; [N] each."""
 
     ids: Tensor
     positions: Tensor
-    """Place of each word in its sentence."""
+    """Index of each token in its sentence."""
     sentences: Tensor
-    """The sentence each word belongs to."""
+    """Index of each token's sentence."""
     cells: Tensor
-    """Each word's place in the blocks."""
+    """Index of each token's cell in the blocks."""
 
     @classmethod
     def of(cls, flat: np.ndarray, lengths: np.ndarray, begins: np.ndarray) -> PackedTokens:
-        """Words `flat` of sentences of these lengths, which begin in these cells."""
+        """Tokens `flat` [N] of sentences with these lengths [B] and first cells [B]."""
         positions = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         sentences = np.repeat(np.arange(len(lengths)), lengths)
         return cls(*map(torch.from_numpy, (flat, positions, sentences, positions + begins[sentences])))
 
     def to(self, device: torch.device) -> PackedTokens:
-        """The same on a device."""
+        """These tokens on `device`."""
         return PackedTokens(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
 
 class Packing:
-    """Maps the cells of one side of a batch to rows of vectors, a word each, and back.
+    """Maps the cells of one side of a batch to rows of vectors, one row per token, and back.
 
-    There are more rows than words: the next multiple of 128, because kernels for matrix products are made anew for
-    every shape. Rows behind the words hold anything finite, reach no word, and get no gradient.
+    The number of rows is the next multiple of 128 above the number of tokens, because kernels for matrix products are
+    generated for every new shape. The padding rows hold any finite values, affect no token, and get no gradient.
 
-    Vectors by cell lie as [cells · heads, d / heads], block behind block, each block [rows, heads, width, d / heads].
+    Vectors by cell have the shape [cells · heads, d / heads]: the blocks one after the other, each of them
+    [rows, heads, width, d / heads].
     """
 
     def __init__(self, tokens: PackedTokens, blocks: list[BlockShape]) -> None:
-        """Lay out one side of a batch."""
-        cells = tokens.cells
-        self.blocks, self.words = blocks, len(cells)
-        self.rows = (self.words // _MULTIPLE + 1) * _MULTIPLE
+        """Compute the layout of one side of a batch."""
+        cells = tokens.cells  # [N]
+        self.blocks, self.tokens = blocks, len(cells)
+        self.rows = (self.tokens // _MULTIPLE + 1) * _MULTIPLE
         self.positions = self.pad(tokens.positions)
         size = sum(rows * width for rows, width in blocks)
-        # Padding takes the first row that is no word, and belongs to sentence -1.
-        self._row_of = cells.new_full((size,), self.words)
-        self._row_of[cells] = torch.arange(self.words, device=cells.device)
+        # Padding cells map to the first padding row, and to sentence -1.
+        self._row_of = cells.new_full((size,), self.tokens)  # [cells]
+        self._row_of[cells] = torch.arange(self.tokens, device=cells.device)
         self._sentence_of = cells.new_full((size,), -1)
         self._sentence_of[cells] = tokens.sentences
         self._cells = self.pad(cells)
         self._indices: dict[tuple[str, int, int], Tensor] = {}
 
     def pad(self, column: Tensor) -> Tensor:
-        """[words] filled up with zeros to [rows]."""
-        return torch.cat([column, column.new_zeros(self.rows - self.words)])
+        """A column [tokens] padded with zeros to [rows]."""
+        return torch.cat([column, column.new_zeros(self.rows - self.tokens)])
 
     def spread(self, rows: Tensor, parts: int, heads: int) -> Tensor:
-        """[rows, parts · d] as [parts, cells · heads, d / heads]; padding gets what the first row behind holds."""
+        """[rows, parts · d] -> [parts, cells · heads, d / heads]; padding cells get the first padding row."""
         indices = self._cached_indices("spread", parts, heads)
+        # [rows, parts · d] -> [rows · parts · heads, d / heads] -> [parts · cells · heads, d / heads]
         return rows.reshape(self.rows * parts * heads, -1).index_select(0, indices).unflatten(0, (parts, -1))
 
     def gather(self, cells: Tensor, heads: int) -> Tensor:
-        """[parts, cells · heads, d / heads] as [rows, parts · d]; rows behind the words repeat the first cell."""
+        """[parts, cells · heads, d / heads] -> [rows, parts · d]; padding rows repeat the first cell."""
         indices = self._cached_indices("gather", len(cells), heads)
+        # [parts · cells · heads, d / heads] -> [rows · parts · heads, d / heads] -> [rows, parts · d]
         return cells.flatten(0, 1).index_select(0, indices).view(self.rows, -1)
 
     def by_block(self, cells: Tensor, heads: int) -> list[Tensor]:
-        """[cells · heads, d / heads] as views [rows, heads, width, d / heads], one of every block."""
+        """[cells · heads, d / heads] -> views [rows, heads, width, d / heads], one per block."""
         sizes = [rows * heads * width for rows, width in self.blocks]
         parts = zip(cells.split(sizes), self.blocks, strict=True)
         return [part.view(rows, heads, width, -1) for part, (rows, width) in parts]
 
     def attention_biases(self, keys: Packing, dtype: torch.dtype, causal: bool = False) -> list[Tensor]:
-        """What keeps sentences apart in attention over `keys`: for every block [rows, 1, width, width].
+        """Mask that separates sentences in attention over `keys`: for every block [rows, 1, width, width].
 
-        Zero where query and key are of one sentence (and, if causal, the key is no later), else the most negative
-        number. A query that finds no key is padding: all its keys are equally unlikely.
+        Zero where query and key are in the same sentence (and, if causal, the key is not later), else the most negative
+        number. A query without any key is padding: all its keys get the same weight.
         """
         pairs = zip(self._blocks_of(self._sentence_of), self._blocks_of(keys._sentence_of), strict=True)
         biases = []
         for own, other in pairs:
-            allowed = own[:, :, None] == other[:, None, :]
+            allowed = own[:, :, None] == other[:, None, :]  # [rows, width, width]
             if causal:
                 allowed = allowed.tril_()
             bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
@@ -168,11 +171,11 @@ class Packing:
         return biases
 
     def _blocks_of(self, column: Tensor) -> list[Tensor]:
-        """[cells] as [rows, width], one of every block."""
+        """[cells] -> [rows, width], one per block."""
         return [block[:, 0, :, 0] for block in self.by_block(column[:, None], 1)]
 
     def _cached_indices(self, direction: str, parts: int, heads: int) -> Tensor:
-        """Places that are asked for by every layer, made once."""
+        """Indices that every layer uses, computed once per direction and number of parts and heads."""
         key = direction, parts, heads
         if key not in self._indices:
             make = self._spread_indices if direction == "spread" else self._gather_indices
@@ -183,14 +186,15 @@ class Packing:
         return torch.arange(number, device=self._cells.device)
 
     def _spread_indices(self, parts: int, heads: int) -> Tensor:
-        """[parts, cells · heads] into [rows, parts, heads]."""
+        """Indices [parts, cells · heads] into the flattened [rows, parts, heads]."""
         head = self._count(heads)[:, None]
         blocks = self._blocks_of(self._row_of * parts * heads)
         first = torch.cat([(block[:, None] + head).flatten() for block in blocks])
         return first + self._count(parts)[:, None] * heads
 
     def _gather_indices(self, parts: int, heads: int) -> Tensor:
-        """[rows, parts, heads] into [parts, cells · heads]."""
-        index = torch.arange(len(self._row_of) * heads, device=self._cells.device)
+        """Indices [rows, parts, heads] into the flattened [parts, cells · heads]."""
+        index = torch.arange(len(self._row_of) * heads, device=self._cells.device)  # [cells · heads]
+        # For every block [rows, heads, width, 1] -> [rows · width, heads]; together [cells, heads].
         by_cell = torch.cat([b.transpose(1, 2).flatten(0, 1) for b in self.by_block(index[:, None], heads)])[..., 0]
         return by_cell[self._cells][:, None] + self._count(parts)[:, None] * len(index)

@@ -1,4 +1,4 @@
-"""Named shapes, and Marian models made from them.
+"""Named shapes, and new Marian models with these shapes.
 
 `tiny`, `small` and `base` are the shapes deployed in Firefox and by Bergamot (deep encoder, shallow decoder;
 browsermt/students, mozilla/translations), with a self-attention decoder instead of SSRU so that they run everywhere.
@@ -39,7 +39,7 @@ PRESETS = {
 
 
 def shape(config: ModelConfig) -> ModelShape:
-    """The preset's shape with the keys set beside it.
+    """The preset's shape, overridden by the keys that are set.
 
     Raises:
         UserError: keys are missing without a preset, or the width is not a multiple of the heads.
@@ -52,10 +52,11 @@ def shape(config: ModelConfig) -> ModelShape:
     model_shape = ModelShape(**values)
     for key, value in values.items():
         if value < 1:
-            raise UserError(f"model: {key} is {value}: it must be 1 at least")
+            raise UserError(f"model: {key} is {value}: it must be ≥ 1")
     if model_shape.d_model % model_shape.num_heads or model_shape.d_model % 2:
         raise UserError(
-            f"model: d_model is {model_shape.d_model}: it must be even and a multiple of heads, {model_shape.num_heads}"
+            f"model: d_model is {model_shape.d_model}: it must be even and a multiple of num_heads, "
+            f"{model_shape.num_heads}"
         )
     return model_shape
 
@@ -99,7 +100,7 @@ def new_model(config: ModelConfig, tokenizer: Tokenizer, dropout: float, seed: i
     """A model with fresh weights, float32, in train mode."""
     torch.manual_seed(seed)
     model = MarianMTModel(marian_config(config, tokenizer, dropout))
-    # Marian's and fairseq's initialisation: learns faster than BERT's normal(0.02) when updates are few.
+    # Marian's and fairseq's initialization: learns faster than BERT's normal(0.02) when updates are few.
     for module in model.modules():
         if isinstance(module, torch.nn.Linear) and module is not model.lm_head:
             torch.nn.init.xavier_uniform_(module.weight)
@@ -114,7 +115,7 @@ def new_model(config: ModelConfig, tokenizer: Tokenizer, dropout: float, seed: i
 
 @torch.no_grad()
 def _scale_by_depth(model: MarianMTModel) -> None:
-    """Scale layer l's matrices by 1/√l: post-norm stacks then get off the ground at any depth (Zhang et al. 2019)."""
+    """Scale layer l's matrices by 1/√l: post-norm stacks then train at any depth (Zhang et al. 2019)."""
     for stack in (model.model.encoder, model.model.decoder):
         for depth, layer in enumerate(stack.layers, 1):
             for matrix in (p for p in layer.parameters() if p.dim() == 2):
@@ -129,5 +130,5 @@ def zero_pad(model: MarianMTModel) -> None:
 
 
 def parameter_count(model: torch.nn.Module) -> int:
-    """Parameters that are learnt, shared ones counted once."""
+    """Number of trainable parameters; shared ones count once."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

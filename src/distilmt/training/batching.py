@@ -1,4 +1,4 @@
-"""Sentences as flat arrays, and random batches of about equal numbers of tokens."""
+"""Sentences as flat arrays, and random batches with about equal numbers of tokens."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from distilmt.models.packing import PackedTokens, fill_bins
 
 @dataclass
 class Ragged:
-    """Sequences of ids laid end to end: sequence i is `flat[offsets[i]:offsets[i + 1]]`."""
+    """Concatenated sequences of ids: sequence i is `flat[offsets[i]:offsets[i + 1]]`."""
 
     flat: np.ndarray
+    """[tokens] int32."""
     offsets: np.ndarray
+    """[n + 1] int64."""
 
     @classmethod
     def of(cls, sequences: Sequence[Sequence[int]]) -> Ragged:
-        """Lay sequences end to end."""
+        """Concatenate sequences."""
         lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
         flat = np.fromiter((i for s in sequences for i in s), dtype=np.int32, count=int(lengths.sum()))
         return cls(flat, np.concatenate([[0], np.cumsum(lengths)]))
 
     @property
     def lengths(self) -> np.ndarray:
-        """Length of every sequence, [n]."""
+        """Lengths of the sequences, [n]."""
         return np.diff(self.offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
-        """Indices into `flat` of the sequences named, one after the other."""
+        """Indices into `flat` of all tokens of the sequences `rows` [m], concatenated: [tokens of these sequences]."""
         lengths = self.lengths[rows]
         ends = np.cumsum(lengths)
         return np.arange(int(ends[-1])) + np.repeat(self.offsets[rows] - (ends - lengths), lengths)
@@ -45,20 +47,20 @@ class Ragged:
 
 @dataclass
 class TargetSide:
-    """One kind of target for every source sentence: references, or a teacher's hypotheses."""
+    """Targets of one kind for every source sentence: references, or a teacher's hypotheses."""
 
     tokens: Ragged
     usable: np.ndarray
-    """[n] bool: sentences whose target may be trained on."""
+    """[n] bool: sentences whose target can be used for training."""
     top_ids: np.ndarray | None = None
-    """[positions, k]: the teacher's k likeliest words at every position of `tokens.flat`."""
+    """[tokens, k]: the teacher's top-k tokens at every position of `tokens.flat`."""
     top_logprobs: np.ndarray | None = None
-    """[positions, k] float16."""
+    """[tokens, k] float16: their log-probabilities."""
 
 
 @dataclass
 class TrainingSet:
-    """Source sentences with references, hypotheses, or both to learn from."""
+    """Source sentences with references, hypotheses, or both as targets."""
 
     source: Ragged
     reference: TargetSide | None
@@ -68,10 +70,10 @@ class TrainingSet:
     max_length: int = 256
 
     def choose(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw this epoch's targets.
+        """Sample this epoch's targets.
 
         Returns:
-            Indices [m] of the sentences to be trained on, and for each whether its reference is the target.
+            Indices [m] of the training sentences, and for each [m] whether its reference is the target.
         """
         n = len(self.source)
         reference, hypothesis = self._usable(self.reference), self._usable(self.hypothesis)
@@ -86,7 +88,7 @@ class TrainingSet:
         return side.usable & (side.tokens.lengths <= self.max_length)
 
     def lengths(self, rows: np.ndarray, use_reference: np.ndarray) -> np.ndarray:
-        """Target lengths of the sentences chosen, [m]."""
+        """Target lengths of the sentences `rows` [m], where `use_reference` [m] selects the target: [m]."""
         target_lengths = np.zeros(len(rows), dtype=np.int64)
         for side, chosen in ((self.reference, use_reference), (self.hypothesis, ~use_reference)):
             if side is not None:
@@ -95,19 +97,19 @@ class TrainingSet:
 
 
 def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Cut an epoch's sentences, in random order, into batches; the same for the same seed.
+    """Split an epoch's sentences, in random order, into batches. The same seed gives the same batches.
 
-    Batches are random mixtures of lengths: batches of one length, though they need less padding, learn measurably less
-    in an update (docs/explanation/performance.md).
+    Batches are random mixtures of lengths. Batches of one length need less padding, but learn measurably less per
+    update (docs/explanation/performance.md).
 
     Args:
         data: the sentences.
-        batch_tokens: most tokens of a batch on either side.
+        batch_tokens: maximum of a batch's source tokens, and of its target tokens.
         seed: the run's seed.
         epoch: number of the pass over the data.
 
     Returns:
-        For every batch the rows and whether each takes its reference.
+        For every batch: the indices of its sentences [b], and for each [b] whether its reference is the target.
     """
     rows, use_reference = data.choose(seed, epoch)
     order = np.random.default_rng((seed, epoch, 2)).permutation(len(rows))
@@ -117,9 +119,9 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
 
 
 def token_batches(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[slice]:
-    """Cut sentences of these lengths, as they stand, into batches of at most `batch_tokens` tokens on either side.
+    """Split sentences of these lengths, [m] each, into consecutive batches of at most `batch_tokens` tokens per side.
 
-    A sentence that is longer is a batch of its own.
+    A longer sentence becomes a batch of its own.
     """
     ends = [np.cumsum(lengths) for lengths in (source, target)]
     batches, begin = [], 0
@@ -133,22 +135,32 @@ def token_batches(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> 
 
 
 class BatchShard(NamedTuple):
-    """Where a share of a batch stands in the whole."""
+    """Position of a rank's shard in the whole batch."""
 
     tokens: int
     """Target tokens of the whole batch."""
     token_offset: int = 0
-    """Those of them that lie before the share."""
+    """Target tokens before the shard."""
     is_valid: bool = True
-    """Whether the share is one: false where there are fewer sentences than shares."""
+    """Whether the shard counts: false for an empty shard, if there are fewer sentences than shards."""
 
 
 def shard_batch(
     data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray, index: int, shares: int
 ) -> tuple[np.ndarray, np.ndarray, BatchShard]:
-    """One of several shares of a batch with about equally many tokens, in the order `collate` gives the whole.
+    """Shard number `index` of a batch: shards have about equal numbers of tokens and follow the order of `collate`.
 
-    Where there are fewer sentences than shares, some are given the first sentence, which must not count then.
+    If there are fewer sentences than shards, empty shards get the first sentence and are not valid.
+
+    Args:
+        data: the sentences.
+        rows: [b] indices of the batch's sentences.
+        use_reference: [b] whether the target is the reference.
+        index: number of the shard, from 0.
+        shares: number of shards.
+
+    Returns:
+        `rows` and `use_reference` of the shard, and its position in the batch.
     """
     if shares == 1:
         return rows, use_reference, BatchShard(int(data.lengths(rows, use_reference).sum()))
@@ -156,7 +168,7 @@ def shard_batch(
     rows, use_reference = rows[order], use_reference[order]
     targets = data.lengths(rows, use_reference)
     both = data.source.lengths[rows] + targets
-    # A sentence falls to the share in which its middle lies.
+    # A sentence belongs to the shard that contains its middle.
     begin, end = np.searchsorted((np.cumsum(both) - both / 2) * shares, both.sum() * np.array([index, index + 1]))
     shard = BatchShard(int(targets.sum()), int(targets[:begin].sum()), bool(begin < end))
     selection = slice(begin, end) if shard.is_valid else slice(0, 1)
@@ -164,7 +176,10 @@ def shard_batch(
 
 
 def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> tuple[Batch, TokenTargets]:
-    """Tensors of a batch: references first, then hypotheses."""
+    """Tensors of the batch of sentences `rows` [b]: first those with references, then those with hypotheses.
+
+    Targets of N target tokens: ids [N], and if there are teacher targets, top-k ids and log-probabilities [N, k].
+    """
     order = np.argsort(~use_reference, kind="stable")
     rows, use_reference = rows[order], use_reference[order]
     parts = [
@@ -186,12 +201,15 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
 
 
 def _top(side: TargetSide, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Top-k ids and log-probabilities of some rows; where the teacher was not asked, all mass is on the word itself."""
+    """Top-k ids and log-probabilities of some sentences, [tokens, k] each.
+
+    Without teacher targets, all mass is on the label.
+    """
     positions = side.tokens.positions(rows)
     if side.top_ids is not None and side.top_logprobs is not None:
         return side.top_ids[positions].astype(np.int64), side.top_logprobs[positions].astype(np.float32)
     ids = side.tokens.flat[positions].astype(np.int64)[:, None]
-    # Distinct ids of the vocabulary are needed, whatever they are: their probability is zero.
+    # Any distinct ids below V will do: their probability is zero.
     others = (ids + np.arange(k)) % max(k, int(side.tokens.flat.max()) + 1)
     values = np.full(others.shape, -np.inf, dtype=np.float32)
     values[:, 0] = 0
@@ -201,7 +219,15 @@ def _top(side: TargetSide, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
 def make_batch(
     source: np.ndarray, source_lengths: np.ndarray, target: np.ndarray, target_lengths: np.ndarray, start: int
 ) -> Batch:
-    """A batch of flat sequences; `start` is the id the decoder begins with, `<pad>`."""
+    """A batch from concatenated sequences.
+
+    Args:
+        source: [source tokens] int64.
+        source_lengths: [b].
+        target: [N] int64.
+        target_lengths: [b].
+        start: the decoder's start id, `<pad>`.
+    """
     bins = fill_bins(source_lengths, target_lengths)
     target_tokens = PackedTokens.of(target, target_lengths, bins.target)
     shifted = torch.full_like(target_tokens.ids, start)

@@ -1,8 +1,8 @@
-"""Several processes that train one model together ("ranks", as torchrun starts them), on one machine or on many.
+"""Distributed training: several ranks, started by torchrun on one or more machines, train one model together.
 
-The first, the leader, does all that a single process does: it holds the run directory, labels, validates, writes. The
-others are idle until it trains something. They are then given the model and the data over the network, so that only
-the leader needs the run directory, and each computes on its own share of every batch.
+Rank 0 does everything that a single process does: it owns the run directory, labels, validates, writes files. The other
+ranks are idle until a training starts. Rank 0 then broadcasts the model and the data, so that only rank 0 needs the run
+directory. Each rank computes its own shard of every batch.
 """
 
 from __future__ import annotations
@@ -27,44 +27,44 @@ from distilmt.utils.hardware import cores
 T = TypeVar("T")
 
 _UPDATE_TIMEOUT = timedelta(minutes=30)
-"""That a rank waits for the others' gradients: nobody needs so long for an update, or to write a checkpoint."""
+"""Timeout for the gradients of other ranks; an update or a checkpoint never takes this long."""
 _IDLE_TIMEOUT = timedelta(days=30)
-"""That the others wait while the leader labels or validates. Who ends is noticed at once: connections close."""
+"""Timeout of the other ranks while rank 0 labels or validates. The end of a rank closes its connections at once."""
 _BROADCAST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together. Alone, every method gives back what it was given.
+    """This process in the process group. In a group of one, every method returns its argument.
 
-    All ranks must call the same methods in the same order. They raise UserError if another rank has ended.
+    All ranks must call the same methods in the same order. The methods raise UserError if another rank has ended.
     """
 
     rank: int = 0
     size: int = 1
     threads: int = 0
-    """CPU threads for each; 0: one per core."""
+    """CPU threads of each rank; 0: one per core."""
     cpu_group: Any = None
-    """The process group on the CPU whose members wait for days."""
+    """The CPU process group with the long timeout."""
 
     @property
     def is_main_process(self) -> bool:
-        """Whether this is the leader."""
+        """Whether this is rank 0."""
         return self.rank == 0
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
-        """The sum over all ranks, written over the tensor: the same bits everywhere."""
+        """Sum a tensor (any shape) over all ranks, in place. The result is bit-identical on all ranks."""
         if self.size > 1:
             with _connection_errors():
                 dist.all_reduce(tensor)
         return tensor
 
     def all_gather(self, tensor: Tensor, lengths: Sequence[int]) -> list[Tensor]:
-        """The vectors of all ranks; `lengths` are theirs."""
+        """The vectors of all ranks: rank r's is [lengths[r]]."""
         if self.size == 1:
             return [tensor]
         longest = max(lengths)
-        # Gloo gathers vectors of one length.
+        # Gloo requires vectors of equal length.
         padded = tensor.new_zeros(longest)
         padded[: len(tensor)] = tensor
         vectors = [torch.empty_like(padded) for _ in lengths]
@@ -73,7 +73,7 @@ class Ranks:
         return [whole[:length] for whole, length in zip(vectors, lengths, strict=True)]
 
     def broadcast_numbers(self, *numbers: float) -> list[float]:
-        """The leader's numbers."""
+        """Broadcast rank 0's numbers."""
         if self.size == 1:
             return [*numbers]
         buffer = torch.tensor(numbers, dtype=torch.float64)
@@ -82,9 +82,9 @@ class Ranks:
         return buffer.tolist()
 
     def broadcast_object(self, value: T) -> T:
-        """The leader's value, which the others receive: anything that can be pickled; arrays are sent as they lie.
+        """Broadcast rank 0's value: any object that can be pickled. Arrays are sent without a copy.
 
-        Pickles come from the processes of this training alone.
+        Pickles are only received from the processes of this training.
         """
         if self.size == 1:
             return value
@@ -112,9 +112,9 @@ class Ranks:
         return pickle.loads(bytes(parts[0].numpy()), buffers=[part.numpy() for part in parts[1:]])
 
     def _broadcast(self, tensor: Tensor) -> None:
-        for piece in tensor.split(_BROADCAST_BYTES):
-            if len(piece):
-                dist.broadcast(piece, 0, group=self.cpu_group)
+        for chunk in tensor.split(_BROADCAST_BYTES):
+            if len(chunk):
+                dist.broadcast(chunk, 0, group=self.cpu_group)
 
 
 SINGLE_PROCESS = Ranks()
@@ -122,19 +122,20 @@ _current = SINGLE_PROCESS
 
 
 def current() -> Ranks:
-    """The ranks that train whatever this process trains."""
+    """The ranks of this process's trainings."""
     return _current
 
 
 @contextmanager
 def main_process() -> Iterator[None]:
-    """Be the leader while the block runs, and send the others home when it is done."""
+    """Run the block on rank 0; then let the other ranks exit."""
     global _current
     _current = _init_process_group()
     try:
         yield
     except BaseException:
-        # The others notice that this process ends. torchrun tells it to, which must not cut off what it has to say.
+        # The other ranks detect that this process ends. torchrun then sends SIGTERM, which must not cut off the error
+        # message.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise
     _current.broadcast_object(None)
@@ -143,12 +144,13 @@ def main_process() -> Iterator[None]:
 
 
 def worker_loop(train_job: Callable[[Any, Ranks], None]) -> int:
-    """Do `train_job` on everything the leader hands out until there is no more; returns the exit status.
+    """Run `train_job` on every job that rank 0 broadcasts, until it exits; returns the exit status.
 
-    What it raises as UserError the leader meets too, and tells.
+    A UserError is not printed here: rank 0 gets the same error and reports it.
     """
-    for ended in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ended, signal.SIG_DFL)  # nothing is to be tidied up here, and waiting in C is not interrupted
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # There is nothing to clean up, and Python handlers do not run during a wait in C code.
+        signal.signal(number, signal.SIG_DFL)
     try:
         ranks = _init_process_group()
         while (job := ranks.broadcast_object(None)) is not None:
@@ -160,7 +162,7 @@ def worker_loop(train_job: Callable[[Any, Ranks], None]) -> int:
 
 
 def _init_process_group() -> Ranks:
-    """Find the others by what torchrun left in the environment; on a machine with GPUs take one."""
+    """Join the process group that torchrun's environment variables describe; on a machine with GPUs, use one GPU."""
     local_rank, local_world_size = (
         int(os.environ.get(name, other)) for name, other in (("LOCAL_RANK", 0), ("LOCAL_WORLD_SIZE", 1))
     )
@@ -168,12 +170,12 @@ def _init_process_group() -> Ranks:
     if on_gpu:
         if local_world_size > torch.cuda.device_count():
             raise UserError(
-                f"{local_world_size} processes on a machine with {torch.cuda.device_count()} GPUs: start as "
-                "many as it has GPUs (--nproc-per-node gpu)"
+                f"{local_world_size} processes on a machine with {torch.cuda.device_count()} GPUs: start one process "
+                "per GPU (--nproc-per-node gpu)"
             )
         torch.cuda.set_device(local_rank)
     with _connection_errors():
-        # torchrun, when it starts all again, keeps the store in which the ended ones left their addresses.
+        # After a restart, torchrun's store still has the addresses of the former processes.
         store, global_rank, size = next(dist.rendezvous("env://", timeout=_UPDATE_TIMEOUT))
         store = dist.PrefixStore(f"distilmt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
         backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
@@ -189,8 +191,8 @@ def _connection_errors() -> Iterator[None]:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1][:200]
         raise UserError(
-            "another process of this training has ended or cannot be reached: look at what it said; the same command "
-            f"goes on from the last checkpoint ({reason})"
+            "another process of this training has ended or cannot be reached: read its error message, then repeat the "
+            f"same command to resume from the last checkpoint ({reason})"
         ) from None
 
 
@@ -198,5 +200,5 @@ def _bytes(buffer: bytearray | memoryview) -> Tensor:
     if not len(buffer):
         return torch.empty(0, dtype=torch.uint8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it could be written to, which nobody does
+        warnings.simplefilter("ignore")  # the buffer is read-only; the tensor is never written to
         return torch.frombuffer(buffer, dtype=torch.uint8)

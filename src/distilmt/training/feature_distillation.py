@@ -1,4 +1,4 @@
-"""A teacher in memory while the student is trained, for what no label store can hold: its states and attention."""
+"""Distillation of hidden states and attention, with the teacher in memory: these are too large for the label store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = ("encoder", "decoder", "across")
 
 
 class FeatureDistillation:
-    """The teacher, and what is learnt beside the student to compare them, and thrown away."""
+    """The teacher, and the projections that are trained with the student and discarded afterwards."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class FeatureDistillation:
         device: torch.device,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
-        """Take over a teacher with the student's pieces, and keep it in `dtype` on the device.
+        """Move the teacher, which must have the student's vocabulary, to the device in `dtype`.
 
         Raises:
-            UserError: heads are to be compared one by one, but there are not as many.
+            UserError: `head_mapping` is `same`, but student and teacher have different numbers of heads.
         """
         self.objective, self.config, self.ranks = objective, config, ranks
         self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)  # type: ignore[call-overload]
@@ -54,15 +54,15 @@ class FeatureDistillation:
         elif objective.attention_weight:
             _check_same_heads(_heads(student_config), _heads(teacher_config))
         self.parameters = {name: nn.Parameter(value.to(device)) for name, value in first.items()}
-        # An empty optimizer is refused by PyTorch.
+        # PyTorch rejects an optimizer without parameters.
         self.adam = torch.optim.Adam(self.parameters.values(), 0.0, (0.9, 0.98), 1e-9) if self.parameters else None
 
     def empty_states(self) -> States:
-        """What the student's forward pass is to fill."""
+        """The record that the student's forward pass fills."""
         return States(attention={} if self.objective.attention_weight else None)
 
     def loss(self, batch: Batch, states: States) -> Tensor:
-        """The weighted distances from the teacher, summed over words, for the student's states on a batch."""
+        """Weighted distances from the teacher's states and attention, summed over tokens: a scalar."""
         teacher_states = self.empty_states()
         with torch.no_grad():
             decoder_rows(self.teacher, batch, states=teacher_states)
@@ -75,7 +75,7 @@ class FeatureDistillation:
         return loss
 
     def _states(self, states: States, teacher_states: States) -> Tensor:
-        """The mean over layers."""
+        """Distance of hidden states, the mean over layers: a scalar."""
         layer_targets = [teacher_states.encoder[i] for i in self.encoder_map] + [
             teacher_states.decoder[i] for i in self.decoder_map
         ]
@@ -83,12 +83,13 @@ class FeatureDistillation:
         return torch.stack([state_distance(s, t, self.parameters[f"projection.{i}"]) for i, (s, t) in layers]).mean()
 
     def _attention(self, kind: str, student_attention: Attention, teacher_attention: Attention) -> Tensor:
-        """Of one kind, summed over blocks."""
+        """Distance of attention of one kind, summed over blocks: a scalar."""
         teacher_scores = teacher_attention.scores
         if self.objective.head_mapping == "same":
             teacher_scores = [teacher_scores[i] for i in (self.encoder_map if kind == "encoder" else self.decoder_map)]
         distances = []
         for number, bias in enumerate(student_attention.biases):
+            # Heads of all layers: [rows, layers · heads, width, width].
             student, teacher = (
                 torch.cat([layer[number] for layer in scores], 1)
                 for scores in (student_attention.scores, teacher_scores)
@@ -98,7 +99,7 @@ class FeatureDistillation:
         return torch.stack(distances).sum()
 
     def step(self, update: int, tokens: int, position: float | None = None) -> None:
-        """Update what is learnt, from gradients of a loss summed over so many tokens, by all ranks."""
+        """Update the projections; `tokens` is the number of target tokens of all ranks, which the loss sums over."""
         if self.adam is None:
             return
         for parameter in self.parameters.values():
@@ -109,7 +110,7 @@ class FeatureDistillation:
         self.adam.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """What must be kept to go on, after one update at least."""
+        """Tensors for a checkpoint, after at least one update."""
         tensors = {name: parameter.detach() for name, parameter in self.parameters.items()}
         for name, parameter in self.parameters.items():
             assert self.adam is not None
@@ -118,7 +119,7 @@ class FeatureDistillation:
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
-        """Go on from `state()` as it was after `update` updates."""
+        """Resume from `state()` after `update` updates."""
         for name, parameter in self.parameters.items():
             assert self.adam is not None
             parameter.copy_(state[name])
@@ -127,14 +128,14 @@ class FeatureDistillation:
 
 
 def _projection(rows: int, columns: int) -> Tensor:
-    """From the student's width to the teacher's to begin with, always the same; between equal widths the identity."""
+    """Initial projection [rows, columns] from the student's width to the teacher's: fixed; the identity if equal."""
     if rows == columns:
         return torch.eye(rows)
     return torch.randn(rows, columns, generator=torch.Generator().manual_seed(1)) / columns**0.5
 
 
 def _heads(config: Any) -> dict[str, tuple[int, int]]:
-    """Layers, and heads of each, of every kind of attention."""
+    """Number of layers and of heads per layer, for every kind of attention."""
     encoder = config.encoder_layers, config.encoder_attention_heads
     decoder = config.decoder_layers, config.decoder_attention_heads
     return {"encoder": encoder, "decoder": decoder, "across": decoder}
@@ -143,7 +144,7 @@ def _heads(config: Any) -> dict[str, tuple[int, int]]:
 def _mixtures(
     student_heads: dict[str, tuple[int, int]], teacher_heads: dict[str, tuple[int, int]]
 ) -> dict[str, Tensor]:
-    """To begin with, every head of the teacher is compared with the mean of the student's."""
+    """Initial mixtures [t, s]: each of the teacher's t heads is compared with the mean of the student's s heads."""
     sizes = {
         kind: (teacher_heads[kind][0] * teacher_heads[kind][1], student_heads[kind][0] * student_heads[kind][1])
         for kind in _KINDS

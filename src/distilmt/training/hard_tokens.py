@@ -1,4 +1,4 @@
-"""Which cross-entropy counts as hard, from the positions trained on last."""
+"""Threshold of hard tokens, from the cross-entropies of the last updates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _POSITIONS = 30_000
 
 
 class HardTokenQueue:
-    """First in, first out: cross-entropies of the last 30,000 positions (Wang et al. 2021, their global selection).
+    """FIFO queue with the cross-entropies of the last 30,000 positions (Wang et al. 2021, global selection).
 
-    It is not kept in checkpoints: a training that goes on fills it anew, and until it is full the batch alone tells.
+    Checkpoints do not contain it: a resumed training fills it again. Until it is full, the threshold is the batch's.
     """
 
     def __init__(self, positions: int = _POSITIONS) -> None:
@@ -19,9 +19,9 @@ class HardTokenQueue:
         self._values = torch.empty(0)
 
     def add(self, nll: Tensor) -> None:
-        """Take in the positions of an update, [N]."""
+        """Append the cross-entropies of an update, [N]."""
         self._values = torch.cat([self._values.to(nll.device), nll.float()])[-self.positions :]
 
     def threshold(self, share: float) -> Tensor | None:
-        """The cross-entropy that `share` of the positions reach; None while there are too few."""
+        """The cross-entropy that a `share` of the positions exceeds, a scalar; None until the queue is full."""
         return self._values.quantile(1 - share) if len(self._values) == self.positions else None

@@ -1,9 +1,9 @@
-"""Float32 master weights, Adam or Muon, and a moving average behind a model that computes in any precision.
+"""Float32 master weights, Adam or Muon, and a moving average, for a model that computes in any precision.
 
-All weights lie in one flat vector, so that a step of clipping, Adam and averaging is a handful of vector operations
-however many layers there are (mixed-precision training with master weights: Micikevicius et al. 2018). The matrices of
-the layers lie at its end, those of one shape together: Muon takes them a stack at a time. Where several ranks train
-together, each does all of that for its own part of the vector only (see `shards`).
+All weights are in one flat vector, so that clipping, Adam and averaging are a few vector operations for any number of
+layers (mixed-precision training with master weights: Micikevicius et al. 2018). The matrices of the layers are at its
+end, grouped by shape: Muon updates one stack at a time. In distributed training, each rank does this only for its own
+part of the vector (see `zero`).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class FlatOptimizer:
     def __init__(
         self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype, bits: int = 0, ranks: Ranks = SINGLE_PROCESS
     ) -> None:
-        """Take over a float32 model; with `bits` it computes with weights rounded to so many."""
+        """Use the parameters of a float32 model; `bits` above 0: it computes with weights rounded to this many bits."""
         self.config, self.bits, self.ranks = config, bits, ranks
         self.parameters, stacks = _layout(model)
         self._matrices = _matrices(self.parameters) if bits else []
         if config.optimizer == "adam":
             stacks = []
-        whole = torch.cat([p.detach().float().flatten() for p in self.parameters])
+        whole = torch.cat([p.detach().float().flatten() for p in self.parameters])  # [weights]
         self.shards = Shards(ranks, stacks[0].begin if stacks else len(whole), stacks)
         self.stacks = self.shards.own_stacks()
         self.master = self.shards.own(whole)
@@ -45,7 +45,7 @@ class FlatOptimizer:
         self._gradients = self._view_parameters()
         self._cast_weights()
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
-        # Adam has what lies before the first stack of matrices.
+        # Adam updates everything before the first stack of matrices.
         self.head = nn.Parameter(self.master[: self.shards.heads()[ranks.rank]])
         self.adam = torch.optim.AdamW(
             [self.head],
@@ -59,13 +59,13 @@ class FlatOptimizer:
         self._sparsity_mask: Tensor | None = None
 
     def keep_zeros(self) -> None:
-        """From now on hold every matrix's weights at zero that are zero now: what was pruned stays pruned."""
+        """From now on, keep weights of matrices at zero that are zero now: pruned weights stay pruned."""
         parts = self.shards.whole(self.master).split([p.numel() for p in self.parameters])
         masks = [(m != 0) | (p.dim() != 2) for m, p in zip(parts, self.parameters, strict=True)]
         self._sparsity_mask = self.shards.own(torch.cat(masks).float())
 
     def _view_parameters(self) -> list[Tensor]:
-        """Make the model's parameters views of the flat vector; the flat gradient's views in their order."""
+        """Make the model's parameters views of the flat weights; returns views of the flat gradient in their order."""
         begin, gradients = 0, []
         for p in self.parameters:
             end = begin + p.numel()
@@ -75,7 +75,7 @@ class FlatOptimizer:
         return gradients
 
     def _gather(self) -> Tensor:
-        """The gradients as one float32 vector. The model is rid of them: autograd then need not add to old ones."""
+        """The gradients as one float32 vector [weights]. Clears them, so that autograd need not add to old ones."""
         for p, gradient in zip(self.parameters, self._gradients, strict=True):
             gradient.zero_() if p.grad is None else gradient.copy_(p.grad)
             p.grad = None
@@ -89,15 +89,15 @@ class FlatOptimizer:
         }
 
     def step(self, update: int, tokens: int, position: float | None = None) -> Tensor:
-        """One update from gradients of a summed loss, which every rank has of its own share.
+        """One update from the gradients of a summed loss; every rank has the gradients of its own shard.
 
         Args:
             update: number of this update, from 1.
-            tokens: target tokens the loss was summed over, by all ranks.
-            position: where the schedule stands, in updates; `update` itself unless time is short.
+            tokens: target tokens of all ranks, over which the loss is summed.
+            position: position in the schedule, in updates; by default `update`.
 
         Returns:
-            The gradient's norm per token before clipping (a tensor: reading it costs a device synchronisation).
+            The gradient's norm per token before clipping (a scalar tensor: reading it synchronizes with the device).
         """
         gradient = self.ranks.all_reduce(self._gather())
         norm = gradient.norm() / tokens
@@ -119,38 +119,38 @@ class FlatOptimizer:
 
     @torch.no_grad()
     def _cast_weights(self) -> None:
-        """Hand the model its weights in its own precision."""
-        # Rounding needs whole rows in float32; otherwise ranks send each other no more than what is computed with.
+        """Copy the master weights to the model in its precision."""
+        # Rounding needs whole rows in float32; otherwise ranks only exchange weights in the model's precision.
         wide = self.bits or self.ranks.size == 1
         whole = self.shards.whole(self.master if wide else self.master.to(self.weights.dtype))
         self.weights.copy_(whole)
         for begin, end, columns in self._matrices:
-            rows = fake_quantize(whole[begin:end].view(-1, columns), self.bits)
+            rows = fake_quantize(whole[begin:end].view(-1, columns), self.bits)  # [rows, columns]
             self.weights[begin:end].view(-1, columns).copy_(rows)
 
     def _average(self, update: int) -> None:
-        """Take the weights into their moving average; later on only every eighth update, with the same memory."""
+        """Add the weights to their moving average; after the warm-up only every 8th update, with the same decay."""
         decay = self.config.ema_decay
         if decay == 0:
             self.average.copy_(self.master)
         elif update <= _AVERAGE_WARMUP or update % _AVERAGE_EVERY == 0:
-            # The usual correction: early on the average must not remember the random start.
+            # The usual correction: at the start, the average must not retain the random initialization.
             decay_factor = min(decay, update / (10 + update)) ** (1 if update <= _AVERAGE_WARMUP else _AVERAGE_EVERY)
             self.average.lerp_(self.master, 1 - decay_factor)
 
     def whole_average(self) -> Tensor:
-        """The averaged weights of all ranks, on the CPU."""
+        """The averaged weights of all ranks [weights], on the CPU."""
         return self.shards.whole(self.average).cpu()
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that must be kept to go on, as flat float32 vectors: of all ranks, whichever had what."""
+        """Flat float32 vectors for a checkpoint, of all ranks; they do not depend on the number of ranks."""
         vectors = {"master": self.master, "average": self.average, "first_moment": self.momentum}
         whole = {name: self.shards.whole(vector) for name, vector in vectors.items()}
         return whole | {"second_moment": self.shards.whole_head(self.adam.state[self.head]["exp_avg_sq"])}
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
-        """Go on from `state()` as it was after `update` updates."""
+        """Resume from `state()` after `update` updates."""
         self.master.copy_(self.shards.own(state["master"]))
         self.average.copy_(self.shards.own(state["average"]))
         self.momentum.copy_(self.shards.own(state["first_moment"]))
@@ -160,7 +160,7 @@ class FlatOptimizer:
 
 
 def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
-    """The parameters that are learnt, in the order they lie in the flat vector, and the layers' matrices among them.
+    """The trainable parameters in the order of the flat vector, and the stacks of the layers' matrices.
 
     Embeddings, biases and norms come first; then the matrices of the layers, those of one shape together.
     """
@@ -177,7 +177,7 @@ def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
 
 
 def _matrices(parameters: list[nn.Parameter]) -> list[tuple[int, int, int]]:
-    """Where matrices begin and end in the flat vector, and their columns; neighbours of one width are one."""
+    """Begin, end and columns of the matrices in the flat vector; adjacent ones of equal width are merged."""
     spans: list[tuple[int, int, int]] = []
     begin = 0
     for p in parameters:
@@ -192,24 +192,25 @@ def _matrices(parameters: list[nn.Parameter]) -> list[tuple[int, int, int]]:
 
 @torch.no_grad()
 def load_flat(model: nn.Module, flat: Tensor) -> None:
-    """Write a flat vector of weights into a model's parameters, in the order `FlatOptimizer` lays them.
+    """Write a flat vector [weights] into a model's parameters, in the order of `FlatOptimizer`.
 
     Raises:
-        ValueError: the model learns other parameters than the one the vector is of.
+        ValueError: the vector has another length than the model's trainable parameters.
     """
     parameters, begin = _layout(model)[0], 0
     size = sum(p.numel() for p in parameters)
     if size != len(flat):
-        raise ValueError(f"{len(flat)} weights do not fit a model that learns {size}")
+        raise ValueError(f"{len(flat)} weights do not fit a model with {size} trainable weights")
     for p in parameters:
         p.copy_(flat[begin : begin + p.numel()].view_as(p))
         begin += p.numel()
 
 
 def learning_rate(config: TrainingConfig, update: int, position: float | None = None) -> float:
-    """Learning rate of an update counted from 1: a linear climb, then the schedule's fall.
+    """Learning rate of an update, counted from 1: linear warm-up, then the schedule's decay.
 
-    `position` is where the schedule stands, in updates: beyond `update` when the seconds allowed run out first.
+    `position` is the position in the schedule, in updates: above `update` if the time limit is reached before the last
+    update.
     """
     warmup = max(1, min(config.warmup_steps, config.max_steps // 5))
     if update <= warmup:

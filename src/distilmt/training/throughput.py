@@ -1,4 +1,4 @@
-"""How fast this machine trains and labels, measured for a few seconds on the run's own text."""
+"""Training speed of this machine, measured for a few seconds on the run's own text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def seconds_per_update(
     tokenizer: Tokenizer,
     teacher: MarianMTModel | None = None,
 ) -> float:
-    """Mean seconds of an update, over batches drawn as training draws them, for a few seconds."""
+    """Mean seconds per update, over batches sampled as in training; measured for a few seconds."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
     stepper = Stepper(fresh, replace(training, max_steps=10_000), objective, 1, teacher)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)

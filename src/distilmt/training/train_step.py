@@ -1,4 +1,4 @@
-"""One optimizer step: forward, loss, backward, update. Knows nothing of epochs, checkpoints or validation."""
+"""One optimizer step: forward, loss, backward, update. Independent of epochs, checkpoints and validation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from distilmt.training.optimizer import FlatOptimizer
 
 
 class Stepper:
-    """A model with its optimizer, on the device it is trained on."""
+    """A model with its optimizer, on the training device."""
 
     def __init__(
         self,
@@ -47,22 +47,22 @@ class Stepper:
         bits: int = 0,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
-        """Take over a float32 model, and a teacher where the objective asks for its states or attention.
+        """Move a float32 model to the device, and the teacher if the objective uses its states or attention.
 
-        With `bits` the model computes with weights rounded to so many (quantisation-aware training). With `ranks` all
-        of them must do the same updates, each on its share of the batch.
+        With `bits` above 0 the model computes with weights rounded to this many bits (quantization-aware training).
+        All `ranks` must do the same updates, each on its shard of the batch.
         """
         keep_memory()
         self.config, self.objective, self.ranks = config, objective, ranks
         self.threads = 0
-        # Ranks drop different units.
+        # Dropout masks differ between ranks.
         self.seed = hash((seed, ranks.rank)) if ranks.rank else seed
         self.device = pick_device()
         dtype = pick_dtype(config.precision, self.device)
         self.model: Any = model.to(self.device)  # type: ignore[arg-type]
         self.optimizer = FlatOptimizer(self.model, config, dtype, bits, ranks)
         bias = self.model.final_logits_bias[0]
-        # OPUS-MT models have one on their logits; it is not learnt.
+        # OPUS-MT models have a bias on their logits; it is not trained.
         self.bias = bias.to(dtype) if bias.any() else None
         self.loss_queue = HardTokenQueue() if objective.token_selection == "queue" else None
         self.feature_distillation: FeatureDistillation | None = None
@@ -77,7 +77,7 @@ class Stepper:
         self.choose_threads()
 
     def choose_threads(self, before: int = 0) -> None:
-        """Set the number of CPU threads: as somebody chose it, as it was `before`, or as the machine is free."""
+        """Set the number of CPU threads: the configured one, else `before`, else by the number of free cores."""
         chosen = configured_threads(self.config.threads or self.ranks.threads) or before
         self.threads = chosen or (training_threads(self.values) if self.device.type == "cpu" else 0)
 
@@ -89,17 +89,17 @@ class Stepper:
         position: float | None = None,
         shard: BatchShard | None = None,
     ) -> Statistics:
-        """One step.
+        """One optimizer step.
 
         Args:
-            number: of the update, from 1.
-            batch: the sentences, or this rank's share of them.
-            targets: what their words should be.
-            position: where the schedule stands, in updates.
-            shard: where the share stands in the whole batch.
+            number: number of the update, from 1.
+            batch: the sentences of this rank's shard, with N target tokens.
+            targets: labels [N] and teacher targets [N, k].
+            position: position in the schedule, in updates; by default `number`.
+            shard: position of the shard in the whole batch; by default the shard is the batch.
 
         Returns:
-            Sums over the whole batch; its rows may be those of the share.
+            Sums over the whole batch; `rows` may be those of the shard only.
         """
         use_threads(self.threads)
         shard = shard or BatchShard(len(targets.ids))
@@ -107,7 +107,9 @@ class Stepper:
         batch, targets = batch.to(self.device), targets_to(targets, self.device)
         progress = (number if position is None else position) / self.config.max_steps
         settings = LossSettings(
-            anneal_teacher(self.objective, progress), self.config.label_smoothing, self._threshold()
+            objective=anneal_teacher(self.objective, progress),
+            smoothing=self.config.label_smoothing,
+            threshold=self._threshold(),
         )
         if self.ranks.size > 1 and self.objective.entropy_mode in ("weight_high", "weight_low"):
             settings = settings._replace(mean_weight=self._mean_weight(targets, settings, shard))
@@ -123,11 +125,11 @@ class Stepper:
         return statistics
 
     def _reduce_statistics(self, statistics: Statistics, shard: BatchShard) -> Statistics:
-        """Statistics of the whole batch, from those of its shares."""
+        """Statistics of the whole batch, from those of its shards."""
         sums = torch.stack([statistics.nll, statistics.word, statistics.entropy]) * shard.is_valid
         rows = statistics.rows
         if self.loss_queue is not None:
-            rows = torch.zeros(shard.tokens, dtype=rows.dtype, device=rows.device)
+            rows = torch.zeros(shard.tokens, dtype=rows.dtype, device=rows.device)  # [tokens of the whole batch]
             if shard.is_valid:
                 rows[shard.token_offset : shard.token_offset + len(statistics.rows)] = statistics.rows
             self.ranks.all_reduce(rows)
@@ -135,15 +137,16 @@ class Stepper:
         return Statistics(nll, word, entropy, rows)
 
     def _mean_weight(self, targets: TokenTargets, settings: LossSettings, shard: BatchShard) -> Tensor:
-        """Of the whole batch, by the teacher's entropy."""
+        """Mean entropy weight of the whole batch: a scalar."""
         sums = weights_by_entropy(targets, settings, vocabulary_size(self.model)) * shard.is_valid
         total, count = self.ranks.all_reduce(sums)
         return total / count.clamp_min(1)
 
     def _loss(self, batch: Batch, targets: TokenTargets, settings: LossSettings) -> tuple[Tensor, Statistics]:
+        """The objective summed over target tokens, a scalar, and its statistics."""
         weight, vocabulary, share = self.model.lm_head.weight, vocabulary_size(self.model), self.objective.r_drop_weight
         states = self.feature_distillation.empty_states() if self.feature_distillation else None
-        hidden = decoder_rows(self.model, batch, self.dropout, states)
+        hidden = decoder_rows(self.model, batch, self.dropout, states)  # [rows, d]; the first N are target tokens
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         if share:
             second_hidden = decoder_rows(self.model, batch, self.dropout)
@@ -155,23 +158,27 @@ class Stepper:
         return loss, statistics
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that must be kept to go on."""
+        """Tensors for a checkpoint."""
         return self.optimizer.state() | (self.feature_distillation.state() if self.feature_distillation else {})
 
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
-        """Go on from `state()` as it was after `update` updates."""
+        """Resume from `state()` after `update` updates."""
         self.optimizer.load_state(state, update)
         if self.feature_distillation:
             self.feature_distillation.load_state(state, update)
 
     def _threshold(self) -> Tensor | None:
-        """From which cross-entropy on the teacher's words are learnt, where the last positions tell."""
+        """Minimum cross-entropy of hard tokens, a scalar; None without a queue or until it is full."""
         return None if self.loss_queue is None else self.loss_queue.threshold(self.objective.selection_fraction)
 
 
 def targets_to(targets: TokenTargets, device: torch.device) -> TokenTargets:
-    """The same on a device."""
+    """The targets on `device`; shapes do not change."""
     if device.type == "cpu":
         return targets
-    moved = [None if t is None else t.to(device, non_blocking=True) for t in (targets.top_ids, targets.top_logprobs)]
-    return TokenTargets(targets.ids.to(device, non_blocking=True), *moved)
+    top_ids, top_logprobs = targets.top_ids, targets.top_logprobs
+    return TokenTargets(
+        ids=targets.ids.to(device, non_blocking=True),
+        top_ids=None if top_ids is None else top_ids.to(device, non_blocking=True),
+        top_logprobs=None if top_logprobs is None else top_logprobs.to(device, non_blocking=True),
+    )

@@ -1,4 +1,4 @@
-"""The training loop that teacher, student and baseline share: interruptible, resumable, and aware of its end."""
+"""The training loop of teacher, student and baseline, with validation, checkpoints and early stopping."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from distilmt.utils.run_dir import atomic_path
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
-# Reading a sum waits for the GPU.
+# Updates between checks for NaN: reading a sum waits for the GPU.
 _CHECK_EVERY = 10
 
 Validate = Callable[[MarianMTModel], dict[str, float]]
@@ -39,7 +39,7 @@ Validate = Callable[[MarianMTModel], dict[str, float]]
 
 @dataclass
 class TrainState:
-    """Where training stands; kept in the checkpoint."""
+    """Progress of a training; part of the checkpoint."""
 
     update: int = 0
     epoch: int = 0
@@ -51,11 +51,11 @@ class TrainState:
     stalls: int = 0
     stopped: bool = False
     threads: int = 0
-    """CPU threads: sums of others round otherwise, so that who goes on does so with these."""
+    """CPU threads. A resumed training uses the same number, because it affects rounding."""
     log: list[dict[str, float]] = field(default_factory=list)
 
     def position(self, config: TrainingConfig) -> float:
-        """Where the schedule stands, in updates: further than `update` when time runs out faster."""
+        """Position in the schedule, in updates: above `update` if the time limit comes before the last update."""
         elapsed = self.seconds / config.max_seconds * config.max_steps if config.max_seconds else 0.0
         return min(float(config.max_steps), max(float(self.update), elapsed))
 
@@ -72,7 +72,7 @@ class MetricAccumulator:
     begin: float = field(default_factory=time.monotonic)
 
     def add(self, statistics: Statistics, tokens: int) -> None:
-        """Count an update in; sums stay tensors, so that a GPU is not waited for."""
+        """Add an update's statistics. Sums stay tensors, so that this does not wait for the GPU."""
         self.nll += statistics.nll
         self.word += statistics.word
         self.entropy += statistics.entropy
@@ -95,7 +95,7 @@ class MetricAccumulator:
 
 @dataclass
 class TrainingJob:
-    """One training: what is trained, on what, how."""
+    """Data and settings of one training."""
 
     name: str
     data: TrainingSet
@@ -103,30 +103,30 @@ class TrainingJob:
     objective: ObjectiveConfig
     seed: int
     teacher: MarianMTModel | None = None
-    """Where the objective asks for its states; it is put on the device and into the precision of the training."""
+    """Needed if the objective uses its states or attention; it is moved to the training's device and precision."""
     bits: int = 0
-    """Above 0 the model learns with weights rounded to so many bits (quantisation-aware training)."""
+    """Above 0, the model is trained with weights rounded to this many bits (quantization-aware training)."""
     keep_zeros: bool = False
-    """Weights of matrices that are zero in the beginning stay zero: a model that was pruned stays sparse."""
+    """Weights of matrices that are zero at the start stay zero: a pruned model stays sparse."""
 
 
 def train(
     model: MarianMTModel, job: TrainingJob, validate: Validate, directory: Path
 ) -> tuple[MarianMTModel, dict[str, Any]]:
-    """Train a model, with all ranks if there are more; go on from `directory/checkpoint.safetensors` if it is there.
+    """Train a model on all ranks; resume from `directory/checkpoint.safetensors` if it exists.
 
     Args:
-        model: fresh weights, float32.
+        model: the initial weights, float32.
         job: data and settings.
-        validate: scores of a model by greedy decoding, with the key `job.config.metric`.
-        directory: where checkpoints go; the caller removes them with `clear` once it has kept the model.
+        validate: returns a model's scores by greedy decoding, including the key `job.config.metric`.
+        directory: for checkpoints; the caller removes them with `clear` after it has saved the model.
 
     Returns:
-        A model with the best averaged weights, float32, on the CPU; and the log and the best update.
+        A model with the best averaged weights, float32, on the CPU; and a record with the log and the best update.
 
     Raises:
-        UserError: no sentence can be trained on; batches are too small to be shared out to all ranks; or the loss or
-            the weights become NaN or infinite.
+        UserError: there is no usable sentence; batches have too few sentences for all ranks; or the loss or the weights
+            become NaN or infinite.
     """
     ranks = current()
     if ranks.size > 1:
@@ -135,8 +135,8 @@ def train(
     trainer = Trainer(model, job, ranks, validate, directory)
     trainer.resume()
     with progress.task(f"training {job.name}", job.config.max_steps, "updates", trainer.state.update) as bar:
-        for part in trainer.batches():
-            trainer.update(*part)
+        for batch, targets, shard in trainer.batches():
+            trainer.update(batch, targets, shard)
             bar.advance(1, **trainer.status())
             if trainer.state.stopped:
                 break
@@ -144,12 +144,12 @@ def train(
 
 
 def train_worker(task: tuple[MarianMTModel, TrainingJob], ranks: Ranks) -> None:
-    """What the other ranks do while the leader is in `train`: the same updates, each on its share of every batch."""
+    """Counterpart of `train` on the other ranks: the same updates, each rank on its shard of every batch."""
     model, job = task
     trainer = Trainer(model, job, ranks)
     trainer.resume()
-    for part in trainer.batches():
-        trainer.update(*part)
+    for batch, targets, shard in trainer.batches():
+        trainer.update(batch, targets, shard)
     trainer.finish()
 
 
@@ -158,15 +158,15 @@ def _check_shares(job: TrainingJob, ranks: Ranks) -> None:
     most = max((len(rows) for rows, _ in epoch_batches(job.data, tokens, job.seed, 0)), default=ranks.size)
     if most < ranks.size:
         raise UserError(
-            f"{job.name}: batches of {tokens} tokens hold {most} sentences at most, too few for {ranks.size} "
-            "processes: raise training.batch_tokens, or start fewer"
+            f"{job.name}: batches of {tokens} tokens contain at most {most} sentences, too few for {ranks.size} "
+            "processes: raise training.batch_tokens, or start fewer processes"
         )
 
 
 class Trainer:
-    """A training under way: the stepper, the state and the sums that change with every update.
+    """The state of a training: model, optimizer, progress and metrics.
 
-    Of several ranks only the leader validates, and has a directory. All must call the methods that concern the model.
+    Only rank 0 validates and has a directory. All ranks must call the methods that use the model.
     """
 
     def __init__(
@@ -182,32 +182,35 @@ class Trainer:
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
             self.optimizer.keep_zeros()
-        # A second model holds the averaged weights in float32: what is validated is what is kept. Of all ranks only
-        # the leader fills it.
+        # A second model has the averaged weights in float32: this model is validated and saved. Only rank 0 fills it.
         self.averaged = MarianMTModel(model.config)
         self.averaged.final_logits_bias.copy_(model.final_logits_bias)
         self.state, self.metrics = TrainState(threads=self.stepper.threads), MetricAccumulator()
         self.saved = time.monotonic()
 
     def batches(self) -> Iterator[tuple[Batch, TokenTargets, BatchShard]]:
-        """This rank's shares of the batches from where the state stands until the last update."""
-        data, config, state = self.job.data, self.job.config, self.state
-        while state.position(config) < config.max_steps and not state.stopped:
-            plan = epoch_batches(data, config.batch_tokens, self.job.seed, state.epoch)
+        """This rank's shards of the batches, from the current state to the last update."""
+        data, config = self.job.data, self.job.config
+        # `self.state` and no local name: after a validation it is a new object on all ranks but rank 0.
+        while self.state.position(config) < config.max_steps and not self.state.stopped:
+            plan = epoch_batches(data, config.batch_tokens, self.job.seed, self.state.epoch)
             if not plan:
                 raise UserError(
-                    f"{self.job.name}: no sentence is left to train on (all are empty, longer than "
-                    f"{data.max_length} tokens, or the teacher's answers unusable): look at the corpus and the labels"
+                    f"{self.job.name}: there is no sentence to train on (all are empty, longer than "
+                    f"{data.max_length} tokens, or have no usable hypothesis): check the corpus and the labels"
                 )
-            for rows, use_reference in plan[state.batch :]:
-                *shard_rows, shard = shard_batch(data, rows, use_reference, self.ranks.rank, self.ranks.size)
-                yield *collate(data, *shard_rows), shard
-                if state.position(config) >= config.max_steps or state.stopped:
+            for batch_rows, batch_references in plan[self.state.batch :]:
+                rows, use_reference, shard = shard_batch(
+                    data, batch_rows, batch_references, self.ranks.rank, self.ranks.size
+                )
+                batch, targets = collate(data, rows, use_reference)
+                yield batch, targets, shard
+                if self.state.position(config) >= config.max_steps or self.state.stopped:
                     return
-            state.epoch, state.batch = state.epoch + 1, 0
+            self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
     def update(self, batch: Batch, targets: TokenTargets, shard: BatchShard) -> None:
-        """One optimizer step, and what is due after it: validation, a checkpoint."""
+        """One optimizer step, followed by validation and a checkpoint if they are due."""
         begin, state = time.monotonic(), self.state
         state.update, state.batch = state.update + 1, state.batch + 1
         position = state.position(self.job.config)
@@ -221,25 +224,26 @@ class Trainer:
         state.seconds, old = self.ranks.broadcast_numbers(state.seconds, old)  # clocks differ
         validates = state.position(config) >= config.max_steps or state.update % config.eval_steps == 0
         if validates or old > config.save_interval_seconds or state.update % _CHECK_EVERY == 0:
-            # The sums are of all ranks, so that all of them stop here.
+            # The sums are over all ranks, so that all ranks stop here.
             self._check_finite(self.metrics.nll, "loss")
         if validates:
             average = self.optimizer.whole_average()
-            # The leader alone has the whole average: the others must hear of it, or they would wait for a validation.
+            # Only rank 0 has the whole average. The other ranks need its sum to stop too, instead of waiting for the
+            # validation.
             (total,) = self.ranks.broadcast_numbers(float(average.sum()) if self.ranks.is_main_process else 0.0)
             self._check_finite(total, "average of the weights")
             if self.ranks.is_main_process:
                 self._validate(average)
             self.stepper.choose_threads()
             state.threads = self.stepper.threads
-            vars(state).update(self.ranks.broadcast_object(vars(state)))
+            self.state = self.ranks.broadcast_object(state)
             self.metrics = MetricAccumulator()
             self.save()
         elif old > config.save_interval_seconds:
             self.save()
 
     def _check_finite(self, total: Tensor | float, name: str) -> None:
-        """Stop a training that has diverged before anything of it is kept.
+        """Stop a training that has diverged before it saves anything.
 
         Raises:
             UserError: the number is NaN or infinite.
@@ -248,7 +252,8 @@ class Trainer:
             key = f"{'teacher' if self.job.name == 'teacher' else 'student'}.training"
             raise UserError(
                 f"{self.job.name}: the {name} is not finite at update {self.state.update}: lower "
-                f"{key}.learning_rate ({self.job.config.learning_rate:g}), or raise {key}.warmup; nothing of it is kept"
+                f"{key}.learning_rate ({self.job.config.learning_rate:g}), or raise {key}.warmup_steps; "
+                "the diverged weights are not saved"
             )
 
     def _validate(self, average: Tensor) -> None:
@@ -271,21 +276,21 @@ class Trainer:
         progress.info(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
 
     def status(self) -> dict[str, object]:
-        """What the progress bar shows."""
+        """Values for the progress bar."""
         if self.metrics.updates % 10 or not self.metrics.tokens:
             return {}
         line = self.metrics.line(self.state, self.job.config)
         return {"loss": round(line["train_loss"], 3), "tok/s": int(line["tokens_per_second"])}
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         tensors = self.stepper.state()
         if self.ranks.is_main_process:
             _write_tensors(self.directory / CHECKPOINT, tensors, {"state": json.dumps(asdict(self.state))})
         self.saved = time.monotonic()
 
     def resume(self) -> None:
-        """Go on from the checkpoint if there is one."""
+        """Resume from the checkpoint if there is one."""
         path = self.directory / CHECKPOINT
         checkpoint = self.ranks.broadcast_object(
             _read_checkpoint(path) if self.ranks.is_main_process and path.exists() else None
@@ -297,10 +302,10 @@ class Trainer:
         self.stepper.load_state(
             {name: torch.from_numpy(value) for name, value in checkpoint[1].items()}, self.state.update
         )
-        progress.info(f"{self.job.name}: going on from update {self.state.update}")
+        progress.info(f"{self.job.name}: resuming from update {self.state.update}")
 
     def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:
-        """The best averaged model, and what there is to tell of its training."""
+        """The best averaged model, and the record of its training."""
         best, flat = self.directory / BEST, self.optimizer.whole_average()
         if self.ranks.is_main_process and best.exists():
             flat = safetensors.torch.load_file(best)["average"]
@@ -329,7 +334,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return json.loads(file.metadata()["state"]), tensors
     except (safetensors.SafetensorError, json.JSONDecodeError, KeyError, TypeError):
-        raise UserError(f"{path} is damaged: delete it, and the training begins anew") from None
+        raise UserError(f"{path} is damaged: delete it; the training then starts again") from None
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
-"""Which rank looks after which weights: masters, moments and averages are kept once, not by every rank.
+"""Sharding of the optimizer: each rank stores master weights, moments and averages of its own part only.
 
-ZeRO, stage 1 (Rajbhandari et al. 2020), on one flat vector. What Adam has is cut anywhere; Muon's matrices are dealt
-out whole, so that its matrix products, too, are done once. Every rank has the weights that the model computes with.
+ZeRO, stage 1 (Rajbhandari et al. 2020), on one flat vector. Adam's part is split anywhere. Muon's matrices are assigned
+whole, so that their matrix products are computed once. Every rank has all weights in the model's precision.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from distilmt.training.muon import Stack
 
 @dataclass
 class Shards:
-    """A flat vector dealt out to ranks. A rank's own vector is its share of the head, then of every stack."""
+    """A flat vector [n], split between ranks. A rank's own vector is its part of the head, then of every stack."""
 
     ranks: Ranks
     head: int
@@ -25,38 +25,38 @@ class Shards:
     stacks: list[Stack]
 
     def own(self, flat: Tensor) -> Tensor:
-        """This rank's part of a flat vector: the vector itself where a rank is alone."""
+        """This rank's part [own] of a flat vector [n]; the vector itself if there is one rank."""
         if self.ranks.size == 1:
             return flat
         return torch.cat([flat[begin:end] for begin, end in self._spans(self.ranks.rank)])
 
     def whole(self, own: Tensor) -> Tensor:
-        """The flat vector of which every rank gives its own part."""
+        """All-gather: the flat vector [n] from every rank's own part [own]."""
         if self.ranks.size == 1:
             return own
         spans_by_rank = [self._spans(rank) for rank in range(self.ranks.size)]
         parts = self.ranks.all_gather(own, [sum(end - begin for begin, end in spans) for spans in spans_by_rank])
         flat = own.new_empty(sum(map(len, parts)))
         for part, spans in zip(parts, spans_by_rank, strict=True):
-            for (begin, end), piece in zip(spans, part.split([end - begin for begin, end in spans]), strict=True):
-                flat[begin:end] = piece
+            for (begin, end), values in zip(spans, part.split([end - begin for begin, end in spans]), strict=True):
+                flat[begin:end] = values
         return flat
 
     def own_head(self, head: Tensor) -> Tensor:
-        """`own` of a vector that has the head alone."""
+        """`own` for a vector of the head only: [head] -> [own head]."""
         return head[slice(*self._head(self.ranks.rank))]
 
     def whole_head(self, own: Tensor) -> Tensor:
-        """`whole` of a vector that has the head alone."""
+        """`whole` for a vector of the head only: [own head] -> [head]."""
         return torch.cat(self.ranks.all_gather(own, self.heads()))
 
     def heads(self) -> list[int]:
-        """How many elements of the head each rank has."""
+        """Number of elements of the head per rank."""
         spans = map(self._head, range(self.ranks.size))
         return [end - begin for begin, end in spans]
 
     def own_stacks(self) -> list[Stack]:
-        """The matrices of this rank, where they lie in its own vector."""
+        """This rank's stacks of matrices, with positions in its own vector."""
         first, stacks = self.heads()[self.ranks.rank], []
         for stack in self.stacks:
             begin, end = self._matrices(stack, self.ranks.rank)

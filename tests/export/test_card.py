@@ -39,7 +39,7 @@ def test_what_is_not_known_is_said(directory):
     write_card(directory, ModelCard("en", "it"), FORM)
     facts, text = card_of(directory)
     assert facts["licences"] == {"teacher": None, "data": None} and not facts["non_commercial"]
-    assert text.count(": not stated") == 2 and "None was measured." in text and "unknown parameters" in text
+    assert text.count(": not stated") == 2 and "No scores were measured." in text and "unknown parameters" in text
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_directory_without_pieces_is_told(exported, tmp_path):
     place = without_ours(exported, tmp_path / "given")
     for file in place.glob("*.spm"):
         file.unlink()
-    with pytest.raises(UserError, match=r"no tokenizer beside model\.bin"):
+    with pytest.raises(UserError, match=r"no tokenizer in the directory of model\.bin"):
         export_foreign(facts(place), tmp_path / "teacher", "int8", "en", "it")
     assert not (tmp_path / "teacher").exists()
 

@@ -116,7 +116,7 @@ _PROGRAM = """
         if self.state.update == 11:
             os.kill(os.getpid(), signal.SIGKILL)
     trainer.Trainer.update = killed
-    config = TrainingConfig(**vars(CONFIG) | {{"save_seconds": 0.0}})
+    config = TrainingConfig(**vars(CONFIG) | {{"save_interval_seconds": 0.0}})
     trainer.train(model(pieces), job(pieces, config), improving(), Path({directory!r}))
 """
 

@@ -1,1 +1,1 @@
-"""What students and teachers become to be deployed."""
+"""Export formats for the deployment of students and teachers."""

@@ -1,8 +1,8 @@
-"""Marian models as Argos Translate packages (`.argosmodel`), which LibreTranslate installs too.
+"""Marian models as Argos Translate packages (`.argosmodel`), which LibreTranslate also installs.
 
 A package is a zip of one directory: `metadata.json`, `model/` (CTranslate2), `sentencepiece.model`, `README.md`. Argos
-cuts texts with that one SentencePiece model and joins translations with it, adds no `</s>` and cuts nothing off; see
-`argostranslate/package.py`, `tokenizer.py` and `translate.py` of 1.11.
+tokenizes texts and detokenizes translations with this one SentencePiece model. It adds no `</s>` and does not truncate;
+see `argostranslate/package.py`, `tokenizer.py` and `translate.py` of 1.11.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from distilmt.utils.languages import language_name
 from distilmt.utils.run_dir import atomic_path, write_json
 
 VERSION = "1.0"
-_POSITIONS = 1024  # as many as CTranslate2 reads at most
-# Argos hands pieces over by name, and of characters without a piece SentencePiece gives the text itself: a `</s>` that
-# somebody typed would be the end. It writes no space, so that no text is cut into this.
+_POSITIONS = 1024  # CTranslate2's maximum
+# Argos passes tokens by name, and SentencePiece returns unknown characters as text: `</s>` in the input would end the
+# sentence. Tokens contain no space, so that no text is tokenized into this name.
 _END = "</s> "
 _USE = """
 ```bash
@@ -34,30 +34,30 @@ python -c 'from argostranslate import package; package.install_from_path("studen
 argos-translate --from SOURCE --to TARGET "Text to translate."
 ```
 
-LibreTranslate offers what is installed like this where it runs. The first translation of a language loads a model that
-finds sentences (MiniSBD). Argos writes a space for every underscore of a translation.
+A LibreTranslate server offers the packages that are installed on its machine. The first translation of a language
+downloads a model for sentence splitting (MiniSBD). Argos replaces underscores in translations by spaces.
 """
-# Argos has codes of its own for these.
+# Argos has its own codes for these.
 _CODES = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no": "nb"}
 
 
 def export_argos(
     model: MarianMTModel, tokenizer: Tokenizer, path: Path, card: ModelCard, compute_type: str = "int8"
 ) -> None:
-    """Write an Argos Translate package, whole or not at all.
+    """Write an Argos Translate package atomically.
 
-    Split vocabularies work: pieces that are not in the source's SentencePiece model Argos joins as they are written.
-    Only bytes need the source's to know them.
+    Split vocabularies work: Argos joins tokens that are not in the source's SentencePiece model as they are spelled.
+    Only byte tokens must be in the source's vocabulary.
 
     Args:
-        model: a Marian model in float32; it is left as it is.
+        model: a Marian model in float32; it is not changed.
         tokenizer: the tokenizer it was trained with.
-        path: the package, by custom named `.argosmodel`; an older one is replaced.
-        card: what is said about it; languages are those that Argos will offer.
+        path: the package, usually named `.argosmodel`; an older one is replaced.
+        card: facts for the model card; Argos offers its languages.
         compute_type: CTranslate2 type of the weights.
 
     Raises:
-        UserError: the type is unknown, or only the target's pieces spell characters in bytes.
+        UserError: the type is unknown, or only the target's vocabulary has byte tokens.
     """
     _check_bytes(tokenizer)
     source, target = _code(card.source), _code(card.target)
@@ -78,14 +78,14 @@ def export_argos(
 def _check_bytes(tokenizer: Tokenizer) -> None:
     if "<0x41>" in tokenizer.target.tokens and "<0x41>" not in tokenizer.source.tokens:
         raise UserError(
-            f"{tokenizer.directory}: only the target's pieces spell characters in bytes, and Argos joins translations "
-            "with the source's: export to CTranslate2 or ONNX instead, or train a tokenizer with "
+            f"{tokenizer.directory}: only the target's vocabulary has byte tokens, but Argos detokenizes with the "
+            "source's: export to CTranslate2 or ONNX instead, or train a tokenizer with "
             "tokenizer.vocab_sharing: shared"
         )
 
 
 def _with_positions(model: MarianMTModel) -> MarianMTModel:
-    """A copy whose sinusoids reach as far as CTranslate2 may ask: Argos cuts no text to the model's positions."""
+    """A copy with position embeddings up to CTranslate2's maximum: Argos does not truncate to the model's positions."""
     model = copy.deepcopy(model)
     for stack in (model.model.encoder, model.model.decoder):
         old: Any = stack.embed_positions
@@ -97,7 +97,7 @@ def _with_positions(model: MarianMTModel) -> MarianMTModel:
 
 
 def _code(language: str) -> str:
-    """Argos's code of a language: `pb` for `pt_BR`."""
+    """Argos's code of a language, such as `pb` for `pt_BR`."""
     plain = language.lower().replace("-", "_")
     return _CODES.get(plain, plain.split("_")[0])
 
@@ -116,7 +116,7 @@ def _metadata(source: str, target: str) -> dict[str, Any]:
 
 
 def _pack(directory: Path, path: Path) -> None:
-    """Zip a directory, with its name, so that the same files make the same zip."""
+    """Zip a directory, including its name, reproducibly: the same files give the same zip."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as package:
         for file in sorted(p for p in directory.rglob("*") if p.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(directory.parent).as_posix(), (1980, 1, 1, 0, 0, 0))

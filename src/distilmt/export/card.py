@@ -1,7 +1,7 @@
-"""What an export says about itself: README.md for people, card.json for programs.
+"""Model card of an export: README.md for people, card.json for programs.
 
-The parts follow Mitchell et al. 2019, "Model Cards for Model Reporting", as far as a run knows them; what it does not
-know is said to be unknown.
+The sections follow Mitchell et al. 2019, "Model Cards for Model Reporting", as far as a run has the information; the
+rest is marked as unknown.
 """
 
 from __future__ import annotations
@@ -23,52 +23,52 @@ _NON_COMMERCIAL = re.compile(r"\bNC\b|non.?commercial|research.only", re.IGNOREC
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What an exported file cannot tell of itself."""
+    """Facts about a model that its exported files do not contain."""
 
     source: str
     """Source language code."""
     target: str
     """Target language code."""
     role: str = "student"
-    """What the model was in its run."""
+    """The model's role in its run."""
     signature: str = ""
-    """How the run made its student, in one line."""
+    """Settings of the run in one line."""
     parameters: int | None = None
-    """Parameters that were learnt, shared ones counted once."""
+    """Number of trainable parameters; shared ones count once."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """By name, such as `validation bleu`."""
     teacher_licence: str | None = None
-    """Licence of the teacher; None is not known."""
+    """License of the teacher; None: unknown."""
     data_licence: str | None = None
-    """Licence of the text it was trained on; None is not known."""
+    """License of the training text; None: unknown."""
 
     @property
     def non_commercial(self) -> bool:
-        """Whether one of the licences forbids commercial use, by its name."""
+        """Whether a license forbids commercial use, judged by its name."""
         return any(_NON_COMMERCIAL.search(text) for text in (self.teacher_licence, self.data_licence) if text)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What kind of export it is, and how it is used."""
+    """Format of an export, and its instructions."""
 
     name: str
-    """Of the format, for headings: `ONNX`."""
+    """Name of the format, for headings: `ONNX`."""
     library: str
-    """What opens it, as the Hugging Face hub calls it."""
+    """Library that opens it, by its name on the Hugging Face hub."""
     use: str
-    """Markdown: how to translate with it; `DIRECTORY` stands for where the files lie."""
+    """Markdown: how to translate with it; `DIRECTORY` is a placeholder for the export directory."""
 
 
 def write_card(directory: Path, card: ModelCard, form: Form) -> None:
-    """Write README.md and card.json beside all other files of an export, with their sizes and checksums."""
+    """Write README.md and card.json into an export directory, with sizes and checksums of all other files."""
     facts = _facts(directory, card, form)
     write_json(directory / FACTS, facts)
     write_text(directory / README, readme(facts, form.use))
 
 
 def add_scores(directory: Path, scores: Mapping[str, float]) -> None:
-    """Put scores that were measured later into the card of an export.
+    """Add scores that were measured later to the card of an export.
 
     Raises:
         UserError: the export has no card.
@@ -80,7 +80,7 @@ def add_scores(directory: Path, scores: Mapping[str, float]) -> None:
 
 
 def renew_files(directory: Path) -> None:
-    """List the files of an export anew that was changed after its card was written; nothing where it has none."""
+    """Update the card's list of files after the export was changed; does nothing without a card."""
     if not (directory / FACTS).exists():
         return
     facts = read_json(directory / FACTS)
@@ -91,7 +91,7 @@ def renew_files(directory: Path) -> None:
 
 
 def _files(directory: Path) -> dict[str, dict[str, Any]]:
-    """Size and checksum of every file but the card's own."""
+    """Size and checksum of every file except the card's."""
     files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
     return {
         name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
@@ -121,24 +121,24 @@ def _facts(directory: Path, card: ModelCard, form: Form) -> dict[str, Any]:
 
 
 def readme(facts: Mapping[str, Any], use: str) -> str:
-    """The card in Markdown, with what the hub reads at its head."""
+    """The card in Markdown, with the front matter for the hub."""
     pair = f"{facts['source']} → {facts['target']}"
     parameters = "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}"
-    scores = [f"- {name}: {value:.2f}" for name, value in facts["scores"].items()] or ["None was measured."]
+    scores = [f"- {name}: {value:.2f}" for name, value in facts["scores"].items()] or ["No scores were measured."]
     files = [f"{file_facts['sha256']}  {name}" for name, file_facts in facts["files"].items()]
-    where = ["", "`DIRECTORY` is where these files lie."] if "DIRECTORY" in use else []
+    where = ["", "`DIRECTORY` is the directory of these files."] if "DIRECTORY" in use else []
     lines = [
         *_front_matter(facts),
         f"# Translation {pair}, {facts['form']}",
         "",
-        f"A {facts['role']} made by distilmt {facts['distilmt']}: {parameters} parameters, {facts['bytes']:,} bytes.",
+        f"A {facts['role']} model by distilmt {facts['distilmt']}: {parameters} parameters, {facts['bytes']:,} bytes.",
         "",
         "## Use",
         "",
         use.strip(),
         *where,
         "",
-        "## How it was made",
+        "## Training",
         "",
         f"Signature of the run: `{facts['signature'] or 'unknown'}`",
         "",
@@ -146,7 +146,7 @@ def readme(facts: Mapping[str, Any], use: str) -> str:
         "",
         *scores,
         "",
-        "## Licences",
+        "## Licenses",
         "",
         *_licenses(facts),
         "",
@@ -169,7 +169,7 @@ def _licenses(facts: Mapping[str, Any]) -> list[str]:
     licences = facts["licences"]
     lines = [f"- teacher: {licences['teacher'] or NOT_STATED}", f"- training text: {licences['data'] or NOT_STATED}"]
     if facts["non_commercial"]:
-        lines += ["", "**Not for commercial use**: a licence above forbids it."]
+        lines += ["", "**Not for commercial use**: a license above forbids it."]
     elif not all(licences.values()):
-        lines += ["", "What is not stated is not known to be free: ask whoever made the model before shipping it."]
+        lines += ["", "A license that is not stated may forbid your use: ask the model's author before shipping it."]
     return lines

@@ -1,6 +1,6 @@
-"""Exports translated with by what they are made for, greedily: transformers and ONNX Runtime.
+"""Greedy translation with exports in their own runtimes: transformers and ONNX Runtime.
 
-Neither is how to translate fast or well; it is how to see whether an export says what its model says.
+This is neither fast nor the best quality; it checks that an export gives the same translations as its model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BATCH = 32
 
 
 def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
-    """Translate with a directory in safetensors, by transformers' `generate`.
+    """Translate with a directory in safetensors and transformers' `generate`.
 
     Args:
         directory: written by `export_transformers`, or a student of a run.
@@ -31,7 +31,7 @@ def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
 
 
 def greedy_translate(model: MarianMTModel, tokenizer: Any, texts: Sequence[str]) -> list[str]:
-    """Translate by transformers' `generate`, greedily, up to the model's positions, without `<pad>` as a word.
+    """Translate with transformers' `generate`, greedily, up to the model's positions; `<pad>` is never generated.
 
     Args:
         model: in eval mode.
@@ -55,12 +55,12 @@ def greedy_translate(model: MarianMTModel, tokenizer: Any, texts: Sequence[str])
 
 
 def by_onnxruntime(directory: Path, texts: Sequence[str], quantized: bool = False) -> list[str]:
-    """Translate with a directory of `export_onnx`, by ONNX Runtime and `tokenizer.json`.
+    """Translate with a directory of `export_onnx`, ONNX Runtime and `tokenizer.json`.
 
     Args:
         directory: the export.
         texts: one sentence each.
-        quantized: with the int8 weights, and one by one: batches share the range of their activations' int8.
+        quantized: use the int8 weights, with batches of one: the int8 range of activations is shared by a batch.
     """
     model = _OnnxModel(directory, "_quantized" if quantized else "")
 
@@ -88,12 +88,12 @@ class _OnnxModel:
         names = ("encoder_model", "decoder_model_merged")
         paths = [str(directory / "onnx" / f"{name}{suffix}.onnx") for name in names]
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # more threads than that wait for each other: the matrices are small
+        options.intra_op_num_threads = 1  # the matrices are small: more threads would wait for each other
         cpu = ["CPUExecutionProvider"]
         self.encoder, self.decoder = (onnxruntime.InferenceSession(p, options, providers=cpu) for p in paths)
 
     def generate(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The likeliest word at every step [B, T], `<pad>` behind a sentence's end; of sources [B, S]."""
+        """Greedy hypotheses [B, T], padded with `<pad>`, of sources [B, S] with mask [B, S]."""
         pad, end = self.config["pad_token_id"], self.config["eos_token_id"]
         states = self.encoder.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         fixed = {"encoder_attention_mask": mask, "encoder_hidden_states": states}
@@ -117,7 +117,7 @@ class _OnnxModel:
 
 
 def _in_batches(translate: Callable[[list[str]], list[str]], texts: Sequence[str], size: int = _BATCH) -> list[str]:
-    """Translations in order, of batches of texts about as long; an empty text is not translated."""
+    """Translations in the order of the texts, from batches of similar length; empty texts are not translated."""
     translations = [""] * len(texts)
     order = sorted((i for i, text in enumerate(texts) if text.strip()), key=lambda i: len(texts[i]))
     for start in range(0, len(order), size):

@@ -1,4 +1,4 @@
-"""Marian models as CTranslate2 directories: what decodes, is measured, and is shipped."""
+"""Marian models as CTranslate2 directories, the format for decoding, measuring and shipping."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ TYPES: tuple[str, ...] = get_args(ComputeType)
 
 
 def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_type: str, bits: int = 8) -> None:
-    """Write a CTranslate2 model directory, whole or not at all.
+    """Write a CTranslate2 model directory atomically.
 
-    It also holds `source.spm` (and `target.spm` when the vocabularies are split) and `distilmt.json`, so that a
-    `Translator` needs nothing else.
+    It also contains `source.spm` (and `target.spm` if the vocabularies are split) and `distilmt.json`, so that a
+    `Translator` needs no other files.
 
     Args:
         model: a Marian model in float32.
         tokenizer: the tokenizer it was trained with.
-        directory: what is written; an older export there is replaced.
-        compute_type: one of `TYPES`; float32 keeps the weights as they are.
-        bits: of the weights' values; below 8 they are rounded further, so that the files pack well (`export.pack`).
+        directory: the export directory; an older export there is replaced.
+        compute_type: one of `TYPES`; float32 does not change the weights.
+        bits: bits per weight; below 8 weights are rounded further, so that the files compress well (`export.pack`).
 
     Raises:
         UserError: the type is unknown.
@@ -49,7 +49,7 @@ def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_
 
 
 def save(spec: Any, directory: Path, compute_type: str) -> None:
-    """Write CTranslate2's own files of a model into a directory that is there.
+    """Write CTranslate2's own files of a model into an existing directory.
 
     Raises:
         UserError: the type is unknown.
@@ -64,11 +64,11 @@ def save(spec: Any, directory: Path, compute_type: str) -> None:
 def specification(model: MarianMTModel, tokenizer: Tokenizer, end: str = "</s>") -> Any:
     """CTranslate2's description of the model, with both vocabularies; `end` is the name of its `</s>`.
 
-    CTranslate2's own converter takes one vocabulary for both sides; here each side registers its own. `<pad>` is
+    CTranslate2's own converter uses one vocabulary for both sides; here each side registers its own. `<pad>` is
     removed: Marian's decoder starts from a zero vector, for which CTranslate2 has an option.
     """
     loader = MarianMTLoader()
-    model = copy.deepcopy(model)  # the loader writes into the configuration, quantisation into the weights
+    model = copy.deepcopy(model)  # the loader changes the configuration, and quantization changes the weights
     spec = loader.get_model_spec(model)
     spec.register_source_vocabulary([end, *tokenizer.source.tokens[1:-1]])
     spec.register_target_vocabulary([end, *tokenizer.target.tokens[1:-1]])
@@ -77,5 +77,5 @@ def specification(model: MarianMTModel, tokenizer: Tokenizer, end: str = "</s>")
     spec.config.bos_token = end
     spec.config.decoder_start_token = end
     spec.config.add_source_eos = False
-    spec.decoder.alignment_heads = np.int16(0)  # the attention that is told is of all heads, not of the first alone
+    spec.decoder.alignment_heads = np.int16(0)  # attention is returned as the mean of all heads, not of the first only
     return spec

@@ -1,10 +1,10 @@
-"""`tokenizer.json`: SentencePiece in the form that the `tokenizers` library and transformers.js read.
+"""`tokenizer.json`: SentencePiece in the format of the `tokenizers` library and transformers.js.
 
-transformers.js looks for one such file and uses it for both languages. Its ids are the model's, so that a vocabulary
-of both languages needs one file; split vocabularies need two.
+transformers.js loads one such file and uses it for both languages. Its ids are the model's, so that a shared vocabulary
+needs one file; split vocabularies need two.
 
-`</s>`, `<unk>` and `<pad>` are no added tokens there: these are looked for in every text, whose end `</s>` would be.
-The post-processor writes the end by its id, the decoder leaves all three out.
+`</s>`, `<unk>` and `<pad>` are not added tokens: the library matches those in every text, and `</s>` in the input would
+end the sentence. The post-processor appends `</s>` by its id; the decoder removes all three.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import atomic_path
 
 _FOREIGN = 100.0
-"""How much less likely than the least likely piece one is that only the other language has: it is there to be read."""
+"""Log-probability of a token of the other language only, below the lowest score: it is needed for decoding only."""
 _UNREACHABLE = 1000.0
-"""How much less likely than the least likely piece one is that no text is cut into: spelling it costs less."""
+"""Log-probability of a token that no text is tokenized into, below the lowest score: spelling it costs less."""
 _SPECIAL = ("</s>", "<unk>", PAD_TOKEN)
 _BYTE_NAME = Regex("<(?=0x[0-9A-F]{2}>)")
 _CUT = "\uf8ff"
-"""A private character between the `<` and the rest of a byte's name that stands in a text: it is cut there."""
+"""A private character, inserted after the `<` if a text contains the name of a byte token: the text is split there."""
 _COMMON = [*range(0x21, 0x7F), *range(0xA1, 0x180), *range(0x2010, 0x2027), 0x20AC]
-"""Characters that the normaliser spells in bytes where no piece has them: transformers.js's Unigram cannot do so."""
+"""Characters that the normalizer spells in bytes if no token has them: transformers.js's Unigram has no fallback."""
 
 
 def write_fast_tokenizer(side: LanguageTokenizer, path: Path) -> None:
-    """Write the pieces of one language, or of both where they are shared, as a `tokenizer.json`.
+    """Write the vocabulary of one language, or of both if it is shared, as a `tokenizer.json`.
 
     Raises:
-        UserError: `protobuf` is not installed, which reads SentencePiece's file.
+        UserError: `protobuf` is not installed, which is needed to read SentencePiece's file.
     """
     proto = _proto(side)
     bpe = proto.trainer_spec.model_type == proto.trainer_spec.BPE
@@ -53,7 +53,8 @@ def write_fast_tokenizer(side: LanguageTokenizer, path: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", EOS)]
     )
-    unread = [decoders.Replace(piece, "") for piece in _SPECIAL]  # of a piece at a time: a spelled one stays
+    # Applied token by token: the same characters spelled by several tokens are not removed.
+    unread = [decoders.Replace(token, "") for token in _SPECIAL]
     tokenizer.decoder = decoders.Sequence(
         [*unread, decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
@@ -72,7 +73,7 @@ def _proto(side: LanguageTokenizer) -> Any:
 
 
 def _normalizers(proto: Any) -> list[Any]:
-    """What SentencePiece does to a text before it cuts it."""
+    """SentencePiece's normalization of a text before the tokenization."""
     steps: list[Any] = []
     if proto.normalizer_spec.precompiled_charsmap:
         steps.append(normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap))
@@ -82,10 +83,10 @@ def _normalizers(proto: Any) -> list[Any]:
 
 
 def _special_piece_escapes(proto: Any) -> list[Any]:
-    """Replacements that keep a text which spells a special piece from being cut into that piece.
+    """Replacements so that a text that spells a special token is not tokenized into that token.
 
-    A character of its name that is in no piece is `<unk>` to SentencePiece, and so is the private one in its place.
-    Where there are bytes to fall back on, it is spelled by them.
+    A character of its name that is in no token is `<unk>` for SentencePiece, and so is its private replacement. With
+    byte fallback the character is spelled in bytes instead.
     """
     missing = [] if proto.trainer_spec.byte_fallback else sorted(set("".join(_SPECIAL)) - _characters(proto))
     return [normalizers.Replace(character, chr(0xE000 + ord(character))) for character in missing]
@@ -96,9 +97,9 @@ def _characters(proto: Any) -> set[str]:
 
 
 def _byte_replacements(proto: Any) -> list[Any]:
-    """Replacements of characters that are in no piece by the names of their bytes, which are pieces.
+    """Replacements of characters that are in no token by the names of their bytes, which are tokens.
 
-    Names hold characters that may have to be replaced themselves: these are set aside as private ones first.
+    Byte names contain characters that may need a replacement themselves: these become private characters first.
     """
     if not proto.trainer_spec.byte_fallback:
         return []
@@ -114,7 +115,7 @@ def _bytes(text: str) -> str:
 
 
 def _unigram(side: LanguageTokenizer, proto: Any) -> Any:
-    """Pieces in the model's order with their log-probabilities."""
+    """Tokens in the model's order with their log-probabilities."""
     own = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
     least = min(own.values())
     named = {piece.piece: 0.0 if piece.type == piece.BYTE else least for piece in proto.pieces}
@@ -125,7 +126,7 @@ def _unigram(side: LanguageTokenizer, proto: Any) -> Any:
 
 
 def _bpe(side: LanguageTokenizer, proto: Any) -> Any:
-    """Pieces and the pairs they are merged from: SentencePiece merges the pair whose piece has the best score."""
+    """Tokens and merges: SentencePiece merges the pair whose merged token has the best score."""
     scores = {piece.piece: piece.score for piece in proto.pieces if piece.type == piece.NORMAL}
     ranked = sorted(
         (-score, left, piece[len(left) :])

@@ -1,4 +1,4 @@
-"""Teachers that are not made here, as export directories that `teachers.outside.load_translation_model` opens."""
+"""External teachers as export directories that `teachers.outside.load_translation_model` opens."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from distilmt.utils.run_dir import atomic_directory, read_json, write_json
 from distilmt.utils.unpacking import unzip
 
 _VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
-_ARGOS_POSITIONS = 1024  # as many as CTranslate2 reads at most
+_ARGOS_POSITIONS = 1024  # CTranslate2's maximum
 
 
 def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, source: str, target: str) -> None:
-    """Write an export directory of a teacher, whole or not at all.
+    """Write an export directory of a teacher atomically.
 
     Args:
-        facts: what `teacher.json` of the run says.
-        directory: what is written.
-        compute_type: CTranslate2 type, where the teacher is a model.
+        facts: content of the run's `teacher.json`.
+        directory: the export directory.
+        compute_type: CTranslate2 type, if the teacher is a model.
         source: source language code.
         target: target language code.
 
     Raises:
-        UserError: the teacher cannot be used, or does not know a language.
+        UserError: the teacher cannot be used, or does not support a language.
     """
     kind, prefix = facts["kind"], facts.get("prefix")
     if kind == "ctranslate2":
@@ -47,17 +47,17 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
         try:
             return export_huggingface(facts["path"], directory, compute_type, source, target, prefix)
         except UnsupportedConversion as reason:
-            progress.info(f"{reason}: transformers itself generates, which takes longer")
+            progress.info(f"{reason}: using transformers' own `generate`, which is slower")
             outside |= _for_transformers(facts, source, target)
     with atomic_directory(directory) as temporary:
         write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})
 
 
 def check_packages(path: Path) -> None:
-    """See that the Python packages are installed which a CTranslate2 directory or an `.argosmodel` needs.
+    """Check that the Python packages for a CTranslate2 directory or an `.argosmodel` are installed.
 
     Raises:
-        ModuleNotFoundError: one is not.
+        ModuleNotFoundError: a package is missing.
     """
     names = [file.name for folder in (path, path / "model") for file in folder.glob("*")]
     if path.is_file():
@@ -77,10 +77,10 @@ def _for_transformers(facts: dict[str, Any], source: str, target: str) -> dict[s
 
 
 def copy_ctranslate2(facts: dict[str, Any], directory: Path, compute_type: str, source: str, target: str) -> None:
-    """Copy a CTranslate2 directory, or what an `.argosmodel` holds, with what tells how its text is cut into pieces.
+    """Copy a CTranslate2 directory, or the content of an `.argosmodel`, with its tokenizer.
 
-    Known are the exports of distilmt; SentencePiece models beside the weights (`source.spm` and `target.spm`, or one);
-    Hugging Face tokenizers there; and packages of Argos Translate.
+    Supported are exports of distilmt; directories with SentencePiece models (`source.spm` and `target.spm`, or one);
+    directories with Hugging Face tokenizers; and packages of Argos Translate.
     """
     with atomic_directory(directory) as temporary:
         place = _unzipped(Path(facts["path"]), temporary / ".package")
@@ -100,9 +100,9 @@ def copy_ctranslate2(facts: dict[str, Any], directory: Path, compute_type: str, 
 
 
 def _pieces(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
-    """Copy whatever tokenizer lies there; what distilmt.json then says."""
+    """Copy the tokenizer of a model; returns the content of distilmt.json."""
     about: dict[str, Any] = {"format": 1, "max_positions": _ARGOS_POSITIONS}
-    # CTranslate2 then adds </s> itself (ct2-opus-mt-converter writes that down, ct2-transformers-converter does not).
+    # If true, CTranslate2 adds </s> (ct2-opus-mt-converter writes this option, ct2-transformers-converter does not).
     adds_end = bool(_config(model).get("add_source_eos", False))
     if any((model / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")):
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
@@ -120,18 +120,18 @@ def _pieces(place: Path, model: Path, directory: Path, source: str, target: str)
     shutil.copyfile(files[0], directory / "source.spm")
     if files[1] != files[0]:
         shutil.copyfile(files[1], directory / "target.spm")
-    # Marian's models read </s> at the end of a source; those that OpenNMT makes for Argos do not.
+    # Marian's models expect </s> at the end of a source; OpenNMT's models for Argos do not.
     marian = files[0].name == "source.spm"
     return about | {"source_end": marian and not adds_end}
 
 
 def _merges(place: Path, model: Path, directory: Path, source: str, target: str) -> dict[str, Any]:
-    """Copy the merges of a package that has no SentencePiece; what distilmt.json then says."""
+    """Copy the BPE merges of a package without SentencePiece; returns the content of distilmt.json."""
     codes = subword_nmt_file(model) or subword_nmt_file(place)
     if codes is None:
         raise UserError(
-            f"teacher {str(place)!r} has no tokenizer beside model.bin: put its source.spm and target.spm, "
-            "sentencepiece.model, bpe.model or tokenizer.json there"
+            f"teacher {str(place)!r} has no tokenizer in the directory of model.bin: add its source.spm and "
+            "target.spm, sentencepiece.model, bpe.model or tokenizer.json"
         )
     shutil.copyfile(codes, directory / CODES)
     about = {"tokenizer": "subword-nmt", "source_end": False, "source_language": source, "target_language": target}
@@ -141,7 +141,7 @@ def _merges(place: Path, model: Path, directory: Path, source: str, target: str)
 
 
 def _positions(model: Path, name: str) -> int:
-    """How many pieces a model reads, up to 1,024: no file says so, but CTranslate2's refusal of more does."""
+    """Maximum number of source tokens, up to 1,024: it is in no file, but in CTranslate2's error for longer inputs."""
     translator = ctranslate2.Translator(str(model), device="cpu", inter_threads=1)
     try:
         translator.translate_batch([["</s>"] * _ARGOS_POSITIONS], beam_size=1, max_decoding_length=1)
@@ -154,7 +154,7 @@ def _positions(model: Path, name: str) -> int:
 
 
 def _config(model: Path) -> dict[str, Any]:
-    """CTranslate2's own configuration of a model; older ones have none.
+    """CTranslate2's own configuration of a model; older models have none.
 
     Raises:
         UserError: it is damaged.
@@ -166,14 +166,14 @@ def _config(model: Path) -> dict[str, Any]:
             return content
     except (ValueError, RecursionError):
         pass
-    raise UserError(f"{file} is no JSON object: convert or download the model again")
+    raise UserError(f"{file} is not a JSON object: convert or download the model again")
 
 
 def _unzipped(path: Path, place: Path) -> Path:
-    """The directory of a package, which is a zip with one directory in it."""
+    """The directory of a package, which is a zip that contains one directory."""
     if path.is_dir():
         return path
     unzip(path, place)
     if inner := next((p for p in place.iterdir() if p.is_dir()), None):
         return inner
-    raise UserError(f"{path} holds no directory, as a package of Argos Translate does: copy or download it again")
+    raise UserError(f"{path} is not a package of Argos Translate (no directory inside): copy or download it again")

@@ -1,7 +1,9 @@
-"""Marian's encoder and decoder as `torch.export` wants them: tensors in, tensors out, any length, one graph each.
+"""Marian's encoder and decoder for `torch.export`: tensors in, tensors out, any length, one graph each.
 
-They compute what `MarianMTModel` computes (a test holds them equal), from its own modules' weights. Written out here
-because transformers' own forward pass builds caches and masks in Python, which no exporter follows for long.
+They compute the same as `MarianMTModel` from the same weights (a test compares them). transformers' own forward pass
+builds caches and masks in Python code that exporters do not support reliably.
+
+Shapes: B sentences, S source tokens, T new target tokens, P cached target tokens.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from transformers import MarianMTModel
 
 MASK_VALUE = -1e4
-"""Added to a logit or an attention score that must never win."""
+"""Added to logits and attention scores that must never be selected."""
 
 
 class Encoder(nn.Module):
@@ -37,10 +39,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The next words' logits, given what was said before as keys and values.
+    """Logits of the next tokens, given keys and values of the previous ones.
 
-    First step and later ones are the same graph: whatever of the encoder's states is not yet among the cached keys of
-    cross-attention is projected and joined to them. That is all of it when the cache is empty, nothing afterwards.
+    The first step and later steps use the same graph: it projects the encoder states that are not in the cache of
+    cross-attention yet and appends them. These are all states if the cache is empty, and none afterwards.
     """
 
     def __init__(self, model: MarianMTModel) -> None:
@@ -48,23 +50,23 @@ class Decoder(nn.Module):
         self.stack: Any = model.model.decoder
         self.words = nn.Parameter(model.lm_head.weight.T.contiguous(), requires_grad=False)
         bias = model.final_logits_bias[0].clone()
-        bias[-1] = MASK_VALUE  # <pad> is no word
+        bias[-1] = MASK_VALUE  # <pad> is never generated
         self.bias = nn.Parameter(bias, requires_grad=False)
 
     def forward(
         self, input_ids: Tensor, encoder_attention_mask: Tensor, encoder_hidden_states: Tensor, past: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """One or more words further.
+        """Decode one or more tokens.
 
         Args:
-            input_ids: [B, T], `<pad>` first.
+            input_ids: [B, T]; the first token of a sentence is `<pad>`.
             encoder_attention_mask: [B, S] int64.
             encoder_hidden_states: [B, S, d].
-            past: for every layer keys and values of what was said [B, heads, P, d/heads], then of the encoder's states
-                [B, heads, S or 0, d/heads].
+            past: for every layer keys and values of the previous tokens [B, heads, P, d/heads], then those of the
+                encoder's states [B, heads, S or 0, d/heads].
 
         Returns:
-            Logits [B, T, V], and `past` with T more.
+            Logits [B, T, V], and `past` extended by the T tokens.
         """
         past_length = past[0].shape[2]
         x = _embed(self.words, self.stack, input_ids, past_length)
@@ -86,30 +88,31 @@ class Decoder(nn.Module):
 
 
 def _embed(words: Tensor, stack: Any, ids: Tensor, past_length: int) -> Tensor:
-    """Embeddings [B, T, d], from a matrix [d, V]: that of the output, so that it is stored once."""
+    """Embeddings [B, T, d] of ids [B, T], from the output matrix [d, V], so that it is stored once."""
     table = stack.embed_positions.weight
-    # What stands behind the last position shares it: a program that does not know the limit must not fail at it.
+    # Tokens after the last position share it, so that programs without a length limit do not fail.
     positions = table.index_select(0, (torch.arange(ids.shape[1]) + past_length).clamp(max=len(table) - 1))
     chosen = words.index_select(1, ids.flatten()).T.reshape(*ids.shape, len(words))
     return chosen * stack.embed_scale + positions
 
 
 def _padding_bias(mask: Tensor, like: Tensor) -> Tensor:
-    """What is added to scores so that padding is not attended to, [B, 1, 1, S]."""
+    """Bias of attention scores that masks padding, [B, 1, 1, S], from mask [B, S]."""
     return (1 - mask[:, None, None, :].to(like.dtype)) * MASK_VALUE
 
 
 def _causal_bias(ids: Tensor, past_length: int, like: Tensor) -> Tensor:
-    """What is added to scores so that nothing behind a word is attended to, [T, P + T]."""
+    """Bias of attention scores that masks later tokens, [T, P + T], from ids [B, T]."""
     now = torch.arange(ids.shape[1]) + past_length
     return (torch.arange(past_length + ids.shape[1])[None, :] > now[:, None]).to(like.dtype) * MASK_VALUE
 
 
 def _heads(x: Tensor, attention: Any) -> Tensor:
-    """[B, T, d] to [B, heads, T, d/heads]."""
+    """[B, T, d] -> [B, heads, T, d/heads]."""
     return x.unflatten(2, (attention.num_heads, attention.head_dim)).transpose(1, 2)
 
 
 def _attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Attention of x [B, T, d] over keys and values [B, heads, S, d/heads]: [B, T, d]."""
     scores = _heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + bias
     return attention.out_proj((scores.softmax(-1) @ values).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Any Hugging Face seq2seq teacher that CTranslate2 converts, exported with its own tokenizer beside it."""
+"""Export of Hugging Face seq2seq teachers that CTranslate2 converts, together with their own tokenizers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, write_json
 from distilmt.utils.untrusted import check_configuration
 
-# What transformers and the converter raise over models that they cannot read or do not know.
+# Exceptions of transformers and the converter for models that are unreadable or not supported.
 _UNCONVERTIBLE = (
     AttributeError,
     ImportError,
@@ -27,7 +27,7 @@ _UNCONVERTIBLE = (
     TypeError,
     ValueError,
 )
-# ISO 639-1 codes and the codes that NLLB has instead, which may begin like another language's.
+# ISO 639-1 codes and NLLB's codes, which may begin like the code of another language.
 _CODES = """
     af:afr am:amh ar:arb as:asm az:azj ba:bak be:bel bg:bul bm:bam bn:ben bo:bod bs:bos ca:cat cs:ces
     cy:cym da:dan de:deu dz:dzo ee:ewe el:ell en:eng eo:epo es:spa et:est eu:eus fa:pes ff:fuv fi:fin
@@ -44,12 +44,12 @@ _NLLB = dict(pair.split(":") for pair in _CODES.split())
 _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
-# Of these the converter does not fill the vocabulary up itself.
+# Families for which the converter does not pad the vocabulary itself.
 _UNFILLED = ("bart", "mbart", "pegasus")
 
 
 class _SafetensorsConverter(TransformersConverter):
-    """CTranslate2's converter, held to safetensors: pickles from outside are never opened."""
+    """CTranslate2's converter, restricted to safetensors: untrusted pickles are never opened."""
 
     def load_model(self, model_class: Any, model_name_or_path: str, **settings: Any) -> Any:
         self._model = super().load_model(model_class, model_name_or_path, use_safetensors=True, **settings)
@@ -57,23 +57,23 @@ class _SafetensorsConverter(TransformersConverter):
 
     def load_tokenizer(self, tokenizer_class: Any, model_name_or_path: str, **settings: Any) -> Any:
         tokenizer = super().load_tokenizer(tokenizer_class, model_name_or_path, **settings)
-        # By this alone the converter tells mBART-50 from mBART-25, whose decoders begin otherwise.
+        # The converter distinguishes mBART-50 and mBART-25 only by this name; their decoder start tokens differ.
         self._model.config.tokenizer_class = type(tokenizer).__name__
         config = self._model.config
         return _WithLanguages(tokenizer, config.vocab_size if config.model_type in _UNFILLED else 0)
 
 
 class _WithLanguages:
-    """A tokenizer that names its language tokens where the converter looks for them (transformers 5 does not).
+    """A tokenizer with its language tokens where the converter expects them (transformers 5 has moved them).
 
-    Its vocabulary has as many pieces as the embedding has rows, which some people pad to a multiple of 8 or more.
+    Its vocabulary is padded to the rows of the embedding, which some models pad to a multiple of 8 or more.
     """
 
     def __init__(self, tokenizer: Any, rows: int) -> None:
         self._tokenizer, self._rows = tokenizer, rows
 
     def get_vocab(self) -> dict[str, int]:
-        """Pieces and their ids."""
+        """Tokens and their ids."""
         ids: dict[str, int] = self._tokenizer.get_vocab()
         return ids | {f"madeupword{row:04d}": row for row in range(max(ids.values()) + 1, self._rows)}
 
@@ -82,7 +82,7 @@ class _WithLanguages:
 
     @property
     def bos_token(self) -> str | None:
-        """mBART-50's tokenizer names none since transformers 5; the converter writes it down all the same."""
+        """The converter needs it; mBART-50's tokenizer has none since transformers 5."""
         return self._tokenizer.bos_token or self._tokenizer.cls_token
 
     @property
@@ -93,25 +93,25 @@ class _WithLanguages:
 
 
 class UnsupportedConversion(UserError):
-    """CTranslate2 knows no conversion of this family: transformers itself has to generate."""
+    """CTranslate2 does not support this model family: transformers' own `generate` must be used."""
 
 
 def export_huggingface(
     path: str, directory: Path, compute_type: str, source: str, target: str, prefix: str | None = None
 ) -> None:
-    """Write a directory a `Translator` opens, from a model directory or hub name, whole or not at all.
+    """Write a directory for `Translator`, from a model directory or hub name, atomically.
 
     Args:
         path: the teacher.
-        directory: what is written.
+        directory: the export directory.
         compute_type: CTranslate2 type of the weights.
         source: source language code, for multilingual models.
-        target: target language code, likewise.
-        prefix: text before every source; None takes what the model wants, as far as it tells.
+        target: target language code, for multilingual models.
+        prefix: text before every source; None: the prefix in the model's tokenizer or configuration, if any.
 
     Raises:
-        Unconverted: CTranslate2 has no conversion for models of its family.
-        UserError: the model cannot be loaded or converted, or does not know a language.
+        UnsupportedConversion: CTranslate2 does not support the model's family.
+        UserError: the model cannot be loaded or converted, or does not support a language.
     """
     check_configuration(path)
     try:
@@ -136,7 +136,7 @@ def export_huggingface(
 
 
 def positions(tokenizer: Any, config: Any = None) -> int:
-    """Longest sequence a teacher is given, in its pieces: no more than its tokenizer and its positions allow."""
+    """Maximum input length of a teacher in tokens: the limit of its tokenizer, its positions, and 512."""
     own = getattr(config, "max_position_embeddings", None)
     return int(min(tokenizer.model_max_length, own if isinstance(own, int) and own > 0 else 512, 512))
 
@@ -146,7 +146,7 @@ def _config(path: str) -> Any:
 
 
 def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, str]:
-    """Codes a multilingual tokenizer (M2M-100, NLLB, mBART-50) wants; nothing for the others."""
+    """Language codes for a multilingual tokenizer (M2M-100, NLLB, mBART-50); empty for other tokenizers."""
     if not hasattr(tokenizer, "src_lang") or not hasattr(tokenizer, "tgt_lang"):
         return {}
     names = ("lang_code_to_id", "additional_special_tokens", "extra_special_tokens")
@@ -160,7 +160,7 @@ def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, 
 
 
 def prefix_of(path: str, tokenizer: Any, source: str, target: str, prefix: str | None) -> str:
-    """What stands before every source: as asked for, a MADLAD token (`<2de>`), or T5's own instruction."""
+    """Text before every source: the configured prefix, a MADLAD token (`<2de>`), or T5's own instruction."""
     if prefix is not None:
         return prefix
     base = re.split("[-_@]", target)[0]
@@ -171,12 +171,12 @@ def prefix_of(path: str, tokenizer: Any, source: str, target: str, prefix: str |
 
 
 def _code(language: str, codes: Sequence[str], path: str) -> str:
-    """The teacher's code of a language (`it` is `it_IT` to mBART-50 and `ita_Latn` to NLLB)."""
+    """The teacher's code of a language (`it` is `it_IT` in mBART-50 and `ita_Latn` in NLLB)."""
     base, *subtags = re.split("[-_@]", language.lower())
     three = _NLLB.get(base, base)
     exact = (language, f"{three}_{'Hant' if _TRADITIONAL & set(subtags) else 'Hans'}")
     plain = [code.strip("_") for code in codes]
     matches = [c for c in plain if c in exact] or [c for c in plain if c.split("_")[0] in (base, three)]
     if not matches:
-        raise UserError(f"teacher {path!r} has no code for language {language!r}: name one of {', '.join(plain[:40])}")
+        raise UserError(f"teacher {path!r} has no code for language {language!r}: use one of {', '.join(plain[:40])}")
     return matches[0]

@@ -1,15 +1,15 @@
 """Marian models in Marian's own format, for marian-decoder and pymarian.
 
-    model.npz       weights under Marian's names, and the options they were made with
+    model.npz       weights under Marian's names, and the model's options
     source.spm, target.spm  or  source.yml, target.yml      vocabularies
-    decoder.yml     what marian-decoder is told
+    decoder.yml     options of marian-decoder
 
-Names and the transposition of matrices are those of transformers' `convert_marian_to_pytorch.py`, backwards. Marian has
-no `<pad>`: its rows are left out, and the decoder starts from a zero vector of itself.
+Names and transposition of matrices are the inverse of transformers' `convert_marian_to_pytorch.py`. Marian has no
+`<pad>`: its rows are left out, and the decoder starts from a zero vector.
 
-Positions are computed by Marian, with slightly other frequencies than transformers' Marian has them (the exponents end
-at d/2 - 1 instead of d/2), and Marian reads no table of them that would do (its trained positions start anew with every
-word that is decoded). Translations therefore differ now and then; all else is equal.
+Marian computes position embeddings with slightly different frequencies than transformers' Marian (the exponents end at
+d/2 - 1 instead of d/2). It cannot load a suitable table (its trained positions start at zero for every decoded token).
+Some translations therefore differ; everything else is equal.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _FIXED: dict[str, Any] = {
     "transformer-train-position-embeddings": False,
     "transformer-depth-scaling": False,
 }
-"""Marian's options that are alike for all models."""
+"""Marian's options that are equal for all models."""
 _USE = """
 ```bash
 marian-decoder --config DIRECTORY/decoder.yml < source.txt
@@ -83,12 +83,12 @@ print(translator.translate(["Text to translate."]))
 ```
 """
 _POSITIONS = """
-Marian computes the positions of words with slightly other frequencies than the program the model was trained with: some
-translations differ from those of the other exports.
+Marian computes position embeddings with slightly different frequencies than in training: some translations differ from
+those of the other exports.
 """
 _PIECES = """
-SentencePiece and the model do not number pieces alike: texts go in and come out in pieces, of `source.spm` and
-`target.spm`. `sed` keeps a `</s>` that stands in a text from being its end.
+The ids of SentencePiece and of the model differ: input and output are tokens of `source.spm` and `target.spm`. `sed`
+replaces `</s>` in the input, which would end the sentence.
 
 ```bash
 spm_encode --model DIRECTORY/source.spm < source.txt | sed 's,</s>,<unk>,g' \\
@@ -98,16 +98,16 @@ spm_encode --model DIRECTORY/source.spm < source.txt | sed 's,</s>,<unk>,g' \\
 
 
 def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard) -> None:
-    """Write a directory for marian-decoder and pymarian, in float32, whole or not at all.
+    """Write a directory for marian-decoder and pymarian, in float32, atomically.
 
     Args:
         model: a Marian model in float32.
         tokenizer: the tokenizer it was trained with.
-        directory: what is written; an older export there is replaced.
-        card: what is said about it.
+        directory: the export directory; an older export there is replaced.
+        card: facts for the model card.
 
     Raises:
-        UserError: the model is of a kind Marian does not decode.
+        UserError: Marian does not support the model's architecture.
     """
     options = _options(model, tokenizer)
     own = all(_numbered_alike(side) for side in (tokenizer.source, tokenizer.target))
@@ -120,13 +120,13 @@ def export_marian(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, c
 
 
 def _numbered_alike(side: LanguageTokenizer) -> bool:
-    """Whether SentencePiece's ids are the model's, so that Marian can cut texts itself."""
+    """Whether SentencePiece's ids are the model's, so that Marian can tokenize texts itself."""
     size = side.processor.get_piece_size()
     return bool((side.to_model[:size] == np.arange(size)).all())
 
 
 def _size(side: LanguageTokenizer) -> int:
-    """Rows of the embedding that Marian has: without `<pad>`, and without pieces that only fill up."""
+    """Rows of Marian's embedding: without `<pad>` and without padding tokens."""
     size = side.processor.get_piece_size()
     return size if _numbered_alike(side) else len(side.tokens) - 1
 
@@ -144,7 +144,7 @@ def _write_vocabularies(tokenizer: Tokenizer, directory: Path, own: bool) -> lis
 
 
 def _weights(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-    """Marian's names and matrices; all have two dimensions."""
+    """Marian's names and weights; all have two dimensions."""
     sizes = _size(tokenizer.source), _size(tokenizer.target)
     tensors = {"decoder_ff_logit_out_b": model.final_logits_bias[:, : sizes[1]]}
     if tokenizer.shared:
@@ -183,14 +183,14 @@ def _attention(name: str, attention: Any, norm: Any) -> dict[str, Any]:
 
 
 def _options(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Marian's options of the model; what it has one value for must be one here."""
+    """Marian's options of the model; encoder and decoder must have equal values where Marian has one option."""
     config = model.config
     heads = {config.encoder_attention_heads, config.decoder_attention_heads}
     widths = {config.encoder_ffn_dim, config.decoder_ffn_dim}
     if len(heads) > 1 or len(widths) > 1 or config.activation_function not in _ACTIVATIONS:
         raise UserError(
-            "Marian decodes models with as many heads and as wide feed-forward blocks in encoder and decoder, and "
-            f"{', '.join(_ACTIVATIONS)} between them: export to transformers or ONNX instead"
+            "Marian needs equal numbers of heads and equal feed-forward widths in encoder and decoder, and one of the "
+            f"activations {', '.join(_ACTIVATIONS)}: export to transformers or ONNX instead"
         )
     if not (config.scale_embedding and config.tie_word_embeddings):
         raise UserError("Marian exports need scaled and tied embeddings: export to transformers or ONNX instead")
@@ -208,7 +208,7 @@ def _options(model: MarianMTModel, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _as_bytes(options: dict[str, Any]) -> np.ndarray:
-    """How Marian keeps its options among the weights: characters of YAML, ended by a zero."""
+    """Marian's encoding of options among the weights: YAML as bytes, terminated by a zero."""
     return np.frombuffer(yaml.safe_dump(options).encode() + b"\0", dtype=np.int8)
 
 

@@ -1,7 +1,7 @@
-"""JavaScript that a browser needs to run a student: taken from npm's packages, never kept in distilmt.
+"""JavaScript runtime of a student in the browser: from npm's packages, not part of distilmt.
 
-Two packages, of the versions that are tested: ONNX Runtime (MIT) in its smallest build, WebAssembly without WebGPU, and
-Hugging Face's tokenizers (Apache-2.0).
+Two packages in the tested versions: ONNX Runtime (MIT) in its smallest build, WebAssembly without WebGPU, and Hugging
+Face's tokenizers (Apache-2.0).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ FILES = {
     "ort.wasm": ("onnxruntime-web", "dist/ort-wasm-simd-threaded.wasm"),
     "tokenizers.mjs": ("@huggingface/tokenizers", "dist/tokenizers.min.mjs"),
 }
-"""Our name of every file, and where it comes from."""
+"""Package and path of every file, by the file's name in an export."""
 _INSTALL = "npm install --ignore-scripts " + " ".join(f"{name}@{version}" for name, version in PACKAGES.items())
 _SECONDS = 600
 
 
 def check_installed(node_modules: str | None) -> None:
-    """See that the runtime can be had; nothing is fetched.
+    """Check that the runtime is available, without a download.
 
     Args:
         node_modules: as in `runtime_files`.
@@ -38,8 +38,8 @@ def check_installed(node_modules: str | None) -> None:
     """
     if node_modules is None and shutil.which("npm") is None:
         raise UserError(
-            f"the form 'web' needs npm once, to fetch its runtime: install Node.js, or run `{_INSTALL}` elsewhere and "
-            "name its node_modules with --export.node_modules"
+            f"the format 'web' needs npm to download its runtime: install Node.js, or run `{_INSTALL}` elsewhere and "
+            "set --export.node_modules to its node_modules"
         )
     for name in PACKAGES if node_modules is not None else ():
         if not (Path(str(node_modules)) / name).is_dir():
@@ -47,11 +47,10 @@ def check_installed(node_modules: str | None) -> None:
 
 
 def runtime_files(node_modules: str | None = None) -> dict[str, bytes]:
-    """The files' contents by our names.
+    """The files' contents by the names in `FILES`.
 
     Args:
-        node_modules: a directory of that name in which both packages are installed; None has npm fetch them, from its
-            cache if they are there.
+        node_modules: a node_modules directory with both packages; None: npm downloads them or uses its cache.
 
     Raises:
         UserError: npm is missing or fails, or the directory lacks a package or has another version of it.
@@ -65,7 +64,7 @@ def runtime_files(node_modules: str | None = None) -> dict[str, bytes]:
 
 
 def _fetch(directory: Path) -> None:
-    """Lay both packages out as node_modules has them, without what depends on the machine."""
+    """Download and unpack both packages in the layout of node_modules, without platform-dependent files."""
     for name, version in PACKAGES.items():
         command = ["npm", "pack", "--silent", "--prefer-offline", f"{name}@{version}"]
         try:
@@ -74,13 +73,13 @@ def _fetch(directory: Path) -> None:
             )
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"`{' '.join(command)}` took more than {_SECONDS} s: look at the network, run again"
+                f"`{' '.join(command)}` took more than {_SECONDS} s: check the network, then run again"
             ) from None
         if process.returncode:
-            reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
+            reason = (process.stderr.strip().splitlines() or ["no error message"])[-1]
             raise UserError(
-                f"`{' '.join(command)}` failed ({reason}): run `{_INSTALL}` where there is a network and name its "
-                "node_modules with --export.node_modules"
+                f"`{' '.join(command)}` failed ({reason}): run `{_INSTALL}` on a machine with a network and set "
+                "--export.node_modules to its node_modules"
             )
         _unpack(directory / process.stdout.strip().splitlines()[-1], name, directory)
 
@@ -101,6 +100,7 @@ def _read(node_modules: Path) -> dict[str, bytes]:
         installed_version = read_json(path)["version"] if path.exists() else "no version"
         if installed_version != version:
             raise UserError(
-                f"{node_modules} has {installed_version} of {name}, the form 'web' needs {version}: {_INSTALL}"
+                f"{node_modules} has {installed_version} of {name}, but the format 'web' needs {version}: "
+                f"run `{_INSTALL}`"
             )
     return {ours: (node_modules / package / path).read_bytes() for ours, (package, path) in FILES.items()}

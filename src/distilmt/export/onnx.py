@@ -1,11 +1,11 @@
-"""Marian models as ONNX, in the layout of transformers.js and ONNX Runtime's users.
+"""Marian models as ONNX, in the layout that transformers.js and ONNX Runtime expect.
 
     config.json, generation_config.json, tokenizer.json, tokenizer_config.json
     onnx/encoder_model.onnx, onnx/decoder_model_merged.onnx                         float32
     onnx/encoder_model_quantized.onnx, onnx/decoder_model_merged_quantized.onnx     int8
 
-Names of files, inputs and outputs are those of optimum's exports. The decoder needs no `use_cache_branch`: with an
-empty cache it is the first step, with a full one any later step (`graphs.Decoder`).
+Names of files, inputs and outputs are those of optimum's exports. The decoder needs no `use_cache_branch`: an empty
+cache means the first step, a filled one any later step (`graphs.Decoder`).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ console.log(await translate("Text to translate."));
 ```
 """
 _SPLIT = """
-The two languages have vocabularies of their own: `tokenizer.json` writes the source's ids, `target/tokenizer.json`
-reads the target's.
+The two languages have separate vocabularies: `tokenizer.json` encodes the source, `target/tokenizer.json` decodes the
+target.
 
 ```js
 import { env, AutoTokenizer, AutoModelForSeq2SeqLM } from "@huggingface/transformers";
@@ -61,13 +61,13 @@ console.log(target.batch_decode(ids, { skip_special_tokens: true }));
 
 
 def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard) -> None:
-    """Write a directory for transformers.js and ONNX Runtime, in float32 and int8, whole or not at all.
+    """Write a directory for transformers.js and ONNX Runtime, in float32 and int8, atomically.
 
     Args:
         model: a Marian model in float32, in eval mode.
         tokenizer: the tokenizer it was trained with.
-        directory: what is written; an older export there is replaced.
-        card: what is said about it.
+        directory: the export directory; an older export there is replaced.
+        card: facts for the model card.
 
     Raises:
         UserError: the extra `onnx` is not installed.
@@ -87,7 +87,7 @@ def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, car
 
 
 def check_installed() -> None:
-    """Raise a UserError where what writes ONNX is not there."""
+    """Raise a UserError if a package for writing ONNX is missing."""
     missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"ONNX exports need {', '.join(missing)}: {install_command('onnx')}")
@@ -104,7 +104,7 @@ def _write_tokenizers(tokenizer: Tokenizer, directory: Path, max_positions: int)
 
 @dataclass
 class _Graph:
-    """What the exporter is told: an example of every input, its name, and which of its sides may vary."""
+    """The exporter's arguments: an example of every input, its name, and its dynamic dimensions."""
 
     name: str
     module: nn.Module
@@ -114,7 +114,7 @@ class _Graph:
     outputs: list[str]
 
 
-# Examples are of lengths that differ, and none is 1: the exporter takes equal lengths, and 1, for the only ones.
+# The examples' lengths all differ and none is 1: the exporter would treat equal lengths, and 1, as fixed.
 _BATCH, _SOURCE, _PAST, _CURRENT, _PAST_SOURCE = 2, 7, 4, 3, 5
 
 
@@ -145,7 +145,7 @@ def _decoder(model: MarianMTModel) -> _Graph:
         "encoder_hidden_states": source,
         "past": [past_sides, past_sides, past_source_sides, past_source_sides] * config.decoder_layers,
     }
-    # Each a tensor of its own: of one that stands twice, the exporter makes one input.
+    # Each is a separate tensor: the exporter would merge two inputs that are the same tensor.
     lengths = [_PAST, _PAST, _PAST_SOURCE, _PAST_SOURCE] * config.decoder_layers
     past = [torch.zeros(_BATCH, heads, length, width) for length in lengths]
     names = cache_names(config.decoder_layers)
@@ -181,7 +181,7 @@ def _write(graph: _Graph, path: Path) -> None:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the exporter's hints, which run through the progress that is shown."""
+    """Suppress the exporter's warnings, which would disturb the progress bar."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

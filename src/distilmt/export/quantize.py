@@ -1,4 +1,4 @@
-"""int8 for ONNX: matrices by ONNX Runtime's dynamic quantisation, embeddings by the same numbers; or weights alone."""
+"""int8 quantization of ONNX models: ONNX Runtime's dynamic quantization with shared embeddings, or weights only."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-_LARGEST = 63  # seven bits: int8 sums overflow on processors without VNNI when weights take all eight
+_LARGEST = 63  # 7 bits: with 8-bit weights, int8 sums overflow on processors without VNNI
 
 
 def quantize(source: Path, target: Path) -> None:
-    """Write an int8 copy of a model: weights in int8 by column, activations while it runs.
+    """Write an int8 copy of a model: weights in int8 per column, activations quantized at run time.
 
-    ONNX Runtime would keep a second copy of an output matrix that is also the embedding, in float32 or in int8 with
-    one scale for all words; here both are the same integers.
+    If the output matrix is also the embedding, ONNX Runtime would store a second copy of it, in float32 or in int8 with
+    one scale for all tokens; here both use the same integers.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -33,7 +33,7 @@ def quantize(source: Path, target: Path) -> None:
 
 
 def _quantize_embedding(graph: Any) -> None:
-    """Let the words' embeddings be gathered from the integers of the matrix `words` [d, V], and drop its floats."""
+    """Gather token embeddings from the integers of the matrix `words` [d, V], and remove its float32 copy."""
     from onnx import helper, numpy_helper
 
     stored = {tensor.name: tensor for tensor in graph.initializer}
@@ -55,10 +55,10 @@ def _quantize_embedding(graph: Any) -> None:
 
 
 def quantize_weights(source: Path, target: Path) -> None:
-    """Write a copy of a model whose matrices are stored in int8 by column, and computed with in float32.
+    """Write a copy of a model with matrices stored in int8 per column and computation in float32.
 
-    Cast and scaling are of constants, so that ONNX Runtime does them once, when it loads the model. WebAssembly has no
-    fast products of integers: there this is several times faster than `quantize`, and as small.
+    Cast and scaling are on constants, so that ONNX Runtime computes them once at load time. WebAssembly has no fast
+    integer products: there this is several times faster than `quantize`, at the same size.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -80,6 +80,6 @@ def quantize_weights(source: Path, target: Path) -> None:
 
 
 def _by_column(words: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Integers [d, V] int8 and scales [V] float32 whose product is `words` [d, V], nearly."""
+    """Integers [d, V] int8 and scales [V] float32 whose product approximates `words` [d, V]."""
     scales = np.maximum(np.abs(words).max(0), 1e-9) / largest
     return np.rint(words / scales).astype(np.int8), scales.astype(np.float32)

@@ -1,6 +1,6 @@
-"""Which SentencePiece model beside a CTranslate2 model cuts the source, and which joins the target.
+"""Find the SentencePiece models of source and target in the directory of a CTranslate2 model.
 
-Every toolkit has names of its own for them; a wrong guess would cut one language into the other's pieces in silence.
+Every toolkit names them differently. A wrong guess would silently tokenize one language with the other's model.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _EXPECTED_NAMES = (
 
 
 def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path, Path] | None:
-    """The models of source and target, which may be one; None where there is none.
+    """The models of source and target, which may be the same; None if there is none.
 
     Args:
-        directory: where they lie.
+        directory: the directory of the models.
         source: source language code.
         target: target language code.
 
     Raises:
-        UserError: there are several, and their names do not tell which is whose.
+        UserError: there are several, and their names are ambiguous.
     """
     files = sorted([*directory.glob("*.spm"), *directory.glob("*.model")])
     files = [file for file in files if not _is_subword_nmt(file)]
@@ -51,13 +51,13 @@ def sentencepiece_files(directory: Path, source: str, target: str) -> tuple[Path
     if len(single) == 1:
         return single[0], single[0]
     raise UserError(
-        f"{directory} has several SentencePiece models ({', '.join(file.name for file in files)}), and their names do "
-        f"not tell which is of {source} and which of {target}: name them {_EXPECTED_NAMES}"
+        f"{directory} has several SentencePiece models ({', '.join(file.name for file in files)}), and it is not clear "
+        f"which is for {source} and which for {target}: name them {_EXPECTED_NAMES}"
     )
 
 
 def subword_nmt_file(directory: Path) -> Path | None:
-    """The merges of subword-nmt in a directory (`bpe.model` of Argos Translate); None where there are none.
+    """The BPE merges of subword-nmt in a directory (`bpe.model` of Argos Translate); None if there are none.
 
     Raises:
         UserError: there are several.
@@ -70,7 +70,7 @@ def subword_nmt_file(directory: Path) -> Path | None:
 
 
 def _named(files: list[Path], words: set[str], language: str, other: str) -> list[Path]:
-    """The files that are named for a side, else those that are for its language."""
+    """The files with a name of the side, else those with the code of its language."""
     by_side = [file for file in files if _words(file) & words]
     own, foreign = _codes(language), _codes(other)
     return by_side or [file for file in files if _words(file) & own and not _words(file) & (foreign - own)]
@@ -86,7 +86,7 @@ def _codes(language: str) -> set[str]:
 
 
 def _is_subword_nmt(file: Path) -> bool:
-    """Whether a file is text: `#version: 0.2` and pairs of pieces, instead of SentencePiece's binary."""
+    """Whether a file is text (`#version: 0.2` and pairs of tokens) and not SentencePiece's binary format."""
     with file.open("rb") as opened:
         head = opened.read(200)
     return head.startswith(b"#version") or (file.name.startswith("bpe") and head.isascii() and b"\0" not in head[:100])

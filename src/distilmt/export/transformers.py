@@ -29,14 +29,14 @@ print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
 def export_transformers(
     model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard, precision: Precision = "float32"
 ) -> None:
-    """Write a directory for `MarianMTModel.from_pretrained` and `AutoTokenizer`, whole or not at all.
+    """Write a directory for `MarianMTModel.from_pretrained` and `AutoTokenizer` atomically.
 
     Args:
-        model: a Marian model in float32; it is left as it is.
+        model: a Marian model in float32; it is not changed.
         tokenizer: the tokenizer it was trained with.
-        directory: what is written; an older export there is replaced.
-        card: what is said about it.
-        precision: type of the weights.
+        directory: the export directory; an older export there is replaced.
+        card: facts for the model card.
+        precision: dtype of the weights.
     """
     model = copy.deepcopy(model).to(getattr(torch, precision))  # type: ignore[arg-type]
     model.generation_config = generation_config(model, beams=4)

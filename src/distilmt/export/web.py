@@ -1,11 +1,11 @@
-"""A student as a web page: a directory that any static server shows, and that translates in the browser, offline.
+"""A student as a web page: a directory for any static web server, which translates offline in the browser.
 
-    index.html, app.js, worker.js, text.js, shared/     the page
+    index.html, app.js, worker.js, text.js, shared/          the page
     runtime/                                                 ONNX Runtime and tokenizers, from npm
     student.gz                                               the student, its tokenizer and facts: one file
 
-`student.gz` is a safetensors file, packed, whose tensors are files, byte for byte: the graphs of the ONNX export with
-weights in int8, and its tokenizers. Ten lines of JavaScript read it. What is packed is unpacked by the page, so that
+`student.gz` is a compressed safetensors file. Its tensors are the bytes of files: the graphs of the ONNX export with
+weights in int8, and its tokenizers. Ten lines of JavaScript read it. The page decompresses files itself, so that
 servers need no settings.
 """
 
@@ -37,26 +37,26 @@ _USE = f"""
 python -m http.server --directory DIRECTORY 8080
 ```
 
-and open http://localhost:8080. Any server of static files will do; nothing that is typed leaves the browser.
+and open http://localhost:8080. Any static web server works; the text that you type never leaves the browser.
 
-`runtime/` holds code of others (MIT, Apache-2.0): {", ".join(map(" ".join, PACKAGES.items()))}.
+`runtime/` contains third-party code (MIT, Apache-2.0): {", ".join(map(" ".join, PACKAGES.items()))}.
 """
 
 
 def export_web(
     model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard, node_modules: str | None = None
 ) -> None:
-    """Write the page's directory, whole or not at all.
+    """Write the page's directory atomically.
 
     Args:
         model: a Marian model in float32, in eval mode.
         tokenizer: the tokenizer it was trained with.
-        directory: what is written; an older export there is replaced.
-        card: what is said about it.
-        node_modules: where the runtime is installed; None has npm fetch it.
+        directory: the export directory; an older export there is replaced.
+        card: facts for the model card.
+        node_modules: the directory of the installed runtime; None: npm downloads it.
 
     Raises:
-        UserError: the extra `onnx` is not installed, or the runtime cannot be had.
+        UserError: the extra `onnx` is not installed, or the runtime is not available.
     """
     check_installed(node_modules)
     runtime = runtime_files(node_modules)
@@ -71,20 +71,20 @@ def export_web(
 
 
 def check_installed(node_modules: str | None) -> None:
-    """Raise a UserError where what writes a page is not there."""
+    """Raise a UserError if a package for writing a page is missing."""
     onnx.check_installed()
     npm.check_installed(node_modules)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """What is not text is packed, and named so."""
+    """Write a file; binary files are compressed and get the suffix `.gz`."""
     text = path.suffix == ".mjs"
     path = path if text or path.suffix == ".gz" else path.with_name(f"{path.name}.gz")
     path.write_bytes(content if text else gzip.compress(content, 9, mtime=0))
 
 
 def _student(model: MarianMTModel, tokenizer: Tokenizer, card: ModelCard) -> bytes:
-    """The files that a browser reads of an ONNX export as the tensors of one safetensors file."""
+    """The files of an ONNX export that the browser needs, as tensors of one safetensors file."""
     with tempfile.TemporaryDirectory(prefix="distilmt-web-") as temporary:
         directory = Path(temporary) / "onnx"
         export_onnx(model, tokenizer, directory, card)

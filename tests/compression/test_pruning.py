@@ -199,7 +199,7 @@ def test_a_share_of_every_matrix(deep):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_impossible_shares_are_refused(deep, share):
-    with pytest.raises(UserError, match="cannot be pruned"):
+    with pytest.raises(UserError, match="must be ≥ 0 and < 1"):
         magnitude(deep, share)
 
 

@@ -223,15 +223,15 @@ def test_bad_input_is_told_in_one_line(tmp_path, built, model, tokenizer, shared
     labels = store_of(tmp_path / "labels", other, 3)[0]
     strange = replace(built, by_piece={"▁ban": ["▁nowhere"]})
     cases = [
-        (lambda: shortlist.build([], tokenizer, CONFIG), "no translations to learn a shortlist from"),
+        (lambda: shortlist.build([], tokenizer, CONFIG), "no translations to build a shortlist from"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, best=-1)), "shortlist best is -1"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, frequent=-2)), "shortlist frequent is -2"),
         (lambda: shortlist.build([], tokenizer, replace(CONFIG, hypotheses=-1)), "shortlist hypotheses is -1"),
-        (lambda: shortlist.build([], tokenizer, replace(CONFIG, sentences=0)), "sentences is 0: it must be 1 or more"),
+        (lambda: shortlist.build([], tokenizer, replace(CONFIG, sentences=0)), "sentences is 0: it must be ≥ 1"),
         (lambda: list(shortlist.label_pairs(labels, tokenizer, CONFIG)), "made with another tokenizer"),
         (lambda: shortlist.coverage(built, []), "no translations to measure"),
         (lambda: built.write(tmp_path), "is not an exported model"),
-        (lambda: strange.write(model), "has no target piece '▁nowhere'"),
+        (lambda: strange.write(model), "has no target token '▁nowhere'"),
         (lambda: Translator(model, shortlist=True), r"has no shortlist \(vmap.txt is missing\)"),
     ]
     for call, told in cases:

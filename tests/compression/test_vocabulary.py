@@ -241,5 +241,5 @@ def test_many_languages_become_two(tmp_path, joint):
 def test_a_model_of_another_vocabulary_is_refused(shared_tokenizer, bpe):
     if len(bpe.source.tokens) == len(shared_tokenizer.source.tokens):
         pytest.skip("as many pieces by chance")
-    with pytest.raises(UserError, match="take those of one directory"):
+    with pytest.raises(UserError, match="load both from one directory"):
         prune_model(model_of(shared_tokenizer), used_vocabulary(bpe, ["ba"], ["ba"]))

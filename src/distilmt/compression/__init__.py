@@ -1,1 +1,1 @@
-"""Smaller still: pruning, quantisation, shortlist."""
+"""Compression of students: pruning, quantization, shortlist."""

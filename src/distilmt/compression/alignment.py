@@ -1,7 +1,7 @@
-"""Which piece translates which: IBM model 1 (Brown et al. 1993) over pairs of piece sequences, by SIL's Thot.
+"""Token translation probabilities: IBM model 1 (Brown et al. 1993) on pairs of token sequences, with SIL's Thot.
 
-Lists of equal size covered held-out labels of Multi30k a little better by the HMM model, which takes several times
-as long, and worse by fast_align and eflomal (Thot has all of them).
+On held-out labels of Multi30k, at equal list sizes, the HMM model has slightly better coverage but takes several times
+as long; fast_align and eflomal are worse (Thot has all of them).
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
 TokenIdPair = tuple[Sequence[int], Sequence[int]]
-"""Ids of a sentence's source pieces and of a translation's target pieces."""
+"""Token ids of a source sentence and of a translation."""
 _ITERATIONS = 5
 
 
 class Alignment:
-    """Translation probabilities of pieces."""
+    """Translation probabilities of tokens."""
 
     def __init__(self, pairs: Iterable[TokenIdPair]) -> None:
-        """Learn them.
+        """Train the model.
 
         Args:
-            pairs: sentences and translations, in ids; an empty side is left out, and so are more than 1024 pieces.
+            pairs: token ids of sentences and translations; pairs with an empty side or over 1024 tokens are ignored.
 
         Raises:
             UserError: Thot is not installed, or there are no pairs.
         """
         self._model = _model()
         for source, target in pairs:
-            # Ids as words: Thot has special words of its own, which a piece might be spelt like.
+            # Ids instead of tokens: a token could be spelled like one of Thot's special words.
             self._model.add_sentence_pair([str(i) for i in source], [str(i) for i in target])
         if not self._model.num_sentence_pairs:
-            raise UserError("there are no translations to learn a shortlist from: give labels with sentences in them")
+            raise UserError("there are no translations to build a shortlist from: use labels that contain sentences")
         self._model.start_training()
         for _ in range(_ITERATIONS):
             self._model.train()
         self._model.end_training()
 
     def best(self, source: int, count: int) -> list[int]:
-        """The `count` likeliest target ids of a source id, likeliest first; none for one that was never seen."""
+        """The `count` most likely target ids of a source id, most likely first; empty for an unseen source id."""
         word = str(source)
         if not self._model.src_word_exists(word):
             return []
@@ -51,7 +51,7 @@ class Alignment:
 
 
 def check_installed() -> None:
-    """Raise a UserError where the word aligner is not there."""
+    """Raise a UserError if the word aligner is not installed."""
     _model()
 
 

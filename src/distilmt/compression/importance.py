@@ -1,4 +1,4 @@
-"""What a model's parts are worth, measured on a sample of sentences."""
+"""Importance of a model's layers, feed-forward units and heads, measured on a sample of sentences."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from distilmt.training.train_step import targets_to
 
 @dataclass
 class CalibrationSample:
-    """Sentences on which importance is measured, in batches."""
+    """Batches of sentences for measuring importance."""
 
     batches: list[tuple[Batch, TokenTargets]]
     objective: ObjectiveConfig = field(
         default_factory=lambda: ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1)
     )
-    """Of which gradients are taken; by default the cross-entropy against the targets."""
+    """The loss for gradients; by default the cross-entropy against the targets."""
 
 
 def sample(
     data: TrainingSet, batches: int = 16, batch_tokens: int = 2048, seed: int = 1
 ) -> list[tuple[Batch, TokenTargets]]:
-    """At most so many random batches, as training draws them."""
+    """At most `batches` random batches, sampled as in training."""
     plan = epoch_batches(data, batch_tokens, seed, 0)
     return [collate(data, rows, references) for rows, references in islice(plan, batches)]
 
 
 def pairs(tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str], max_length: int) -> TrainingSet:
-    """Sentence pairs (of valid, say) to draw a sample of; those longer than the model's positions are left out."""
+    """Sentence pairs (for example the validation set) for `sample`; pairs longer than `max_length` are left out."""
     target = Ragged.of(tokenizer.target.encode(list(targets)))
     side = TargetSide(target, target.lengths > 1)
     return TrainingSet(Ragged.of(tokenizer.source.encode(list(sources))), side, None, tokenizer.pad, 1.0, max_length)
@@ -50,13 +50,13 @@ def pairs(tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str], 
 
 @torch.no_grad()
 def cross_entropy(model: MarianMTModel, examples: CalibrationSample) -> float:
-    """Nats per target token, against the targets themselves."""
+    """Cross-entropy against the labels, in nats per target token."""
     losses = [(_loss(model, batch, targets, examples)[1].nll, len(targets.ids)) for batch, targets in examples.batches]
     return float(sum(nll for nll, _ in losses)) / sum(tokens for _, tokens in losses)
 
 
 def layer_rises(model: MarianMTModel, examples: CalibrationSample) -> dict[str, list[float]]:
-    """How much the cross-entropy rises, nats per token, when a layer of `encoder` or `decoder` is left out, each alone.
+    """Increase of the cross-entropy (nats per token) when a single layer of `encoder` or `decoder` is removed.
 
     NaN for the only layer of a stack.
     """
@@ -72,23 +72,23 @@ def layer_rises(model: MarianMTModel, examples: CalibrationSample) -> dict[str, 
 
 @dataclass
 class LayerChoice:
-    """Which layers are kept, for `drop_layers`, and what leaving out the others cost, one after another."""
+    """The retained layers, for `drop_layers`, and the cost of each removal in order."""
 
     encoder_keep: list[int]
     decoder_keep: list[int]
     removed: list[tuple[str, int, float]]
-    """Stack, layer (as the whole model counts them), and the cross-entropy without it and those before it."""
+    """Stack, layer (index in the original model), and the cross-entropy after this removal."""
 
 
 def choose_layers(model: MarianMTModel, encoder: int, decoder: int, examples: CalibrationSample) -> LayerChoice:
-    """Leave out layers until so many are left, always the one without which the cross-entropy is lowest.
+    """Remove layers greedily: in each step the layer, of both stacks, without which the cross-entropy is lowest.
 
-    What is left is measured anew after each. Both stacks are looked at together.
+    The remaining layers are measured again after each step.
 
     Args:
-        model: stays as it is.
-        encoder: encoder layers to be left.
-        decoder: decoder layers to be left.
+        model: the model; it is not changed.
+        encoder: number of encoder layers to retain.
+        decoder: number of decoder layers to retain.
         examples: the sentences.
     """
     layer_ids = {stack: list(range(count)) for stack, count in _counts(model).items()}
@@ -105,25 +105,25 @@ def choose_layers(model: MarianMTModel, encoder: int, decoder: int, examples: Ca
 
 
 def taylor_units(model: MarianMTModel, examples: CalibrationSample) -> Units:
-    """How much the loss would change, in first order, were a feed-forward unit silent: |activation · gradient|.
+    """First-order change of the loss if a feed-forward unit is removed: |activation · gradient|, summed over tokens.
 
-    Summed over words (Molchanov et al. 2017 and 2019). Where a model is certain, gradients vanish, and with them the
-    worth of what makes it so: a teacher pruned by this alone did not end its sentences (docs/how-to/prune.md).
+    See Molchanov et al. 2017 and 2019. If a model is certain, gradients vanish, and so does the importance of the units
+    that make it certain: a teacher pruned by this criterion alone did not end its sentences (docs/how-to/prune.md).
     """
     scores = _sum_scores(model, examples, lambda seen: (seen.values * seen.gradient).abs().sum(0), _feed_forwards, True)
     return {stack: list(scores[stack]) for stack in STACKS}
 
 
 def mean_activations(model: MarianMTModel, examples: CalibrationSample) -> Units:
-    """|activation| of every feed-forward unit, summed over words: cheap, no gradients, and blind to what follows."""
+    """|activation| of every feed-forward unit, summed over tokens: cheap, without gradients; ignores later layers."""
     scores = _sum_scores(model, examples, lambda seen: seen.values.abs().sum(0), _feed_forwards, False)
     return {stack: list(scores[stack]) for stack in STACKS}
 
 
 def contributions(model: MarianMTModel, examples: CalibrationSample) -> Units:
-    """How much every feed-forward unit adds to the states: ‖its activations over words‖₂ · ‖its outgoing weights‖₂.
+    """Contribution of every feed-forward unit to the states: ‖activations over tokens‖₂ · ‖outgoing weights‖₂.
 
-    Wanda's score of a weight (Sun et al. 2023), of all weights that leave a unit together. No gradients.
+    Wanda's score of a weight (Sun et al. 2023), for all outgoing weights of a unit together. Needs no gradients.
     """
     squared_norms = _sum_scores(model, examples, lambda seen: seen.values.square().sum(0), _feed_forwards, False)
     weights = {stack: [layer.fc2.weight.detach().norm(dim=0) for layer in layers(model, stack)] for stack in STACKS}
@@ -134,19 +134,19 @@ def contributions(model: MarianMTModel, examples: CalibrationSample) -> Units:
 
 @torch.no_grad()
 def norms(model: MarianMTModel) -> Units:
-    """Weight of every feed-forward unit, for which no sentence is needed."""
+    """Weight norm of every feed-forward unit; needs no sentences."""
     return {stack: [unit_norms(layer) for layer in layers(model, stack)] for stack in STACKS}
 
 
 def taylor_heads(model: MarianMTModel, examples: CalibrationSample) -> dict[str, Tensor]:
-    """How much the loss would change, in first order, with a mask on an attention head; [layers, heads] by kind.
+    """First-order change of the loss if an attention head is masked: [layers, heads] by kind.
 
-    |∂loss / ∂mask| of every sentence at a mask of one, summed over sentences (Michel et al. 2019).
+    |∂loss / ∂mask| per sentence at a mask of one, summed over sentences (Michel et al. 2019).
     """
     heads = {kind: attentions(model, kind)[0].num_heads for kind in KINDS}
 
     def by_sentence(seen: _LinearInputs) -> Tensor:
-        products = (seen.values * seen.gradient).unflatten(1, (heads[seen.kind], -1)).sum(-1)
+        products = (seen.values * seen.gradient).unflatten(1, (heads[seen.kind], -1)).sum(-1)  # [N, heads]
         rows = products.new_zeros(int(seen.sentences.max()) + 1, products.shape[1])
         return rows.index_add_(0, seen.sentences, products).abs().sum(0)
 
@@ -155,15 +155,15 @@ def taylor_heads(model: MarianMTModel, examples: CalibrationSample) -> dict[str,
 
 @dataclass
 class _LinearInputs:
-    """What went into a linear map, a row for every word of a batch."""
+    """Inputs of a linear layer, a row for every token of a batch."""
 
     kind: str
     values: Tensor
-    """[words, width]."""
+    """[N, width]."""
     gradient: Tensor
-    """[words, width]: of the loss in them; where none was asked for, the values again."""
+    """[N, width]: gradients of the loss in the values; without gradients, the values."""
     sentences: Tensor
-    """[words]: the sentence each word belongs to."""
+    """[N]: index of each token's sentence."""
 
 
 ModulesByKind = dict[str, list[nn.Module]]
@@ -178,7 +178,7 @@ def _out_projections(model: MarianMTModel) -> ModulesByKind:
 
 
 class _HookableActivation(nn.Module):
-    """An activation that the forward pass does not know: it then goes through the modules, where hooks can look."""
+    """An activation without a fused kernel: the forward pass then calls the modules, so that their hooks run."""
 
     def __init__(self, function: Any) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def _sum_scores(
     pick: Callable[[MarianMTModel], ModulesByKind],
     gradients: bool,
 ) -> dict[str, Tensor]:
-    """Scores of what goes into the maps picked, summed over batches; [layers, width of a score] by kind."""
+    """Scores of the inputs of the picked linear layers, summed over batches: [layers, width of a score] by kind."""
     copied = copy.deepcopy(model).requires_grad_(gradients)
     for layer in (layer for stack in STACKS for layer in layers(copied, stack)):
         layer.activation_fn = _HookableActivation(layer.activation_fn)
@@ -223,7 +223,7 @@ def _sum_scores(
 def _loss(
     model: MarianMTModel, batch: Batch, targets: TokenTargets, examples: CalibrationSample
 ) -> tuple[Tensor, Statistics]:
-    """The objective summed over a batch; unlike training, with the bias that OPUS-MT models have on their logits."""
+    """The objective summed over a batch, a scalar, and its statistics; always with the bias on the logits."""
     hidden = decoder_rows(model, batch.to(model.device))
     weight, bias = model.lm_head.weight, model.final_logits_bias[0]
     settings = LossSettings(examples.objective)

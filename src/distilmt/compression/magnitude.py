@@ -1,4 +1,4 @@
-"""Single weights set to zero, the smallest first: for the record, because nothing here gets faster by it."""
+"""Magnitude pruning: the smallest weights are set to zero. For comparison only: no export gets faster by it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ _INDEX_BYTES, _ROW_BYTES = 2, 4
 
 @torch.no_grad()
 def magnitude(model: MarianMTModel, share: float, scope: Literal["model", "matrix"] = "model") -> MarianMTModel:
-    """A model whose smallest weights are zero, in every matrix that is learnt, embeddings too; biases and norms stay.
+    """Set the smallest weights of all trained matrices, including embeddings, to zero; not biases and norms.
 
-    Trained on with `Job.keep_zeros` they stay zero: pruning and retraining, of See et al. 2016 and Kim & Rush 2016.
+    In further training with `TrainingJob.keep_zeros` they stay zero: pruning and retraining, as in See et al. 2016 and
+    Kim & Rush 2016.
 
     Args:
-        model: stays as it is.
-        share: of the weights of all matrices, 0 to below 1.
-        scope: `model` compares all weights with each other (See et al.: class-blind, which they found best), `matrix`
-            takes the share of every matrix for itself.
+        model: the model; it is not changed.
+        share: share of the weights of all matrices, 0 to below 1.
+        scope: `model` compares all weights with each other (class-blind, the best in See et al.); `matrix` prunes the
+            same share of every matrix.
 
     Raises:
         UserError: the share is not between 0 and 1.
     """
     if not 0 <= share < 1:
-        raise UserError(f"a share of {share:g} of the weights cannot be pruned: choose 0 or more, and less than 1")
+        raise UserError(f"the share {share:g} of pruned weights must be ≥ 0 and < 1")
     pruned = rebuild(model, {}, model.state_dict())
     parameters = matrices(pruned)
     for group in [parameters] if scope == "model" else [[matrix] for matrix in parameters]:
@@ -40,12 +41,12 @@ def magnitude(model: MarianMTModel, share: float, scope: Literal["model", "matri
 
 
 def matrices(model: MarianMTModel) -> list[nn.Parameter]:
-    """The matrices that training changes; tied ones once."""
+    """The trained matrices; tied matrices are listed once."""
     return [p for name, p in model.named_parameters() if p.dim() == 2 and "embed_positions" not in name]
 
 
 def _prune(group: list[nn.Parameter], share: float) -> None:
-    """Set the smallest share of the weights of some matrices to zero, exactly so many."""
+    """Set the smallest weights of some matrices to zero: exactly this share of all their weights."""
     sizes = torch.cat([matrix.detach().abs().flatten() for matrix in group])
     keep = torch.ones_like(sizes)
     keep[sizes.argsort()[: int(share * len(sizes))]] = 0
@@ -55,20 +56,20 @@ def _prune(group: list[nn.Parameter], share: float) -> None:
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes of a model's matrices, stored in three ways. Nothing in this project stores or computes the sparse ones."""
+    """Bytes of a model's matrices in three formats. distilmt does not write or compute with the sparse formats."""
 
     zeros: float
     """Share of zeros."""
     dense: int
-    """Every weight."""
+    """All weights."""
     indexed: int
-    """Weights that are not zero, each with its column in two bytes, and four bytes a row (CSR)."""
+    """CSR: the nonzero weights, each with a column index of two bytes, and four bytes per row."""
     bitmap: int
-    """Weights that are not zero, and a bit for every weight."""
+    """The nonzero weights, and one bit for every weight."""
 
 
 def storage(model: MarianMTModel, weight_bytes: int = 4) -> Storage:
-    """What a model's learnt matrices would take, at so many bytes a weight (4: float32, 1: int8)."""
+    """Storage of a model's trained matrices, with `weight_bytes` per weight (4: float32, 1: int8)."""
     weights: list[Tensor] = [matrix.detach() for matrix in matrices(model)]
     total, left = sum(m.numel() for m in weights), sum(int(m.count_nonzero()) for m in weights)
     rows = sum(len(m) + 1 for m in weights)

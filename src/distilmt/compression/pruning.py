@@ -1,6 +1,6 @@
-"""Parts taken out of a Marian model. What comes back is a Marian model of a smaller shape, or with zeros in it.
+"""Structured pruning of Marian models. The result is a Marian model of a smaller shape, or one with zeros.
 
-Nothing here is learnt: what is kept, keeps its weights. Which parts to take is measured in `importance`.
+Nothing is trained here: the retained parts keep their weights. `importance` measures which parts to remove.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from distilmt.utils.errors import UserError
 
 STACKS = ("encoder", "decoder")
 KINDS = ("encoder", "decoder", "across")
-"""Of attention: of the encoder and the decoder over themselves, and of the decoder over the encoder."""
+"""Kinds of attention: self-attention of encoder and decoder, and cross-attention (`across`)."""
 Units = dict[str, list[Tensor]]
-"""For `encoder` and `decoder` a tensor [units] of every layer: the higher, the more a feed-forward unit matters."""
+"""For `encoder` and `decoder`, the importance of the feed-forward units of every layer: tensors [units]."""
 Heads = Mapping[str, Sequence[Sequence[int]]]
-"""For every kind of attention the heads chosen in every layer."""
+"""For every kind of attention, the selected heads of every layer."""
 
 
 def layers(model: MarianMTModel, stack: str) -> list[Any]:
@@ -31,21 +31,21 @@ def layers(model: MarianMTModel, stack: str) -> list[Any]:
 
 
 def drop_layers(model: MarianMTModel, encoder_keep: Sequence[int], decoder_keep: Sequence[int]) -> MarianMTModel:
-    """A model of some of the layers, in their order, with their weights as they are.
+    """A model with some of the layers, in their order and with unchanged weights.
 
     Args:
-        model: stays as it is.
-        encoder_keep: indices of the encoder layers that are kept, ascending.
-        decoder_keep: the same of the decoder.
+        model: the model; it is not changed.
+        encoder_keep: indices of the retained encoder layers, ascending.
+        decoder_keep: indices of the retained decoder layers, ascending.
 
     Raises:
-        UserError: nothing is kept, or the indices are not layers of the model in ascending order.
+        UserError: no layer is retained, or the indices are not layers of the model in ascending order.
     """
     retained_layers = dict(zip(STACKS, (list(encoder_keep), list(decoder_keep)), strict=True))
     for stack, keep in retained_layers.items():
         total = len(layers(model, stack))
         if not keep or keep != sorted(set(keep)) or keep[0] < 0 or keep[-1] >= total:
-            raise UserError(f"{stack} layers {keep} cannot be kept: name some of 0 to {total - 1}, in ascending order")
+            raise UserError(f"{stack} layers {keep} are not valid: list some of 0 to {total - 1}, in ascending order")
     state = {}
     for name, value in model.state_dict().items():
         match = re.fullmatch(r"model\.(encoder|decoder)\.layers\.(\d+)(\..*)", name)
@@ -57,24 +57,24 @@ def drop_layers(model: MarianMTModel, encoder_keep: Sequence[int], decoder_keep:
 
 
 def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, importance: Units) -> MarianMTModel:
-    """A model with fewer units in its feed-forward blocks, the most important of every layer.
+    """A model with narrower feed-forward blocks, which retain the most important units of every layer.
 
-    A Marian configuration knows one width for all layers of a stack, so that each layer keeps as many units.
+    A Marian configuration has one width for all layers of a stack, so that all layers retain equal numbers of units.
 
     Args:
-        model: stays as it is.
-        encoder_width: units of every encoder layer (`round_width` rounds to what multiplies fast).
-        decoder_width: the same of the decoder.
-        importance: which units matter, by layer.
+        model: the model; it is not changed.
+        encoder_width: units of every encoder layer (`round_width` rounds to fast widths).
+        decoder_width: units of every decoder layer.
+        importance: importance of the units, by layer.
 
     Raises:
-        UserError: a width is below 1 or above what the model has.
+        UserError: a width is below 1 or above the model's width.
     """
     state, widths = model.state_dict(), dict(zip(STACKS, (encoder_width, decoder_width), strict=True))
     for stack, width in widths.items():
         total = layers(model, stack)[0].fc1.out_features
         if not 1 <= width <= total:
-            raise UserError(f"{stack} feed-forward width {width} is impossible: choose 1 to {total}")
+            raise UserError(f"{stack} feed-forward width is {width}: it must be from 1 to {total}")
         for number, scores in enumerate(importance[stack]):
             units = scores.topk(width).indices.sort().values.to(model.device)
             prefix = f"model.{stack}.layers.{number}"
@@ -85,20 +85,20 @@ def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, imp
 
 
 def round_width(width: float, multiple: int = 16) -> int:
-    """The nearest width, and at least one, of which vector units of a processor fill whole registers."""
+    """The nearest positive multiple of `multiple`, so that the processor's vector registers are filled."""
     return max(1, round(width / multiple)) * multiple
 
 
 @torch.no_grad()
 def mask_heads(model: MarianMTModel, heads: Heads) -> MarianMTModel:
-    """A model in which some attention heads say nothing: what leaves them is multiplied by zero.
+    """A model with some attention heads masked: their output is multiplied by zero.
 
-    It is as big and as slow as before. A Marian configuration ties the heads' width to `d_model / heads`, so that no
-    head can be left out; this tells what they are worth (Michel et al. 2019).
+    Size and speed do not change. A Marian configuration ties the heads' width to `d_model / heads`, so that heads
+    cannot be removed; this measures their importance (Michel et al. 2019).
 
     Args:
-        model: stays as it is.
-        heads: which heads, by kind and layer; kinds that are missing keep all.
+        model: the model; it is not changed.
+        heads: the masked heads, by kind and layer; missing kinds retain all heads.
     """
     masked = rebuild(model, {}, model.state_dict())
     for kind, by_layer in heads.items():
@@ -110,14 +110,14 @@ def mask_heads(model: MarianMTModel, heads: Heads) -> MarianMTModel:
 
 
 def attentions(model: MarianMTModel, kind: str) -> list[Any]:
-    """The attention of a kind, layer by layer."""
+    """The attention modules of a kind, layer by layer."""
     if kind == "across":
         return [layer.encoder_attn for layer in layers(model, "decoder")]
     return [layer.self_attn for layer in layers(model, kind)]
 
 
 def lowest_heads(scores: Mapping[str, Tensor], count: int) -> dict[str, list[list[int]]]:
-    """The `count` heads with the lowest scores [layers, heads] of all kinds, as `mask_heads` takes them."""
+    """The `count` heads with the lowest scores of all kinds, from scores [layers, heads], for `mask_heads`."""
     order = sorted((float(value), kind, place) for kind, s in scores.items() for place, value in _cells(s))
     chosen = {(kind, *place) for _, kind, place in order[:count]}
     return {
@@ -131,7 +131,7 @@ def _cells(scores: Tensor) -> Iterable[tuple[tuple[int, int], Tensor]]:
 
 
 def rebuild(model: MarianMTModel, changes: Mapping[str, Any], state: Mapping[str, Tensor]) -> MarianMTModel:
-    """A model like another but for some keys of its configuration and its weights; float32, ready to be trained."""
+    """A new float32 model with a changed configuration and the weights `state`, in eval mode."""
     new_model = MarianMTModel(type(model.config).from_dict(model.config.to_dict() | dict(changes)))
     new_model.load_state_dict(dict(state))
     new_model.generation_config = copy.deepcopy(model.generation_config)

@@ -1,4 +1,4 @@
-"""Which of many ways to deploy a student keeps a promise, and is the smallest or the fastest of those that do."""
+"""Search for the smallest or fastest variant of a student that meets a quality constraint."""
 
 from __future__ import annotations
 
@@ -11,65 +11,65 @@ Goal = Literal["smallest", "fastest"]
 
 @dataclass(frozen=True)
 class Variant:
-    """A model as it is deployed."""
+    """A deployable variant of a student."""
 
     shape: str
-    """Name of the model: the student itself, or what became of it."""
+    """Name of the model: the student, or a pruned version of it."""
     compute_type: str
     shortlist: bool = False
     beam_size: int = 0
     bits: int = 8
-    """Of the weights' values."""
+    """Bits per weight."""
     packed: bool = False
 
     @property
     def export(self) -> str:
-        """Name of the exported directory; variants that differ in their beam share it."""
+        """Name of the export directory; variants that differ only in beam size share it."""
         bits = f"-{self.bits}bit" if self.bits < 8 else ""
         ends = ("-shortlist" if self.shortlist else "") + ("-packed" if self.packed else "")
         return f"{self.shape}-{self.compute_type}{bits}{ends}"
 
     @property
     def name(self) -> str:
-        """Stands for the variant in tables."""
+        """Name of the variant in tables."""
         return f"{self.export}, beam {self.beam_size}"
 
 
 @dataclass(frozen=True)
 class EvaluatedVariant:
-    """What a variant costs, and what it is worth."""
+    """A variant with its cost and its quality."""
 
     variant: Variant
     bytes: int
-    """Of everything that is shipped."""
+    """Size of all shipped files."""
     score: float
-    """On the validation sentences."""
+    """Score on the validation set."""
     milliseconds: float | None = None
-    """Median of single sentences on one thread; None where it was not timed."""
+    """Median latency of single sentences on one thread; None if not measured."""
 
 
 def satisfying(points: Sequence[EvaluatedVariant], floor: float) -> list[EvaluatedVariant]:
-    """Those that keep the promise."""
+    """The variants that meet the constraint: a score of at least `floor`."""
     return [point for point in points if point.score >= floor]
 
 
 def best(points: Sequence[EvaluatedVariant], floor: float, goal: Goal) -> EvaluatedVariant | None:
-    """The smallest or the fastest of those that keep the promise, or None.
+    """The smallest or fastest variant that meets the constraint, or None.
 
-    Of several as small the fastest, of several as fast the smallest; of several as both the one with the best score.
-    Points that were not timed come last when speed is asked for.
+    Ties: of equally small variants the fastest, of equally fast ones the smallest, then the best score. For `fastest`,
+    variants without a measured latency come last.
     """
     candidates = satisfying(points, floor)
     return min(candidates, key=lambda point: _cost(point, goal)) if candidates else None
 
 
 def closest(points: Sequence[EvaluatedVariant], goal: Goal) -> EvaluatedVariant:
-    """The one that comes nearest to a promise which none keeps: that with the best score."""
+    """The variant with the best score, if none meets the constraint."""
     return min(points, key=lambda point: (-point.score, _cost(point, goal)))
 
 
 def frontier(points: Sequence[EvaluatedVariant], goal: Goal) -> list[EvaluatedVariant]:
-    """Those that no other beats in score and in cost alike, cheapest first."""
+    """The Pareto frontier of score and cost, cheapest first."""
     ordered = sorted(points, key=lambda point: _cost(point, goal))
     frontier_points: list[EvaluatedVariant] = []
     for point in ordered:

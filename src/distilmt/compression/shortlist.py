@@ -1,11 +1,11 @@
-"""The target pieces a sentence may need, as CTranslate2 reads them: `vmap.txt` in a model's directory.
+"""Lexical shortlist: the target tokens that a sentence may need, in CTranslate2's format (`vmap.txt` of a model).
 
-The output layer then is computed for those pieces only: the ones that translate the sentence's own pieces, and some
-that every sentence may use. CTranslate2 takes the union over the sentences of a batch.
+The output layer is then computed only for these tokens: translations of the sentence's own tokens, and general tokens
+for all sentences. CTranslate2 uses the union over the sentences of a batch.
 
-The file has a line for every source piece: the piece, a tab, and target pieces with spaces between them. The pieces
-of the line whose source side is empty are always allowed, and so are `</s>` and `<unk>`. (Source sides may also be
-n-grams of pieces; here they are single ones.) https://opennmt.net/CTranslate2/translation.html
+The file has a line for every source token: the token, a tab, and target tokens separated by spaces. The tokens of the
+line with an empty source side are always allowed, and so are `</s>` and `<unk>`. (CTranslate2 also supports n-grams as
+source sides; they are not used here.) https://opennmt.net/CTranslate2/translation.html
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ _VOCABULARIES = ("target_vocabulary.json", "shared_vocabulary.json")
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of what was said on some sentences a shortlist allows, every sentence by itself."""
+    """Coverage of translations by a shortlist, each sentence separately."""
 
     pieces: float
-    """Share of the target pieces."""
+    """Share of target tokens that are allowed."""
     sentences: float
-    """Share of the sentences of which every piece is allowed."""
+    """Share of sentences with all tokens allowed."""
     size: float
-    """Pieces allowed to a sentence, on average."""
+    """Mean number of allowed tokens per sentence."""
 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Target pieces that are always allowed, and those that a source piece allows besides."""
+    """Target tokens that are always allowed, and additional ones by source token."""
 
     always: list[str]
     by_piece: dict[str, list[str]]
     settings: ShortlistConfig
 
     def allowed(self, source: Sequence[str]) -> set[str]:
-        """Every target piece a sentence may use, given its source pieces."""
+        """All target tokens that a sentence may use, given its source tokens."""
         return {*self.always, "</s>", "<unk>"}.union(*(self.by_piece.get(piece, ()) for piece in source))
 
     def write(self, model_directory: Path, covered: Coverage | None = None) -> None:
-        """Put the shortlist into an exported model; from then on a `Translator` uses it.
+        """Write the shortlist into an exported model; `Translator` then uses it.
 
         Args:
             model_directory: a CTranslate2 directory written by distilmt; an older shortlist there is replaced.
-            covered: what `coverage` found, kept in `distilmt.json` with the settings.
+            covered: the result of `coverage`, stored in `distilmt.json` with the settings.
 
         Raises:
-            UserError: the directory is no such model, or the model has other pieces.
+            UserError: the directory is not such a model, or the model has another vocabulary.
         """
         self._check_model(model_directory)
         lines = [f"{piece}\t{' '.join(targets)}\n" for piece, targets in (("", self.always), *self.by_piece.items())]
@@ -74,32 +74,32 @@ class Shortlist:
         renew_files(model_directory)
 
     def _check_model(self, directory: Path) -> None:
-        """CTranslate2 takes a piece that it does not know for `<unk>` without a word."""
+        """Check the vocabulary: CTranslate2 silently replaces unknown tokens by `<unk>`."""
         name = next((n for n in _VOCABULARIES if (directory / n).exists()), None)
         if name is None or not (directory / "distilmt.json").exists():
-            raise UserError(f"{directory} is not an exported model: name one that `distilmt export` wrote")
+            raise UserError(f"{directory} is not an exported model: use a directory that `distilmt export` wrote")
         strange = set().union(self.always, *self.by_piece.values()) - set(read_json(directory / name))
         if strange:
             raise UserError(
-                f"{directory} has no target piece {min(strange)!r}, which the shortlist has: "
+                f"{directory} has no target token {min(strange)!r}, which the shortlist has: "
                 "build the shortlist with the tokenizer that the model was trained with"
             )
 
 
 def build(pairs: Iterable[TokenIdPair], tokenizer: Tokenizer, config: ShortlistConfig) -> Shortlist:
-    """Learn a shortlist from sentences and their translations.
+    """Build a shortlist from sentences and their translations.
 
     Args:
-        pairs: ids of the pieces of both sides (`pairs_of` reads them from labels); `</s>` may be there.
-        tokenizer: what the ids are of.
-        config: how much is allowed.
+        pairs: token ids of both sides (`label_pairs` reads them from labels), with or without `</s>`.
+        tokenizer: the tokenizer of the ids.
+        config: size of the shortlist.
 
     Raises:
         UserError: a setting is out of range, there are no pairs, or the word aligner is not installed.
     """
     for name, least in (("best", 0), ("frequent", 0), ("hypotheses", 0), ("sentences", 1)):
         if getattr(config, name) < least:
-            raise UserError(f"shortlist {name} is {getattr(config, name)}: it must be {least} or more")
+            raise UserError(f"shortlist {name} is {getattr(config, name)}: it must be ≥ {least}")
     counts: Counter[int] = Counter()
     alignment = Alignment(_counted(pairs, counts))
     names, usable = tokenizer.target.tokens, _usable(tokenizer.target)
@@ -117,15 +117,15 @@ def build(pairs: Iterable[TokenIdPair], tokenizer: Tokenizer, config: ShortlistC
 
 
 def _counted(pairs: Iterable[TokenIdPair], counts: Counter[int]) -> Iterator[TokenIdPair]:
-    """The pairs without `</s>`, their target pieces counted as they pass."""
+    """The pairs without `</s>`; adds their target tokens to `counts`."""
     for source, target in pairs:
-        words = [i for i in target if i != EOS]
-        counts.update(words)
-        yield [i for i in source if i != EOS], words
+        target_ids = [i for i in target if i != EOS]
+        counts.update(target_ids)
+        yield [i for i in source if i != EOS], target_ids
 
 
 def _usable(side: LanguageTokenizer) -> set[str]:
-    """Pieces that text can have (so not what a vocabulary is filled up with), and that a line of the file can hold."""
+    """Tokens that occur in text (not padding of the vocabulary) and that fit the file format (no white space)."""
     pieces = (side.tokens[i] for i in np.flatnonzero(side.to_spm != side.processor.unk_id()))
     return {piece for piece in pieces if piece != "</s>" and not any(c in piece for c in " \t\r\n")}
 
@@ -135,9 +135,9 @@ def _is_byte(piece: str) -> bool:
 
 
 def _is_general(piece: str, is_in_labels: bool) -> bool:
-    """Whether any sentence may need a piece: digits, punctuation, a space by itself, and bytes that were said.
+    """Whether any sentence may need a token: digits, punctuation, a single space, and bytes that are in the labels.
 
-    All 256 bytes would be most of a short list. Those of a character that the labels never have can still be copied.
+    All 256 bytes would be most of a short list. Bytes of characters that are not in the labels can still be copied.
     """
     bare = chr(int(piece[3:5], 16)) if _is_byte(piece) else piece.removeprefix(_SPACE)
     if _is_byte(piece) and not (" " <= bare <= "~"):
@@ -146,9 +146,9 @@ def _is_general(piece: str, is_in_labels: bool) -> bool:
 
 
 def _copies(piece: str) -> Iterator[str]:
-    """The piece itself, as a word's beginning and inside a word, and all its parts.
+    """The token itself, at the start of a word and inside a word, and all its substrings.
 
-    So a name can be written as the source writes it, wherever the target side divides it.
+    The target can then spell a name like the source, with any tokenization.
     """
     yield piece
     if not _is_byte(piece):
@@ -158,7 +158,7 @@ def _copies(piece: str) -> Iterator[str]:
 
 
 def label_pairs(store: LabelStore, tokenizer: Tokenizer, config: ShortlistConfig) -> Iterator[TokenIdPair]:
-    """Every sentence of a label store with its reference, and with each of the first `hypotheses` of the teacher's.
+    """Sentences of a label store with their references, and with the first `hypotheses` of the teacher's hypotheses.
 
     Raises:
         UserError: the labels were made with another tokenizer, or are damaged.
@@ -176,12 +176,12 @@ def label_pairs(store: LabelStore, tokenizer: Tokenizer, config: ShortlistConfig
 
 
 def coverage(shortlist: Shortlist, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Coverage:
-    """How much of some translations a shortlist allows.
+    """Coverage of translations by a shortlist.
 
     Args:
-        shortlist: what is judged.
-        pairs: source pieces of a sentence, and pieces of a translation of it: best a model's own, made without a
-            shortlist, of sentences that the shortlist was not learnt from.
+        shortlist: the shortlist.
+        pairs: source tokens of a sentence, and tokens of its translation: best the model's own hypotheses without a
+            shortlist, of sentences that were not used to build it.
 
     Raises:
         UserError: there are no translations.
@@ -193,5 +193,5 @@ def coverage(shortlist: Shortlist, pairs: Iterable[tuple[Sequence[str], Sequence
         pieces, allowed, whole = pieces + len(target), allowed + inside, whole + (inside == len(target))
         sizes.append(len(allowed_pieces))
     if not pieces:
-        raise UserError("there are no translations to measure a shortlist's coverage on")
+        raise UserError("there are no translations to measure a shortlist's coverage on: use labels with sentences")
     return Coverage(allowed / pieces, whole / len(sizes), float(np.mean(sizes)))

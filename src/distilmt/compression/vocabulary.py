@@ -1,8 +1,8 @@
-"""Vocabularies without the pieces that a pair of languages does not use.
+"""Vocabulary pruning: remove tokens that a language pair does not use.
 
-Embeddings are most of a small model, and a vocabulary made for many languages, or for more text than one has, is mostly
-rows that are never read. Taking them out changes nothing where they are not used: text is cut into the same pieces, and
-the logits of all others are what they were.
+Embeddings are most of a small model. In a vocabulary for many languages or for more text, most rows are never read.
+Removing them changes nothing for text that does not use them: the tokenization and the logits of all other tokens stay
+the same.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from distilmt.utils.run_dir import atomic_path, write_json, write_text
 
 @dataclass(frozen=True)
 class VocabularySubset:
-    """Which pieces stay: their ids before, ascending, as many on both sides; </s>, <unk> and <pad> among them."""
+    """The retained tokens, including </s>, <unk> and <pad>."""
 
     source: np.ndarray
+    """[n]: original ids, ascending."""
     target: np.ndarray
+    """[n]: original ids, ascending; as many as for the source."""
     original_size: int
-    """Pieces of a side before."""
+    """Original number of tokens of one side."""
 
 
 def used_vocabulary(
@@ -42,21 +44,20 @@ def used_vocabulary(
     characters: bool = True,
     keep: Collection[str] = (),
 ) -> VocabularySubset:
-    """Pieces that text uses.
+    """Tokens that text uses.
 
-    Always kept are </s>, <unk>, <pad>, the space, byte pieces and what the tokenizer's maker defined: any text can
-    still be written where byte pieces are there. With BPE a piece is used too where another is made of it.
-    Vocabularies that are split stay of one size, as Marian wants: the side that uses fewer keeps the first of its
-    unused pieces.
+    Always retained are </s>, <unk>, <pad>, the space, byte tokens and user-defined symbols of the tokenizer: with byte
+    tokens, any text can still be written. With BPE, a token is also used if another one is merged from it. Split
+    vocabularies must have equal sizes in Marian: the side with fewer tokens retains the first of its unused tokens.
 
     Args:
-        tokenizer: whose pieces.
-        sources: text as the model will read it.
-        targets: text as it should write it: references, and translations by it or its teacher.
-        min_count: how often a piece is used at least. Above 1, text with rarer pieces is cut into others than before.
-        characters: keep all single characters. A vocabulary for many scripts has thousands; without them, those that
-            are never used are written in bytes.
-        keep: pieces that stay in any case, such as the language tokens `>>xx<<` of a multilingual model.
+        tokenizer: the tokenizer.
+        sources: text like the model's input.
+        targets: text like the model's output: references, and translations by the model or its teacher.
+        min_count: minimum count of a used token. Above 1, the tokenization of text with rarer tokens changes.
+        characters: retain all single characters. A vocabulary for many scripts has thousands; without this, unused
+            characters are written in bytes.
+        keep: tokens that are always retained, such as the language tokens `>>xx<<` of a multilingual model.
     """
     read = _read(tokenizer)
     counts = [
@@ -76,12 +77,12 @@ def used_vocabulary(
 
 
 def prune_tokenizer(tokenizer: Tokenizer, subset: VocabularySubset, directory: Path) -> Tokenizer:
-    """Write a tokenizer directory of the pieces kept.
+    """Write a tokenizer directory with the retained tokens.
 
     Args:
-        tokenizer: stays as it is.
-        subset: what `used` found.
-        directory: where the files go, `vocab.json` and the others of a Marian directory.
+        tokenizer: the tokenizer; it is not changed.
+        subset: the result of `used_vocabulary`.
+        directory: for `vocab.json` and the other files of a Marian directory.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _write_pieces(tokenizer.source, subset.source, tokenizer.directory / "source.spm", directory)
@@ -96,7 +97,7 @@ def prune_tokenizer(tokenizer: Tokenizer, subset: VocabularySubset, directory: P
 
 
 def _write_pieces(side: LanguageTokenizer, ids: np.ndarray, path: Path, directory: Path) -> None:
-    """A side's SentencePiece file; what SentencePiece has and the vocabulary has not is <unk> before and after."""
+    """Write a side's SentencePiece file. Its tokens outside the vocabulary remain: they are <unk> as before."""
     stay = {side.tokens[i] for i in ids}
     gone = set(side.tokens) - stay
     with atomic_path(directory / path.name) as temporary:
@@ -110,11 +111,11 @@ def _write_ids(side: LanguageTokenizer, ids: np.ndarray, path: Path) -> None:
 
 
 def prune_model(model: MarianMTModel, subset: VocabularySubset) -> MarianMTModel:
-    """A model with the rows of the pieces kept, in embeddings, output matrix and bias.
+    """A model with only the rows of the retained tokens, in embeddings, output matrix and bias.
 
     Args:
-        model: stays as it is.
-        subset: what `used` found with the model's tokenizer.
+        model: the model; it is not changed.
+        subset: the result of `used_vocabulary` with the model's tokenizer.
 
     Raises:
         UserError: the model has another vocabulary.
@@ -122,7 +123,7 @@ def prune_model(model: MarianMTModel, subset: VocabularySubset) -> MarianMTModel
     before = (model.config.vocab_size, model.config.decoder_vocab_size)
     if before != (subset.original_size, subset.original_size):
         raise UserError(
-            f"the model has {before} pieces and its tokenizer {subset.original_size}: take those of one directory"
+            f"the model has {before} tokens and its tokenizer {subset.original_size}: load both from one directory"
         )
     source, target = (torch.from_numpy(ids).to(model.device) for ids in (subset.source, subset.target))
     state = model.state_dict()
@@ -136,15 +137,15 @@ def prune_model(model: MarianMTModel, subset: VocabularySubset) -> MarianMTModel
     ids = {"pad_token_id": pad, "decoder_start_token_id": pad}
     pruned_model = rebuild(model, {"vocab_size": size, "decoder_vocab_size": size} | ids, state)
     pruned_model.generation_config.update(**ids)
-    if pruned_model.generation_config.bad_words_ids:  # OPUS-MT: that <pad> is never generated
+    if pruned_model.generation_config.bad_words_ids:  # OPUS-MT's configuration excludes <pad>
         pruned_model.generation_config.bad_words_ids = [[pad]]
     return pruned_model
 
 
 def retokenized_share(before: LanguageTokenizer, after: LanguageTokenizer, texts: Sequence[str]) -> float:
-    """Share of texts that are cut into other pieces than before."""
-    ways = (side.processor.encode(list(texts), out_type=str) for side in (before, after))
-    return sum(a != b for a, b in zip(*ways, strict=True)) / max(1, len(texts))
+    """Share of texts whose tokenization has changed."""
+    tokenizations = (side.processor.encode(list(texts), out_type=str) for side in (before, after))
+    return sum(a != b for a, b in zip(*tokenizations, strict=True)) / max(1, len(texts))
 
 
 def _read(tokenizer: Tokenizer) -> list[bytes]:
@@ -152,7 +153,7 @@ def _read(tokenizer: Tokenizer) -> list[bytes]:
 
 
 def _counts(side: LanguageTokenizer, texts: Iterable[str], model: bytes) -> np.ndarray:
-    """[pieces]: how often each is used; with BPE, also on the way to another."""
+    """[tokens]: count of each token; with BPE, including its use in merges of longer tokens."""
     counts = np.zeros(len(side.tokens), np.int64)
     for ids in side.encode(list(texts)):
         np.add.at(counts, ids, 1)
@@ -160,10 +161,11 @@ def _counts(side: LanguageTokenizer, texts: Iterable[str], model: bytes) -> np.n
 
 
 def _formation_counts(counts: np.ndarray, side: LanguageTokenizer, model: bytes) -> np.ndarray:
-    """How often BPE makes each piece, whether it stays or goes into a longer one.
+    """How often BPE forms each token, as a final token or as a part of a longer one.
 
-    Inside a piece all merges are what they are in the piece alone: one across its border would have left no such
-    piece. A piece is made at least as often as any that is made of it, so that what is kept can be made.
+    Inside a token, the merges are the same as for the token alone: a merge across its border would have prevented this
+    token. A token is formed at least as often as any token that is merged from it, so that BPE can form all retained
+    tokens.
     """
     scores = {piece.text: piece.score for piece in read_entries(model) if piece.kind == NORMAL}
     ids, total = {piece: i for i, piece in enumerate(side.tokens)}, np.zeros_like(counts)
@@ -177,7 +179,7 @@ def _formation_counts(counts: np.ndarray, side: LanguageTokenizer, model: bytes)
 
 
 def _merge_counts(text: str, scores: dict[str, float]) -> Counter[str]:
-    """All symbols BPE makes out of the characters of a piece, itself among them; best pair first, left before right."""
+    """All symbols that BPE forms from the characters of a token, including itself: best pair first, leftmost first."""
     symbols = list(text)
     symbol_counts = Counter(symbols)
     while len(symbols) > 1:
@@ -191,9 +193,9 @@ def _merge_counts(text: str, scores: dict[str, float]) -> Counter[str]:
 
 
 def _required_mask(side: LanguageTokenizer, model: bytes, characters: bool, keep: Collection[str]) -> np.ndarray:
-    """[pieces]: what stays whatever the text."""
+    """[tokens] bool: the tokens that are always retained."""
     names = {piece.text for piece in read_entries(model) if piece.kind != NORMAL} | set(keep)
-    names.add("▁")  # written in bytes, a space would not come back as one
+    names.add("▁")  # written in bytes, a space would not be decoded to a space
     flags = [piece in names or (characters and len(piece) == 1) for piece in side.tokens]
     mask = np.array(flags, dtype=bool)
     mask[[EOS, UNK, -1]] = True
@@ -201,6 +203,6 @@ def _required_mask(side: LanguageTokenizer, model: bytes, characters: bool, keep
 
 
 def _filled(flags: np.ndarray, size: int) -> np.ndarray:
-    """Ids of the pieces kept, and of the first others until there are so many."""
+    """Ids of the flagged tokens, filled up with the first other ids to `size`."""
     more = np.flatnonzero(~flags)[: size - int(flags.sum())]
     return np.sort(np.concatenate([np.flatnonzero(flags), more]))

@@ -65,7 +65,7 @@ def test_dropping_layers_is_skipping_them(untouched, measured, encoder, decoder)
 
 @pytest.mark.parametrize("keep", [[], [0, 0], [1, 0], [-1], [3]])
 def test_layers_that_are_none_are_refused(deep, keep):
-    with pytest.raises(UserError, match="name some of 0 to 2, in ascending order"):
+    with pytest.raises(UserError, match="list some of 0 to 2, in ascending order"):
         drop_layers(deep, keep, [0])
 
 
@@ -100,7 +100,7 @@ def test_units_keep_their_weights_and_order(deep):
 
 @pytest.mark.parametrize("widths", [(0, 64), (64, 65)])
 def test_impossible_widths_are_refused(deep, widths):
-    with pytest.raises(UserError, match="choose 1 to 64"):
+    with pytest.raises(UserError, match="must be from 1 to 64"):
         narrow_ffn(deep, *widths, norms(deep))
 
 

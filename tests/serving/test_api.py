@@ -203,7 +203,7 @@ def test_keys_are_asked_for_and_compared(run, tmp_path, monkeypatch):
     assert client.post("/detect", q="a").json() == {"error": "Please contact the server operator to get an API key"}
     assert client.post("/compare", **asked(api_key="wrong")).json() == {"error": "Invalid API key"}
     (tmp_path / "empty").write_text("# none\n")
-    with pytest.raises(UserError, match="holds no key"):
+    with pytest.raises(UserError, match="has no key"):
         Client(run, api_keys=str(tmp_path / "empty"))
 
 
@@ -256,7 +256,7 @@ def test_what_cannot_be_served_is_told(run, exported, tmp_path):
     for model, told in (
         (tmp_path / "none", "is no directory"),
         (tmp_path, "finish the run first"),
-        (exported, "does not say which languages"),
+        (exported, "languages of .* are unknown"),
     ):
         with pytest.raises(UserError, match=told):
             Client(model)

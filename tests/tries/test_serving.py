@@ -68,7 +68,7 @@ def test_c6_a_form_of_many_fields(client):
 
 def test_s3_an_empty_secret_opens_nothing(model, monkeypatch):
     monkeypatch.setenv("DISTILMT_API_KEYS", " , ")
-    with pytest.raises(UserError, match="holds no key"):
+    with pytest.raises(UserError, match="has no key"):
         Client(model)
 
 

@@ -1,1 +1,1 @@
-"""Exported models behind LibreTranslate's API: sentences of all clients share batches, models load on demand."""
+"""HTTP server for exported models with LibreTranslate's API: batches across clients, models loaded on demand."""

@@ -1,4 +1,4 @@
-"""The HTTP interface: LibreTranslate's, and what distilmt has besides."""
+"""The HTTP API: LibreTranslate's endpoints, and distilmt's own."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _NO_JSON = ("/download_file/{filename}", "/metrics")
 
 
 class Api:
-    """The endpoints. One object a server, so that they share models, keys and limits."""
+    """The endpoints. There is one object per server, so that they share models, keys and limits."""
 
     def __init__(self, service: Service, keys: ApiKeys, rates: RateLimiter) -> None:
-        """Answer with `service` whom `keys` and `rates` let in."""
+        """Serve `service`'s models to clients that `keys` and `rates` admit."""
         self.service, self.keys, self.rates = service, keys, rates
         self.documents = Documents(service.config.document_seconds, keep=KeepPatterns.of(service.config.keep))
         self.config = service.config
@@ -61,7 +61,7 @@ class Api:
         return JSONResponse(_translate_response(translate_request, translations, detected, time.perf_counter() - begun))
 
     async def _routes(self, translate_request: schemas.TranslateRequest) -> list[Route]:
-        """The models for each text; every text's language is detected by itself."""
+        """The models for each text; each text's language is detected separately."""
 
         def route(text: str) -> Route:
             read = text_of_markup(text) if translate_request.html else text
@@ -87,9 +87,9 @@ class Api:
     async def _translate_markup(
         self, question: schemas.TranslateRequest, text: str, pair: PairModels
     ) -> TextTranslation:
-        """A text with markup, placeholders, code or else what is kept; it has no alternatives."""
+        """Translate a text with markup, placeholders, code or protected patterns; without alternatives."""
         model = DocumentModel(self.service, pair)
-        if question.is_formatted:  # patterns of clients may take long too
+        if question.is_formatted:  # the clients' patterns may take long too
             kind = "html" if question.html else "text"
             (page,) = await self.documents.run(DocumentJob(kind, [text], question.keep), model)
         else:
@@ -97,7 +97,7 @@ class Api:
         return TextTranslation([(page, 0, "")], model.sentences)
 
     async def detect(self, request: Request) -> Response:
-        """Tell the language of a text."""
+        """Detect the language of a text."""
         values = await self._authorized_parameters(request)
         texts = schemas.texts(values, self.config)
         self._consume_rate(request, values, len(texts))
@@ -133,9 +133,9 @@ class Api:
         return JSONResponse({"translatedFileUrl": self._base_url(request) + f"/download_file/{quote(token)}"})
 
     def _base_url(self, request: Request) -> str:
-        """What goes before a path so that the client finds it: nothing where it came by a name that is not known here.
+        """Prefix of URLs in responses; empty (a relative URL) if the request's host name is unknown.
 
-        A Host header may hold anything, so that only this machine's names and addresses are given back to clients.
+        A Host header can contain anything, so that only this machine's names and addresses are returned to clients.
         """
         if self.config.public_url:
             return self.config.public_url.rstrip("/")
@@ -149,7 +149,7 @@ class Api:
         return Response(data, media_type="application/octet-stream", headers=headers)
 
     async def settings(self) -> Response:
-        """Tell a page what it may ask."""
+        """Settings for the web page."""
         pair = next(iter(self.service.pairs.values())).main
         return JSONResponse(
             {
@@ -168,7 +168,7 @@ class Api:
         )
 
     async def suggest(self, request: Request) -> Response:
-        """Take a better translation: not here."""
+        """Suggestions of better translations: disabled."""
         raise ApiError(403, "Suggestions are disabled on this server.")
 
     async def models(self, request: Request) -> Response:
@@ -193,7 +193,7 @@ class Api:
         }
 
     async def compare(self, request: Request) -> Response:
-        """Translate by every model of a pair, one after another so that their times can be compared."""
+        """Translate with every model of a pair, one after the other so that their times are comparable."""
         values = await self._authorized_parameters(request)
         translate_request = schemas.translate_request(values, self.config)
         route = await asyncio.to_thread(
@@ -202,7 +202,7 @@ class Api:
         pair = route.pair
         if pair is None:
             raise ApiError(
-                400, f"Invalid request: the text is to be in another language than {translate_request.target}"
+                400, f"Invalid request: the text is already in the target language, {translate_request.target}"
             )
         self._consume_rate(request, values, len(translate_request.texts) * len(pair.models))
         responses = []
@@ -225,7 +225,7 @@ class Api:
         return JSONResponse(responses)
 
     async def health(self) -> Response:
-        """Tell that the server is there."""
+        """Health check."""
         return JSONResponse({"status": "ok"})
 
     async def metrics(self, request: Request) -> Response:
@@ -235,11 +235,11 @@ class Api:
         return Response(self.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def authorize(self, request: Request) -> None:
-        """Refuse who has no key where keys are asked for, of a request without a body."""
+        """Reject a request without a body that lacks a required API key."""
         self.keys.check(_api_key(request, request.query_params))
 
     async def _authorized_parameters(self, request: Request) -> schemas.Parameters:
-        """All that was sent, by somebody with a key where keys are asked for."""
+        """All parameters of the request, after the check of its API key."""
         values = await schemas.read_parameters(request, self.config.body_bytes)
         self.keys.check(_api_key(request, values))
         return values
@@ -256,7 +256,7 @@ def _api_key(request: Request, values: schemas.Parameters) -> str | None:
 
 
 def _host(request: Request) -> str | None:
-    """The host that a request names, without its port; None where it names none that could be."""
+    """The host name of a request without the port; None if it is missing or invalid."""
     try:
         return (
             request.url.hostname
@@ -273,7 +273,7 @@ def _translate_response(
     detected: Sequence[Candidate | None],
     seconds: float,
 ) -> dict[str, Any]:
-    """What LibreTranslate would say; lists for a list."""
+    """Response in LibreTranslate's format; lists if the request has a list of texts."""
 
     def one_or_all(values: list[Any]) -> Any:
         return values if translate_request.is_list else values[0]
@@ -305,12 +305,12 @@ def _details(one: TextTranslation) -> list[dict[str, Any]]:
 
 
 def make_app(service: Service, keys: ApiKeys, rates: RateLimiter) -> FastAPI:
-    """The ASGI app, its door (`app.state.middleware`) included.
+    """The ASGI app, including its middleware (`app.state.middleware`).
 
     Args:
         service: the models.
-        keys: who may ask.
-        rates: how much.
+        keys: API keys.
+        rates: rate limits.
     """
     api = Api(service, keys, rates)
 
@@ -371,7 +371,8 @@ async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allowed = ["OPTIONS", *(error.headers or {}).get("Allow", "").split(", ")]
-        allowed += ["HEAD"] * ("GET" in allowed)
+        if "GET" in allowed:
+            allowed.append("HEAD")
         error.headers = {"Allow": ", ".join(filter(None, allowed))}
         if request.method == "OPTIONS":
             return Response(headers=error.headers)

@@ -1,4 +1,4 @@
-"""Sentences of all requests, translated together: what has come while a batch was under way makes the next one."""
+"""Dynamic batching: sentences that arrive while a batch is translated, from all requests, form the next batch."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from distilmt.serving.errors import ApiError
 
 TranslateBatch = Callable[[list[str], int], list[list[Hypothesis]]]
 T = TypeVar("T")
-_SENTENCES_PER_REQUEST = 32  # sentences of a request in a batch, while others wait: a book must not keep a word waiting
+_SENTENCES_PER_REQUEST = 32  # sentences of one request per turn, so that a large request does not block a small one
 _CHARACTERS_PER_TOKEN = 3
 
 
 @dataclass
 class BatchLimits:
-    """How batches are made."""
+    """Limits of the batching."""
 
     concurrency: int = 1
-    """Batches translated at a time, on a thread each."""
+    """Batches translated at the same time, each on its own thread."""
     window: float = 0.003
-    """Seconds a sentence may wait for company, while others come."""
+    """Maximum seconds that a batch waits for more sentences, under concurrent requests."""
     tokens: int = 1024
-    """Pieces of a batch, about."""
+    """Approximate tokens of a batch."""
     queue: int = 20000
-    """Sentences that wait at most."""
+    """Maximum number of waiting sentences."""
 
 
 class _BatchRequest:
@@ -54,29 +54,29 @@ class Batcher:
         """Start with an empty queue.
 
         Args:
-            translate: texts, and how many translations of each, to translations in order.
-            limits: how batches are made.
-            on_batch: called after every batch with its sentences and seconds.
+            translate: maps texts and the number of hypotheses per text to hypotheses, in order.
+            limits: limits of the batching.
+            on_batch: called after every batch with its number of sentences and its seconds.
         """
         self._translate, self._limits, self._on_batch = translate, limits, on_batch
         self._threads = ThreadPoolExecutor(limits.concurrency, "batch")
         self._jobs: deque[_BatchRequest] = deque()
         self.waiting = 0
         self.running = 0
-        self._has_several_requests = False  # whether the last batch held sentences of more than one request
+        self._has_several_requests = False  # whether the last batch had sentences of more than one request
         self._timer: asyncio.TimerHandle | None = None
-        self._rate = 100.0  # sentences a second, of late
+        self._rate = 100.0  # sentences per second, a moving average
 
     def submit(self, texts: Sequence[str], count: int, deadline: float) -> asyncio.Future[list[list[Hypothesis]]]:
         """Translations of each text, best first.
 
         Args:
             texts: a sentence each, not empty.
-            count: translations of each.
-            deadline: `time.monotonic()` after which nobody wants to know.
+            count: hypotheses per sentence.
+            deadline: `time.monotonic()` after which the request is dropped.
 
         Raises:
-            Refused: too much waits already (503).
+            ApiError: the queue is full (503), or the request has more sentences than it holds (400).
         """
         if self.waiting + len(texts) > self._limits.queue:
             if len(texts) > self._limits.queue:
@@ -92,15 +92,15 @@ class Batcher:
         return future
 
     def run_in_executor(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Do something else with the model, on one of the threads that translate."""
+        """Run other work with the model on one of the translation threads."""
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def close(self) -> None:
-        """Let the threads go; nothing may wait any more."""
+        """Stop the threads; no request may be waiting."""
         self._threads.shutdown(wait=False)
 
     def _schedule(self) -> None:
-        """Start a batch if a thread is free: at once, or a little later where company is likely."""
+        """Start a batch if a thread is free: at once, or after the window if more sentences are likely to arrive."""
         if self._timer is not None or self.running >= self._limits.concurrency or not self._jobs:
             return
         if not self._has_several_requests or self.waiting * 8 >= self._limits.tokens:
@@ -123,7 +123,7 @@ class Batcher:
         self._schedule()
 
     def _next_batch(self) -> list[tuple[_BatchRequest, int]]:
-        """Sentences of the next batch: some of every request in turn, until there are tokens enough."""
+        """Sentences of the next batch: some of every request in turn, up to the limit of tokens."""
         batch: list[tuple[_BatchRequest, int]] = []
         tokens, jobs, now = 0, 0, time.monotonic()
         while self._jobs and tokens < self._limits.tokens:
@@ -143,7 +143,7 @@ class Batcher:
         return batch
 
     def _is_expired(self, job: _BatchRequest, now: float) -> bool:
-        """Whether nobody waits for a job any more, or has waited too long."""
+        """Whether a job was canceled or is past its deadline; its waiting sentences are then removed."""
         if job.future.done() or now > job.deadline:
             self.waiting -= len(job.texts) - job.taken
             if not job.future.done():
@@ -152,7 +152,7 @@ class Batcher:
         return False
 
     def _run(self, batch: list[tuple[_BatchRequest, int]]) -> list[list[Hypothesis]]:
-        """On a thread: the translations of a batch, in its order."""
+        """Translate a batch, in its order. Runs on a thread."""
         results: list[list[Hypothesis]] = [[]] * len(batch)
         for count in sorted({job.count for job, _ in batch}):
             rows = [row for row, (job, _) in enumerate(batch) if job.count == count]
@@ -182,5 +182,5 @@ class Batcher:
         self._schedule()
 
     def seconds_waiting(self) -> float:
-        """About how long a sentence that came now would wait."""
+        """Estimated waiting time of a new sentence."""
         return self.waiting / self._rate if math.isfinite(self._rate) else 0.0

@@ -1,4 +1,4 @@
-"""What is served: exported models, alone or those of a run, by pair of languages."""
+"""Catalog of the served models by language pair: single exported models, or those of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
 
-_UNPACKED_PER_PACKED = 4  # of a packed model's bytes in memory, before anybody has unpacked it
+_UNPACKED_PER_PACKED = 4  # estimated ratio of memory to file size of a packed model
 
 
 @dataclass(frozen=True)
@@ -20,49 +20,50 @@ class ModelInfo:
     """An exported model that can be loaded."""
 
     name: str
-    """What clients call it; unique."""
+    """Unique name in the API."""
     path: Path
     source: str
-    """As LibreTranslate writes it."""
+    """Code in LibreTranslate's form."""
     target: str
+    """Code in LibreTranslate's form."""
     role: str
-    """`student`, `teacher`, `baseline` or whatever its card says."""
+    """`student`, `teacher`, `baseline` or another role in its card."""
     bytes: int
-    """Of its files."""
+    """Size of its files."""
     scores: dict[str, float] = field(default_factory=dict)
-    """Of its card."""
+    """Scores in its card."""
     parameters: int | None = None
     report: Path | None = None
     """The report of its run."""
 
     @property
     def memory(self) -> int:
-        """Bytes that it takes when loaded, about."""
+        """Approximate bytes in memory when loaded."""
         packed = sum(file.stat().st_size for file in self.path.glob("*.xz"))
         return self.bytes + (_UNPACKED_PER_PACKED - 1) * packed
 
 
 @dataclass
 class PairModels:
-    """The models of a pair of languages."""
+    """The models of a language pair."""
 
     main: ModelInfo
-    """What translates."""
+    """The model that translates requests."""
     teacher: ModelInfo | None = None
-    """What a cascade asks."""
+    """The second model of a cascade."""
     models: list[ModelInfo] = field(default_factory=list)
     """All of them, `main` first."""
 
 
 def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], PairModels]:
-    """The models that arguments name, by pair; of a pair the first named translates.
+    """The models of the command line's arguments, by language pair; the first of a pair is its main model.
 
     Args:
         arguments: exported models, run directories, or `en-it=DIRECTORY`.
-        system: the export of a run that translates.
+        system: the name of a run's main export.
 
     Raises:
-        UserError: something is neither a model nor a run with exports, or its languages are not known.
+        UserError: an argument is neither a model nor a run with exports, or its languages are unknown.
     """
     by_languages: dict[tuple[str, str], PairModels] = {}
     paths: set[Path] = set()
@@ -81,7 +82,7 @@ def models_by_pair(arguments: list[str], system: str) -> dict[tuple[str, str], P
 
 
 def _unique_names(models: list[ModelInfo]) -> list[str]:
-    """A name for each model: its own, or with as many directories above it as tell it from all others."""
+    """A unique name for each model: its own, preceded by as many parent directories as necessary."""
     depths = [0] * len(models)
     while True:
         names = [_name_with(model, depth) for model, depth in zip(models, depths, strict=True)]
@@ -95,7 +96,7 @@ def _unique_names(models: list[ModelInfo]) -> list[str]:
 
 
 def _name_with(model: ModelInfo, depth: int) -> str:
-    """A model's name with `depth` of the directories above what it is named by: `a/run/student` of `run/student`."""
+    """A model's name preceded by `depth` parent directories: `a/run/student` for `run/student`."""
     if not depth:
         return model.name
     start = model.path.resolve()
@@ -105,7 +106,7 @@ def _name_with(model: ModelInfo, depth: int) -> str:
 
 
 def _smaller(one: ModelInfo | None, other: ModelInfo) -> ModelInfo:
-    """Of two teachers the smaller: int8 says nearly the same, faster."""
+    """The smaller of two teachers: int8 is faster, with nearly the same translations."""
     return other if one is None or other.bytes < one.bytes else one
 
 
@@ -120,12 +121,12 @@ def _models_of_argument(argument: str, system: str) -> list[ModelInfo]:
     if is_model(path) or (path / "distilmt.json").exists():
         return [_model_info(path, path.resolve().name, codes)]
     if not path.is_dir():
-        raise UserError(f"{path} is no directory: name that of a run (runs/demo) or of an exported model")
+        raise UserError(f"{path} is not a directory: give a run directory (runs/demo) or an exported model")
     return _models_of_run(path, system)
 
 
 def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
-    """Exports of a run; what translates comes first."""
+    """Exports of a run; the main one comes first."""
     directories = sorted(directory for directory in run.glob("exports/*") if is_model(directory))
     if is_model(run / "compressed" / "model"):
         directories.append(run / "compressed" / "model")
@@ -133,7 +134,7 @@ def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
     if system not in by_name:
         if (run / "exports" / system / "distilmt.json").exists():
             read_manifest(run / "exports" / system)
-        hint = f"it has {', '.join(by_name)}: name one with --system" if by_name else export_hint(run)
+        hint = f"it has {', '.join(by_name)}: choose one with --system" if by_name else export_hint(run)
         raise UserError(f"{run} has no exported {system!r}: {hint}")
     first = by_name.pop(system)
     languages = _languages(run)
@@ -165,7 +166,7 @@ def _model_info(path: Path, name: str, languages: tuple[str, ...], report: Path 
     if not languages and card.get("source") and card.get("target"):
         languages = (normalize_code(card["source"]), normalize_code(card["target"]))
     if not languages:
-        raise UserError(f"{path} does not say which languages it translates: write it like en-it={path}")
+        raise UserError(f"the languages of {path} are unknown: write it like en-it={path}")
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     with checksums.wrap_read_errors(path, checksums.CARD):
         scores = {str(k): float(v) for k, v in card.get("scores", {}).items()}

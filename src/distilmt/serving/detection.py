@@ -1,4 +1,4 @@
-"""Which language a text is in, by py3langid."""
+"""Language identification with py3langid."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _READ = 2000  # characters of a text that are enough to identify its language
 _PARTS = 10
 _RESULTS = 3
 _TAG = re.compile(r"<[^<>]*>")
-# Of 20,996 sentences in languages that a server translates these bounds refuse 9, package names mostly; of the same
-# sentences they refuse 83 % where their language is not served, and the others come with a low confidence.
+# Measured on 20,996 sentences. If their language is served, these bounds reject 9, mostly package names. If it is not
+# served, they reject 83 %, and the others get a low confidence.
 _CERTAIN, _NEGLIGIBLE = 0.9, 0.05
 _PREFERENCE = 2.0
 
@@ -26,21 +26,21 @@ Candidate = dict[str, Any]
 
 
 def identify(text: str, served: Collection[str], sources: Collection[str]) -> list[Candidate]:
-    """The likeliest languages of a text, best first, with the probabilities that the detector gives them.
+    """The most likely languages of a text, best first, with the detector's probabilities.
 
-    Served languages come into question alone, unless the text is certainly in another one: then that stands first.
+    Candidates are the served languages. If the text is almost certainly in another language, all languages are.
 
     Args:
-        text: as people write it; of a long one, 2,000 characters from all over it are read.
-        served: codes as LibreTranslate writes them of all languages that are translated from or into.
-        sources: those of them that win unless another served one is twice as likely: a short text in the target
-            language by mistake left alone is worse than one translated by mistake.
+        text: plain text; of a long text, 2,000 characters from all parts are used.
+        served: codes, in LibreTranslate's form, of all source and target languages.
+        sources: preferred languages: they win unless another served one is twice as likely, because a short text that
+            is wrongly left untranslated is worse than one that is wrongly translated.
 
     Returns:
-        Three candidates at most; none for a text without letters.
+        At most three candidates; none for a text without letters.
 
     Raises:
-        Refused: py3langid is not installed (501).
+        ApiError: py3langid is not installed (501).
     """
     text = sample(text)
     if not any(c.isalpha() for c in text):
@@ -55,28 +55,28 @@ def identify(text: str, served: Collection[str], sources: Collection[str]) -> li
 
 
 def sample(text: str) -> str:
-    """Enough of a text to identify its language: all of a short one, else parts from its beginning to its end."""
+    """A sample of a text for language identification: all of a short text, else parts from beginning to end."""
     if len(text) <= _READ:
         return text
     length = _READ // _PARTS - 1
     starts = [(len(text) - length) * number // (_PARTS - 1) for number in range(_PARTS)]
     parts = (text[start : start + length] for start in starts)
-    # A word that is cut looks like another language's, where there are spaces between words.
+    # Truncated words look like another language, so they are removed (in languages with spaces).
     return " ".join(part.split(" ", 1)[-1].rsplit(" ", 1)[0] for part in parts)
 
 
 def unidentified(served: Collection[str]) -> Candidate:
-    """What LibreTranslate answers for a text that could be in any language."""
+    """LibreTranslate's response for a text that could be in any language."""
     return {"confidence": 0.0, "language": "en" if "en" in served or not served else min(served)}
 
 
 def text_of_markup(markup: str) -> str:
-    """What people read of HTML, about: enough to identify its language."""
+    """The approximate visible text of HTML, for language identification."""
     return html.unescape(_TAG.sub(" ", markup))
 
 
 def _shares(text: str, served: Collection[str], sources: Collection[str]) -> dict[str, float]:
-    """Probability by code: of a language with several served codes under the likeliest of them."""
+    """Probability by code; a language with several served codes counts for the most likely one."""
     own = {base(code) for code in served}
     shares: dict[str, float] = {}
     for detected, share in _identifier().rank(text):
@@ -87,7 +87,7 @@ def _shares(text: str, served: Collection[str], sources: Collection[str]) -> dic
 
 
 def _variant(language: str, text: str, served: Collection[str], sources: Collection[str]) -> str:
-    """The served code of a language; which of several, the script of a Chinese text decides, else who is a source."""
+    """The served code of a language. Of several, the script of a Chinese text decides, else a source is preferred."""
     variants = sorted(code for code in served if base(code) == language)
     code = (
         normalize_code("zh-TW" if _is_traditional(text) else "zh-CN") if language == "zh" else normalize_code(language)
@@ -98,7 +98,7 @@ def _variant(language: str, text: str, served: Collection[str], sources: Collect
 
 
 def _is_traditional(text: str) -> bool:
-    """Whether a Chinese text has more characters that only Big5 has than ones that only GB 2312 has."""
+    """Whether a Chinese text has more characters that are only in Big5 than characters that are only in GB 2312."""
     balance = 0
     for character in text:
         if "\u4e00" <= character <= "\u9fff":
@@ -119,14 +119,14 @@ def _identifier() -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
-        raise ApiError(501, f"Languages are not detected here: {install_command('serve')}") from None
+        raise ApiError(501, f"Language detection is not installed: {install_command('serve')}") from None
     # The loader was renamed in 0.3.
     load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model
     return load(MODEL_FILE, norm_probs=True)
 
 
 def warm_up() -> None:
-    """Load the model now rather than with the first request; nothing where it is not installed."""
+    """Load the model before the first request; does nothing if it is not installed."""
     try:
         _identifier()
     except ApiError:

@@ -1,4 +1,4 @@
-"""The models of a server for one document, which is read on a thread: a language pair, and limits."""
+"""Translation of one document, which is read on a thread, with a server's models and limits."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from distilmt.serving.processes import POLL
 from distilmt.serving.service import SentenceTranslation, Service
 
 _TURN = 256  # sentences that are translated at a time
-_ATTENTION_TURN = 32  # and whose attention is computed: meanwhile a thread translates nothing
+_ATTENTION_TURN = 32  # sentences whose attention is computed at a time: it blocks a translation thread
 T = TypeVar("T")
 
 
 class DocumentModel:
-    """Translates what one document holds. Made on the event loop, called on a thread."""
+    """Translates the sentences of one document. Created on the event loop, called on a thread."""
 
     def __init__(self, service: Service, pair: PairModels | None) -> None:
-        """Translate by the models of `pair`; None leaves all as it is."""
+        """Translate with the models of `pair`; None leaves the text unchanged."""
         self.service, self.pair = service, pair
         self.sentences: list[SentenceTranslation] = []
         """Every sentence, in order."""
@@ -33,7 +33,7 @@ class DocumentModel:
         self._check: Callable[[], None] = lambda: None
 
     def __call__(self, check: Callable[[], None]) -> TranslateWithAttention:
-        """A model for `formats` that ends once `check` raises."""
+        """A model for `documents` that stops when `check` raises."""
         self._check = check
         return TranslateWithAttention(self.translate, self.attention)
 
@@ -41,7 +41,7 @@ class DocumentModel:
         """A translation of each text.
 
         Raises:
-            Refused: the document has too many characters (413), or as `Service.translate`.
+            ApiError: the document has too many characters (413), or as `Service.translate`.
         """
         self._characters += sum(map(len, texts))
         most = self.service.config.document_chars
@@ -59,7 +59,7 @@ class DocumentModel:
         return translations
 
     def attention(self, texts: list[str], translations: list[str]) -> list[list[WordAttention]]:
-        """What each word of each translation is made from."""
+        """Attention of each word of each translation to the source."""
         attended: list[list[WordAttention]] = []
         for start in range(0, len(texts), _ATTENTION_TURN):
             end = start + _ATTENTION_TURN
@@ -73,7 +73,7 @@ class DocumentModel:
             return await loaded.batcher.run_in_executor(partial(loaded.translator.attention, texts, translations))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """On the thread: what the event loop makes of it."""
+        """Run a coroutine on the event loop, from the thread, and return its result."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             while True:

@@ -1,7 +1,7 @@
-"""A process that reads and writes documents for the server, in between lets the server translate, and can be ended.
+"""A process that reads and writes documents for the server, and sends their sentences to the server for translation.
 
-`python -m distilmt.serving.document_process PATTERN…` (of `--keep`) answers jobs on its standard input until that is
-closed. Here a document that is made to take long slows nobody else, and what it takes of memory is bounded.
+`python -m distilmt.serving.document_process PATTERN…` (of `--keep`) processes jobs from its standard input until that
+is closed. The server can kill it: a malicious document cannot slow down other requests, and its memory is limited.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _NICENESS = 10
 
 @dataclass(frozen=True)
 class DocumentJob:
-    """What is to be translated."""
+    """A document or texts to translate."""
 
     kind: str
-    """Ending of a document's name, such as `.docx`; `html` and `text` are texts of a request."""
+    """Suffix of the document's name, such as `.docx`; `html` or `text` for texts of a request."""
     content: bytes | list[str]
     """A document, or texts."""
     keep: tuple[str, ...] = ()
-    """Regular expressions of what the client wants kept."""
+    """The client's regular expressions of text that must not be translated."""
     is_sampled: bool = False
-    """Whether a sample of the document's texts is wanted, to detect its language, instead of a translation."""
+    """Return a sample of the document's text for language identification, instead of a translation."""
 
 
 def translate_job(job: DocumentJob, model: TranslateWithAttention) -> bytes | list[str]:
-    """A document's or texts' translation; or the sample that is wanted of a document, as one text.
+    """The translation of a document or of texts; or a sample of a document, as one text.
 
     Raises:
-        UserError: the document is broken, or bigger inside than it may be; or the client's patterns are not usable.
+        UserError: the document is broken or too large when unpacked; or the client's patterns are invalid.
     """
     if job.is_sampled:
         return [_sampled(job)]
@@ -71,10 +71,10 @@ def _sampled(job: DocumentJob) -> str:
 
 
 def main() -> int:
-    """Answer jobs until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, for the server; it closes our input
+    """Process jobs until the input is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes our input
     incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
-    os.dup2(2, 1)  # whatever prints must not get between the answers
+    os.dup2(2, 1)  # printed text must not mix with the results
     with suppress(OSError, ValueError):
         os.nice(_NICENESS)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
@@ -107,7 +107,7 @@ def _outcome(work: Callable[[], bytes | list[str]]) -> tuple[str, Any]:
         return "refused", "the document is broken"
     except MemoryError:
         return "refused", "the document takes too much memory: send it in parts"
-    except Exception as error:  # a fault of ours, which the server's log names
+    except Exception as error:  # a bug, which the server logs
         return "failed", f"{type(error).__name__}: {error}"
 
 

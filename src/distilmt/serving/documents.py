@@ -1,4 +1,4 @@
-"""Documents: translated on threads, kept in memory for a while under names that nobody can guess."""
+"""Document translation on threads; results stay in memory for a limited time under unguessable names."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _AT_A_TIME = 2
 _TEXTS_AT_A_TIME = 16
 _RETENTION_SECONDS = 600.0
 _CACHE_BYTES = 100_000_000
-_NAME = 48  # characters of a name: 192 bytes at most
+_NAME = 48  # characters of a name: at most 192 bytes
 
 
 class Documents:
-    """Translated documents. Nothing a client sends names a file here: what is kept is kept in memory."""
+    """Translated documents. They are stored in memory only, so that clients' file names are never used as paths."""
 
     def __init__(
         self, seconds: float = 120.0, cache_bytes: int = _CACHE_BYTES, keep: KeepPatterns | None = None
@@ -38,9 +38,9 @@ class Documents:
         """Start without a process.
 
         Args:
-            seconds: that a document may take.
-            cache_bytes: of translated documents, at most.
-            keep: what all documents and texts keep, besides placeholders and code.
+            seconds: time limit of a document.
+            cache_bytes: maximum size of all stored documents.
+            keep: patterns that are never translated, besides placeholders and code.
         """
         self._keep_in_all = keep or KeepPatterns()
         self._threads = ThreadPoolExecutor(_AT_A_TIME, "document")
@@ -57,16 +57,16 @@ class Documents:
         model: Callable[[Callable[[], None]], TranslateWithAttention],
         begun: float | None = None,
     ) -> Any:
-        """Do what takes a while, in a process of its own.
+        """Run a job in a separate process.
 
         Args:
-            job: the work.
-            model: called with a function that raises once the work is to end; translates.
-            begun: when (`time.monotonic`) the document's time began, if not now.
+            job: the job.
+            model: called with a function that raises when the job must end; returns the model.
+            begun: start of the document's time limit (`time.monotonic`); by default now.
 
         Raises:
-            Refused: the document is broken (400) or takes too long (413), too many are under way or the server stops
-                (503).
+            ApiError: the document is broken (400) or takes too long (413), too many documents are in progress or the
+                server is stopping (503).
         """
         if self._in_flight >= 4 * _AT_A_TIME:
             raise ApiError(503, "The server is busy with documents: try again later", 10.0)
@@ -77,10 +77,10 @@ class Documents:
             self._in_flight -= 1
 
     async def run_text(self, text: str, model: Callable[[Callable[[], None]], TranslateWithAttention]) -> str:
-        """Translate a short text around its placeholders and code, beside whatever documents are under way.
+        """Translate a short text with placeholders or code, independently of documents in progress.
 
         Raises:
-            Refused: as `run`.
+            ApiError: as `run`.
         """
         job = DocumentJob("text", [text])
         work = self._text_threads.submit(lambda: translate_job(job, self._keeping(model(self._deadline_check()))))
@@ -90,20 +90,20 @@ class Documents:
             raise ApiError(400, f"Invalid request: {error}") from None
 
     async def sample(self, job: DocumentJob, begun: float) -> str:
-        """Texts from all over a document, as many as its language is detected from.
+        """A sample of a document's text for language identification.
 
         Raises:
-            Refused: as `run`.
+            ApiError: as `run`.
         """
         untranslated = TranslateWithAttention(lambda texts: texts, lambda texts, _: [[] for _ in texts])
         (text,) = await self.run(replace(job, is_sampled=True), lambda _: untranslated, begun)
         return str(text)
 
     def protects(self, text: str) -> bool:
-        """Whether a text has placeholders, code or else what must be kept as it stands.
+        """Whether a text contains placeholders, code or other parts that must not be translated.
 
         Raises:
-            Refused: a pattern of what is kept takes too long on it (400).
+            ApiError: a `keep` pattern takes too long (400).
         """
         grammar = placeholders.Grammar(keep=self._keep_in_all)
         try:
@@ -115,7 +115,7 @@ class Documents:
         return replace(model, keep=self._keep_in_all)
 
     def _deadline_check(self, begun: float | None = None) -> Callable[[], None]:
-        """What raises once the time of a document that begins now, or began then, is up."""
+        """A function that raises when the time limit of a document is over, counted from `begun` or from now."""
         deadline = (time.monotonic() if begun is None else begun) + self._seconds
 
         def check() -> None:
@@ -132,7 +132,7 @@ class Documents:
     def _run(
         self, job: DocumentJob, model: Callable[[Callable[[], None]], TranslateWithAttention], begun: float | None
     ) -> Any:
-        """On a thread."""
+        """Run a job on a thread, in a process that is reused if it is still usable."""
         check = self._deadline_check(begun)
         process = self._processes.pop() if self._processes else DocumentProcess(self._keep_in_all.patterns)
         is_usable = False
@@ -150,11 +150,11 @@ class Documents:
                 process.close()
 
     def stop(self, grace: float) -> None:
-        """Let no document take longer than `grace` seconds from now."""
+        """Set a deadline for all documents, `grace` seconds from now."""
         self._stop = min(self._stop, time.monotonic() + grace)
 
     def keep(self, name: str, data: bytes) -> str:
-        """Keep a document for a while; returns the last part of its address."""
+        """Store a document for a limited time; returns the last part of its URL."""
         now = time.monotonic()
         while self._cache and (self._is_old(now) or self._size() + len(data) > self._cache_bytes):
             self._cache.popitem(last=False)
@@ -163,18 +163,18 @@ class Documents:
         return token
 
     def find(self, token: str) -> tuple[str, bytes]:
-        """A kept document and its name.
+        """A stored document and its name.
 
         Raises:
-            Refused: there is none (404), or no longer.
+            ApiError: there is none, or it has expired (404).
         """
         then, name, data = self._cache.get(token, (-_RETENTION_SECONDS, "", b""))
         if time.monotonic() - then > _RETENTION_SECONDS or not name:
-            raise ApiError(404, "No such file, or no longer: translate it again")
+            raise ApiError(404, "No such file, or it has expired: translate it again")
         return name, data
 
     def close(self) -> None:
-        """Let the threads and processes go."""
+        """Stop the threads and processes."""
         self.stop(0.0)
         for threads in (self._threads, self._text_threads):
             threads.shutdown(wait=True, cancel_futures=True)
@@ -189,7 +189,7 @@ class Documents:
 
 
 def suffixes() -> list[str]:
-    """Kinds of documents that are translated, such as `.docx`; none where the reader is not installed."""
+    """Supported suffixes of documents, such as `.docx`; none if the reader is not installed."""
     try:
         from distilmt import documents
     except ImportError:
@@ -198,10 +198,10 @@ def suffixes() -> list[str]:
 
 
 def suffix(name: str) -> str:
-    """The kind of a document by its name.
+    """The suffix of a document's name.
 
     Raises:
-        Refused: it is not one that is translated (400).
+        ApiError: the format is not supported (400).
     """
     extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     if extension not in suffixes():
@@ -210,9 +210,9 @@ def suffix(name: str) -> str:
 
 
 def safe_name(name: str, target: str) -> str:
-    """A name for the translation that is safe in headers and on any disk: `report_it.docx` of `a/b/report.docx`.
+    """A name for the translation that is safe in headers and file systems: `report_it.docx` for `a/b/report.docx`.
 
-    Letters and digits of all scripts stay.
+    Letters and digits of all scripts are retained.
     """
     path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
     stem = re.sub(r"[^\w-]+", "_", path.stem).strip("_")[:_NAME]
@@ -221,7 +221,7 @@ def safe_name(name: str, target: str) -> str:
 
 
 def disposition(name: str) -> str:
-    """The Content-Disposition header (RFC 6266) of a `safe_name`: in ASCII, and where that is not all, in UTF-8."""
+    """The Content-Disposition header (RFC 6266) of a `safe_name`: in ASCII, and also in UTF-8 if they differ."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", unicodedata.normalize("NFKD", name)).lstrip("_.")
     header = f'attachment; filename="{plain}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name)}"

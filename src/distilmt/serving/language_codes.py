@@ -1,4 +1,4 @@
-"""Language codes: those of corpora (`pt_BR`), of Argos (`pb`) and of LibreTranslate (`pt-BR`) name one language."""
+"""Language codes: maps those of corpora (`pt_BR`) and Argos (`pb`) to LibreTranslate's (`pt-BR`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from distilmt.utils.languages import NAMES
 
-# LibreTranslate's way to write what others write so.
+# LibreTranslate's code for other codes.
 _LIBRETRANSLATE_CODES = {
     "pb": "pt-BR",
     "pt-br": "pt-BR",
@@ -20,11 +20,11 @@ _LIBRETRANSLATE_CODES = {
 _NAMED = {"pt-BR": "pb", "zh-Hans": "zh", "zh-Hant": "zt"}
 _TRADITIONAL = {"hant", "tw", "hk", "mo"}
 MACROLANGUAGES = {"no": "nb", "nn": "nb", "yue": "zh", "wuu": "zh"}
-"""Codes of a detector whose texts a model of the other code translates."""
+"""Detector's codes, and the codes of models that can translate these languages."""
 
 
 def normalize_code(code: str) -> str:
-    """A code as LibreTranslate writes it."""
+    """A code in LibreTranslate's form."""
     plain = re.split(r"[.]", code.strip().lower().replace("_", "-"))[0]
     first, *others = plain.split("-")
     if first == "zh":
@@ -33,17 +33,17 @@ def normalize_code(code: str) -> str:
 
 
 def base(code: str) -> str:
-    """The language without its country or script: `pt` of `pt-BR`."""
+    """The language without its country or script: `pt` for `pt-BR`."""
     return re.split("[-@]", code)[0]
 
 
 def name(code: str) -> str:
-    """English name of a code as LibreTranslate writes it; the code itself where nobody named it here."""
+    """English name of a code in LibreTranslate's form; the code itself if its name is unknown."""
     return NAMES.get(_NAMED.get(code, base(code)), code)
 
 
 def closest(code: str, codes: Collection[str]) -> str | None:
-    """The known code of a language: the same, else the first one of another country or script of it."""
+    """The matching code of `codes`: the same, else the first one with the same language; None if there is none."""
     normal_code = normalize_code(code)
     if normal_code in codes:
         return normal_code

@@ -1,4 +1,4 @@
-"""What one client may ask: keys, and texts in a minute."""
+"""Limits per client: API keys, and texts per minute."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from distilmt.serving.errors import ApiError
 from distilmt.utils.errors import UserError
 
 _VARIABLE = "DISTILMT_API_KEYS"
-_CLIENTS = 10_000  # remembered at most; who was forgotten starts afresh
+_CLIENTS = 10_000  # maximum number of stored clients; a removed client starts with a full bucket
 
 
 class ApiKeys:
-    """API keys; none at all lets everybody in."""
+    """API keys; without any key, all clients are admitted."""
 
     def __init__(self, path: str | None) -> None:
-        """Read keys from a file, one a line (`#` starts a comment), and from DISTILMT_API_KEYS.
+        """Read keys from a file, one per line (`#` starts a comment), and from DISTILMT_API_KEYS.
 
         Raises:
-            UserError: the file cannot be read or holds no key, or the variable is set and holds none: a secret that
-                did not arrive must not open the server.
+            UserError: the file cannot be read or has no key, or the variable is set and has none: a missing secret must
+                not open the server.
         """
         variable = os.environ.get(_VARIABLE)
         keys = [key.strip() for key in (variable or "").split(",")]
         if variable is not None and not any(keys):
-            raise UserError(f"{_VARIABLE} is set but holds no key: write keys into it, between commas, or unset it")
+            raise UserError(f"{_VARIABLE} is set but has no key: set it to keys separated by commas, or unset it")
         if path:
             keys += _lines(Path(path))
         self._digests = [_digest(key) for key in keys if key]
@@ -38,10 +38,10 @@ class ApiKeys:
         return bool(self._digests)
 
     def check(self, key: str | None) -> None:
-        """Let a key in; every key is compared, each in constant time, so that time tells nothing.
+        """Check a key. All keys are compared, each in constant time, against timing attacks.
 
         Raises:
-            Refused: keys are asked for and none (400) or a wrong one (403) was given, as LibreTranslate does.
+            ApiError: a key is required and missing (400) or wrong (403), as in LibreTranslate.
         """
         if not self._digests:
             return
@@ -58,10 +58,10 @@ def _lines(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"api_keys names {path}, which cannot be read ({error}): name a text file of keys") from None
+        raise UserError(f"api_keys: {path} cannot be read ({error}): use a text file with one key per line") from None
     keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not keys:
-        raise UserError(f"api_keys names {path}, which holds no key: write one on every line")
+        raise UserError(f"api_keys: {path} has no key: write one key per line")
     return keys
 
 
@@ -70,7 +70,7 @@ def _digest(key: str) -> bytes:
 
 
 class RateLimiter:
-    """Token buckets: `per_minute` texts for every client, at once or spread out."""
+    """Token buckets: `per_minute` texts per client, at once or spread over the minute."""
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
@@ -80,7 +80,7 @@ class RateLimiter:
         """Count texts of a client.
 
         Raises:
-            Refused: it has asked too much (429).
+            ApiError: the client has exceeded its rate (429).
         """
         if not self._per_minute:
             return

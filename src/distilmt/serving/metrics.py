@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus."""
+"""Metrics of the server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SENTENCES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
-    """Counters of one server; labels are few and known before, whatever clients send."""
+    """Metrics of one server; clients cannot create new label values."""
 
     def __init__(self) -> None:
         self.registry = of = CollectorRegistry()
@@ -19,7 +19,7 @@ class Metrics:
         )
         self.in_flight = Gauge("distilmt_requests_under_way", "Requests being answered", registry=of)
         self.characters = Counter("distilmt_characters", "Characters translated", ["source", "target"], registry=of)
-        self.sentences = Counter("distilmt_sentences", "Sentences translated, by whom", ["role"], registry=of)
+        self.sentences = Counter("distilmt_sentences", "Sentences translated, by model role", ["role"], registry=of)
         self.batches = Histogram("distilmt_batch_sentences", "Sentences of a batch", buckets=_SENTENCES, registry=of)
         self.batch_seconds = Counter("distilmt_batch_seconds", "Seconds spent in batches", registry=of)
         self.waiting = Gauge("distilmt_sentences_waiting", "Sentences that wait for a batch", registry=of)
@@ -32,9 +32,9 @@ class Metrics:
         self.batch_seconds.inc(seconds)
 
     def loaded(self, taken: int) -> None:
-        """Note the bytes of loaded models."""
+        """Set the bytes of loaded models."""
         self.memory.set(taken)
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""The door: what is too big, too much or too late is turned away before anybody works on it."""
+"""Request limits: reject oversized, excess or expired requests early."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _SECURE = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_BUFFERED = 16  # bodies of the biggest size that may be in memory at a time
+_BUFFERED = 16  # bodies of the maximum size that may be in memory at the same time
 
 
 class _ClientDisconnected(Exception):
-    """The client left before it had asked."""
+    """The client disconnected before the request was complete."""
 
 
 class RequestLimitMiddleware:
-    """ASGI middleware: reads bodies whole within limits, counts, and says `Connection: close` once it is closing.
+    """ASGI middleware: reads whole bodies within limits, counts requests, and sends `Connection: close` at shutdown.
 
-    HEAD is answered as GET without the body.
+    HEAD is handled as GET without the body.
     """
 
     def __init__(self, app: Any, metrics: Metrics, paths: Collection[str], body_limit: int) -> None:
         """Wrap an app.
 
         Args:
-            app: the ASGI app behind the door.
-            metrics: told of every request.
-            paths: the paths that are counted each for itself.
-            body_limit: bytes of a request at most.
+            app: the wrapped ASGI app.
+            metrics: counts every request.
+            paths: the paths with separate counters.
+            body_limit: maximum bytes of a request.
         """
         self._app, self._metrics, self._paths, self._body_limit = app, metrics, paths, body_limit
         self._buffered = 0
         self.closing = False
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -77,10 +77,10 @@ class RequestLimitMiddleware:
             self._metrics.seconds.labels(path).observe(time.perf_counter() - begun)
 
     async def _body(self, scope: Scope, receive: Any) -> bytes:
-        """The whole body; counted as buffered until the request is answered.
+        """The whole body; it counts as buffered until the response is sent.
 
         Raises:
-            Refused: it is too long (413), or there is no room (503).
+            ApiError: it is too long (413), or too many bodies are buffered (503).
         """
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return b""
@@ -110,12 +110,12 @@ class RequestLimitMiddleware:
 
 
 def _path(path: str) -> str:
-    """A path as the routes have it: clients put addresses together of parts that end and begin with a slash."""
+    """A path in the form of the routes: clients may join URLs with doubled or trailing slashes."""
     return "/" + path.strip("/")
 
 
 def _replay(body: bytes, receive: Any) -> Any:
-    """A `receive` that gives the body at once, and after it whatever comes."""
+    """A `receive` that returns the whole body first, then passes through later messages."""
     is_sent = False
 
     async def receive_body() -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _replay(body: bytes, receive: Any) -> Any:
 
 
 async def _send_error(error: ApiError, send: Any) -> None:
-    """Answer without having read the rest, which the connection therefore cannot be used for any more."""
+    """Send an error without reading the rest of the request; the connection must therefore be closed."""
     body = json.dumps({"error": error.message}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     headers += [(name.encode(), value.encode()) for name, value in error.headers.items()]

@@ -1,4 +1,4 @@
-"""Loaded models: on demand, within a limit of memory, those that were not used for longest make room."""
+"""Model pool: loads models on demand within a memory limit; the least recently used ones are evicted."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class ModelPool:
         metrics: Metrics,
         terms: dict[Languages, dict[str, str]],
     ) -> None:
-        """Start with nothing loaded.
+        """Start without a loaded model.
 
         Args:
-            memory: bytes of models that may be loaded at a time.
-            limits: how batches are made.
-            beam_size: for all models; None takes each one's own.
-            metrics: told of what is loaded and translated.
-            terms: by pair of languages, words whose translation is prescribed.
+            memory: maximum bytes of loaded models.
+            limits: limits of the batching.
+            beam_size: for all models; None: each model's default.
+            metrics: counts loaded models and translations.
+            terms: glossary terms and their translations, by language pair.
         """
         self._terms = terms
         self._memory, self._limits, self._beam_size, self._metrics = memory, limits, beam_size, metrics
@@ -59,17 +59,17 @@ class ModelPool:
         self._loading = asyncio.Lock()
 
     def check(self, model: ModelInfo) -> None:
-        """Refuse a model that could never be loaded.
+        """Check that a model can be loaded.
 
         Raises:
-            UserError: it alone exceeds the limit.
+            UserError: the model alone exceeds the memory limit.
         """
         if model.memory > self._memory:
             raise UserError(f"{model.path} takes {model.memory:,} bytes: raise --memory ({self._memory:,} bytes)")
 
     @asynccontextmanager
     async def use(self, model: ModelInfo) -> AsyncIterator[LoadedModel]:
-        """The model, loaded if it was not; it stays while the block runs."""
+        """The model, loaded if necessary; it is not evicted while the block runs."""
         loaded = self._loaded.get(model.name) or await self._load(model)
         self._loaded.move_to_end(model.name)
         loaded.users += 1
@@ -88,7 +88,7 @@ class ModelPool:
         return sum(loaded.batcher.waiting for loaded in self._loaded.values())
 
     def close(self) -> None:
-        """Forget all models; nobody may use one any more."""
+        """Unload all models; none may be in use."""
         for loaded in self._loaded.values():
             loaded.batcher.close()
         self._loaded.clear()
@@ -102,7 +102,7 @@ class ModelPool:
                 translator = await asyncio.to_thread(_load_translator, model, self._limits.concurrency)
             except UserError as error:  # its files changed since the start, or it has no checksums
                 progress.info(str(error))
-                raise ApiError(503, f"{model.name} cannot be loaded: tell the server's operator") from None
+                raise ApiError(503, f"{model.name} cannot be loaded: contact the server operator") from None
             beam = self._beam_size or translator.beam_size
             terms = self._terms.get((model.source, model.target), {})
             translate = _translate_function(translator, beam, self._limits.tokens, terms)
@@ -126,7 +126,7 @@ class ModelPool:
 
 
 def _load_translator(model: ModelInfo, workers: int) -> Translator:
-    """On a thread: a translator that has translated already, so that the first request waits no longer than others."""
+    """Load a translator and warm it up, so that the first request is not slower. Runs on a thread."""
     translator = Translator(model.path, threads=1, workers=workers)
     translator.translate([_WARM_UP_SENTENCE] * workers, batch_size=1)
     return translator

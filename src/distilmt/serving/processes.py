@@ -1,4 +1,4 @@
-"""The server's side of `document_process`: a document at a time is handed over, and its sentences are translated."""
+"""The server's side of `document_process`: sends one document at a time and translates its sentences."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from distilmt.serving.document_process import DocumentJob
 from distilmt.serving.errors import ApiError
 from distilmt.utils import progress
 
-POLL = 0.1  # seconds between two looks at whether the time is up
+POLL = 0.1  # seconds between two checks of the time limit
 _WAIT = 5.0
 
 
 class DocumentProcess:
-    """One process. Its methods are called on one thread at a time."""
+    """One document process. Its methods are called from one thread at a time."""
 
     def __init__(self, keep: Sequence[str] = ()) -> None:
-        """Start it; `keep` has the patterns of what all documents keep."""
+        """Start the process; `keep` has the patterns that are never translated."""
         command = [sys.executable, "-m", "distilmt.serving.document_process", *keep]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin and self._process.stdout
@@ -32,16 +32,16 @@ class DocumentProcess:
         self._process.stdout.close()
 
     def run(self, job: DocumentJob, model: TranslateWithAttention, check: Callable[[], None]) -> Any:
-        """What a job gives.
+        """The result of a job.
 
         Args:
-            job: the work.
-            model: translates its sentences, here.
-            check: raises once the work is to end.
+            job: the job.
+            model: translates the sentences, in the server's process.
+            check: raises when the job must end.
 
         Raises:
-            Broken: the document is (400).
-            Refused: the process ended (400), or what `check` or `model` raises: the process is of no use then.
+            BrokenDocument: the document is broken (400).
+            ApiError: the process ended (400), or an error of `check` or `model`; the process is then unusable.
         """
         try:
             self._outgoing.send(job)
@@ -57,7 +57,7 @@ class DocumentProcess:
             raise ApiError(400, "Invalid request: the document is broken") from None
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process."""
         self._process.kill()
         self._outgoing.close()
         self._incoming.close()
@@ -65,7 +65,7 @@ class DocumentProcess:
 
 
 class BrokenDocument(ApiError):
-    """What the process itself refuses, after which it takes the next job."""
+    """A document that the process rejects; the process can then run the next job."""
 
 
 def _result(kind: str, value: Any) -> Any:

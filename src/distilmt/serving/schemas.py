@@ -1,4 +1,4 @@
-"""What a request asks: from JSON, a form or the query to checked values."""
+"""Parse and validate the parameters of a request, from JSON, a form or the query."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from distilmt.config.commands import ServeConfig
 from distilmt.serving.errors import ApiError
 
 Parameters = Mapping[str, Any]
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs the mistakes of clients, who are told
-# Python knows many more, some of which (IDNA) take long to read.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs clients' errors, which they get as responses
+# Python supports many more, some of which (IDNA) are slow to decode.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
 _PATTERNS, _PATTERN = 16, 200
-_FIELDS = 1000  # of a form or a query; more than anybody's parameters, few enough to read at once
+_FIELDS = 1000  # maximum fields of a form or a query: far above the number of parameters, and cheap to parse
 
 
 @dataclass
@@ -39,25 +39,25 @@ class TranslateRequest:
     html: bool = False
     alternatives: int = 0
     details: bool = False
-    """Whether sentences with their scores are wanted: distilmt's own, LibreTranslate has no such thing."""
+    """Return sentences with scores; an extension of distilmt, not in LibreTranslate."""
     keep: tuple[str, ...] = ()
-    """Regular expressions of what stays as it stands; distilmt's own too."""
+    """Regular expressions of text that is not translated; an extension of distilmt."""
 
     @property
     def is_formatted(self) -> bool:
-        """Whether the texts are read as documents are: they have markup, or the client names what they keep."""
+        """Whether the texts are handled like documents: they have markup, or the client set `keep`."""
         return self.html or bool(self.keep)
 
 
 async def read_parameters(request: Request, body_limit: int) -> Parameters:
-    """All that was sent, by name: of a JSON object, or of a form and the query.
+    """All parameters by name: of a JSON object, or of a form and the query.
 
     Args:
         request: its body is no longer than `body_limit`.
         body_limit: bytes; files of a form stay in memory.
 
     Raises:
-        Refused: the body is not what its content type says.
+        ApiError: the body does not match its content type (400), or the type is not supported (415).
     """
     kind, charset = _content_type(request.headers.get("content-type", ""))
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
@@ -73,7 +73,7 @@ async def read_parameters(request: Request, body_limit: int) -> Parameters:
 
 
 def _content_type(header: str) -> tuple[str, str]:
-    """The content type in lower case, and its charset; UTF-8 where it has none."""
+    """The content type in lower case, and its charset (default UTF-8)."""
     message = Message()
     message["content-type"] = header
     kind = header.split(";")[0].strip().lower()
@@ -81,10 +81,10 @@ def _content_type(header: str) -> tuple[str, str]:
 
 
 def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
-    """Names and values of a query or an urlencoded form, whose bytes need not be escaped (`curl -d q=è` escapes none).
+    """Names and values of a query or an urlencoded form; bytes may be unescaped (as with `curl -d q=è`).
 
     Raises:
-        Refused: there are too many, the charset is unknown, or the bytes are not of it.
+        ApiError: there are too many fields, or the charset is unknown or does not match the bytes (400).
     """
     try:
         if not _CHARSETS.fullmatch(codecs.lookup(charset).name):
@@ -120,7 +120,7 @@ async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
 
 
 def _first_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The first value of each name, as LibreTranslate takes them; lines end in LF, however the form wrote them."""
+    """The first value of each name, as in LibreTranslate; line ends of forms become LF."""
     first_values: dict[str, Any] = {}
     for name, value in pairs:
         if name not in first_values:
@@ -129,10 +129,10 @@ def _first_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def translate_request(parameters: Parameters, limits: ServeConfig) -> TranslateRequest:
-    """A request of `/translate`, checked.
+    """The validated parameters of `/translate`.
 
     Raises:
-        Refused: something is missing, of the wrong kind, or more than is allowed (400).
+        ApiError: a parameter is missing, has the wrong type, or exceeds a limit (400).
     """
     request_texts = texts(parameters, limits)
     form = parameters.get("format") or "text"
@@ -151,10 +151,10 @@ def translate_request(parameters: Parameters, limits: ServeConfig) -> TranslateR
 
 
 def patterns(parameters: Parameters) -> tuple[str, ...]:
-    """The regular expressions of `keep`, one or a list; whether they are any is seen where a loop harms nobody.
+    """The regular expressions of `keep`, one or a list; they are compiled later, in the document process.
 
     Raises:
-        ApiError: they are no texts, too many or too long (400).
+        ApiError: they are not texts, too many or too long (400).
     """
     value = parameters.get("keep") or []
     listed = value if isinstance(value, list) else [value]
@@ -169,7 +169,7 @@ def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
     """The texts of a request, one or more.
 
     Raises:
-        Refused: there are none, or more or longer ones than is allowed (400).
+        ApiError: there is no text, or there are too many or too long texts (400).
     """
     q = parameters.get("q")
     if not q:
@@ -186,15 +186,15 @@ def texts(parameters: Parameters, limits: ServeConfig) -> list[str]:
 
 
 def replace_surrogates(text: str) -> str:
-    """A text without halves of characters (lone surrogates, which JSON can hold and UTF-8 cannot)."""
+    """A text without lone surrogates, which are valid in JSON but not in UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def short_text(parameters: Parameters, name: str) -> str:
-    """A parameter that must be there and short, such as a language.
+    """A required short parameter, such as a language.
 
     Raises:
-        Refused: it is missing, or no text (400).
+        ApiError: it is missing or not a text (400).
     """
     value = parameters.get(name)
     if not value:

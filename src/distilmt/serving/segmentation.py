@@ -1,4 +1,4 @@
-"""Texts taken apart into sentences, and put together again with their lines and the space around them."""
+"""Split texts into sentences, and join translations with the original lines and white space."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from distilmt.data.sentence_splitter import sentences
 from distilmt.inference.base import join_translations
 
 Layout = list[tuple[str, int, str]]
-"""For every line the space before it, how many sentences it has, and what comes behind it."""
+"""For every line: the white space before it, its number of sentences, and the text after them."""
 
 
 def split_sentences(text: str, portions: Callable[[str], list[str]]) -> tuple[list[str], Layout]:
-    """The sentences of a text, and the frame that `join_sentences` sets translations into.
+    """The sentences of a text, and the layout for `join_sentences`.
 
     Args:
-        text: any text; a line without a letter or digit is kept as it is.
-        portions: cuts what is too long for the model.
+        text: any text; a line without a letter or digit is not translated.
+        portions: splits a sentence that is too long for the model.
     """
     sentence_list: list[str] = []
     layout: Layout = []
@@ -33,7 +33,7 @@ def split_sentences(text: str, portions: Callable[[str], list[str]]) -> tuple[li
 
 
 def join_sentences(layout: Layout, translations: Sequence[str]) -> str:
-    """Translations of the sentences of a frame, in order, as one text."""
+    """Join the translations of a layout's sentences, in order, to one text."""
     text, position = "", 0
     for before, count, behind in layout:
         text += before + join_translations(translations[position : position + count]) + behind

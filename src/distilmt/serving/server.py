@@ -1,4 +1,4 @@
-"""The process: uvicorn on one event loop, which stops by finishing what it took."""
+"""The server process: uvicorn on one event loop, with a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def build(config: ServeConfig) -> FastAPI:
     """The app of a configuration; no model is loaded yet.
 
     Raises:
-        UserError: something cannot be served, or a package is missing.
+        UserError: a model cannot be served, or a package is missing.
     """
     try:
         from distilmt.serving.app import make_app
@@ -32,10 +32,10 @@ def build(config: ServeConfig) -> FastAPI:
 
 
 def run(config: ServeConfig) -> None:
-    """Serve until SIGTERM or SIGINT; what was accepted by then is answered.
+    """Serve until SIGTERM or SIGINT; accepted requests are completed.
 
     Raises:
-        UserError: as `build`; or the address cannot be listened on.
+        UserError: as `build`; or the server cannot listen on the address.
     """
     app = build(config)
     from distilmt.serving.uvicorn_protocol import listen_socket, serve

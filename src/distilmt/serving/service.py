@@ -1,4 +1,4 @@
-"""From texts to translations: languages, sentences, batches, and the teacher where the student is not sure."""
+"""Translation service: language identification, sentence splitting, batching, and a cascade to the teacher."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from distilmt.utils.errors import UserError
 
 @dataclass
 class SentenceTranslation:
-    """What a sentence became."""
+    """The translation of a sentence."""
 
     source: str
     hypotheses: list[Hypothesis]
-    """Best first; one at least."""
+    """Best first; at least one."""
     model: str
-    """Which model said so."""
+    """Name of the model."""
 
     def nth(self, index: int) -> str:
-        """A hypothesis; the last where there are fewer."""
+        """The text of a hypothesis; the last one if there are fewer."""
         return self.hypotheses[min(index, len(self.hypotheses) - 1)].text
 
 
 @dataclass(frozen=True)
 class Route:
-    """Which models translate a text."""
+    """The models that translate a text."""
 
     pair: PairModels | None
-    """None: the text stays as it is."""
+    """None: the text is not translated."""
     detected: Candidate | None = None
-    """Its language, where it was to be detected."""
+    """The detected language, for `source: auto`."""
 
 
 @dataclass
 class TextTranslation:
-    """What a text became."""
+    """The translation of a text."""
 
     layout: Layout
     sentences: list[SentenceTranslation] = field(default_factory=list)
@@ -62,7 +62,7 @@ class TextTranslation:
         return join_sentences(self.layout, [sentence.nth(index) for sentence in self.sentences])
 
     def alternatives(self, count: int) -> list[str]:
-        """Other translations than the best, each once."""
+        """Distinct translations other than the best one."""
         others = dict.fromkeys(self.nth(index) for index in range(1, count + 1)) if self.sentences else {}
         return [text for text in others if text and text != self.text]
 
@@ -74,8 +74,8 @@ class Service:
         """Find the models; none is loaded yet.
 
         Args:
-            config: as the command line has it.
-            threads: batches translated side by side.
+            config: the options of the command line.
+            threads: number of batches translated at the same time.
 
         Raises:
             UserError: a model cannot be served.
@@ -96,10 +96,10 @@ class Service:
         if self.config.cascade_threshold is None:
             return
         if not any(pair.teacher for pair in self.pairs.values()):
-            raise UserError("--cascade_threshold needs a teacher: name a run directory whose teacher is exported")
+            raise UserError("--cascade_threshold needs a teacher: give a run directory with an exported teacher")
 
     def _glossaries(self) -> dict[tuple[str, str], dict[str, str]]:
-        """Prescribed terms by pair; a file without languages is for the only pair there is."""
+        """Glossary terms by language pair; a file without languages belongs to the only pair."""
         terms: dict[tuple[str, str], dict[str, str]] = {}
         for argument in self.config.glossary:
             languages, sign, name = argument.partition("=")
@@ -112,7 +112,7 @@ class Service:
             if len(language_pair) != 2 or (language_pair[0], language_pair[1]) not in self.pairs:
                 available_pairs = ", ".join("-".join(pair) for pair in sorted(self.pairs))
                 raise UserError(
-                    f"--glossary {argument}: write the languages before it (en-it=FILE); here: {available_pairs}"
+                    f"--glossary {argument}: write the language pair before it (en-it=FILE), one of {available_pairs}"
                 )
             from distilmt.documents import glossary
 
@@ -121,14 +121,14 @@ class Service:
 
     @property
     def languages(self) -> set[str]:
-        """All languages that are translated from or into."""
+        """All source and target languages."""
         return {code for pair in self.pairs for code in pair}
 
     def language(self, code: str) -> str:
         """The served language of a code.
 
         Raises:
-            Refused: there is none (400).
+            ApiError: the language is not served (400).
         """
         served_code = language_codes.closest(code, self.languages)
         if served_code is None:
@@ -136,10 +136,10 @@ class Service:
         return served_code
 
     def pair(self, source: str, target: str) -> PairModels | None:
-        """The models that translate; None where both are the same language.
+        """The models of a language pair; None if both are the same language.
 
         Raises:
-            Refused: a language is not known, or not in this combination (400).
+            ApiError: a language or the pair is not served (400).
         """
         pair = self.pairs.get((self.language(source), self.language(target)))
         if pair is None and self.language(source) != self.language(target):
@@ -152,26 +152,26 @@ class Service:
         return pair
 
     def identify(self, text: str, target: str | None = None) -> list[Candidate]:
-        """The likeliest languages of a text; none for one without letters.
+        """The most likely languages of a text; none for a text without letters.
 
         Args:
-            text: as people write it.
-            target: a served language; what can be translated into it is preferred where two are about as likely.
+            text: plain text.
+            target: a served language; of similarly likely languages, one with this target is preferred.
         """
         sources = {source for source, other in self.pairs if target in (None, other)}
         return identify(text, self.languages, sources)
 
     def route(self, text: str, source: str, target: str, is_only_text: bool = True) -> Route:
-        """Which models translate a text.
+        """The models that translate a text.
 
         Args:
-            text: as people write it.
+            text: plain text.
             source: a code, or `auto`.
             target: a code.
-            is_only_text: False lets a text in a language that is not served stay as it is, for the sake of the others.
+            is_only_text: if False, a text in a language that is not served is left unchanged and raises no error.
 
         Raises:
-            Refused: as `pair`; or the text is in a language that is not served (400).
+            ApiError: as `pair`; or the text is in a language that is not served (400).
         """
         if source != "auto":
             return Route(self.pair(source, target))
@@ -189,16 +189,16 @@ class Service:
     async def translate(
         self, texts: Sequence[str], pair: PairModels, alternatives: int = 0, model: ModelInfo | None = None
     ) -> list[TextTranslation]:
-        """Translate texts; the teacher is asked too where a cascade wants it.
+        """Translate texts; in a cascade, the teacher translates sentences with a low score again.
 
         Args:
             texts: any number of lines each.
-            pair: as `pair` found it.
-            alternatives: how many besides the best.
-            model: this one alone, instead of the pair's.
+            pair: the result of `pair`.
+            alternatives: number of hypotheses besides the best.
+            model: only this model, instead of the pair's.
 
         Raises:
-            Refused: too much waits already, or it took too long (503).
+            ApiError: the queue is full, or the deadline is over (503).
         """
         deadline = time.monotonic() + self.config.timeout
         async with self.model_pool.use(model or pair.main) as loaded:
@@ -219,7 +219,7 @@ class Service:
     async def _retranslate_with_teacher(
         self, translations: list[SentenceTranslation], teacher: ModelInfo, alternatives: int, deadline: float
     ) -> None:
-        """Replace what the student is not sure of."""
+        """Replace translations with a score below the threshold."""
         threshold = self.config.cascade_threshold or 0.0
         unsure = [one for one in translations if one.hypotheses[0].score < threshold]
         if not unsure:
@@ -227,7 +227,7 @@ class Service:
         async with self.model_pool.use(teacher) as loaded:
             texts = [one.source for one in unsure]
             portions = [loaded.translator.portions(text) for text in texts]
-            # A sentence that is too long for the teacher stays the student's.
+            # The student's translation remains if a sentence is too long for the teacher.
             unsure = [one for one, parts in zip(unsure, portions, strict=True) if len(parts) == 1]
             teacher_hypotheses = await loaded.batcher.submit([one.source for one in unsure], alternatives + 1, deadline)
         self.metrics.sentences.labels("teacher").inc(len(unsure))

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the endpoints that read their bodies themselves."""
+"""OpenAPI descriptions of the endpoints that parse their bodies themselves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _TEXT_OR_TEXTS: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}
-_KEY: Schema = {"api_key": {"type": "string", "description": "API key, where the server asks for one"}}
+_KEY: Schema = {"api_key": {"type": "string", "description": "API key, if the server requires one"}}
 _KEEP_IN_FORM: Schema = {
-    "keep": {"type": "string", "maxLength": 200, "description": "Regular expression of what stays (distilmt's own)"}
+    "keep": {
+        "type": "string",
+        "maxLength": 200,
+        "description": "Regular expression of text to retain (extension of distilmt)",
+    }
 }
 _KEEP: Schema = {"keep": {"oneOf": [_KEEP_IN_FORM["keep"], {"type": "array", "items": _TEXT, "maxItems": 16}]}}
 _ERROR: Schema = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
@@ -31,8 +35,8 @@ _TRANSLATE_RESPONSE: Schema = {
 _ERRORS_BY_STATUS = {
     "400": "Invalid request, or no API key",
     "403": "Wrong API key, or disabled here",
-    "404": "There is no such thing",
-    "408": "The request came too slowly",
+    "404": "Not found",
+    "408": "The request arrived too slowly",
     "413": "Too many bytes",
     "415": "Neither JSON nor a form",
     "429": "Slow down",
@@ -41,11 +45,11 @@ _ERRORS_BY_STATUS = {
 
 
 def operations(targets: dict[str, list[str]], config: ServeConfig) -> dict[str, Schema]:
-    """By path, what is merged into what FastAPI finds out by itself.
+    """Additions to FastAPI's own OpenAPI description, by path.
 
     Args:
-        targets: for every source language those it is translated into.
-        config: has the limits.
+        targets: target languages by source language.
+        config: the limits.
     """
     properties = _translate_properties(targets, config)
     whole = _both(_object(properties, ["q", "source", "target"]))
@@ -83,7 +87,7 @@ def _translate_properties(targets: dict[str, list[str]], config: ServeConfig) ->
         "details": {
             "type": "boolean",
             "default": False,
-            "description": "Sentences with score and model (distilmt's own)",
+            "description": "Sentences with score and model (extension of distilmt)",
         },
         **_KEEP,
         **_KEY,
@@ -99,7 +103,7 @@ def _json(schema: Schema) -> Schema:
 
 
 def _both(schema: Schema) -> Schema:
-    """As JSON, or as a form, which has one text."""
+    """A schema for JSON, and for a form, which has one text."""
     one = {name: schema["properties"][name]["oneOf"][0] for name in ("q", "keep") if name in schema["properties"]}
     form = schema | {"properties": schema["properties"] | one}
     return _json(schema) | {"application/x-www-form-urlencoded": {"schema": form}}

@@ -1,4 +1,4 @@
-"""The page for people, and the reports of runs: files known at start, under a policy that lets nothing else in."""
+"""The web page and the reports of runs, with a strict Content-Security-Policy; only files known at start are served."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-# A report is one file without scripts; its style is inside.
+# A report is one file without scripts, with an inline style sheet.
 _REPORT = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox"
@@ -39,7 +39,7 @@ class _Static(StaticFiles):
 def add_pages(
     app: FastAPI, service: Service, report_operation: dict[str, Any], authorize: Callable[[Request], None]
 ) -> None:
-    """Serve `/` and `/static/…`, and to whom `authorize` does not refuse, `/report`, of which OpenAPI is told so."""
+    """Serve `/` and `/static/…`, and for authorized clients `/report`, described by `report_operation`."""
     reports = {
         model_info.name: model_info.report
         for pair in service.pairs.values()
@@ -52,7 +52,7 @@ def add_pages(
         authorize(request)
         path = reports.get(model) if model else next(iter(reports.values()), None)
         if path is None or not path.exists():
-            raise ApiError(404, "There is no report: it comes with a run directory")
+            raise ApiError(404, "There is no report: serve a run directory that has one")
         headers = {"Content-Security-Policy": _REPORT}
         return FileResponse(path, media_type="text/html", headers=headers)
 

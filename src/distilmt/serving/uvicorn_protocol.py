@@ -1,4 +1,4 @@
-"""uvicorn, with patience that ends: slow and endless requests are cut off; stopping loses nothing that was taken."""
+"""uvicorn with timeouts for slow and endless requests, and a graceful shutdown that completes accepted requests."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from distilmt.utils.errors import UserError
 
 _HEADER_BYTES = 65536
 _BACKLOG = 2048
-_IDLE_SECONDS = 30  # of a connection between two requests
-_LAST_CALL_SECONDS = 1.0  # after SIGTERM: requests that are on their way still come through
-_DOCUMENT_SECONDS = 3.0  # after SIGTERM: documents that take longer are to be sent again
+_IDLE_SECONDS = 30  # timeout of a connection between two requests
+_LAST_CALL_SECONDS = 1.0  # after SIGTERM: requests in transit are still accepted
+_DOCUMENT_SECONDS = 3.0  # after SIGTERM: time limit of documents in progress
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """HTTP/1.1 of uvicorn, which by itself waits for ever for headers, bodies and readers."""
+    """uvicorn's HTTP/1.1 with timeouts: uvicorn itself waits forever for headers, bodies and slow readers."""
 
     patience = 30.0
     most_connections = 4096
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock: a request must come."""
+        """Start the timeout for the first request."""
         super().connection_made(transport)
         self._header_bytes: int | None = 0
         self._late: asyncio.TimerHandle | None = None
@@ -39,24 +39,24 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._reject(503, "The server is busy: try again later")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Cancel the timeout."""
         self._stop_clock()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """The client will send no more: it still gets the answers it waits for."""
+        """The client has closed its side; it still gets the pending responses."""
         is_awaiting_response = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         self._half_closed = is_awaiting_response
         return is_awaiting_response
 
     def on_response_complete(self) -> None:
-        """An answer is sent."""
+        """Close a half-closed connection after its last response."""
         super().on_response_complete()
         if self._half_closed and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless headers have no end."""
+        """Read data; reject headers that are too long."""
         if self.transport.is_closing():
             return
         if self._header_bytes is not None:
@@ -66,28 +66,28 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._reject(431, "Invalid request: its headers are too long")
 
     def on_message_begin(self) -> None:
-        """A request starts."""
+        """Start the timeout of a request."""
         super().on_message_begin()
         self._header_bytes = 0
         self._start_clock()
 
     def on_headers_complete(self) -> None:
-        """Its headers are all there."""
+        """Stop counting the bytes of the headers."""
         self._header_bytes = None
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """All of it is there."""
+        """Cancel the timeout: the request is complete."""
         self._stop_clock()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """The client does not read."""
+        """Start the timeout: the client does not read."""
         super().pause_writing()
         self._start_clock()
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Cancel the timeout: the client reads again."""
         super().resume_writing()
         self._stop_clock()
 
@@ -103,14 +103,14 @@ class TimeoutProtocol(HttpToolsProtocol):
     def _on_timeout(self) -> None:
         self._late = None
         if self.flow.read_paused and not self.flow.write_paused:
-            self._start_clock()  # it is us who do not read: requests of this connection are being answered
+            self._start_clock()  # the server itself has paused reading, while it handles this connection's requests
         elif self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.abort()
         else:
             self._reject(408, "The request took too long to arrive")
 
     def _reject(self, status: int, message: str) -> None:
-        """Answer without the app, and hang up."""
+        """Send an error without the app, and close the connection."""
         body = json.dumps({"error": message}).encode()
         retry = b"retry-after: 1\r\n" if status == 503 else b""
         head = b"HTTP/1.1 %d Refused\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (status, len(body))
@@ -119,13 +119,13 @@ class TimeoutProtocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Stops in three steps: no new connections; a last call, answered with `Connection: close`; then the end."""
+    """Shuts down in three steps: no new connections; a grace period with `Connection: close`; then the end."""
 
     middleware: Any = None
     documents: Any = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish what was taken."""
+        """Complete accepted requests, then stop."""
         self.middleware.closing = True
         self.documents.stop(_DOCUMENT_SECONDS)
         for server in self.servers:
@@ -141,20 +141,20 @@ class _Server(uvicorn.Server):
 
 
 def listen_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """A listening socket.
 
     Raises:
-        UserError: it cannot.
+        UserError: the address is invalid or in use.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise UserError(f"cannot listen on {host}, port {port} ({error}): name others with --host and --port") from None
+        raise UserError(f"cannot listen on {host}, port {port} ({error}): set --host and --port") from None
 
 
 def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
-    """Answer until a signal comes."""
+    """Serve requests until a signal arrives."""
     _raise_file_limit(config.max_connections)
     protocol = type(
         "Protocol", (TimeoutProtocol,), {"patience": config.timeout, "most_connections": config.max_connections}
@@ -175,12 +175,12 @@ def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
     )
     server = _Server(settings)
     server.middleware, server.documents = app.state.middleware, app.state.api.documents
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has stopped; we end well
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after the shutdown; the exit status stays 0
         server.run([listener])
 
 
 def _raise_file_limit(connections: int) -> None:
-    """Every connection is an open file; the soft limit is often 1024."""
+    """Raise the soft limit of open files, which is often 1024: every connection is an open file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     file_limit = connections + 256
     if soft < file_limit:

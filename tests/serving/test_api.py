@@ -254,7 +254,7 @@ def test_models_make_room_for_others(run, exported):
 
 def test_what_cannot_be_served_is_told(run, exported, tmp_path):
     for model, told in (
-        (tmp_path / "none", "is no directory"),
+        (tmp_path / "none", "is not a directory"),
         (tmp_path, "finish the run first"),
         (exported, "languages of .* are unknown"),
     ):

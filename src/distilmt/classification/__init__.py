@@ -2,7 +2,7 @@
 
     from distilmt.classification import Distilled, NetworkClassifier, baseline_of, compare, load, save
 
-Nothing else in distilmt imports this room, so that distilmt works without scikit-learn.
+No other package of distilmt imports this one, so that distilmt works without scikit-learn.
 """
 
 from importlib.util import find_spec

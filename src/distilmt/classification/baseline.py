@@ -15,15 +15,15 @@ from distilmt.classification.network import NetworkClassifier
 
 
 def baseline_of(distilled: Distilled) -> Any:
-    """An unfitted classifier like the student, for the labels alone: only what it lacks did distillation bring.
+    """An unfitted classifier like the student, to be trained on labels only: the difference is due to distillation.
 
-    It has the student's settings and random states, and as many updates where a student is trained in updates: a
-    network, `SGDClassifier` and `MLPClassifier` (whose updates are counted in rows, and which then do not stop early).
-    Others are fitted to their optimum, or have as many trees or neighbours as before. Fit it on the X and y that the
-    distilled student was fitted on.
+    It has the student's settings and random states, and the same number of updates if the student is trained in
+    updates: a network, `SGDClassifier` and `MLPClassifier` (with updates counted in rows and without early stopping).
+    Other classifiers are fitted to their optimum, or have the same number of trees or neighbors. Fit it on the X and y
+    of the distilled student.
 
     Args:
-        distilled: fitted, so that the updates are known.
+        distilled: a fitted estimator, so that the number of updates is known.
     """
     check_is_fitted(distilled, "student_")
     baseline = clone(distilled.student_)

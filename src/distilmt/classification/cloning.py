@@ -1,4 +1,4 @@
-"""Copies of estimators: fresh ones, and ones that leave alone what is used as it is."""
+"""Copies of estimators: unfitted clones, and clones that share some parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 
 def clone_with_seed(estimator: Any, random_state: Any = None) -> Any:
-    """An unfitted copy, each `random_state` in it that is None drawn from `random_state`, unless that is None too."""
+    """An unfitted clone; each `random_state` in it that is None is drawn from `random_state`, unless that is None."""
     estimator_copy = clone(estimator)
     if random_state is None:
         return estimator_copy
@@ -23,7 +23,7 @@ def clone_with_seed(estimator: Any, random_state: Any = None) -> Any:
 
 
 def clone_with_overrides(estimator: Any, overrides: dict[str, Any]) -> Any:
-    """scikit-learn's clone, but for some parameters, which are given: neither copied nor made unfitted."""
+    """scikit-learn's clone, except for the parameters in `overrides`, which are neither copied nor unfitted."""
     parameters = estimator.get_params(deep=False)
     copied = {
         name: overrides[name] if name in overrides else clone(value, safe=False) for name, value in parameters.items()

@@ -40,17 +40,16 @@ def _student_has(name: str) -> Any:
 class Distilled(ClassifierMixin, BaseEstimator):
     """A student fitted on α · hard labels + (1 − α) · the teacher's soft targets (Hinton et al. 2015).
 
-    A network that can `fit_soft` has both softened by T and T² before the soft term. Any other student learns the
-    mixed distribution α · one-hot(y) + (1 − α) · q_T as it stands and has no temperature of its own: T above 1 makes
-    its probabilities flatter than the teacher's, not its choices.
+    For a network with `fit_soft`, T softens both sides and the soft term is multiplied by T². Any other student learns
+    the mixed distribution α · one-hot(y) + (1 − α) · q_T and has no temperature of its own: T above 1 makes its
+    probabilities flatter than the teacher's, but does not change its predictions.
 
-    `classes_` are those of y and of the teacher together: of a class that y has not, the student learns what the
-    teacher knows (ibid., section 3); a class that the teacher has not has soft probability zero, and the labels teach
-    it, which is an error where they weigh nothing (alpha=0).
+    `classes_` is the union of the classes of y and of the teacher. A class that is not in y is learned from the teacher
+    (ibid., section 3). A class that the teacher does not have gets soft probability zero and is learned from the
+    labels; with alpha=0 this is an error.
 
-    Attributes after fitting: `classes_`, `student_` (a classifier: what is deployed), `teacher_`, `n_samples_` (rows
-    of X), `n_transfer_` (rows that the teacher alone labelled), and `n_features_in_`, `feature_names_in_` where X has
-    them.
+    Attributes after fitting: `classes_`, `student_` (the classifier to deploy), `teacher_`, `n_samples_` (rows of X),
+    `n_transfer_` (rows that only the teacher labeled), and `n_features_in_`, `feature_names_in_` if X has them.
     """
 
     def __init__(
@@ -67,24 +66,25 @@ class Distilled(ClassifierMixin, BaseEstimator):
         keep: float = 0.999,
         random_state: Any = None,
     ) -> None:
-        """Say who learns from whom.
+        """Set teacher, student and the settings of the distillation.
 
         Args:
-            teacher: an estimator with `predict_proba` or `decision_function`, a torch module that gives logits, a
-                Hugging Face text classifier (a directory, or a tuple of model and tokenizer), or a list of these, which
-                are averaged. What is fitted is used as it is, also in clones; what is not is cloned and fitted.
+            teacher: an estimator with `predict_proba` or `decision_function`, a torch module that returns logits, a
+                Hugging Face text classifier (a directory, or a tuple of model and tokenizer), or a list of these, whose
+                probabilities are averaged. A fitted teacher is used unchanged, also in clones; an unfitted one is
+                cloned and fitted.
             student: `NetworkClassifier`, a classifier whose `fit` takes `sample_weight`, a regressor, or a pipeline
                 that ends with one; a clone is fitted.
-            temperature: above 0; the teacher's distributions are softened by it.
+            temperature: above 0; softens the teacher's distributions.
             alpha: weight of the hard labels, 0 to 1; at 0, y may be None.
-            transfer: rows without labels (like X) on which the teacher is learnt too, a function of X that gives such
-                rows (augmentation), or a tuple of both. Each weighs 1 − alpha.
-            cv: folds, or a splitter: the soft target of a row comes from a clone of the teacher that did not see it.
-                `teacher_`, fitted on all rows, labels those of `transfer`.
-            refit_teacher: whether a fitted teacher is cloned and fitted anew.
-            regress: what regressors learn, `probabilities` or `logits`.
-            keep: share of each row's distribution that is kept when rows are copied for each class, above 0, at most 1.
-            random_state: of the folds, and of teachers and students whose `random_state` is None.
+            transfer: unlabeled rows (like X) for learning from the teacher, a function of X that returns such rows
+                (augmentation), or a tuple of both. Each row has the weight 1 − alpha.
+            cv: number of folds, or a splitter: a row's soft target comes from a clone of the teacher that was not
+                fitted on it. `teacher_`, fitted on all rows, labels those of `transfer`.
+            refit_teacher: whether a fitted teacher is cloned and fitted again.
+            regress: targets of regressors, `probabilities` or `logits`.
+            keep: share of each row's distribution to retain when rows are copied per class, above 0, at most 1.
+            random_state: for the folds, and for teachers and students whose `random_state` is None.
         """
         self.teacher = teacher
         self.student = student
@@ -98,16 +98,16 @@ class Distilled(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, **unsupported: Any) -> Distilled:
-        """Ask the teacher, and fit a clone of the student.
+        """Compute the teacher's probabilities, and fit a clone of the student.
 
         Args:
             X: [n] rows: an array, sparse matrix, data frame, or list of texts, as teacher and student take them.
-            y: [n] labels; None only where alpha is 0 and the teacher is fitted.
-            unsupported: nothing; `sample_weight` and the like are refused by name.
+            y: [n] labels; None only if alpha is 0 and the teacher is fitted.
+            unsupported: must be empty; arguments such as `sample_weight` raise an error.
 
         Raises:
-            TypeError: there is a further argument.
-            ValueError: a parameter, or X and y, are not as described.
+            TypeError: there is an unsupported argument.
+            ValueError: a parameter, X or y is invalid.
             UserError: a Hugging Face directory cannot be opened.
         """
         if unsupported:
@@ -150,13 +150,13 @@ class Distilled(ClassifierMixin, BaseEstimator):
         return y
 
     def _seeds(self) -> list[int | None]:
-        """Of teacher, folds and student."""
+        """Random seeds of teacher, folds and student."""
         if self.random_state is None:
             return [None] * 3
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=3).tolist()
 
     def _targets(self, X: Any, y: np.ndarray | None, seeds: list[int | None]) -> tuple[Any, DistillationTargets]:
-        """All rows that are learnt from, and what is learnt; sets the attributes."""
+        """All rows and their targets; sets the attributes."""
         teacher, y_classes = as_teacher(self.teacher), None if y is None else np.unique(y)
         self.teacher_ = fitted(teacher, X, y, self.refit_teacher, seeds[0])
         prediction = probabilities(self.teacher_, X, y_classes) if self.cv is None else None
@@ -198,19 +198,19 @@ class Distilled(ClassifierMixin, BaseEstimator):
         return classes
 
     def predict(self, X: Any) -> np.ndarray:
-        """The student's class of each row, [n]."""
+        """The student's predicted class of each row, [n]."""
         X = self._checked(X)
         return self.student_.predict(X)
 
     @available_if(_student_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The student's probabilities, [n, K]; there only where the student has them."""
+        """The student's probabilities, [n, K]; only available if the student has them."""
         X = self._checked(X)
         return aligned(self.student_.predict_proba(X), self.student_.classes_, self.classes_)
 
     @available_if(_student_has("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
-        """The student's scores, [n, K], or [n] for two classes; there only where the student has them."""
+        """The student's scores, [n, K], or [n] for two classes; only available if the student has them."""
         X = self._checked(X)
         scores = self.student_.decision_function(X)
         if len(self.student_.classes_) == len(self.classes_):
@@ -225,15 +225,15 @@ class Distilled(ClassifierMixin, BaseEstimator):
         return X
 
     def save(self, path: str | Path) -> None:
-        """Write the student alone to a directory, without pickle; `distilmt.classification.load` opens it."""
+        """Write only the student to a directory, without pickle; `distilmt.classification.load` opens it."""
         check_is_fitted(self, "student_")
         save(self.student_, path)
 
     def set_params(self, **params: Any) -> Distilled:
-        """Set parameters, nested ones by `teacher__` and `student__`.
+        """Set parameters, nested ones with `teacher__` and `student__`.
 
         Raises:
-            ValueError: one of a teacher that is fitted and used as it is, which would change nothing but that teacher.
+            ValueError: a parameter belongs to a fitted teacher, which would have no effect without refitting.
         """
         refit = params.get("refit_teacher", self.refit_teacher)
         for name in params:
@@ -242,14 +242,14 @@ class Distilled(ClassifierMixin, BaseEstimator):
         return super().set_params(**params)
 
     def __sklearn_clone__(self) -> Distilled:
-        """An unfitted copy. A teacher that is used as it is, and transfer, are shared: neither copied nor unfitted."""
+        """An unfitted clone. A fitted teacher that is not refitted, and `transfer`, are shared and not copied."""
         overrides = {"transfer": self.transfer}
         if not self.refit_teacher:
             overrides["teacher"] = _shared(self.teacher)
         return clone_with_overrides(self, overrides)
 
     def __sklearn_tags__(self) -> Any:
-        """Takes what both teacher and student take."""
+        """Tags: accepts the inputs that both teacher and student accept."""
         tags = super().__sklearn_tags__()
         both = [get_tags(part).input_tags for part in (self.teacher, self.student) if hasattr(part, "get_params")]
         tags.input_tags.sparse = all(input_tags.sparse for input_tags in both)

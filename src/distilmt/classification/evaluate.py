@@ -1,4 +1,4 @@
-"""Classifiers side by side: how good, how sure of it, how like the teacher, how big, how fast."""
+"""Compare classifiers: accuracy, calibration, agreement with the teacher, size and speed."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A system less the baseline on the same rows."""
+    """Difference of a system and the baseline on the same rows."""
 
     accuracy: Interval
     macro_f1: Interval
     accuracy_p: float
-    """Two-sided, of a paired bootstrap over rows (as sacreBLEU counts it: shifted to the null hypothesis)."""
+    """Two-sided p-value of a paired bootstrap over rows (as in sacreBLEU: shifted to the null hypothesis)."""
     macro_f1_p: float
-    """The same."""
+    """The same for macro-F1."""
     mcnemar_p: float
-    """Exact two-sided test of McNemar (1947) on the rows that one of the two alone has right."""
+    """Exact two-sided test of McNemar (1947) on the rows that only one of the two predicts correctly."""
 
 
 @dataclass(frozen=True)
 class ClassifierScores:
-    """One system; shares are between 0 and 1, and None is what could not be measured."""
+    """Scores of one system; shares are between 0 and 1, None means not measurable."""
 
     name: str
     accuracy: Interval
     macro_f1: Interval
-    """Unweighted mean of F1 over the classes that occur among the labels or the answers."""
+    """Unweighted mean of F1 over the classes that occur in labels or predictions."""
     ece: float | None
     """Expected calibration error over 15 bins; None without probabilities or margins."""
     agreement: float | None
-    """Share of rows with the teacher's answer."""
+    """Share of rows with the teacher's prediction."""
     bytes: int | None
-    """On disk: what `save` writes, a Hugging Face directory, or the weights of a module."""
+    """Size on disk: of the output of `save`, of a Hugging Face directory, or of a module's weights."""
     latency_ms: float
-    """Median of rows predicted one by one, milliseconds."""
+    """Median milliseconds of single-row predictions."""
     rows_per_second: float
-    """Median, of all rows predicted at once."""
+    """Median throughput with all rows at once."""
     against: PairedDifference | None
     """None for the baseline itself."""
 
@@ -74,20 +74,20 @@ def compare(
 ) -> list[ClassifierScores]:
     """Measure fitted systems on rows that none of them has seen.
 
-    All are resampled alike and timed in turn (A B C, A B C), in this process and on as many threads as they take.
+    All use the same resamples and are timed in turn (A B C, A B C), in this process and with their own threads.
 
     Args:
-        systems: by name: classifiers, `Distilled`, or whatever else is a teacher.
+        systems: classifiers, `Distilled`, or other teachers, by name.
         X: [n] rows or texts.
         y: [n] labels.
         baseline: the name of the system that the others are compared with.
-        teacher: whom agreement is measured with: a teacher, or the name of a system.
-        samples: resamples of the bootstrap.
-        seed: of the resampling.
+        teacher: a teacher or the name of a system, for measuring agreement.
+        samples: number of bootstrap resamples.
+        seed: seed of the resampling.
 
     Raises:
-        UserError: a name that is none of the systems, or no rows.
-        ValueError: X and y are not as many, or a system does not know any class of y.
+        UserError: a name is not in `systems`, or there are no rows.
+        ValueError: X and y differ in length, or a system has no class of y.
     """
     X, y = as_rows(X), column_or_1d(y)
     check_consistent_length(X, y)
@@ -120,7 +120,7 @@ def compare(
 def _check_names(systems: Mapping[str, Any], baseline: str | None, teacher: Any) -> None:
     for name in [baseline, teacher] if isinstance(teacher, str) else [baseline]:
         if name is not None and name not in systems:
-            raise UserError(f"{name!r} is none of the systems: {', '.join(systems)}")
+            raise UserError(f"{name!r} is not one of the systems: use one of {', '.join(systems)}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _predict(system: Any, X: Any, y_classes: np.ndarray) -> _Prediction:
 
 
 def _resampled(y: np.ndarray, predicted: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Accuracy and macro-F1 of the rows themselves, then of every resample, [1 + samples, 2]; alike for equal seeds."""
+    """Accuracy and macro-F1 of the original rows, then of every resample: [1 + samples, 2], reproducible by seed."""
     classes, random = np.union1d(y, predicted), np.random.default_rng(seed)
     true, predicted_indices = np.searchsorted(classes, y), np.searchsorted(classes, predicted)
     metrics = [_accuracy_and_macro_f1(true, predicted_indices, len(classes))]
@@ -162,7 +162,7 @@ def _accuracy_and_macro_f1(true: np.ndarray, predicted: np.ndarray, classes: int
 
 
 def _interval(values: np.ndarray) -> Interval:
-    """Of a value and its resamples."""
+    """Interval of a value, from the value and its resamples."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
     return Interval(float(values[0]), float(low), float(high))
 
@@ -178,7 +178,7 @@ def _difference(
 
 
 def _p(values: np.ndarray) -> float:
-    """Share of resamples whose distance from their mean is at least the difference seen."""
+    """p-value: share of resamples whose distance from their mean is at least the observed difference."""
     if values[0] == 0:
         return 1.0
     beyond = np.abs(values[1:] - values[1:].mean()) >= abs(values[0]) - 1e-12
@@ -186,7 +186,7 @@ def _p(values: np.ndarray) -> float:
 
 
 def markdown(scores: Sequence[ClassifierScores]) -> str:
-    """A table of scores, shares in percent, a line a system."""
+    """A Markdown table of scores, one line per system, shares in percent."""
     head = "| system | accuracy | macro-F1 | ECE | agreement | bytes | ms/row | accuracy against baseline | McNemar p |"
     return "\n".join([head, "| --- |" + " ---: |" * 8, *(_line(one) for one in scores)]) + "\n"
 

@@ -1,4 +1,4 @@
-"""How big and how fast a classifier is."""
+"""Size and speed of classifiers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROUNDS, _SINGLE = 3, 30
 
 
 def size_of(system: Any) -> int | None:
-    """Bytes of a system on disk; None for what can neither be saved nor measured. A list's are summed."""
+    """Bytes of a system on disk, summed for a list; None if it can be neither saved nor measured."""
     teacher = as_predictor(system)
     if isinstance(teacher, list):
         sizes = [size_of(one) for one in teacher]
@@ -44,7 +44,7 @@ def size_of(system: Any) -> int | None:
 
 
 def speeds(systems: Mapping[str, Any], X: Any, y_classes: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Milliseconds of one row, and rows a second of all at once."""
+    """Milliseconds per single row, and rows per second for all rows at once."""
     count = min(_SINGLE, X.shape[0])
     singles = [take(X, np.array([row])) for row in range(count)]
     single: dict[str, list[float]] = {name: [] for name in systems}

@@ -1,4 +1,4 @@
-"""A feed-forward network as an ordinary scikit-learn classifier that can also learn from soft targets."""
+"""A feed-forward network as a scikit-learn classifier that can also learn from soft targets."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from distilmt.losses.divergences import Divergence, cross_entropy_soft, divergen
 from distilmt.models.device import pick_device
 
 _READ = 1 << 24
-"""Values of rows that are made dense at once."""
+"""Maximum number of values that are made dense at a time."""
 
 
 class Mixture(NamedTuple):
-    """How a network learns from targets: see `mixture_loss`."""
+    """Settings of `mixture_loss`."""
 
     alpha: float
     temperature: float = 1.0
@@ -35,13 +35,13 @@ class Mixture(NamedTuple):
 def mixture_loss(logits: Tensor, soft: Tensor, labels: Tensor, mixture: Mixture) -> Tensor:
     """α · CE(y, p) + (1 − α) · T² · D(q_T, p_T) of every row (Hinton et al. 2015, section 2).
 
-    D is the cross-entropy for `kl`, which has the same gradients, else that divergence. A row without a label has the
-    second term alone.
+    D is the cross-entropy for `kl`, which has the same gradients, else the divergence. A row without a label has only
+    the second term.
 
     Args:
         logits: [n, K] of the student.
         soft: [n, K] the teacher's probabilities at temperature 1.
-        labels: [n] indices, -1 where there is none.
+        labels: [n] indices, -1 for rows without a label.
         mixture: the weights.
 
     Returns:
@@ -64,7 +64,7 @@ def _soft_loss(logits: Tensor, soft: Tensor, temperature: float, kind: Divergenc
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
-    """Layers of rectified linear units trained by Adam or SGD on batches; sparse rows are made dense a batch at a time.
+    """A network of ReLU layers, trained by Adam or SGD on batches; sparse rows are made dense one batch at a time.
 
     Scale dense features first, as for any network (`make_pipeline(StandardScaler(), NetworkClassifier())`).
 
@@ -87,21 +87,21 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         divergence: Divergence = "kl",
         random_state: Any = None,
     ) -> None:
-        """Say how it is to be trained.
+        """Set the architecture and the training.
 
         Args:
             hidden: units of each hidden layer; `()` is multinomial logistic regression.
             epochs: passes over the rows.
-            updates: so many updates instead, whatever the rows.
+            updates: number of updates; replaces `epochs`.
             batch_size: rows per update.
-            learning_rate: falls to zero over the updates, along half a cosine.
+            learning_rate: initial learning rate, with cosine decay to zero.
             optimizer: `adam` or `sgd`.
-            momentum: of `sgd`.
+            momentum: momentum of `sgd`.
             weight_decay: decoupled for `adam` (AdamW), an L2 penalty for `sgd`.
-            dropout: share of a hidden layer's units that are silent in an update.
+            dropout: dropout probability of hidden units.
             divergence: between teacher and student, one of `distilmt.losses.divergences`; `js`, `skewed_kl` and
-                `skewed_reverse_kl` mix the two half and half.
-            random_state: of the weights, the order of rows and dropout.
+                `skewed_reverse_kl` use the skew 0.5.
+            random_state: for the weights, the order of rows and dropout.
         """
         self.hidden = hidden
         self.epochs = epochs
@@ -135,7 +135,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: [N, features], dense or sparse.
-            targets: of the same rows.
+            targets: targets of the same rows.
         """
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
         return self._learn(X, targets)
@@ -163,10 +163,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be above 0")
         if self.updates is not None and self.updates < 1:
-            raise ValueError(f"updates is {self.updates}: it must be 1 or more, or None for {self.epochs} epochs")
+            raise ValueError(f"updates is {self.updates}: it must be ≥ 1, or None for {self.epochs} epochs")
 
     def build(self) -> nn.Sequential:
-        """A network of the shape wanted, with weights drawn from torch's generator."""
+        """A new network with weights from torch's random generator."""
         layers: list[nn.Module] = []
         width = self.n_features_in_
         for units in self.hidden:
@@ -212,7 +212,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return each.mean()
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Logits: [n, K], or for two classes the second's less the first's, [n]."""
+        """Logits [n, K]; for two classes the difference of second and first, [n]."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
@@ -221,7 +221,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return softmax(self._logits(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest class of each row, [n]."""
+        """The most likely class of each row, [n]."""
         best = self._logits(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -234,14 +234,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return torch.cat(parts).double().numpy()
 
     def __sklearn_tags__(self) -> Any:
-        """Takes sparse rows."""
+        """Tags: accepts sparse rows."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
 
 def _batches(rows: int, size: int, updates: int, random: np.random.Generator) -> Iterator[np.ndarray]:
-    """So many batches of row numbers: every row once, in random order, before any comes again."""
+    """`updates` batches of row indices, in a new random order for every pass over the rows."""
     while True:
         order = random.permutation(rows)
         for begin in range(0, rows, size):

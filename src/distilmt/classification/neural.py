@@ -1,4 +1,4 @@
-"""Teachers that are networks: a torch module that gives logits, and Hugging Face's text classifiers."""
+"""Neural teachers: torch modules that return logits, and Hugging Face text classifiers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LONGEST = 1 << 20
 
 @dataclass
 class TorchTeacher:
-    """A module that takes float rows [n, features] and gives logits [n, K], or [n] or [n, 1] for two classes."""
+    """A module that maps float rows [n, features] to logits [n, K], or [n] or [n, 1] for two classes."""
 
     module: nn.Module
     classes: Sequence[Any] | None = None
-    """The names of its outputs, in their order; without them, those of y in sorted order."""
+    """The classes of its outputs, in their order; by default the sorted classes of y."""
     batch_size: int = 256
-    """Rows at once; sparse rows are made dense a batch at a time."""
+    """Rows per batch; sparse rows are made dense one batch at a time."""
 
     def probabilities(self, X: Any) -> np.ndarray:
         """[n, K] float64."""
@@ -62,23 +62,23 @@ def of_scores(scores: np.ndarray) -> np.ndarray:
 
 @dataclass
 class HuggingFaceTeacher:
-    """A text classifier of Hugging Face's: takes texts, and gives each class of its configuration a probability."""
+    """A Hugging Face text classifier: maps texts to probabilities of the classes in its configuration."""
 
     source: str | Path | tuple[nn.Module, Any]
     """A directory with weights in safetensors and a tokenizer, or a model and its tokenizer."""
     classes: Sequence[Any] | None = None
-    """The names of its outputs, in their order; without them, `id2label` of its configuration where y holds texts, the
-    outputs' numbers where y holds numbers."""
+    """The classes of its outputs, in their order; by default `id2label` of its configuration if y has texts, else the
+    indices of the outputs."""
     batch_size: int = 32
-    """Texts at once; they are sorted by length first."""
+    """Texts per batch; they are sorted by length first."""
     max_length: int | None = None
-    """Pieces of a text that are read; without it, as many as the model can."""
+    """Maximum tokens of a text; by default the model's maximum."""
 
     def __post_init__(self) -> None:
         """Open the directory.
 
         Raises:
-            UserError: it cannot be opened, or the model is no classifier of single classes.
+            UserError: it cannot be opened, or the model is not a single-label classifier.
         """
         self.model: Any
         self.model, self.tokenizer = self.source if isinstance(self.source, tuple) else _open(Path(self.source))
@@ -86,11 +86,11 @@ class HuggingFaceTeacher:
         if self.model.config.num_labels < 2 or kind in ("regression", "multi_label_classification"):
             raise UserError(
                 f"the Hugging Face teacher has {self.model.config.num_labels} outputs (problem_type {kind}): "
-                "name a classifier that gives every text one of two or more classes"
+                "use a single-label classifier with at least two classes"
             )
 
     def names(self, numeric: bool) -> np.ndarray:
-        """Classes of the outputs, [K]: numbers where y is `numeric`."""
+        """Classes of the outputs, [K]: numbers if y is `numeric`."""
         count = self.model.config.num_labels
         if self.classes is not None:
             return np.asarray(self.classes)
@@ -115,7 +115,7 @@ class HuggingFaceTeacher:
         return self.model(**batch.to(self.model.device)).logits.double().cpu()
 
     def _longest(self) -> int:
-        """Pieces that fit: models of RoBERTa's kind number positions from behind the padding's."""
+        """Maximum number of tokens; models like RoBERTa number positions from after the padding index."""
         positions = getattr(self.model.config, "max_position_embeddings", 0)
         embeddings = getattr(self.model.base_model, "embeddings", None)
         padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
@@ -127,7 +127,7 @@ def _open(directory: Path) -> tuple[nn.Module, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     if not directory.is_dir():
-        raise UserError(f"teacher {str(directory)!r} is not a directory: name one with a Hugging Face text classifier")
+        raise UserError(f"teacher {str(directory)!r} is not a directory: use one with a Hugging Face text classifier")
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
             directory, use_safetensors=True, trust_remote_code=False

@@ -1,4 +1,4 @@
-"""A regressor made a classifier: it learns the distribution of each row as numbers."""
+"""A regressor as a classifier: it is fitted to the class distribution of each row."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ RegressionTarget = Literal["logits", "probabilities"]
 
 
 class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
-    """Least squares (or what the regressor minimises) on probabilities or logits (Ba & Caruana 2014, section 2.2).
+    """Least squares (or the regressor's own loss) on probabilities or logits (Ba & Caruana 2014, section 2.2).
 
-    For two classes it fits one number, for more K: together where the regressor can, else a copy of it for each.
+    For two classes it fits one output, else K: jointly if the regressor supports it, else with one copy per class.
 
-    Attributes after fitting: `classes_`, `regressor_`, and `n_features_in_` where the regressor has it.
+    Attributes after fitting: `classes_`, `regressor_`, and `n_features_in_` if the regressor has it.
     """
 
     def __init__(self, regressor: Any, on: RegressionTarget = "probabilities") -> None:
-        """Say what learns what.
+        """Set the regressor and its targets.
 
         Args:
-            regressor: stays as it is; a clone is fitted.
-            on: `probabilities`, or `logits`, log-probabilities less their mean over classes. Trees, Ridge and SVR did
-                better on probabilities on scikit-learn's digits and breast cancer data: teachers are often so sure that
-                logits are mostly their extremes.
+            regressor: it is not changed; a clone is fitted.
+            on: `probabilities`, or `logits`: log-probabilities minus their mean over classes. Trees, Ridge and SVR were
+                better with probabilities on scikit-learn's digits and breast cancer data: teachers are often so certain
+                that extreme values dominate the logits.
         """
         self.regressor = regressor
         self.on = on
@@ -54,8 +54,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         """Learn the mixed targets of the rows.
 
         Raises:
-            ValueError: `on` is neither, or rows weigh differently and the regressor takes no
-                `sample_weight`.
+            ValueError: `on` is invalid, or rows have different weights and the regressor takes no `sample_weight`.
         """
         if self.on not in ("logits", "probabilities"):
             raise ValueError(f"on is {self.on!r}: use 'logits' or 'probabilities'")
@@ -75,20 +74,20 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         weighted = {} if np.ptp(weights) < 1e-9 else {"sample_weight": weights}
         if weighted and not has_fit_parameter(regressor, "sample_weight"):
             raise ValueError(
-                f"{type(regressor).__name__} takes no sample_weight, and rows of transfer weigh less than rows with "
-                "labels: give alpha=0, or no transfer"
+                f"{type(regressor).__name__} takes no sample_weight, but transfer rows weigh less than labeled "
+                "rows: set alpha=0, or use no transfer"
             )
         if regression_targets.ndim == 2 and not get_tags(regressor).target_tags.multi_output:
             regressor = MultiOutputRegressor(regressor)
         return regressor.fit(X, regression_targets, **weighted)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """What was learnt, [n, K]; for two classes the second's less the first's, [n]."""
+        """The regressor's outputs [n, K]; for two classes the difference of second and first, [n]."""
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Softmax of the logits, or the probabilities less what is negative, normalised; [n, K]."""
+        """Softmax of the logits, or the probabilities clipped at zero and normalized, [n, K]."""
         scores = self._scores(X)
         if self.on == "logits":
             return softmax(scores)
@@ -96,7 +95,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         return positive / positive.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class with the greatest value of each row, [n]."""
+        """The class with the highest value of each row, [n]."""
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -111,7 +110,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         return np.stack([-second if self.on == "logits" else 1 - second, second], axis=1)
 
     def __sklearn_tags__(self) -> Any:
-        """Takes what the regressor takes."""
+        """Tags: accepts the inputs that the regressor accepts."""
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.regressor).input_tags
         return tags

@@ -1,7 +1,7 @@
-"""Students on disk, without pickle: scikit-learn's parts by skops, a network as safetensors and JSON.
+"""Save students without pickle: scikit-learn's parts with skops, a network as safetensors and JSON.
 
-A directory holds `model.json`, and of these what there is: `estimator.skops` (the student, or the steps of a pipeline
-before its network) and `network.safetensors`.
+A directory contains `model.json`, and if applicable `estimator.skops` (the student, or the steps of a pipeline before
+its network) and `network.safetensors`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _ROOTS = ("distilmt.classification.", "sklearn.", "numpy.", "scipy.")
 
 
 def _move_lazy_modules_last() -> None:
-    """Put modules that load their parts when these are wanted behind all others in `sys.modules`.
+    """Move modules with lazy imports to the end of `sys.modules`.
 
-    skops seeks the home of every NumPy and SciPy function in all loaded modules, in the order of loading. One that
-    cannot load a part on the way (transformers' image processors want torchvision) would end that with its error.
+    skops searches all loaded modules, in this order, for the module of every NumPy and SciPy function. A lazy import
+    that fails during the search (transformers' image processors need torchvision) would abort it.
     """
     for name, module in list(sys.modules.items()):
         lazy = "__getattr__" in getattr(module, "__dict__", {}) or hasattr(type(module), "__getattr__")
@@ -46,22 +46,22 @@ _MODEL, _ESTIMATOR, _NETWORK = "model.json", "estimator.skops", "network.safeten
 
 
 def save(student: Any, path: str | Path) -> None:
-    """Write a fitted classifier to a directory, whole or not at all; one that is there is replaced.
+    """Write a fitted classifier to a directory atomically; an existing one is replaced.
 
     Args:
-        student: `NetworkClassifier`, a classifier of scikit-learn's, `ClassifierFromRegressor`, or a pipeline that
-            ends with one. Of a `Distilled` the student is written, without the teacher.
+        student: `NetworkClassifier`, a scikit-learn classifier, `ClassifierFromRegressor`, or a pipeline that ends with
+            one. For a `Distilled`, only the student is written, without the teacher.
         path: the directory.
 
     Raises:
         NotFittedError: it is not fitted.
-        UserError: it has parts of other types, or `path` is there and is not such a directory.
+        UserError: it has parts of other types, or `path` exists and is not such a directory.
     """
     student = getattr(student, "student_", student)
     check_is_fitted(student)
     path = Path(path)
     if path.exists() and not (path / _MODEL).exists():
-        raise UserError(f"{path} is there and is not a saved classifier: name another directory")
+        raise UserError(f"{path} exists and is not a saved classifier: use another directory")
     network, estimator = _divided(student)
     with atomic_directory(path) as directory:
         if estimator is not None:
@@ -72,21 +72,21 @@ def save(student: Any, path: str | Path) -> None:
             about["network"] = _described(network) | {"step": _name_of_last(student)}
             state = {name: value.contiguous() for name, value in network.network_.state_dict().items()}
             save_file(state, directory / _NETWORK)
-            (directory / _NETWORK).chmod(0o644)  # safetensors leaves it to its owner alone
+            (directory / _NETWORK).chmod(0o644)  # safetensors makes it readable for its owner only
         write_json(directory / _MODEL, about)
 
 
 def load(path: str | Path) -> Any:
-    """The classifier of a directory that `save` wrote, fitted.
+    """The fitted classifier from a directory that `save` wrote.
 
     Raises:
-        UserError: it is not such a directory, is damaged, or has types that are neither this package's nor
-            scikit-learn's, NumPy's or SciPy's.
+        UserError: it is not such a directory, is damaged, or has types other than those of this package, scikit-learn,
+            NumPy and SciPy.
     """
     path = Path(path)
     about = read_json(path / _MODEL) if (path / _MODEL).exists() else {}
     if about.get("format") != _FORMAT:
-        raise UserError(f"{path} is not a classifier of format {_FORMAT}: name a directory that distilmt saved")
+        raise UserError(f"{path} is not a classifier of format {_FORMAT}: use a directory that distilmt saved")
     try:
         front = io.load(path / _ESTIMATOR, trusted=_trusted(path / _ESTIMATOR)) if _has(path, _ESTIMATOR) else None
         network = _network(about["network"], path / _NETWORK) if "network" in about else None
@@ -105,7 +105,7 @@ def _has(path: Path, name: str) -> bool:
 
 
 def _divided(student: Any) -> tuple[NetworkClassifier | None, Any]:
-    """A network, and what skops writes."""
+    """The network of a student, and the part for skops; either may be None."""
     if isinstance(student, NetworkClassifier):
         return student, None
     if isinstance(student, Pipeline) and isinstance(student.steps[-1][1], NetworkClassifier):
@@ -120,7 +120,7 @@ def _name_of_last(student: Any) -> str | None:
 def _described(network: NetworkClassifier) -> dict[str, Any]:
     parameters = network.get_params(deep=False)
     if not isinstance(parameters["random_state"], int | None):
-        parameters["random_state"] = None  # a generator: it has no value of its own
+        parameters["random_state"] = None  # a generator cannot be stored
     names = getattr(network, "feature_names_in_", None)
     return {
         "parameters": {name: _plain(value) for name, value in parameters.items()},
@@ -133,7 +133,7 @@ def _described(network: NetworkClassifier) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: NumPy's numbers become Python's."""
+    """A value for JSON: NumPy's numbers become Python's."""
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return value.item() if isinstance(value, np.generic) else value
@@ -153,17 +153,17 @@ def _network(about: dict[str, Any], weights: Path) -> NetworkClassifier:
 
 
 def _trusted(file: Path) -> list[str]:
-    """Types of a skops file that skops itself does not know to be harmless, if they are all of the four packages.
+    """Types of a skops file that skops does not trust by default, if all are from the four packages.
 
     Raises:
-        UserError: some are not. Functions are refused wherever they are from: some run what they are given.
+        UserError: some are not. Functions are always rejected: some execute their arguments.
     """
     names = io.get_untrusted_types(file=file)
     for name in names:
         if not _is_allowed(name):
             raise UserError(
                 f"{file.name} has the type {name}: only types of distilmt.classification, scikit-learn, NumPy and "
-                "SciPy are saved and opened; build the student of these"
+                "SciPy are saved and opened; build the student from these"
             )
     return names
 
@@ -180,10 +180,10 @@ def _is_allowed(name: str) -> bool:
 
 
 def _home(module: str) -> str:
-    """A module's whole name, and a dot.
+    """A module's full name, followed by a dot.
 
-    Compiled modules of scikit-learn before 1.8 call themselves by their last name (`_loss`) and stand under both names
-    in `sys.modules`. A bare name counts as theirs only if it is the very module: skops takes it from there too.
+    Compiled modules of scikit-learn before 1.8 have a short `__name__` (`_loss`) and are in `sys.modules` under both
+    names. A short name is accepted only if it is the same module object, which is also the one that skops uses.
     """
     own = sys.modules.get(module)
     if own is None or "." in module:

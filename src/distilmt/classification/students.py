@@ -1,4 +1,4 @@
-"""How each kind of student learns from targets."""
+"""Fitting of each kind of student on soft targets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from distilmt.classification.targets import DistillationTargets, expand
 
 @dataclass(frozen=True)
 class SoftTargetSettings:
-    """How students learn that know nothing of soft targets."""
+    """Settings for students without native support of soft targets."""
 
     regress: RegressionTarget = "probabilities"
     keep: float = 0.999
 
 
 def as_classifier(student: Any, settings: SoftTargetSettings) -> Any:
-    """A clone of a student in which a regressor has become a classifier; the last step, if it is a pipeline."""
+    """A clone of a student with its regressor (in a pipeline, the last step) wrapped as a classifier."""
     if isinstance(student, Pipeline):
         pipeline = clone(student)
         name, last = pipeline.steps[-1]
@@ -33,35 +33,34 @@ def as_classifier(student: Any, settings: SoftTargetSettings) -> Any:
 
 
 def check_can_learn(student: Any) -> None:
-    """Refuse a student before the teacher is asked, which may take long.
+    """Check a student before the teacher's predictions, which may take long.
 
     Raises:
-        ValueError: it is nothing to fit, or a classifier that takes no weights.
+        ValueError: it has no `fit`, or is a classifier that takes no weights.
     """
     last = student.steps[-1][1] if isinstance(student, Pipeline) else student
     if not any(hasattr(last, name) for name in ("fit", "fit_soft")):
-        raise ValueError(
-            f"student {last!r} has no fit: name a classifier, a regressor or a pipeline that ends with one"
-        )
+        raise ValueError(f"student {last!r} has no fit: use a classifier, a regressor or a pipeline that ends with one")
     if not is_regressor(last) and not hasattr(last, "fit_soft") and not has_fit_parameter(last, "sample_weight"):
         raise ValueError(
             f"student {type(last).__name__} takes no sample_weight in fit, so it cannot learn soft targets: "
-            "name a regressor of its kind (KNeighborsRegressor for KNeighborsClassifier), or NetworkClassifier"
+            "use the corresponding regressor (KNeighborsRegressor for KNeighborsClassifier), or NetworkClassifier"
         )
 
 
 def fit_student(student: Any, X: Any, targets: DistillationTargets, settings: SoftTargetSettings) -> Any:
     """Fit a student of any kind.
 
-    - One that can `fit_soft` does: `NetworkClassifier`, and regressors, made classifiers.
-    - Another classifier sees each row once per class, weighted (`targets.expand`).
-    - Of a pipeline the last step learns so; the steps before it see each row once, and as y its likeliest class.
+    - A student with `fit_soft` uses it: `NetworkClassifier`, and regressors wrapped as classifiers.
+    - Other classifiers are fitted on one weighted copy of each row per class (`targets.expand`).
+    - In a pipeline this applies to the last step; the other steps are fitted on each row once, with its most likely
+      class as y.
 
     Args:
-        student: from `as_classifier`, and one that can learn; it is fitted itself.
+        student: from `as_classifier`; it is fitted in place.
         X: [N] rows.
-        targets: of these rows.
-        settings: details.
+        targets: targets of these rows.
+        settings: settings for students without `fit_soft`.
 
     Returns:
         The student.

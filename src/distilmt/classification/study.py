@@ -1,8 +1,8 @@
-"""The text classifier everyone starts with: which of ten sections of Debian a package description belongs to.
+"""A study of text classification: which of ten sections of Debian a package description belongs to.
 
-Students see 1,024 hashed features. Each learns from the labels alone, from a network of the same features, and from a
-teacher that sees more than they can: words and pairs of words. Soft targets are cross-fitted: what a teacher says of
-texts that it has learnt by heart is little more than their labels.
+Students have 1,024 hashed features. Each is trained on labels only, with a network on the same features as teacher, and
+with a teacher that has more features: words and pairs of words. Soft targets are cross-fitted: on its own training
+texts, a teacher's predictions are little more than the labels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FEATURES, FOLDS = 1024, 5
 
 @dataclass(frozen=True)
 class Student:
-    """What is fitted on soft targets, and the same for labels."""
+    """An estimator for soft targets, and its counterpart for labels."""
 
     name: str
     distilled: Any
@@ -44,7 +44,7 @@ class Student:
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A student that learnt from a teacher, beside the same without it; or a teacher (`student` is its own name)."""
+    """Scores of a student with and without a teacher; or of a teacher (`student` is then the teacher's name)."""
 
     teacher: str
     student: str
@@ -53,23 +53,23 @@ class StudyRow:
     without: ClassifierScores | None
     """None for a teacher."""
     fit_seconds: float
-    """The asking of the teacher left out."""
+    """Without the time of the teacher's predictions."""
 
 
 def hashed() -> Any:
-    """Texts as 1,024 numbers, whatever the words."""
+    """A vectorizer with 1,024 hashed features."""
     counts = HashingVectorizer(n_features=FEATURES, alternate_sign=False, stop_words="english", norm=None)
     return make_pipeline(counts, TfidfTransformer(sublinear_tf=True))
 
 
 def network(hidden: tuple[int, ...], seed: int, dropout: float = 0.3) -> NetworkClassifier:
-    """Trained by SGD; without a hidden layer it bears, and needs, a higher learning rate."""
+    """A network trained by SGD; without a hidden layer it needs a higher learning rate."""
     rate = 0.1 if hidden else 1.0
     return NetworkClassifier(hidden, epochs=15, optimizer="sgd", learning_rate=rate, dropout=dropout, random_state=seed)
 
 
 def teachers(seed: int) -> dict[str, Any]:
-    """Unfitted, by name; they take texts."""
+    """Unfitted teachers by name; their input is text."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, stop_words="english")
     return {
         "network 512": make_pipeline(hashed(), network((512,), seed, dropout=0.5)),
@@ -78,25 +78,25 @@ def teachers(seed: int) -> dict[str, Any]:
 
 
 def students(seed: int) -> list[Student]:
-    """Unfitted; they take hashed features."""
+    """Unfitted students; their input is hashed features."""
     networks = {f"network {size}": network((size,), seed) for size in (256, 64, 16)} | {"linear": network((), seed)}
     svm, tree = LinearSVC(C=0.3, random_state=seed), {"max_depth": 8, "random_state": seed}
     return [
         *(Student(name, model, model) for name, model in networks.items()),
         Student("linear SVM", svm, svm),
-        # A tree chooses its splits by what it is given: it gains most from the teacher's probabilities alone.
+        # A tree chooses its splits by its targets: it gains most from the teacher's probabilities only.
         Student("tree of depth 8", DecisionTreeRegressor(**tree), DecisionTreeClassifier(**tree), alpha=0.0),
         Student("naive Bayes", MultinomialNB(alpha=0.1), MultinomialNB(alpha=0.1)),
     ]
 
 
 def study(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) -> Iterator[StudyRow]:
-    """Fit everything on one split; gives rows as they are done.
+    """Fit all students on one split; yields each row when it is finished.
 
     Args:
-        train: to learn from.
-        test: other source packages.
-        seed: of all that is random.
+        train: the training set.
+        test: the test set, from other source packages.
+        seed: random seed.
     """
     (X, y), (X_test, y_test) = _columns(train), _columns(test)
     for name, unfitted in teachers(seed).items():

@@ -1,4 +1,4 @@
-"""What a student learns from: the teacher's soft targets, mixed with the hard labels.
+"""Targets of a student: the teacher's soft targets, mixed with the hard labels.
 
 A distribution is a row of K probabilities, in the order of `classes`.
 """
@@ -15,8 +15,8 @@ from distilmt.losses.divergences import soften
 
 NO_LABEL = -1
 _FLOOR = 1e-4
-"""Probabilities below it count as it in log-odds: those of trees and of naive Bayes are often exactly 0 or 1, and their
-logits would be all that a least-squares fit looks at."""
+"""Minimum of probabilities in logits: trees and naive Bayes often return exactly 0 or 1, and such logits would dominate
+a least-squares fit."""
 
 
 @dataclass
@@ -28,25 +28,25 @@ class DistillationTargets:
     soft: np.ndarray
     """[N, K] float64: the teacher's probabilities at temperature 1."""
     labels: np.ndarray
-    """[N] int64: a row's class, as an index into `classes`; -1 where nobody labelled it."""
+    """[N] int64: a row's class, as an index into `classes`; -1 for unlabeled rows."""
     alpha: float
-    """Weight of the hard labels, 0 to 1; that of the soft targets is the rest."""
+    """Weight of the hard labels, 0 to 1; the soft targets have the weight 1 − alpha."""
     temperature: float = 1.0
-    """Above 0; the teacher's distributions are softened by it."""
+    """Above 0; softens the teacher's distributions."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no choice.
+        """Check the number of classes.
 
         Raises:
             ValueError: fewer than two classes.
         """
         if len(self.classes) < 2:
-            raise ValueError(f"y has {len(self.classes)} class(es), {self.classes.tolist()}: give rows of two or more")
+            raise ValueError(f"y has {len(self.classes)} class(es), {self.classes.tolist()}: use rows of two or more")
 
     def mixed(self) -> np.ndarray:
         """α · one-hot(y) + (1 − α) · q_T, [N, K] (Hinton et al. 2015, section 2, for students without a temperature).
 
-        Rows with a label sum to 1, those without to 1 − α: what they weigh beside the others.
+        Labeled rows sum to 1, unlabeled rows to 1 − α: this is their weight.
         """
         mixed = np.zeros(self.soft.shape)
         if self.alpha < 1:
@@ -62,40 +62,38 @@ class DistillationTargets:
 
 
 def of_labels(labels: np.ndarray, classes: np.ndarray) -> DistillationTargets:
-    """Hard labels alone.
+    """Targets with hard labels only.
 
     Args:
         labels: [N] indices into `classes`.
         classes: [K].
     """
-    nobody = np.broadcast_to(
-        1 / max(1, len(classes)), (len(labels), len(classes))
-    )  # takes no room, and is not looked at
-    return DistillationTargets(classes, nobody, labels, alpha=1.0)
+    unused = np.broadcast_to(1 / max(1, len(classes)), (len(labels), len(classes)))  # a view: it takes no memory
+    return DistillationTargets(classes, unused, labels, alpha=1.0)
 
 
 class Expanded(NamedTuple):
-    """Weighted copies of rows, for classifiers that know one class a row."""
+    """Weighted copies of rows, for classifiers that support one class per row."""
 
     rows: np.ndarray
-    """[M] int64: which row is copied."""
+    """[M] int64: index of the copied row."""
     labels: np.ndarray
     """[M] int64: the copy's class, an index."""
     weights: np.ndarray
-    """[M]: the copy's weight; the copies of a row weigh together what the row weighs."""
+    """[M]: the copy's weight; the weights of a row's copies sum to the row's weight."""
 
 
 def expand(mixed: np.ndarray, keep: float = 1.0) -> Expanded:
-    """Each row once per class, weighted by the class's probability.
+    """One copy of each row per class, weighted by the class's probability.
 
     A weighted log-loss over the copies is the cross-entropy against the distribution. M is up to N · K, and so is the
-    memory that the copied features take; `keep` below 1 leaves out the least likely classes.
+    memory of the copied features; `keep` below 1 leaves out the least likely classes.
 
     Args:
         mixed: [N, K] weights of each row's classes, which sum to the row's weight.
-        keep: above 0 and at most 1. Of each row's weight, at least this share is kept, in as few classes as will do,
-            and spread over them again in proportion. Each class stays in the row where it weighs most, so that no
-            class is lost.
+        keep: above 0 and at most 1: at least this share of each row's weight is retained, in as few classes as
+            possible, and then scaled to the row's weight. Each class is retained in the row where its weight is
+            highest, so that no class is lost.
     """
     order = np.argsort(-mixed, axis=1, kind="stable")
     ordered = np.take_along_axis(mixed, order, axis=1)
@@ -112,10 +110,10 @@ def expand(mixed: np.ndarray, keep: float = 1.0) -> Expanded:
 
 
 def centred_logits(distribution: np.ndarray) -> np.ndarray:
-    """Log-probabilities less their mean over classes, [N, K] (Ba & Caruana 2014, section 2.2).
+    """Log-probabilities minus their mean over classes, [N, K] (Ba & Caruana 2014, section 2.2).
 
     Args:
-        distribution: [N, K]; values below 1e-4 count as that.
+        distribution: [N, K]; values are clipped to at least 1e-4.
     """
     logs = np.log(np.maximum(distribution, _FLOOR))
     return logs - logs.mean(axis=1, keepdims=True)
@@ -128,13 +126,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def aligned(values: np.ndarray, of: np.ndarray, to: np.ndarray, fill: float = 0.0) -> np.ndarray:
-    """Columns in another order of classes, [N, len(to)]; classes that `of` has not are filled.
+    """Reorder columns by class, [N, len(to)]; missing classes are filled.
 
     Args:
         values: [N, len(of)].
         of: the classes of the columns.
-        to: the classes wanted, which hold all of `of`.
-        fill: value of a class that is missing. For probabilities zero: who does not know a class never gives it.
+        to: the classes of the result, which include all of `of`.
+        fill: value of missing classes. For probabilities it is zero: a model never predicts an unknown class.
     """
     if np.array_equal(of, to):
         return values

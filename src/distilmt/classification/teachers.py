@@ -1,7 +1,7 @@
-"""Teachers: whatever can be asked how likely each class is.
+"""Teachers: models that return class probabilities.
 
-That is an estimator with `predict_proba` or `decision_function`, a torch module, a Hugging Face text classifier, or a
-list of such, whose probabilities are averaged.
+A teacher is an estimator with `predict_proba` or `decision_function`, a torch module, a Hugging Face text classifier,
+or a list of these, whose probabilities are averaged.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ ClassProbabilities = tuple[np.ndarray, np.ndarray]
 
 
 def as_teacher(teacher: Any) -> Any:
-    """A teacher in the form the functions below take.
+    """A teacher in the form that the functions below expect.
 
     Raises:
-        UserError: a Hugging Face directory that cannot be opened.
-        ValueError: nothing that can be asked.
+        UserError: a Hugging Face directory cannot be opened.
+        ValueError: the object is not a teacher.
     """
     if isinstance(teacher, list):
         if not teacher:
-            raise ValueError("teacher is an empty list: give at least one teacher")
+            raise ValueError("teacher is an empty list: list at least one teacher")
         return [as_teacher(one) for one in teacher]
     if isinstance(teacher, nn.Module):
         return TorchTeacher(teacher)
@@ -45,14 +45,14 @@ def as_teacher(teacher: Any) -> Any:
         return teacher
     if not any(hasattr(teacher, name) for name in ("predict_proba", "decision_function")):
         raise ValueError(
-            f"teacher {type(teacher).__name__} has neither predict_proba nor decision_function: name a classifier that "
+            f"teacher {type(teacher).__name__} has neither predict_proba nor decision_function: use a classifier that "
             "has one, a torch module, a Hugging Face directory, or a list of these"
         )
     return teacher
 
 
 def is_ready(teacher: Any) -> bool:
-    """Whether a teacher can be asked without being fitted (a list: whether all of it can)."""
+    """Whether a teacher can predict without a fit (for a list: whether all can)."""
     if isinstance(teacher, list):
         return all(is_ready(one) for one in teacher)
     if not hasattr(teacher, "fit"):
@@ -65,34 +65,34 @@ def is_ready(teacher: Any) -> bool:
 
 
 def fitted(teacher: Any, X: Any, y: np.ndarray | None, refit: bool = False, random_state: Any = None) -> Any:
-    """The teacher, its unfitted parts cloned and fitted; with `refit` the others too, where they can be.
+    """The teacher, with unfitted parts cloned and fitted; with `refit`, fitted parts too, if they have `fit`.
 
     Raises:
-        ValueError: there is something to fit, and y is None.
+        ValueError: a part must be fitted, but y is None.
     """
     if isinstance(teacher, list):
         return [fitted(one, X, y, refit, random_state) for one in teacher]
     if is_ready(teacher) and not (refit and hasattr(teacher, "fit")):
         return teacher
     if y is None:
-        raise ValueError(f"the teacher {type(teacher).__name__} is not fitted and y is None: give y, or fit it before")
+        raise ValueError(f"the teacher {type(teacher).__name__} is not fitted and y is None: pass y, or fit it before")
     return clone_with_seed(teacher, random_state).fit(X, y)
 
 
 def probabilities(teacher: Any, X: Any, y_classes: np.ndarray | None = None) -> ClassProbabilities:
-    """What a fitted teacher says of rows.
+    """The probabilities of a fitted teacher for rows.
 
-    Margins become probabilities by softmax, or for two classes by the sigmoid, as they are: wrap an SVM in
-    `CalibratedClassifierCV` to have them calibrated. A list's answers are averaged, over all classes that any knows.
+    Margins become probabilities by softmax, or for two classes by the sigmoid, without calibration: wrap an SVM in
+    `CalibratedClassifierCV` to calibrate them. Probabilities of a list are averaged over the union of the classes.
 
     Args:
-        teacher: a teacher, fitted where it has to be.
-        X: rows or texts, as the teacher takes them.
-        y_classes: classes of y. They name the outputs of a torch module that has no names of its own, and tell whether
-            those of a Hugging Face classifier go by name or number.
+        teacher: a fitted teacher.
+        X: rows or texts, in the form that the teacher accepts.
+        y_classes: classes of y. They are the default classes of a torch module's outputs. Their type decides whether
+            the outputs of a Hugging Face classifier are identified by name or by number.
 
     Raises:
-        ValueError: another number of outputs than classes.
+        ValueError: the numbers of outputs and classes differ.
     """
     teacher, X = as_teacher(teacher), as_rows(X)
     if isinstance(teacher, list):
@@ -110,12 +110,12 @@ def probabilities(teacher: Any, X: Any, y_classes: np.ndarray | None = None) -> 
 
 
 def as_predictor(system: Any) -> Any:
-    """A classifier as it is, or a teacher whose files are open, so that it can be asked often."""
+    """An unchanged classifier, or a teacher with its files loaded, for repeated predictions."""
     return system if hasattr(system, "predict") else as_teacher(system)
 
 
 def predict_classes(system: Any, X: Any, y_classes: np.ndarray | None = None) -> np.ndarray:
-    """The class that a classifier or teacher gives each row, [n]; `y_classes` as in `probabilities`."""
+    """The predicted class of each row, [n]; `y_classes` as in `probabilities`."""
     if hasattr(system, "predict"):
         return np.asarray(system.predict(X))
     distribution, classes = probabilities(system, X, y_classes)
@@ -126,14 +126,14 @@ def _checked(teacher: Any, distribution: np.ndarray, classes: np.ndarray) -> Cla
     if distribution.shape[1] != len(classes):
         raise ValueError(
             f"teacher {type(teacher).__name__} has {distribution.shape[1]} outputs for the {len(classes)} classes "
-            f"{_some_names(classes)}: name its classes, TorchTeacher(module, classes=[...]); an SVC needs "
+            f"{_some_names(classes)}: set its classes, TorchTeacher(module, classes=[...]); an SVC needs "
             "decision_function_shape='ovr'"
         )
     return distribution, np.asarray(classes)
 
 
 def averaged(predictions: list[ClassProbabilities]) -> ClassProbabilities:
-    """Mean of several teachers' probabilities; a class that one does not know has probability zero with it."""
+    """Mean of several teachers' probabilities; a class that a teacher does not have counts as probability zero."""
     classes = reduce(union, (names for _, names in predictions))
     return np.mean([aligned(distribution, names, classes) for distribution, names in predictions], axis=0), classes
 
@@ -142,12 +142,12 @@ def union(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Classes of both, sorted.
 
     Raises:
-        ValueError: they have none in common, so that they cannot be about the same.
+        ValueError: they have no class in common.
     """
     if not set(a.tolist()) & set(b.tolist()):
         raise ValueError(
-            f"the teacher's classes {_some_names(b)} have nothing in common with {_some_names(a)}: give y the "
-            "teacher's names, or the teacher those of y (TorchTeacher and HuggingFaceTeacher take classes=[...])"
+            f"the teacher's classes {_some_names(b)} have nothing in common with {_some_names(a)}: use the "
+            "same names in y and in the teacher (TorchTeacher and HuggingFaceTeacher take classes=[...])"
         )
     return a if np.array_equal(a, b) else np.union1d(a, b)
 
@@ -158,27 +158,27 @@ def _some_names(classes: np.ndarray) -> str:
 
 
 def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any = None) -> ClassProbabilities:
-    """What clones of the teacher say of rows that they did not see.
+    """Out-of-fold probabilities: each row's come from a clone of the teacher that was not fitted on it.
 
-    A teacher is too sure of the rows it was fitted on, and all that its soft targets say there is the label again.
+    A teacher is overconfident on its training rows, where its soft targets contain little more than the label.
 
-    A clone that was fitted on no row of a class gives it probability zero, to that class's own rows too. Such rows take
-    their label as soft target, and a warning counts them.
+    A clone without any training row of a class gives this class probability zero, even for rows of the class. Such rows
+    get their label as soft target, and a warning gives their number.
 
     Args:
         teacher: an estimator, fitted or not, or a list of these.
         X: rows.
         y: [n] labels.
-        cv: number of folds, which are stratified and shuffled, or one of scikit-learn's splitters.
-        random_state: of the shuffling, and of clones that have none.
+        cv: number of stratified and shuffled folds, or a scikit-learn splitter.
+        random_state: for the shuffling, and for clones whose `random_state` is None.
 
     Raises:
-        ValueError: a teacher that cannot be fitted here, or a splitter that leaves rows out.
+        ValueError: the teacher has no `fit`, or the splitter does not hold out each row once.
     """
     if isinstance(teacher, list):
         return averaged([crossfitted(one, X, y, cv, random_state) for one in teacher])
     if not hasattr(teacher, "fit"):
-        raise ValueError(f"cv needs a teacher that is fitted anew, which {type(teacher).__name__} is not: give cv=None")
+        raise ValueError(f"cv needs a teacher that can be refitted, unlike {type(teacher).__name__}: set cv=None")
     if isinstance(cv, int):
         cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)
     classes, seen = np.unique(y), np.zeros(len(y), dtype=int)
@@ -191,7 +191,7 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
         untaught[held] = ~np.isin(y[held], names)
         seen[held] += 1
     if (seen != 1).any():
-        raise ValueError("cv must hold out each row once: name a splitter like StratifiedKFold, or a number of folds")
+        raise ValueError("cv must hold out each row once: use a splitter like StratifiedKFold, or a number of folds")
     if untaught.any():
         distribution[untaught] = np.equal.outer(y[untaught], classes)
         _warn(y[untaught])
@@ -201,7 +201,7 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
 def _warn(labels: np.ndarray) -> None:
     warnings.warn(
         f"the teacher of a fold saw no row of {_some_names(np.unique(labels))}: {len(labels)} rows of these classes "
-        "are learnt from their labels alone; give a number, or StratifiedKFold, so that all folds have all classes",
+        "are learned from their labels only; use a number, or StratifiedKFold, so that all folds have all classes",
         UserWarning,
         stacklevel=2,
     )

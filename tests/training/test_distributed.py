@@ -118,20 +118,20 @@ _PROGRAM = """
     from distilmt.utils.hardware import rank
     from distilmt.training import distributed as ranks
     from distilmt.training.hard_tokens import HardTokenQueue
-    from distilmt.training.trainer import help_train, train
+    from distilmt.training.trainer import train_worker, train
     from distilmt.training.train_step import Stepper
     from test_distributed import improving, jobs, prepared, queued, weights
     torch.set_num_threads(1)
     def work(task, together):
-        queued(together) if task == "queue" else help_train(task, together)
+        queued(together) if task == "queue" else train_worker(task, together)
     if rank():
-        sys.exit(ranks.follow(work))
+        sys.exit(ranks.worker_loop(work))
     pieces, directory, found = tokenizer.load(Path({pieces!r})), Path({directory!r}), {{}}
-    with ranks.lead():
+    with ranks.main_process():
         for name, job in jobs(pieces).items():
             best, found[name] = train(prepared(name, pieces), job, improving(), directory / name)
             torch.save(weights(best), directory / f"{{name}}.pt")
-        ranks.current().told("queue")
+        ranks.current().broadcast_object("queue")
         torch.save(queued(ranks.current()), directory / "queue.pt")
     (directory / "found.json").write_text(json.dumps(found))
 """
@@ -148,7 +148,7 @@ def queued(ranks):
     for update in range(3):
         rows = torch.arange(5.0) + 5 * update
         begin, end = (5 * n // ranks.size for n in (ranks.rank, ranks.rank + 1))
-        stepper = SimpleNamespace(ranks=ranks, seen=queue)
+        stepper = SimpleNamespace(ranks=ranks, loss_queue=queue)
         statistics = Statistics(*torch.ones(3), rows[begin:end])
         queue.add(Stepper._reduce_statistics(stepper, statistics, BatchShard(5, begin)).rows)
     return queue._values
@@ -216,14 +216,14 @@ _DIVERGING = """
     from distilmt.utils.errors import UserError
     from distilmt.utils.hardware import rank
     from distilmt.training import distributed as ranks
-    from distilmt.training.trainer import help_train, train
+    from distilmt.training.trainer import train_worker, train
     from test_distributed import diverging, improving, model
     torch.set_num_threads(1)
     if rank():
-        sys.exit(ranks.follow(help_train))
+        sys.exit(ranks.worker_loop(train_worker))
     pieces, directory = tokenizer.load(Path({pieces!r})), Path({directory!r})
     try:
-        with ranks.lead():
+        with ranks.main_process():
             train(model(pieces), diverging(pieces, directory.name), improving(), directory)
     except UserError as error:
         print(error, file=sys.stderr)

@@ -44,7 +44,7 @@ def test_help_of_each_command(capsys, command):
     told = capsys.readouterr()
     assert f"distilmt {command}" in told.out and not told.err
     if command in cli._UNTIL:
-        assert "--student.training.max_steps" in told.out and "Optimizer steps at most" in told.out
+        assert "--student.training.max_steps" in told.out and "Maximum optimizer steps" in told.out
     if command == "demo":
         assert "--minutes" in told.out
 

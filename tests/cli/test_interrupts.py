@@ -64,13 +64,13 @@ def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str
 def test_a_signal_unwinds_even_where_python_ignores_exceptions(place, number):
     status, out, err, _ = stopped(place, number)
     assert (status, out) == (128 + number, "cleaned\n")
-    assert err == "\nstopped; the same command goes on from here\n"
+    assert err == "\nInterrupted. Run the same command again to resume.\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_process_that_is_inside_a_library(number):
     status, _, err, seconds = stopped("library", number)
-    assert (status, err) == (128 + number, "\nstopped; the same command goes on from here\n")
+    assert (status, err) == (128 + number, "\nInterrupted. Run the same command again to resume.\n")
     assert seconds < 40, "the library would have taken a minute"
 
 

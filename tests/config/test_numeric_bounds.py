@@ -105,11 +105,11 @@ def test_whatever_is_given_to_a_key_it_is_one_line_or_lies_in_its_bounds(name, v
         (["--labels.max_ter", ""], "labels.max_ter is empty: it must be a number"),
         (["--student.baseline="], "student.baseline is empty: it must be true or false"),
         (["--labels.rerank="], "labels.rerank is empty"),
-        (["--labels.length_penalty", "-1e308"], "labels.length_penalty is -1e+308: it must be -10 at least and 10"),
+        (["--labels.length_penalty", "-1e308"], "labels.length_penalty is -1e+308: it must be at least -10 and"),
         (["--corpus.source="], "corpus.source is ''"),
         (["--corpus.source", "../x"], "corpus.source is '../x': use a language code"),
         (["--nonsense"], "unknown option --nonsense (known"),
-        (["--teacher.model.encoder_layers", "-1"], "teacher.model.encoder_layers is -1: it must be 1 at least"),
+        (["--teacher.model.encoder_layers", "-1"], "teacher.model.encoder_layers is -1: it must be at least 1"),
         (["--tokenizer.character_coverage", "-1"], "tokenizer.character_coverage is -1.0: it must be 0.98"),
     ],
 )
@@ -122,11 +122,11 @@ def test_the_right_key_is_named(arguments, line):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("corpus: {source: en}\nseed: 1\ncorpus: {target: de}\n", "'corpus' stands twice, in lines 1 and 3"),
-        ("labels:\n  top_k: 1\n  n_best: 1\n  top_k: 2\n", "'top_k' stands twice, in lines 2 and 4"),
+        ("corpus: {source: en}\nseed: 1\ncorpus: {target: de}\n", "'corpus' occurs twice, in lines 1 and 3"),
+        ("labels:\n  top_k: 1\n  n_best: 1\n  top_k: 2\n", "'top_k' occurs twice, in lines 2 and 4"),
         ("a: " + "[" * 5000, "nested too deep"),
         ("a: " + "{a: " * 5000, "nested too deep"),
-        ("1: 2\n1: 3\n", "stands twice"),
+        ("1: 2\n1: 3\n", "occurs twice"),
         ("x: &a {seed: 1}\ny: {<<: *a, seed: 2}\n", "unknown key 'x'"),
         ("? [1, 2]\n: 3\n", "not a YAML file"),
         ("seed: 99999999999999999999999\n", "seed is 99999999999999999999999"),

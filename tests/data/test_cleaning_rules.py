@@ -65,7 +65,7 @@ def test_rules_of_one_side_hold_for_text_of_one_language() -> None:
 
 @pytest.mark.parametrize("share", [50, -0.1, 1.01, float("nan")])
 def test_min_letters_is_a_share(share: float) -> None:
-    with pytest.raises(UserError, match=r"cleaning\.min_letters is .*: it must be 0 at least and 1 at most"):
+    with pytest.raises(UserError, match=r"cleaning\.min_letters is .*: it must be at least 0 and at most 1"):
         check_bounds(CorpusConfig(cleaning=CleaningConfig(min_letters=share)), "corpus.")
 
 

@@ -143,7 +143,7 @@ def test_bad_sources(keys: dict[str, object], told: str) -> None:
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, 101.0, float("nan"), float("inf")])
 def test_weights_have_bounds(weight: float) -> None:
-    with pytest.raises(UserError, match=r"^corpus\.sources\.weight is .*: it must be 0\.001 at least and 100 at most$"):
+    with pytest.raises(UserError, match=r"^corpus\.sources\.weight is .*: it must be at least 0\.001 and at most 100$"):
         check_bounds(CorpusConfig(sources=[SourceConfig(dataset="hf:a", weight=weight)]), "corpus.")
 
 

@@ -36,7 +36,7 @@ def test_some_methods_and_seeds(tmp_path):
     with pytest.raises(UserError, match="'tx' is no method"):
         load_comparison([path, "--only", "tx"])
     for jobs in ("0", "1000"):
-        with pytest.raises(UserError, match=r"jobs is \d+: it must be 1 at least"):
+        with pytest.raises(UserError, match=r"jobs is \d+: it must be at least 1"):
             load_comparison([path, "--jobs", jobs])
     with pytest.raises(UserError, match="--seeds 1,2,3"):
         load_comparison([path, "--seeds", "a"])

@@ -81,7 +81,7 @@ def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished, t
         (["chek", "x"], "did you mean 'check'"),
         (["check"], "takes 1 directories, not 0"),
         (["merge", "x", "y"], "takes 3 or more directories"),
-        (["split", "x", "y", "--parts", "2", "--first", "1"], "three ways to split"),
+        (["split", "x", "y", "--parts", "2", "--first", "1"], "exclude each other"),
         (["split", "x", "y", "--part", "2"], "did you mean 'parts'"),
         (["info", "nowhere"], "contains no labels"),
     ],

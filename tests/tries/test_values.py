@@ -117,7 +117,7 @@ def test_k4_the_key_that_is_wrong_is_named():
 
 def test_w8_a_block_that_stands_twice_is_refused(tmp_path):
     (tmp_path / "run.yaml").write_text("corpus: {source: en}\nseed: 1\ncorpus: {target: de}\n")
-    assert "'corpus' stands twice, in lines 1 and 3" in refused(str(tmp_path / "run.yaml"))
+    assert "'corpus' occurs twice, in lines 1 and 3" in refused(str(tmp_path / "run.yaml"))
 
 
 def test_top_k_above_the_vocabulary_is_known_before_work(tmp_path, capsys):

@@ -1,6 +1,6 @@
-"""The command line. Nowhere else is printed to people.
+"""The command line. Only this package writes to the terminal.
 
-Heavy modules are imported inside functions, so that help and mistakes are told at once.
+Heavy modules are imported inside functions, so that help and errors appear at once.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from distilmt.cli.interrupts import STOPPED, interruptible, leave
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import rank, world_size
 
-HELP = """distilmt turns a big translation model into a small fast one, and tells what was lost.
+HELP = """distilmt distills a large translation model into a small, fast one, and measures the loss of quality.
 
-Usage: distilmt COMMAND [OPTIONS]          (distilmt COMMAND --help tells more)
+Usage: distilmt COMMAND [OPTIONS]          (details: distilmt COMMAND --help)
 
-  demo            distil a translator from real text, with one dial for time
-  run             do everything a configuration says: distilmt run CONFIG.yaml [--KEY VALUE ...]
-  compare         methods side by side on the same labels: distilmt compare CONFIG.yaml [--KEY VALUE ...]
+  demo            distill a translator from real text within a time limit
+  run             run all steps of a configuration: distilmt run CONFIG.yaml [--KEY VALUE ...]
+  compare         compare methods on the same labels: distilmt compare CONFIG.yaml [--KEY VALUE ...]
 
   prepare         … up to the corpus
   train-teacher   … up to the teacher
   label           … up to the labels; on many machines with --executor ray --ray_address HOST:PORT
   train-student   … up to the student (and its baseline)
   export          … up to the exported models
-  evaluate        … up to the report (like run); --health shows what student and teacher stumble over
+  evaluate        … up to the report (like run); --health shows failures in the challenge sets
 
-  cost            what a run will cost: distilmt cost CONFIG.yaml [--calibrate] [--KEY VALUE ...]; or did: RUN_DIR
+  cost            predict the cost of a run, or report it: distilmt cost CONFIG.yaml|RUN_DIR [--calibrate]
 
-  plan            how much text is worth labelling: distilmt plan CONFIG.yaml [--minutes 20] [--KEY VALUE ...]
+  plan            decide how much text to label: distilmt plan CONFIG.yaml [--minutes 20] [--KEY VALUE ...]
 
-  compress        make the student of a run smaller still: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
+  compress        make the student of a run smaller: distilmt compress RUN_DIR --max-drop 0.5 --metric bleu
 
   translate       translate standard input or documents with a finished run: distilmt translate RUN_DIR [FILE ...]
-  serve           LibreTranslate's API and a page for people: distilmt serve RUN_OR_MODEL_DIR…
+  serve           serve LibreTranslate's API and a web page: distilmt serve RUN_OR_MODEL_DIR…
   labels          check, describe, merge, split label stores: distilmt labels check DIR
 
 Options of every command: --quiet (no progress), --json (results as JSON on standard output).
 """
 
-# The last step of each command that goes on with a run.
+# The last step of each command that runs the pipeline.
 _UNTIL = {
     "run": "report",
     "prepare": "corpus",
@@ -56,7 +56,7 @@ _TRAINING = [name for name in _UNTIL if name != "prepare"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status (2: something the user can mend)."""
+    """Run a command; returns its exit status (2: an error that the user can fix)."""
     own_process = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # Whoever read our output has had enough (`| head`): not an error, nor may flushing at the end make it one.
+        # The reader closed the pipe (`| head`): this is no error, and the flush at exit must not raise one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -120,7 +120,7 @@ def _command(name: str, arguments: list[str]) -> int:
 
 
 def _run_distributed(name: str, arguments: list[str]) -> int:
-    """What one of several processes does that torchrun started: the first all there is to do, the others help train."""
+    """Run a command under torchrun: rank 0 runs the pipeline; the other ranks only train."""
     if name not in _TRAINING:
         alone = (
             f"{name!r} is for one process, but torchrun started {world_size()}: start it without torchrun (together "

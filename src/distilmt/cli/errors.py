@@ -1,4 +1,4 @@
-"""What went wrong outside of distilmt - disks, paths, missing packages, memory - in one line each."""
+"""One-line messages for errors outside of distilmt: disks, paths, missing packages, memory."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _PATH = (
 )
 # As `run_dir.atomic_path` names a file while it is written.
 _TEMPORARY = re.compile(r"(?:(?<=[/\\])|^)\.([^/\\]+)\.\d+\.tmp$")
-# As Rust writes an error of the system, at the end of its own words.
+# Rust's format of a system error, at the end of its message.
 _RUST = re.compile(r"\(os error (\d+)\)")
 
 
 def message(error: Exception) -> str | None:
-    """One line for people, with a remedy; None where the fault may be distilmt's, whose traceback is wanted."""
+    """One line with a remedy; None if the error may be a bug of distilmt, which needs a traceback."""
     if isinstance(error, ModuleNotFoundError):
         return missing_package(error)
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, MemoryError):
-        return "no memory is left: take a smaller model or smaller batches, or end other programs"
+        return "out of memory: use a smaller model or smaller batches, or close other programs"
     if number := _RUST.search(str(error)):  # safetensors and tokenizers
         return _of_system(OSError(int(number[1]), os.strerror(int(number[1]))))
     return None
@@ -50,7 +50,7 @@ def _of_system(error: OSError) -> str:
     names = [_final_name(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     where = f" ({' → '.join(names)})" if names else ""
     if error.errno in _ROOM:
-        return f"{text}{where}: make room or permit writing, then the same command goes on"
+        return f"{text}{where}: free space or permit writing, then run the same command again to resume"
     if error.errno in _PATH:
         return f"{text}{where}: check the path, or name another one"
-    return f"{text[:400]}{where}: the same command goes on when that is mended"
+    return f"{text[:400]}{where}: fix this, then run the same command again to resume"

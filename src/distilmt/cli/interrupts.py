@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM: KeyboardInterrupt where Python runs, and an end of the process where it does not come through.
+"""Ctrl-C and SIGTERM: raise KeyboardInterrupt, and end the process if that has no effect.
 
-Python runs signal handlers between two steps of its own. A C++ library that computes for minutes keeps them waiting,
-and a KeyboardInterrupt that is raised inside a `__del__` is printed and forgotten. So a thread watches too: it ends the
-process when the main thread has not come to its end some seconds after the signal.
+Python runs signal handlers between two bytecode instructions. A C++ library that computes for minutes delays them,
+and a KeyboardInterrupt raised inside a `__del__` is printed and dropped. So a thread watches too: it ends the
+process if the main thread has not finished some seconds after the signal.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from types import FrameType
 from typing import Any
 
 GRACE_SECONDS = 3.0
-"""From the signal on: files half-written are removed by then, unless a library does not return."""
-STOPPED = "\nstopped; the same command goes on from here"
+"""Time after the signal: by then half-written files are removed, unless a library call does not return."""
+STOPPED = "\nInterrupted. Run the same command again to resume."
 _RAISE_AGAIN_SECONDS = 0.05
 
 
 class Interrupts:
-    """Signals of one command."""
+    """Signal handling of one command."""
 
     def __init__(self) -> None:
         self.received = 0
         self.finished = threading.Event()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Unwind; whoever sends a second signal does not want to wait for that."""
+        """Unwind by KeyboardInterrupt; a second signal ends the process at once."""
         if self.received:
             end(number)
         self.received = number
@@ -39,19 +39,19 @@ class Interrupts:
 
     @property
     def status(self) -> int:
-        """Exit status of a command that a signal has ended, as shells give it."""
+        """Exit status of a command ended by a signal, as in shells."""
         return 128 + (self.received or int(signal.SIGINT))
 
     def watch(self, reader: int) -> None:
         """Wait for a signal, then for the end of the command; runs in a thread, while C++ computes too."""
         with os.fdopen(reader, "rb", buffering=0) as signals:
             while number := int.from_bytes(signals.read(1), "big"):
-                # A server has handlers of its own: it answers what it has accepted.
+                # A server has its own handlers: it finishes the requests that it has accepted.
                 if signal.getsignal(number) == self.handle and not self.finished.wait(GRACE_SECONDS):
                     end(number)
 
     def unraisable(self, unraisable: Any) -> None:
-        """Raise an interrupt again that a `__del__` or a callback of C code has swallowed."""
+        """Raise an interrupt again that was lost in a `__del__` or a callback of C code."""
         if unraisable.exc_type is not KeyboardInterrupt:
             sys.__unraisablehook__(unraisable)
             return
@@ -60,13 +60,13 @@ class Interrupts:
 
 
 def end(number: int) -> None:
-    """End the process at once, with the status that a shell gives to one that this signal ended."""
+    """End the process at once, with the exit status of this signal as in shells."""
     os.write(2, f"{STOPPED}\n".encode())
     os._exit(128 + number)
 
 
 def leave(status: int) -> None:
-    """See that the process ends soon: at its exit Python waits for threads, and CTranslate2 for what it was given."""
+    """Make sure that the process ends soon: at exit Python waits for threads, and CTranslate2 for its queue."""
     timer = threading.Timer(GRACE_SECONDS, os._exit, (status,))
     timer.daemon = True
     timer.start()
@@ -74,7 +74,7 @@ def leave(status: int) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupts]:
-    """Ctrl-C and SIGTERM end the block by KeyboardInterrupt, or soon after the process; for the main thread."""
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt, or end the process soon after; for the main thread."""
     interrupts, before, hook = Interrupts(), {}, sys.unraisablehook
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

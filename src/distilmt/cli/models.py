@@ -1,4 +1,4 @@
-"""Commands that begin with what a run left: smaller models, label stores, a server."""
+"""Commands that use the results of a run: compression, label stores, the server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from distilmt.cli.output import show_progress, show_table, take_flags
 
 _LABELS_USAGE = """Usage: distilmt labels ACTION DIR ... [--json] [--KEY VALUE ...]
 
-  check DIR            every id once, checksums right, positions equal to tokens; of an unfinished store what is there
+  check DIR            check unique ids, checksums, positions equal to tokens; for an unfinished store its finished part
   info DIR             teacher, tokenizer, decoding, rows, tokens, bytes
-  merge OUT DIR DIR …  one store of several
+  merge OUT DIR DIR …  merge several stores into one
   split DIR OUT        OUT/part-1, part-2 …: --parts 3, --first 10000 or --ids FILE
-  select DIR OUT       another hypothesis first, or several: --rerank mbr, --n_best 2; nothing is translated again"""
+  select DIR OUT       choose one or several hypotheses again: --rerank mbr, --n_best 2; nothing is translated again"""
 
 
 def compress(arguments: list[str]) -> int:
-    """`distilmt compress RUN_DIR`: the smallest or fastest model that loses no more than was allowed."""
+    """`distilmt compress RUN_DIR`: find the smallest or fastest model within the quality constraint."""
     from distilmt.config import fields, loading
     from distilmt.config.commands import CompressConfig
 
@@ -34,7 +34,7 @@ def compress(arguments: list[str]) -> int:
 
 
 def labels(arguments: list[str]) -> int:
-    """`distilmt labels check|info|merge|split|select`: what is done with whole label stores."""
+    """`distilmt labels check|info|merge|split|select`: operations on whole label stores."""
     from distilmt.config import fields, loading
     from distilmt.config.commands import LabelsConfig
 
@@ -53,7 +53,7 @@ def labels(arguments: list[str]) -> int:
 
 
 def serve(arguments: list[str]) -> int:
-    """`distilmt serve MODEL…`: translate for others until stopped."""
+    """`distilmt serve MODEL…`: serve translations over HTTP until stopped."""
     from distilmt.config import fields, loading
     from distilmt.config.commands import ServeConfig
 

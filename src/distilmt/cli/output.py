@@ -1,4 +1,4 @@
-"""Flags that all commands share, and how what was found is told."""
+"""Flags that all commands share, and the output of results."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from distilmt.utils import progress
 
 
 def take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
-    """The other arguments, and those of these flags that are among them."""
+    """The remaining arguments, and the shared flags among them."""
     flags = {a for a in arguments if a in ("--quiet", "--json", "--health")}
     return [a for a in arguments if a not in flags], flags
 
 
 def show_progress(flags: set[str]) -> None:
-    """Let the terminal show progress, unless a flag is against it."""
+    """Show progress in the terminal, unless a flag disables it."""
     if not flags & {"--quiet", "--json"}:
         from distilmt.cli.terminal import Terminal
 
@@ -23,7 +23,7 @@ def show_progress(flags: set[str]) -> None:
 
 
 def show_table(path: Path, flags: set[str]) -> None:
-    """Show a table that was written, or as JSON."""
+    """Print a stored table, as Markdown or as JSON."""
     if "--json" in flags:
         print(path.with_suffix(".json").read_text(encoding="utf-8"), end="")
     elif "--quiet" not in flags:
@@ -31,15 +31,15 @@ def show_table(path: Path, flags: set[str]) -> None:
 
 
 def show_done(root: Path, step: str, flags: set[str]) -> None:
-    """Show how far a run has come that has no report of its steps yet."""
+    """Print the last finished step of a run that has no report yet."""
     if "--json" in flags:
         print(json.dumps({"run_dir": str(root), "done": step}))
     elif "--quiet" not in flags:
-        print(f"{root}: done up to {step}; `distilmt run` goes on to the report")
+        print(f"{root}: done up to {step}; `distilmt run` continues up to the report")
 
 
 def show_run(root: Path, flags: set[str]) -> None:
-    """Show what a run came to."""
+    """Print the results of a run."""
     path = root / "report.json"
     if not path.exists():
         return

@@ -1,4 +1,4 @@
-"""Commands that do a run, or many of them, or tell what one will cost."""
+"""Commands that execute one or several runs, or predict the cost of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from distilmt.cli.output import show_done, show_progress, show_run, show_table, 
 
 
 def run(arguments: list[str], command: str, until: str) -> int:
-    """`distilmt run CONFIG.yaml [--KEY VALUE …]`, and its parts: every step that is not done yet, up to `until`."""
+    """`distilmt run CONFIG.yaml [--KEY VALUE …]`, and its parts: run all unfinished steps up to `until`."""
     from distilmt.config import fields, loading
 
     usage = f"Usage: distilmt {command} CONFIG.yaml [--KEY VALUE ...]"
@@ -24,12 +24,12 @@ def run(arguments: list[str], command: str, until: str) -> int:
     if until == "report" or runner.is_reported(config):
         show_run(root, flags)
     else:
-        show_done(root, until, flags)  # a report that is there is of other steps
+        show_done(root, until, flags)  # an existing report is of other steps
     return 0
 
 
 def demo(arguments: list[str]) -> int:
-    """`distilmt demo`: the main job on real text, sized to the minutes given."""
+    """`distilmt demo`: a complete run on real text, scaled to the given minutes."""
     from distilmt.config import fields, loading
     from distilmt.config.commands import DemoConfig
 
@@ -52,20 +52,20 @@ def demo(arguments: list[str]) -> int:
 
 
 def compare(arguments: list[str]) -> int:
-    """`distilmt compare CONFIG.yaml`: methods side by side on the same labels, at equal updates."""
+    """`distilmt compare CONFIG.yaml`: compare methods on the same labels, at equal updates."""
     from distilmt.config import loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
             "Usage: distilmt compare CONFIG.yaml [--only METHODS] [--seeds NUMBERS] [--jobs 1] "
             "[--KEY VALUE ...]\n\n"
-            "The file has the keys of a run (`distilmt run --help`) and beside them\n\n"
-            "  methods: names, each with the keys of `student` (and `labels`) in which it differs\n"
-            "  seeds: whole numbers; every method is trained once with each (default [1, 2, 3])\n"
-            "  baseline: the method that all are compared with (default: the first)\n\n"
-            "--only word,sequence trains those alone (and the baseline), --seeds 1,2 with those seeds.\n"
-            "--jobs 2 trains two at once, each on its share of the cores: small models gain by it.\n"
-            "Tables are in comparison.md, .html and .json of the run directory, new after every student."
+            "The file has the keys of a run (`distilmt run --help`) and also\n\n"
+            "  methods: by name, the keys of `student` (and `labels`) in which each method differs\n"
+            "  seeds: whole numbers; every method is trained once per seed (default [1, 2, 3])\n"
+            "  baseline: the method that the others are compared with (default: the first)\n\n"
+            "--only word,sequence trains only those methods and the baseline; --seeds 1,2 only with those seeds.\n"
+            "--jobs 2 trains two students in parallel, each on its share of the cores: faster for small models.\n"
+            "Tables are in comparison.md, .html and .json in the run directory, updated after every student."
         )
         return 0
     arguments, flags = take_flags(arguments)
@@ -78,7 +78,7 @@ def compare(arguments: list[str]) -> int:
 
 
 def cost(arguments: list[str]) -> int:
-    """`distilmt cost CONFIG.yaml`: what a run will cost; `distilmt cost RUN_DIR`: what it did cost, beside that."""
+    """`distilmt cost CONFIG.yaml`: predict the cost of a run; `distilmt cost RUN_DIR`: compare with the actual cost."""
     from distilmt.config import fields, loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
@@ -87,10 +87,10 @@ def cost(arguments: list[str]) -> int:
             "[--KEY VALUE ...]\n\n"
             "Parameters, multiply-adds, FLOPs and bytes are counted from the configuration and its text.\n"
             "Seconds and memory need rates of this machine:\n\n"
-            "  --calibrate      measure it by short runs like this one; they are kept for the next time\n"
-            "  --minutes 3      how long that may take, about\n"
-            "  --calibration_run RUN_DIR  take the records of a run that was done instead\n\n"
-            "Of a run directory, what was measured stands beside what was predicted, with the error.\n\n"
+            "  --calibrate      measure them with short runs of this configuration; the result is stored\n"
+            "  --minutes 3      approximate time limit of the calibration\n"
+            "  --calibration_run RUN_DIR  use the records of a finished run instead\n\n"
+            "For a run directory, the table has measured and predicted values, with the error.\n\n"
             f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}"
         )
         return 0
@@ -109,25 +109,25 @@ def cost(arguments: list[str]) -> int:
 
 
 def plan(arguments: list[str]) -> int:
-    """`distilmt plan CONFIG.yaml`: how much text is worth labelling, and what it will cost."""
+    """`distilmt plan CONFIG.yaml`: decide how much text to label, and predict the cost."""
     from distilmt.config import fields, loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(
             "Usage: distilmt plan CONFIG.yaml|RUN_DIR [--minutes 20] [--min_gain 0.3] [--metric bleu|chrf] "
             "[--price_per_sentence P] [--sizes NUMBERS]\n                     [--max_steps U] [--seeds NUMBERS] "
-            "[--KEY VALUE ...]\n\nTrains the configured student on small random parts of the text and tells, for "
-            "every size up to all of\nit, the score that is to be expected, and time, bytes and money. A teacher that "
-            "is not there yet is\ntrained first, as the run would do it; teacher and labels serve the run later.\n\n"
-            "  --minutes 20          how long labelling the parts and training on them may take, about\n"
-            "  --min_gain 0.3        points that doubling the text must gain to be worth it\n"
-            "  --metric bleu         of what: bleu or chrf, on the validation sentences\n"
+            "[--KEY VALUE ...]\n\nTrains the configured student on small random parts of the text and predicts, for "
+            "every size up to the\nwhole text, the expected score, time, bytes and money. A missing teacher is "
+            "trained first, as in the\nrun; the run later reuses teacher and labels.\n\n"
+            "  --minutes 20          approximate time limit for labeling the parts and training on them\n"
+            "  --min_gain 0.3        minimum gain in points that justifies doubling the text\n"
+            "  --metric bleu         metric of the points: bleu or chrf, on the validation sentences\n"
             "  --price_per_sentence 0.002\n"
-            "                        what the teacher asks for a sentence, in any currency\n"
-            "  --sizes 500,2000,8000 sentences of the parts (default: 1/64 to 1/4 of the text, if there is time)\n"
-            "  --max_steps 2000      of every training (default: what the minutes allow, at most the run's)\n"
-            "  --seeds 1,2,3         every part is trained on once with each: narrower intervals, longer\n\n"
-            "The table is in plan/plan.md, .html (with the curve) and .json of the run directory.\n\n"
+            "                        price of the teacher per sentence, in any currency\n"
+            "  --sizes 500,2000,8000 sentences per part (default: 1/64 to 1/4 of the text, if the time allows)\n"
+            "  --max_steps 2000      updates per training (default: as the minutes allow, at most the run's)\n"
+            "  --seeds 1,2,3         one training per part and seed: narrower intervals, more time\n\n"
+            "The table is in plan/plan.md, .html (with the curve) and .json in the run directory.\n\n"
             f"Keys of the run (any of them as --KEY VALUE or in the YAML file):\n\n{fields.describe()}"
         )
         return 0

@@ -1,4 +1,4 @@
-"""Progress bars and tables in a terminal; plain lines where the output is not one."""
+"""Progress bars and tables in a terminal; plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINE_SECONDS = 30.0
 
 
 class _Bar:
-    """One task: a bar in a terminal, a line twice a minute elsewhere. Shows the rate and the time that is left."""
+    """One task: a bar in a terminal, else a line twice a minute. Shows the rate and the remaining time."""
 
     def __init__(
         self, name: str, total: float | None, unit: str, console: Console, bars: Progress | None, done: float = 0
@@ -53,7 +53,7 @@ class _Bar:
 
 
 def rate(speed: float, unit: str) -> str:
-    """So many units a second; of what is slow, a minute or an hour."""
+    """Text of a rate: units per second, or per minute or hour if it is slow."""
     for every, name in ((1, "s"), (60, "min"), (3600, "h")):
         if speed * every >= 1 or name == "h":
             break
@@ -86,7 +86,7 @@ class Terminal:
         return _Bar(name, total, unit, self.console, self.bars, done)
 
     def finish(self, task: Task) -> None:
-        """Take a task away; the terminal is given back with the last one."""
+        """Remove a task; the last one releases the terminal."""
         if self.bars is not None and isinstance(task, _Bar) and task.bar is not None:
             self.bars.remove_task(task.bar)
             if not self.bars.tasks:
@@ -94,16 +94,16 @@ class Terminal:
                 self.bars = None
 
     def info(self, message: str) -> None:
-        """Show a line with the time since the start."""
+        """Print a line with the time since the start."""
         seconds = int(time.monotonic() - self.begin)
         self.console.print(f"[{seconds // 60:3d}:{seconds % 60:02d}] {message}", markup=False, highlight=False)
 
 
 def show_report(report: dict[str, Any], root: Path) -> None:
-    """Print the table of systems and where the report lies."""
+    """Print the table of systems and the path of the report."""
     table = Table(
         title=f"{report['pair']['source']} → {report['pair']['target']}, {report['test']['sentences']} sentences",
-        box=SIMPLE_HEAD,  # without lines between the columns all of it fits into 80
+        box=SIMPLE_HEAD,  # without lines between the columns the table fits into 80 characters
         collapse_padding=True,
         pad_edge=False,
     )
@@ -121,7 +121,7 @@ def show_report(report: dict[str, Any], root: Path) -> None:
 
 
 def show_challenges(report: dict[str, Any]) -> None:
-    """Print how student and baseline did in the challenges, beside the teacher, with an example of each failure."""
+    """Print the challenge results of student, baseline and teacher, with an example of each failure."""
     for name, rows in (report.get("examination") or {}).items():
         table = Table(title=name, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
         for column in ("challenge", "inputs", "goes wrong", "teacher", "p", "verdict"):

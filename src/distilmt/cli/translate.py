@@ -1,4 +1,4 @@
-"""`distilmt translate`: lines, a text or documents, by a finished run."""
+"""`distilmt translate`: translate lines, a text or documents with a finished run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from distilmt.utils.errors import UserError
 
 
 def translate(arguments: list[str]) -> int:
-    """`distilmt translate RUN_OR_MODEL [FILE …]`: files, a text, or standard input, a line for a line."""
+    """`distilmt translate RUN_OR_MODEL [FILE …]`: files, a text, or standard input line by line."""
     from distilmt.config import loading
 
     if not arguments or {"-h", "--help"} & set(arguments):
@@ -23,7 +23,7 @@ def translate(arguments: list[str]) -> int:
 
         print(
             "Usage: distilmt translate RUN_OR_MODEL_DIR [FILE ... --output FILE|DIR] [--KEY VALUE ...] < IN > OUT\n\n"
-            f"--json writes what was found as JSON, a line each.\n\n{fields.describe(TranslateConfig)}"
+            f"--json writes one JSON object per translation.\n\n{fields.describe(TranslateConfig)}"
         )
         return 0
     arguments, flags = take_flags(arguments)
@@ -31,7 +31,7 @@ def translate(arguments: list[str]) -> int:
     from distilmt.documents import translate as translation
     from distilmt.inference.translator import Translator
 
-    translation.output_paths(chosen)  # what is wrong with them is told before a model is loaded
+    translation.output_paths(chosen)  # errors in them are raised before a model is loaded
     model = _model(Path(chosen.path), chosen.system)
     translator = Translator(model, threads=chosen.threads, shortlist=chosen.shortlist)
     if chosen.files:
@@ -67,7 +67,7 @@ def _translate_files(chosen: Any, translator: Any, flags: set[str]) -> int:
 
 
 def _print_untranslated(name: str, notes: list[str]) -> None:
-    """What was not translated, and why: beside the result, so that a pipe does not take it for text."""
+    """Print what was not translated, and why, on standard error: standard output has only text."""
     for note in notes:
         print(f"distilmt: {name}: {note}", file=sys.stderr, flush=True)
 
@@ -99,15 +99,15 @@ def _write_line(line: str, encoding: str) -> None:
     except UnicodeEncodeError as error:
         lost = line[error.start]
         raise UserError(
-            f"a translation has {lost!r} (U+{ord(lost):04X}), which {encoding} lacks: convert the text to UTF-8"
+            f"a translation has {lost!r} (U+{ord(lost):04X}), which {encoding} cannot encode: convert the text to UTF-8"
         ) from None
     sys.stdout.buffer.write(raw)
     sys.stdout.buffer.flush()
 
 
 def _lines(encoding: str) -> Iterator[str]:
-    """Lines of standard input, without their ends."""
-    if encoding.startswith(("utf-16", "utf-32")):  # a line feed is more than a byte there
+    """Lines of standard input, without line ends."""
+    if encoding.startswith(("utf-16", "utf-32")):  # a line feed has more than one byte in them
         try:
             text = codecs.getreader(encoding)(sys.stdin.buffer).read()
             yield from (line.rstrip("\r") for line in text.removesuffix("\n").split("\n") if text)
@@ -130,7 +130,7 @@ def _model(path: Path, system: str) -> Path:
     from distilmt.inference.manifest import export_hint, is_model
 
     if is_model(path) or (path / "distilmt.json").exists():
-        return path  # what is missing is told as it is loaded
+        return path  # the loader reports missing files
     if not path.is_dir():
         raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
     directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system

@@ -1,4 +1,4 @@
-"""Everything a run can be told. YAML files and command-line flags are both made from these dataclasses."""
+"""All options of a run. YAML keys and command-line flags are both derived from these dataclasses."""
 
 from distilmt.config.corpus import CleaningConfig, CorpusConfig, SourceConfig, TokenizerConfig
 from distilmt.config.export import (

@@ -1,4 +1,4 @@
-"""Bounds of numbers, declared where the numbers are: in the metadata of their dataclass fields."""
+"""Bounds of numbers, declared in the metadata of their dataclass fields."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 BOUNDS = "bounds"
 MAX_SEED = 2**32 - 1
-"""What every library used here accepts (SentencePiece and CTranslate2 take 32 bits)."""
+"""Largest seed that every library accepts (SentencePiece and CTranslate2 take 32 bits)."""
 MAX_COUNT = 10**9
-"""Of what is counted but not allocated at once, such as updates and sentences."""
+"""Bound of numbers that are counted but not allocated at once, such as updates and sentences."""
 MAX_BEAM = 256
 MAX_THREADS = 1024
 MAX_TOP_K = 1024
 
 
 class Bounds(NamedTuple):
-    """Smallest and largest value of a number, or of every number of a list; both are allowed and finite."""
+    """Smallest and largest value of a number, or of every number of a list; both are inclusive and finite."""
 
     minimum: float
     maximum: float
@@ -44,7 +44,7 @@ def bounded(default: T, minimum: float, maximum: float, metadata: dict[str, Any]
     Args:
         default: value when nothing is given.
         minimum: smallest value that works.
-        maximum: largest value that works, or is of any use.
+        maximum: largest value that works or is useful.
         metadata: further metadata of the field.
     """
     field: Any = dataclasses.field(default=default, metadata={**bounds(minimum, maximum), **(metadata or {})})
@@ -52,19 +52,19 @@ def bounded(default: T, minimum: float, maximum: float, metadata: dict[str, Any]
 
 
 def check_bounds(config: Any, prefix: str = "") -> None:
-    """Refuse a dataclass with a number out of bounds, in nested dataclasses and lists too.
+    """Reject a dataclass with a number out of bounds, including nested dataclasses and lists.
 
     Args:
         config: an instance.
-        prefix: what stands before the names of its fields, such as `labels.`.
+        prefix: prefix of the names of its fields, such as `labels.`.
 
     Raises:
-        UserError: a number lies outside; it is named with its bounds.
+        UserError: a number is out of bounds; the message has its name and bounds.
     """
     for name, limits, value in _numbers(config, prefix):
         if limits is not None and value not in limits:
             low, high = map(number_text, limits)
-            raise UserError(f"{name} is {value}: it must be {low} at least and {high} at most")
+            raise UserError(f"{name} is {value}: it must be at least {low} and at most {high}")
 
 
 def _numbers(config: Any, prefix: str) -> Iterator[tuple[str, Bounds | None, int | float]]:
@@ -78,7 +78,7 @@ def _numbers(config: Any, prefix: str) -> Iterator[tuple[str, Bounds | None, int
 
 
 def number_text(number: float) -> str:
-    """`1,000,000`, `0.001`: whole numbers with separators, the others as short as they are exact."""
+    """`1,000,000`, `0.001`: whole numbers with separators, others in their shortest exact form."""
     if number == int(number):
         return f"{int(number):,}"
     return repr(number)

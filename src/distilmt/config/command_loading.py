@@ -1,4 +1,4 @@
-"""What the other commands are told: models, files, directories, and flags."""
+"""Arguments of the other commands: models, files, directories, and flags."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
     """The directory to translate with, files, and flags.
 
     Raises:
-        UserError: as `load`; or flags that do not go together.
+        UserError: as `load`; or flags that contradict each other.
     """
     given: dict[str, list[str]] = {"": []}
     remaining = list(arguments)
@@ -39,13 +39,13 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
         elif name == "--scores" and not sign:
             given[name] = ["true"]
         elif not sign and not remaining:
-            raise UserError(f"{name} needs a value behind it")
+            raise UserError(f"{name} needs a value after it")
         else:
             given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else remaining.pop(0))
     named, text, keys = given.pop(""), given.pop("--text", [None])[-1], given.pop("--json_keys", [])
     keep = given.pop("--keep", [])
     flags = [f"{name}={values[-1]}" for name, values in given.items()]
-    # What people wrote is taken as it stands: a parser would read `null` or `1e3` out of it.
+    # Paths and texts are taken literally: a parser would read `null` or `1e3` in them as values.
     flags += [f"--path={named[0]}", f"--files={json.dumps(named[1:])}"] if named else []
     base_config = parse(TranslateConfig, flags)
     keys = [key for several in keys for key in several.split(",")]
@@ -56,28 +56,28 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
 
 def _check_translate(config: TranslateConfig) -> None:
     if not config.path:
-        raise UserError("name a run directory, such as runs/demo, or an exported model, before all else")
+        raise UserError("the first argument must be a run directory, such as runs/demo, or an exported model")
     documents = config.files or config.format not in (None, "lines") or config.glossary
     if (config.scores or config.n_best > 1) and documents:
         raise UserError("--scores and --n_best are for lines: leave out files, --format and --glossary")
     is_lines = not config.files and (config.scores or config.n_best > 1 or config.format == "lines")
     if config.keep and (is_lines or not (config.files or config.format or config.text is not None)):
-        raise UserError("--keep is for documents and texts: add --format txt, or leave it out")
+        raise UserError("--keep is for documents and texts: add --format txt, or leave out --keep")
     if config.files and (config.text is not None or config.format):
-        raise UserError("files are translated by their endings: leave out --text and --format")
+        raise UserError("the format of a file is given by its extension: leave out --text and --format")
     if config.output and not config.files:
-        raise UserError("--output is for files: name them before it, or write > FILE")
+        raise UserError("--output is for files: name the files before it, or redirect with > FILE")
 
 
 def load_labels(arguments: Sequence[str]) -> LabelsConfig:
     """`ACTION DIR … [--KEY VALUE …]`.
 
     Raises:
-        UserError: as `load`; or too few or too many directories are named.
+        UserError: as `load`; or the number of directories is wrong.
     """
     action, remaining = arguments[0], list(arguments[1:])
     if action not in _STORES:
-        raise UserError(f"distilmt labels cannot {action!r}{suggestion(action, list(_STORES))}")
+        raise UserError(f"unknown action {action!r} of distilmt labels{suggestion(action, list(_STORES))}")
     number = next((i for i, argument in enumerate(remaining) if argument.startswith("-")), len(remaining))
     low, high = _STORES[action]
     if not low <= number <= high:
@@ -93,13 +93,13 @@ def load_serve(arguments: Sequence[str]) -> ServeConfig:
     """
     first = next((i for i, a in enumerate(arguments) if a.startswith("--")), len(arguments))
     if first == 0:
-        raise UserError("name what to serve: an exported model, or a run directory such as runs/demo")
+        raise UserError("no model is named: name an exported model, or a run directory such as runs/demo")
     keep, flags = _patterns(arguments[first:])
     return parse_values(ServeConfig, {"models": list(arguments[:first]), "keep": keep}, normalize_flags(flags))
 
 
 def _patterns(flags: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The values of every `--keep`, as they stand (a parser would read `[a-z]` as a list), and the other flags."""
+    """The literal values of every `--keep` (a parser would read `[a-z]` as a list), and the other flags."""
     patterns, others, remaining = [], [], list(flags)
     while remaining:
         flag = remaining.pop(0)
@@ -107,17 +107,17 @@ def _patterns(flags: Sequence[str]) -> tuple[list[str], list[str]]:
         if name != "--keep":
             others.append(flag)
         elif not sign and not remaining:
-            raise UserError("--keep needs a value behind it")
+            raise UserError("--keep needs a value after it")
         else:
             patterns.append(value if sign else remaining.pop(0))
     return patterns, others
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
-    """A run directory with flags: what is looked for, and the run as `config.yaml` in it tells.
+    """A run directory with flags: the search settings, and the run's configuration from its `config.yaml`.
 
     Raises:
-        UserError: as `load`; or the directory is not a run's.
+        UserError: as `load`; or the directory is not a run directory.
     """
     if not arguments or arguments[0].startswith("-"):
         raise UserError("name a run directory, such as runs/demo")
@@ -140,4 +140,4 @@ def _check_compress(config: CompressConfig) -> None:
     if config.baseline and not (Path(config.baseline) / "model.safetensors").exists():
         raise UserError(f"baseline {config.baseline} has no model.safetensors: name the directory of a trained student")
     if min(config.bits) < 8 and not config.xz:
-        raise UserError(f"bits are {config.bits}, of use in packed files only: set xz to true, or bits to 8")
+        raise UserError(f"bits are {config.bits}, but fewer than 8 need packed files: set xz to true, or bits to 8")

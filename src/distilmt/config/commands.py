@@ -1,4 +1,4 @@
-"""What commands other than `run` are told: a dataclass each, whose fields are their flags."""
+"""Options of the commands other than `run`: one dataclass each, whose fields are the flags."""
 
 from __future__ import annotations
 
@@ -13,77 +13,77 @@ from distilmt.utils.errors import UserError
 
 @dataclass
 class CompareConfig:
-    """`distilmt compare CONFIG.yaml`: methods side by side, on the same labels, for as many updates each."""
+    """`distilmt compare CONFIG.yaml`: compare methods on the same labels, with the same number of updates."""
 
     run: RunConfig
-    """What all share: corpus, tokenizer, teacher and labels are made once in its run directory."""
+    """Shared configuration: corpus, tokenizer, teacher and labels are created once in its run directory."""
     methods: dict[str, RunConfig]
-    """For every method's name the same run with its own `student`, and what is chosen from the labels."""
+    """By method name: the same run with the method's own `student` and label selection."""
     seeds: list[int] = field(metadata=bounds(0, MAX_SEED))
-    """Every method is trained once with each."""
+    """Every method is trained once per seed."""
     baseline: str
     """The method all others are compared with."""
     jobs: int = bounded(1, 1, MAX_THREADS)
-    """Students trained at once, each on its share of the cores."""
+    """Number of students trained in parallel, each on its share of the cores."""
 
 
 @dataclass
 class CompressConfig:
-    """`distilmt compress RUN_DIR`: the smallest or fastest model made of a run's student that keeps a promise."""
+    """`distilmt compress RUN_DIR`: the smallest or fastest version of a run's student within a quality constraint."""
 
     path: str = ""
-    """A run directory whose student is trained."""
+    """A run directory with a trained student."""
     max_drop: float = bounded(0.5, 0, 100)
-    """Most points that may be lost on the validation sentences."""
+    """Quality constraint: maximum loss on the validation sentences, in points of `metric`."""
     metric: Literal["bleu", "chrf"] = "bleu"
-    """Points of what."""
+    """Metric of `max_drop`."""
     relative_to: Literal["teacher", "student"] = "teacher"
-    """Lost against the teacher, or against the student as it is; both in float32 at the run's beam."""
+    """Reference system of `max_drop`: the teacher, or the uncompressed student; both in float32 at the run's beam."""
     objective: Literal["smallest", "fastest"] = "smallest"
-    """What is looked for among those that keep the promise."""
+    """Which model to choose among those that meet the constraint."""
     prune_layers: bool = True
-    """Try to leave out layers, those first without which the cross-entropy rises least."""
+    """Try to remove layers; the first ones removed are those whose removal raises the cross-entropy least."""
     ffn_keep_fraction: float = bounded(0.5, 0.01, 1)
-    """Try to leave this share of the feed-forward units, those that add most to the states; 1 leaves them all."""
+    """Try to keep only this fraction of the feed-forward units, those that add most to the states; 1 keeps all."""
     vocab_min_count: int = bounded(1, 0, MAX_COUNT)
-    """Leave out pieces that the training text has fewer times; 0 keeps all."""
+    """Remove tokens with fewer occurrences in the training text; 0 keeps all."""
     rounds: int = bounded(3, 0, 100)
-    """How often something may be cut off, one after another."""
+    """Maximum number of successive pruning rounds."""
     recovery_steps: int | None = bounded(None, 1, MAX_COUNT)
-    """Updates of training after every cut, on the student's labels; null takes a quarter of the student's own."""
+    """Training updates after every pruning, on the student's labels; null: a quarter of the student's updates."""
     recovery_lr_scale: float = bounded(0.1, 1e-6, 10)
-    """Learning rate of all training here, as a share of the student's: too high a one undoes what was learnt."""
+    """Learning rate of this training, as a fraction of the student's; if it is too high, the student forgets."""
     qat_steps: int | None = bounded(None, 0, MAX_COUNT)
-    """Updates with weights of the fewest `bits`, at the end; null takes a quarter of the student's own, 0 none."""
+    """Final quantization-aware updates at the fewest `bits`; null: a quarter of the student's updates, 0: none."""
     compute_types: list[ComputeType] = field(default_factory=lambda: ["float32", "int8_float16"])
-    """CTranslate2 types that are tried; `int8_float16` keeps what is not int8 in 16 bits on disk."""
+    """CTranslate2 types to try; `int8_float16` stores all weights that are not int8 in 16 bits on disk."""
     xz: bool = True
-    """Pack the files (.xz): distilmt unpacks them in memory, and `unxz` for every other program."""
+    """Pack the files (.xz): distilmt unpacks them in memory; for other programs use `unxz`."""
     bits: list[int] = field(default_factory=lambda: [8, 6, 4], metadata=bounds(3, 8))
-    """Bits that int8 weights are rounded to, 3 to 8. What computes is int8 all the same; the files pack smaller."""
+    """Bits that int8 weights are rounded to, 3 to 8. The computation stays int8; the packed files get smaller."""
     beam_sizes: list[int] = field(default_factory=lambda: [4, 1], metadata=bounds(1, MAX_BEAM))
-    """Beams that are tried."""
+    """Beam sizes to try."""
     shortlist: bool = False
     """Try a lexical shortlist (needs the extra `shortlist`)."""
     baseline: str | None = None
-    """Directory of a student without a teacher that stands beside in the budget; null takes the run's own."""
+    """Directory of a student trained without a teacher, shown in the budget for comparison; null: the run's own."""
     jobs: int = bounded(1, 1, MAX_THREADS)
-    """Trainings at once, each on its share of the cores."""
+    """Number of parallel trainings, each on its share of the cores."""
 
 
 @dataclass
 class CostConfig:
-    """`distilmt cost CONFIG.yaml` or `distilmt cost RUN_DIR`, beside the keys of a run."""
+    """Flags of `distilmt cost CONFIG.yaml` or `distilmt cost RUN_DIR`, in addition to the keys of a run."""
 
     calibrate: bool = False
-    """Measure this machine first, by short runs like the one that is configured; what was found is kept."""
+    """Measure this machine first with short runs of this configuration; the result is stored."""
     minutes: float = bounded(3.0, 0.5, 1e6)
-    """How long that may take, about."""
+    """Approximate time limit of the calibration, in minutes."""
     calibration_run: str | None = None
-    """A run directory whose records tell how fast this machine is, in place of the last fit."""
+    """A run directory whose records give the speed of this machine, instead of the last calibration."""
 
     finished: bool = False
-    """Whether a run directory was named: what was measured then stands beside what is predicted."""
+    """Whether a run directory was named: the report then shows measured values next to the predicted ones."""
 
 
 @dataclass
@@ -91,53 +91,53 @@ class LabelsConfig:
     """`distilmt labels check|info DIR`, `merge OUT DIR DIR …`, `split DIR OUT`, `select DIR OUT`."""
 
     action: Literal["check", "info", "merge", "split", "select"] = "check"
-    """What is done."""
+    """The action."""
     paths: list[str] = field(default_factory=list)
-    """Stores, directories named `labels` in a run."""
+    """Label stores: the directories named `labels` of runs."""
     prefix_ids: bool = False
     """merge: put `1:` in front of the ids of the first store, `2:` of the second, and so on."""
     parts: int | None = bounded(None, 2, 10_000)
-    """split: into so many parts of about the same number of sentences; null takes 2."""
+    """split: number of parts, of about the same number of sentences; null: 2."""
     first: int | None = bounded(None, 1, 10**12)
-    """split: so many sentences into the first part; null splits evenly."""
+    """split: number of sentences of the first part; null splits evenly."""
     ids: str | None = None
-    """split: into the first part the sentences whose ids stand in this file, one a line."""
+    """split: file with the ids of the sentences of the first part, one per line."""
     rerank: Literal["none", "oracle", "mbr"] = "none"
-    """select: which hypothesis is put first, as `labels.rerank` says it."""
+    """select: which hypothesis is put first (see `labels.rerank`)."""
     rerank_metric: Literal["chrf", "bleu"] = "chrf"
-    """select: sentence score by which `oracle` and `mbr` choose."""
+    """select: sentence-level metric of `oracle` and `mbr`."""
     n_best: int = bounded(1, 1, MAX_BEAM)
-    """select: distinct hypotheses of a sentence that get a row of their own."""
+    """select: number of distinct hypotheses per sentence, each in its own row."""
     backward_model: str | None = None
-    """select: a Marian directory of the other direction, which scores what was chosen."""
+    """select: a Marian directory of the opposite direction, which scores the selected hypotheses."""
     teachers: list[str] = field(default_factory=list)
-    """select: the teacher's directory (and those of its ensemble), where words are stored; else the one beside."""
+    """select: directories of teacher and ensemble, if the store has token targets; default: the one next to it."""
     target: str = "en"
-    """select: target language, by which `rerank_metric: bleu` splits words."""
+    """select: target language, for the word tokenization of `rerank_metric: bleu`."""
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.parts, self.first, self.ids))) > 1:
-            raise UserError("--parts, --first and --ids are three ways to split: give one")
+            raise UserError("--parts, --first and --ids exclude each other: give only one")
 
 
 @dataclass
 class PlanConfig:
-    """`distilmt plan CONFIG.yaml`, beside the keys of a run: how much text is worth labelling."""
+    """Flags of `distilmt plan CONFIG.yaml`, in addition to the keys of a run: how much text to label."""
 
     minutes: float = bounded(20.0, 0.1, 1e6)
-    """How long labelling subsets and training on them may take, about; corpus and teacher come before it."""
+    """Approximate time limit for labeling subsets and training on them; corpus and teacher come before it."""
     min_gain: float = bounded(0.3, 0.001, 100)
-    """Points that doubling the text must gain to be worth it."""
+    """Minimum gain, in points, that justifies doubling the text."""
     metric: Literal["bleu", "chrf"] = "bleu"
-    """Points of what, on the validation sentences."""
+    """Metric of `min_gain`, on the validation sentences."""
     sizes: list[int] | None = field(default=None, metadata=bounds(1, 10**12))
-    """Sentences of the subsets, three sizes at least; null takes 1/64 to 1/4 of the text, or what the minutes allow."""
+    """Sentences per subset, at least three sizes; null: 1/64 to 1/4 of the text, or as the minutes allow."""
     max_steps: int | None = bounded(None, 2, MAX_COUNT)
-    """Updates of every training; null takes what the minutes allow, at most those of the run's student."""
+    """Updates of every training; null: as many as the minutes allow, at most those of the run's student."""
     seeds: list[int] | None = field(default=None, metadata=bounds(0, MAX_SEED))
-    """Every subset is trained on once with each; null takes the run's."""
+    """One training per subset and seed; null: the seed of the run."""
     price_per_sentence: float | None = bounded(None, 0, 1e9)
-    """What the teacher asks for a sentence, in any currency; null leaves money out."""
+    """Price of the teacher per sentence, in any currency; null leaves money out."""
 
     def __post_init__(self) -> None:
         if self.sizes is not None and len(set(self.sizes)) < 3:
@@ -148,92 +148,92 @@ class PlanConfig:
 
 @dataclass
 class DemoConfig:
-    """`distilmt demo`: the main job on real text, sized to the time there is."""
+    """`distilmt demo`: a complete run on real text, scaled to the available time."""
 
     task: Literal["translate", "classify"] = "translate"
-    """`classify` distils classifiers of Debian's package descriptions instead (needs the extra `classify`)."""
+    """`classify` distills classifiers of Debian's package descriptions instead (needs the extra `classify`)."""
     pair: str = "en-it"
-    """Languages, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (any that Debian translates into)."""
+    """Language pair, source first: en-it, en-da, en-fr, en-de, en-pt_BR, en-ja, … (all targets that Debian has)."""
     minutes: float = bounded(20.0, 0.1, 1e6)
-    """How long the whole thing may take; more minutes give a better translator."""
+    """Time limit of the whole run; more minutes give a better translator."""
     run_dir: str | None = None
-    """Directory of the run; runs/demo for en-it, runs/demo-PAIR for others."""
+    """Directory of the run; default: runs/demo for en-it, runs/demo-PAIR for others."""
     train: list[str] = field(default_factory=list)
-    """Your own text instead: two parallel files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
+    """Your own training text: two parallel files, or one .tsv, .jsonl or .parquet file; each may end in .gz."""
     valid: list[str] = field(default_factory=list)
-    """Validation text of your own; split off the training text when empty."""
+    """Your own validation text; if empty, it is split off the training text."""
     test: list[str] = field(default_factory=list)
-    """Test text of your own; split off the training text when empty."""
+    """Your own test text; if empty, it is split off the training text."""
     dataset: str | None = None
-    """`debian` or `hf:NAME[:CONFIG]`; Debian's package descriptions where apt is there, else opus-100 from the hub."""
+    """`debian` or `hf:NAME[:CONFIG]`; default: Debian's package descriptions if apt is installed, else opus-100."""
     teacher: str | None = None
-    """A Hugging Face seq2seq directory or hub name to distil instead of training a teacher."""
+    """A Hugging Face seq2seq directory or hub name to distill instead of training a teacher."""
     seed: int = bounded(1, 0, MAX_SEED)
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     report_language: Literal["en", "zh"] = "en"
     """Language of the report."""
 
 
 @dataclass
 class ServeConfig:
-    """`distilmt serve MODEL…`: exported models and run directories behind LibreTranslate's API."""
+    """`distilmt serve MODEL…`: serve exported models and run directories with LibreTranslate's API."""
 
     models: list[str] = field(default_factory=list)
-    """Exported models or run directories; `en-it=DIR` tells the languages of a model that does not know them."""
+    """Exported models or run directories; `en-it=DIR` sets the languages of a model that does not declare them."""
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 is every one of this machine."""
+    """Address to listen on; 0.0.0.0 listens on all addresses of this machine."""
     port: int = bounded(5000, 0, 65535)
     """Port; 0 takes a free one."""
     system: str = "student-int8"
     """Which export of a run directory translates."""
     beam_size: int | None = bounded(None, 1, MAX_BEAM)
-    """1 is greedy; null takes what the model was compressed for, else 4."""
+    """Beam size; 1 is greedy; null: the beam the model was compressed for, else 4."""
     threads: int = bounded(0, 0, MAX_THREADS)
-    """Batches translated side by side, on a thread each; 0 takes one per core."""
+    """Batches translated in parallel, one thread each; 0: one per core."""
     memory: str = "2GB"
-    """Most bytes of models that are loaded; those that were not used for longest make room."""
+    """Maximum size of all loaded models, in bytes; the least recently used are unloaded first."""
     cascade_threshold: float | None = bounded(None, -1000, 0)
-    """Ask the run's teacher where the student's score (log-probability per piece) is below this; null never does."""
+    """Use the run's teacher if the student's score (log-probability per token) is below this; null: never."""
     glossary: list[str] = field(default_factory=list)
-    """Files of terms whose translation is prescribed, as for `distilmt translate`; of several pairs `en-it=FILE`."""
+    """Glossary files, as for `distilmt translate`; with several language pairs write `en-it=FILE`."""
     keep: list[str] = field(default_factory=list)
-    """Regular expressions of what documents and texts keep as it stands, besides placeholders and code."""
+    """Regular expressions of spans in documents and texts to copy unchanged, besides placeholders and code."""
     batch_timeout_ms: float = bounded(3.0, 0, 1000)
-    """How long a sentence may wait for others to share its batch, while others come."""
+    """Batching window in milliseconds: how long a sentence may wait for others, while others arrive."""
     batch_tokens: int = bounded(1024, 1, 1_000_000)
-    """Pieces of a batch, padding counted."""
+    """Tokens per batch, including padding."""
     char_limit: int = bounded(20000, 1, MAX_COUNT)
-    """Characters of a text at most."""
+    """Maximum characters per text."""
     batch_limit: int = bounded(256, 1, 1_000_000)
-    """Texts of a request at most."""
+    """Maximum texts per request."""
     alternatives_limit: int = bounded(8, 0, MAX_BEAM)
-    """Alternatives at most."""
+    """Maximum alternatives."""
     body_limit: str = "10MB"
-    """Bytes of a request at most, files included."""
+    """Maximum bytes per request, including files."""
     document_chars: int = bounded(1_000_000, 1, MAX_COUNT)
-    """Characters to translate of a document at most."""
+    """Maximum characters to translate per document."""
     document_seconds: float = bounded(120.0, 0.1, 86400)
-    """Seconds a document may take, reading and translating."""
+    """Time limit per document in seconds, for reading and translating."""
     max_queue_size: int = bounded(20000, 1, 10_000_000)
-    """Sentences that wait at most; more are refused with 503."""
+    """Maximum sentences in the queue; further requests are rejected with 503."""
     timeout: float = bounded(30.0, 0.1, 3600)
-    """Seconds a request may take to arrive, and again to be answered."""
+    """Time limit in seconds for receiving a request, and again for the response."""
     max_connections: int = bounded(4096, 1, 1_000_000)
-    """Connections open at most."""
+    """Maximum open connections."""
     req_limit: int = bounded(0, 0, MAX_COUNT)
-    """Texts of a client (by API key, else by address) in a minute; 0 does not count."""
+    """Maximum texts per client (by API key, else by address) and minute; 0: no limit."""
     api_keys: str | None = None
-    """File with an API key on every line; the variable DISTILMT_API_KEYS holds more, between commas."""
+    """File with one API key per line; the variable DISTILMT_API_KEYS adds more, separated by commas."""
     documents: bool = True
     """Whether documents are translated."""
     ui: bool = True
-    """Whether the page for people is served."""
+    """Whether the web page is served."""
     public_url: str = ""
-    """Address by which clients know the server, such as https://example.org; needed for links behind a proxy."""
+    """Public address of the server, such as https://example.org; needed for links behind a proxy."""
     cors_origin: str = ""
-    """Web origin whose pages may ask, such as https://example.org; * is any, empty none."""
+    """Web origin whose pages may send requests (CORS), such as https://example.org; *: any, empty: none."""
     trusted_proxies: str = ""
-    """Addresses, between commas, of reverse proxies whose X-Forwarded-For is believed."""
+    """Addresses of trusted reverse proxies (X-Forwarded-For is used), separated by commas."""
 
     def __post_init__(self) -> None:
         self.memory_bytes = parse_size(self.memory, "memory")
@@ -247,40 +247,40 @@ class TranslateConfig:
     path: str = ""
     """A run directory, or an exported model."""
     files: list[str] = field(default_factory=list)
-    """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; without any, lines of standard input."""
+    """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input."""
     output: str | None = None
-    """Where a translated document goes: a file, or a directory, in which it gets the name it has."""
+    """Where the translation is written: a file, or a directory, in which the document keeps its name."""
     text: str | None = None
-    """A text to translate instead."""
+    """A text to translate instead of files or standard input."""
     format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None
-    """What comes in: lines for the model as they stand (standard input), or a document (`text`: txt)."""
+    """Input format: `lines` go to the model unchanged (standard input); else a document (`text`: txt)."""
     encoding: str | None = None
-    """Encoding of lines and documents without a byte order mark (cp1252, shift_jis); null: declared, or UTF-8."""
+    """Encoding of lines and documents without a byte order mark (cp1252, shift_jis); null: as declared, or UTF-8."""
     json_keys: list[str] = field(default_factory=list)
-    """Translate of a .json file only what is below these keys (`title,text`); empty translates all strings."""
+    """In .json files, translate only strings below these keys (`title,text`); empty: all strings."""
     glossary: str | None = None
-    """Terms whose translation is prescribed: a .tsv file, each line a term, a tab and its translation."""
+    """Glossary of prescribed translations: a .tsv file, each line a term, a tab and its translation."""
     keep: list[str] = field(default_factory=list)
-    """Regular expressions of what a document or text keeps as it stands, besides placeholders and code."""
+    """Regular expressions of spans in a document or text to copy unchanged, besides placeholders and code."""
     n_best: int = bounded(1, 1, MAX_BEAM)
     """Translations of each line, best first."""
     scores: bool = False
-    """Write the model's confidence, 0 to 1, and a tab before each line's translation."""
+    """Write the model's confidence (0 to 1) and a tab before the translation of each line."""
     system: str = "student-int8"
-    """Which export of a run directory is used; `compressed` is that of `distilmt compress`."""
+    """Which export of a run directory is used; `compressed` is the result of `distilmt compress`."""
     beam_size: int | None = bounded(None, 1, MAX_BEAM)
-    """1 is greedy; null takes what the model was compressed for, else 4."""
+    """Beam size; 1 is greedy; null: the beam the model was compressed for, else 4."""
     threads: int = bounded(0, 0, MAX_THREADS)
-    """CPU threads; 0 takes one per core."""
+    """CPU threads; 0: one per core."""
     shortlist: bool | None = None
     """Whether the model's shortlist is used; null uses it if there is one."""
 
 
 def parse_size(text: str, name: str) -> int:
-    """Bytes of `2GB`, `500MB`, `64KB` or a number.
+    """Number of bytes from `2GB`, `500MB`, `64KB` or a number.
 
     Raises:
-        UserError: it is none of these.
+        UserError: the text is none of these.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?", text.strip(), re.IGNORECASE)
     if not match:

@@ -24,10 +24,10 @@ _OF_METHODS = ("student", "labels")
 def load_comparison(arguments: Sequence[str]) -> CompareConfig:
     """A comparison: `CONFIG.yaml [--only NAMES] [--seeds NUMBERS] [--jobs N] [--KEY VALUE …]`.
 
-    The file has a run's keys and beside them `methods`, `seeds` and `baseline`; NAMES and NUMBERS stand between commas.
+    The file has a run's keys and also `methods`, `seeds` and `baseline`; NAMES and NUMBERS are separated by commas.
 
     Raises:
-        UserError: as `load`; or methods that differ in more than how a student is made, or in how long it is trained.
+        UserError: as `load`; or methods differ in more than the student's method, or in the number of updates.
     """
     if not arguments or arguments[0].startswith("-"):
         raise UserError("name a YAML file, such as configs/compare-multi30k.yaml")
@@ -54,7 +54,7 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
 
 
 def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """What is chosen on the command line beside a run's own keys, and the other flags."""
+    """The command's own flags, and the other flags (keys of the run)."""
     parser = own_parser()
     parser.add_argument("--only", type=lambda text: [name.strip() for name in text.split(",")])
     parser.add_argument("--jobs", type=int, default=1)
@@ -73,7 +73,7 @@ def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
     if not isinstance(methods, dict) or len(methods) < 2:
-        raise UserError(f"{path}: methods must name two methods at least, each with what differs from the others")
+        raise UserError(f"{path}: methods must name at least two methods, each with the keys in which it differs")
     for name, changes in methods.items():
         if not re.fullmatch(r"[\w.+-]+", str(name)) or str(name).startswith("."):
             raise UserError(f"{path}: method {name!r}: use letters, digits and - _ + . in its name")
@@ -84,11 +84,11 @@ def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
 
 
 def _check_budgets(config: CompareConfig, path: Path) -> None:
-    """Methods are compared at equal updates: whoever trained longer would win for that alone."""
+    """Methods are compared at equal updates: longer training alone would win the comparison."""
     base = config.run.student
     for name, run in config.methods.items():
         student, training = run.student, run.student.training
         if (student.all_updates, training.batch_tokens) != (base.all_updates, base.training.batch_tokens):
-            raise UserError(f"{path}: method {name!r} is trained for longer or shorter: give all the same updates")
+            raise UserError(f"{path}: method {name!r} has a different number of updates: set the same for all methods")
         if training.max_seconds is not None:
             raise UserError(f"{path}: student.training.max_seconds must be null: methods are compared at equal updates")

@@ -1,4 +1,4 @@
-"""Sentence pairs, what is dropped of them, and the pieces they are made of."""
+"""Sentence pairs, their cleaning, and the tokenizer."""
 
 from __future__ import annotations
 
@@ -17,56 +17,56 @@ _LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}([-_@][A-Za-z0-9]{1,8})*")
 
 @dataclass
 class CleaningConfig:
-    """Which lines of a corpus are dropped, and why. Every dropped line is counted under its rule's name."""
+    """Rules that drop lines of a corpus. Every dropped line is counted under its rule's name."""
 
     min_words: int = bounded(1, 0, 100_000)
-    """Fewest words on either side (characters for Chinese, Japanese, Thai and other scripts without spaces)."""
+    """Minimum words on either side (characters for Chinese, Japanese, Thai and other scripts without spaces)."""
     max_words: int = bounded(150, 1, MAX_COUNT)
-    """Most words on either side (three times as many characters for scripts without spaces)."""
+    """Maximum words on either side (three times as many characters for scripts without spaces)."""
     max_chars: int = bounded(1500, 1, MAX_COUNT)
-    """Most characters on either side."""
+    """Maximum characters on either side."""
     max_word_chars: int = bounded(0, 0, MAX_COUNT)
-    """Longest word on either side, in characters (150 is usual); 0 allows all."""
+    """Maximum length of a word on either side, in characters (150 is usual); 0 allows all."""
     max_ratio: float = bounded(3.0, 1, 1_000_000)
-    """Longest to shortest side, in characters weighted by script, with 10 characters added to both."""
+    """Maximum length ratio of the two sides, in characters weighted by script, with 10 characters added to both."""
     drop_identical: bool = True
     """Drop pairs whose two sides are the same."""
     drop_duplicates: bool = True
-    """Drop pairs that stood before, and training pairs whose source or target stands in valid or test."""
+    """Drop repeated pairs, and training pairs whose source or target occurs in valid or test."""
     keep_best: bool = False
-    """Of pairs with the same target (case and punctuation aside) keep the one with the best score."""
+    """Of pairs with the same target (ignoring case and punctuation) keep the one with the best score."""
     markup: Literal["keep", "fix", "drop"] = "keep"
-    """HTML tags and character entities: leave them, take them out and write entities as characters, or drop pairs."""
+    """HTML tags and entities: keep them, remove them and write entities as characters, or drop such pairs."""
     min_letters: float = bounded(0.0, 0, 1)
-    """Smallest share of letters among the characters of either side (0.5 is usual); 0 allows all."""
+    """Minimum fraction of letters among the characters of either side (0.5 is usual); 0 allows all."""
     drop_number_mismatch: bool = False
     """Drop pairs whose sides do not have the same numbers (in digits)."""
     drop_url_mismatch: bool = False
     """Drop pairs whose sides do not have the same web and mail addresses."""
     max_repetition: int = bounded(0, 0, MAX_COUNT)
-    """Most times in a row that a phrase of one to four words may stand; 0 allows all."""
+    """Maximum consecutive repetitions of a phrase of one to four words; 0 allows all."""
     language_id: bool = False
-    """Drop pairs whose sides are not in the languages named (needs the extra `langid`)."""
+    """Drop pairs whose sides are not in the configured languages (needs the extra `langid`)."""
 
 
 @dataclass
 class SourceConfig:
-    """One more source of sentence pairs, which is mixed in beside `corpus.train`."""
+    """An additional source of sentence pairs, mixed with `corpus.train`."""
 
     files: list[str] = field(default_factory=list)
     """Like `corpus.train`."""
     dataset: str | None = None
     """Like `corpus.dataset`; only the training part of a data set is taken."""
     id: str | None = None
-    """How the ids of its rows start (letters, digits, `_` and `.`); null makes it of the name."""
+    """Prefix of the ids of its rows (letters, digits, `_` and `.`); null derives it from the name."""
     weight: float = bounded(1.0, 0.001, 100)
-    """How often a clean pair is taken: 0.5 draws half of them, 2.0 takes every pair twice."""
+    """How often a clean pair is used: 0.5 samples half of the pairs, 2.0 uses every pair twice."""
     license: str | None = config_field(None, no_effect())
-    """What it may be used for, for the corpus card."""
+    """License of the text, for the corpus card."""
     score: str | None = None
-    """Column that says how good a pair is, higher being better: its name, in a .tsv file its number from 1."""
+    """Column with the quality score of a pair (higher is better): its name, or in a .tsv file its number from 1."""
     min_score: float | None = bounded(None, -1e12, 1e12)
-    """Pairs with less, or without a score, are dropped."""
+    """Minimum score; pairs with a lower score or without a score are dropped."""
 
     def __post_init__(self) -> None:
         if bool(self.files) == bool(self.dataset):
@@ -95,25 +95,25 @@ class CorpusConfig:
     train: list[str] = field(default_factory=list)
     """Two text files; one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or .mo file; or a directory of .po."""
     valid: list[str] = field(default_factory=list)
-    """Like train; when empty, pairs are split off the training text."""
+    """As `train`; if empty, pairs are split off the training text."""
     test: list[str] = field(default_factory=list)
-    """Like train; when empty, pairs are split off the training text."""
+    """As `train`; if empty, pairs are split off the training text."""
     monolingual: list[str] = field(default_factory=list)
-    """Text files in the source language, a sentence a line, which the teacher translates; each may be compressed."""
+    """Text files in the source language, one sentence per line, for the teacher to translate; may be compressed."""
     dataset: str | None = None
     """`debian`, `hf:NAME[:CONFIG]` (Hugging Face, disk or hub), `opus:NAME[/VERSION]` or `mtdata:ID`."""
     license: str | None = config_field(None, no_effect())
-    """What `train` or `dataset` may be used for, for the corpus card; null takes what the data set itself says."""
+    """License of `train` or `dataset`, for the corpus card; null: the license that the data set declares."""
     sources: list[SourceConfig] = field(default_factory=list)
-    """More sources of pairs beside it, each with files or a data set, and a weight."""
+    """Additional sources of pairs, each with files or a data set, and a weight."""
     valid_size: int = bounded(1500, 1, 100_000_000)
-    """Most validation pairs (kept as they are if `valid` names files)."""
+    """Maximum validation pairs (used without cleaning if `valid` names files)."""
     test_size: int = bounded(2000, 1, 100_000_000)
-    """Most test pairs split off (files named by `test` are kept whole and uncleaned)."""
+    """Maximum test pairs split off (files named by `test` are used whole and without cleaning)."""
     max_train: int | None = bounded(None, 1, 10**12)
-    """Most training pairs, drawn at random after cleaning; null keeps all."""
+    """Maximum training pairs, sampled at random after cleaning; null keeps all."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
-    """What is dropped."""
+    """Cleaning rules."""
 
     def __post_init__(self) -> None:
         for name in ("source", "target"):
@@ -123,7 +123,7 @@ class CorpusConfig:
 
     @property
     def bilingual(self) -> bool:
-        """Whether there are pairs; else the teacher gives the references."""
+        """Whether there are sentence pairs; else the teacher generates the references."""
         return bool(self.train or self.dataset or self.sources)
 
 
@@ -136,16 +136,16 @@ class TokenizerConfig:
     """SentencePiece subwords in Marian's convention (eos 0, unk 1, pad last)."""
 
     path: str | None = None
-    """A Marian or OPUS-MT directory whose pieces are taken instead of learning new ones."""
+    """A Marian or OPUS-MT directory whose vocabulary is used instead of training a new one."""
     vocab_size: int = bounded(8000, 4, 1_000_000, affects(when=_is_trained))
-    """Pieces per vocabulary, pad included."""
+    """Tokens per vocabulary, including pad."""
     vocab_sharing: Literal["auto", "shared", "split"] = config_field("auto", affects(when=_is_trained))
-    """One vocabulary for both sides, or one each; `auto` splits when the scripts differ (English and Chinese)."""
+    """One vocabulary for both sides, or one each; `auto` uses two if the scripts differ (English and Chinese)."""
     model_type: Literal["unigram", "bpe"] = config_field("unigram", affects(when=_is_trained))
     """SentencePiece algorithm."""
     character_coverage: float = bounded(0.9995, 0.98, 1, affects(when=_is_trained))
-    """Share of characters that get pieces of their own; the others are spelt in bytes."""
+    """Fraction of characters that get their own token; the others become byte tokens."""
     byte_fallback: bool = config_field(True, affects(when=_is_trained))
-    """Spell unknown characters in UTF-8 bytes, so that nothing is ever unknown."""
+    """Encode unknown characters as UTF-8 byte tokens, so that no input is unknown."""
     input_sentence_size: int = bounded(500_000, 1, MAX_COUNT, affects("tokenizer", "references", when=_is_trained))
-    """Most sentences a side the pieces are learnt from."""
+    """Maximum sentences per side for training the tokenizer."""

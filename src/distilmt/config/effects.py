@@ -1,6 +1,6 @@
-"""What a key changes, declared where the key is: in the metadata of its dataclass field.
+"""Which steps a key affects, declared in the metadata of its dataclass field.
 
-A key without such metadata changes the step that its section is named after.
+A key without such metadata affects the step that its section is named after.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 T = TypeVar("T")
 EFFECT = "effect"
 SECTIONS = {"export": "exports"}
-"""Steps that are not called like the section of their keys."""
+"""Steps whose name differs from the section of their keys."""
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,20 @@ class Effect:
     """Which steps depend on a key's value, and when."""
 
     steps: tuple[str, ...] | None = None
-    """All that do, beside those that read their outcome; None for the step of the section."""
+    """The steps that depend on it directly; None: the step of the section."""
     when: Callable[[Mapping[str, Any]], bool] | None = None
-    """Whether the value matters, given the values of all keys of its dataclass; None: it does always."""
+    """Whether the value matters, given the values of all keys of its dataclass; None: always."""
     resumed: bool = False
-    """Matters only as long as the step is unfinished."""
+    """Whether the value matters only while the step is unfinished."""
 
 
 def affects(*steps: str, when: Callable[[Mapping[str, Any]], bool] | None = None) -> dict[str, Any]:
-    """Metadata of a field that changes the steps named, or its section's; `when` says on what that depends."""
+    """Metadata of a field that affects the named steps, or its section's step, under the condition `when`."""
     return {EFFECT: Effect(steps or None, when)}
 
 
 def no_effect(resumed: bool = False) -> dict[str, Any]:
-    """Metadata of a field that changes how a step is done but not what comes of it."""
+    """Metadata of a field that changes how a step runs but not its result."""
     return {EFFECT: Effect(None if resumed else (), None, resumed)}
 
 
@@ -45,14 +45,14 @@ def config_field(default: T, metadata: dict[str, Any]) -> T:
 
 @dataclass(frozen=True)
 class ConfigKey:
-    """A key of a configuration, and on what it has an effect."""
+    """A key of a configuration, and the steps that it affects."""
 
     name: str
-    """Dotted, such as `labels.beam_size`."""
+    """Dotted name, such as `labels.beam_size`."""
     default: Any
     steps: frozenset[str]
     conditions: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...]
-    """Prefixes of the keys that each condition is given the values of, and the conditions."""
+    """Conditions, each with the prefix of the keys whose values it receives."""
     resumed: bool
 
     def matters(self, values: Mapping[str, Any]) -> bool:
@@ -67,7 +67,7 @@ class ConfigKey:
 
 
 def keys_of(kind: type, default: Any = None) -> dict[str, ConfigKey]:
-    """All keys of a configuration by name; nested dataclasses are taken apart, lists are not."""
+    """All keys of a configuration by name; nested dataclasses are flattened, lists are not."""
     default = kind() if default is None else default
     return {key.name: key for key in _walk(kind, default, "", Effect(()), ())}
 

@@ -1,4 +1,4 @@
-"""What is written for deployment, and how it is measured."""
+"""Options of exports for deployment and of evaluation."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ _SYSTEMS = affects("exports", "evaluation", "report")
 
 @dataclass
 class LicenseConfig:
-    """Under what licences the parts of a model stand, for its card; null is said to be not stated."""
+    """Licenses of the parts of a model, for its card; null appears as "not stated"."""
 
     teacher: str | None = None
-    """Licence of the teacher (`CC-BY-4.0`)."""
+    """License of the teacher (`CC-BY-4.0`)."""
     data: str | None = None
-    """Licence of the text it was trained on."""
+    """License of the teacher's training text."""
 
 
 @dataclass
 class ExportConfig:
-    """What is written for deployment."""
+    """Exports for deployment."""
 
     teacher: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"], metadata=_SYSTEMS)
-    """CTranslate2 types of the teacher."""
+    """CTranslate2 types in which the teacher is exported."""
     student: list[ComputeType] = field(default_factory=lambda: ["float32", "int8"], metadata=_SYSTEMS)
-    """CTranslate2 types of student and baseline."""
+    """CTranslate2 types in which student and baseline are exported."""
     formats: list[ExportFormat] = field(default_factory=list)
-    """More forms of the student: `huggingface`, `onnx` and `web` (need the extra `onnx`), `argos`, `marian`."""
+    """Other export formats of the student: `huggingface`, `onnx` and `web` (need extra `onnx`), `argos`, `marian`."""
     huggingface_type: Literal["float32", "float16", "bfloat16"] = config_field(
         "float32", affects(when=lambda own: "huggingface" in own["formats"])
     )
-    """Type of the weights in the form `huggingface`."""
+    """Type of the weights in the format `huggingface`."""
     node_modules: str | None = config_field(None, no_effect())
-    """Where the JavaScript of the form `web` is installed; null has npm fetch it."""
+    """Where the JavaScript of the format `web` is installed; null downloads it with npm."""
     licenses: LicenseConfig = field(default_factory=LicenseConfig)
-    """What the cards of all exports say."""
+    """Licenses for the cards of all exports."""
 
     def __post_init__(self) -> None:
         for name in ("teacher", "student"):
@@ -53,29 +53,29 @@ class ExportConfig:
 
 @dataclass
 class ShortlistConfig:
-    """Which target pieces a sentence may use (CTranslate2's vocabulary map)."""
+    """Lexical shortlist: the target tokens that a sentence may use (CTranslate2's vocabulary map)."""
 
     best: int = bounded(50, 1, 1_000_000)
-    """Target pieces that every source piece allows: the likeliest translations. Fewer are faster, and lose more."""
+    """Allowed target tokens per source token: the most probable translations. Fewer are faster but lose quality."""
     frequent: int = bounded(100, 0, 1_000_000)
-    """The most frequent target pieces, which are always allowed."""
+    """Number of most frequent target tokens, which are always allowed."""
     hypotheses: int = bounded(1, 0, MAX_BEAM)
-    """How many of the teacher's translations of a sentence it is learnt from, beside the reference; best first."""
+    """Teacher translations per sentence for the word alignment, best first, in addition to the reference."""
     sentences: int = bounded(200_000, 1, MAX_COUNT)
-    """Most sentences it is learnt from, taken evenly from the labels: the word aligner keeps them in memory."""
+    """Maximum sentences for the word alignment, spaced evenly over the labels: the aligner holds them in memory."""
 
 
 @dataclass
 class EvaluationConfig:
-    """How quality, speed and memory are measured."""
+    """Measurement of quality, speed and memory."""
 
     beam_size: int = bounded(4, 1, MAX_BEAM, affects("evaluation", "teacher-scores", "scores", "validation"))
-    """Beam of every system, in quality and speed alike."""
+    """Beam size of every system, for both quality and speed."""
     benchmark_sentences: int = bounded(200, 1, 1_000_000)
-    """Test sentences the speed is measured on."""
+    """Number of test sentences for measuring speed."""
     bootstrap_samples: int = bounded(1000, 1, 100_000, affects("report"))
     """Resamples of the paired bootstrap."""
     examples: int = bounded(20, 0, 1_000_000, affects("report"))
-    """Translations shown side by side."""
+    """Number of example translations in the report."""
     challenge_cases: int = bounded(40, 0, 1_000_000)
-    """Most inputs of each challenge that student and teacher are examined with; 0 leaves them out."""
+    """Maximum inputs per challenge set, for student and teacher; 0 skips the challenge sets."""

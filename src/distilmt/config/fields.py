@@ -1,4 +1,4 @@
-"""What keys a configuration has: their names, types, defaults and docstrings, read from the dataclasses."""
+"""Keys of a configuration: names, types, defaults and docstrings, read from the dataclasses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from distilmt.config.bounds import BOUNDS, Bounds
 
 
 def suggestion(word: str, choices: Sequence[str], prefix: str = "") -> str:
-    """`: did you mean …?` with the nearest known word, or which there are."""
+    """`: did you mean …?` with the nearest known word, or the list of known words."""
     close = difflib.get_close_matches(word, choices, 1, 0.6) or [k for k in choices if k.split(".")[-1] == word][:1]
     if close:
         return f": did you mean {prefix + close[0]!r}?"
@@ -37,7 +37,7 @@ def fields(kind: type, prefix: str = "", default: Any = None) -> Iterator[tuple[
 
 
 def bounds_of(kind: type, prefix: str = "") -> dict[str, Bounds]:
-    """Bounds of every number, by its dotted name; of the dataclasses in lists too."""
+    """Bounds of every number by its dotted name, including dataclasses in lists."""
     hints = typing.get_type_hints(kind)
     bounds: dict[str, Bounds] = {}
     for field in dataclasses.fields(kind):
@@ -52,7 +52,7 @@ def bounds_of(kind: type, prefix: str = "") -> dict[str, Bounds]:
 
 @functools.cache
 def _docstrings(kind: type) -> dict[str, str]:
-    """The string under every field of a dataclass."""
+    """The docstring below every field of a dataclass."""
     body = ast.parse(inspect.getsource(kind)).body[0]
     assert isinstance(body, ast.ClassDef)
     docstrings = {}
@@ -63,7 +63,7 @@ def _docstrings(kind: type) -> dict[str, str]:
 
 
 def describe(kind: type = RunConfig) -> str:
-    """All keys with type, default and what they do."""
+    """All keys with type, default and description."""
     lines = []
     limits = bounds_of(kind)
     for name, hint, value, text in fields(kind):

@@ -1,4 +1,4 @@
-"""Flags as people write them, and those a command has beside the keys of a run."""
+"""Parsing of flags: spelling variants, and a command's own flags besides the keys of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distilmt.utils.errors import UserError
 
 
 def own_parser() -> argparse.ArgumentParser:
-    """A parser for a command's own flags; `split_own_flags` then leaves the others."""
+    """A parser for a command's own flags; `split_own_flags` separates them from the others."""
     return argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
 
 
@@ -23,12 +23,12 @@ def split_own_flags(
     """A command's own flags, and the other arguments.
 
     Args:
-        parser: of the own ones.
-        arguments: all of them.
-        like: how the own ones are written, for those who did otherwise.
+        parser: parser of the command's own flags.
+        arguments: all arguments.
+        like: an example of the own flags, for the error message.
 
     Raises:
-        UserError: a value does not fit.
+        UserError: a value is invalid.
     """
     try:
         return parser.parse_known_args(list(arguments))
@@ -50,16 +50,16 @@ def normalize_flags(arguments: Sequence[str]) -> list[str]:
     return flags
 
 
-# argparse takes what begins with a dash for an option, unless it is a short decimal number.
+# argparse reads every value with a leading dash as an option, unless it is a short decimal number.
 _NEGATIVE = re.compile(r"-[\d.].*|-(inf|nan)\w*", re.IGNORECASE)
 
 
 def join_list_values(kind: type, arguments: list[str]) -> list[str]:
-    """Flags with their values, as jsonargparse wants them: `--train a.en a.it` as `--train=["a.en", "a.it"]`.
+    """Flags with their values in jsonargparse's form: `--train a.en a.it` as `--train=["a.en", "a.it"]`.
 
     Args:
         kind: the dataclass whose keys the flags are.
-        arguments: as people write them; emptied.
+        arguments: as typed by the user; the list is emptied.
     """
     hints = {name: hint for name, hint, *_ in fields(kind)}
     flags: list[str] = []
@@ -75,7 +75,7 @@ def join_list_values(kind: type, arguments: list[str]) -> list[str]:
 
 
 def _list_text(arguments: list[str]) -> str:
-    """The values at the head of the arguments, which are taken away, as a YAML list."""
+    """Remove the values at the head of the arguments; returns them as a YAML list."""
     items = []
     while arguments and not arguments[0].startswith("--"):
         items.append(arguments.pop(0))

@@ -1,4 +1,4 @@
-"""What `distilmt cost` and `distilmt plan` are told: a run, and flags of their own."""
+"""Arguments of `distilmt cost` and `distilmt plan`: a run, and the command's own flags."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfi
     """`CONFIG.yaml|RUN_DIR [--calibrate] [--minutes M] [--calibration_run RUN_DIR] [--KEY VALUE …]`.
 
     Returns:
-        What is asked; the run; and the run whose records may tell how fast this machine is: the one named with
-        `--calibration_run`, else the one that lies in the run directory.
+        The command's options; the run; and the run whose records give the speed of this machine: the one named with
+        `--calibration_run`, else the one in the run directory.
 
     Raises:
-        UserError: as `load`; or a directory is not a run's.
+        UserError: as `load`; or a directory is not a run directory.
     """
     _check_named(arguments)
     check_flags(CostConfig, arguments)
@@ -44,7 +44,7 @@ def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
     """`CONFIG.yaml|RUN_DIR [--minutes M] [--min_gain W] [--metric bleu|chrf] … [--KEY VALUE …]`.
 
     Raises:
-        UserError: as `load`; or what is asked cannot be planned.
+        UserError: as `load`; or the options cannot be planned.
     """
     _check_named(arguments)
     check_flags(PlanConfig, arguments)

@@ -1,4 +1,4 @@
-"""Trainings at once."""
+"""Number of parallel trainings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from distilmt.utils.hardware import cores
 
 
 def check_jobs(jobs: int) -> None:
-    """See that there is a core at least for each of so many trainings at once.
+    """Check that there is at least one core for each parallel training.
 
     Raises:
-        UserError: there is not.
+        UserError: there are fewer cores.
     """
     count = cores()
     if not 1 <= jobs <= count:
         machine = f"this machine has {count} core{'s' * (count > 1)}"
-        raise UserError(f"jobs is {jobs}: it must be 1 at least and {count} at most, as {machine}")
+        raise UserError(f"jobs is {jobs}: it must be at least 1 and at most {count}, as {machine}")

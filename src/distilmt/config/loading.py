@@ -1,4 +1,4 @@
-"""Configuration from YAML files and flags: what every command is told, checked before anything is begun."""
+"""Configuration of every command from YAML files and flags, checked before any work starts."""
 
 from distilmt.config.command_loading import load_compress, load_demo, load_labels, load_serve, load_translate
 from distilmt.config.comparison import load_comparison

@@ -1,4 +1,4 @@
-"""Values of keys from YAML files and flags, by way of jsonargparse."""
+"""Values of keys from YAML files and flags, parsed by jsonargparse."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
     """A dataclass from `[FILE.yaml] [--KEY VALUE …]`.
 
     Raises:
-        UserError: the file cannot be read, a key is unknown, a value does not fit.
+        UserError: the file cannot be read, a key is unknown, or a value is invalid.
     """
     values: dict[str, Any] = {}
     remaining = list(arguments)
@@ -37,10 +37,10 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
 
 
 def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]) -> T:
-    """A dataclass from the values of its keys, nested as they stand in YAML, and flags, which win.
+    """A dataclass from the values of its keys, nested as in YAML, and flags, which override them.
 
     Raises:
-        UserError: a flag is unknown, a value does not fit.
+        UserError: a flag is unknown, or a value is invalid.
     """
     import jsonargparse
 
@@ -66,7 +66,7 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
 
 
 def _check_empty(kind: type, flags: Sequence[str]) -> None:
-    """Refuse `--seed=` and `--seed ''`, which a shell makes of a variable that is not set."""
+    """Reject `--seed=` and `--seed ''`, which a shell produces from an unset variable."""
     hints = {name: hint for name, hint, *_ in fields(kind)}
     for flag in flags:
         name, sign, value = flag.removeprefix("--").partition("=")
@@ -89,14 +89,14 @@ _KINDS = {
     "<class 'str'>": "a text",
     "NoneType": "null",
 }
-"""By what jsonargparse calls a type, what people do."""
+"""Readable names for jsonargparse's types."""
 
 
 def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> None:
-    """See that a dataclass has the keys of a file, whose `path` is named if not; `prefix` is what stands before them.
+    """Check that a dataclass has all keys of a file. `path` is for the message; `prefix` is the section of the keys.
 
     Raises:
-        UserError: it has not.
+        UserError: a key is unknown.
     """
     hints = typing.get_type_hints(kind)
     if not prefix:
@@ -114,7 +114,7 @@ def check_keys(values: dict[str, Any], kind: type, path: str, prefix: str) -> No
 
 
 def _plain(message: str) -> str:
-    """jsonargparse's message in one line, in words and without its hints for programmers."""
+    """jsonargparse's message in one plain line, without its hints for programmers."""
     line = re.sub(r"Problem with given class_path 'distilmt\.config\.[\w.]+': ", "", " ".join(message.split()))
     line = re.sub(r" ?(Problem with given class_path|Parent parser|tip:).*", "", line)[:400]
     names = re.findall(r'Parser key "([\w.]+)":', line)

@@ -1,4 +1,4 @@
-"""Keys and values by their former names: refused in files and flags, translated in the directories of finished runs."""
+"""Former names of keys and values: rejected in files and flags, translated in directories of finished runs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ RUN = {
     **_in_section("teacher.training", _TRAINING),
     **_in_section("student.training", _TRAINING),
 }
-"""Keys of a run, dotted: former name to name."""
+"""Keys of a run, dotted: former name to current name."""
 COMMANDS = {
     "CompressConfig": {
         "against": "relative_to",
@@ -142,17 +142,17 @@ VALUES = {
     },
     "LabelsConfig": {"rerank": _RERANK},
 }
-"""Values of keys, which have their names of today: former value to value."""
+"""Values by current key name: former value to current value."""
 
 
 def name_of(kind: type, key: str) -> str | None:
-    """The name of today of a key, if it is given by a former one of its own or of its section."""
+    """The current name of a key, if its own name or that of its section is a former one."""
     name = _renamed(key, keys_of(kind))
     return name if name != key else None
 
 
 def keys_of(kind: type) -> Mapping[str, str]:
-    """Former name to name of the keys of a run, or of a command."""
+    """Former name to current name of the keys of a run, or of a command."""
     return RUN if kind.__name__ == "RunConfig" else COMMANDS.get(kind.__name__, {})
 
 
@@ -165,10 +165,10 @@ def _renamed(key: str, names: Mapping[str, str]) -> str:
 
 
 def check_values(kind: type, values: Mapping[str, Any], where: str, prefix: str = "") -> None:
-    """Refuse former names of keys and values in a file, which `where` names.
+    """Reject former names of keys and values in a file; `where` is its name.
 
     Raises:
-        UserError: the first one, with the name of today.
+        UserError: a former name; the message has the current one.
     """
     for key, value in values.items():
         dotted = f"{prefix}{key}"
@@ -180,10 +180,10 @@ def check_values(kind: type, values: Mapping[str, Any], where: str, prefix: str 
 
 
 def check_flags(kind: type, arguments: Sequence[str]) -> None:
-    """Refuse former names of keys and values among flags.
+    """Reject former names of keys and values among flags.
 
     Raises:
-        UserError: the first one, with the name of today.
+        UserError: a former name; the message has the current one.
     """
     for number, argument in enumerate(arguments):
         if not argument.startswith("--"):
@@ -205,29 +205,29 @@ def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def translated(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values of a run by the names of today; those that have them stay as they are.
+    """Nested values of a run with current names; current names stay unchanged.
 
     Args:
-        values: as they stand in `config.yaml`, or in a section of it.
+        values: nested values of `config.yaml`, or of one of its sections.
         prefix: the section, such as `student.training.`.
     """
     return _nested(values, prefix, RUN, VALUES["RunConfig"])
 
 
 def translated_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a step by the names of today: dotted ones, or nested below their section."""
+    """Settings of a step with current names, dotted or nested below their section."""
     return {_renamed(key, RUN): _value(key, value, RUN, VALUES["RunConfig"]) for key, value in settings.items()}
 
 
 def translated_command(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a command, or of a run, by the names of today."""
+    """Values of a command, or of a run, with current names."""
     if keys_of(kind) is RUN:
         return translated(values)
     return {keys_of(kind).get(key, key): value for key, value in values.items()}
 
 
 def translated_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of a label store by the names of today."""
+    """The manifest of a label store with current names."""
     decoding, choice = manifest.get("decoding"), manifest.get("choice")
     own: dict[str, Any] = {}
     if isinstance(decoding, dict):
@@ -238,7 +238,7 @@ def translated_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def former(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a command, or of a run, by their former names: what an older fingerprint was made of."""
+    """Values of a command, or of a run, with former names: the input of older fingerprints."""
     keys = {name: key for key, name in keys_of(kind).items()}
     names = {key: {new: old for old, new in own.items()} for key, own in VALUES.get(kind.__name__, {}).items()}
     return _nested(values, "", keys, names)

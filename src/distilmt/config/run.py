@@ -1,4 +1,4 @@
-"""A whole run: all parts of its configuration."""
+"""The complete configuration of a run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from distilmt.config.teacher import LabelConfig, TeacherConfig
 from distilmt.utils.errors import UserError
 
 _SEEDED_STEPS = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
-"""Steps in which something is drawn at random."""
+"""Steps that use random numbers."""
 
 
 @dataclass
 class RunConfig:
-    """A whole run: `distilmt run CONFIG.yaml`."""
+    """All options of `distilmt run CONFIG.yaml`."""
 
     run_dir: str = config_field("runs/run", no_effect())
-    """Directory of the run; made if missing, resumed if there."""
+    """Directory of the run; created if missing, resumed if it exists."""
     seed: int = bounded(1, 0, MAX_SEED, affects(*_SEEDED_STEPS))
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     report_language: Literal["en", "zh"] = config_field("en", affects("report"))
     """Language of the report."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -32,15 +32,15 @@ class RunConfig:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     """Subwords."""
     teacher: TeacherConfig = field(default_factory=TeacherConfig, metadata=affects("teacher", "references"))
-    """The big model."""
+    """The teacher: the large model."""
     labels: LabelConfig = field(default_factory=LabelConfig)
-    """What the teacher says."""
+    """The teacher's outputs for the training text."""
     student: StudentConfig = field(default_factory=StudentConfig)
-    """The small model."""
+    """The student: the small model."""
     export: ExportConfig = field(default_factory=ExportConfig)
-    """What is deployed."""
+    """Exports for deployment."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    """What is measured."""
+    """Measurements and report."""
 
     def __post_init__(self) -> None:
         if self.corpus.source == self.corpus.target:

@@ -1,4 +1,4 @@
-"""A run's configuration, and whether its parts go together."""
+"""Load a run's configuration and check that its parts are compatible."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from distilmt.utils.errors import UserError
 
 
 def load(arguments: Sequence[str]) -> RunConfig:
-    """A run's configuration: `[CONFIG.yaml] [--KEY VALUE …]`, keys given as flags win.
+    """A run's configuration: `[CONFIG.yaml] [--KEY VALUE …]`; flags override the file.
 
     Raises:
-        UserError: the file cannot be read, a key is unknown, a value does not fit.
+        UserError: the file cannot be read, a key is unknown, or a value is invalid.
     """
     return _check_run(parse(RunConfig, arguments))
 
 
 def load_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
-    """As `load`, of the keys and values that were read from `path`."""
+    """As `load`, from the keys and values of the file `path`."""
     check_keys(values, RunConfig, str(path), "")
     return _check_run(parse_values(RunConfig, values, flags))
 
 
 def load_run_dir(path: Path, flags: Sequence[str]) -> RunConfig:
-    """A run as `config.yaml` in its directory tells."""
+    """A run's configuration from `config.yaml` in its directory."""
     if not (path / "config.yaml").exists():
         raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
     values = renamed.translated(read_yaml(path / "config.yaml"))
@@ -38,14 +38,14 @@ def load_run_dir(path: Path, flags: Sequence[str]) -> RunConfig:
 
 
 def of_labels(arguments: Sequence[str]) -> list[str]:
-    """`distilmt label` takes keys of `labels` without that in front: `--executor ray` is `--labels.executor ray`."""
+    """`distilmt label` accepts keys of `labels` without the prefix: `--executor ray` is `--labels.executor ray`."""
     own = {field.name for field in dataclasses.fields(LabelConfig)}
-    own |= {key.removeprefix("labels.") for key in renamed.RUN if key.startswith("labels.")}  # refused by their names
+    own |= {key.removeprefix("labels.") for key in renamed.RUN if key.startswith("labels.")}  # rejected by name
     return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
 
 
 def _check_run(config: RunConfig) -> RunConfig:
-    """What does not go together is known now, not when the teacher has been trained."""
+    """Find incompatible settings now, not after the teacher has been trained."""
     _check_remote_teacher(config)
     _check_rerank(config.labels)
     _check_has_labels(config)
@@ -54,27 +54,27 @@ def _check_run(config: RunConfig) -> RunConfig:
 
 
 def _check_remote_teacher(config: RunConfig) -> None:
-    """What a program or a server can be asked."""
+    """Check the settings for a teacher that is a program or a server."""
     labels = config.labels
     remote = config.teacher.command or config.teacher.url
     if remote and (labels.top_k or config.student.objective.kd_weight):
         raise UserError(
-            f"teacher {remote!r} tells translations alone, no probabilities of words: set labels.top_k and "
+            f"teacher {remote!r} gives only translations, no token probabilities: set labels.top_k and "
             "student.objective.kd_weight to 0"
         )
     if remote and not config.corpus.bilingual and not labels.num_hypotheses:
-        raise UserError("labels.num_hypotheses is 0, but the corpus has no references either: set it to 1 or more")
+        raise UserError("labels.num_hypotheses is 0, and the corpus has no references: set it to 1 or more")
 
 
 def _check_rerank(labels: LabelConfig) -> None:
-    """Whether the models named are there, and translations enough to choose from."""
+    """Check that the named models exist, and that there are enough translations to choose from."""
     for key, paths in (
         ("ensemble", labels.ensemble),
         ("backward_model", [labels.backward_model] if labels.backward_model else []),
     ):
         for path in paths:
             if not Path(path).is_dir():
-                raise UserError(f"labels.{key} names {path}, which is no directory: name one with a Marian model in it")
+                raise UserError(f"labels.{key} names {path}, which is no directory: name the one of a Marian model")
     candidates = labels.num_hypotheses * (1 + len(labels.ensemble))
     if labels.rerank != "none" and candidates < 2:
         raise UserError(
@@ -83,19 +83,19 @@ def _check_rerank(labels: LabelConfig) -> None:
         )
     if labels.n_best > max(1, candidates):
         raise UserError(
-            f"labels.n_best is {labels.n_best}, but a sentence has only {candidates} translations of a teacher: set "
+            f"labels.n_best is {labels.n_best}, but a sentence has only {candidates} teacher translations: set "
             f"labels.num_hypotheses to {labels.n_best} or more"
         )
 
 
 def _check_has_labels(config: RunConfig) -> None:
-    """What a teacher that translates nothing can be asked."""
+    """Check the settings for a teacher that translates nothing."""
     labels, share = config.labels, config.student.objective.reference_fraction
     if labels.num_hypotheses:
         return
     if labels.top_k == 0 or labels.score_on == "hypothesis":
         raise UserError(
-            "labels.num_hypotheses is 0, so the teacher would say nothing: set it to 1 or more, or labels.top_k to 1 "
+            "labels.num_hypotheses is 0, so there would be no labels: set it to 1 or more, or labels.top_k to 1 "
             "or more and labels.score_on to reference"
         )
     if share < 1:
@@ -106,9 +106,9 @@ def _check_has_labels(config: RunConfig) -> None:
 
 
 def _check_initialization(config: RunConfig) -> None:
-    """Layers are copied together with the embeddings: they are of use to the teacher's own pieces only."""
+    """Layers are copied together with the embeddings, so they need the teacher's own vocabulary."""
     if config.teacher.named and not config.tokenizer.path and config.student.initialization != "random":
         raise UserError(
-            f"student.initialization is {config.student.initialization}, but {config.teacher.named!r} has other "
-            "pieces than the student would: set it to random, or for a Marian teacher tokenizer.path to its directory"
+            f"student.initialization is {config.student.initialization}, but {config.teacher.named!r} has another "
+            "vocabulary than the student: set it to random, or for a Marian teacher set tokenizer.path to its directory"
         )

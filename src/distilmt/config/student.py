@@ -1,4 +1,4 @@
-"""The student, and what it learns by."""
+"""The student and its training objective."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def _skewed(objective: Mapping[str, Any]) -> bool:
 
 @dataclass
 class ObjectiveConfig:
-    """What the student minimises: a weighted sum of cross-entropies per target token."""
+    """Training objective of the student: a weighted sum of losses per target token."""
 
     kd_weight: float = bounded(0.7, 0, 1000)
-    """Weight of the cross-entropy between the teacher's and the student's word distributions."""
+    """Weight of token-level distillation: cross-entropy between the teacher's and the student's distributions."""
     ce_weight: float = bounded(0.3, 0, 1000)
-    """Weight of the cross-entropy against the words of the sequence itself (hypothesis or reference)."""
+    """Weight of the cross-entropy with hard targets: the tokens of the sequence (hypothesis or reference)."""
     teacher_annealing: bool = False
-    """Let `kd_weight` fall to zero by the last update and `ce_weight` take over what it loses (teacher annealing)."""
+    """Teacher annealing: `kd_weight` falls to zero by the last update; `ce_weight` grows by the same amount."""
     reference_fraction: float = bounded(0.5, 0, 1)
-    """Share of updates' sentences whose target is the reference instead of the teacher's hypothesis."""
+    """Fraction of training sentences whose target is the reference instead of the teacher's hypothesis."""
     temperature: float = bounded(1.0, 0.01, 100)
-    """Both distributions are softened by it; the term is multiplied by its square."""
+    """Temperature of both distributions; the loss term is multiplied by its square."""
     top_k: int | None = bounded(None, 1, MAX_TOP_K)
-    """Use fewer of the stored log-probabilities; null uses all."""
+    """Number of stored log-probabilities to use; null uses all."""
     tail: Literal["bucket", "uniform", "renormalize", "zero"] = "bucket"
-    """Mass outside the top k: a bucket, one spread evenly over all other words, spread over the top k, or left out."""
+    """Probability outside the top k: one bucket, spread evenly over all other tokens, over the top k, or left out."""
     divergence: Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"] = "kl"
-    """How the student's distribution is compared with the teacher's; all but `kl` need the tail `bucket`."""
+    """Divergence between the teacher's and the student's distribution; all but `kl` need `tail: bucket`."""
     skew_alpha: float = bounded(
         0.1,
         0.001,
@@ -46,27 +46,27 @@ class ObjectiveConfig:
     )
     """β of `js` (0.5 is symmetric), α of the skewed divergences."""
     entropy_mode: Literal["none", "penalty", "weight_high", "weight_low", "temperature"] = "none"
-    """Reward the student's entropy; weigh positions by the teacher's, high or low; or soften certain positions most."""
+    """Reward the student's entropy; weight positions by the teacher's, high or low; or soften the most certain ones."""
     entropy_weight: float = bounded(0.01, -100, 100, affects(when=lambda own: own["entropy_mode"] == "penalty"))
-    """Of the reward under `entropy_mode: penalty`; below zero it is the reverse, a penalty of uncertainty."""
+    """Weight of the reward under `entropy_mode: penalty`; a negative value penalizes uncertainty."""
     token_selection: Literal["all", "batch", "queue", "hard_gate", "teacher_better"] = "all"
-    """Positions the teacher's words are learnt at: all, the hardest, where the student is surer, or the teacher is."""
+    """Positions with token-level distillation: all, the hardest, or where student or teacher is more confident."""
     selection_fraction: float = bounded(
         0.5, 0.001, 0.999, affects(when=lambda own: own["token_selection"] in ("batch", "queue"))
     )
-    """Share of positions that count as the hardest under `batch` and `queue`."""
+    """Fraction of positions that count as the hardest under `batch` and `queue`."""
     ranking_weight: float = bounded(0.0, 0, 1000)
-    """Weight of the hinge that puts words in the teacher's order (TIE-KD), within the word term."""
+    """Weight of the hinge loss that ranks tokens in the teacher's order (TIE-KD), within the distillation term."""
     hidden_state_weight: float = bounded(0.0, 0, 1000)
-    """Weight of the distance between student's and teacher's hidden states; the teacher is then kept in memory."""
+    """Weight of the distance between the student's and the teacher's hidden states; loads the teacher in training."""
     attention_weight: float = bounded(0.0, 0, 1000)
-    """Weight of the divergence of the student's attention from the teacher's; the teacher is then kept in memory."""
+    """Weight of the divergence between the student's and the teacher's attention; loads the teacher in training."""
     head_mapping: Literal["learned", "same"] = config_field(
         "learned", affects(when=lambda own: own["attention_weight"] > 0)
     )
-    """Learn which heads are to be compared (Align-to-Distill), or compare heads one by one in the layers as far up."""
+    """Learn which heads to compare (Align-to-Distill), or compare heads one to one in layers of equal depth."""
     r_drop_weight: float = bounded(0.0, 0, 1000)
-    """Weight of R-Drop: two passes under different dropout should say the same. An update takes twice as long."""
+    """Weight of R-Drop: divergence between two passes with different dropout. An update takes twice as long."""
 
     @property
     def online(self) -> bool:
@@ -84,20 +84,20 @@ def _on(policy: Mapping[str, Any]) -> bool:
 
 @dataclass
 class OnPolicyConfig:
-    """A last stretch in which the teacher says how it would go on from what the student itself has said."""
+    """Final on-policy phase: the teacher scores the student's own translations (GKD, ImitKD)."""
 
     steps: int = bounded(0, 0, MAX_COUNT)
-    """Updates of every round; 0 leaves it out."""
+    """Updates per round; 0 skips the phase."""
     rounds: int = bounded(1, 1, 1000, affects(when=_on))
-    """How often the student translates anew and is trained on what the teacher says of it."""
+    """Number of rounds: in each, the student translates and is then trained on the teacher's scores."""
     student_data_fraction: float = bounded(0.5, 0.001, 1, affects(when=_on))
-    """Share of sentences that are read after the student's own words; the others after the reference's."""
+    """Fraction of sentences with prefixes of the student's own translation; the others use the reference's."""
     sampling_temperature: float = bounded(1.0, 0, 100, affects(when=_on))
-    """Temperature at which the student's words are drawn; 0 takes its best by beam search."""
+    """Sampling temperature of the student's translations; 0 uses beam search."""
     max_sentences: int | None = bounded(None, 1, MAX_COUNT, affects(when=_on))
-    """Most sentences of a round, drawn at random; null takes all."""
+    """Maximum sentences per round, sampled at random; null: all."""
     learning_rate: float = bounded(5e-4, 0, 10, affects(when=_on))
-    """Peak learning rate of a round."""
+    """Peak learning rate of each round."""
 
 
 @dataclass
@@ -107,24 +107,24 @@ class StudentConfig:
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="tiny"), metadata=_BOTH)
     """Shape of the student."""
     initialization: Literal["random", "first", "spaced"] = "random"
-    """`first` copies the teacher's first layers, `spaced` some spaced evenly; both need its width and vocabulary."""
+    """`first` copies the teacher's first layers, `spaced` evenly spaced ones; both need its width and vocabulary."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    """What is minimised."""
+    """The training objective."""
     training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_BOTH)
-    """How it is trained; the baseline is trained the same way, without the teacher."""
+    """Training settings; the baseline is trained with the same ones, without the teacher."""
     on_policy: OnPolicyConfig = field(default_factory=OnPolicyConfig)
-    """A last stretch on the student's own words."""
+    """Final phase on the student's own translations."""
     baseline: bool = config_field(True, affects("baseline", "exports", "evaluation", "report"))
-    """Train the same student without the teacher as well."""
+    """Also train the same student without the teacher."""
 
     @property
     def all_updates(self) -> int:
-        """Updates of the whole training."""
+        """Total updates of the training."""
         return self.training.max_steps + self.on_policy.steps * self.on_policy.rounds
 
     def __post_init__(self) -> None:
         if self.objective.r_drop_weight and not self.training.dropout:
             raise UserError(
-                "student.objective.r_drop_weight compares two passes under dropout, but student.training.dropout is 0: "
+                "student.objective.r_drop_weight needs dropout, but student.training.dropout is 0: "
                 "set it above 0, or r_drop_weight to 0"
             )

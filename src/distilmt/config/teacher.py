@@ -1,4 +1,4 @@
-"""The teacher, and what it is asked."""
+"""The teacher and its labels."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ _OWN_KEYS = {"model": "model", "messages": "prompt", "max_tokens": "max_tokens"}
 
 @dataclass
 class EndpointConfig:
-    """How a teacher that answers over HTTP is asked. All answers are kept: none is paid for twice."""
+    """Requests to a teacher over HTTP. All responses are stored, so that none is paid for twice."""
 
     model: str | None = None
-    """Name of the model, as the endpoint knows it (OpenAI's API)."""
+    """Name of the model at the endpoint (OpenAI's API)."""
     prompt: str = (
         "Translate the following text from {source_name} to {target_name}. "
         "Answer with the translation alone, on one line.\n\n{text}"
     )
-    """What a language model is told; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
+    """Prompt of a language model; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
     max_tokens: int = bounded(512, 1, 1_000_000)
-    """Most tokens of an answer; one that is cut off there is not used."""
+    """Maximum tokens of a response; a truncated response is not used."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Further fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null leaves out one that is sent else."""
+    """Additional fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null removes a default field."""
     api_key_env: str | None = config_field(None, no_effect())
-    """Environment variable that holds the API key; the key itself is written nowhere."""
+    """Environment variable with the API key; the key itself is never written to a file."""
     max_concurrency: int = bounded(8, 1, 1024, no_effect())
-    """Requests under way at once."""
+    """Maximum concurrent requests."""
     requests_per_minute: float = bounded(0.0, 0, 1e9, no_effect())
-    """Most requests a minute; 0 sets no limit."""
+    """Maximum requests per minute; 0: no limit."""
     max_retries: int = bounded(8, 0, 1000, no_effect())
-    """How often a request that failed in passing is made again, each time after a longer wait."""
+    """Maximum retries of a request after a temporary failure, each after a longer wait."""
     timeout: float = bounded(120.0, 0.1, 86_400, no_effect())
-    """Seconds an answer is waited for."""
+    """Timeout of a request in seconds."""
     input_price: float = bounded(0.0, 0, 1e9, no_effect())
-    """Price of a million tokens of prompts; what was spent is counted, in the same currency."""
+    """Price per million prompt tokens; the cost is counted in the same currency."""
     output_price: float = bounded(0.0, 0, 1e9, no_effect())
-    """Price of a million tokens of answers."""
+    """Price per million response tokens."""
     budget: float = bounded(0.0, 0, 1e12, no_effect())
-    """Stop when so much was spent; 0 sets no limit."""
+    """Stop when the cost reaches this amount; 0: no limit."""
 
 
 def _served(teacher: Mapping[str, Any]) -> bool:
@@ -61,28 +61,28 @@ _TRAINED = affects("teacher", when=_trained)
 
 @dataclass
 class TeacherConfig:
-    """The big model: trained here, or any existing one."""
+    """The large model: trained by the run, or any existing model."""
 
     path: str | None = None
     """A Hugging Face seq2seq model (directory or hub name), CTranslate2 directory or .argosmodel to use instead."""
     command: str | None = None
-    """A program that reads lines and writes a translation of each, to use instead (`apertium -u eng-spa`)."""
+    """A program to use instead: it reads lines and writes the translation of each (`apertium -u eng-spa`)."""
     url: str | None = None
-    """A server to ask instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
+    """A server to use instead (`http://localhost:8000/v1`, `http://localhost:5000`)."""
     api: Literal["openai", "libretranslate"] = config_field("openai", affects(when=_served))
-    """What the server at `url` speaks: OpenAI's chat completions, or LibreTranslate's API."""
+    """API of the server at `url`: OpenAI's chat completions, or LibreTranslate's API."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig, metadata=affects(when=_served))
-    """How it is asked."""
+    """Settings of the requests to `url`."""
     source_prefix: str | None = config_field(None, affects(when=lambda teacher: bool(teacher["path"])))
-    """Text put before every source (`translate English to German: `); null takes what a T5 or MADLAD model wants."""
+    """Prefix of every source (`translate English to German: `); null: the prefix that a T5 or MADLAD model needs."""
     model: ModelConfig = field(default_factory=lambda: ModelConfig(preset="teacher"), metadata=_TRAINED)
-    """Shape of a teacher trained here."""
+    """Shape of a teacher trained by the run."""
     training: TrainingConfig = field(default_factory=TrainingConfig, metadata=_TRAINED)
-    """How a teacher is trained here."""
+    """Training of a teacher trained by the run."""
 
     @property
     def named(self) -> str | None:
-        """The existing teacher; None where one is trained."""
+        """The existing teacher; None if a teacher is trained."""
         return self.path or self.command or self.url
 
     def __post_init__(self) -> None:
@@ -96,70 +96,70 @@ class TeacherConfig:
                 f"teacher.endpoint.extra has {reserved[0]!r}: set teacher.endpoint.{_OWN_KEYS[reserved[0]]}"
             )
         if self.url and "{text}" not in self.endpoint.prompt:
-            raise UserError("teacher.endpoint.prompt has no {text}: say where the sentence goes")
+            raise UserError("teacher.endpoint.prompt has no {text}: add {text} at the position of the sentence")
 
 
 @dataclass
 class LabelConfig:
-    """What the teacher is asked, and what is kept of its answers."""
+    """Labels: what the teacher computes, and which of its outputs are stored and used."""
 
     beam_size: int = bounded(4, 1, MAX_BEAM, affects("labels", "references"))
-    """Beam of the teacher's translations."""
+    """Beam size of the teacher's translations."""
     num_hypotheses: int = bounded(1, 0, MAX_BEAM)
-    """Translations kept per sentence, best first; 0 lets the teacher translate nothing."""
+    """Translations stored per sentence, best first; 0: the teacher translates nothing."""
     sampling_temperature: float = bounded(0.0, 0, 100)
-    """Draw the translations from the teacher's distribution at this temperature; 0 searches with the beam."""
+    """Sample the translations from the teacher's distribution at this temperature; 0 uses beam search."""
     length_penalty: float = bounded(1.0, -10, 10, affects("labels", "references"))
-    """CTranslate2's exponent of the length by which scores are divided."""
+    """Exponent of the length that divides the scores (as in CTranslate2)."""
     compute_type: ComputeType = field(default="int8", metadata=affects("labels", "references"))
     """CTranslate2 type the teacher decodes in; int8 is the fastest, float32 is exact."""
     top_k: int = bounded(8, 0, MAX_TOP_K)
-    """Log-probabilities kept per target position for word-level distillation; 0 keeps none."""
+    """Log-probabilities stored per target position for token-level distillation; 0 stores none."""
     score_on: Literal["hypothesis", "reference", "both"] = config_field(
         "hypothesis", affects(when=lambda own: own["top_k"] > 0)
     )
-    """Whose prefixes the teacher's distributions are computed on."""
+    """Target sequence of forced decoding, at whose positions the teacher's distributions are computed."""
     ensemble: list[str] = field(default_factory=list)
-    """More teachers, Marian directories with the same pieces: distributions are averaged, translations pooled."""
+    """Additional teachers (Marian directories, same vocabulary): distributions are averaged, translations pooled."""
     max_sentences: int | None = bounded(None, 1, 10**12, affects("labels", "references"))
-    """Most training sentences labelled, drawn at random; null labels all."""
+    """Maximum training sentences to label, sampled at random; null labels all."""
     shard_size: int = bounded(4000, 1, 10_000_000, no_effect(resumed=True))
-    """Sentences per shard: a kill loses at most one shard."""
+    """Sentences per shard: an interruption loses at most one shard."""
     max_length_ratio: float = bounded(3.0, 1, 1_000_000, affects("student"))
     """Hypotheses this many times longer or shorter than their source (in tokens, 10 added) are not trained on."""
     max_repetition: int = bounded(8, 1, MAX_COUNT, affects("student"))
     """Hypotheses with a phrase repeated more than this many times in a row are not trained on."""
     drop_identical: bool = config_field(True, affects("student"))
-    """Hypotheses that only repeat their source are not trained on, unless the reference does too."""
+    """Hypotheses identical to their source are not trained on, unless the reference is identical too."""
     max_ter: float | None = bounded(None, 0, 1_000_000, affects("student"))
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
     rerank: Literal["none", "oracle", "mbr"] = config_field("none", affects("selection"))
-    """Hypothesis trained on: the teacher's best, the nearest to the reference, or the likest to the others (MBR)."""
+    """Hypothesis to train on: the teacher's best, the nearest to the reference, or the nearest to the others (MBR)."""
     rerank_metric: Literal["chrf", "bleu"] = config_field(
         "chrf", affects("selection", when=lambda own: own["rerank"] != "none")
     )
-    """Sentence score by which `oracle` and `mbr` choose."""
+    """Sentence-level metric of `oracle` and `mbr`."""
     n_best: int = bounded(1, 1, MAX_BEAM, affects("selection"))
-    """Distinct hypotheses of a sentence that are trained on, each as a pair of its own, in the order of `rerank`."""
+    """Distinct hypotheses per sentence to train on, each as its own pair, in the order of `rerank`."""
 
     backward_model: str | None = config_field(None, affects("selection"))
-    """A Marian directory of the other direction: tells how well the source can be guessed from a hypothesis."""
+    """A Marian directory of the opposite direction: scores how well a hypothesis predicts its source."""
     backward_keep_fraction: float = bounded(
         0.95, 0.001, 1, affects("student", when=lambda labels: labels["backward_model"] is not None)
     )
-    """Share of the hypotheses that is trained on, those that `backward_model` likes best."""
+    """Fraction of the hypotheses to train on: those with the best backward score."""
     executor: Literal["local", "ray"] = config_field("local", no_effect())
-    """Who labels: this process, or workers of a Ray cluster (needs the extra `ray`). The labels are the same."""
+    """Where labeling runs: this process, or workers of a Ray cluster (extra `ray`). The labels are the same."""
     ray_address: str = config_field("local", no_effect())
-    """Ray cluster: `local` starts one of this machine, `auto` finds the one it belongs to, else HOST:PORT."""
+    """Ray cluster: `local` starts one on this machine, `auto` finds the cluster of this machine, else HOST:PORT."""
     max_workers: int = bounded(0, 0, 100_000, no_effect())
-    """Most shards labelled at once on Ray; 0 takes as many as the cluster has room for, now and later."""
+    """Maximum shards labeled in parallel on Ray; 0: as many as the cluster has room for, also when it grows."""
     num_cpus: int = bounded(1, 1, MAX_THREADS, no_effect())
-    """Cores of each worker on Ray."""
+    """CPU cores per Ray worker."""
     num_gpus: float | None = bounded(None, 0, 64, no_effect())
-    """GPUs of each worker on Ray (0.5: two share one); null gives each one if the cluster has any."""
+    """GPUs per Ray worker (0.5: two workers share one); null: one each if the cluster has any."""
 
     @property
     def selects(self) -> bool:
-        """Whether finished labels are gone through once more: another hypothesis chosen, or a score added."""
+        """Whether a selection pass runs over finished labels: it chooses hypotheses or adds a score."""
         return self.rerank != "none" or self.n_best > 1 or self.backward_model is not None

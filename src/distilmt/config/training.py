@@ -1,4 +1,4 @@
-"""A model's shape and its training: teacher, student and baseline share both."""
+"""Model shape and training options, shared by teacher, student and baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ModelConfig:
     """Shape of a Marian transformer."""
 
     preset: Literal["micro", "tiny", "small", "base", "teacher", "teacher-big"] | None = None
-    """Named shape; keys set beside it override it. See `distilmt.models.presets`."""
+    """Named shape; the other keys override it. See `distilmt.models.presets`."""
     d_model: int | None = bounded(None, 2, 65_536)
     """Width of the embeddings and of every layer."""
     ffn_dim: int | None = bounded(None, 1, 1_000_000)
@@ -26,48 +26,48 @@ class ModelConfig:
     decoder_layers: int | None = bounded(None, 1, 256)
     """Layers of the decoder."""
     max_positions: int = bounded(256, 2, 65_536)
-    """Longest sequence in tokens; longer training pairs are left out, longer texts are translated in parts."""
+    """Maximum sequence length in tokens; longer training pairs are left out, longer texts are translated in parts."""
 
 
 @dataclass
 class TrainingConfig:
-    """How a model is trained. Teacher, student and baseline share the loop."""
+    """Training of a model. Teacher, student and baseline share the loop."""
 
     max_steps: int = bounded(10_000, 1, MAX_COUNT)
-    """Optimizer steps at most; the learning-rate schedule ends here."""
+    """Maximum optimizer steps; the learning-rate schedule ends here."""
     max_seconds: float | None = bounded(None, 0.1, 1e9)
-    """Most seconds, validations included; on a machine that slows down the schedule hurries to end in time."""
+    """Maximum seconds, including validations; if the machine slows down, the schedule is shortened to end in time."""
     batch_tokens: int = bounded(4096, 1, 1_000_000)
-    """Most tokens of an update on either side."""
+    """Maximum tokens per update on either side."""
     optimizer: Literal["muon", "adam"] = "muon"
-    """Of the layers' matrices: Muon learns most in the same time; embeddings, biases and norms always have Adam."""
+    """Optimizer of the layers' matrices: Muon learns most in the same time; embeddings, biases and norms use Adam."""
     learning_rate: float = bounded(3e-3, 0, 10)
-    """Peak learning rate, of Adam and Muon alike; with `adam` alone 0.001 is safer."""
+    """Peak learning rate of both Adam and Muon; with `adam` alone 0.001 is safer."""
     warmup_steps: int = bounded(200, 0, MAX_COUNT)
-    """Updates over which the learning rate climbs to its peak; at most a fifth of all updates."""
+    """Updates over which the learning rate rises to its peak; at most a fifth of all updates."""
     lr_scheduler: Literal["linear", "cosine", "inverse_sqrt"] = "linear"
-    """How the learning rate falls after the warm-up: to zero at the last update, or by inverse square root."""
+    """Decay of the learning rate after the warm-up: to zero at the last update, or by inverse square root."""
     label_smoothing: float = bounded(0.1, 0, 0.9999)
-    """Share of the reference's probability that is spread over the vocabulary (hard targets only)."""
+    """Probability that is moved from the target token to the whole vocabulary (hard targets only)."""
     dropout: float = bounded(0.1, 0, 0.9999)
-    """Dropout of every block."""
+    """Dropout rate of every block."""
     weight_decay: float = bounded(0.0, 0, 10)
     """Decoupled weight decay."""
     max_grad_norm: float = bounded(1.0, 0, 1e6)
-    """Largest gradient norm; 0 turns clipping off."""
+    """Maximum gradient norm; 0 turns clipping off."""
     ema_decay: float = bounded(0.998, 0, 0.9999)
-    """Exponential moving average of the weights that is validated and kept; 0 turns it off."""
+    """Decay of the moving average of the weights, which is validated and saved; 0 turns it off."""
     eval_steps: int = bounded(1000, 1, MAX_COUNT)
     """Updates between validations (greedy decoding of validation sentences)."""
     eval_sentences: int = bounded(500, 1, MAX_COUNT)
-    """Validation sentences that are decoded."""
+    """Number of validation sentences to decode."""
     metric: Literal["bleu", "chrf"] = "bleu"
-    """What the best checkpoint is chosen by."""
+    """Metric that selects the best checkpoint."""
     patience: int = bounded(10, 0, MAX_COUNT)
     """Validations without a better score before training stops early; 0 never stops early."""
     save_interval_seconds: float = bounded(45.0, 0, 1e9, no_effect())
-    """Seconds between checkpoints to resume from: a kill loses at most so much work."""
+    """Seconds between checkpoints to resume from: an interruption loses at most this much work."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` takes bf16 where the processor or GPU computes it natively."""
+    """`auto` uses bf16 if the processor or GPU supports it natively."""
     threads: int = bounded(0, 0, MAX_THREADS, no_effect())
-    """CPU threads; 0 takes one per core that is free, for small models one."""
+    """CPU threads; 0: one per free core, and a single thread for small models."""

@@ -1,4 +1,4 @@
-"""YAML files with a run's keys: every key once, and no deeper than dataclasses are nested."""
+"""YAML files with a run's keys: every key once, nested no deeper than the dataclasses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from distilmt.utils.errors import UserError
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping: YAML itself takes the last one and forgets the others."""
+    """Rejects duplicate keys of a mapping: plain YAML would silently use the last one."""
 
 
 def _unique_keys(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -22,7 +22,7 @@ def _unique_keys(loader: _Loader, node: yaml.MappingNode, deep: bool = False) ->
             continue
         key, line = loader.construct_object(key_node, deep=True), key_node.start_mark.line + 1
         if key in lines:
-            raise UserError(f"{key!r} stands twice, in lines {lines[key]} and {line}: put both into one, or delete one")
+            raise UserError(f"{key!r} occurs twice, in lines {lines[key]} and {line}: merge both, or delete one")
         lines[key] = line
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Keys and values of a file.
 
     Raises:
-        UserError: it is not there, or holds something else.
+        UserError: the file does not exist, or has no keys and values.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
@@ -44,7 +44,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: name a YAML file, such as those in configs/") from None
     except RecursionError:
-        raise UserError(f"{path} is nested too deep: name a YAML file with the keys of `distilmt run --help`") from None
+        raise UserError(f"{path} is nested too deep: use only the keys of `distilmt run --help`") from None
     except (IsADirectoryError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         raise UserError(f"{path} is not a YAML file ({' '.join(str(error).split())[:150]})") from None
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Models are as they were written: checksums of cards and of steps' records, and one line where a file is not readable.
+"""Integrity of models: checksums in cards and step records, and a one-line error if a file is not readable.
 
-All of a model is read once more than before, which takes a quarter of a second for 300 MB and two milliseconds for a
-student. Nothing is remembered of it: a disk that loses a bit does not change a file's time.
+Every file of a model is read one more time, which takes a quarter of a second for 300 MB and two milliseconds for a
+student. The result is not cached: a bit error on disk does not change a file's time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def check_checksums(path: Path) -> None:
         file = path / name
         if not file.exists():
             if _in_other_form(file).exists():
-                continue  # unpacked by its user, or packed
+                continue  # unpacked or packed by the user
             raise UserError(f"{file} is missing: {_REMEDY}")
         if _differs(file, entry):
             raise UserError(
@@ -43,16 +43,16 @@ def check_checksums(path: Path) -> None:
 
 
 def checksums(directory: Path, patterns: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """`bytes` and `sha256` of files directly in a directory, by name: what `check_step` compares."""
+    """`bytes` and `sha256` of files directly in a directory, by name, for `check_step`."""
     files = sorted({path for pattern in patterns for path in directory.glob(pattern) if path.is_file()})
     return {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
 
 
 def check_step(directory: Path) -> None:
-    """Compare a finished step's files with its record; what has no record, or an older one, passes.
+    """Compare a finished step's files with its record; files without a record, or with an older one, pass.
 
     Args:
-        directory: the step's.
+        directory: the directory of the step.
 
     Raises:
         UserError: a file is missing or differs; or the record cannot be read.
@@ -67,10 +67,10 @@ def check_step(directory: Path) -> None:
 
 
 def remedy(directory: Path) -> str:
-    """What to do where a file in a model's directory is missing or damaged."""
+    """Remedy for a missing or damaged file in a model's directory."""
     if (directory / STEP_FILE).exists():
-        return f"copy the file back, or delete {directory} and do its run again, which then makes only this anew"
-    return "take the model from where it was made"
+        return f"copy the file back, or delete {directory} and repeat its run, which then creates only it again"
+    return "copy the model again from its source"
 
 
 def _differs(file: Path, listed: dict[str, Any]) -> bool:
@@ -88,14 +88,14 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def wrap_read_errors(path: Path, names: str) -> Iterator[None]:
-    """Turn whatever a library raises over a file that it cannot read into one line.
+    """Turn any error of a library about an unreadable file into one line.
 
     Args:
         path: the model's directory.
-        names: of the files that are read within.
+        names: names of the files that the block reads.
 
     Raises:
-        UserError: something was raised; one that is raised within passes as it is.
+        UserError: the block raised an error; a UserError passes unchanged.
     """
     try:
         yield
@@ -109,7 +109,7 @@ def wrap_read_errors(path: Path, names: str) -> Iterator[None]:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """A file that holds an object.
+    """Read a JSON file that holds an object.
 
     Raises:
         UserError: it cannot be read.
@@ -127,7 +127,7 @@ def _card_files(path: Path) -> dict[str, dict[str, Any]]:
     files = read_json_object(path / CARD).get("files", {})
     with wrap_read_errors(path, CARD):
         if not all(_is_inside(name) and isinstance(entry, dict) for name, entry in files.items()):
-            raise ValueError("files are not listed as they should be")
+            raise ValueError("the list of files has the wrong format")
         return dict(files)
 
 

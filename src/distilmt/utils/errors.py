@@ -1,8 +1,8 @@
-"""The one exception that people, rather than programmers, are meant to read."""
+"""The exception whose message is for users."""
 
 
 class UserError(Exception):
-    """Something the user can mend: one line that names the input and the remedy.
+    """An error that the user can fix: one line with the input and the remedy.
 
     The command line prints it without a traceback and exits with status 2.
     """

@@ -1,9 +1,9 @@
-"""Optional packages: which extra brings them, and how it is installed."""
+"""Optional packages: which extra has them, and how to install it."""
 
 from __future__ import annotations
 
-# No package index has distilmt: an extra is installed from a clone. `pip install distilmt[...]` would fetch whatever
-# somebody else had put there under this name.
+# No package index has distilmt: an extra is installed from a clone. `pip install distilmt[...]` would install a
+# foreign package that somebody published under this name.
 _EXTRAS = {
     "datasets": "huggingface",
     "fastapi": "serve",
@@ -48,16 +48,16 @@ _CORE = {
     "transformers",
     "yaml",
 }
-"""What distilmt itself depends on; a serve-only installation (`packaging/serve.txt`) lacks some of it."""
+"""Required packages; a serve-only installation (`packaging/serve.txt`) lacks some of them."""
 
 
 def install_command(extra: str = "") -> str:
-    """How to install distilmt with an extra, in words that stand behind a colon."""
+    """How to install distilmt with an extra, as the remedy of an error message."""
     return f"pip install '.[{extra}]' in a clone of distilmt" if extra else "pip install . in a clone of distilmt"
 
 
 def missing_package(error: ModuleNotFoundError) -> str | None:
-    """What to install for a module that is not there; None where it is no package that distilmt knows of."""
+    """Message for a missing module, with what to install; None if distilmt does not know the package."""
     module = (error.name or "").split(".")[0]
     if module in _CORE:
         return f"this command needs {module}, which is not installed: {install_command()}"

@@ -1,4 +1,4 @@
-"""What this machine offers."""
+"""Hardware of this machine: cores, processes, GPU libraries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def cores() -> int:
     """CPU cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS, where threads can be counted but not kept to cores
+    except AttributeError:  # macOS can count cores but not pin threads to them
         return min(os.cpu_count() or 1, int(os.environ.get("OMP_NUM_THREADS") or 1_000))
 
 
 def free_cores(seconds: float = 0.2) -> float:
-    """How many of the cores this process may use others leave free, measured while this one sleeps.
+    """Number of usable cores that other processes leave free, measured while this process sleeps.
 
-    Where the system does not tell (no /proc), all are.
+    Without /proc all cores count as free.
     """
     before = _idle_ticks()
     time.sleep(seconds)
@@ -33,7 +33,7 @@ def free_cores(seconds: float = 0.2) -> float:
 
 
 def _idle_ticks() -> list[tuple[int, int]]:
-    """Ticks without work, and all ticks, of each core that this process may use."""
+    """Idle ticks and all ticks of each core that this process may use."""
     try:
         lines = Path("/proc/stat").read_text().splitlines()
         core_names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
@@ -44,23 +44,23 @@ def _idle_ticks() -> list[tuple[int, int]]:
 
 
 def world_size() -> int:
-    """Processes that torchrun, or what does as it does, started to train together; 1 without it."""
+    """Number of processes that torchrun or a similar launcher started; 1 without a launcher."""
     return int(os.environ["WORLD_SIZE"]) if {"RANK", "WORLD_SIZE"} <= set(os.environ) else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """Rank of this process, from 0."""
     return int(os.environ.get("RANK") or 0)
 
 
 def use_cores(share: int, shares: int) -> None:
-    """Keep this process to one of several equal shares of the cores it may use.
+    """Restrict this process to one of several equal shares of its usable cores.
 
-    To be called before torch is imported, which looks once.
+    Must be called before the import of torch, which counts the cores once.
 
     Args:
-        share: which, from 0.
-        shares: how many there are, at most one per core.
+        share: index of the share, from 0.
+        shares: number of shares, at most one per core.
     """
     if hasattr(os, "sched_setaffinity"):
         core_ids = sorted(os.sched_getaffinity(0))[share::shares]
@@ -71,13 +71,13 @@ def use_cores(share: int, shares: int) -> None:
 
 
 def loads_cublas() -> bool:
-    """Whether CTranslate2 finds the library it computes with on a GPU, that of CUDA 12; loads it.
+    """Whether CTranslate2 finds cuBLAS of CUDA 12, which it needs on a GPU; loads it.
 
-    `pip install nvidia-cublas-cu12` puts it where the system does not look. PyTorch brings it, or that of CUDA 13.
+    `pip install nvidia-cublas-cu12` installs it outside the system's search path. PyTorch has it, or that of CUDA 13.
     """
     places = [Path(place) / "nvidia" / "cublas" / "lib" / _CUBLAS for place in site.getsitepackages()]
     for name in (_CUBLAS, *(str(place) for place in places if place.exists())):
         with suppress(OSError):
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
             return True
-    return os.name == "nt"  # whose search path is another's: CTranslate2 itself will tell
+    return os.name == "nt"  # has another search path: CTranslate2 itself reports a missing library

@@ -1,4 +1,4 @@
-"""English names of languages, by the codes that Argos Translate and LibreTranslate give them."""
+"""English names of languages, by the codes of Argos Translate and LibreTranslate."""
 
 import re
 
@@ -111,6 +111,6 @@ _VARIANTS = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no":
 
 
 def language_name(code: str) -> str:
-    """The name of a language (`pt_BR` is `Portuguese (Brazil)`); the code itself where there is none here."""
+    """The name of a language (`pt_BR` is `Portuguese (Brazil)`); the code itself if the table has no name."""
     plain = re.split("@", code)[0].replace("-", "_").lower()
     return NAMES.get(_VARIANTS.get(plain, plain)) or NAMES.get(plain.split("_")[0], code)

@@ -1,4 +1,4 @@
-"""The machine a report was made on, without anything that names its owner."""
+"""Description of the machine for reports, without anything that identifies its owner."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INSTRUCTIONS = (
 
 
 def machine() -> dict[str, Any]:
-    """Processor, GPU (if torch is at work), cores, memory in bytes, system and versions; no host or user names."""
+    """Processor, GPU (if torch is imported), cores, memory in bytes, system and versions; no host or user names."""
     package_versions = versions()
     return {
         "cpu": _cpu_field("model name") or platform.processor() or platform.machine(),
@@ -42,7 +42,7 @@ def machine() -> dict[str, Any]:
 
 
 def _gpu() -> str | None:
-    torch = sys.modules.get("torch")  # whoever computes on a GPU has imported it; a machine's name is not worth it
+    torch = sys.modules.get("torch")  # already imported if a GPU is used; importing it only for a name is slow
     return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_available() else None
 
 

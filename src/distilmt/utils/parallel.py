@@ -1,4 +1,4 @@
-"""Independent pieces of work in processes of their own, side by side, each on its share of the cores."""
+"""Independent work items in parallel processes, each on its share of the cores."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ T = TypeVar("T")
 
 
 def run_in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -> Generator[T, None, None]:
-    """Do `work` for every item, each in a new process that ends with it; gives items as they are done.
+    """Call `work` for every item, each in a new process; yields items as they finish.
 
-    A small model gains little from a second core; two of them do. A process for each item, so that none outlives the
-    caller for longer than its item, and memory is given back in between. Whoever stops early should close the iterator:
-    it then ends what is under way.
+    Two small models use two cores better than one model does. Each item has its own process, so that none outlives the
+    caller for longer than its item, and memory is freed in between. A caller that stops early must close the iterator:
+    it then ends the running processes.
 
     Args:
-        work: a function of a module, with what it takes from an item alone.
-        items: what can be pickled.
-        jobs: how many at once, at most one per core.
+        work: a module-level function whose only argument is an item.
+        items: objects that can be pickled.
+        jobs: number of parallel processes, at most one per core.
 
     Raises:
-        UserError, OSError: as the work did.
-        RuntimeError: the work failed otherwise, with its traceback, or its process was killed.
+        UserError, OSError: raised by the work.
+        RuntimeError: the work raised another error (with its traceback), or its process was killed.
     """
     shares, waiting = list(range(jobs)), list(items)
-    running: dict[Any, tuple[SpawnProcess, T, int]] = {}  # by the connection on which it answers
+    running: dict[Any, tuple[SpawnProcess, T, int]] = {}  # by the connection for its result
     try:
         while waiting or running:
             while waiting and shares:
@@ -68,7 +68,7 @@ def _finish(process: SpawnProcess, connection: Any) -> None:
     except EOFError:
         process.join()
         raise RuntimeError(
-            f"a process ended with status {process.exitcode} before its work was done (status -9: no memory was left)"
+            f"a process ended with status {process.exitcode} before its work was done (status -9: out of memory)"
         ) from None
     process.join()
     if error is not None:
@@ -76,8 +76,8 @@ def _finish(process: SpawnProcess, connection: Any) -> None:
 
 
 def _run_worker(work: Callable[[T], None], item: T, share: int, jobs: int, connection: Connection) -> None:
-    """What a process does: its work on its share of the cores; then it tells whether it went well."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    """Body of a worker process: run the work on its share of the cores, then send success or the error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all processes receive Ctrl-C; the parent ends the workers
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     use_cores(share, jobs)
     try:

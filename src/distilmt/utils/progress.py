@@ -1,4 +1,4 @@
-"""Progress of long work, told to whoever listens; silent unless a listener was set (the command line sets one)."""
+"""Progress of long work, sent to a listener; silent unless a listener is set (the command line sets one)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """One piece of long work that is under way."""
+    """A running task."""
 
     def advance(self, amount: float = 1, **status: object) -> None:
-        """Say that `amount` more units are done; `status` is shown beside the bar (`loss=3.21`)."""
+        """Report `amount` more units as done; `status` is shown next to the bar (`loss=3.21`)."""
 
 
 class Listener(Protocol):
-    """Shows progress to somebody."""
+    """Callback interface that shows progress."""
 
     def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
-        """Begin to show a piece of work of `total` units (None: unknown), `done` of them by an earlier call."""
+        """Start to show a task of `total` units (None: unknown), `done` of them by an earlier call."""
 
     def finish(self, task: Task) -> None:
-        """Stop to show a piece of work."""
+        """Stop showing a task."""
 
     def info(self, message: str) -> None:
         """Show one line."""
@@ -52,9 +52,9 @@ def set_listener(listener: Listener) -> None:
 
 @contextmanager
 def task(name: str, total: float | None, unit: str = "lines", done: float = 0) -> Iterator[Task]:
-    """Show `name` as under way while the block runs; the block calls `advance` on what it is given.
+    """Show the task `name` while the block runs; the block calls `advance` on the yielded object.
 
-    `done` units were done by an earlier call: they count into what is done, not into the rate.
+    `done` units were done by an earlier call: they count as progress but not for the rate.
     """
     shown = _listener.start(name, total, unit, done)
     try:
@@ -64,5 +64,5 @@ def task(name: str, total: float | None, unit: str = "lines", done: float = 0) -
 
 
 def info(message: str) -> None:
-    """Tell the listener one line (a person reads it; machines read the files of the run)."""
+    """Send one line to the listener (for users; programs read the files of the run)."""
     _listener.info(message)

@@ -1,6 +1,6 @@
-"""Files of run directories: written whole or not at all, locked, and with a record of what each step was done with.
+"""Files of run directories: written atomically, locked, and with a record of each step's inputs and settings.
 
-Every step reads directories and writes one; `step.json`, its record, is written last. `stepdir` does the steps.
+Every step reads directories and writes one; `step.json`, its record, is written last. `stepdir` runs the steps.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from distilmt.utils.errors import UserError
 STEP_FILE = "step.json"
 STARTED_FILE = "step.started.json"
 OWN_FILES = (STEP_FILE, "card.json", "distilmt.json", "corpus.json", "manifest.json", "model.json")
-"""Each whole directory that distilmt writes holds one of these; no other is ever replaced."""
+"""Every directory that distilmt writes has one of these files; other directories are never replaced."""
 _VERSIONED = ("distilmt", "torch", "transformers", "ctranslate2", "sentencepiece", "sacrebleu")
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block succeeds it is flushed to disk and renamed to `path`."""
+    """Yield a temporary path next to `path`; when the block succeeds it is flushed to disk and renamed to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -44,10 +44,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Give an empty temporary directory; when the block succeeds it takes the place of `path`.
+    """Yield an empty temporary directory; when the block succeeds it replaces `path`.
 
     Raises:
-        UserError: `path` holds files, but none of those by which distilmt knows its own directories.
+        UserError: `path` has files, but none that marks a directory of distilmt.
     """
     if path.exists() and not replaceable(path):
         raise UserError(f"{path} was not written by distilmt: move it elsewhere, or name another directory")
@@ -74,13 +74,13 @@ def replaceable(path: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -99,10 +99,10 @@ def read_json(path: Path) -> Any:
 
 
 def link(link_path: Path, target: Path) -> None:
-    """Make `link_path` a relative link to `target`; a link that leads elsewhere is replaced.
+    """Make `link_path` a relative link to `target`; an existing link is replaced.
 
     Raises:
-        UserError: something else than a link is there.
+        UserError: `link_path` exists and is not a link.
     """
     path = os.path.relpath(target, link_path.parent)
     if link_path.is_symlink():
@@ -110,18 +110,18 @@ def link(link_path: Path, target: Path) -> None:
             return
         link_path.unlink()
     elif link_path.exists():
-        raise UserError(f"{link_path} is in the way: distilmt puts a link there, so move it elsewhere")
+        raise UserError(f"{link_path} exists, but distilmt needs a link there: move it elsewhere")
     link_path.symlink_to(path)
 
 
 def fingerprint(value: object) -> str:
-    """Sixteen hexadecimal digits that stand for a JSON-like value."""
+    """Hash of a JSON-like value, as sixteen hexadecimal digits."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def fingerprint_files(*paths: Path) -> str:
-    """Sixteen hexadecimal digits that stand for the contents of files, in the order given."""
+    """Hash of the contents of files in the given order, as sixteen hexadecimal digits."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
@@ -133,7 +133,7 @@ def fingerprint_files(*paths: Path) -> str:
 
 @dataclass
 class StepRecord:
-    """What `step.json` holds."""
+    """Content of `step.json`."""
 
     name: str
     fingerprint: str
@@ -144,7 +144,7 @@ class StepRecord:
     versions: dict[str, str]
     result: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """`bytes` and `sha256` by name of files whose damage would go unnoticed; empty in records of older versions."""
+    """`bytes` and `sha256` by name, for files whose damage no reader detects; empty in records of older versions."""
 
 
 def read_step(directory: Path) -> StepRecord | None:
@@ -158,19 +158,19 @@ def read_step(directory: Path) -> StepRecord | None:
 
 
 def step_fingerprint(directory: Path) -> str:
-    """The fingerprint a step was finished with, or `missing`: what a step that reads it depends on."""
+    """The fingerprint of a finished step, or `missing`; steps that read its files depend on it."""
     record = read_step(directory)
     return record.fingerprint if record else "missing"
 
 
 def reset_peak_rss() -> None:
-    """Make the kernel forget this process's peak memory (Linux; elsewhere the peak is the process's own)."""
+    """Reset this process's peak memory in the kernel (Linux; elsewhere the peak is that of the whole process)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_rss() -> int:
-    """Peak resident memory of this process in bytes, since `reset_peak_rss` where the kernel can tell."""
+    """Peak resident memory of this process in bytes, since `reset_peak_rss` if the kernel supports it."""
     try:
         status = Path("/proc/self/status").read_text()
         return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * 1024
@@ -188,7 +188,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    """The same, read once: every step's record has them."""
+    """As `versions`, read once and cached, since every step's record has them."""
     versions_ = {"python": platform.python_version()}
     for name in _VERSIONED:
         with suppress(metadata.PackageNotFoundError):
@@ -198,10 +198,10 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the run directory for this process.
+    """Lock the run directory for this process.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process has the lock.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as file:

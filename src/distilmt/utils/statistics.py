@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say."""
+"""Calibration of probabilities."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> flo
     """Mean |accuracy − confidence| over 15 bins of equal width, weighted by their rows (Guo et al. 2017, equation 3).
 
     Args:
-        confidence: [n] probabilities of the answers given, 0 to 1.
-        right: [n] whether the answer was right.
+        confidence: `[N]` probabilities of the predictions, 0 to 1.
+        right: `[N]` whether the prediction was right.
     """
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     gaps = np.abs(np.bincount(bins, right.astype(float) - confidence, _BINS))

@@ -1,7 +1,7 @@
-"""Unpack compressed files in bounded memory and disk: a small file that swells without end is refused.
+"""Unpack compressed files in bounded memory and disk space: decompression bombs are rejected.
 
-What a file may unpack to grows with its own size. Weights shrink by a third or less and text to a tenth, so that the
-bound is never met by a file that holds anything; archives that are made to fill a disk shrink a thousandfold.
+The allowed unpacked size grows with the size of the file. Weights shrink by a third or less and text to a tenth, so
+no real file reaches the bound; archives made to fill a disk shrink a thousandfold.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from distilmt.utils.errors import UserError
 
 MAX_DICTIONARY_BYTES = 256 << 20
-"""Memory that unpacking itself may take: `xz -9` needs 65 MiB, `zstd --long=27` 128 MiB."""
+"""Maximum memory of the decompressor: `xz -9` needs 65 MiB, `zstd --long=27` 128 MiB."""
 _MAX_RATIO = 20
 _ALWAYS_ALLOWED_BYTES = 64 << 20
 _MAX_UNPACKED_BYTES = 64 << 30
@@ -31,10 +31,10 @@ def allowance(packed_bytes: int) -> int:
 
 
 def xz_chunks(path: Path) -> Iterator[bytes]:
-    """The content of an .xz file, one stream or several, in pieces of at most 1 MiB; its length is not bounded.
+    """The content of an .xz file, one stream or several, in chunks of at most 1 MiB; its length is not bounded.
 
     Raises:
-        lzma.LZMAError: it is damaged, or unpacking it takes more than `MAX_DICTIONARY_BYTES`.
+        lzma.LZMAError: it is damaged, or unpacking needs more than `MAX_DICTIONARY_BYTES`.
         EOFError: it is cut off.
     """
     with path.open("rb") as file:
@@ -53,7 +53,7 @@ def xz_chunks(path: Path) -> Iterator[bytes]:
 
 
 def _without_padding(unused: bytes, following: bytes) -> bytes:
-    """What follows a stream, without the zeros that may stand between streams."""
+    """The bytes after a stream, without the zeros that may separate streams."""
     return (unused or following).lstrip(b"\0")
 
 
@@ -61,7 +61,7 @@ def unxz(path: Path) -> bytes:
     """The content of an .xz file.
 
     Raises:
-        UserError: it is damaged, or swells to more than a file of its size may.
+        UserError: it is damaged, or unpacks to more than `allowance` of its size.
     """
     most = allowance(path.stat().st_size)
     content = bytearray()
@@ -79,11 +79,11 @@ def unxz(path: Path) -> bytes:
 
 
 def unzip(path: Path, directory: Path) -> None:
-    """Unpack a zip archive into a directory, once its table of contents has been looked at.
+    """Unpack a zip archive into a directory, after a check of its table of contents.
 
     Raises:
-        UserError: it is damaged or encrypted, names files outside itself, or unpacks to more than an archive of its
-            size may.
+        UserError: it is damaged or encrypted, names files outside itself, or unpacks to more than `allowance` of its
+        size.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -92,23 +92,23 @@ def unzip(path: Path, directory: Path) -> None:
                 archive.extract(entry, directory)
     except UserError:
         raise
-    except Exception as error:  # a damaged entry raises whatever its decompressor does, zlib.error among others
+    except Exception as error:  # a damaged entry raises any error of its decompressor, such as zlib.error
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             raise
-        raise UserError(f"{path} is no whole archive ({error}): copy or download it again") from None
+        raise UserError(f"{path} is not a complete archive ({error}): copy or download it again") from None
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         name = PurePosixPath(entry.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts:
-            raise UserError(f"{path} names files outside itself ({entry.filename!r}): it is not safe, so leave it out")
+            raise UserError(f"{path} names files outside itself ({entry.filename!r}): it is unsafe, so leave it out")
     total, most = sum(entry.file_size for entry in entries), allowance(path.stat().st_size)
     if total > most or len(entries) > _MAX_ENTRIES:
         raise UserError(
-            f"{path} unpacks to {total >> 20} MiB in {len(entries)} files, more than an archive of its size may"
+            f"{path} unpacks to {total >> 20} MiB in {len(entries)} files, more than allowed for its size"
             f" ({most >> 20} MiB, {_MAX_ENTRIES} files): leave it out"
         )
     room = shutil.disk_usage(path.parent).free
     if total > room:
-        raise UserError(f"{path} unpacks to {total >> 20} MiB, but {room >> 20} MiB are free: make room")
+        raise UserError(f"{path} unpacks to {total >> 20} MiB, but only {room >> 20} MiB are free: free disk space")

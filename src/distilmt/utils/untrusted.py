@@ -1,4 +1,4 @@
-"""Models from elsewhere: configurations that would run code are refused, and what goes wrong in a load is one line."""
+"""Untrusted models: configurations that would run code are rejected, and load errors become one line."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _PACKAGE = Path(__file__).parent
 
 
 def check_configuration(path: str | Path) -> None:
-    """See that no configuration of a model names code, a kernel, or a type that there is not, at any depth.
+    """Check that no configuration of a model names code, a kernel, or an unknown type, at any depth.
 
-    To be called before transformers reads it, which fetches and runs what some keys name even where
+    Must be called before transformers reads it: some keys make transformers fetch and run code even if
     `trust_remote_code` is false.
 
     Args:
         path: a directory, or a name on the hub, whose configurations are fetched.
 
     Raises:
-        UserError: one does; it names file, key and remedy.
+        UserError: a configuration does; the message has file, key and remedy.
     """
     for file in _configurations(path):
         try:
             content = json.loads(file.read_bytes())
         except RecursionError:
-            raise UserError(f"{path}: {file.name} is nested too deep: take the model from where it was made") from None
+            raise UserError(f"{path}: {file.name} is nested too deep: copy the model again from its source") from None
         except (OSError, ValueError):
-            continue  # whoever reads it says what is wrong with it
+            continue  # the code that reads it reports the error
         if file.name == "config.json" and not isinstance(content, dict):
-            raise UserError(f"{path}: {file.name} is no JSON object: take the model from where it was made")
+            raise UserError(f"{path}: {file.name} is not a JSON object: copy the model again from its source")
         for key, value in _entries(content):
             if reason := _objection(key, value):
                 raise UserError(f"{path}: {file.name} sets {key!r} to {json.dumps(value)[:60]}: {reason}")
@@ -49,16 +49,16 @@ def check_configuration(path: str | Path) -> None:
 
 @contextmanager
 def loading(path: str | Path) -> Iterator[None]:
-    """Turn whatever a library raises over a model from elsewhere into one line; faults of distilmt itself pass.
+    """Turn any error of a library about an untrusted model into one line; bugs of distilmt itself pass.
 
     Raises:
-        UserError: names the model and the reason.
+        UserError: the load failed; the message has the model and the reason.
     """
     try:
         yield
     except (UserError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # a panic of Rust is no Exception
+    except BaseException as error:  # a Rust panic is not an Exception
         if _raised_here(error):
             raise
         line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
@@ -66,7 +66,7 @@ def loading(path: str | Path) -> Iterator[None]:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Whether distilmt's own code raised an error, and no library that it called."""
+    """Whether distilmt's own code raised the error, not a library that it called."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -84,16 +84,16 @@ def _configurations(path: str | Path) -> list[Path]:
 
 
 def _download(name: str, file: str) -> Path | None:
-    """A file of a model on the hub; None if it has none, or cannot be reached."""
+    """A file of a model on the hub; None if the model does not have it, or the hub cannot be reached."""
     from huggingface_hub import hf_hub_download
 
-    with suppress(Exception):  # transformers then says what is wrong
+    with suppress(Exception):  # transformers then reports the error
         return Path(hf_hub_download(name, file))
     return None
 
 
 def _entries(content: Any) -> Iterator[tuple[str, Any]]:
-    """Every key at every depth."""
+    """Every key and value at every depth."""
     pending = [content]
     while pending:
         each = pending.pop()
@@ -105,22 +105,22 @@ def _entries(content: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _objection(key: str, value: Any) -> str | None:
-    """Why a key is refused; None where it is not."""
+    """Why a key is rejected; None if it is allowed."""
     if value is None or value is False or value in ({}, [], ""):
         return None
     if key in _RUNS_CODE:
-        return "code that comes with a model is never run: delete the key if the model does without"
+        return "code of a model is never run: delete the key if the model works without it"
     if _IMPLEMENTATION.fullmatch(key) and key not in _CACHES and not _built_in(value):
-        return "that may name code to be fetched and run: delete the key"
+        return "the value may name code to fetch and run: delete the key"
     if key == "quantization_config":
-        return "name the model as it was before it was quantized"
+        return "use the model from before its quantization"
     if key in ("dtype", "torch_dtype") and not _is_type(value):
-        return f"there is no such type: use one of {', '.join(sorted(_TYPES))}"
+        return f"unknown type: use one of {', '.join(sorted(_TYPES))}"
     return None
 
 
 def _built_in(value: Any) -> bool:
-    """Whether an implementation is one of transformers' own: a name without a path, for all or by part."""
+    """Whether an implementation is built into transformers: a name without a path, for the model or per part."""
     values = value.values() if isinstance(value, dict) else [value]
     return all(each is None or isinstance(each, bool) or each in _BUILT_IN for each in values)
 

@@ -115,9 +115,9 @@ def test_the_best_of_pairs_with_the_same_target(tmp_path: Path) -> None:
     [
         ("a.tsv", "a\tb\tc", "score", "column's number"),
         ("a.tsv", "a\tb\tc", "4", "line 1: has no column 4"),
-        ("a.tsv", "a\tb\tgood", "3", "the score 'good' is no number"),
-        ("a.jsonl", '{"en": "a", "it": "b", "s": NaN}', "s", "is no number"),
-        ("a.jsonl", '{"en": "a", "it": "b", "s": [1]}', "s", "is no number"),
+        ("a.tsv", "a\tb\tgood", "3", "the score 'good' is not a number"),
+        ("a.jsonl", '{"en": "a", "it": "b", "s": NaN}', "s", "is not a number"),
+        ("a.jsonl", '{"en": "a", "it": "b", "s": [1]}', "s", "is not a number"),
         ("a.tmx", "x", "s", "has no column 's'"),
     ],
 )

@@ -109,12 +109,12 @@ def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest
     assert "write opus:NAME" in complaint("opus:a b")
     assert "OPUS has no opus:Nothing" in complaint("opus:Nothing")
     server.cut_answer = 9
-    assert "OPUS does not answer" in complaint("opus:Books")
+    assert "OPUS cannot be reached" in complaint("opus:Books")
     server.cut, server.cut_answer = 9, 0
-    assert "cut off" in complaint("opus:Books")
+    assert "download is incomplete" in complaint("opus:Books")
     server.cut, server.archive = 0, b"no archive"
-    assert "no whole archive" in complaint("opus:Books")
+    assert "not a complete archive" in complaint("opus:Books")
     server.archive = archive(**{"Other.en-it.it": "x"})
-    assert "no one text in 'it'" in complaint("opus:Books")
+    assert "exactly one text in 'it'" in complaint("opus:Books")
     monkeypatch.setattr(opus, "API", "http://127.0.0.1:9/opusapi")
-    assert "OPUS does not answer" in complaint("opus:Books")
+    assert "OPUS cannot be reached" in complaint("opus:Books")

@@ -107,7 +107,7 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
     ("name", "data", "told"),
     [
         ("a.tsv", b"a\tb\nonly one\n", "line 2: has no tab"),
-        ("a.tsv", b"a\tb\0\n", "line 1: holds a NUL byte"),
+        ("a.tsv", b"a\tb\0\n", "line 1: has a NUL byte"),
         ("a.tsv", b"", "is empty"),
         ("a.tsv.gz", gzip.compress(b"a\tb\n" * 9999, mtime=0)[:60], "gzip"),
         ("a.tsv.gz", b"a\tb\n", "gzip"),
@@ -116,7 +116,7 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
         ("a.jsonl", b'{"en": "a", "de": "b"}\n', "no columns 'en' and 'it'"),
         ("a.jsonl", b'{"en": "a", "it": 3}\n', "holds int instead of text"),
         ("a.jsonl", b'{"en": "a", "it": "\\ud800"}\n', "U+D800"),
-        ("a.parquet", b"PAR1 but not quite", "not a whole Parquet file"),
+        ("a.parquet", b"PAR1 but not quite", "not a complete Parquet file"),
         ("a.docx", b"x", "name two parallel text files"),
     ],
 )
@@ -133,7 +133,7 @@ def test_bad_paths(tmp_path: Path) -> None:
     assert "is a directory" in complaint(tmp_path, there)
     assert "no corpus file" in complaint()
     assert "3 file(s)" in complaint(there, there, there)
-    assert "other way round" in complaint(there, write_lines(tmp_path / "a.en", ["y"]))
+    assert "swap the two files" in complaint(there, write_lines(tmp_path / "a.en", ["y"]))
     tables = write_lines(tmp_path / "a.tsv", ["x\ty"])
     assert "2 file(s)" in complaint(tables, tables)
 

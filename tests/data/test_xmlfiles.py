@@ -172,13 +172,13 @@ def test_entities_and_document_types_are_refused(tmp_path: Path, doctype: str, s
     reset_peak_rss()
     before = peak_rss()
     told = complaint(tmp_path / "a.tmx", tmx([{"en": segment, "it": segment}], doctype))
-    assert "not safe" in told or "not whole XML" in told
+    assert "unsafe" in told or "not complete XML" in told
     assert peak_rss() - before < 50 << 20
 
 
 def test_a_bomb_in_an_attribute_is_refused(tmp_path: Path) -> None:
     told = complaint(tmp_path / "a.tmx", BOMB + ']><tmx version="&i;"><body/></tmx>')
-    assert "not safe" in told or "not whole XML" in told
+    assert "unsafe" in told or "not complete XML" in told
 
 
 def test_a_document_type_that_is_only_named_is_not_fetched(tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_a_document_type_that_is_only_named_is_not_fetched(tmp_path: Path) -> No
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     written = tmx([{"en": "a", "it": "b"}])
-    assert "not whole XML" in complaint(tmp_path / "a.tmx", written[:-9])
-    assert "not whole XML" in complaint(tmp_path / "a.tmx", "")
+    assert "not complete XML" in complaint(tmp_path / "a.tmx", written[:-9])
+    assert "not complete XML" in complaint(tmp_path / "a.tmx", "")
     assert "first element is not <tmx>" in complaint(tmp_path / "a.tmx", "<html><body/></html>")
     assert "first element is not <xliff>" in complaint(tmp_path / "a.xlf", written)
     assert "languages in it: en, it" in complaint(tmp_path / "a.tmx", written, "en", "fr")

@@ -85,7 +85,7 @@ def test_a_package_may_not_write_outside(tmp_path):
     with pytest.raises(UserError, match="names files outside itself"):
         export_foreign(facts(tmp_path / "x.argosmodel"), tmp_path / "teacher", "int8", "en", "it")
     (tmp_path / "y.argosmodel").write_bytes(b"no zip")
-    with pytest.raises(UserError, match="is no whole archive"):
+    with pytest.raises(UserError, match="is not a complete archive"):
         export_foreign(facts(tmp_path / "y.argosmodel"), tmp_path / "teacher", "int8", "en", "it")
     assert not (tmp_path / "evil").exists() and not (tmp_path / "teacher").exists()
 

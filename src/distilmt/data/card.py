@@ -1,4 +1,4 @@
-"""The corpus card: what a corpus is made of, for people (`card.md`) and for programs (`card.json`)."""
+"""The corpus card: the sources of a corpus, for readers (`card.md`) and for programs (`card.json`)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def write_card(
     sources: list[CorpusSource],
     held_out_reports: Mapping[str, CleaningReport],
 ) -> None:
-    """Write `card.json` and `card.md` beside the splits, which must be there.
+    """Write `card.json` and `card.md` next to the splits, which must exist.
 
     Args:
-        config: what was asked for.
-        seed: of what was drawn.
-        directory: the corpus.
-        sources: where the training text comes from, with their reports.
+        config: configuration of the corpus.
+        seed: seed of the sampling.
+        directory: directory of the corpus.
+        sources: sources of the training text, with their reports.
         held_out_reports: reports of valid and test.
     """
     card = _card(config, seed, directory, sources, held_out_reports)
@@ -93,7 +93,7 @@ def _markdown(card: dict[str, Any]) -> str:
     lines = [
         f"# Corpus {languages['source']} → {languages['target']}",
         "",
-        f"Made by distilmt {card['distilmt']} on {card['date']}, seed {card['seed']}, fingerprint"
+        f"Created by distilmt {card['distilmt']} on {card['date']}, seed {card['seed']}, fingerprint"
         f" `{card['fingerprint']}`.",
         "",
         "| split | rows | from |",
@@ -101,7 +101,7 @@ def _markdown(card: dict[str, Any]) -> str:
         f"| train | {rows['train']:,} | the sources below |",
         *(f"| {split} | {rows[split]:,} | {_places(entry['from'])} |" for split, entry in card["held_out"].items()),
         "",
-        "| source (start of its ids) | from | licence | weight | read | valid and test | train |",
+        "| source (prefix of its ids) | from | license | weight | read | valid and test | train |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
         *(
             f"| {source['id']} | {_places(source['from'])} | {_cell(source['licence'] or 'not known')} |"
@@ -139,6 +139,6 @@ def _shown(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that keeps within a cell of a Markdown table, and is shown as it is."""
+    """Escape text so that it stays within a cell of a Markdown table and is shown literally."""
     text = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "'")

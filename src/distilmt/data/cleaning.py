@@ -1,4 +1,4 @@
-"""Which sentence pairs are worth training on, and an account of those that are not."""
+"""Clean sentence pairs: normalize them, drop bad ones, and count these by reason."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from distilmt.utils.extras import install_command
 
 EXAMPLES = 5
 EXAMPLE_CHARS = 200
-# Byte order marks, zero-width spaces, soft hyphens and direction marks are not seen by readers; the joiners
-# U+200C and U+200D are: Persian and the scripts of India need them.
+# Byte order marks, zero-width spaces, soft hyphens and direction marks are invisible to readers; the joiners
+# U+200C and U+200D stay: Persian and the scripts of India need them.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -36,9 +36,9 @@ _LANGUAGE_MIN_CHARS = 20
 def normalize(text: str) -> str:
     """One line in NFC with single spaces, without control and invisible characters.
 
-    Compatibility characters stay as they are: full-width punctuation is how Chinese is written.
+    Compatibility characters stay unchanged: Chinese uses full-width punctuation.
     """
-    # What is printable has no other space than " ", and none of the characters that are replaced.
+    # Printable text has no space other than " ", and none of the characters that are replaced.
     if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
         if not text.isascii():
             text = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
@@ -47,7 +47,7 @@ def normalize(text: str) -> str:
 
 
 class _LettersAndDigits(dict[int, int | None]):
-    """Table for `str.translate` that keeps letters, marks and digits, filled as characters are met."""
+    """Table for `str.translate` that keeps letters, marks and digits; characters are added on first use."""
 
     def __missing__(self, code: int) -> int | None:
         self[code] = code if unicodedata.category(chr(code))[0] in "LMN" else None
@@ -59,7 +59,7 @@ _ASCII_OTHERS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def key(text: str) -> str:
-    """What is left of a text for comparison: letters and digits in lower case (or the text, if it has none)."""
+    """Comparison key of a text: its letters and digits in lower case (or the text, if it has none)."""
     if text.isascii():  # several times as fast
         return text.lower().encode().translate(None, _ASCII_OTHERS).decode() or text
     return text.lower().translate(_LETTERS_AND_DIGITS) or text
@@ -71,7 +71,7 @@ def hash64(text: str) -> int:
 
 
 def digest(text: str) -> bytes:
-    """The same as eight bytes, the biggest first."""
+    """The same hash as eight bytes, big-endian."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
@@ -81,30 +81,30 @@ def unspaced_count(text: str) -> int:
 
 
 def split_words(text: str) -> list[str]:
-    """Words between spaces, and every character of scripts without spaces by itself."""
+    """Words between spaces; in scripts without spaces every character is a word."""
     return text.split() if text.isascii() else _UNSPACED.sub(r" \g<0> ", text).split()
 
 
 def word_counts(text: str) -> tuple[int, int]:
-    """How many `words` a normalised text has, and how many of them are characters of scripts without spaces."""
+    """Number of `words` of a normalized text, and how many of them are characters of scripts without spaces."""
     dense = unspaced_count(text)
     return (len(split_words(text)) if dense else text.count(" ") + 1), dense
 
 
 def weighted_length(text: str) -> int:
-    """Characters, of which a Han one counts three times, a kana or Hangul one twice."""
+    """Weighted number of characters: Han counts three times, kana and Hangul twice."""
     if text.isascii():
         return len(text)
     return len(text) + 2 * len(_HAN.findall(text)) + len(_KANA_OR_HANGUL.findall(text))
 
 
 class CleaningReport:
-    """How many pairs were read and why which were dropped, with a few examples."""
+    """Number of pairs read and dropped, by reason, with a few examples."""
 
     def __init__(self) -> None:
         self.read = 0
         self.repeated = 0
-        """How many rows more than `kept` there are, because pairs were taken more than once."""
+        """Additional rows beyond `kept`, because pairs were used more than once."""
         self.dropped: dict[str, int] = {}
         self.examples: dict[str, list[Pair]] = {}
 
@@ -127,23 +127,23 @@ class CleaningReport:
         return self.read - sum(self.dropped.values())
 
     def drop(self, reason: str, pair: Pair) -> None:
-        """Count a pair that was read as dropped."""
+        """Count a pair as read and dropped."""
         self.count(reason, 1)
         examples = self.examples.setdefault(reason, [])
         if len(examples) < EXAMPLES:
             examples.append(pair._replace(source=pair.source[:EXAMPLE_CHARS], target=pair.target[:EXAMPLE_CHARS]))
 
     def count_unreadable(self, reason: str) -> None:
-        """Count a row that could not be read, with the reason as an example."""
+        """Count an unreadable row, with the reason as an example."""
         self.read += 1
         self.drop("unreadable", Pair(0, reason, ""))
 
     def count(self, reason: str, amount: int) -> None:
-        """Count pairs that were read as dropped, without examples."""
+        """Count pairs as read and dropped, without examples."""
         self.dropped[reason] = self.dropped.get(reason, 0) + amount
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-like: read, kept, and per reason a count and examples, the biggest reason first."""
+        """JSON-like: read, kept, and per reason a count and examples, the most frequent reason first."""
         dropped = {
             reason: {"count": count, "examples": [_example_dict(example) for example in self.examples.get(reason, [])]}
             for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
@@ -157,13 +157,13 @@ def _example_dict(pair: Pair) -> dict[str, object]:
 
 
 class Cleaner:
-    """Applies the rules of a configuration to pairs, one after the other; what stood before it does not know."""
+    """Applies the rules of a configuration to single pairs; it does not compare pairs with each other."""
 
     def __init__(self, config: CleaningConfig, source: str, target: str) -> None:
-        """Make ready for pairs of two languages.
+        """Prepare for pairs of two languages.
 
         Raises:
-            UserError: language identification is asked for, but cannot be had.
+            UserError: language identification is configured but not available.
         """
         self.config = config
         self._languages = _language_codes(source, target) if config.language_id else None
@@ -173,13 +173,13 @@ class Cleaner:
     def clean(
         self, pairs: Iterable[Pair], report: CleaningReport, monolingual: bool = False, min_score: float | None = None
     ) -> Iterator[Pair]:
-        """The pairs that are kept, normalised; the others are counted.
+        """Yield the normalized pairs that pass all rules; the others are counted.
 
         Args:
-            pairs: as they were read.
-            report: where they are counted.
-            monolingual: judge the sources alone, the targets being empty.
-            min_score: pairs with less, or without a score, are dropped.
+            pairs: pairs from a reader.
+            report: counts the dropped pairs.
+            monolingual: check only the sources; the targets are empty.
+            min_score: pairs with a lower score or without a score are dropped.
         """
         for raw in pairs:
             report.read += 1
@@ -194,7 +194,7 @@ class Cleaner:
 
     def _judge(self, raw: Pair, monolingual: bool) -> tuple[str | None, Pair]:
         line, source, target, score = raw
-        # Normalising a text of megabytes only to drop it would take seconds.
+        # Normalizing a text of megabytes only to drop it would take seconds.
         if max(len(source), len(target)) > 8 * self.config.max_chars:
             return "too_long", raw
         if self.config.markup != "keep" and (cleaning_rules.has_markup(source) or cleaning_rules.has_markup(target)):
@@ -205,7 +205,7 @@ class Cleaner:
         return self.drop_reason(pair, monolingual), pair
 
     def drop_reason(self, pair: Pair, monolingual: bool = False) -> str | None:
-        """Why a normalised pair is dropped, or None."""
+        """Why a normalized pair is dropped, or None."""
         texts = (pair.source,) if monolingual else (pair.source, pair.target)
         if not all(texts):
             return "empty"

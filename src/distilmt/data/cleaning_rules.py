@@ -1,4 +1,4 @@
-"""What is looked at in normalised text to judge a pair: functions of strings, without state.
+"""Features of normalized text for the cleaning rules: functions of strings, without state.
 
 The rules are those of OpusCleaner and of Mozilla's training pipeline, with thresholds left to the configuration.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]{0,20}(?:\s[^<>]{0,500})?/?>|<!--[^<>]{0,500}-->")
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,10}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
-# Of ASCII alone: where there are no spaces, what follows an address is text.
+# ASCII only: in scripts without spaces, text follows an address directly.
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[!#-&(-;=?-~]+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE | re.ASCII)
 _GROUPING = re.compile(r"(?<=\d)[.,'’ ](?=\d)")
 _NUMBER = re.compile(r"\d+")
@@ -26,7 +26,7 @@ def has_markup(text: str) -> bool:
 
 
 def without_markup(text: str) -> str:
-    """A text without tags, entities written as the characters they stand for (`&amp;lt;` too)."""
+    """A text without tags, with entities decoded (`&amp;lt;` too)."""
     text = _TAG.sub("", text) if "<" in text else text
     for _ in range(2):  # text is often escaped twice
         text = html.unescape(text) if "&" in text and _ENTITY.search(text) else text
@@ -34,19 +34,19 @@ def without_markup(text: str) -> str:
 
 
 def letters(text: str) -> float:
-    """Share of letters (and marks, which some scripts write vowels with) among the characters that are no spaces."""
+    """Fraction of letters (and marks, which are vowels in some scripts) among the characters other than spaces."""
     seen = text.replace(" ", "")
     if not seen:
         return 0.0
     letter_count = sum(map(str.isalpha, seen))
-    # Counting marks takes long, so it is done where there may be any.
+    # Counting marks is slow, so it is done only if there may be any.
     return (
         letter_count if text.isascii() else letter_count + sum(unicodedata.category(c)[0] == "M" for c in seen)
     ) / len(seen)
 
 
 def numbers(text: str) -> list[int]:
-    """The numbers of a text, sorted: digits of any script, without what groups or divides them."""
+    """The numbers of a text, sorted: digits of any script, without separators."""
     # int() reads digits of every script, but refuses thousands of them.
     return sorted(int(digits[:_MAX_DIGITS]) for digits in _NUMBER.findall(_GROUPING.sub("", text)))
 
@@ -59,7 +59,7 @@ def urls(text: str) -> set[str]:
 
 
 def repetition(words: Sequence[str]) -> int:
-    """How many times in a row a phrase of one to four words stands, at most."""
+    """Maximum number of consecutive repetitions of a phrase of one to four words."""
     most = 1 if words else 0
     for length in range(1, _PHRASE_WORDS + 1):
         run = 0

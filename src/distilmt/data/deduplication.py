@@ -1,7 +1,7 @@
-"""Find duplicates and held-out text among any number of rows, with little memory.
+"""Find duplicates and held-out text among any number of rows, in bounded memory.
 
-Of every row a few 64-bit hashes are kept in a file. Rows with the same hash are found by sorting: where the file is
-long, a part of all possible hashes at a time.
+A file stores a few 64-bit hashes per row. Sorting finds rows with the same hash; a long file is sorted one range of
+hashes at a time.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ _pack = struct.Struct(">f").pack
 _NO_SCORE = _pack(-math.inf)
 _MAX_PARTS = 256  # files that are open together
 BLOCK = 1 << 17
-"""Rows that are looked at together."""
-# Of both sides as they are, of the source's and the target's letters and digits, and of the source as it is.
+"""Rows per block."""
+# Hashes of both sides, of the letters and digits of source and target, and of the source.
 _HASH_ROW = np.dtype([("pair", ">u8"), ("source", ">u8"), ("target", ">u8"), ("text", ">u8"), ("score", ">f4")])
 _ENTRY = np.dtype([("hash", "<u8"), ("row", "<i8"), ("score", "<f4")])
 
 Rows = npt.NDArray[np.int64]
 DropReasons = npt.NDArray[np.uint8]
-"""What becomes of every row: 0 if it stays."""
+"""Drop reason per row: 0 if the row stays."""
 
 
 class HeldOut:
-    """Sentences of valid and test, whose sources and targets training must not see."""
+    """Sources and targets of valid and test, which must not occur in train."""
 
     def __init__(self) -> None:
         self._sources: set[int] = set()
         self._targets: set[int] = set()
 
     def add(self, pairs: Iterable[tuple[str, str | None]]) -> None:
-        """Hold sources and targets out; empty ones are not."""
+        """Hold out sources and targets, except empty ones."""
         for sides in pairs:
             for text, hash_set in zip(sides, (self._sources, self._targets), strict=True):
                 if text := normalize(text or ""):
                     hash_set.add(hash64(key(text)))
 
     def rows(self, path: Path) -> Iterator[Rows]:
-        """Numbers of the rows of a file of marks that share a side with what is held out."""
+        """Numbers of the rows of a hash file that share a side with held-out text."""
         if not self._sources and not self._targets:
             return
         hash_arrays = {side: np.array(sorted(hash_set), np.uint64) for side, hash_set in
@@ -59,14 +59,14 @@ class HeldOut:
 
 
 class HashWriter:
-    """Writes the marks of rows, in order; they are all there when the block ends."""
+    """Writes the hashes of rows in order; the file is complete when the block ends."""
 
     def __init__(self, path: Path, texts: bool) -> None:
-        """Make ready to write to a file; with `texts` sources are also remembered as they are."""
+        """Prepare to write to a file; with `texts` exact sources are hashed too."""
         self._file, self._texts = path.open("wb"), texts
 
     def add(self, pair: Pair, monolingual: bool) -> None:
-        """Write the mark of the next row, a normalised pair."""
+        """Write the hashes of the next row, a normalized pair."""
         _, source, target, score = pair
         both = _NOTHING if monolingual else digest(f"{source}\t{target}")
         right = _NOTHING if monolingual else digest(key(target))
@@ -84,13 +84,13 @@ def duplicate_rows(path: Path, field: str, rows: range, drop_reasons: DropReason
     """Rows with the same hash as a better one: with a higher score, or with the same score and before it.
 
     Args:
-        path: a file of marks; parts of it are sorted in files beside it.
-        field: which hash.
-        rows: those that are looked at.
-        drop_reasons: a number per row; only those where it is 0 are looked at.
+        path: a hash file; parts of it are sorted in files next to it.
+        field: name of the hash.
+        rows: the rows to compare.
+        drop_reasons: a number per row; only rows with 0 are compared.
 
     Yields:
-        Row numbers in no order.
+        Row numbers in arbitrary order.
     """
     parts = min(_MAX_PARTS, 1 << (len(rows) // BLOCK).bit_length())
     for entries in _partition(_entries(path, field, rows, drop_reasons), parts, path):
@@ -109,7 +109,7 @@ def _entries(path: Path, field: str, rows: range, drop_reasons: DropReasons | No
 
 
 def _partition(blocks: Iterable[npt.NDArray[np.void]], parts: int, path: Path) -> Iterator[npt.NDArray[np.void]]:
-    """The same things in `parts` arrays by the first bits of their hashes, by way of files."""
+    """Split records into `parts` arrays by the first bits of their hashes, using files."""
     if parts == 1:
         yield np.concatenate([np.empty(0, _ENTRY), *blocks])
         return

@@ -1,4 +1,4 @@
-"""What becomes of clean rows: dropped, held out, drawn, or taken more than once; and the training text made of them."""
+"""Mix clean rows into the training text: drop duplicates and held-out rows, sample by the sources' weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from distilmt.data.sources import CorpusSource
 
 
 class DropReason(IntEnum):
-    """Of a row; the names are those of the reasons in `cleaning.json`."""
+    """Drop reason of a row; the names are those in `cleaning.json`."""
 
     not_dropped = 0
     in_test = 1
@@ -32,7 +32,7 @@ class DropReason(IntEnum):
 def drop_reasons(
     hashes: Path, sources: list[CorpusSource], held_out: deduplication.HeldOut, config: CleaningConfig
 ) -> DropReasons:
-    """What becomes of the rows by their marks; text of one language stands behind all pairs."""
+    """Drop reasons of the rows by their hashes; monolingual text comes after all pairs."""
     reasons = np.zeros(sources[-1].rows.stop, np.uint8)
     pairs = range(next((o.rows.start for o in sources if o.monolingual), len(reasons)))
     if config.drop_duplicates:
@@ -51,7 +51,7 @@ def drop_reasons(
 
 
 def split_candidates(sources: list[CorpusSource]) -> range:
-    """The rows valid and test are drawn from: the first origin's, without one all pairs, without any all sentences."""
+    """The rows from which valid and test are sampled: those of the first source, else all pairs, else all sentences."""
     if sources[0].name == "train":
         return sources[0].rows
     rows = [source.rows for source in sources if not source.monolingual] or [source.rows for source in sources]
@@ -65,7 +65,7 @@ def hold_out(
     held_out: deduplication.HeldOut,
     config: CleaningConfig,
 ) -> None:
-    """Note which rows were drawn for valid and test, and which share a side with them."""
+    """Mark the rows sampled for valid and test, and the rows that share a side with them."""
     for rows in split_rows.values():
         reasons[list(rows)] = DropReason.split_off
         held_out.add(row[1:] for row in rows.values())
@@ -82,15 +82,15 @@ def write_train(
     random: np.random.Generator,
     path: Path,
 ) -> None:
-    """Write the rows that stay as often as their origins' weights say, and count those that do not in its report.
+    """Write the remaining rows as often as the weights of their sources say, and count the others in the reports.
 
     Args:
-        rows: file of all clean rows.
-        reasons: what becomes of each.
-        sources: where they come from.
-        max_rows: rows that are written at most, drawn at random.
-        random: what is drawn depends on.
-        path: where to.
+        rows: file with all clean rows.
+        reasons: drop reason of each row.
+        sources: sources of the rows.
+        max_rows: maximum rows to write, sampled at random.
+        random: random state of the sampling.
+        path: output file.
     """
     samplers = [_SourceSampler(source, reasons, random) for source in sources]
     total = sum(source_sampler.total for source_sampler in samplers)
@@ -107,7 +107,7 @@ def write_train(
 
 
 class _SourceSampler:
-    """What is taken of one origin's rows."""
+    """Sampling of the rows of one source."""
 
     def __init__(self, source: CorpusSource, reasons: DropReasons, random: np.random.Generator) -> None:
         self._rows, self._report = source.rows, source.report
@@ -118,11 +118,11 @@ class _SourceSampler:
         self._sampler = parquet.StreamingSampler(stay, sometimes, random)
 
     def inside(self, start: int, length: int) -> range:
-        """Which of some rows are of this origin."""
+        """Which of the given rows are of this source."""
         return range(max(start, self._rows.start), min(start + length, self._rows.stop))
 
     def take(self, batch: pa.RecordBatch, reasons: DropReasons, sampler: parquet.StreamingSampler) -> pa.RecordBatch:
-        """The next rows as often as they are taken; the others are counted."""
+        """The next rows, repeated as often as sampled; the others are counted."""
         copies = np.zeros(len(batch), np.int64)
         stay = np.flatnonzero(reasons == 0)
         copies[stay] = self._always + self._sampler.draw(len(stay))
@@ -154,7 +154,7 @@ def _pairs(batch: pa.RecordBatch) -> list[Pair]:
 
 
 def _with_copy_ids(batch: pa.RecordBatch, first: npt.NDArray[np.bool_]) -> pa.RecordBatch:
-    """Rows whose copies have ids of their own: the second of `x-000017` is `x-000017.2`."""
+    """Rows with unique ids for copies: the second copy of `x-000017` is `x-000017.2`."""
     if first.all():
         return batch
     ids, copy = batch.column(0).to_pylist(), 1

@@ -1,4 +1,4 @@
-"""What all readers give: pairs of sentences; and what they share: files that are there, languages that match."""
+"""Sentence pairs, the output of all readers, and their shared helpers for files and language codes."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class Pair(NamedTuple):
     line: int
     source: str
     target: str
-    """Empty in text of one language."""
+    """Empty in monolingual text."""
     score: float | None = None
-    """How good the pair is by a column of the input; the higher the better."""
+    """Quality score of the pair, from a column of the input; higher is better."""
 
 
 class Splits(NamedTuple):
-    """A corpus as its origin splits it; None where it does not say."""
+    """A corpus with the splits of its source; None for a split that the source does not have."""
 
     train: Iterable[Pair]
     valid: list[Pair] | None
     test: list[Pair] | None
     license: str | None = None
-    """As the origin itself names it."""
+    """License as declared by the source."""
 
 
 def check_file(path: Path) -> None:
-    """See that a file is there and may be read.
+    """Check that a file exists and is readable.
 
     Raises:
-        UserError: it is missing, a directory, or unreadable.
+        UserError: the path is missing, a directory, or unreadable.
     """
     if path.is_dir():
         raise UserError(f"{path} is a directory: name a file")
@@ -48,15 +48,15 @@ def check_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path} does not exist: check the path (relative ones start at {Path.cwd()})") from None
     except PermissionError:
-        raise UserError(f"{path} may not be read: change its permissions") from None
+        raise UserError(f"{path} is not readable: change its permissions") from None
 
 
 def match_language(code: str, by_code: Mapping[str, _T]) -> _T | None:
-    """What stands under a language code: as it is written, or in another region or script if that leaves no choice.
+    """The value of a language code: of the exact code, or of its only variant in another region or script.
 
     Args:
-        code: what is looked for (`en`, `pt_BR`, `EN-us`); case does not matter, `_` and `-` are the same.
-        by_code: code to anything, likewise.
+        code: language code (`en`, `pt_BR`, `EN-us`); case is ignored, `_` and `-` are equal.
+        by_code: code to value, compared in the same way.
     """
     plain = {_plain(name): value for name, value in by_code.items()}
     if _plain(code) in plain:

@@ -1,4 +1,4 @@
-"""Pairs in Parquet files: written and read in batches, drawn from by row."""
+"""Pairs in Parquet files: written and read in batches, sampled by row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class CorpusRow(NamedTuple):
-    """A row of a corpus: the target is null where the teacher has to say it."""
+    """A row of a corpus: the target is null if the teacher must translate it."""
 
     id: str
     source: str
@@ -34,7 +34,7 @@ class CorpusRow(NamedTuple):
 
 
 SplitRows = dict[str, dict[int, CorpusRow]]
-"""Per split, row number to row."""
+"""Row by row number, per split."""
 
 
 def write_pairs(path: Path, split: str, pairs: Iterable[Pair]) -> None:
@@ -43,7 +43,7 @@ def write_pairs(path: Path, split: str, pairs: Iterable[Pair]) -> None:
 
 
 def write_rows(path: Path, rows: Iterable[CorpusRow]) -> None:
-    """Write rows in batches, as they come."""
+    """Write rows in batches."""
     row_iterator = iter(rows)
     with pq.ParquetWriter(path, SCHEMA) as file:
         while batch := list(islice(row_iterator, BATCH)):
@@ -75,20 +75,20 @@ def iter_selected_rows(path: Path, flags: Flags, size: int) -> Iterator[pa.Table
 def sample_splits(
     path: Path, within: range, drop_reasons: DropReasons, sizes: Mapping[str, int], random: np.random.Generator
 ) -> SplitRows:
-    """Draw splits at random from some of a file's rows: no source twice, at most a tenth of these rows for each.
+    """Sample splits at random from some of a file's rows: no source twice, at most a tenth of these rows per split.
 
     Args:
         path: a file of rows.
-        within: numbers of the rows that may be drawn.
-        drop_reasons: a number per row of the file; only those where it is 0 may be drawn.
-        sizes: split to the most rows it may have.
-        random: what the draw depends on.
+        within: numbers of the rows to sample from.
+        drop_reasons: a number per row of the file; only rows with 0 are sampled.
+        sizes: maximum rows by split.
+        random: random state of the sampling.
 
     Returns:
-        Per split, row number (from 0) to row, in the order of the file.
+        Row by row number (from 0) per split, in the order of the file.
 
     Raises:
-        UserError: the file is too short to give anything away.
+        UserError: the file is too short to split.
     """
     total = len(within) - int(np.count_nonzero(drop_reasons[within.start : within.stop]))
     sizes = {split: min(size, max(1, total // _MAX_SHARE)) for split, size in sizes.items() if size > 0}
@@ -115,7 +115,7 @@ def sample_splits(
 def _rows_by_rank(
     path: Path, within: range, drop_reasons: DropReasons, ranks: Rows
 ) -> dict[int, tuple[int, CorpusRow]]:
-    """Number and row of the first, second, … of the rows that may be drawn, as `ranks` (from 0) names them."""
+    """Number and row of the candidates with the given `ranks` (from 0) among the rows to sample from."""
     rows_by_rank: dict[int, tuple[int, CorpusRow]] = {}
     ranks = np.sort(ranks)
     start = before = 0
@@ -135,14 +135,14 @@ def _rows_by_rank(
 
 
 class StreamingSampler:
-    """Draws some of many things that come one block after the other, every choice of them equally likely."""
+    """Uniform sampling without replacement from items that arrive in blocks."""
 
     def __init__(self, total: int, sample_size: int, random: np.random.Generator) -> None:
-        """Make ready to draw `sample_size` of `total` things."""
+        """Prepare to sample `sample_size` of `total` items."""
         self._left, self._sample_left, self._random = total, min(total, sample_size), random
 
     def draw(self, count: int) -> Flags:
-        """Which of the next `count` things are drawn."""
+        """Which of the next `count` items are sampled."""
         flags = np.full(count, self._sample_left == self._left)
         if 0 < self._sample_left < self._left:
             sample_count = int(self._random.hypergeometric(self._sample_left, self._left - self._sample_left, count))
@@ -152,6 +152,6 @@ class StreamingSampler:
 
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """A file of rows, some at a time."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file that was read is kept
+    """Read a file of rows in batches."""
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # else all data read so far stays in memory
         yield from file.iter_batches(batch_size=BATCH)

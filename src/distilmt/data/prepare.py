@@ -22,26 +22,26 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, write_json
 
 REFERENCES = "references"
-"""Step of a run in which the teacher gives references."""
+"""Step of a run in which the teacher generates references."""
 _PROGRESS_STEP = 1000
 
 
 def prepare(config: CorpusConfig, seed: int, directory: Path) -> dict[str, object]:
     """Write `train.parquet`, `valid.parquet`, `test.parquet`, `cleaning.json`, and the corpus card (.md and .json).
 
-    Rows wait on disk until it is known which of them stay, so that memory does not grow with the corpus, but for a
-    byte a row.
+    Rows are stored on disk until it is known which of them stay, so that memory grows by only one byte per row of
+    the corpus.
 
     Args:
-        config: where pairs come from and what is dropped.
-        seed: of what is drawn at random (Debian's split is the same for every seed).
-        directory: where to; made if missing.
+        config: sources of the pairs and cleaning rules.
+        seed: seed of the sampling (Debian's split is the same for every seed).
+        directory: output directory; created if missing.
 
     Returns:
-        Rows per split, pairs read for training (`read`), and `dropped` ones by reason.
+        Rows per split, pairs read for training (`read`), and `dropped` pairs by reason.
 
     Raises:
-        UserError: an input cannot be used, or nothing is left to train on.
+        UserError: an input cannot be used, or no training pairs remain.
     """
     staged = directory / ".staged.tmp"
     shutil.rmtree(staged, ignore_errors=True)
@@ -93,7 +93,7 @@ def _write_reports(
     corpus_sources: list[CorpusSource],
     held_out_reports: dict[str, CleaningReport],
 ) -> dict[str, object]:
-    """Write what became of the pairs: all of them, and where there are several origins those of each."""
+    """Write the cleaning report of all pairs and, if there are several sources, of each source."""
     train = CleaningReport.of([source.report for source in corpus_sources])
     reports = {"train": train, **held_out_reports}
     counts: dict[str, object] = {name: report.retained_count + report.repeated for name, report in reports.items()}
@@ -105,19 +105,19 @@ def _write_reports(
 
 
 def inputs(config: CorpusConfig) -> dict[str, str]:
-    """Fingerprints of everything `prepare` reads; data sets are fetched if they are not there yet."""
+    """Fingerprints of all inputs of `prepare`; data sets are downloaded if missing."""
     return sources.fingerprints(config)
 
 
 def load_split(directory: Path, split: str) -> pa.Table:
-    """A split written by `prepare`: columns id, source, target (null where the teacher has to say it).
+    """A split written by `prepare`: columns id, source, target (null if the teacher must translate it).
 
     Raises:
         UserError: the file is missing or damaged.
     """
     with _readable_split(directory, split) as path:
         table = pq.read_table(path, columns=parquet.SCHEMA.names)
-    # A corpus of one language has no references of its own: the teacher gave some, in a step of the run.
+    # A monolingual corpus has no references: the teacher generates them in a step of the run.
     references = directory.resolve().parent / REFERENCES
     if split == "train" or table["target"].null_count < table.num_rows or not (references / path.name).exists():
         return table
@@ -126,7 +126,7 @@ def load_split(directory: Path, split: str) -> pa.Table:
 
 
 def load_training_pairs(directory: Path) -> pa.Table:
-    """The training sentences that have a translation; of a corpus of one language, those that the teacher gave.
+    """The training sentences with a translation; in a monolingual corpus, those of the teacher.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -147,7 +147,7 @@ def count_rows(directory: Path, split: str) -> int:
 
 
 def iter_selected(directory: Path, split: str, flags: parquet.Flags, size: int) -> Iterator[pa.Table]:
-    """The flagged rows of a split in order, as tables of `size`, read as they are asked for.
+    """The flagged rows of a split in order, as tables of `size` rows, read lazily.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -158,7 +158,7 @@ def iter_selected(directory: Path, split: str, flags: parquet.Flags, size: int) 
 
 @contextmanager
 def _readable_split(directory: Path, split: str) -> Iterator[Path]:
-    """A split's file; what goes wrong when it is read becomes a line with the remedy."""
+    """Open a split's file; read errors become one line with the remedy."""
     path = directory / f"{split}.parquet"
     try:
         yield path
@@ -169,14 +169,14 @@ def _readable_split(directory: Path, split: str) -> Iterator[Path]:
 
 
 def _existing_splits(config: CorpusConfig, own: Splits, report: CleaningReport) -> dict[str, list[Pair] | None]:
-    """Valid and test where they need not be drawn: files named for them go before what the origin splits off."""
+    """Valid and test that need no sampling: configured files take precedence over the splits of the source."""
     valid = list(read_pairs(config.valid, config.source, config.target)) if config.valid else own.valid
     test = list(read_pairs(config.test, config.source, config.target)) if config.test else own.test
     return {"valid": None if valid is None else _cut(valid, config.valid_size, report), "test": test}
 
 
 def _cut(pairs: list[Pair], size: int, report: CleaningReport) -> list[Pair]:
-    """The first validation pairs that are not empty."""
+    """The first validation pairs without empty sides."""
     report.read = len(pairs)
     valid_pairs: list[Pair] = []
     for pair in pairs:
@@ -190,7 +190,7 @@ def _cut(pairs: list[Pair], size: int, report: CleaningReport) -> list[Pair]:
 
 
 def _stage(corpus_sources: list[CorpusSource], cleaner: Cleaner, rows: Path, hashes: Path) -> None:
-    """Write the clean rows and their marks, origin after origin."""
+    """Write the clean rows and their hashes, source by source."""
     texts = any(source.monolingual for source in corpus_sources)
     with progress.task("clean sentences", None, "pairs") as task, deduplication.HashWriter(hashes, texts) as writer:
         parquet.write_rows(rows, (row for source in corpus_sources for row in _clean(source, cleaner, writer, task)))
@@ -227,7 +227,7 @@ def _write_held_out(
     rows_by_number: dict[int, parquet.CorpusRow],
     report: CleaningReport,
 ) -> None:
-    """Write valid or test: pairs that were given, or rows that were drawn from the training text."""
+    """Write valid or test: given pairs, or rows sampled from the training text."""
     rows = [parquet.CorpusRow(_id_in(split, row.id), row.source, row.target) for row in rows_by_number.values()]
     report.read = max(report.read, len(existing_pairs or rows))
     with atomic_path(path) as temporary:
@@ -250,5 +250,5 @@ def _check_not_empty(corpus_sources: list[CorpusSource]) -> None:
     summary = ", ".join(f"{reason} {count}" for reason, count in reasons)
     raise UserError(
         f"train has 0 pairs left of {report.read} (dropped: {summary}):"
-        " loosen corpus.cleaning, or check that the files and languages are the right ones"
+        " loosen corpus.cleaning, or check the files and languages"
     )

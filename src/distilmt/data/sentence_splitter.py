@@ -1,4 +1,4 @@
-"""Split paragraphs into sentences by rule, for aligning translations: what both sides split alike is kept."""
+"""Split paragraphs into sentences by rules, to align translations: only equal splits of both sides are used."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _ABBREVIATED = """
     par p.e p.ej ej sra av m.m t.ex dvs bijv o.a d.w.z enz np tzn itd itp m.in tj napr tzv apod
 """
 ABBREVIATIONS = frozenset(_ABBREVIATED.split())
-_LONG = 40  # No abbreviation is as long as that: a longer look back would take quadratic time.
+_LONG = 40  # No abbreviation is this long: a longer look back would take quadratic time.
 _WESTERN_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡„»]*(\w))")
 _EASTERN_END = re.compile("(?<=[。！？])(?![。！？」』）”’])|(?<=[。！？][」』）”’])")
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a paragraph on one line; western and East Asian full stops alike."""
+    """The sentences of a paragraph on one line, split at Western and East Asian full stops."""
     sentence_list = []
     for part in _EASTERN_END.split(text):
         sentence_list += _western(part)

@@ -1,8 +1,8 @@
-"""The pieces inside a SentencePiece model file, read and left out without the protobuf package.
+"""The pieces of a SentencePiece model file: read and removed without the protobuf package.
 
-Such a file is a protobuf message (sentencepiece_model.proto). Of its fields only these are looked at: 1, a message for
-every piece (1 its text, 2 its score, 3 its kind); 2, how it was trained (3 the type of model); 4, samples the file
-tests itself with, which no longer hold once pieces are missing.
+Such a file is a protobuf message (sentencepiece_model.proto). Only these fields are used: 1, a message for
+every piece (1 its text, 2 its score, 3 its kind); 2, the training settings (3 the type of model); 4, samples for a
+self-test, which fail once pieces are removed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def read_entries(model: bytes) -> list[SentencePieceEntry]:
 
 
 def is_bpe(model: bytes) -> bool:
-    """Whether words are put together by merging pairs (BPE), not cut by the likeliest path (unigram)."""
+    """Whether the model merges pairs (BPE) instead of finding the most probable segmentation (unigram)."""
     trainer = next((field.value for field in _fields(model) if field.number == _TRAINER), b"")
     return any(number == 3 and value == BPE for number, value, _ in _fields(trainer))
 
 
 def remove_entries(model: bytes, drop: Callable[[SentencePieceEntry], bool]) -> bytes:
-    """The file without some pieces; the others keep order and score."""
+    """The file without some pieces; the others keep their order and score."""
     chunks = (
         field.raw
         for field in _fields(model)
@@ -58,7 +58,7 @@ def _read_entry(message: bytes | int) -> SentencePieceEntry:
 
 
 def _fields(message: bytes | int) -> Iterator[_Field]:
-    """The fields of a message, as they lie in it."""
+    """The fields of a message, in their order."""
     assert isinstance(message, bytes)
     begin = 0
     while begin < len(message):
@@ -77,7 +77,7 @@ def _fields(message: bytes | int) -> Iterator[_Field]:
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number, and where it ends: seven bits a byte, the lowest first, the highest bit set on all but the last."""
+    """A varint and its end: seven bits per byte, lowest first; the highest bit is set on all bytes but the last."""
     value = shift = 0
     while True:
         value |= (message[at] & 127) << shift

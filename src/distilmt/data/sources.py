@@ -1,4 +1,4 @@
-"""Where a corpus comes from: what the configuration names, opened."""
+"""Open the sources of a corpus that the configuration names."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class CorpusSource:
     """One source of rows."""
 
     name: str
-    """How its ids start; no other origin has the same."""
+    """Prefix of its ids; unique among the sources."""
     pairs: Iterable[Pair]
     locations: list[str]
-    """Files or the name of a data set."""
+    """Files, or the name of a data set."""
     license: str | None = None
     monolingual: bool = False
     weight: float = 1.0
     min_score: float | None = None
     report: CleaningReport = field(default_factory=CleaningReport)
     rows: range = range(0)
-    """Its rows among all rows that are clean."""
+    """Its rows among all clean rows."""
 
 
 def open_sources(config: CorpusConfig) -> tuple[list[CorpusSource], Splits]:
-    """All origins, pairs before text of one language; and what the first one holds out.
+    """All sources, pairs before monolingual text; and the held-out splits of the first one.
 
     Raises:
-        UserError: the configuration names none, or one that cannot be used.
+        UserError: the configuration names no source, or one that cannot be used.
     """
     check_sources(config)
     origins, splits = [], Splits((), None, None)
@@ -64,14 +64,14 @@ def open_sources(config: CorpusConfig) -> tuple[list[CorpusSource], Splits]:
 
 
 def check_sources(config: CorpusConfig) -> None:
-    """See that there is something to read.
+    """Check that the configuration names a valid set of sources.
 
     Raises:
-        UserError: there is nothing, or too much.
+        UserError: no source is set, or two main sources.
     """
     if config.dataset and config.train:
         raise UserError(
-            "set corpus.train (files) or corpus.dataset (a data set): both are set; name more in corpus.sources"
+            "set corpus.train (files) or corpus.dataset (a data set): both are set; put more into corpus.sources"
         )
     if not (config.dataset or config.train or config.sources or config.monolingual):
         raise UserError(
@@ -79,7 +79,7 @@ def check_sources(config: CorpusConfig) -> None:
             " corpus.monolingual: neither is set"
         )
     if config.cleaning.keep_best and not any(source.score for source in config.sources):
-        raise UserError("cleaning.keep_best needs scores: give a source of corpus.sources a score, or set it to false")
+        raise UserError("cleaning.keep_best needs scores: set score of a source in corpus.sources, or set it to false")
     for key, name in (
         ("corpus.dataset", config.dataset),
         *(("corpus.sources, dataset", each.dataset) for each in config.sources),
@@ -89,10 +89,10 @@ def check_sources(config: CorpusConfig) -> None:
 
 
 def fingerprints(config: CorpusConfig) -> dict[str, str]:
-    """Of everything that is read; data sets of Debian, OPUS and mtdata are fetched if they are not there yet.
+    """Fingerprints of all inputs; data sets of Debian, OPUS and mtdata are downloaded if missing.
 
     Raises:
-        UserError: something is missing, or cannot be fetched.
+        UserError: an input is missing, or cannot be downloaded.
     """
     check_sources(config)
     named = {"train": config.train, "valid": config.valid, "test": config.test, "mono": config.monolingual}
@@ -126,7 +126,7 @@ def _open_training(config: CorpusConfig, report: CleaningReport) -> Splits:
 def _open(
     name: str | None, files: list[str], languages: tuple[str, str], score: str | None, report: CleaningReport
 ) -> Splits:
-    """What files or a name hold; scores are read from files and Hugging Face data sets."""
+    """The corpus of files or of a data set; scores are read from files and Hugging Face data sets."""
     source, target = languages
     if not name:
         return Splits(read_pairs(files, source, target, score, report.count_unreadable), None, None)
@@ -158,13 +158,13 @@ def _open_source(source: SourceConfig, config: CorpusConfig, name: str) -> Corpu
 
 
 def _id(source: SourceConfig, used_ids: set[str]) -> str:
-    """How ids of a source start: as it says, else after its name or file; nothing that another one has."""
+    """Prefix of the ids of a source: as configured, else from its name or file; always unique."""
     base_name = source.dataset or plain_name(Path(source.files[0])).rsplit(".", 1)[0]
     name = source.id or re.sub(r"[^A-Za-z0-9_.]+", "_", base_name.split(":", 1)[-1]).strip("_.")[:40] or "source"
     unique, number = name, 1
     while unique in used_ids:
         if source.id:
-            raise UserError(f"corpus.sources: id {source.id!r} is taken: give every source another one")
+            raise UserError(f"corpus.sources: id {source.id!r} is used twice: give every source its own id")
         number += 1
         unique = f"{name}_{number}"
     used_ids.add(unique)

@@ -1,7 +1,7 @@
-"""Split records by source package, so that nothing that is tested was nearly seen in training.
+"""Split records by source package, so that no test sentence is almost the same as a training sentence.
 
-What may be held out is judged against all other packages at once, not against the training text: so it does not
-depend on which packages happen to be drawn.
+Candidates for valid and test are compared with all other packages, not with the training text: so they do not
+depend on which packages are sampled.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Integers = npt.NDArray[np.int64]
 
 
 def split_by_package(records: Sequence[AlignedSentence], valid_size: int, test_size: int) -> Splits:
-    """Hold out whole source packages, whose suitable sentences become test and valid.
+    """Hold out whole source packages; their suitable sentences become test and valid.
 
     Args:
         records: all aligned sentences; `line` of a pair is its number among them, from 1.
-        valid_size: most validation pairs; never more than a tenth of all suitable sentences.
-        test_size: most test pairs; never more than a tenth of all suitable sentences.
+        valid_size: maximum validation pairs; never more than a tenth of all suitable sentences.
+        test_size: maximum test pairs; never more than a tenth of all suitable sentences.
     """
     suitable = suitable_for_test(records)
     members: dict[str, list[int]] = {}
@@ -64,11 +64,11 @@ def _others(records: Sequence[AlignedSentence], held_out: set[str]) -> Iterator[
 
 
 def suitable_for_test(records: Sequence[AlignedSentence]) -> Flags:
-    """Which records test something: whole sentences that are not like any of another source package.
+    """Which records are suitable for testing: whole sentences that differ from those of all other source packages.
 
     Returns:
         A flag per record. True for sentences of paragraphs of 5 to 60 words whose source, target and template
-        (numbers, names and rare words masked) occur in one package only, at most half of their 5-grams elsewhere.
+        (numbers, names and rare words masked) occur in one package only, at most half of their 5-grams in others.
     """
     if not records:
         return np.zeros(0, bool)
@@ -88,13 +88,13 @@ def suitable_for_test(records: Sequence[AlignedSentence]) -> Flags:
 
 
 def _tokens(record: AlignedSentence) -> list[str]:
-    """Lower-case words of the source, or of the target where only that has spaces."""
+    """Lower-case words of the source, or of the target if only the target has spaces."""
     side = record.target if unspaced_count(record.source) > unspaced_count(record.target) else record.source
     return split_words(_NO_WORD.sub(" ", side.lower()))
 
 
 def _token_ids(tokens: Sequence[list[str]], names: set[str]) -> tuple[Integers, Flags]:
-    """Numbers of all tokens in a row, from 1, and which of them a template does not show."""
+    """Concatenated numbers of all tokens, from 1, and which of them a template masks."""
     vocabulary: dict[str, int] = {"": 0}
     ids = np.array([vocabulary.setdefault(token, len(vocabulary)) for sentence in tokens for token in sentence], int)
     special = [token in names or any(map(str.isdigit, token)) for token in vocabulary]
@@ -109,7 +109,7 @@ def _powers(count: int) -> Hashes:
 
 
 def _templates(ids: Integers, lengths: Integers) -> Hashes:
-    """Hash per sentence of its token numbers, in which runs of zeros count as one."""
+    """Hash per sentence of its token numbers; runs of zeros count as one."""
     owner = np.repeat(np.arange(len(lengths)), lengths)
     again = np.zeros(len(ids), bool)
     again[1:] = (ids[1:] == 0) & (ids[:-1] == 0) & (owner[1:] == owner[:-1])
@@ -122,7 +122,7 @@ def _templates(ids: Integers, lengths: Integers) -> Hashes:
 
 
 def _shared_ngram_share(ids: Integers, lengths: Integers, owners: Integers) -> npt.NDArray[np.float64]:
-    """Share of every sentence's 5-grams that occur in another package too."""
+    """Fraction of each sentence's 5-grams that also occur in another package."""
     count = max(0, len(ids) - _NGRAM + 1)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     whole = sentence[:count] == sentence[len(ids) - count :]
@@ -136,7 +136,7 @@ def _shared_ngram_share(ids: Integers, lengths: Integers, owners: Integers) -> n
 
 
 def _shared(values: Hashes, owners: Integers) -> Flags:
-    """Whether each value is had by more than one owner."""
+    """Whether each value has more than one owner."""
     if not len(values):
         return np.zeros(0, bool)
     order = np.lexsort((owners, values))

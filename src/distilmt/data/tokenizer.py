@@ -1,7 +1,7 @@
 """SentencePiece subwords in Marian's convention: `</s>` is 0, `<unk>` is 1, `<pad>` is the last id.
 
-A tokenizer directory holds what a Marian model directory holds (`source.spm`, `target.spm`, `vocab.json` and, with
-split vocabularies, `target_vocab.json`), so a tokenizer can be taken from any Marian or OPUS-MT model.
+A tokenizer directory has the same files as a Marian model directory (`source.spm`, `target.spm`, `vocab.json` and, with
+split vocabularies, `target_vocab.json`), so the tokenizer of any Marian or OPUS-MT model can be used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FILES = ("source.spm", "target.spm", "vocab.json", "target_vocab.json", "tokeniz
 
 @dataclass
 class LanguageTokenizer:
-    """One language's pieces: SentencePiece's own ids and the model's ids, and the way between them."""
+    """Vocabulary of one language: maps between SentencePiece's own ids and the model's ids."""
 
     processor: spm.SentencePieceProcessor
     tokens: list[str]
@@ -38,7 +38,7 @@ class LanguageTokenizer:
     to_spm: np.ndarray
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Model ids of each text, `</s>` at the end."""
+        """Model ids of each text, with `</s>` at the end."""
         encoded = self.processor.encode(list(texts), num_threads=2)
         return [[*self.to_model[ids].tolist(), EOS] for ids in encoded]
 
@@ -51,7 +51,7 @@ class LanguageTokenizer:
 
 @dataclass
 class Tokenizer:
-    """Both languages' pieces, as they lie in `directory`."""
+    """The vocabularies of both languages, from `directory`."""
 
     directory: Path
     source: LanguageTokenizer
@@ -70,12 +70,12 @@ class Tokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for the pieces and their ids, whatever directory they lie in."""
+        """Hash of the tokens and their ids, independent of the directory."""
         names = [name for name in FILES if name != "tokenizer_config.json"]
         return fingerprint_files(*(self.directory / n for n in names if (self.directory / n).exists()))
 
     def copy_to(self, directory: Path) -> None:
-        """Put the tokenizer's files beside a model."""
+        """Copy the tokenizer's files into a model directory."""
         for name in FILES:
             if (self.directory / name).exists():
                 with atomic_path(directory / name) as temporary:
@@ -83,10 +83,10 @@ class Tokenizer:
 
 
 def load(directory: Path) -> Tokenizer:
-    """The tokenizer in a directory.
+    """Load the tokenizer of a directory.
 
     Raises:
-        UserError: files are missing or not as a run wrote them, the ids do not follow Marian's convention, or the
+        UserError: files are missing or damaged, the ids do not follow Marian's convention, or the
             sides' sizes differ.
     """
     check_step(directory)
@@ -99,8 +99,8 @@ def load(directory: Path) -> Tokenizer:
     target = _load_language(directory / "target.spm", directory / ("vocab.json" if shared else "target_vocab.json"))
     if len(source.tokens) != len(target.tokens):
         raise UserError(
-            f"{directory} has {len(source.tokens)} source pieces but {len(target.tokens)} target pieces: "
-            "Marian needs as many on both sides, so train the tokenizer again"
+            f"{directory} has {len(source.tokens)} source tokens but {len(target.tokens)} target tokens: "
+            "Marian needs equal numbers on both sides, so train the tokenizer again"
         )
     return Tokenizer(directory, source, target, shared)
 
@@ -122,27 +122,27 @@ def _load_language(model: Path, vocabulary: Path) -> LanguageTokenizer:
 
 
 def _ids(vocabulary: Path) -> dict[str, int]:
-    """Pieces and their ids.
+    """Tokens and their ids.
 
     Raises:
-        ValueError: the file holds something else.
+        ValueError: the file has another content.
     """
     content = json.loads(vocabulary.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or len(content) < 3 or not all(type(number) is int for number in content.values()):
-        raise ValueError("no pieces with ids")
+        raise ValueError("no tokens with ids")
     return content
 
 
 def train(
     sources: Iterable[str], targets: Iterable[str], config: TokenizerConfig, directory: Path, seed: int
 ) -> dict[str, Any]:
-    """Learn pieces from text and write a tokenizer directory.
+    """Train a tokenizer on text and write its directory.
 
     Args:
         sources: source sentences.
         targets: target sentences.
-        config: sizes and sharing.
-        directory: where the files go.
+        config: sizes and sharing of the vocabularies.
+        directory: output directory.
         seed: seed of SentencePiece's sampling.
 
     Returns:
@@ -176,7 +176,7 @@ def train(
 
 
 def _marian_config(split: bool) -> dict[str, Any]:
-    """What makes `AutoTokenizer` read the directory as a Marian tokenizer."""
+    """Configuration for `AutoTokenizer` to read the directory as a Marian tokenizer."""
     return {
         "tokenizer_class": "MarianTokenizer",
         "separate_vocabs": split,
@@ -188,7 +188,7 @@ def _marian_config(split: bool) -> dict[str, Any]:
 
 
 def _train_sentencepiece(text: Sequence[str], config: TokenizerConfig, model: Path, vocabulary: Path) -> int:
-    """Learn one side's pieces; a small text gets fewer than asked. Returns the vocabulary's size."""
+    """Train the vocabulary of one side; a small text gives fewer tokens. Returns the vocabulary's size."""
     try:
         with atomic_path(model) as temporary, temporary.open("wb") as file:
             spm.SentencePieceTrainer.train(
@@ -219,7 +219,7 @@ def _train_sentencepiece(text: Sequence[str], config: TokenizerConfig, model: Pa
 
 
 def _pad_vocabulary(vocabulary: Path, size: int) -> None:
-    """Fill a vocabulary up with pieces that no text has: Marian knows one id of `<pad>` for both sides."""
+    """Pad a vocabulary with unused tokens: Marian has a single id of `<pad>` for both sides."""
     tokens: list[str] = list(json.loads(vocabulary.read_text(encoding="utf-8")))[:-1]
     names = (name for i in count() if (name := f"<unused{i}>") not in tokens)
     tokens += islice(names, size - 1 - len(tokens))
@@ -233,12 +233,12 @@ def _lines(text: Sequence[str]) -> Iterator[str]:
 
 
 def should_split_vocabulary(sources: Sequence[str], targets: Sequence[str]) -> bool:
-    """Whether the two sides are written in different scripts, so that sharing pieces would only waste them."""
+    """Whether the two sides have different scripts, so that a shared vocabulary would only waste tokens."""
     return _script(sources[:2000]) != _script(targets[:2000])
 
 
 def _script(text: Sequence[str]) -> str:
-    """The script most letters belong to; Han, kana and Hangul count as one."""
+    """The script of most letters; Han, kana and Hangul count as one."""
     counts: dict[str, int] = {}
     for letter in "".join(text):
         if letter.isalpha():
@@ -249,15 +249,13 @@ def _script(text: Sequence[str]) -> str:
 
 
 def _error_message(message: str, config: TokenizerConfig) -> str:
-    """SentencePiece's message, which names its own source lines and options, in terms of ours."""
+    """SentencePiece's message, translated from its source lines and options to distilmt's keys."""
     if few := re.search(r"required_chars\D+(\d+) vs (\d+)", message):
         return (
             f"tokenizer.vocab_size is {config.vocab_size}: the characters of the text alone need "
             f"{int(few[2]) + config.vocab_size - int(few[1])}: raise it, or lower tokenizer.character_coverage"
         )
     if "sentences_.empty" in message:
-        return "the tokenizer has no text to learn from: raise tokenizer.input_sentence_size, or look at the corpus"
+        return "the tokenizer has no training text: raise tokenizer.input_sentence_size, or check the corpus"
     reason = " ".join(re.sub(r"\S*\.cc\(\d+\)|INTERNAL:|INVALID_ARGUMENT:", "", message).split())
-    return (
-        f"SentencePiece cannot learn {config.vocab_size} pieces (tokenizer.vocab_size) from this text: {reason[:200]}"
-    )
+    return f"SentencePiece cannot train {config.vocab_size} tokens (tokenizer.vocab_size) on this text: {reason[:200]}"

@@ -1,1 +1,1 @@
-"""One module a source or file format of corpora."""
+"""Readers of corpora: one module per source or file format."""

@@ -1,7 +1,7 @@
-"""Fetch Debian's package descriptions and their translations through apt's own client, into a private folder.
+"""Download Debian's package descriptions and their translations with apt's own client, into a private folder.
 
-Nothing is installed, root is not needed, and apt's own lists are not touched: the machine's sources, keys and
-proxy settings are only read.
+It installs nothing, needs no root, and does not change apt's own lists: it only reads the machine's sources, keys and
+proxy settings.
 """
 
 from __future__ import annotations
@@ -65,27 +65,27 @@ Acquire::IndexTargets::deb::Packages {
 
 @dataclass(frozen=True)
 class Indices:
-    """Fetched index files, each a gzipped text of stanzas."""
+    """Downloaded index files, each a gzipped text of stanzas."""
 
     translations: dict[str, Path]
-    """Language code to its descriptions."""
+    """Description file by language code."""
     packages: Path
-    """Binary and source package names and the archive's section, tabs between, a package a line."""
+    """File of binary and source package names and archive sections, separated by tabs, one package per line."""
     fingerprint: str
-    """Stands for the contents of all of them."""
+    """Hash of the contents of all files."""
 
 
 def default_cache() -> Path:
-    """Folder fetched files are kept in: `distilmt/apt` in the user's cache directory."""
+    """Folder of downloaded files: `distilmt/apt` in the user's cache directory."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / "apt"
 
 
 def fetch(languages: Sequence[str], cache: Path, config_file: Path | None = None) -> Indices:
-    """Fetch the descriptions in some languages, unless they are in the cache, whole.
+    """Download the descriptions in some languages, unless the cache has them complete.
 
     Args:
         languages: codes as Debian writes them (`en`, `it`, `pt_BR`).
-        cache: private folder; made if missing.
+        cache: private folder; created if missing.
         config_file: apt configuration read after the machine's (for other sources).
 
     Raises:
@@ -104,11 +104,11 @@ def fetch(languages: Sequence[str], cache: Path, config_file: Path | None = None
 
 @contextmanager
 def _locked_cache(cache: Path) -> Iterator[None]:
-    """Hold the cache; whatever a killed fetch has left lying is removed."""
+    """Lock the cache; leftovers of killed downloads are removed."""
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in (*cache.glob(".apt-*"), *cache.glob(".*.tmp")):
-            # The apt of a killed fetch may still be writing: what it makes anew is removed next time.
+            # The apt process of a killed download may still write: its new files are removed next time.
             shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         yield
 
@@ -152,7 +152,7 @@ def _fetch_missing(missing: list[str], cache: Path, config_file: Path | None) ->
 
 
 def _update(languages: list[str], work: Path, extra: str) -> str:
-    """Run `apt-get update` in a private folder; its first complaint is returned."""
+    """Run `apt-get update` in a private folder; returns its first error line."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
     configuration = work / "apt.conf"
@@ -163,11 +163,11 @@ def _update(languages: list[str], work: Path, extra: str) -> str:
     lines = _run(["apt-get", "-c", str(configuration), "update"])
     error_lines = [line for line in lines if re.match("(E|W|Err):", line)]
     failures = [line for line in error_lines if "Failed to fetch" in line]
-    return (failures or error_lines or ["apt-get said nothing"])[0]
+    return (failures or error_lines or ["apt-get printed no error"])[0]
 
 
 def _run(command: list[str]) -> list[str]:
-    """Output of a command, told as progress while it comes, or what kept it from coming."""
+    """Output of a command, shown as progress while it runs, or the reason of its failure."""
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     lines = []
     try:
@@ -176,11 +176,11 @@ def _run(command: list[str]) -> list[str]:
             text=True, errors="replace",
         )  # fmt: skip
     except FileNotFoundError:
-        raise UserError(f"apt-get is missing: use Debian's descriptions on a Debian-like machine, {_INSTEAD}") from None
+        raise UserError(f"apt-get is missing: run this on a Debian-like system, {_INSTEAD}") from None
     timer = threading.Timer(TIMEOUT_SECONDS, process.kill)
     timer.start()
     try:
-        with process, progress.task("fetch package descriptions with apt", None, "files") as task:
+        with process, progress.task("download package descriptions with apt", None, "files") as task:
             assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line.strip())
@@ -209,14 +209,14 @@ def _check_languages(languages: list[str], lists: Path, error_line: str) -> None
 
 
 def _index_files(name: str, lists: Path) -> list[Path]:
-    # apt writes an underscore inside a name as %5f, since it puts underscores between names.
+    # apt separates names with underscores, so it writes an underscore inside a name as %5f.
     kind = "_Packages" if name == _PACKAGES else "_Translation-" + name.replace("_", "%5f")
     pattern = re.compile(rf".*{re.escape(kind)}(\.(lz4|gz|xz|bz2|zst))?")
     return sorted(path for path in lists.iterdir() if pattern.fullmatch(path.name))
 
 
 def _store(name: str, lists: Path, cache: Path) -> None:
-    """Put what apt fetched into the cache, then say so in the manifest."""
+    """Move the files that apt downloaded into the cache, then record them in the manifest."""
     with atomic_path(_path(cache, name)) as path:
         with path.open("wb") as file, gzip.GzipFile("", "wb", 3, file, mtime=0) as packed:
             for index in _index_files(name, lists):
@@ -227,7 +227,7 @@ def _store(name: str, lists: Path, cache: Path) -> None:
 
 
 def _read(index: Path) -> bytes:
-    # apt keeps lists as they are on the wire or packs them where a later configuration file says so.
+    # apt stores lists as downloaded, or compressed if a later configuration file sets that.
     if index.suffix not in (".lz4", ".gz", ".xz", ".bz2", ".zst"):
         return index.read_bytes()
     helper = ["/usr/lib/apt/apt-helper", "cat-file", str(index)]

@@ -1,4 +1,4 @@
-"""Rows of a corpus that cannot be read: a few among many are counted and left out, many stop the reading."""
+"""Unreadable rows of a corpus: a few are counted and left out, many stop the reading."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _SURE_AFTER = 1000
 _EXAMPLES = 3
 
 RowErrorCallback = Callable[[str], None]
-"""What is called with the reason for every row that is left out."""
+"""Callback with the reason, for every row that is left out."""
 
 
 def skip_unreadable(
     rows: Iterable[Pair | UserError], input_name: str, report: RowErrorCallback | None = None
 ) -> Iterator[Pair]:
-    """The rows that could be read; how many could not is told at the end, with the first few.
+    """Yield the readable rows; at the end log the number of unreadable rows, with the first few.
 
     Args:
-        rows: pairs, and errors in place of those that could not be read.
-        input_name: what messages call the input.
-        report: is called for every row that is left out.
+        rows: pairs, and an error for each unreadable row.
+        input_name: name of the input in messages.
+        report: called for every row that is left out.
 
     Raises:
-        UserError: more than one row of twenty cannot be read; the message is that of the first.
+        UserError: more than one row in twenty is unreadable; the message is that of the first one.
     """
     total, bad, examples = 0, 0, list[str]()
     for total, row in enumerate(rows, 1):

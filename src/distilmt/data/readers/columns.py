@@ -1,4 +1,4 @@
-"""Sentence pairs from Parquet, in which a column may say how good a pair is."""
+"""Sentence pairs from Parquet, with an optional score column."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BATCH_ROWS = 4096
 
 
 def read_parquet(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
-    """Read rows, some thousands at once. Raises UserError as `read_pairs`."""
+    """Read rows in batches of some thousands. Raises UserError as `read_pairs`."""
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:  # else all of the file that was read is kept
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # else all data read so far stays in memory
             names = file.schema_arrow.names
             if score and score not in names:
                 raise UserError(f"{path} has no column {score!r} (it has {', '.join(names[:12])}): name another column")
@@ -38,7 +38,7 @@ def read_parquet(path: Path, source: str, target: str, score: str | None) -> Ite
         if isinstance(error, OSError) and error.errno is not None:
             raise
         # A damaged footer comes as an OSError without a number.
-        raise UserError(f"{path} is not a whole Parquet file ({_first_line(error)}): write it again") from None
+        raise UserError(f"{path} is not a complete Parquet file ({_first_line(error)}): write it again") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: a row after row {line} is not UTF-8: write the file again as UTF-8") from None
 
@@ -54,7 +54,7 @@ def _pair(record: dict[str, Any], line: int, keys: tuple[str, str, str | None], 
 
 
 def _blank(schema: pa.Schema) -> dict[str, object]:
-    """A record of nothing in all of a schema's columns, to see whether the right ones are there."""
+    """A record with null in all of a schema's columns, to check for the required ones."""
     record: dict[str, object] = {}
     for column in schema:
         nested = pa.types.is_struct(column.type)

@@ -1,4 +1,4 @@
-"""The bytes of corpus files, compressed or not, and of text files as UTF-8: streamed, in bounded memory."""
+"""Bytes of corpus files, compressed or not, and of text files as UTF-8: streamed, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.unpacking import xz_chunks
 
 SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
-"""How compressed files are named, and what each is."""
+"""Compression format by file extension."""
 _CHUNK = 1 << 18
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
 _OTHERS = {
@@ -29,7 +29,7 @@ _OTHERS = {
     b"\x1f\x9d": "compress",
     b"\x5d\0\0": "LZMA",
 }
-# Longer marks first: that of UTF-32 begins with that of UTF-16.
+# Longer byte order marks first: that of UTF-32 begins with that of UTF-16.
 _BOMS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
@@ -39,15 +39,15 @@ _BOMS = (
 
 
 def plain_name(path: Path) -> str:
-    """A file's name without the ending of a compression."""
+    """A file's name without the extension of a compression."""
     return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def byte_chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, unpacked if it is compressed, whatever its name says.
+    """The bytes of a file, unpacked if it is compressed, regardless of its name.
 
     Raises:
-        UserError: it is damaged, or compressed in a way that is not known here.
+        UserError: it is damaged, or compressed in an unknown format.
     """
     kind = _compression(path)
     try:
@@ -55,14 +55,14 @@ def byte_chunks(path: Path) -> Iterator[bytes]:
     except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UserError(f"{path} is a damaged or cut-off {kind} file: get it again") from None
+        raise UserError(f"{path} is a damaged or truncated {kind} file: copy or download it again") from None
 
 
 def utf8_chunks(path: Path) -> Iterator[bytes]:
-    """The same of a text file, in UTF-8 if its mark says that it is UTF-16 or UTF-32.
+    """The bytes of a text file; UTF-16 and UTF-32 with a byte order mark are converted to UTF-8.
 
     Raises:
-        UserError: as `byte_chunks`; or the text breaks the rules of UTF-16 or UTF-32.
+        UserError: as `byte_chunks`; or the text is not valid UTF-16 or UTF-32.
     """
     chunks = byte_chunks(path)
     first = b""
@@ -75,27 +75,29 @@ def utf8_chunks(path: Path) -> Iterator[bytes]:
         return
     decoder = codecs.getincrementaldecoder(codec)()
     try:
-        yield decoder.decode(first).encode()  # with the mark, as text in UTF-8 may have it
+        yield decoder.decode(first).encode()  # with the byte order mark, which UTF-8 may have too
         for chunk in chunks:
             yield decoder.decode(chunk).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError:
-        raise UserError(f"{path} is not whole {codec[:6].upper()}, as its mark says: convert it to UTF-8") from None
+        raise UserError(
+            f"{path} is not valid {codec[:6].upper()}, as its byte order mark says: convert it to UTF-8"
+        ) from None
 
 
 def _compression(path: Path) -> str | None:
-    """What a file is compressed with by its first bytes; None if it is not."""
+    """Compression format of a file by its first bytes; None if it is not compressed."""
     with path.open("rb") as file:
         head = file.read(16)
     named = SUFFIXES.get(path.suffix.lower())
     compression = _by_magic(head)
     if compression or not named or not head:
         if other := next((name for magic, name in _OTHERS.items() if not compression and head.startswith(magic)), None):
-            raise UserError(f"{path} is compressed ({other}), which is not read here: unpack it, or pack it as .gz")
+            raise UserError(f"{path} is compressed ({other}), which is not supported: unpack it, or pack it as .gz")
         return compression
-    if named == "zstd" and head[1:4] == b"\x2a\x4d\x18":  # a frame that is skipped comes first
+    if named == "zstd" and head[1:4] == b"\x2a\x4d\x18":  # a skippable frame comes first
         return named
-    raise UserError(f"{path} is named {path.suffix} but is no {named} file: name it for what it is, or get it again")
+    raise UserError(f"{path} is named {path.suffix} but is no {named} file: correct its name, or copy it again")
 
 
 def _by_magic(head: bytes) -> str | None:

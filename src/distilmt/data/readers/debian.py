@@ -18,13 +18,13 @@ _RATIO_SMOOTHING = 8
 _MIN_LETTERS = 0.5
 _BULLET = re.compile(r"( +)([-*+•·oO–]|\d{1,2}[.)])\s+(?=\S)")
 _HYPHENATED = re.compile(r"\w-$")
-# After these a hyphen is a word left out (`pre- and postprocessing`).
+# Before these a hyphen replaces a word (`pre- and postprocessing`).
 _LIST_WORD = re.compile(r"(and|or|to|und|oder|bzw|sowie|bis|e|o|ed|et|ou|y|og|och|eller|en|of|i|a|lub)\b|\W")
 _EAST_ASIAN = re.compile("[\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff9f]")
 
 
 class AlignedSentence(NamedTuple):
-    """A pair of sentences: `kind` is S (short description), P (of a paragraph) or B (of a list)."""
+    """A sentence pair: `kind` is S (short description), P (of a paragraph) or B (of a list)."""
 
     package: str
     kind: str
@@ -33,14 +33,14 @@ class AlignedSentence(NamedTuple):
 
 
 class DescriptionBlock(NamedTuple):
-    """Lines of a description that belong together: kind P, B, or V for what is laid out by hand."""
+    """Block of lines of a description: kind P, B, or V for verbatim text."""
 
     kind: str
     text: str
 
 
 class Description(NamedTuple):
-    """A package's description in English, with the section of the archive its maintainer chose."""
+    """A package's English description, with the archive section that its maintainer chose."""
 
     package: str
     source: str
@@ -57,10 +57,10 @@ class _IndexEntry(NamedTuple):
 
 
 def aligned_sentences(indices: Indices, source: str, target: str) -> Iterator[AlignedSentence]:
-    """Aligned sentences of all descriptions that are there in both languages, in the order of the index.
+    """Aligned sentences of all descriptions that exist in both languages, in the order of the index.
 
     Args:
-        indices: fetched descriptions in both languages.
+        indices: downloaded descriptions in both languages.
         source: language code of the source.
         target: language code of the target.
     """
@@ -78,10 +78,10 @@ def aligned_sentences(indices: Indices, source: str, target: str) -> Iterator[Al
 
 
 def descriptions(indices: Indices) -> Iterator[Description]:
-    """English descriptions, in the order of the index; of several that are alike the first.
+    """English descriptions, in the order of the index; of equal ones only the first.
 
     Args:
-        indices: fetched descriptions, English among them.
+        indices: downloaded descriptions, including English.
     """
     packages = {binary: (source, section) for binary, source, section in _packages(indices.packages)}
     seen: set[str] = set()
@@ -153,7 +153,7 @@ def _align_block(package: str, left: DescriptionBlock, right: DescriptionBlock) 
 
 
 def description_blocks(text: str) -> list[list[DescriptionBlock]]:
-    """Blocks of a long description, grouped by the ` .` lines between them."""
+    """Blocks of a long description, separated by ` .` lines."""
     groups = []
     for group in re.split(r"^ \.$", text, flags=re.MULTILINE):
         lines = [line for line in group.split("\n") if line.strip()]
@@ -163,7 +163,7 @@ def description_blocks(text: str) -> list[list[DescriptionBlock]]:
 
 
 def _group_blocks(lines: list[str]) -> list[DescriptionBlock]:
-    """Blocks of lines: indented text is a list item or goes on with one, else it is laid out by hand."""
+    """Blocks of lines: indented text is a list item or its continuation, else it is verbatim."""
     groups: list[tuple[str, list[str]]] = []
     hanging = 0
     for line in lines:
@@ -183,7 +183,7 @@ def _group_blocks(lines: list[str]) -> list[DescriptionBlock]:
 
 
 def _join(lines: list[str]) -> str:
-    """Wrapped lines as one."""
+    """Join wrapped lines."""
     joined = ""
     for line in (normalize(line) for line in lines):
         joined += line if not joined or _is_one_word(joined, line) else f" {line}"
@@ -191,7 +191,7 @@ def _join(lines: list[str]) -> str:
 
 
 def _is_one_word(before: str, after: str) -> bool:
-    """Whether a line break stands for nothing: in East Asian text, and after a hyphen (`Qt-` / `Module`)."""
+    """Whether a line break is not a space: in East Asian text, and after a hyphen (`Qt-` / `Module`)."""
     if _EAST_ASIAN.match(before[-1]) and _EAST_ASIAN.match(after[:1]):
         return True
     return _HYPHENATED.search(before) is not None and _LIST_WORD.match(after) is None

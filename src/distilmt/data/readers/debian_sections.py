@@ -1,7 +1,7 @@
-"""Texts with one label of ten: descriptions of Debian packages, and the section of the archive each stands in.
+"""Texts with one of ten labels: descriptions of Debian packages, with their archive sections.
 
-A section says what a package is for (`games`, `science`) or what it is made of (`libs`, `python`); the ten most
-frequent of the first kind are taken. Maintainers choose them, and their meanings overlap.
+A section gives the purpose of a package (`games`, `science`) or its technology (`libs`, `python`); the ten most
+frequent of the first kind are used. Maintainers choose them, and their meanings overlap.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ cli-mono debian-installer debug devel doc gnu-r golang haskell introspection jav
 localization metapackages misc ocaml oldlibs perl php python ruby rust shells tasks vcs zope
 """
 TECHNICAL_SECTIONS = frozenset(_TECHNICAL_NAMES.split())
-"""Sections that tell nothing of what a package is for."""
+"""Sections that do not give the purpose of a package."""
 _FROM_ONE_SOURCE, _LEAST_WORDS = 3, 8
 
 
 class LabeledText(NamedTuple):
-    """A labelled text."""
+    """A labeled text."""
 
     label: str
     source: str
-    """The source package: what is built of one is alike, and stands on one side of a split."""
+    """The source package: its binary packages are similar, so they stay on one side of a split."""
     package: str
     text: str
 
 
 def examples(descriptions: Iterable[Description], sections: int = 10) -> list[LabeledText]:
-    """Texts of the most frequent sections, at most three of a source package.
+    """Texts of the most frequent sections, at most three per source package.
 
     Args:
-        descriptions: of all packages.
-        sections: how many.
+        descriptions: descriptions of all packages.
+        sections: number of sections.
     """
     candidates = [
         d for d in descriptions if d.section not in TECHNICAL_SECTIONS and len(split_words(d.text)) >= _LEAST_WORDS
@@ -59,12 +59,12 @@ def _few_of_a_source(descriptions: Iterable[Description]) -> Iterator[Descriptio
 def split_by_source(
     labeled_texts: Iterable[LabeledText], seed: int, test: float = 0.2
 ) -> tuple[list[LabeledText], list[LabeledText]]:
-    """Examples to learn from and to test with, no source package on both sides.
+    """Training and test examples, without a source package on both sides.
 
     Args:
-        labeled_texts: all of them.
-        seed: another one splits otherwise.
-        test: share of the source packages that is tested with.
+        labeled_texts: all labeled texts.
+        seed: seed of the split.
+        test: fraction of the source packages in the test part.
     """
     sides: tuple[list[LabeledText], list[LabeledText]] = ([], [])
     for example in labeled_texts:
@@ -73,5 +73,5 @@ def split_by_source(
 
 
 def _fraction(source: str, seed: int) -> float:
-    """A number from 0 to 1 that depends on a name and a seed alone."""
+    """A number from 0 to 1 that depends only on a name and a seed."""
     return int.from_bytes(hashlib.blake2b(f"{seed}:{source}".encode(), digest_size=8).digest(), "big") / 2**64

@@ -1,4 +1,4 @@
-"""Sentence pairs from TSV and CSV: with a head or without, quoted or not."""
+"""Sentence pairs from TSV and CSV, with or without a header, quoted or not."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ Row = tuple[int, list[str] | UserError]
 
 
 def read_tsv(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
-    """Read source, tab, target, or the columns that a first line names; blank lines are passed over.
+    """Read source, tab, target, or the columns that a header names; blank lines are skipped.
 
-    Fields are taken out of quotation marks where all that have any are written as CSV does it.
+    Quotation marks are removed if all quoted fields follow the rules of CSV.
     """
     lines = enumerate(text_lines(path), 1)
     sample = list(islice(lines, _SAMPLE))
     rows = chain(sample, lines)
     quoted = _is_quoted([text.split("\t") for _, text in sample if isinstance(text, str)])
     if quoted:
-        progress.info(f"{path}: its fields stand in quotation marks, which are taken off")
+        progress.info(f"{path}: the fields are quoted; the quotation marks are removed")
     cut = _quoted_rows(path, rows, "\t") if quoted else ((line, _fields(text)) for line, text in rows)
     yield from _pairs(path, cut, (source, target, score), "has no tab: write source, tab, target on every line")
 
 
 def read_csv(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
-    """Read the columns that a first line names, or of two columns source and target.
+    """Read the columns that a header names; without a header, two columns are source and target.
 
-    The delimiter is a comma, a semicolon or a tab, whichever cuts the first lines alike.
+    The delimiter is the comma, semicolon or tab that splits the first lines consistently.
     """
     lines = enumerate(text_lines(path), 1)
     sample = list(islice(lines, _SAMPLE))
@@ -58,7 +58,7 @@ def read_csv(path: Path, source: str, target: str, score: str | None) -> Iterato
         return
     if isinstance(first[1], list) and len(first[1]) > 2 and not head_columns(column_names(first[1]), source, target):
         raise UserError(
-            f"{path}: of its {len(first[1])} columns none are named for {source!r} and {target!r}: name them so in the"
+            f"{path}: none of its {len(first[1])} columns are named {source!r} and {target!r}: name them so in the"
             " first line"
         )
     too_few = f"has one column: write source, {delimiter!r}, target on every line"
@@ -66,7 +66,7 @@ def read_csv(path: Path, source: str, target: str, score: str | None) -> Iterato
 
 
 def _pairs(path: Path, rows: Iterator[Row], keys: Keys, too_few: str) -> Iterator[Pair | UserError]:
-    """Pairs of rows, laid out as the first of them are."""
+    """Pairs from rows, with the layout of the first rows."""
     sample = list(islice(rows, _LAYOUT_ROWS))
     filled = [fields for _, fields in sample if isinstance(fields, list) and not _is_blank(fields)]
     layout = layout_of(path, filled, keys) if filled else Layout(0, 1, None, head=False)
@@ -103,7 +103,7 @@ def _fields(text: str | UserError) -> list[str] | UserError:
 
 
 def _quoted_rows(path: Path, lines: Iterator[Line], delimiter: str) -> Iterator[Row]:
-    """Rows as the csv module cuts them, which may go over several lines, with the number of their first line."""
+    """Rows of the csv module, which may span several lines, with the number of their first line."""
     errors: list[Row] = []
     csv.field_size_limit(_LONGEST_FIELD)
     reader = csv.reader(_physical(lines, errors), delimiter=delimiter)
@@ -112,7 +112,7 @@ def _quoted_rows(path: Path, lines: Iterator[Line], delimiter: str) -> Iterator[
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            yield line + 1, UserError(f"{path}, line {line + 1}: is no row of a table ({error}): mend it")
+            yield line + 1, UserError(f"{path}, line {line + 1}: is not a row of a table ({error}): correct the line")
         else:
             if fields is not None and reader.line_num > line:
                 yield line + 1, fields
@@ -125,7 +125,7 @@ def _quoted_rows(path: Path, lines: Iterator[Line], delimiter: str) -> Iterator[
 
 
 def _physical(lines: Iterator[Line], errors: list[Row]) -> Iterator[str]:
-    """Lines with their ends, and empty ones for those that cannot be read, which are put aside."""
+    """Lines with their ends; unreadable lines become empty ones, and their errors are collected."""
     for number, text in lines:
         if isinstance(text, UserError):
             errors.append((number, text))
@@ -133,7 +133,7 @@ def _physical(lines: Iterator[Line], errors: list[Row]) -> Iterator[str]:
 
 
 def _is_quoted(rows: list[list[str]]) -> bool:
-    """Whether quotation marks are those of CSV: around whole fields, doubled inside; and not just a quotation."""
+    """Whether quotation marks are CSV quoting: around whole fields, doubled inside; and not just a quotation."""
     fields = [[field for field in row if field] for row in rows]
     marked = [field for row in fields for field in row if '"' in field]
     if not marked or not all(_is_enclosed(field) for field in marked):
@@ -150,7 +150,7 @@ def _is_enclosed(field: str) -> bool:
 
 
 def _declared_delimiter(sample: list[Line]) -> str:
-    """The delimiter that a first line `sep=;` of spreadsheets names, which is made blank; else nothing."""
+    """The delimiter of a first line `sep=;` of spreadsheets, which is then blanked; else an empty string."""
     declared = _SEP.fullmatch(sample[0][1]) if sample and isinstance(sample[0][1], str) else None
     if declared is None:
         return ""
@@ -159,7 +159,7 @@ def _declared_delimiter(sample: list[Line]) -> str:
 
 
 def _delimiter(lines: list[str]) -> str:
-    """What cuts the most lines into the same number of columns, two at least; a comma where nothing does."""
+    """The delimiter that splits the most lines into the same number of columns, at least two; else a comma."""
 
     def agreement(delimiter: str) -> int:
         counts = Counter(len(row) for row in csv.reader(lines[:100], delimiter=delimiter))

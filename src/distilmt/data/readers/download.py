@@ -1,4 +1,4 @@
-"""Corpora that were fetched by name: kept in the user's cache, whole or not at all."""
+"""Corpora downloaded by name: stored complete in the user's cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class DownloadedCorpus(NamedTuple):
-    """A fetched corpus."""
+    """A downloaded corpus."""
 
     files: list[str]
     """Two parallel text files, source first."""
@@ -16,5 +16,5 @@ class DownloadedCorpus(NamedTuple):
 
 
 def cache_folder(kind: str) -> Path:
-    """Folder that fetched files of a kind are kept in, in the user's cache directory."""
+    """Folder in the user's cache directory for downloaded files of a kind."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "distilmt" / kind

@@ -1,4 +1,4 @@
-"""Read sentence pairs, streaming, from all kinds of files."""
+"""Stream sentence pairs from all supported file formats."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ _READERS: dict[str, Callable[[Path, str, str], Iterator[Pair] | _Rows]] = {
 def read_pairs(
     paths: list[str], source: str, target: str, score: str | None = None, report: RowErrorCallback | None = None
 ) -> Iterator[Pair]:
-    """Read pairs one by one from two parallel text files, one file of pairs, or a directory of gettext catalogues.
+    """Read pairs one by one from two parallel text files, one file of pairs, or a directory of gettext catalogs.
 
     Args:
         paths: the source's and the target's text file; or one .tsv, .csv, .json, .jsonl, .parquet, .tmx, .xlf, .po or
             .mo file; or a directory. Text and XML may be compressed (.gz, .bz2, .xz, .zst).
         source: language code, which may name a column.
         target: language code, which may name a column.
-        score: column that says how good a pair is: its name, in a table without a head its number from 1.
-        report: is called with the reason for every row that cannot be read and is left out.
+        score: score column: its name, or in a table without a header its number from 1.
+        report: called with the reason for every unreadable row, which is left out.
 
     Raises:
-        UserError: a file, or more than a twentieth of its rows, cannot be read as what its name says; the message names
+        UserError: a file, or more than a twentieth of its rows, cannot be read in the format of its name; it names
             file, line and remedy.
     """
     check_files(paths)
@@ -72,10 +72,10 @@ def read_pairs(
 
 
 def files_of(paths: list[str], target: str) -> list[Path]:
-    """The files that `read_pairs` would read, directories looked into.
+    """The files that `read_pairs` would read, including those in directories.
 
     Raises:
-        UserError: one is missing or unreadable, or a directory has no catalogues in the target language.
+        UserError: one is missing or unreadable, or a directory has no catalogs in the target language.
     """
     check_files(paths)
     files: list[Path] = []
@@ -85,19 +85,19 @@ def files_of(paths: list[str], target: str) -> list[Path]:
 
 
 def read_lines(path: str, report: RowErrorCallback | None = None) -> Iterator[Pair]:
-    """Read a text file of one language as pairs whose target is empty.
+    """Read a monolingual text file as pairs with an empty target.
 
     Args:
-        path: a text file, a sentence a line; it may be compressed.
+        path: a text file with one sentence per line; it may be compressed.
         report: as in `read_pairs`.
 
     Raises:
-        UserError: it is a file of another kind, empty, or not UTF-8.
+        UserError: it has another format, is empty, or not UTF-8.
     """
     check_files([path])
     file = Path(path)
     if _format(file) in {*_READERS, *_WITH_COLUMNS}:
-        raise UserError(f"{path} is no text of one language: name a text file with a sentence on every line")
+        raise UserError(f"{path} is not a monolingual text file: name a text file with one sentence per line")
     rows = (
         text if isinstance(text, UserError) else Pair(line, text, "") for line, text in enumerate(text_lines(file), 1)
     )
@@ -105,10 +105,10 @@ def read_lines(path: str, report: RowErrorCallback | None = None) -> Iterator[Pa
 
 
 def check_files(paths: list[str]) -> None:
-    """See that files (or one directory alone) are there and may be read.
+    """Check that files, or a single directory, exist and are readable.
 
     Raises:
-        UserError: one is missing, a directory beside files, or unreadable.
+        UserError: one is missing, unreadable, or a directory among files.
     """
     for path in map(Path, paths):
         if len(paths) > 1 or not path.is_dir():
@@ -116,10 +116,10 @@ def check_files(paths: list[str]) -> None:
 
 
 def check_parallel(paths: list[str]) -> None:
-    """See that two text files have as many lines; those of other kinds are passed over.
+    """Check that two text files have the same number of lines; other formats are skipped.
 
     Raises:
-        UserError: they do not, or cannot be read.
+        UserError: the numbers differ, or a file cannot be read.
     """
     left, right = (Path(path) for path in paths)
     if {_format(left), _format(right)} & {*_READERS, *_WITH_COLUMNS, "directory"}:
@@ -143,9 +143,7 @@ def _format(path: Path) -> str:
 
 def _check_order(files: list[Path], source: str, target: str) -> None:
     if [_format(file) for file in files] == [f".{target}".lower(), f".{source}".lower()]:
-        raise UserError(
-            f"{files[0]} is named first, but the source language is {source!r}: name the two files the other way round"
-        )
+        raise UserError(f"{files[0]} is named first, but the source language is {source!r}: swap the two files")
 
 
 def _wrong_paths(paths: list[str]) -> UserError:
@@ -153,7 +151,7 @@ def _wrong_paths(paths: list[str]) -> UserError:
     remedy += " directory"
     if not paths:
         return UserError(f"no corpus file is named: {remedy}")
-    return UserError(f"{' '.join(paths)}: cannot read {len(paths)} file(s) of these names as pairs: {remedy}")
+    return UserError(f"{' '.join(paths)}: cannot read {len(paths)} file(s) with these names as pairs: {remedy}")
 
 
 def _not_empty(pairs: Iterator[Pair], path: Path) -> Iterator[Pair]:

@@ -1,4 +1,4 @@
-"""Read sentence pairs from gettext catalogues (.po and .mo), one or a whole tree of them."""
+"""Read sentence pairs from gettext catalogs (.po and .mo), one or a whole tree of them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from distilmt.utils.extras import install_command
 
 _CODE = re.compile(r"[a-z]{2,3}([-_@][a-z0-9]+)*", re.IGNORECASE)
 _ENDINGS = (".po", ".mo")
-# A catalogue keeps each text once: what promises much more than the file has would fill memory.
+# A catalog stores each text once: declared lengths far above the file's size would fill memory.
 _MAX_EXPANSION = 16
 
 
 def read_catalogue(path: Path, source: str, target: str) -> Iterator[Pair]:
-    """The translated messages of a .po or .mo file, plural forms among them; fuzzy and obsolete ones are left out.
+    """The translated messages of a .po or .mo file, including plural forms; fuzzy and obsolete ones are left out.
 
-    `line` is the line of a .po file, the number of the message in a .mo file.
+    `line` is the line in a .po file, or the number of the message in a .mo file.
 
     Args:
         path: the file.
-        source: language code, taken to be that of the messages.
-        target: language code, which must fit the file's own if it names one.
+        source: language code, assumed to be that of the messages.
+        target: language code; must match that of the file, if the file declares one.
 
     Raises:
         UserError: the file is damaged, or in another language.
@@ -40,11 +40,11 @@ def read_catalogue(path: Path, source: str, target: str) -> Iterator[Pair]:
 
 
 def read_tree(folder: Path, source: str, target: str) -> Iterator[Pair]:
-    """The translated messages of all catalogues of a language in a directory; `line` is the message's number.
+    """The translated messages of all catalogs of a language in a directory; `line` is the message's number.
 
     Args:
-        folder: holds files such as `it.po`, `app.it.po`, `po/app/it.po` or `locale/it/LC_MESSAGES/app.mo`.
-        source: language code, taken to be that of the messages.
+        folder: directory with files such as `it.po`, `app.it.po`, `po/app/it.po` or `locale/it/LC_MESSAGES/app.mo`.
+        source: language code, assumed to be that of the messages.
         target: language code, matched leniently.
 
     Raises:
@@ -60,7 +60,7 @@ def read_tree(folder: Path, source: str, target: str) -> Iterator[Pair]:
 
 
 def find_catalogues(folder: Path, target: str) -> list[Path]:
-    """A directory's catalogues in a language, in order; of a .po and a .mo of the same name the .po.
+    """A directory's catalogs in a language, in order; if a .po and a .mo have the same name, only the .po.
 
     Raises:
         UserError: there are none.
@@ -77,16 +77,16 @@ def find_catalogues(folder: Path, target: str) -> list[Path]:
                     break
     paths = match_language(target, paths_by_code)
     if paths is None:
-        available = ", ".join(sorted(others)[:20]) or "no catalogues at all"
+        available = ", ".join(sorted(others)[:20]) or "no catalogs at all"
         raise UserError(
-            f"{folder} has no .po or .mo files in {target!r} alone (it has {available}): name another directory"
+            f"{folder} has no unique .po or .mo files in {target!r} (it has {available}): name another directory"
         )
     sources = {path.with_suffix("") for path in paths if path.suffix.lower() == ".po"}
     return [path for path in paths if path.suffix.lower() == ".po" or path.with_suffix("") not in sources]
 
 
 def _codes(path: Path) -> list[str]:
-    """What may be a language code in a path, the likeliest first: the name, its last part, the directories upwards."""
+    """Candidates for the language code in a path, best first: the name, its last part, the directories upwards."""
     names = [path.stem, *re.split(r"\.", path.stem)[-1:], *re.split(r"[.-]", path.stem, maxsplit=1)[1:]]
     return [name for name in (*names, *reversed(path.parts[:-1])) if _CODE.fullmatch(name) and name != "LC_MESSAGES"]
 
@@ -98,23 +98,23 @@ def _open(path: Path) -> Any:
         if binary:
             _check_table(path)
         return polib.mofile(str(path)) if binary else polib.pofile(str(path))
-    except Exception as error:  # whatever the library raises on a damaged file
+    except Exception as error:  # the library raises various errors on a damaged file
         if isinstance(error, UserError | MemoryError) or (isinstance(error, OSError) and error.errno is not None):
             raise
         reason = " ".join(str(error).split())[:150] or type(error).__name__
-        raise UserError(f"{path} is not a whole gettext catalogue ({reason}): mend it or leave it out") from None
+        raise UserError(f"{path} is not a valid gettext catalog ({reason}): repair it or leave it out") from None
 
 
 def _library() -> ModuleType:
     try:
         import polib
     except ImportError:
-        raise UserError(f"gettext catalogues need polib: {install_command('gettext')}") from None
+        raise UserError(f"gettext catalogs need polib: {install_command('gettext')}") from None
     return polib
 
 
 def _check_table(path: Path) -> None:
-    """See that the texts a .mo file promises lie within it, and are not much more than it has."""
+    """Check that the texts declared by a .mo file are inside it, and not much longer than the file."""
     data = path.read_bytes()
     order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
     count, originals, translations = struct.unpack_from(f"{order}III", data, 8)
@@ -125,7 +125,7 @@ def _check_table(path: Path) -> None:
             raise ValueError("its tables point beyond its end")
         text_bytes += sum(entries[::2])
     if text_bytes > _MAX_EXPANSION * len(data):
-        raise ValueError("its tables promise more text than it has")
+        raise ValueError("its tables declare more text than it has")
 
 
 def _pairs(catalogue: Any) -> Iterator[Pair]:
@@ -144,7 +144,7 @@ def _pairs(catalogue: Any) -> Iterator[Pair]:
 
 
 def _plural(entry: Any) -> list[tuple[str, str]]:
-    """The first form with the singular, the others with the plural; a language with one form says both with it."""
+    """Pairs of the first form with the singular and the others with the plural; a single form is used for both."""
     forms = [entry.msgstr_plural[form] for form in sorted(entry.msgstr_plural)]
     singular = [(entry.msgid, forms[0])] if len(forms) > 1 else []
     return list(dict.fromkeys([*singular, *((entry.msgid_plural, form) for form in forms[1:] or forms)]))

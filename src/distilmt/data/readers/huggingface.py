@@ -22,17 +22,17 @@ _VALID = ("validation", "valid", "dev")
 def read_dataset(
     name: str, source: str, target: str, score: str | None = None, report: RowErrorCallback | None = None
 ) -> Splits:
-    """Open a data set, with its own validation and test splits where it has them.
+    """Open a data set, with its own validation and test splits if it has them.
 
     Args:
         name: `hf:NAME[:CONFIG]`, NAME a directory of `save_to_disk` or a name on the hub.
         source: language code, which may name a column (or a key of the column `translation`).
-        target: language code likewise.
-        score: column that says how good a pair is.
-        report: is called with the reason for every training row that cannot be read and is left out.
+        target: language code, as `source`.
+        score: score column.
+        report: called with the reason for every unreadable training row, which is left out.
 
     Raises:
-        UserError: the data set cannot be had, or holds no such columns.
+        UserError: the data set cannot be opened, or has no such columns.
     """
     name_or_path, config = _parse(name)
     dataset = _open(name_or_path, config)
@@ -56,7 +56,7 @@ def read_dataset(
 
 
 def data_fingerprint(name: str) -> str:
-    """Stands for a data set: by content on disk, by name on the hub (no network is needed)."""
+    """Fingerprint of a data set: by content on disk, by name on the hub (without network access)."""
     name_or_path, config = _parse(name)
     states = sorted(Path(name_or_path).rglob("state.json")) if Path(name_or_path).is_dir() else []
     files = sorted((str(path), path.stat().st_size) for state in states for path in state.parent.glob("*.arrow"))
@@ -80,7 +80,7 @@ def _library() -> ModuleType:
         raise UserError(
             f"Hugging Face data sets need datasets: {install_command('huggingface')}, or name files instead"
         ) from None
-    # A data set's own code is never run, whatever the environment allows.
+    # A data set's own code is never run, regardless of the environment.
     datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False
     return datasets
 
@@ -90,7 +90,7 @@ def _open(name_or_path: str, config: str | None) -> Any:
     on_disk = Path(name_or_path).is_dir()
     try:
         return datasets.load_from_disk(name_or_path) if on_disk else datasets.load_dataset(name_or_path, config)
-    except Exception as error:  # whatever the hub, the network or a damaged file raises
+    except Exception as error:  # the hub, the network or a damaged file raise various errors
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Sentence pairs from JSON: an object a line, an array of objects, or objects one after the other."""
+"""Sentence pairs from JSON: one object per line, an array of objects, or consecutive objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARRAY = re.compile(r"\s*\[\s*(\{|$)")
 
 
 def read_json(path: Path, source: str, target: str, score: str | None) -> Iterator[Pair | UserError]:
-    """Read objects; blank lines between them are passed over. Raises UserError as `read_pairs`."""
+    """Read objects; blank lines between them are skipped. Raises UserError as `read_pairs`."""
     lines = enumerate(text_lines(path), 1)
     head: list[tuple[int, str | UserError]] = []
     for number, text in lines:
@@ -41,7 +41,7 @@ def read_json(path: Path, source: str, target: str, score: str | None) -> Iterat
 
 
 def _is_cut(line: str) -> bool:
-    """Whether a line begins an object that goes on on the next."""
+    """Whether a line begins an object that continues on the next line."""
     return line.rstrip().endswith(("{", ",", "[")) and line.lstrip().startswith("{")
 
 
@@ -49,14 +49,14 @@ def _line(text: str, number: int, keys: tuple[str, str, str | None], where: str)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return UserError(f"{where}: is not JSON: write one object a line, such as {{...}}")
+        return UserError(f"{where}: is not JSON: write one object per line, such as {{...}}")
     return _pair(value, number, keys, where)
 
 
 def _pair(value: object, number: int, keys: tuple[str, str, str | None], where: str) -> Pair | UserError:
     source, target, score = keys
     if not isinstance(value, dict):
-        return UserError(f"{where}: is not a JSON object: write one object a line, such as {{...}}")
+        return UserError(f"{where}: is not a JSON object: write one object per line, such as {{...}}")
     try:
         left, right = parallel_texts(value, source, target, where)
         return Pair(number, left, right, score_of(value.get(score), where) if score else None)
@@ -65,7 +65,7 @@ def _pair(value: object, number: int, keys: tuple[str, str, str | None], where: 
 
 
 def _values(path: Path) -> Iterator[object]:
-    """The values of an array, or of a file of several; of an object that holds one list of objects, those."""
+    """The values of an array or of a file of several values; for an object with one list of objects, its items."""
     for number, value in enumerate(_top(path)):
         inner = [each for each in value.values() if isinstance(each, list)] if isinstance(value, dict) else []
         if number == 0 and len(inner) == 1 and all(isinstance(each, dict) for each in inner[0]):
@@ -75,7 +75,7 @@ def _values(path: Path) -> Iterator[object]:
 
 
 def _top(path: Path) -> Iterator[object]:
-    """Values as they come; no more of the file is kept than one of them."""
+    """Stream values; only one value is in memory at a time."""
     decoder, utf8 = json.JSONDecoder(), codecs.getincrementaldecoder("utf-8")()
     buffer, count = "", 0
     for chunk in chain(utf8_chunks(path), (b"",)):
@@ -98,7 +98,7 @@ def _top(path: Path) -> Iterator[object]:
         if len(buffer) > MAX_RECORD_CHARS:
             break
     if buffer:
-        raise UserError(f"{path}: is not whole JSON after record {count}: write it again, best as an object a line")
+        raise UserError(f"{path}: is not complete JSON after record {count}: write it again, best one object per line")
 
 
 def _skipped(buffer: str, position: int) -> int:

@@ -1,4 +1,4 @@
-"""Language codes as data sets write them: `en`, `en_US`, `eng_Latn`, `zh-Hans`, `English`, in columns or files."""
+"""Spellings of language codes in data sets: `en`, `en_US`, `eng_Latn`, `zh-Hans`, `English`, in columns or files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from distilmt.utils.languages import ENDONYMS, language_name
 
-# ISO 639-3 (and the languages it makes of macrolanguages, as in FLORES and NLLB) to ISO 639-1.
+# ISO 639-3 (including members of macrolanguages, as in FLORES and NLLB) to ISO 639-1.
 _THREE = """
     afr:af amh:am ara:ar arb:ar asm:as aze:az azj:az bel:be ben:bn bos:bs bul:bg cat:ca ces:cs cze:cs chi:zh cmn:zh
     zho:zh cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el eng:en epo:eo est:et ekk:et eus:eu baq:eu fas:fa per:fa
@@ -35,17 +35,17 @@ _SIDES = (
     ("src_sentence", "tgt_sentence"),
 )
 _TRANSLATED = ("sentence", "text", "original", "source", "source_text", "src")
-"""Names of a table's column whose translation is in one of the name `translation`."""
+"""Names of a source column whose translations are in a column named `translation`."""
 
 
 def base_language(code: str) -> str:
-    """A language code without region, script and variant, in two letters where there are two: `pt_BR` is `pt`."""
+    """A language code without region, script and variant, in two letters if there is such a code: `pt_BR` is `pt`."""
     plain = re.split("[-_@.]", code.strip().lower())[0]
     return _TO_TWO.get(plain, plain)
 
 
 def head_columns(names: Sequence[str], source: str, target: str) -> tuple[str, str] | None:
-    """As `language_columns`, for the first line of a table, where `translation` is no record of both texts."""
+    """As `language_columns`, for the header of a table, where `translation` is not a record of both texts."""
     if named := language_columns(names, source, target):
         return named
     plain = {name.strip().lower(): name for name in names}
@@ -54,13 +54,13 @@ def head_columns(names: Sequence[str], source: str, target: str) -> tuple[str, s
 
 
 def language_columns(names: Iterable[str], source: str, target: str) -> tuple[str, str] | None:
-    """Which columns hold the two texts, by their names; None if none tell.
+    """Find the columns of the two texts by name; None if no names match.
 
-    In order: the codes as they are; in other spellings (`en_US`, `eng_Latn`, `text_en`, `translation.en`, `English`);
+    In order: the exact codes; other spellings (`en_US`, `eng_Latn`, `text_en`, `translation.en`, `English`);
     `source` and `target` or the like.
 
     Args:
-        names: of all columns.
+        names: names of all columns.
         source: language code.
         target: language code.
     """
@@ -82,9 +82,9 @@ def _columns(names: tuple[str, ...], source: str, target: str) -> tuple[str, str
 
 
 def _column(names: tuple[str, ...], code: str) -> str | None:
-    """The column of a language: the only one in its very code, else the only one in its language.
+    """The column of a language: the only one with its exact code, else the only one in its language.
 
-    Codes in capitals (`EN`) are seen where no other name fits: `ID` and `NO` are words too.
+    Codes in capitals (`EN`) count only if no other name matches: `ID` and `NO` are also words.
     """
     return _column_of(code, {name: _code_in(name, code) for name in names}) or _column_of(
         code, {name: _code_in(name.lower(), code) for name in names}
@@ -104,7 +104,7 @@ def _column_of(code: str, codes: Mapping[str, str | None]) -> str | None:
 
 
 def _code_in(name: str, code: str) -> str | None:
-    """The language code a column is named by; `code` itself for the language's English name, or its own."""
+    """The language code in the name of a column; `code` itself for the language's English or native name."""
     stripped = name.strip().strip("\ufeff").lstrip("# ")
     if not {stripped.lower(), _REGION.sub("", stripped.lower())}.isdisjoint(_language_names(code)):
         return code

@@ -1,7 +1,7 @@
-"""Corpora of mtdata's index (WMT, ParaCrawl, ELRC and many more), fetched by mtdata's own command.
+"""Corpora of mtdata's index (WMT, ParaCrawl, ELRC and many more), downloaded by mtdata's own command.
 
-Its command is run instead of its code imported: it draws on the terminal, and demands versions of libraries that need
-not be those of this environment, so that it may be installed apart (`pipx install mtdata`).
+The command runs as a subprocess instead of an import: mtdata draws on the terminal and may need other versions of
+libraries than this environment has, so it can be installed separately (`pipx install mtdata`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from distilmt.utils.run_dir import atomic_directory
 
 
 def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
-    """The files of a corpus, fetched unless they are in the cache. mtdata does not tell licences.
+    """The files of a corpus, downloaded unless cached. mtdata does not give licenses.
 
     Args:
-        name: `mtdata:ID`, the ID as `mtdata list --id` tells it.
+        name: `mtdata:ID`, with an ID from `mtdata list --id`.
         source: language code, of two or three letters.
-        target: language code likewise.
+        target: language code, as `source`.
 
     Raises:
-        UserError: mtdata is missing, has no such corpus, or cannot fetch it.
+        UserError: mtdata is missing, has no such corpus, or cannot download it.
     """
     did = name.removeprefix("mtdata:")
     if not re.fullmatch(r"[\w.]+(-[\w.]+){4}", did):
@@ -47,7 +47,7 @@ def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
 
 
 def _run(name: str, arguments: list[str], directory: Path) -> None:
-    """Run mtdata in a directory of its own: it would import modules that lie where it is started."""
+    """Run mtdata in its own directory: it would import modules from the current directory."""
     search_path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     command = shutil.which("mtdata", path=os.pathsep.join(search_path))
     if command is None:
@@ -58,7 +58,7 @@ def _run(name: str, arguments: list[str], directory: Path) -> None:
             stderr=subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
     if done.returncode:
-        lines = [" ".join(line.split()) for line in done.stdout.splitlines() if line.strip()] or ["it said nothing"]
+        lines = [" ".join(line.split()) for line in done.stdout.splitlines() if line.strip()] or ["no error message"]
         raise UserError(
             f"{name}: mtdata cannot fetch it ({lines[-1][:200]}): check the ID with mtdata list --id and the network,"
             " or name files instead"
@@ -66,7 +66,7 @@ def _run(name: str, arguments: list[str], directory: Path) -> None:
 
 
 def _texts(got: Path, did: str, name: str) -> list[Path]:
-    """The source's and the target's text; mtdata writes down what it takes the languages asked for to be."""
+    """The source and the target text; mtdata normalizes the language codes in the file names."""
     parts = {path.name.removeprefix(f"{did}."): path for path in (got / "train-parts").glob(f"{did}.*")}
     languages = re.search(r"-l ([^\s-]+)-([^\s-]+)", (got / "mtdata.signature.txt").read_text())
     matches = [match_language(code, parts) for code in languages.groups()] if languages else []

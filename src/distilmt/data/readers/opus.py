@@ -1,4 +1,4 @@
-"""Corpora of OPUS (opus.nlpl.eu): looked up by opustools, fetched as Moses text, kept in a cache."""
+"""Corpora of OPUS (opus.nlpl.eu): found by opustools, downloaded as Moses text, stored in a cache."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _INSTEAD = "check the network, or name files instead"
 
 
 def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
-    """The files of a corpus, fetched unless they are in the cache.
+    """The files of a corpus, downloaded unless cached.
 
     Args:
-        name: `opus:NAME[/VERSION]`; without a version the one in the cache, else the latest.
-        source: language code as OPUS writes it.
-        target: language code likewise.
+        name: `opus:NAME[/VERSION]`; default version: the cached one, else the latest.
+        source: language code in the spelling of OPUS.
+        target: language code, as `source`.
 
     Raises:
         UserError: opustools is missing, OPUS cannot be reached, or has no such corpus.
@@ -55,7 +55,7 @@ def _parse(name: str) -> tuple[str, str | None]:
 
 
 def _look_up(name: str, corpus: str, version: str | None, source: str, target: str) -> dict[str, Any]:
-    """What OPUS says of a corpus: `url`, `version`, `size` and more."""
+    """OPUS's metadata of a corpus: `url`, `version`, `size` and more."""
     try:
         from opustools import OpusGet
     except ImportError:
@@ -67,7 +67,7 @@ def _look_up(name: str, corpus: str, version: str | None, source: str, target: s
     try:
         corpora, _ = getter.get_corpora_data()
     except (OSError, ValueError, KeyError, HTTPException) as error:
-        raise UserError(f"{name}: OPUS does not answer ({_reason(error)}): {_INSTEAD}") from None
+        raise UserError(f"{name}: OPUS cannot be reached ({_reason(error)}): {_INSTEAD}") from None
     if not corpora:
         raise UserError(
             f"OPUS has no {name} in {source!r} and {target!r}: see https://opus.nlpl.eu, or name files instead"
@@ -84,27 +84,31 @@ def _download(url: str, path: Path, name: str) -> None:
                     file.write(chunk)
                     task.advance(len(chunk))
         if size and path.stat().st_size != int(size):
-            raise OSError("it was cut off")
+            raise OSError("the download is incomplete")
     except (OSError, ValueError, HTTPException) as error:
         if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError) and error.filename:
-            raise  # a disk that is full
-        raise UserError(f"{name}: cannot fetch {url} ({_reason(error)}): {_INSTEAD}") from None
+            raise  # such as a full disk
+        raise UserError(f"{name}: cannot download {url} ({_reason(error)}): {_INSTEAD}") from None
 
 
 def _unpack(path: Path, directory: Path, codes: tuple[str, str], name: str) -> str | None:
-    """Put the two texts of a Moses archive into a directory, and return the first line of its licence."""
+    """Extract the two texts of a Moses archive into a directory; returns the first line of its license."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             for code in codes:
                 members = [member for member in names if re.fullmatch(rf"[^/]*\.{re.escape(code)}", member)]
                 if len(members) != 1:
-                    raise UserError(f"{name}: the archive has no one text in {code!r} (it has {', '.join(names[:8])})")
+                    raise UserError(
+                        f"{name}: the archive needs exactly one text in {code!r} (it has {', '.join(names[:8])})"
+                    )
                 with archive.open(members[0]) as text, (directory / f"text.{code}").open("wb") as file:
                     shutil.copyfileobj(text, file, _CHUNK)
             license_text = archive.read("LICENSE").decode("utf-8", "replace") if "LICENSE" in names else ""
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise UserError(f"{name}: what was fetched is no whole archive ({_reason(error)}): try again") from None
+        raise UserError(
+            f"{name}: the downloaded file is not a complete archive ({_reason(error)}): try again"
+        ) from None
     path.unlink()
     return next((" ".join(line.split())[:200] for line in license_text.splitlines() if line.strip()), None)
 

@@ -1,4 +1,4 @@
-"""A record of a row or a JSON object: the two texts in it, and its score."""
+"""The two texts and the score of a record (a row or a JSON object)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def parallel_texts(record: Mapping[str, object], source: str, target: str, where
     """The two texts of a record: under the language codes, `source` and `target`, or `translation`.
 
     Args:
-        record: what one row or JSON line holds.
+        record: values of one row or JSON line.
         source: language code of the source.
         target: language code of the target.
-        where: file and line for messages.
+        where: file and line, for messages.
 
     Raises:
-        UserError: there are no such keys, or they do not hold text.
+        UserError: there are no such keys, or their values are not text.
     """
     nested = record.get("translation")
     for values in (record, nested if isinstance(nested, Mapping) else {}):
@@ -40,7 +40,7 @@ def score_of(value: object, where: str) -> float | None:
     """A score as a number; None if there is none.
 
     Raises:
-        UserError: it is no number.
+        UserError: the value is not a number.
     """
     if value is None or value == "":
         return None
@@ -49,7 +49,7 @@ def score_of(value: object, where: str) -> float | None:
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{where}: the score {str(value)[:40]!r} is no number: mend it, or name another column")
+        raise UserError(f"{where}: the score {str(value)[:40]!r} is not a number: correct it, or name another column")
     return number
 
 
@@ -57,7 +57,7 @@ def _text(value: object, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UserError(f"{where}: holds {type(value).__name__} instead of text: make it a string")
+        raise UserError(f"{where}: has {type(value).__name__} instead of text: make it a string")
     if bad := _UNSTORABLE.search(value):
-        raise UserError(f"{where}: holds U+{ord(bad[0]):04X}, which is not text: remove it")
+        raise UserError(f"{where}: has U+{ord(bad[0]):04X}, which is not text: remove it")
     return value

@@ -1,4 +1,4 @@
-"""Where the texts of a table stand: by the first line where it names the columns, else by what the columns hold."""
+"""Find the text columns of a table: from the header if there is one, else from the content of the columns."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _NUMERIC_SHARE = 0.9
 _LONGEST_NAME = 30
 _NAME_WORDS = 3
 _TEXT_TO_NAME = 2
-"""So many times longer than a head are texts."""
+"""Texts are at least this many times longer than a header."""
 
 Keys = tuple[str, str, str | None]
-"""Source, target and score, as the configuration names them."""
+"""Names of source, target and score in the configuration."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the texts of a table stand; columns from 0."""
+    """Columns of the texts in a table, from 0."""
 
     left: int
     right: int
     score: int | None
     head: bool
-    """Whether the first row names the columns."""
+    """Whether the first row is a header."""
 
 
 def layout_of(path: Path, rows: list[list[str]], keys: Keys) -> Layout:
-    """The layout of a table by its first rows, of which there is one at least.
+    """The layout of a table from its first rows (at least one).
 
     Raises:
-        UserError: the score's column has no such name, or texts could be in several columns.
+        UserError: no column has the name of the score, or several columns may be the texts.
     """
     source, target, score = keys
     names = column_names(rows[0])
@@ -58,13 +58,13 @@ def column_names(first: list[str]) -> list[str]:
 def _column_number(path: Path, score: str) -> int:
     if not score.isdecimal() or not 3 <= int(score) <= MAX_COLUMNS:
         raise UserError(
-            f"{path}: score is {score!r}: its columns have no such name, so give the column's number, from 3"
+            f"{path}: score is {score!r}: no column has this name, so give the column's number, at least 3"
         )
     return int(score) - 1
 
 
 def _text_columns(path: Path, rows: list[list[str]]) -> tuple[int, int]:
-    """The first two columns, or the only two that hold no numbers."""
+    """The first two columns, or the only two columns without numbers."""
     count = int(median(len(row) for row in rows))
     columns = [[row[i] for row in rows if i < len(row)] for i in range(min(count, MAX_COLUMNS))]
     text_columns = [i for i, fields in enumerate(columns) if not _is_numeric(fields)]
@@ -72,11 +72,11 @@ def _text_columns(path: Path, rows: list[list[str]]) -> tuple[int, int]:
         return 0, 1
     if len(text_columns) > 2:
         raise UserError(
-            f"{path}: column {1 if text_columns[0] else 2} holds numbers, and {len(text_columns)} others hold texts:"
+            f"{path}: column {1 if text_columns[0] else 2} has numbers, and {len(text_columns)} others have texts:"
             " name the columns in a first line"
         )
     left, right = text_columns
-    progress.info(f"{path}: columns {left + 1} and {right + 1} are read, since the others hold numbers")
+    progress.info(f"{path}: columns {left + 1} and {right + 1} are read, since the others have numbers")
     return left, right
 
 
@@ -93,7 +93,7 @@ def _is_number(field: str) -> bool:
 
 
 def _report_likely_head(path: Path, rows: list[list[str]], keys: Keys) -> None:
-    """Tell of a first row that reads like a head and was taken for a pair."""
+    """Log a first row that looks like a header but is read as a pair."""
     first, others = rows[0][:2], [field for row in rows[1:] for field in row[:2]]
     short = len(first) == 2 and all(map(_is_name, first))
     if others and short and median(map(len, others)) > _TEXT_TO_NAME * max(map(len, first)):

@@ -1,7 +1,7 @@
 """Lines of text files, which may be compressed.
 
-Only a line feed (or carriage return and line feed) ends a line: U+2028, form feeds and their like stay inside it. In a
-file without any line feed carriage returns end lines, as on old Macs.
+Only a line feed (or carriage return and line feed) ends a line: U+2028, form feeds and similar stay inside it. In a
+file without line feeds, carriage returns end lines, as on old Macs.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _LOOK_AHEAD = 1 << 20
 
 
 def text_lines(path: Path) -> Iterator[str | UserError]:
-    """The lines of a UTF-8 text file (UTF-16 and UTF-32 if a mark says so), without their ends.
+    """The lines of a UTF-8 text file (or UTF-16 and UTF-32 with a byte order mark), without line ends.
 
-    What is no line of text is given as an error that names file, line and remedy, and reading goes on behind it.
+    An invalid line is yielded as an error with file, line and remedy; reading continues after it.
 
     Raises:
-        UserError: the file is damaged, or compressed in a way that is not known here.
+        UserError: the file is damaged, or compressed in an unknown format.
     """
     offset = 0
     for number, raw in enumerate(raw_lines(path), 1):
         where = f"{path}, line {number}"
         if len(raw) > MAX_LINE_BYTES:
-            yield UserError(f"{where}: is longer than {MAX_LINE_BYTES >> 20} MiB: put one sentence on a line")
+            yield UserError(f"{where}: is longer than {MAX_LINE_BYTES >> 20} MiB: put one sentence on each line")
             continue
         try:
             text = raw[: len(raw) - (2 if raw.endswith(b"\r\n") else raw.endswith(b"\n"))].decode()
@@ -41,14 +41,14 @@ def text_lines(path: Path) -> Iterator[str | UserError]:
                 " iconv -f ISO-8859-1 -t UTF-8"
             )
         else:
-            nul = f"{where}: holds a NUL byte, so it is binary or UTF-16 without a mark: convert it to UTF-8"
+            nul = f"{where}: has a NUL byte, so it is binary or UTF-16 without a byte order mark: convert it to UTF-8"
             text = text.removeprefix("\ufeff") if number == 1 else text
             yield UserError(nul) if "\0" in text else text
         offset += len(raw)
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Lines with their ends; of one that is too long, a little more than is allowed."""
+    """Lines with their ends; too long ones are truncated slightly above the limit."""
     file = io.BufferedReader(_Stream(_with_line_feeds(utf8_chunks(path))), _BUFFER)
     while raw := file.readline(MAX_LINE_BYTES + 1):
         yield raw
@@ -57,7 +57,7 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def _with_line_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks, with line feeds for carriage returns if nothing else ends the first lines."""
+    """The chunks, with line feeds instead of carriage returns if only these end the first lines."""
     first = b""
     while len(first) < _LOOK_AHEAD and b"\n" not in first and (chunk := next(chunks, b"")):
         first += chunk
@@ -67,7 +67,7 @@ def _with_line_feeds(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Stream(io.RawIOBase):
-    """Chunks of bytes as a file that is read once."""
+    """File object over chunks of bytes, for a single pass."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks, self._pending = chunks, memoryview(b"")

@@ -1,7 +1,7 @@
-"""What XML forbids in a text, marked where it stands, so that it costs a unit of a corpus and not all of it.
+"""Mark characters that XML forbids, so that they cost one unit of a corpus and not the whole file.
 
-Marked are control characters, bytes that are not of the encoding, `<` and `&` that begin nothing, and entities that
-nothing declares.
+Marked are control characters, bytes that are invalid in the encoding, `<` and `&` that begin nothing, and undeclared
+entities.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 MARK = "\ufdd0"
-"""A character that stands for nothing, and that XML permits."""
+"""A character without meaning that XML permits."""
 _REFERENCE = "&#xFDD0;"
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w.-]+)", re.DOTALL)
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
@@ -24,8 +24,8 @@ _TOKEN = re.compile(
 _SECTIONS = re.compile(r"(<!\[CDATA\[|<!--|\]\]>|-->)")
 _SECTION_ENDS = {"<![CDATA[": "]]>", "<!--": "-->"}
 _IN_SECTION = {"]]>": f"]]>{_REFERENCE}<![CDATA[", "-->": " "}
-"""What stands for a control character in a section, by the section's end: a reference is none there."""
-# What the next piece of the document may go on with.
+"""Replacement of a control character in a section, by the section's end: references are not parsed there."""
+# An incomplete construct that may continue in the next chunk of the document.
 _UNFINISHED = re.compile(r"(?:&[\w#.:-]{0,42}|<(?:!(?:-|\[[CDAT]*)?)?|\]{1,2}|-{1,2})\Z")
 _OVERLAP = 64
 _ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
@@ -40,7 +40,7 @@ codecs.register_error("distilmt.mark", lambda error: (_REFERENCE, getattr(error,
 
 
 def mark_forbidden(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """A document with `MARK` in place of each thing that would stop an XML parser; all else is as it was."""
+    """A document with `MARK` instead of everything that would stop an XML parser; the rest is unchanged."""
     pieces = iter(chunks)
     head = next(pieces, b"")
     encoding = _encoding(head)
@@ -52,7 +52,7 @@ def mark_forbidden(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _encoding(head: bytes) -> str:
-    """The encoding by mark or declaration; any of single bytes will do for another, since what is sought is ASCII."""
+    """The encoding by byte order mark or declaration; else any single-byte one, since only ASCII is searched."""
     for bom, encoding in _BOMS:
         if head.startswith(bom):
             return encoding
@@ -61,14 +61,14 @@ def _encoding(head: bytes) -> str:
 
 
 class _Marker:
-    """Goes through a document piece by piece; a document type may declare entities, which then are left."""
+    """Scans a document chunk by chunk; entities are left unchanged if a document type may declare them."""
 
     def __init__(self, has_doctype: bool) -> None:
         self._has_doctype = has_doctype
         self._pending, self._section_end = "", ""
 
     def feed(self, text: str, final: bool = False) -> str:
-        """What is finished of the text so far."""
+        """The finished part of the text."""
         text = self._pending + text
         unfinished = None if final else _UNFINISHED.search(text, max(0, len(text) - _OVERLAP))
         end = unfinished.start() if unfinished else len(text)
@@ -76,7 +76,7 @@ class _Marker:
         return "".join(map(self._marked, _SECTIONS.split(text[:end])))
 
     def _marked(self, part: str) -> str:
-        """A section's beginning or end as it is, all else with marks."""
+        """The start or end of a section unchanged, other text with marks."""
         if self._section_end:
             replacement = _IN_SECTION[self._section_end]
             self._section_end = "" if part == self._section_end else self._section_end

@@ -1,8 +1,8 @@
-"""Read sentence pairs from TMX and XLIFF (1.2 and 2.0), streaming: of files of any size a unit at a time is kept.
+"""Stream sentence pairs from TMX and XLIFF (1.2 and 2.0): only one unit at a time is in memory.
 
-Document types are not read, entities not expanded and nothing is fetched; a document that declares any of its own is
-refused. A unit that holds what XML forbids is given as an error in its place.
-libxml2 bounds how deep elements may lie and how long one text may be.
+Document types are not read, entities are not expanded and nothing is downloaded; a document that declares its own
+entities is rejected. A unit with characters that XML forbids is yielded as an error.
+libxml2 limits the depth of elements and the length of a text.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from lxml import etree
 
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-# Inline elements that hold codes of the original format, not text (TMX 1.4b and XLIFF 1.2).
+# Inline elements that contain codes of the original format, not text (TMX 1.4b and XLIFF 1.2).
 _CODES = frozenset({"bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec"})
-# States of a target (1.2) or a segment (2.x) that say that nobody has translated it yet, or vouches for it.
+# States of a target (1.2) or a segment (2.x) that mean: not translated yet, or not confirmed.
 _UNTRANSLATED = frozenset({"new", "initial"})
 
 
 def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair | UserError]:
-    """The units of a translation memory that are there in both languages; `line` is the unit's number.
+    """The units of a translation memory that have both languages; `line` is the unit's number.
 
     Args:
         path: a .tmx file, which may be compressed.
         source: language code, matched leniently.
-        target: language code likewise.
+        target: language code, as `source`.
 
     Raises:
-        UserError: the file is damaged, of another kind, declares entities, or has no units in these languages.
+        UserError: the file is damaged, has another format, declares entities, or has no units in these languages.
     """
     has_pairs, languages = False, set[str]()
     for number, element in enumerate(_elements(path, "tmx", ("tu",)), 1):
@@ -54,8 +54,8 @@ def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair | UserError]
 def _pair(path: Path, number: int, source: str, target: str) -> Pair | UserError:
     if MARK in source or MARK in target:
         return UserError(
-            f"{path}, unit {number}: holds what XML forbids (a control character, a broken character, < or & alone, or"
-            " an entity that nothing declares): write &lt; or &amp;, or remove it"
+            f"{path}, unit {number}: has what XML forbids (a control character, an invalid character, a single < or &, or"
+            " an undeclared entity): write &lt; or &amp;, or remove it"
         )
     return Pair(number, source, target)
 
@@ -71,15 +71,15 @@ def _variants(unit: etree._Element) -> Iterator[tuple[str, str]]:
 def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair | UserError]:
     """The translated segments of an XLIFF file, of version 1 or 2; `line` is the segment's number.
 
-    Left out, and counted, is what its state calls new, initial or in need of something, what is not approved, and what
-    is not to be translated.
+    Segments whose state is new, initial or needs work, unapproved segments, and segments marked as not translatable are
+    left out and counted.
 
-    Files in it that are in other languages are passed over; those in the other direction are turned round.
+    `file` elements in other languages are skipped; those in the opposite direction are swapped.
 
     Args:
         path: a .xlf or .xliff file, which may be compressed.
         source: language code, matched leniently.
-        target: language code likewise.
+        target: language code, as `source`.
 
     Raises:
         UserError: as `read_tmx`.
@@ -109,7 +109,7 @@ def _counted(reasons: Counter[str]) -> str:
 
 
 def _unfit(element: etree._Element) -> str | None:
-    """Why a unit or segment that has a target is no translation to learn from, by its attributes; else None."""
+    """Why a unit or segment with a target is not a usable translation, by its attributes; else None."""
     target = next(element.iterchildren("{*}target"), None)
     if target is None:
         return None
@@ -127,7 +127,7 @@ def _unfit(element: etree._Element) -> str | None:
 
 
 def _languages(element: etree._Element) -> tuple[str, str]:
-    """Source and target language of the file a unit stands in: attributes of `file` (1.2) or `xliff` (2.0)."""
+    """Source and target language of the file of a unit: attributes of `file` (1.2) or `xliff` (2.0)."""
     for names in (("source-language", "target-language"), ("srcLang", "trgLang")):
         for above in element.iterancestors():
             if above.get(names[0]):
@@ -136,7 +136,7 @@ def _languages(element: etree._Element) -> tuple[str, str]:
 
 
 def _direction(pair: tuple[str, str], source: str, target: str) -> bool | None:
-    """Whether a file goes the other way, or None if it is in other languages; what it does not say is taken to fit."""
+    """Whether a file has the opposite direction; None if it has other languages. Missing attributes match."""
     for turned, (left, right) in ((False, (source, target)), (True, (target, source))):
         if all(
             not code or match_language(language, {code: True})
@@ -147,7 +147,7 @@ def _direction(pair: tuple[str, str], source: str, target: str) -> bool | None:
 
 
 def _segments(unit: etree._Element) -> Iterator[tuple[str, str]]:
-    """The texts of a unit: its marked segments if both sides have the same, else the whole of it."""
+    """The texts of a unit: its marked segments if both sides have the same ones, else the whole unit."""
     sides = {name: next(unit.iterchildren(f"{{*}}{name}"), None) for name in ("source", "seg-source", "target")}
     right = sides["target"]
     if right is None or sides["source"] is None:
@@ -166,7 +166,7 @@ def _marked(side: etree._Element) -> dict[str, str]:
 
 
 def _text(element: etree._Element) -> str:
-    """The text of a segment: that of its inline elements too, but not the codes some hold; `&x;` of a DTD stays so."""
+    """The text of a segment with that of its inline elements, without their codes; `&x;` of a DTD stays unchanged."""
     parts = [element.text or ""]
     for child in element:
         if not isinstance(child.tag, str):
@@ -178,7 +178,7 @@ def _text(element: etree._Element) -> str:
 
 
 def _elements(path: Path, root: str, names: tuple[str, ...]) -> Iterator[etree._Element]:
-    """Whole elements of some names, each emptied once the caller has seen it."""
+    """Complete elements of the given names, each cleared after the caller has used it."""
     from lxml import etree
 
     tags = [f"{{*}}{name}" for name in names]
@@ -203,9 +203,9 @@ def _elements(path: Path, root: str, names: tuple[str, ...]) -> Iterator[etree._
         parser.close()
     except etree.XMLSyntaxError as error:
         reason = " ".join(str(error).split())[:150]
-        raise UserError(f"{path} is not whole XML ({reason}): write or get it again") from None
+        raise UserError(f"{path} is not complete XML ({reason}): write or copy it again") from None
     except LookupError:
-        raise UserError(f"{path} is in an encoding that is not known here: convert it to UTF-8") from None
+        raise UserError(f"{path} is in an unknown encoding: convert it to UTF-8") from None
     if not checked:
         raise _wrong_root(path, root)
 
@@ -217,15 +217,15 @@ def _check_root(element: etree._Element, root: str, path: Path) -> None:
         raise _wrong_root(path, root)
     declared = tree.docinfo.internalDTD
     if declared is not None and (any(declared.iterentities()) or any(declared.iterelements())):
-        raise UserError(f"{path} declares entities or a document type of its own, which is not safe to read: remove it")
+        raise UserError(f"{path} declares entities or a document type, which is unsafe to read: remove them")
 
 
 def _wrong_root(path: Path, root: str) -> UserError:
-    return UserError(f"{path} is no {root.upper()} file (its first element is not <{root}>): name another file")
+    return UserError(f"{path} is not a {root.upper()} file (its first element is not <{root}>): name another file")
 
 
 def _empty(element: etree._Element) -> None:
-    """Free an element, and what stands before it: this is what keeps memory flat."""
+    """Free an element and everything before it, so that memory does not grow."""
     element.clear(keep_tail=False)
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:

@@ -168,10 +168,10 @@ def test_what_is_no_list_of_texts_is_refused(exported, call):
     translate = getattr(Translator(exported, threads=10_000), call)
     with pytest.raises(TypeError, match=r"put it into a list"):
         translate("ban.")
-    with pytest.raises(TypeError, match=r"holds None, which is no str"):
+    with pytest.raises(TypeError, match=r"has None, which is not a str"):
         translate([None])
     for beam_size in (0, -1):
-        with pytest.raises(ValueError, match=r"must be 1 at least"):
+        with pytest.raises(ValueError, match=r"must be at least 1"):
             translate(["ban."], beam_size)
     assert len(translate(["ban."], 1)) == 1
 

@@ -1,4 +1,4 @@
-"""What all who translate have in common, and what they say."""
+"""Common interface of translation back ends, and its result type."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Span = tuple[int, int]
-# A word of a translation by its place, and what it was made from: pieces of the source by theirs, each with its share
-# of the attention.
+# A word of a translation by its span, with the source tokens that it attends to: their spans and attention weights.
 WordAttention = tuple[Span, list[tuple[Span, float]]]
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One translation: its text, its pieces without `</s>`, and its length-normalised log-probability."""
+    """One translation: its text, its tokens without `</s>`, and its length-normalized log-probability."""
 
     text: str
     tokens: list[str]
@@ -23,14 +22,14 @@ class Hypothesis:
 
     @property
     def confidence(self) -> float:
-        """The geometric mean of the pieces' probabilities, in 0..1."""
+        """The geometric mean of the token probabilities, in 0..1."""
         return min(1.0, math.exp(self.score))
 
 
 class TranslationModel(Protocol):
     """An exported model (`Translator`), a model of transformers (`Generator`), a program or a server (`RemoteTeacher`).
 
-    Only a `Translator` computes in the CTranslate2 type that it was exported in; the others have no such type.
+    Only a `Translator` has a CTranslate2 compute type, that of its export.
     """
 
     def hypotheses(
@@ -46,13 +45,13 @@ class TranslationModel(Protocol):
         """Up to `count` translations of each text, best first; none for an empty text.
 
         Args:
-            texts: a sentence each.
+            texts: one sentence each.
             beam_size: 1 is greedy.
-            count: translations of each.
-            length_penalty: exponent of the length by which scores are divided.
-            batch_size: texts translated together, or pieces.
-            batch_type: what `batch_size` counts: `examples`, or `tokens`.
-            sampling: above 0, draw from the distribution at this temperature instead of searching with the beam.
+            count: translations per text.
+            length_penalty: exponent of the length that divides the scores.
+            batch_size: texts or tokens per batch.
+            batch_type: unit of `batch_size`: `examples` or `tokens`.
+            sampling: above 0, sample from the distribution at this temperature instead of beam search.
         """
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
@@ -60,7 +59,7 @@ class TranslationModel(Protocol):
 
 
 def join_translations(portions: Sequence[str]) -> str:
-    """Translations of consecutive sentences as one; behind a full stop of Chinese or Japanese there is no space."""
+    """Join translations of consecutive sentences; no space follows a full stop of Chinese or Japanese."""
     text = portions[0] if portions else ""
     for portion in portions[1:]:
         text += portion if not text or text.endswith(("。", "！", "？")) else f" {portion}"
@@ -68,7 +67,7 @@ def join_translations(portions: Sequence[str]) -> str:
 
 
 def join_hypotheses(parts: Sequence[Hypothesis]) -> Hypothesis:
-    """Translations of consecutive sentences as one, with the mean score of their pieces."""
+    """Join translations of consecutive sentences, with the mean score of their tokens."""
     token_count = max(1, sum(len(part.tokens) for part in parts))
     score = sum(part.score * len(part.tokens) for part in parts) / token_count
     return Hypothesis(join_translations([p.text for p in parts]), [t for part in parts for t in part.tokens], score)

@@ -26,21 +26,21 @@ def read_model_file(path: Path, name: str) -> bytes:
     """A file of a model, unpacked.
 
     Raises:
-        UserError: it is packed, and broken or made to fill memory.
+        UserError: it is packed, and damaged or a decompression bomb.
     """
     packed = path / f"{name}.xz"
     return unxz(packed) if packed.exists() else (path / name).read_bytes()
 
 
 def unpacked_size(path: Path) -> int:
-    """Bytes of a directory's files and of those in its folders; of what is packed, as many as it may unpack to."""
+    """Total bytes of the files in a directory and its folders; packed files count with their allowed unpacked size."""
     files = [file for pattern in ("*", "*/*") for file in path.glob(pattern) if file.is_file()]
     sizes = ((file.suffix, file.stat().st_size) for file in files)
     return sum(allowance(size) if suffix == ".xz" else size for suffix, size in sizes)
 
 
 def unpacked_files(path: Path) -> dict[str, object] | None:
-    """What CTranslate2 reads of a packed model, by name; None where it can read the directory itself."""
+    """The files of a packed model for CTranslate2, by name; None if it can read the directory itself."""
     if (path / "model.bin").exists():
         return None
     files = [file for file in path.iterdir() if file.is_file() and not file.name.removesuffix(".xz").endswith(".spm")]
@@ -55,10 +55,10 @@ def export_hint(path: Path) -> str:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """What `distilmt.json` says of a model.
+    """The content of a model's `distilmt.json`.
 
     Raises:
-        UserError: the directory is no exported model, or `distilmt.json` is broken.
+        UserError: the directory is not an exported model, or `distilmt.json` is damaged.
     """
     missing = [name for name in ("model.bin", "distilmt.json") if not has_file(path, name)]
     if missing:
@@ -73,14 +73,14 @@ def read_manifest(path: Path) -> dict[str, Any]:
             and int(manifest.get("beam_size", 1)) > 0
         ):
             return manifest
-        reason = "max_positions, beam_size or more is not what it should be"
+        reason = "max_positions, beam_size or another value is invalid"
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(error)
     raise UserError(f"{path / 'distilmt.json'} is damaged ({reason}): copy or export the model again")
 
 
 def card_languages(path: Path) -> tuple[str, str]:
-    """Source and target language of a model as its card names them; empty where it has none."""
+    """Source and target language of a model from its card; empty without a card."""
     try:
         card = json.loads((path / "card.json").read_text(encoding="utf-8"))
         return str(card.get("source") or ""), str(card.get("target") or "")

@@ -1,4 +1,4 @@
-"""Pieces of older Argos Translate packages: words by Moses' rules, cut by subword-nmt's merges (`bpe.model`)."""
+"""Tokens of older Argos Translate packages: words by Moses' rules, split by subword-nmt's merges (`bpe.model`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from distilmt.inference.manifest import has_file, read_model_file
 
 CODES = "bpe.codes"
-"""The merges, beside the model of an export."""
+"""File of the merges in an export."""
 _VOCABULARIES = ("source_vocabulary", "shared_vocabulary")
 _UNKNOWN = "<unk>"
 _JOINER = "@@"
@@ -19,15 +19,15 @@ _MOST_WORDS = 200_000
 
 
 class MosesBpeTokenizer:
-    """Pieces as `argostranslate.tokenizer.BPETokenizer` (1.11) makes and joins them."""
+    """Tokenizes and detokenizes like `argostranslate.tokenizer.BPETokenizer` (1.11)."""
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         """Load the merges and the rules of both languages.
 
         Args:
             path: an export directory with `bpe.codes` and CTranslate2's vocabularies.
-            manifest: of its `distilmt.json`: `source_language` and `target_language` are Moses' codes; those that Moses
-                does not know are treated like English.
+            manifest: content of its `distilmt.json`: `source_language` and `target_language` are Moses' codes; codes
+            unknown to Moses are treated like English.
 
         Raises:
             ModuleNotFoundError: the extra `argos` is not installed.
@@ -46,23 +46,23 @@ class MosesBpeTokenizer:
         self.prefix = [manifest["target_prefix"]] if "target_prefix" in manifest else []
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        """Pieces of each text, as the model reads them; none of an empty one."""
+        """Input tokens of each text; an empty text has none."""
         rows = [self._cut(self._before + text) if text else [] for text in texts]
         return [[*row, *self._end] if row else [] for row in rows]
 
     def decode(self, tokens: list[str]) -> str:
-        """The text of pieces that the model wrote, which begin with `prefix`."""
+        """The text of output tokens, which begin with `prefix`."""
         written = [token for token in tokens[len(self.prefix) :] if token != _UNKNOWN]
         words = " ".join(written).replace(f"{_JOINER} ", "").removesuffix(_JOINER)
         return str(self._detokenizer.detokenize(words.split()))
 
     def has_token(self, character: str) -> bool:
-        """Whether a character, or what Moses writes for it (`&amp;`), is in a piece of the source's vocabulary."""
+        """Whether a token of the source vocabulary has the character, or Moses' escape for it (`&amp;`)."""
         tokens = self._cut(character)
         return all(token in (self._alphabet if len(token) == 1 else self._vocabulary) for token in tokens)
 
     def _cut(self, text: str) -> list[str]:
-        if len(self._merges.cache) > _MOST_WORDS:  # subword-nmt remembers every word that it has cut
+        if len(self._merges.cache) > _MOST_WORDS:  # subword-nmt caches every word that it has split
             self._merges.cache.clear()
         words = self._tokenizer.tokenize(self._normalizer.normalize(text))
         tokens: list[str] = self._merges.segment_tokens(words)
@@ -75,13 +75,13 @@ def _merges(codes: bytes) -> Any:
     with redirect_stderr(io.StringIO()) as complaint:
         try:
             return BPE(io.StringIO(codes.decode("utf-8")))
-        except SystemExit:  # its way to refuse a line
+        except SystemExit:  # subword-nmt exits on an invalid line
             reason = complaint.getvalue().strip().partition("\n")[0]
     raise ValueError(reason.removeprefix("Error: "))
 
 
 def _vocabulary(path: Path) -> list[str]:
-    """The source's pieces, as CTranslate2 lists them."""
+    """The source tokens, from CTranslate2's vocabulary file."""
     for name in _VOCABULARIES:
         if has_file(path, f"{name}.json"):
             return [str(token) for token in json.loads(read_model_file(path, f"{name}.json"))]

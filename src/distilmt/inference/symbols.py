@@ -1,4 +1,4 @@
-"""Symbols and emoji in a text, and characters that a model knows in another form only."""
+"""Symbols and emoji in a text, and characters that a model knows only in another form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import groupby
 
 from distilmt.data.cleaning import unspaced_count
 
-# Signs that are punctuation to Unicode, and no part of a sentence.
+# Signs that Unicode classifies as punctuation, but that are not part of a sentence.
 _BULLETS = frozenset("•‣⁃⁌⁍†‡※⁂⁎⁑¶")
 # Joiners of emoji: ZERO WIDTH JOINER, and the variation selectors.
 _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
@@ -34,12 +34,12 @@ _FORMS = ("<wide>", "<narrow>", "<compat>", "<font>")
 _ZERO_WIDTH_SPACE = re.compile("(\\w)\u200b+(\\w)")
 
 HasToken = Callable[[str], bool]
-"""Whether a model has a piece of its own for a character."""
+"""Whether a model has its own token for a character."""
 
 
 @dataclass(frozen=True)
 class SymbolRun:
-    """Symbols that follow one another in a text."""
+    """Consecutive symbols in a text."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class SymbolRun:
 
 
 class _Classes(dict[int, str]):
-    """Table for `str.translate`: `s` a symbol, `j` what joins them, `d` and `k` the parts of keycaps, `o` all else."""
+    """Table for `str.translate`: `s` a symbol, `j` a joiner, `d` and `k` the parts of keycaps, `o` all others."""
 
     def __missing__(self, code: int) -> str:
         self[code] = _class_of(chr(code))
@@ -73,7 +73,7 @@ _CLASSES = _Classes()
 
 
 class _LetterClasses(dict[int, str]):
-    """Table for `str.translate`: `l` a letter or a mark on one, `o` all else."""
+    """Table for `str.translate`: `l` a letter or its mark, `o` all others."""
 
     def __missing__(self, code: int) -> str:
         self[code] = "l" if unicodedata.category(chr(code))[0] in "LM" else "o"
@@ -85,26 +85,26 @@ _LETTERS = re.compile("l+")
 
 
 def runs(text: str) -> list[SymbolRun]:
-    """Where symbols stand in a text: Unicode's S* beyond ASCII, emoji with their joiners, flags and keycaps."""
+    """Spans of symbols in a text: Unicode's S* beyond ASCII, emoji with their joiners, flags and keycaps."""
     if text.isascii():
         return []
     return [SymbolRun(m.start(), m.end(), text[m.start() : m.end()]) for m in _RUN.finditer(text.translate(_CLASSES))]
 
 
 def is_in_vocabulary(run: SymbolRun, has_token: HasToken) -> bool:
-    """Whether a model has a piece for each symbol of a run."""
+    """Whether a model has a token for each symbol of a run."""
     return all(has_token(c) for c in run.text if c not in _JOINERS)
 
 
 def is_mathematical(run: SymbolRun) -> bool:
-    """Whether a run is currency signs and operators, which belong to the words beside them."""
+    """Whether a run has only currency signs and operators, which belong to the adjacent words."""
     return all(
         unicodedata.category(c) == "Sc" or (unicodedata.category(c) == "Sm" and c not in "←→↑↓↔") for c in run.text
     )
 
 
 def unknown_words(text: str, has_token: HasToken) -> list[SymbolRun]:
-    """Words with a letter that a model has no piece for; of scripts without spaces, those letters alone."""
+    """Words with a letter that has no token; in scripts without spaces, only those letters."""
     if text.isascii():
         return []
     words: list[SymbolRun] = []
@@ -148,24 +148,24 @@ def _script(letter: str) -> str:
 
 
 def counts(text: str) -> Counter[str]:
-    """How often each symbol stands in a text."""
+    """Number of occurrences of each symbol in a text."""
     return Counter(c for run in runs(text) for c in run.text if c not in _JOINERS)
 
 
 def has_letters(text: str) -> bool:
-    """Whether there is anything to translate in a text."""
+    """Whether a text has anything to translate."""
     return any(map(str.isalpha, text))
 
 
 def has_vocabulary_letters(text: str, has_token: HasToken) -> bool:
-    """Whether a model has a piece for a letter of a text, in either case or in plain form."""
+    """Whether a model has a token for a letter of a text, in either case or in plain form."""
     return any(c.isalpha() and (has_token(c) or has_token(c.lower()[0])) for c in fold_characters(text, has_token))
 
 
 def fold_characters(text: str, has_token: HasToken) -> str:
-    """A text with full-width letters, ligatures and typographic marks in plain form where a model lacks them.
+    """Write full-width letters, ligatures and typographic marks in plain form if the model has no tokens for them.
 
-    A zero-width space between words becomes a space, except in scripts that are written without.
+    A zero-width space between words becomes a space, except in scripts without spaces.
     """
     if text.isascii():
         return text

@@ -1,4 +1,4 @@
-"""How a text is put to a model, and what becomes of the answers: symbols, unknown characters and letter case."""
+"""Pre- and postprocessing of texts for a model: symbols, unknown characters and letter case."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from distilmt.inference.base import Hypothesis
 from distilmt.inference.symbols import SymbolRun
 from distilmt.inference.tokenization import is_broken
 
-_FRAGMENTED = 1.3  # Capitals in more pieces than that, as a multiple of lower case, were not in the training text.
+_FRAGMENTED = 1.3  # If capitals need this many times the tokens of lower case, the training text had none.
 
 
 @dataclass(frozen=True)
 class ModelTraits:
-    """What a model knows."""
+    """Properties of a model and its vocabulary."""
 
     has_token: symbols.HasToken
     token_count: Callable[[str], int]
-    """In how many pieces a text is cut."""
+    """Number of tokens of a text."""
     source: str = ""
-    """Language codes; empty if they are not known."""
+    """Language codes; empty if unknown."""
     target: str = ""
     capitals: bool | None = None
-    """Whether the model was trained on sentences in capitals; None decides by the pieces of each."""
+    """Whether the model was trained on sentences in capitals; None decides by the tokens of each sentence."""
 
 
 class PreprocessedSentence:
-    """A sentence on its way through a model: `requests` are to be translated, `take` gets the answers.
+    """Translation of one sentence in several passes: `requests` are the next inputs, `take` receives the outputs.
 
-    Symbols at its ends stay outside. Those inside that the model has no piece for are put where the words beside them
-    come to stand, or else the sentence is translated in parts, cut at them.
+    Symbols at its ends are not sent to the model. Symbols inside without a token are placed next to the translations
+    of the adjacent words, or else the sentence is split at them and translated in parts.
     """
 
     def __init__(self, text: str, traits: ModelTraits) -> None:
         self._text, self._traits = text, traits
         self.result: list[Hypothesis] | None = None
-        """The answers, best first, once there are any."""
+        """The translations, best first; empty until the last pass."""
         self.requests: list[str] = []
         if not symbols.has_letters(text):
             self.result = [Hypothesis(text, [], 0.0)] if text.strip("\ufeff\u200b \t\r\n\f\v") else []
             return
-        if not symbols.has_vocabulary_letters(text, traits.has_token):  # of it the model could only make something up
+        if not symbols.has_vocabulary_letters(text, traits.has_token):  # the model could only invent a translation
             self.result = [Hypothesis(text, [], 0.0)]
             return
         start, end = self._core()
@@ -65,7 +65,7 @@ class PreprocessedSentence:
             self.result = [Hypothesis(text, [], 0.0)]
 
     def _core(self) -> tuple[int, int]:
-        """From where to where a text goes without the symbols at its ends, and the marks around those."""
+        """Span of a text without the symbols at its ends and the marks around them."""
         start, end = 0, len(self._text)
         outer = [
             run
@@ -87,9 +87,9 @@ class PreprocessedSentence:
         return self._traits.token_count(capitals) > _FRAGMENTED * self._traits.token_count(lower)
 
     def _plan(self, core: str, runs: list[SymbolRun], detach_symbols: bool) -> None:
-        """Cut the sentence at symbols that stand alone; `detach_symbols` takes them off words too."""
+        """Split the sentence at separate symbols; with `detach_symbols` also at symbols attached to words."""
         self._core_text = core
-        self._marked: dict[str, tuple[int, str]] = {}  # by the word without its symbol: number of its part, the word
+        self._marked: dict[str, tuple[int, str]] = {}  # word without its symbol -> number of its part, the word
         parts, at = [""], 0
         for run in runs:
             if run.end <= at:
@@ -118,7 +118,7 @@ class PreprocessedSentence:
         self.requests = [part.strip() for part in self._parts[::2] if symbols.has_letters(part)]
 
     def receive(self, hypotheses: Sequence[list[Hypothesis]]) -> None:
-        """Go on with the answers to `requests`: there is a `result`, or there are other requests."""
+        """Process the outputs of `requests`: sets `result`, or new requests."""
         candidates = self._assemble(hypotheses)
         broken = any(is_broken(ranked[0].tokens) for ranked in hypotheses if ranked)
         if not self._retried and (reason := self._flaw(candidates[0].text if candidates else "", broken)):
@@ -142,13 +142,13 @@ class PreprocessedSentence:
         ]
 
     def _verbatim_runs(self, broken: bool) -> list[SymbolRun]:
-        """Symbols and words in foreign scripts, and with a `broken` answer all words that the model cannot write."""
+        """Symbols and words in foreign scripts, and after a `broken` output all words that the model cannot generate."""
         word_finder = symbols.unknown_words if broken else symbols.foreign_words
         words = word_finder(self._core_text, self._traits.has_token)
         return sorted([*symbols.runs(self._core_text), *words], key=lambda run: run.start)
 
     def _flaw(self, translation: str, broken: bool) -> str:
-        """What is wrong with an answer, if another way may do better."""
+        """The error in an output, if another method may do better."""
         if symbols.counts(self._core_text) - symbols.counts(translation):
             return "symbols"
         if broken and symbols.unknown_words(self._core_text, self._traits.has_token):
@@ -169,7 +169,7 @@ class PreprocessedSentence:
         ]
 
     def _assemble(self, hypotheses: Sequence[list[Hypothesis]]) -> list[Hypothesis]:
-        """The parts' answers with the symbols between: the best with the best, and so on."""
+        """Join the outputs of the parts with the symbols between: the best with the best, and so on."""
         hypothesis_iterator = iter(hypotheses)
         ranked = [next(hypothesis_iterator) if symbols.has_letters(part) else [] for part in self._parts[::2]]
         count = min((len(r) for r, part in zip(ranked, self._parts[::2], strict=True) if part.strip() and r), default=0)
@@ -190,7 +190,7 @@ class PreprocessedSentence:
         return Hypothesis(text, [t for hypothesis in own for t in hypothesis.tokens], score)
 
     def _place_part(self, number: int, translation: str) -> str:
-        """An answer with the space around its part; a full stop that only the model has does not split a sentence."""
+        """An output with the space around its part; a full stop that only the model added must not split a sentence."""
         part = self._parts[number]
         if number < len(self._parts) - 1 and part.rstrip()[-1:].isalnum():
             translation = translation.rstrip(".;")
@@ -202,7 +202,7 @@ class PreprocessedSentence:
 
 
 def _word_span(text: str, run: SymbolRun) -> tuple[int, int]:
-    """The word that a run stands in or at."""
+    """The word that contains a run or is adjacent to it."""
     start, end = run.start, run.end
     while start > 0 and not text[start - 1].isspace():
         start -= 1
@@ -216,6 +216,6 @@ def _is_inside_word(text: str, run: SymbolRun) -> bool:
 
 
 def _strip_punctuation(word: str, run: str = "") -> str:
-    """A word without the punctuation at its ends, which a translation may put elsewhere."""
+    """A word without the punctuation at its ends, which may move in a translation."""
     ends = "".join({c for c in word if not c.isalnum() and c not in run})
     return word.strip(ends) if ends else word

@@ -1,4 +1,4 @@
-"""Pieces of an exported model: texts are cut into them and put together of them, and each has its place."""
+"""Tokenization of an exported model: texts to tokens, tokens to text, and the spans of tokens in a text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _UNKNOWN = "<unk>"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _RESERVED = frozenset({"<s>", "</s>", "<pad>"})
-# What fills a vocabulary up to a round size (fairseq and CTranslate2's converters, OpenNMT, distilmt).
+# Tokens that pad a vocabulary to a round size (fairseq and CTranslate2's converters, OpenNMT, distilmt).
 _FILLER = re.compile(r"madeupword\d+|averyunlikelytoken\d+|<unused\d+>|<blank>")
 
 
 class SentencePieceTokenizer:
-    """Pieces of a model in Marian's convention, or of one that reads no `</s>` (`source_end: false`)."""
+    """SentencePiece tokens in Marian's convention, or of a model without `</s>` in its input (`source_end: false`)."""
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         self._end = ["</s>"] if manifest.get("source_end", True) else []
@@ -37,18 +37,18 @@ class SentencePieceTokenizer:
         )
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        """Pieces of each text, as the model reads them; none of an empty one."""
-        # One by one: of a list, SentencePiece starts threads, which takes longer than the few sentences of a batch do.
+        """Input tokens of each text; an empty text has none."""
+        # One by one: for a list SentencePiece starts threads, which is slower for the few sentences of a batch.
         rows = (self._source.encode(self._before + text if text else "", out_type=str) for text in texts)
         return [[*map(_unreserved, tokens), *self._end] if tokens else [] for tokens in rows]
 
     def decode(self, tokens: list[str]) -> str:
-        """The text of pieces that the model wrote, which begin with `prefix`."""
+        """The text of output tokens, which begin with `prefix`."""
         written = [token for token in tokens[len(self.prefix) :] if token != _UNKNOWN and not _FILLER.fullmatch(token)]
         return str(self._target.decode(without_broken_bytes(written)))
 
     def has_token(self, character: str) -> bool:
-        """Whether there is a piece for a character, on the source's side."""
+        """Whether the source vocabulary has a token for a character."""
         if character not in self._coverage_cache:
             tokens = self._source.encode(character, out_type=str)
             ids = [self._source.piece_to_id(token) for token in tokens]
@@ -57,24 +57,24 @@ class SentencePieceTokenizer:
         return self._coverage_cache[character]
 
     def source_spans(self, text: str) -> list[Span]:
-        """Where each piece stands in a text; none if SentencePiece writes it in other characters."""
+        """Spans of the tokens in a text; empty if SentencePiece changes its characters."""
         before = len(self._before)
         spans = [span for _, span in _tokens_with_spans(self._source, self._before + text)]
         return [(max(0, a - before), max(0, b - before)) for a, b in spans]
 
     def target(self, text: str) -> list[tuple[str, Span]]:
-        """The pieces of a translation and where they stand; none if SentencePiece writes it in other characters."""
+        """The tokens of a translation and their spans; empty if SentencePiece changes its characters."""
         return _tokens_with_spans(self._target, text)
 
 
 class HuggingFaceTokenizer:
-    """Pieces of any other teacher, by its own tokenizer."""
+    """Tokens of any other teacher, from its own tokenizer."""
 
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         from transformers import AutoTokenizer
 
         self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
-        # What CTranslate2 adds itself is not given to it.
+        # CTranslate2 adds these tokens itself.
         self._ends = None if manifest.get("source_end", True) else self._tokenizer.eos_token
         if "source_language" in manifest:
             self._tokenizer.src_lang = manifest["source_language"]
@@ -84,7 +84,7 @@ class HuggingFaceTokenizer:
         self._coverage_cache: dict[str, bool] = {}
 
     def has_token(self, character: str) -> bool:
-        """Whether there is a piece for a character."""
+        """Whether the vocabulary has a token for a character."""
         if character not in self._coverage_cache:
             ids = self._tokenizer(character, add_special_tokens=False).input_ids
             names = map(str, self._tokenizer.convert_ids_to_tokens(ids))
@@ -94,24 +94,24 @@ class HuggingFaceTokenizer:
         return self._coverage_cache[character]
 
     def encode(self, texts: list[str]) -> list[list[str]]:
-        """Pieces of each text, as the model reads them; none of an empty one."""
+        """Input tokens of each text; an empty text has none."""
         to_tokens = self._tokenizer.convert_ids_to_tokens
         texts = [self._before + self._as_text(text) if text else "" for text in texts]
         rows = [to_tokens(self._tokenizer(text).input_ids) if text else [] for text in texts]
         return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
 
     def decode(self, tokens: list[str]) -> str:
-        """The text of pieces that the model wrote, which begin with `prefix`."""
+        """The text of output tokens, which begin with `prefix`."""
         written = [piece for piece in tokens[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
         ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
 
 def names_as_text(tokenizer: Any) -> Callable[[str], str]:
-    """What makes text of the names of a Hugging Face tokenizer's special pieces that stand in a text.
+    """A function that makes names of a Hugging Face tokenizer's special tokens in a text ordinary text.
 
-    A space behind the first character is the one way that holds for all of them: many have these names among the pieces
-    that any text is cut into, whatever they are told (`split_special_tokens`).
+    Only a space after the first character works for all tokenizers: many match these names in any text, even with
+    `split_special_tokens`.
     """
     names = sorted((name for name in tokenizer.all_special_tokens if len(name) > 1), key=len, reverse=True)
     if not names:
@@ -121,9 +121,9 @@ def names_as_text(tokenizer: Any) -> Callable[[str], str]:
 
 
 def _unreserved(piece: str) -> str:
-    """The unknown piece in place of a reserved name.
+    """Replace reserved names by the unknown token.
 
-    Of characters without a piece SentencePiece gives the text itself: `</s>` in a text would be read as the end.
+    SentencePiece returns characters without a token as text: `</s>` in a text would be read as the end.
     """
     return _UNKNOWN if piece in _RESERVED else piece
 
@@ -131,7 +131,7 @@ def _unreserved(piece: str) -> str:
 def batches_by_length(
     rows: list[int], sources: list[list[str]], weights: list[int], max_weight: int
 ) -> Iterator[list[int]]:
-    """Rows of a length together, as CTranslate2 would sort them too, as many as weigh no more than `max_weight`."""
+    """Batches of rows of similar length, sorted as in CTranslate2, each of a weight of at most `max_weight`."""
     batch: list[int] = []
     total = 0
     for row in sorted(rows, key=lambda i: -len(sources[i])):
@@ -144,7 +144,7 @@ def batches_by_length(
 
 
 def without_broken_bytes(tokens: list[str]) -> list[str]:
-    """Pieces without byte pieces that are no UTF-8 together or control characters: SentencePiece writes U+FFFD."""
+    """Remove byte tokens that are control characters or invalid UTF-8: SentencePiece would write U+FFFD."""
     if not any(token.startswith("<0x") for token in tokens):
         return tokens
     valid_tokens: list[str] = []
@@ -158,20 +158,20 @@ def without_broken_bytes(tokens: list[str]) -> list[str]:
 
 
 def is_broken(tokens: Sequence[str]) -> bool:
-    """Whether a model wrote something that is no text: the unknown piece, or bytes that are no UTF-8 together."""
+    """Whether an output is not text: it has the unknown token, or bytes that are invalid UTF-8."""
     return _UNKNOWN in tokens or without_broken_bytes(list(tokens)) != list(tokens)
 
 
 def attention_by_word(
     translation: str, spans: list[Span], attention: list[list[float]], source: list[Span]
 ) -> list[WordAttention]:
-    """The attention of each word of a translation: the mean of its pieces'.
+    """The attention of each word of a translation: the mean over its tokens.
 
     Args:
         translation: the translation.
-        spans: where its pieces stand.
-        attention: of each of them, on each piece of the source.
-        source: where those stand.
+        spans: spans of its tokens.
+        attention: attention of each of them on each source token.
+        source: spans of the source tokens.
     """
     words: list[tuple[Span, list[list[float]]]] = []
     for (start, end), weights in zip(spans, attention, strict=False):
@@ -189,10 +189,10 @@ def attention_by_word(
 
 
 def _tokens_with_spans(processor: spm.SentencePieceProcessor, text: str) -> list[tuple[str, Span]]:
-    """A text's pieces and their places; of a character in several pieces, the first has it."""
+    """A text's tokens and their spans; a character split into several tokens belongs to the first."""
     tokens: list[str] = processor.encode(text, out_type=str)
     encoded = [bytes.fromhex(p[3:5]) if _BYTE.fullmatch(p) else p.replace("▁", " ").encode() for p in tokens]
-    extra = len(b"".join(encoded).decode("utf-8", "replace")) - len(text)  # a space before all
+    extra = len(b"".join(encoded).decode("utf-8", "replace")) - len(text)  # for the leading space
     if b"".join(encoded) != (" " * extra + text).encode("utf-8", "replace"):
         return []
     widths = (sum(byte & 0xC0 != 0x80 for byte in token) for token in encoded)
@@ -201,16 +201,16 @@ def _tokens_with_spans(processor: spm.SentencePieceProcessor, text: str) -> list
 
 
 def check_request(texts: Sequence[str], number: int) -> None:
-    """Refuse what is no list of texts: a string is a sequence of strings too, and would be translated letter by letter.
+    """Reject anything but a list of texts: a string is a sequence too, and would be translated letter by letter.
 
     Raises:
-        TypeError: `texts` is one text, or holds something else than texts.
-        ValueError: `number`, a beam or a count, is below 1.
+        TypeError: `texts` is one text, or has items that are not texts.
+        ValueError: `number`, a beam size or count, is below 1.
     """
     if isinstance(texts, str | bytes):
-        raise TypeError("texts is one text: put it into a list, as in translate([text])")
+        raise TypeError("texts is a single string: put it into a list, as in translate([text])")
     for text in texts:
         if not isinstance(text, str):
-            raise TypeError(f"texts holds {text!r}, which is no str: leave it out, or put an empty text in its place")
+            raise TypeError(f"texts has {text!r}, which is not a str: remove it, or replace it by an empty string")
     if number < 1:
-        raise ValueError(f"beam_size or count is {number}: it must be 1 at least")
+        raise ValueError(f"beam_size or count is {number}: it must be at least 1")

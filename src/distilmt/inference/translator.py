@@ -1,4 +1,4 @@
-"""Text in, text out, over an exported model. What evaluation, labelling and serving all use; imports no torch."""
+"""Translation with an exported model, for evaluation, labeling and serving; imports no torch."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from distilmt.utils import checksums, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import loads_cublas
 
-# Batches of one call to CTranslate2, which no signal interrupts: the memory of a long list stays that of a few batches.
+# Batches per call to CTranslate2, which no signal interrupts: a long list needs only the memory of a few batches.
 _BATCHES = 4
 _TOKENIZERS: dict[str, tuple[type[SentencePieceTokenizer | HuggingFaceTokenizer | MosesBpeTokenizer], str]] = {
     "": (SentencePieceTokenizer, "source.spm or target.spm"),
     "huggingface": (HuggingFaceTokenizer, "tokenizer"),
     "subword-nmt": (MosesBpeTokenizer, "bpe.codes or a vocabulary"),
 }
-"""How `tokenizer` of distilmt.json names them, and the files that they are in."""
+"""By the value of `tokenizer` in distilmt.json: the class, and its files."""
 
 
 class Translator:
-    """An exported model (`distilmt export`), ready to translate."""
+    """A loaded exported model (`distilmt export`)."""
 
     def __init__(
         self,
@@ -58,16 +58,16 @@ class Translator:
 
         Args:
             path: a CTranslate2 directory written by distilmt.
-            threads: CPU threads of each worker; 0 takes one per core.
-            workers: batches translated side by side.
-            device: `cpu`, `cuda`, or `auto` for the GPU if there is one that can be used.
-            shortlist: whether words are chosen from the model's shortlist (`vmap.txt`) only; None does so if it has
-                one. A sentence then may use what any sentence of its batch may, so that a translation can depend on
-                the sentences it shares a batch with; `batch_size=1` rules that out.
+            threads: CPU threads per worker; 0: one per core.
+            workers: batches translated in parallel.
+            device: `cpu`, `cuda`, or `auto` for the GPU if one is usable.
+            shortlist: whether to use only tokens of the model's shortlist (`vmap.txt`); None: if it has
+                one. The tokens allowed for a batch are those of all its sentences, so a translation can depend on
+                the other sentences of its batch; `batch_size=1` prevents that.
 
         Raises:
-            UserError: the directory is not such a model, a file of it is missing or damaged, or it has no shortlist
-                where one is asked for.
+            UserError: the directory is not such a model, a file is missing or damaged, or the requested shortlist is
+            missing.
         """
         self.path = Path(path)
         checksums.check_checksums(self.path)
@@ -98,7 +98,7 @@ class Translator:
             )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
-        """Pieces of each text, cut to the model's positions; empty texts give no pieces."""
+        """Tokens of each text, truncated to the model's positions; empty texts have none."""
         rows = self._tokenizer.encode([normalize(text) for text in texts])
         cut = self.max_length
         return [p if len(p) <= cut else [*p[: cut - 1], p[-1]] for p in rows]
@@ -106,12 +106,12 @@ class Translator:
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """Best translation of each text, in order; an empty text gives an empty one.
 
-        A text that is longer than the model's positions is translated sentence by sentence, so that nothing is lost.
+        A text longer than the model's positions is translated sentence by sentence, so that nothing is lost.
 
         Args:
             texts: one sentence each, or more.
             beam_size: 1 is greedy.
-            batch_size: sentences translated together.
+            batch_size: sentences per batch.
 
         Raises:
             TypeError, ValueError: as `check_request`.
@@ -125,8 +125,8 @@ class Translator:
     def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
         """The `count` best translations of each text with their scores, best first; none for an empty text.
 
-        Of a text that is longer than the model's positions they are joined of its parts' translations, the best with
-        the best and so on; the score is the mean over all pieces.
+        For a text longer than the model's positions, the translations of its parts are joined, the best with the best
+        and so on; the score is the mean over all tokens.
         """
         check_request(texts, min(beam_size, count))
         portions = [self.portions(text) for text in texts]
@@ -145,11 +145,11 @@ class Translator:
         batch_type: str = "examples",
         scored: bool = False,
     ) -> list[list[Hypothesis]]:
-        """The `count` best translations of each text as people are to get them, best first; none for an empty text.
+        """The `count` best translations of each text, postprocessed for readers, best first; none for an empty text.
 
-        Beyond `hypotheses`: a text without letters comes back as it is; symbols and emoji that the model has no piece
-        for keep their places; full-width letters are read as letters; sentences in capitals, and in title case where
-        the model copies it, are put to the model in lower case. A text needs no more than the model's positions
+        In addition to `hypotheses`: a text without letters is returned unchanged; symbols and emoji without a token
+        keep their places; full-width letters are read as letters; sentences in capitals, and in title case if the
+        model copies it, are translated in lower case. A text must fit into the model's positions
         (`portions`).
         """
         inputs = [PreprocessedSentence(text, self._traits) for text in texts]
@@ -165,21 +165,21 @@ class Translator:
         return [sentence.result or [] for sentence in inputs]
 
     def attention(self, texts: Sequence[str], translations: Sequence[str]) -> list[list[WordAttention]]:
-        """What of a text every word of a translation is made from.
+        """Attention of the words of translations on the tokens of their texts.
 
-        The model says the translations again, whoever made them: greedily, with each as its own prefix. No
-        search is needed for that, and CTranslate2 tells the right attention of the first word, which it does not with
+        By forced decoding: the model decodes greedily with each translation as prefix. This needs no search, and
+        CTranslate2 returns the correct attention of the first token, which it does not with
         a beam.
 
         Args:
             texts: sentences.
-            translations: a translation of each.
+            translations: the translation of each, from any source.
 
         Returns:
-            For each translation its words (between spaces; in scripts without, its pieces) with the attention of the
-            decoder's last layer, mean over heads (of models from elsewhere often the first head's) and over the word's
-            pieces, on each piece of the text. Nothing for a model with another tokenizer, and where a text has too many
-            pieces or characters that the tokenizer changes.
+            For each translation its words (between spaces; in scripts without spaces, its tokens) with the attention of
+            the decoder's last layer on each token of the text, mean over heads (in foreign models often only the first
+            head) and over the word's tokens. Empty for a model with another tokenizer, or a text with too many tokens
+            or characters that the tokenizer changes.
         """
         tokenizer = self._tokenizer
         words_by_text: list[list[WordAttention]] = [[] for _ in texts]
@@ -209,12 +209,12 @@ class Translator:
         return words_by_text
 
     def _in_lower_case(self, text: str) -> str:
-        """A text in capitals as the model was given it, if no character changes its place by that."""
+        """The model input for a text in capitals, if all characters keep their positions."""
         lower = text.lower() if text.isupper() and self._traits.capitals is not True else text
         return lower if len(lower) == len(text) else text
 
     def portions(self, text: str) -> list[str]:
-        """A text whole, or in sentences and at worst in parts of them, so that each has positions enough."""
+        """Split a text into sentences, or parts of sentences, only if needed to fit into the model's positions."""
         if self._fits(text):
             return [text]
         sentence_list = sentences(text)
@@ -229,7 +229,7 @@ class Translator:
 
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
-            return True  # no piece is less than a byte
+            return True  # every token has at least one byte
         return self._token_count(text) <= self.max_length
 
     def hypotheses(
@@ -245,8 +245,8 @@ class Translator:
     ) -> list[list[Hypothesis]]:
         """The `count` best translations of each text, best first; none for an empty text.
 
-        A greedy translation has a score only if it is to be `scored`, which takes a little longer. With
-        `sampling` above 0 they are drawn from the model's distribution at that temperature, without a beam.
+        A greedy translation has a score only with `scored`, which is slightly slower. With `sampling` above 0 they
+        are sampled from the model's distribution at that temperature, without a beam.
         """
         sources = self.tokenize(texts)
         rows = [i for i, source in enumerate(sources) if source]
@@ -282,13 +282,13 @@ class Translator:
         hypotheses = []
         for tokens, score in zip(result.hypotheses, scores, strict=True):
             text = self._tokenizer.decode(tokens)
-            # A vocabulary can have the replacement character as a piece, from broken training text.
+            # A vocabulary can have the replacement character as a token, from broken training text.
             text = text if "\ufffd" not in text or "\ufffd" in source else " ".join(text.replace("\ufffd", "").split())
             hypotheses.append(Hypothesis(text, tokens, score))
         return hypotheses
 
     def stream(self, lines: Iterator[str], beam_size: int = 4, batch_size: int = 64) -> Iterator[str]:
-        """Translate lines as they come, a line for a line."""
+        """Translate a stream of lines, one output line per input line."""
         batch: list[str] = []
         for line in lines:
             batch.append(line)
@@ -300,19 +300,19 @@ class Translator:
 
 
 def best_device() -> str:
-    """`cuda` where CTranslate2 can compute on a GPU, else `cpu`."""
+    """`cuda` if CTranslate2 can use a GPU, else `cpu`."""
     if ctranslate2.get_cuda_device_count() == 0:
         return "cpu"
     if loads_cublas():
         return "cuda"
-    progress.info("CTranslate2 needs cuBLAS 12 for the GPU, so the CPU translates: pip install nvidia-cublas-cu12")
+    progress.info("the GPU is not used, since CTranslate2 needs cuBLAS 12: pip install nvidia-cublas-cu12")
     return "cpu"
 
 
 def _compute_type_for(manifest: dict[str, Any], device: str) -> str:
-    """The type a model computes in: that of its weights, or what a CPU has instead, which CTranslate2 warns of.
+    """The compute type of a model: that of its weights, or a CPU substitute, of which CTranslate2 warns.
 
-    Weights that were copied as they are (`compute_in`) are turned into another type as they are loaded.
+    Weights copied without conversion (`compute_in`) are converted when they are loaded.
     """
     compute_type = str(manifest.get("compute_in") or manifest.get("compute_type", "float32"))
     if device != "cpu" or compute_type in ctranslate2.get_supported_compute_types("cpu"):

@@ -1,4 +1,4 @@
-"""Letter case: sentences in capitals and in title case are put to a model in ordinary case, and their answers back."""
+"""Letter case: sentences in capitals or title case are translated in ordinary case; the case is then restored."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Literal
 
 Style = Literal["capitals", "title", ""]
 
-# Placeholders, addresses, options and paths: their letters mean something as they are.
+# Placeholders, addresses, options and paths: their letter case has a meaning.
 _LITERAL = re.compile(r"[%$@\\{}<>=_/]|^--?\w|\w\.\w+[./]")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_ACRONYM = 5  # letters of a single word that may be one
-_MOST_LOWER = 0.1  # share of lower-case letters in what is still all in capitals ("McDONALD")
+_ACRONYM = 5  # maximum letters of a single word that may be an acronym
+_MOST_LOWER = 0.1  # maximum fraction of lower-case letters in a text in capitals ("McDONALD")
 _TURKIC = ("tr", "az")
 
 
 def style_of(text: str) -> Style:
-    """How a sentence is written. A short word alone may be an acronym; scripts without case have no style."""
+    """Case style of a sentence. A single short word may be an acronym; scripts without case have no style."""
     words = [word for token in text.split() if not _LITERAL.search(token) for word in _WORD.findall(token)]
     letters = "".join(words)
     upper, lower = sum(map(str.isupper, letters)), sum(map(str.islower, letters))
@@ -32,19 +32,19 @@ def style_of(text: str) -> Style:
 
 
 def to_lower_case(text: str, language: str) -> str:
-    """A sentence in lower case but for its first letter; what is no word stays."""
+    """A sentence in lower case except its first letter; all but words stays unchanged."""
     text = _each_word(text, lambda word: _lower(word, language))
     first = next((i for i, c in enumerate(text) if c.isalpha()), len(text))
     return text[:first] + _upper(text[first : first + 1], language) + text[first + 1 :]
 
 
 def to_upper_case(text: str, language: str) -> str:
-    """A text in capitals; what is no word stays."""
+    """A text in capitals; all but words stays unchanged."""
     return _each_word(text, lambda word: _upper(word, language))
 
 
 def to_title_case(text: str, source: str, language: str) -> str:
-    """A text with a capital at the start of each word, short ones only where the source has them so."""
+    """A text with capitalized words; short words only if the source capitalizes them."""
     every = all(word[:1].isupper() for word in _WORD.findall(source))
     first = True
 
@@ -57,7 +57,7 @@ def to_title_case(text: str, source: str, language: str) -> str:
 
 
 def is_copy(source: str, translation: str) -> bool:
-    """Whether an answer holds most words of its source as they stand, beyond what lower-case words alone explain."""
+    """Whether an output copies most words of its source, beyond what lower-case words alone explain."""
     words = {word for word in _WORD.findall(source) if len(word) > 1}
     return 2 * len(words & set(_WORD.findall(translation))) > len(words) > 0
 
@@ -79,6 +79,6 @@ def _lower(text: str, language: str) -> str:
 def _upper(text: str, language: str) -> str:
     if language.startswith(_TURKIC):
         text = text.replace("i", "İ")
-    if language.startswith("el"):  # Greek capitals bear no accents, but the diaeresis.
+    if language.startswith("el"):  # Greek capitals have no accents except the diaeresis.
         text = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).replace("\u0301", ""))
     return text.upper()

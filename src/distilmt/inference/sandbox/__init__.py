@@ -1,8 +1,8 @@
-"""Open model files from elsewhere in a process of its own first, whose memory and time are bounded.
+"""Open untrusted model files first in a child process with bounded memory and time.
 
-The libraries that read them (CTranslate2, SentencePiece, tokenizers, safetensors) are written in C++ and Rust: a file
-that is damaged, or made to do harm, may crash them or make them ask for all memory. Here that costs a child process
-and becomes one line.
+The libraries that read them (CTranslate2, SentencePiece, tokenizers, safetensors) are written in C++ and Rust: a
+damaged or malicious file may crash them or make them allocate all memory. Here that ends only the child process and
+becomes one line.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from distilmt.utils.run_dir import fingerprint, fingerprint_files
 from distilmt.utils.unpacking import unzip
 
 _REVISION = 1
-"""Of what is checked: a higher one checks again what passed before."""
+"""Version of the checks: a higher version repeats checks that passed before."""
 _LIBRARIES = ("ctranslate2", "safetensors", "sentencepiece", "tokenizers")
 _ENDINGS = (".bin", ".json", ".model", ".spm", ".safetensors", ".txt", ".xz")
 
 
 def check_model_files(path: str | Path) -> None:
-    """See that the model files of a directory, or an `.argosmodel`, can be opened without harm.
+    """Check that the model files of a directory, or an `.argosmodel`, can be opened safely.
 
-    To be called before anything else opens a model that was not made here. What passed is remembered by the checksum
-    of its files and the versions of the libraries (in `distilmt/checked` of the user's cache directory).
+    Must be called before any other code opens an untrusted model. A passed check is cached by the checksum of the
+    files and the versions of the libraries (in `distilmt/checked` of the user's cache directory).
 
     Args:
         path: a directory of CTranslate2, Hugging Face or Argos Translate, or an `.argosmodel`; a path that does not
-            exist (a name on the hub) is passed over.
+            exist (a name on the hub) is skipped.
 
     Raises:
-        UserError: a file crashes the library that reads it, takes more memory or time than one of its size may, or
-            cannot be read.
+        UserError: a file crashes the library that reads it, needs more memory or time than allowed for its size, or
+        cannot be read.
     """
     model_path = Path(path)
     if not model_path.exists():
@@ -52,7 +52,7 @@ def check_model_files(path: str | Path) -> None:
 
 
 def _model_files(directory: Path) -> list[Path]:
-    """The files that say or hold something of a model, in the directory and one below it."""
+    """The files of a model, in the directory and one level below."""
     files = (file for pattern in ("*", "*/*") for file in directory.glob(pattern))
     return sorted(file for file in files if file.suffix.lower() in _ENDINGS and file.is_file())
 
@@ -68,7 +68,7 @@ def _cache() -> Path:
 
 
 def _remember(marker: Path) -> None:
-    """A cache that cannot be written costs the check again, no more."""
+    """If the cache cannot be written, the check is only repeated next time."""
     try:
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()

@@ -1,6 +1,6 @@
-"""The child process: bounds itself, then opens each model file of a directory and does a little with it.
+"""The child process: limits its resources, then opens each model file of a directory and uses it briefly.
 
-Writes a JSON object a line to standard output: `file` before each is opened, then `fault` or `memory` if that failed,
+Writes one JSON object per line to standard output: `file` before each is opened, then `fault` or `memory` on failure,
 and `done` at the end. Never loads torch or transformers, which would take seconds.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-# CTranslate2 imports torch for its converters alone.
+# CTranslate2 imports torch only for its converters.
 sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
 sys.modules.setdefault("transformers", None)  # type: ignore[arg-type]
 
@@ -31,14 +31,14 @@ _OUT_OF_MEMORY = ("bad_alloc", "length_error", "cannot allocate", "out of memory
 
 
 def main(directory: Path, memory: int, seconds: int) -> int:
-    """Open everything; 0 if all could be."""
+    """Open all files; returns 0 if all could be opened."""
     _bound(memory, seconds)
     for folder in (directory, *sorted(each for each in directory.iterdir() if each.is_dir())):
         for name, opener in _tasks(folder):
             _write({"file": name})
             try:
                 opener()
-            except BaseException as error:  # a panic of Rust is no Exception
+            except BaseException as error:  # a Rust panic is not an Exception
                 _write({"file": name, **_reason(error)})
                 return 1
     _write({"done": True})
@@ -46,10 +46,10 @@ def main(directory: Path, memory: int, seconds: int) -> int:
 
 
 def _bound(memory: int, seconds: int) -> None:
-    """Limits on what is to come: the libraries are loaded already, and are trusted."""
+    """Set limits for the following work: the libraries are already loaded and trusted."""
     try:
         import resource
-    except ImportError:  # not on Windows, where a crash and the time remain bounded
+    except ImportError:  # Windows has no such limits; a crash and the time remain bounded
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # nothing is written to any file
@@ -58,12 +58,12 @@ def _bound(memory: int, seconds: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    except (OSError, ValueError):  # macOS has no /proc and does not heed this limit
+    except (OSError, ValueError):  # macOS has no /proc and ignores this limit
         return
 
 
 def _tasks(folder: Path) -> list[tuple[str, Callable[[], object]]]:
-    """What there is to open in a folder, by name."""
+    """The files to open in a folder, with their openers, by name."""
     tasks: list[tuple[str, Callable[[], object]]] = []
     for file in sorted(file for file in folder.iterdir() if file.is_file()):
         name = file.name.removesuffix(".xz").lower()
@@ -83,7 +83,7 @@ def _tasks(folder: Path) -> list[tuple[str, Callable[[], object]]]:
 
 
 def _is_text(file: Path) -> bool:
-    """Whether a `.model` holds merges of subword-nmt (`bpe.model` of Argos), which no library opens."""
+    """Whether a `.model` has merges of subword-nmt (`bpe.model` of Argos), which no library opens."""
     with file.open("rb") as opened:
         return opened.read(8) == b"#version"
 
@@ -115,7 +115,7 @@ def _open_json(file: Path) -> bytes:
 
 
 def _open_ctranslate2(folder: Path) -> None:
-    """Load a model and let it translate its own first words, since wrong shapes show only then."""
+    """Load a model and translate its own first tokens, since wrong shapes fail only then."""
     model = ctranslate2.Translator(
         str(folder), device="cpu", inter_threads=1, intra_threads=1, files=unpacked_files(folder)
     )

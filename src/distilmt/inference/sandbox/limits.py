@@ -1,4 +1,4 @@
-"""Run a child process that opens model files, and make one line of whatever becomes of it."""
+"""Run a child process that opens model files, and turn any failure into one line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from distilmt.inference.manifest import unpacked_size
 from distilmt.utils.errors import UserError
 
 _SLACK_BYTES = 1 << 30
-_MEMORY_RATIO = 6  # weights of a byte that are computed with in four, once more while they are turned
+_MEMORY_RATIO = 6  # one-byte weights become four bytes, and are copied once more during conversion
 _SECONDS, _SECONDS_PER_GIB = 60, 60
-_WAIT_RATIO = 5  # on a busy machine a second of the processor takes several
-_REMEDY = "copy or download it again, and use it only if you trust where it is from"
+_WAIT_RATIO = 5  # on a busy machine a second of CPU time takes several seconds
+_REMEDY = "copy or download it again, and use it only if you trust its source"
 _ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
@@ -29,11 +29,11 @@ _ENVIRONMENT = {
 
 
 def run_child(directory: Path, shown: Path) -> None:
-    """Let a child open every model file of a directory.
+    """Open every model file of a directory in a child process.
 
     Args:
-        directory: where the files lie.
-        shown: what messages call it.
+        directory: directory of the files.
+        shown: name of the model in messages.
 
     Raises:
         UserError: a file could not be opened within the limits.
@@ -55,22 +55,22 @@ def run_child(directory: Path, shown: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment with limits of its own, and with the modules that this process finds."""
+    """Environment of the child: with its own limits, and with this process's module path."""
     return {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def fault_of(lines: list[str], status: int, seconds: int, memory: int) -> str | None:
-    """What is wrong by a child's records (one JSON object a line: `file`, then perhaps `fault`) and exit status."""
+    """The error of a child, from its records (one JSON object per line: `file`, then maybe `fault`) and exit status."""
     records = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
     last = records[-1] if records else {}
     name = last.get("file") or "a file"
     if "memory" in last:
-        return f"{name} asks for more than {memory >> 20} MiB of memory, which no file of its size needs"
+        return f"{name} needs more than {memory >> 20} MiB of memory, too much for a file of its size"
     if "fault" in last:
         return f"{name} cannot be read ({last['fault']})"
     if status == 0 and last.get("done"):
         return None
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return f"{name} is not read within {seconds} s, which no file of its size takes"
+        return f"{name} takes more than {seconds} s to read, too long for a file of its size"
     reason = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else f"status {status}"
     return f"{name} crashes the library that reads it ({reason})"

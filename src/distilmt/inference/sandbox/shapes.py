@@ -1,6 +1,6 @@
-"""Whether the sizes a `config.json` claims are borne out by the weights beside it.
+"""Check that the sizes in a `config.json` match the weights in the same directory.
 
-transformers builds a model by its configuration before it looks at the weights: a billion layers fill all memory.
+transformers builds a model from its configuration before it reads the weights: a billion layers fill all memory.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _VOCABULARIES = ("vocab_size", "decoder_vocab_size", "encoder_vocab_size")
 
 
 def check_config(folder: Path) -> None:
-    """See that layers, words and dimensions of a configuration are no more than the weights have.
+    """Check that layers, tokens and dimensions of a configuration are at most those of the weights.
 
     Raises:
-        ValueError: they are.
+        ValueError: a size exceeds the weights.
     """
     config = json.loads((folder / "config.json").read_bytes())
     if not isinstance(config, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     tensors, largest = _weights(folder)
     bounds = {name: tensors for name in _LAYERS}
     bounds |= {name: largest for name in _VOCABULARIES}
@@ -39,7 +39,7 @@ def check_config(folder: Path) -> None:
 
 
 def _weights(folder: Path) -> tuple[int, int]:
-    """How many tensors there are, and the largest dimension of any."""
+    """The number of tensors, and their largest dimension."""
     count, largest = 0, 0
     for file in folder.glob("*.safetensors"):
         with safetensors.safe_open(str(file), framework="np") as tensors:

@@ -82,7 +82,7 @@ def test_marked_encodings_and_line_ends(tmp_path: Path, lines: list[str], codec:
 
 def test_cut_utf16_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.en").write_bytes("Hello\n".encode("utf-16")[:-1])
-    with pytest.raises(UserError, match="is not whole UTF-16"):
+    with pytest.raises(UserError, match="is not valid UTF-16"):
         list(text_lines(tmp_path / "a.en"))
 
 

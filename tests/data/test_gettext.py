@@ -103,7 +103,7 @@ def test_trees(tmp_path: Path) -> None:
     assert sorted(str(path.relative_to(tmp_path)) for path in find_catalogues(tmp_path, "it")) == sorted(places)
     assert sorted(target for _, target in read(tmp_path)) == sorted(places)
     assert [pair.line for pair in read_pairs([str(tmp_path)], "en", "it_IT")] == [1, 2, 3, 4, 5]
-    with pytest.raises(UserError, match=r"no \.po or \.mo files in 'es' alone \(it has app, de, fr, it, po"):
+    with pytest.raises(UserError, match=r"no unique \.po or \.mo files in 'es' \(it has app, de, fr, it, po"):
         read(tmp_path, "es")
 
 

@@ -130,10 +130,10 @@ def test_bad_scores(tmp_path: Path, name: str, line: str, score: str, told: str)
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({}, "set either files or name"),
-        ({"name": "hf:a", "files": ["a"]}, "set either files or name"),
-        ({"name": "hf:a", "min_score": 0.5}, "name the column"),
-        ({"name": "hf:a", "id": "a-b"}, "id is 'a-b'"),
+        ({}, "set either files or dataset"),
+        ({"dataset": "hf:a", "files": ["a"]}, "set either files or dataset"),
+        ({"dataset": "hf:a", "min_score": 0.5}, "name the column"),
+        ({"dataset": "hf:a", "id": "a-b"}, "id is 'a-b'"),
     ],
 )
 def test_bad_sources(keys: dict[str, object], told: str) -> None:
@@ -150,9 +150,9 @@ def test_weights_have_bounds(weight: float) -> None:
 def test_ids_are_unique(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", 30, "a")
     config = CorpusConfig(sources=[SourceConfig([path], id="x"), SourceConfig([path], id="x")])
-    with pytest.raises(UserError, match="id 'x' is taken"):
+    with pytest.raises(UserError, match="id 'x' is used twice"):
         inputs(config) and prepare(config, 1, tmp_path / "out")
-    with pytest.raises(UserError, match="id 'train' is taken"):
+    with pytest.raises(UserError, match="id 'train' is used twice"):
         prepare(CorpusConfig(sources=[SourceConfig([path], id="train")]), 1, tmp_path / "out")
 
 

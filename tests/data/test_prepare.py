@@ -226,5 +226,5 @@ def test_monolingual_text_alone(tmp_path: Path) -> None:
 
 
 def test_monolingual_files_are_text(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"a\.tsv is no text of one language"):
+    with pytest.raises(UserError, match=r"a\.tsv is not a monolingual text file"):
         prepare(CorpusConfig(monolingual=[text(tmp_path, "a.tsv", ["a\tb"])]), 1, tmp_path / "out")

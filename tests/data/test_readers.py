@@ -114,7 +114,7 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
         ("a.jsonl", b'{"en": "a", "it": "b"}\n{"en": \n', "line 2: is not JSON"),
         ("a.jsonl", b"[1, 2]\n", "line 1: is not a JSON object"),
         ("a.jsonl", b'{"en": "a", "de": "b"}\n', "no columns 'en' and 'it'"),
-        ("a.jsonl", b'{"en": "a", "it": 3}\n', "holds int instead of text"),
+        ("a.jsonl", b'{"en": "a", "it": 3}\n', "has int instead of text"),
         ("a.jsonl", b'{"en": "a", "it": "\\ud800"}\n', "U+D800"),
         ("a.parquet", b"PAR1 but not quite", "not a complete Parquet file"),
         ("a.docx", b"x", "name two parallel text files"),

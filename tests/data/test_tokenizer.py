@@ -88,7 +88,7 @@ def test_vocabularies_of_two_sizes_are_refused(tmp_path, split_tokenizer):
     vocabulary = json.loads((tmp_path / "vocab.json").read_text())
     last = vocabulary.pop("<pad>")
     (tmp_path / "vocab.json").write_text(json.dumps(vocabulary | {"<more>": last, "<pad>": last + 1}))
-    with pytest.raises(UserError, match="as many on both sides"):
+    with pytest.raises(UserError, match="equal numbers on both sides"):
         tokenizers.load(tmp_path)
 
 

@@ -15,9 +15,9 @@ def test_lines_name_reasons_counts_and_places():
         report.skip("marked as code", f"line {line}")
     assert report.left == 13
     assert report.lines() == [
-        "1 text left as it stood: a placeholder got lost (line 3)",
-        "2 texts left as they stood: the time of a cue cannot be read",
-        "10 texts left as they stood: marked as code (line 0, line 1, line 2, line 3, line 4, ...)",
+        "1 text left unchanged: a placeholder got lost (line 3)",
+        "2 texts left unchanged: the time of a cue cannot be read",
+        "10 texts left unchanged: marked as code (line 0, line 1, line 2, line 3, line 4, ...)",
     ]
 
 

@@ -245,7 +245,7 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
     ("name", "data", "told"),
     [
         ("a.pdf", b"x", "known are .txt"),
-        ("a", b"x", "without ending"),
+        ("a", b"x", "without extension"),
         ("a.txt", b"a\nb\xff", r"not UTF-8 at byte 3 \(line 2\)"),
         ("a.srt", b"no cues", "no subtitles"),
         ("a.json", b"{", "not JSON"),
@@ -257,7 +257,7 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
         ("a.docx", zipped(word__document=FILE), "document type"),
         ("a.docx", zipped(word__document=b"<a>"), "is broken"),
         ("a.docx", zipped(word__document=b"<a>" * 50_000), "is broken"),
-        ("a.docx", zipped(word__media=b"\0" * (70 << 20)), "bigger than 64 MiB"),
+        ("a.docx", zipped(word__media=b"\0" * (70 << 20)), "larger than 64 MiB"),
     ],
 )
 def test_what_is_broken_or_made_to_harm_is_refused_in_a_line(name, data, told):

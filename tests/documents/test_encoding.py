@@ -47,7 +47,7 @@ def test_any_bytes_are_read_back_or_refused_in_a_line(data, suffix):
 
 def test_nul_is_refused_with_its_line():
     for data in ("A small editor.".encode("utf-16-le"), b"a\nb\0c"):
-        with pytest.raises(UserError, match=r"a\.txt: holds NUL characters \(line [12]\).*--encoding"):
+        with pytest.raises(UserError, match=r"a\.txt: has NUL characters \(line [12]\).*--encoding"):
             translate_document(data, "a.txt", list)
     with pytest.raises(UserError, match="'nonsense' is not known"):
         translate_document(b"a", "a.txt", list, encoding="nonsense")

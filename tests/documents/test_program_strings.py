@@ -115,8 +115,8 @@ def test_what_was_left_is_counted_with_its_place():
     made = translate_document(b'{"a": {"b": "A word {n}"}, "c": "userName"}', "a.json", model)
     assert made == b'{"a": {"b": "A word {n}"}, "c": "userName"}'
     assert model.report.lines() == [
-        "1 text left as it stood: a word that looks like an identifier, a path or a number (c)",
-        "1 text left as it stood: its placeholders were lost or others added (key a.b)",
+        "1 text left unchanged: a word that looks like an identifier, a path or a number (c)",
+        "1 text left unchanged: its placeholders were lost or others added (key a.b)",
     ]
 
 
@@ -216,7 +216,7 @@ def test_what_a_model_breaks_stays_empty_and_is_named():
     model = counted(lambda texts: [f"{text} 100% d" for text in texts])
     text = f'{TWO}#, c-format\nmsgid "%d files"\nmsgstr ""\n'
     assert translate_document(text.encode(), "a.po", model).decode() == text
-    assert model.report.lines() == ["1 text left as it stood: its placeholders were lost or others added (line 6)"]
+    assert model.report.lines() == ["1 text left unchanged: its placeholders were lost or others added (line 6)"]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_time_that_cannot_be_read_is_counted_with_its_line(line):
     made = translate_document(text.encode(), "a.srt", model).decode()
     assert made == text.replace("One", "ONE").replace("Two", "TWO")
     assert model.report.lines() == [
-        "1 text left as it stood: a line with an arrow is no time that can be read (line 6)"
+        "1 text left unchanged: a line with an arrow is no time that can be read (line 6)"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Documents in, documents out: their text is translated, and everything else stands as it stood."""
+"""Document translation: the text is translated, and everything else is copied unchanged."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ SUFFIXES = (
 
 @dataclass(frozen=True)
 class TranslateWithAttention:
-    """A `Translate` that also tells attention: tags whose place is not found otherwise are put by that."""
+    """A `Translate` with attention, which places tags that are not found otherwise."""
 
     translate: Translate
     attention: Callable[[list[str], list[str]], list[list[WordAttention]]]
-    """Of texts and their translations, as `Translator.attention` has it; nothing where it is not known."""
+    """Attention of texts and their translations, as from `Translator.attention`; empty where it is unknown."""
     report: DocumentReport = field(default_factory=DocumentReport)
-    """What a format adds to while it translates; `dataclasses.replace` gives each document its own."""
+    """Report that a format fills during translation; `dataclasses.replace` gives each document its own."""
     keep: KeepPatterns = field(default_factory=KeepPatterns)
-    """What a text must hold as it stands, besides what is known for a placeholder or code (`--keep`)."""
+    """Patterns of spans to copy unchanged, besides known placeholders and code (`--keep`)."""
     languages: tuple[str, str] | None = None
-    """Codes of source and target, for what a page tells about its own language; None if they are not known."""
+    """Codes of source and target, for the language attributes of a page; None if unknown."""
 
     def __call__(self, texts: list[str]) -> list[str]:
         """A translation of each text."""
@@ -50,17 +50,17 @@ class TranslateWithAttention:
 
 
 def report_of(translate: Translate) -> DocumentReport:
-    """The report that a format adds to; one that nobody reads if the caller wants none."""
+    """The report that a format fills; a dummy if the caller gave none."""
     return translate.report if isinstance(translate, TranslateWithAttention) else DocumentReport()
 
 
 def keep_of(translate: Translate) -> KeepPatterns:
-    """What somebody wants kept besides placeholders."""
+    """The user's patterns of spans to keep, besides placeholders."""
     return translate.keep if isinstance(translate, TranslateWithAttention) else KeepPatterns()
 
 
 def languages_of(translate: Translate) -> tuple[str, str] | None:
-    """Codes of the languages, where the caller gave them."""
+    """Codes of the languages, if the caller gave them."""
     return translate.languages if isinstance(translate, TranslateWithAttention) else None
 
 
@@ -70,23 +70,23 @@ def translate_document(
     """Translate a document.
 
     Args:
-        data: the file's content, of any origin: what is broken or made to do harm is refused.
-        name: the file's name; its ending, one of `SUFFIXES`, tells what it is.
-        translate: sentences in, as many translations out. It is called a few times, with all there is to ask at once.
-            If it is `TranslateWithAttention`, fewer sentences with tags inside are translated in parts.
-        json_keys: of a JSON file, only strings below these keys are translated; all of them if there are none.
-        encoding: of a document without a byte order mark; None takes what it declares itself, else UTF-8. The
-            translation is in the same encoding.
+        data: the file's content, which may be untrusted: damaged or malicious content is rejected.
+        name: the file's name; its extension, one of `SUFFIXES`, gives the format.
+        translate: maps sentences to the same number of translations. It is called a few times, each time with as many
+        sentences as possible. With `TranslateWithAttention` fewer sentences with inline tags are translated in parts.
+        json_keys: in a JSON file, only strings below these keys are translated; empty: all strings.
+        encoding: encoding of a document without a byte order mark; None: the declared one, else UTF-8. The
+        translation has the same encoding.
 
     Returns:
         The file's content with its text translated.
 
     Raises:
-        UserError: the ending is unknown, the content is not of that kind, or a package for it is missing.
+        UserError: the extension is unknown, the content has another format, or a package for it is missing.
     """
     suffix = PurePath(name).suffix.lower()
     if suffix not in SUFFIXES:
-        raise UserError(f"{name}: cannot translate {suffix or 'a file without ending'}: known are {' '.join(SUFFIXES)}")
+        raise UserError(f"{name}: cannot translate {suffix or 'a file without extension'}: use {' '.join(SUFFIXES)}")
     try:
         if suffix == ".docx":
             from distilmt.documents import docx
@@ -103,7 +103,7 @@ def translate_document(
 
 
 def translate_html(text: str, translate: Translate) -> str:
-    """Translate a page or a piece of HTML; tags, and what stands in code, stay. Raises UserError as above."""
+    """Translate a page or a fragment of HTML; tags and code stay unchanged. Raises UserError as above."""
     from distilmt.documents import html
 
     return html.translate_html(text, translate)

@@ -1,4 +1,4 @@
-"""Where brackets and template code end. Each text is looked through once, however many openers it has."""
+"""Find the ends of brackets and template code. Each text is scanned once, regardless of its number of openers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import cached_property
 _TOKEN = re.compile(r"[{}()]")
 _PARTNER = {"}": "{", ")": "("}
 _TEMPLATE = {"{{": "}}", "{%": "%}", "{#": "#}", "<%": "%>", "<?": "?>"}
-# A quotation mark behind a letter is an apostrophe.
+# A quotation mark after a letter is an apostrophe.
 _QUOTED = re.compile(r"(?<!\w)(?:\"(?:[^\"\\\n]|\\.)*(\")?|'(?:[^'\\\n]|\\.)*(')?)")
-_QUOTES = 4  # closers inside quotation marks that are passed over
+_QUOTES = 4  # closers inside quotation marks to skip
 
 
 class Brackets:
@@ -18,15 +18,15 @@ class Brackets:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._next: dict[str, int] = {}  # where the next closer of a kind stands, -1 if there is none
+        self._next: dict[str, int] = {}  # position of the next closer of a kind, -1 if there is none
 
     def match(self, at: int) -> int | None:
-        """Behind the bracket that closes the one at `at`; None if nothing does."""
+        """Position after the bracket that closes the one at `at`; None if there is none."""
         return self._matches.get(at)
 
     @cached_property
     def _matches(self) -> dict[int, int]:
-        """For `{` and `(`: where their partners end. A closer without a partner closes nothing."""
+        """Ends of the matching brackets of `{` and `(`. An unmatched closer is ignored."""
         matches: dict[int, int] = {}
         opened: dict[str, list[int]] = {"{": [], "(": []}
         for token in _TOKEN.finditer(self._text):
@@ -37,17 +37,17 @@ class Brackets:
         return matches
 
     def until(self, closer: str, at: int) -> int | None:
-        """Behind the next `closer` from `at` on. Must be asked from the left to the right."""
+        """Position after the next `closer` from `at` on. Calls must go from left to right."""
         if (position := self._next.get(closer, -2)) != -1 and position < at:
             position = self._next[closer] = self._text.find(closer, at)
         return None if position < 0 else position + len(closer)
 
     def template(self, begin: int, brace: int) -> int | None:
-        """Behind template code such as `{{ x }}` or `<% x %>`; None if it has no end.
+        """Position after template code such as `{{ x }}` or `<% x %>`; None if it has no end.
 
         Args:
-            begin: where it begins, with a sign such as `$` before the brace if there is one.
-            brace: where its bracket stands.
+            begin: its start, including a sign such as `$` before the brace.
+            brace: position of its bracket.
         """
         opener = self._text[brace : brace + 2] if self._text[begin] != "<" else self._text[begin : begin + 2]
         start = begin if opener[0] == "<" else brace
@@ -73,7 +73,7 @@ class Brackets:
         return None
 
     def _behind_quote(self, quote: str, at: int, closer: str) -> int | None:
-        """Behind the next closer that follows the next quotation mark on the line."""
+        """Position after the next closer that follows the next quotation mark on the line."""
         line_end = self._text.find("\n", at)
         tag = self._text.find(quote, at, at + 2000 if line_end < 0 else min(line_end, at + 2000))
         position = self._text.find(closer, tag + 1, tag + 2000) if tag >= 0 else -1

@@ -1,6 +1,6 @@
 """Texts inside shortcodes, directives and the tags of templates: `caption="…"`, `:alt: …`, `{% trans "…" %}`.
 
-What its name marks as read (`caption`, `alt`, `title`) is translated; what may be a text or a program's value is
+A value whose name marks readable text (`caption`, `alt`, `title`) is translated; other possible texts are
 counted.
 """
 
@@ -24,7 +24,7 @@ _OPTION = re.compile(r":(?:alt|caption|title|subtitle|header|label):[ \t]+(\S.*)
 # One shortcode, one directive, or one list of attributes.
 _HOLDER = re.compile(r"\{\{[<%](?!/)|\{%-?|:{3,}|\{:?[ ]?[#.]\w|\{:\s?\w")
 _STATEMENT = re.compile(r"\{%-?\s*(?:if|elsif|elif|unless|case|when|for|set|load|extends|block|raw|comment)\b")
-# Names of pages and files, which follow these, are no text.
+# Names of pages and files, which follow these, are not text.
 _POINTER = re.compile(r"\{[{%][<%-]?\s*(?:ref|relref|link|post_url|include_relative|gist|youtube|vimeo)\b")
 _GETTEXT = re.compile(r"\{%-?\s*(?:trans|translate|t)\s|(?<![\w.])(?:_|gettext|ngettext|pgettext|_n|__)\(|\|\s*trans\b")
 PROSE = re.compile(r"[^\W\d_]{2,}[,;:]?\s+[^\W\d_]{2,}")
@@ -33,14 +33,14 @@ _SIGNS = re.compile(r"[{}<>%\n]|:::")
 _JSX = re.compile(r">[^<>{}]*[^\W\d_]{2,}\s+[^\W\d_]{2,}[^<>{}]*</")
 _TEX = re.compile(r"\\(?!begin\b)[A-Za-z]{2}")
 _ARGUMENT = re.compile(r"\{[^{}\\]*[^\W\d_]{2,}[,;:]?\s+[^\W\d_]{2,}")
-_UNSURE = "it stands inside a shortcode or an expression, and may be a program's"
-_IN_TEMPLATE = "it stands inside a template's tag, such as {% trans %}: translate the .po catalogue"
+_UNSURE = "it is inside a shortcode or an expression, and may be a program's"
+_IN_TEMPLATE = "it is inside a template's tag, such as {% trans %}: translate the .po catalog"
 _LONGEST = 20_000  # a longer expression is a program
 
 
 @dataclass
 class _Value:
-    """A text inside a mask's original."""
+    """A text inside the original of a mask."""
 
     number: int
     start: int
@@ -50,11 +50,11 @@ class _Value:
 
 
 def translate_captions(numbers: Iterable[int], masks: MaskedText, translate: Translate) -> None:
-    """Translate what people read inside masks, in place; what may be a text is counted in the report.
+    """Translate readable text inside masks, in place; other possible texts are counted in the report.
 
     Args:
-        numbers: of the masks that stand in texts (none of those in code).
-        masks: of the whole file.
+        numbers: numbers of the masks in texts (not those in code).
+        masks: masks of the whole file.
     """
     report = report_of(translate)
     captions: list[_Value] = []
@@ -67,19 +67,19 @@ def translate_captions(numbers: Iterable[int], masks: MaskedText, translate: Tra
     for value, segment in reversed(list(zip(captions, segments, strict=True))):
         translation, original = _quoted(text_of(segment), value.quote), masks.originals[value.number]
         if set(_SIGNS.findall(translation)) - set(_SIGNS.findall(value.text)):
-            report.skip("the translation would end the shortcode that it stands in")
+            report.skip("the translation would end its shortcode")
         elif text_of(segment) != value.text:
             report.translated += 1
             masks.originals[value.number] = original[: value.start] + translation + original[value.end :]
 
 
 def _quoted(text: str, quote: str) -> str:
-    """A text that may stand between these quotation marks: Liquid knows no escape."""
+    """Make a text valid between these quotation marks: Liquid has no escape."""
     return text.replace(quote, {'"': "'", "'": "’"}[quote]) if quote else text
 
 
 def _values(original: str, number: int) -> tuple[list[_Value], int]:
-    """The texts of an original that are read, and how many others may be."""
+    """The readable texts of an original, and the number of other possible texts."""
     if option := _OPTION.fullmatch(original.rstrip()):
         return ([_Value(number, *option.span(1), option[1])] if _is_text(option[1]) else []), 0
     if len(original) > _LONGEST:
@@ -101,12 +101,12 @@ def _values(original: str, number: int) -> tuple[list[_Value], int]:
 
 
 def _is_text(text: str) -> bool:
-    """Whether all of a value is text, without markup in it."""
+    """Whether a value is only text, without markup."""
     return any(c.isalpha() for c in text) and not re.search(r"[{}<>\\`*]|\]\(|^(?:https?:|\.{0,2}/)", text)
 
 
 def count_literals(originals: Sequence[str]) -> int:
-    """How many texts stand in the tags of templates: those given to gettext, and what reads like a sentence."""
+    """Number of texts in the tags of templates: arguments of gettext, and strings that look like sentences."""
     return sum(sum(1 for _ in _literals(original)) for original in originals)
 
 

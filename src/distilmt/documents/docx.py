@@ -1,7 +1,7 @@
 """Word documents: the text of paragraphs in the body, tables, headers, footers, notes, comments and charts.
 
-Elements go by their local names, in either namespace of Office Open XML (transitional and strict). Only parts whose
-text changes are written anew; every other part of the package is copied byte for byte.
+Elements are identified by local names, in both namespaces of Office Open XML (transitional and strict). Only parts
+whose text changes are rewritten; every other part of the package is copied byte for byte.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _INSIDE = frozenset(
     ["r", "hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "fldSimple", "customXml", "dir", "bdo"]
 )
 _MERGE = re.compile(r"\s*(?:MERGEFIELD|DOCPROPERTY|DOCVARIABLE)\b", re.IGNORECASE)
-# Names of styles for code, as Word, LibreOffice and pandoc have them.
+# Names of styles for code in Word, LibreOffice and pandoc.
 _CODE = re.compile(r"(?i)verbatim|code|source|preformatted|teletype")
-_MANY, _TINY = 200, 4  # More changes of look than that, after fewer characters each, are the scanner's, not a writer's.
+_MANY, _TINY = 200, 4  # More format changes than this, after fewer characters each, come from a scanner, not a writer.
 
 
 def translate_docx(data: bytes, translate: Translate) -> bytes:
     """Translate a Word document.
 
     Args:
-        data: the file. Runs, styles, tables, fields and notes keep their places; text marked as deleted is left.
+        data: the file. Runs, styles, tables, fields and notes keep their places; deleted text stays unchanged.
         translate: as in `translate_document`.
 
     Raises:
-        UserError: lxml is missing, or it is not a .docx file, or bigger unpacked than 64 MiB.
+        UserError: lxml is missing, or the file is not a .docx file, or larger than 64 MiB when unpacked.
     """
     package = open_package(data)
     infos = package.infolist()
@@ -71,18 +71,18 @@ def _written(root: Any) -> bytes:
 
 @dataclass
 class _DocxText:
-    """A paragraph, or what is between two of its tabs or line breaks."""
+    """A paragraph, or its part between two tabs or line breaks."""
 
     segment: Segment = field(default_factory=list)
     nodes: list[list[Any]] = field(default_factory=lambda: [[]])
-    """For every gap of the unit the text nodes that hold it."""
+    """For every gap of the segment the text nodes that contain it."""
 
     def add_tag(self, kind: Any, shown: str = "") -> None:
         self.segment.append(InlineTag(kind, "", shown))
         self.nodes.append([])
 
     def write(self, translation: Segment) -> bool:
-        """Put a translation into the nodes; returns whether there is any change."""
+        """Write a translation into the nodes; returns whether anything changed."""
         changed = False
         for before, after, nodes in zip(gaps(self.segment), gaps(translation), self.nodes, strict=True):
             text = text_of(after)
@@ -106,7 +106,7 @@ def _removed(node: Any) -> None:
 
 
 def _fill(node: Any, parts: Sequence[str]) -> None:
-    """Put a text into a node; between its parts stand hyphens at which no line breaks."""
+    """Write a text into a node; its parts are joined by non-breaking hyphens."""
     for part in parts:
         if part is not parts[0]:
             parent, at = node.getparent(), node.getparent().index(node) + 1
@@ -136,13 +136,13 @@ def _texts(root: Any) -> list[_DocxText]:
 
 
 def _items(paragraph: Any) -> Iterator[tuple[str, Any, Any]]:
-    """What stands in a paragraph, in order.
+    """Contents of a paragraph, in order.
 
-    `text` with its node and look, `code`, `field` (a name that is filled in), `symbol`, `break`, or `point` (a note, a
+    `text` with its node and format, `code`, `field` (a name to fill in), `symbol`, `break`, or `point` (a note, a
     picture …).
     """
     waiting: list[tuple[Any, tuple[Any, ...]]] = [(child, ()) for child in reversed(paragraph)]
-    fields: list[str] = []  # Instructions of the fields that are open; those of a shown result end with "|".
+    fields: list[str] = []  # Instructions of the open fields; those with a visible result end with "|".
     while waiting:
         node, above = waiting.pop()
         name = _local(node)
@@ -182,7 +182,7 @@ def _is_code(node: Any, kind: str) -> bool:
 
 
 def _run_format(run: Any) -> Any:
-    """What tells how a run looks; the languages and ids that Word notes for itself are no part of it."""
+    """The format of a run, without the languages and ids that Word stores for itself."""
     properties = run.find("{*}rPr")
     if properties is None:
         return ()
@@ -191,18 +191,18 @@ def _run_format(run: Any) -> Any:
 
 
 def _unseen(name: str) -> bool:
-    """Bookmarks and the like: they may stand between any words, and split none."""
+    """Bookmarks and similar elements: they may occur between any words, and split no word."""
     return name in ("proofErr", "lastRenderedPageBreak") or name.startswith("permS")
 
 
 def _string(node: Any) -> str:
-    """What a text node, or the element of a hyphen, adds to the text."""
+    """The text of a text node or of a hyphen element."""
     name = _local(node)
     return "-" if name == "noBreakHyphen" else (node.text or "") if name == "t" else ""
 
 
 def _same_looks(items: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
-    """Texts of one look, where it changes every few characters and no more can be made of that."""
+    """Merge texts into one format if the format changes every few characters without meaning."""
     looks = [(len(_string(node)), look) for kind, node, look in items if kind == "text"]
     changes = sum(a[1] != b[1] for a, b in pairwise(looks))
     if changes <= _MANY or sum(length for length, _ in looks) > _TINY * changes:
@@ -211,7 +211,7 @@ def _same_looks(items: Sequence[tuple[str, Any, Any]]) -> list[tuple[str, Any, A
 
 
 def _text(items: Sequence[tuple[str, Any, Any]]) -> _DocxText:
-    """Runs of the look that most of the text has are plain; others become a text between two marks."""
+    """Runs in the format of most of the text are plain; others become a text between two tags."""
     weights: dict[Any, int] = {}
     items = _same_looks(items)
     for kind, node, look in items:
@@ -228,7 +228,7 @@ def _text(items: Sequence[tuple[str, Any, Any]]) -> _DocxText:
         if kind == "symbol" or (kind in ("code", "field")):
             text.add_tag("kept", "".join("".join(node.itertext()) for node in nodes).strip() or "X")
             continue
-        if not any(_local(node) == "t" for node in nodes):  # a hyphen alone between two looks
+        if not any(_local(node) == "t" for node in nodes):  # a single hyphen between two formats
             text.add_tag("point")
             continue
         if look != common:

@@ -1,4 +1,4 @@
-"""The package of a Word document: its parts by their relationships, and limits on what it unpacks to."""
+"""The package of a Word document: its parts by their relationships, and limits of its unpacked size."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from typing import Any
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
-# The kinds of parts that hold text, by the last word of the relationship's type.
+# The kinds of parts with text, by the last word of the relationship's type.
 _KINDS = frozenset(["header", "footer", "footnotes", "endnotes", "comments", "chart", "diagramData", "diagramDrawing"])
-# Word itself writes far less; a file made to fill the memory has more.
+# Word itself writes far less; a decompression bomb has more.
 _MOST_BYTES, _MOST_FILES = 64 << 20, 5000
 _MOST_TEXT, _MOST_TAGS = 24 << 20, 1_500_000
-# No text packs as well as that.
+# No text compresses this well.
 _MOST_RATIO, _SMALL = 150, 1 << 20
 
 
 def open_package(data: bytes) -> zipfile.ZipFile:
-    """A package whose parts can be read. Raises UserError if it is none, or unpacks to too much."""
+    """Open a package. Raises UserError if it is not a package, or its unpacked size is too large."""
     try:
         package = zipfile.ZipFile(io.BytesIO(data))
         infos = package.infolist()
         if len(infos) > _MOST_FILES or sum(info.file_size for info in infos) > _MOST_BYTES:
-            raise UserError(f"bigger than {_MOST_BYTES >> 20} MiB when unpacked: take big pictures out of it")
+            raise UserError(f"larger than {_MOST_BYTES >> 20} MiB when unpacked: remove large pictures")
         tight = (i for i in infos if _is_xml(i) and i.file_size > max(_SMALL, _MOST_RATIO * i.compress_size))
         if first := next(tight, None):
             raise UserError(
-                f"{first.filename} in it is packed {_MOST_RATIO} to 1, as in files made to fill the memory: "
-                "take what repeats in it out in a word processor, or save it as .txt"
+                f"{first.filename} in it is packed {_MOST_RATIO} to 1, as in a decompression bomb: "
+                "remove repeated content in a word processor, or save it as .txt"
             )
         read = 0
-        for info in infos:  # what a package says of its sizes need not be true
+        for info in infos:  # the sizes that a package declares may be false
             with package.open(info) as part:
                 read += len(part.read(_MOST_BYTES + 1 - read))
             if read > _MOST_BYTES:
-                raise UserError(f"bigger than {_MOST_BYTES >> 20} MiB when unpacked: take big pictures out of it")
+                raise UserError(f"larger than {_MOST_BYTES >> 20} MiB when unpacked: remove large pictures")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error) as error:
         raise UserError(f"not a .docx file ({str(error)[:100]}): save it again as .docx") from None
     return package
@@ -49,7 +49,7 @@ def _is_xml(info: zipfile.ZipInfo) -> bool:
 
 
 def root_of(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
-    """The root element of a part. Raises UserError if it is broken, too big, or has a document type."""
+    """The root element of a part. Raises UserError if it is damaged, too large, or has a document type."""
     try:
         from lxml import etree
     except ImportError:
@@ -64,11 +64,11 @@ def root_of(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
     try:
         return etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        raise UserError(f"{info.filename} in it is broken ({error.msg}): save it again as .docx") from None
+        raise UserError(f"{info.filename} in it is damaged ({error.msg}): save it again as .docx") from None
 
 
 def text_parts(package: zipfile.ZipFile) -> tuple[str, set[str]]:
-    """The main part's name, and those of all parts with text: found by relationships, as Word does."""
+    """Names of the main part and of all parts with text, found by relationships as in Word."""
     main = next((t for kind, t in _related(package, "") if kind == "officeDocument"), "word/document.xml")
     part_names, waiting = {main}, [main]
     while waiting:
@@ -80,7 +80,7 @@ def text_parts(package: zipfile.ZipFile) -> tuple[str, set[str]]:
 
 
 def _related(package: zipfile.ZipFile, part: str) -> list[tuple[str, str]]:
-    """What a part refers to inside the package: the last word of each relationship's type, and the other part."""
+    """Relationships of a part inside the package: the last word of each type, and the other part."""
     folder, name = posixpath.split(part)
     path = posixpath.join(folder, "_rels", f"{name}.rels")
     if path not in package.NameToInfo:

@@ -1,4 +1,4 @@
-"""The character encoding of a document: by its byte order mark, as somebody names it, or as it declares it itself."""
+"""The character encoding of a document: from its byte order mark, the user, or its own declaration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from distilmt.documents.html_charset import declared_encoding
 from distilmt.utils.errors import UserError
 
-# UTF-32 before UTF-16: its mark for little-endian begins with that of UTF-16.
+# UTF-32 before UTF-16: its little-endian byte order mark begins with that of UTF-16.
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -20,48 +20,48 @@ _BOMS = (
 )
 _PO_CHARSET = re.compile(r'^("Content-Type: [^"\n]{0,99}charset=)([\w.:-]+)', re.MULTILINE)
 _REMEDY = "name its encoding with --encoding, such as --encoding cp1252"
-# Formats in which a character that an encoding lacks has another way to be written.
+# Formats that can write a character outside the encoding in another way.
 _REFERENCES = (".html", ".htm", ".md", ".markdown", ".vtt")
 _PLAIN = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-", 0x2026: "...", 0xA0: " "}
 
 
 @dataclass(frozen=True)
 class DecodedText:
-    """A document's text, and how a text is written in its encoding."""
+    """A document's text and encoding, with a method to encode a text."""
 
     text: str
     encode: Callable[[str], bytes]
 
 
 def python_encoding(name: str) -> str:
-    """The codec that a person names.
+    """The codec of a user-supplied name.
 
     Raises:
-        UserError: Python has none of that name for text.
+        UserError: Python has no text codec of that name.
     """
     try:
         "a".encode(name)
         return codecs.lookup(name).name
     except (LookupError, ValueError):  # ValueError: a NUL in the name
-        raise UserError(f"--encoding {name!r} is not known: name one such as utf-8, cp1252 or shift_jis") from None
+        raise UserError(f"--encoding {name!r} is unknown: use one such as utf-8, cp1252 or shift_jis") from None
 
 
 def decode_document(data: bytes, suffix: str, encoding: str | None = None) -> DecodedText:
-    """Read a document.
+    """Decode a document.
 
     Args:
         data: its content.
-        suffix: the ending that tells its kind.
-        encoding: of a document without a byte order mark; None takes what it declares, else UTF-8.
+        suffix: its extension, which gives the format.
+        encoding: encoding of a document without a byte order mark; None: the declared one, else UTF-8.
 
     Raises:
-        UserError: it is not in that encoding, or holds NUL as no document does. Writing raises it too, where a
-            character has no place in the encoding.
+        UserError: it is not in that encoding, or has NUL characters. Encoding a translation raises it too, if the
+        encoding lacks a character.
     """
     bom, name = next(((m, n) for m, n in _BOMS if data.startswith(m)), (b"", ""))
     name = name or (python_encoding(encoding) if encoding else "") or _declared(data, suffix) or "utf-8"
     text = _text(data, bom, name)
-    # Files of old Macs end lines at CR alone, which no format reads.
+    # Files of old Macs end lines with CR only, which no format supports.
     old = "\r" in text and "\n" not in text
     read = text.replace("\r", "\n") if old else text
 
@@ -73,7 +73,7 @@ def decode_document(data: bytes, suffix: str, encoding: str | None = None) -> De
 
 
 def _declared(data: bytes, suffix: str) -> str | None:
-    """What a page or a message catalogue declares; what is UTF-8 all the same is UTF-8."""
+    """The encoding that a page or a message catalog declares; UTF-8 if the content is valid UTF-8."""
     if suffix in (".html", ".htm"):
         return declared_encoding(data)
     if suffix == ".po" and (match := _PO_CHARSET.search(data[:20_000].decode("latin-1"))):
@@ -100,7 +100,7 @@ def _text(data: bytes, bom: bytes, name: str) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise UserError(
-            f"holds NUL characters (line {line}), as no text does: {_REMEDY.replace('cp1252', 'utf-16-le')}"
+            f"has NUL characters (line {line}), so it is not text: {_REMEDY.replace('cp1252', 'utf-16-le')}"
         )
     return text
 
@@ -125,7 +125,7 @@ def _encoded(translation: str, name: str, suffix: str, source: str) -> bytes:
             return _PO_CHARSET.sub(r"\g<1>UTF-8", translation, count=1).encode()
         lost = translation[error.start]
         raise UserError(
-            f"the translation has {lost!r} (U+{ord(lost):04X}), which {name} lacks: convert the file to UTF-8"
+            f"the translation has {lost!r} (U+{ord(lost):04X}), which {name} cannot encode: convert the file to UTF-8"
         ) from None
 
 

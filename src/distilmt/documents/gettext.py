@@ -1,4 +1,4 @@
-"""Messages of programs (gettext): what has no translation yet gets one."""
+"""Messages of programs (gettext): untranslated messages are translated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from distilmt.documents.program_strings import ProgramString, translate_strings
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
-# Not that of a head without a line in it.
+# Not the msgstr of an empty header.
 _EMPTY = re.compile(
     r'(?<!^msgid ""\n)(?<!^msgid ""\r\n)^(msgstr(?:\[\d{1,2}\])?)[ \t]*""[ \t]*(?=\r?$)(?!\r?\n[ \t]*")',
     re.MULTILINE,
@@ -25,7 +25,7 @@ _STRING = re.compile(r'[^"]*"(?:[^"\\]|\\.)*"\s*(?:#.*)?')
 # Escapes that gettext knows and polib does not; those it knows are read over.
 _ESCAPE = re.compile(r"(?P<bytes>(?:\\x[0-9A-Fa-f]{1,2}|\\[0-7]{1,3})+)|(?P<bell>\\a)|\\.")
 _CONTROL = re.compile("[\x00-\x07\x0e-\x1f\x7f]")
-_MANY = 1000  # numbers that a plural formula is tried with
+_MANY = 1000  # numbers for testing a plural formula
 # Format flags of gettext whose directives begin with a percent sign and end with a letter.
 _PERCENT = frozenset(
     {"c", "objc", "python", "php", "perl", "ruby", "lua", "tcl", "awk", "elisp", "librep", "javascript"}
@@ -37,27 +37,27 @@ _TILDE = frozenset({"lisp", "scheme"})
 
 
 class _GettextText(str):
-    """A text whose lines end as gettext's do. polib takes U+0085, U+2028, form feeds and the like for ends too."""
+    """A text with gettext's line ends. polib also splits lines at U+0085, U+2028, form feeds and similar."""
 
     def splitlines(self, keepends: bool = False) -> list[str]:
-        """Lines that end at LF or CRLF alone."""
+        """Lines that end only at LF or CRLF."""
         return re.findall(r"[^\n]*\n|[^\n]+", self) if keepends else re.split(r"\r?\n", self)
 
 
 def translate_po(text: str, translate: Translate) -> str:
-    """Fill the empty translations of a PO file; those that are there, fuzzy and obsolete ones stay.
+    """Fill the empty translations of a PO file; existing, fuzzy and obsolete ones stay unchanged.
 
-    polib reads the file. It would write it anew in an order of its own, so the lines go into the text as it stands. A
-    translation without the directives of its message stays empty: programs would crash, and msgfmt refuses it.
+    polib parses the file. It would write it in another order, so the lines are inserted into the original text. A
+    translation without the directives of its message stays empty: programs would crash, and msgfmt rejects it.
 
     Raises:
-        UserError: polib is missing, or it is not a PO file.
+        UserError: polib is missing, or the file is not a PO file.
     """
     catalogue = _parse_catalogue(text)
     strings = list(_untranslated_strings(catalogue))
     places = list(_EMPTY.finditer(text))
     if len(places) != len(strings):
-        raise UserError("an entry of it is written in a way that is not known: run it through msgcat first")
+        raise UserError("an entry has an unknown syntax: run the file through msgcat first")
     if count := sum(entry.msgid in _CREDITS and not entry.msgstr for entry in catalogue):
         report_of(translate).skip("it stands for the names of the translators", count=count)
     sources = list(dict.fromkeys(source for source in strings if source))
@@ -74,21 +74,21 @@ def translate_po(text: str, translate: Translate) -> str:
 
 
 def _in_language(text: str, target: str) -> str:
-    """The head of a template leaves the language empty; one that is there stays."""
+    """Set the empty language in the header of a template; an existing one stays."""
     return (
         re.sub(r'^("Language:) ?(?=\\n"\r?$)', rf"\1 {target}", text, count=1, flags=re.MULTILINE) if target else text
     )
 
 
 def _in_utf8(text: str) -> str:
-    """The head of a file tells its encoding; new files are said to be in ASCII."""
+    """Set the encoding in the header; new files declare ASCII."""
     if text.isascii():
         return text
     return re.sub(r'^("Content-Type: [^"\n]{0,99}charset=)[\w.-]+', r"\1UTF-8", text, count=1, flags=re.MULTILINE)
 
 
 def grammar_of(flags: list[str]) -> Grammar:
-    """Which placeholders an entry has by its format flags, such as `c-format`; those of any program if it has none."""
+    """Grammar of an entry's placeholders by its format flags, such as `c-format`; a general one without flags."""
     formats = {flag.removesuffix("-format") for flag in flags if flag.endswith("-format")}
     if formats & _PERCENT:
         return Grammar(program=bool(formats & {"php", "ruby"}), printf="full")
@@ -100,7 +100,7 @@ def grammar_of(flags: list[str]) -> Grammar:
 
 
 def _untranslated_strings(catalogue: Any) -> Iterator[ProgramString | None]:
-    """For every empty translation, in the order of the file, what is to be translated; None to leave it empty."""
+    """The source text of every empty translation, in the order of the file; None to leave it empty."""
     form_of = _plural_form(catalogue.metadata.get("Plural-Forms", ""))
     for entry in catalogue:
         if entry.obsolete:
@@ -120,7 +120,7 @@ def _untranslated_strings(catalogue: Any) -> Iterator[ProgramString | None]:
 
 
 def _plural_form(header: str) -> Callable[[int], int]:
-    """The form of a number by the head of the catalogue; that of English if it tells none that can be read."""
+    """The plural form of a number from the catalog's header; that of English if the header has no valid formula."""
     match = _PLURALS.search(header)
     try:
         form_of = gettext.c2py(match[1].strip()) if match else None  # type: ignore[attr-defined]
@@ -130,12 +130,12 @@ def _plural_form(header: str) -> Callable[[int], int]:
 
 
 def _is_for_one(form_of: Callable[[int], int]) -> bool:
-    """Whether 1 has a form of its own, whose text may leave the number out."""
+    """Whether 1 has its own form, whose text may omit the number."""
     return all(form_of(n) != form_of(1) for n in range(_MANY) if n != 1)
 
 
 def _line(name: str, translation: str, folded: bool, crlf: bool) -> str:
-    """A translation as gettext writes it, folded if the file is."""
+    """A translation in gettext's syntax, with wrapped lines if the file has them."""
     import polib
 
     whole = polib.POEntry(msgid="x", msgstr=translation).__unicode__(78 if folded else 10**9)
@@ -170,7 +170,7 @@ def _parse_catalogue(text: str) -> Any:
         import polib
     except ImportError:
         raise UserError(f"reading .po files needs polib: {install_command('documents')}") from None
-    # polib takes a text without an entry in it for the name of a file to open.
+    # polib takes a text without entries as the name of a file to open.
     if not re.search(r'^\s*(?:msgctxt|msgid)\s*"', text, re.MULTILINE):
         raise UserError("not a PO file: it has no line that starts with msgid")
     for number, line in enumerate(_GettextText(text).splitlines(), 1):
@@ -179,4 +179,4 @@ def _parse_catalogue(text: str) -> Any:
     try:
         return polib.pofile(_GettextText(_ESCAPE.sub(_decoded, f"{_spaced(text)}\n")))
     except (OSError, ValueError, IndexError, KeyError, AttributeError, UnicodeError) as error:
-        raise UserError(f"not a PO file that polib can read ({' '.join(str(error).split())[:200]}): mend it") from None
+        raise UserError(f"not a PO file that polib can read ({' '.join(str(error).split())[:200]}): fix it") from None

@@ -1,4 +1,4 @@
-"""Terms whose translation is prescribed: chosen among the model's translations, or put in."""
+"""Glossary: prescribed translations of terms, chosen among the model's hypotheses or inserted."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from distilmt.inference.translator import Translator
 
 CANDIDATES = 8
-# Texts with the places of their terms, and what these are to become.
+# Texts with the spans of their terms, and the prescribed translations.
 TermsByText = dict[str, list[tuple[tuple[int, int], str]]]
 
 
 def read_glossary(path: Path) -> dict[str, str]:
-    """Terms and their translations: a line each, with a tab between.
+    """Read terms and their translations: one per line, separated by a tab.
 
     Raises:
-        UserError: the file cannot be read, a line has no tab, or a term two translations.
+        UserError: the file cannot be read, a line has no tab, or a term has two translations.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"--glossary {path}: {error}: name a UTF-8 file with a term, a tab and its translation a line"
+            f"--glossary {path}: {error}: name a UTF-8 file with a term, a tab and its translation on each line"
         ) from None
     terms: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -54,17 +54,17 @@ def read_glossary(path: Path) -> dict[str, str]:
 class Glossary:
     """Translates with prescribed terms.
 
-    Per sentence with terms in it, the first that gives all of them: the best of the model's `CANDIDATES` translations
-    that has them; its best, in which the translation of the term by itself is replaced, or else the word that attended
-    most to the term; a translation with something in the term's place that the model copied; translations of what
-    stands around the terms.
+    For each sentence with terms, the first method that gives all of them is used: the best of the model's `CANDIDATES`
+    hypotheses that has them; the best hypothesis, in which the term's own translation is replaced, or else the word
+    with the most attention on the term; a translation with a copied stand-in at the term's place; separate translations
+    of the text around the terms.
     """
 
     translator: Translator
     terms: dict[str, str]
     beam_size: int = 4
     how: Counter[str] = field(default_factory=Counter)
-    """How many texts got their terms in which way: `chosen`, `replaced`, `attended` or `inserted`."""
+    """Number of texts by method: `chosen`, `replaced`, `attended` or `inserted`."""
 
     def __post_init__(self) -> None:
         longest = sorted(self.terms, key=len, reverse=True)
@@ -74,7 +74,7 @@ class Glossary:
         self._pattern = re.compile("|".join(parts), re.IGNORECASE)
 
     def translate(self, texts: list[str]) -> list[str]:
-        """A translation of each text, with the prescribed one for every term in it."""
+        """Translate each text with the prescribed translations of its terms."""
         texts = [normalize(text) for text in texts]
         terms_by_text = {text: terms for text in dict.fromkeys(texts) if (terms := self.terms_in(text))}
         free = [text for text in texts if text not in terms_by_text]
@@ -94,11 +94,11 @@ class Glossary:
         return [translations[text] for text in texts]
 
     def filter_hypotheses(self, texts: list[str], hypotheses: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """Translations of each text with those that lack its terms left out; first stands what `translate` makes.
+        """Hypotheses of each text that have its terms; the first is the result of `translate`.
 
         Args:
-            texts: sentences.
-            hypotheses: the model's translations of each, best first; one at least of a text with a term in it.
+            texts: source sentences.
+            hypotheses: the model's hypotheses of each, best first; at least one for a text with a term.
         """
         rows = [row for row, text in enumerate(texts) if hypotheses[row] and self.terms_in(normalize(text))]
         results = [list(entry) for entry in hypotheses]
@@ -112,7 +112,7 @@ class Glossary:
         return results
 
     def terms_in(self, text: str) -> list[tuple[tuple[int, int], str]]:
-        """Where a text has terms, with their translations; a term in lower case is met in any case."""
+        """Spans of terms in a text, with their translations; a term in lower case matches any case."""
         matches = []
         for match in self._pattern.finditer(text):
             target = self.terms.get(match[0]) or self.terms.get(match[0].lower())
@@ -123,7 +123,7 @@ class Glossary:
         return self.translator.translate(texts, self.beam_size)
 
     def _chosen(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
-        """The best translation that has the terms; `best` becomes the best of all, for the next way."""
+        """The best hypothesis that has the terms; `best` becomes the best of all, for the next method."""
         beam = max(self.beam_size, CANDIDATES)
         hypotheses = self.translator.candidates(list(terms_by_text), beam, CANDIDATES)
         best |= {text: ranked[0].text if ranked else "" for text, ranked in zip(terms_by_text, hypotheses, strict=True)}
@@ -133,7 +133,7 @@ class Glossary:
         }
 
     def _replaced(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
-        """What a term is translated into by itself, replaced where it stands in the sentence's translation."""
+        """Replace the term's own translation in the sentence's translation."""
         own = list(dict.fromkeys(text[a:b] for text, terms in terms_by_text.items() for (a, b), _ in terms))
         term_translations = dict(zip(own, self._plain(own), strict=True))
         translations = {}
@@ -147,7 +147,7 @@ class Glossary:
         return translations
 
     def _attended(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
-        """The word is replaced whose making attended to the term most."""
+        """Replace the word with the most attention on the term."""
         translations = {}
         attention = self.translator.attention(list(terms_by_text), [best[text] for text in terms_by_text])
         for (text, terms), words in zip(terms_by_text.items(), attention, strict=True):
@@ -157,7 +157,7 @@ class Glossary:
         return translations
 
     def _inserted(self, terms_by_text: TermsByText, _: dict[str, str]) -> dict[str, str]:
-        """The term's translation stands in the sentence already, and is kept as placeholders are."""
+        """Put the term's translation into the source sentence, protected like a placeholder."""
         segments: list[Segment] = []
         for text, terms in terms_by_text.items():
             segment: Segment = []
@@ -173,7 +173,7 @@ class Glossary:
 
 
 def _replace_words(parts: list[str], words: list[WordAttention], terms: Sequence[tuple[tuple[int, int], str]]) -> str:
-    """A translation's words with those of terms replaced, each once; the punctuation at a word's ends stays."""
+    """Replace the words of terms in a translation, each once; punctuation at a word's ends stays."""
     free = [i for i, part in enumerate(parts) if not any(occurrences(part, target) for _, target in terms)]
     for (start, end), target in terms:
         if occurrences(" ".join(parts), target) >= sum(t == target for _, t in terms) or not free:
@@ -195,7 +195,7 @@ def _replace_span(text: str, span: tuple[int, int], target: str) -> str:
 
 
 def occurrences(text: str, target: str) -> int:
-    """How often a text has a term as a whole word, in any case."""
+    """Number of occurrences of a term as a whole word, in any case."""
     edges = ("", "") if unspaced_count(target) else (r"(?<!\w)", r"(?!\w)")
     return len(re.findall(edges[0] + re.escape(target) + edges[1], text, re.IGNORECASE))
 

@@ -1,4 +1,4 @@
-"""HTML: texts and the attributes that people read; every tag is copied as it stands."""
+"""HTML: texts and readable attributes are translated; tags are copied unchanged."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ _SKIPPED_NAMES = """
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 # How the text before it is pronounced: with it a model would read both as one word.
 _ANNOTATION = frozenset(["rt", "rp"])
-# What readers may see of what is skipped; all but code is counted.
+# Skipped elements that readers may see; all but code are counted.
 _SEEN = (_SKIPPED - {"script", "style"}) | {"svg", "object", "rt"}
 _CODE_CLASS = re.compile(r"(?i)code|source|highlight|lang|shell|terminal|console")
 
 
 def translate_html(text: str, translate: Translate) -> str:
-    """Translate a page, or a piece of one.
+    """Translate a page, or a fragment of one.
 
     Args:
-        text: HTML as browsers take it, whole or broken; what is no tag is text. Template expressions are kept.
+        text: HTML as browsers accept it, valid or not; anything but tags is text. Template expressions are kept.
         translate: as in `translate_document`.
 
     Returns:
-        The page with its text and the attributes that people read translated, such as `alt`, `title`, `placeholder`
-        and a description's `content`. Nothing inside `code`, `pre`, `script`, `style` and the like is, nor what is
-        marked `translate="no"`, nor the names of icons. Where the languages are known, `lang` says the new one.
+        The page with its text and readable attributes translated, such as `alt`, `title`, `placeholder` and a
+        description's `content`. The content of `code`, `pre`, `script`, `style` and similar elements, elements with
+        `translate="no"` and icon names stay unchanged. If the languages are known, `lang` is set to the target.
     """
     masks = mask_spans(text, expressions(text))
     return masks.restored(translate_fragment(masks, masks.text, translate, literals=True))
 
 
 def translate_fragment(masks: MaskedText, text: str, translate: Translate, literals: bool = False) -> str:
-    """Translate HTML in which expressions are masks; the masks are still there in what is returned.
+    """Translate HTML with masked expressions; the result still has the masks.
 
     Args:
-        literals: texts inside the expressions are counted as left.
+        literals: count texts inside the expressions as skipped.
     """
     tokens = tokenize_html(text)
     ends = match_tags(tokens)
@@ -84,7 +84,7 @@ def translate_fragment(masks: MaskedText, text: str, translate: Translate, liter
 
 
 def translate_attributes(tags: list[HtmlToken], masks: MaskedText, translate: Translate) -> None:
-    """Translate what people read of the attributes of tags, and name the language there."""
+    """Translate the readable attributes of tags, and set the language attributes."""
     attributes = [(token, match) for token in tags for match in readable_attributes(token)]
     segments = [segment_of(unquoted(match[2]), masks) for _, match in attributes]
     changes: dict[int, list[tuple[re.Match[str], str]]] = {}
@@ -96,7 +96,7 @@ def translate_attributes(tags: list[HtmlToken], masks: MaskedText, translate: Tr
     languages = languages_of(translate)
     sent = sum(map(is_sent, tags))
     if sent:
-        report_of(translate).skip("it is a button's value that its form sends", count=sent)
+        report_of(translate).skip("it is a button's value, which the form sends", count=sent)
     for token in tags:
         if id(token) in changes:
             token.raw = replace_values(token, changes[id(token)])
@@ -105,7 +105,7 @@ def translate_attributes(tags: list[HtmlToken], masks: MaskedText, translate: Tr
 
 
 def segment_of(raw: str, masks: MaskedText) -> Segment:
-    """A text of HTML as a unit: entities are characters, and masks are marks."""
+    """An HTML text as a segment: entities are decoded, and masks become tags."""
     return [_inline_tag(part, masks) if is_mask else html.unescape(part) for part, is_mask in masks.parts(raw) if part]
 
 
@@ -114,7 +114,7 @@ def _inline_tag(mask: str, masks: MaskedText) -> InlineTag:
 
 
 def _verbatim_ranges(tokens: list[HtmlToken], ends: dict[int, int]) -> dict[int, int]:
-    """Numbers of the start tags of what is left as it stands, and of its ends."""
+    """Numbers of the start and end tags of elements that stay unchanged."""
     verbatim: dict[int, int] = {}
     for number, token in enumerate(tokens):
         if token.kind != "start":
@@ -132,7 +132,7 @@ def _verbatim_ranges(tokens: list[HtmlToken], ends: dict[int, int]) -> dict[int,
 
 
 def _outside(tokens: list[HtmlToken], verbatim: dict[int, int]) -> Iterator[HtmlToken]:
-    """What is in no element that is left as it stands."""
+    """The tokens outside of elements that stay unchanged."""
     number = 0
     while number < len(tokens):
         if number not in verbatim:
@@ -141,7 +141,7 @@ def _outside(tokens: list[HtmlToken], verbatim: dict[int, int]) -> Iterator[Html
 
 
 def _skip_elements(tokens: list[HtmlToken], verbatim: dict[int, int], translate: Translate) -> None:
-    """Count the texts of elements that are left, where readers may see them and they are no code."""
+    """Count the texts of skipped elements that readers may see and that are not code."""
     end = -1
     for number, last in verbatim.items():
         token = tokens[number]
@@ -149,12 +149,12 @@ def _skip_elements(tokens: list[HtmlToken], verbatim: dict[int, int], translate:
         if number > end and token.name in _SEEN and not _is_code(token, inner) and not is_untranslated(token):
             texts = [p.raw for p in inner if p.kind in ("text", "raw") and (PROSE.search(p.raw) or token.name == "rt")]
             if texts:
-                report_of(translate).skip(f"it stands inside <{token.name}>", count=len(texts))
+                report_of(translate).skip(f"it is inside <{token.name}>", count=len(texts))
         end = max(end, last)
 
 
 def _is_code(piece: HtmlToken, inner: list[HtmlToken]) -> bool:
-    """Whether preformatted text is a program's, by its class or by what highlights it."""
+    """Whether preformatted text is code, by its class or its highlighter."""
     if piece.name != "pre":
         return False
     return bool(_CODE_CLASS.search(attribute_values(piece).get("class", ""))) or any(
@@ -164,10 +164,10 @@ def _is_code(piece: HtmlToken, inner: list[HtmlToken]) -> bool:
 
 @dataclass
 class HtmlBlock:
-    """A text with tags in it, that belongs together."""
+    """A coherent text with inline tags."""
 
     items: list[InlineTag | str] = field(default_factory=list)
-    """Tags, and texts as they stand."""
+    """Tags and raw texts."""
     translation: Segment = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -175,12 +175,12 @@ class HtmlBlock:
 
     @property
     def segment(self) -> Segment:
-        """What is translated: words are whole, and entities are characters."""
+        """The segment for translation: words are not split by tags, and entities are decoded."""
         self._words = merge_split_words(self.items)
         return [item if isinstance(item, InlineTag) else html.unescape(item) for item in self._words]
 
     def html(self) -> str:
-        """The block as HTML; texts that did not change are written as they stood."""
+        """The block as HTML; unchanged texts are written in their original form."""
         raws = [text_of(gap) for gap in gaps([*self._words])]
         written, changed = [], False
         for target, raw in zip(gaps(self.translation), raws, strict=True):
@@ -195,7 +195,7 @@ class HtmlBlock:
 
 
 def _escaped(text: str, raw: str) -> str:
-    """A text as HTML. Characters that the source writes as entities (`&nbsp;`, `&copy;`) are written so again."""
+    """A text as HTML. Characters that are entities in the source (`&nbsp;`, `&copy;`) become entities again."""
     entities = {char: entity for entity in _ENTITY.findall(raw) if len(char := html.unescape(entity)) == 1}
     return html.escape(text, quote=False).translate(
         {ord(char): entity for char, entity in entities.items() if not char.isascii()}
@@ -203,7 +203,7 @@ def _escaped(text: str, raw: str) -> str:
 
 
 class _BlockBuilder:
-    """The page in turn: texts, and what stands between them."""
+    """The blocks and other parts of the page, in order."""
 
     def __init__(self, masks: MaskedText) -> None:
         self.parts: list[str | HtmlBlock] = []
@@ -211,12 +211,12 @@ class _BlockBuilder:
         self._masks = masks
 
     def between(self, raw: str) -> None:
-        """What ends a text."""
+        """A token that ends a text."""
         self.parts += [self.block, raw]
         self.block = HtmlBlock()
 
     def text(self, raw: str) -> None:
-        """A text. A statement of a template ends what is before: no text passes it."""
+        """A text. A statement of a template ends the text before it."""
         for part, is_mask in self._masks.parts(raw):
             if not is_mask:
                 self.block.items.append(part)
@@ -236,7 +236,7 @@ class _BlockBuilder:
             self.between(token.raw)
 
     def verbatim(self, tokens: list[HtmlToken]) -> None:
-        """An element that is left as it stands: a word, if it is one of a text."""
+        """An element that stays unchanged; within a text it counts as a word."""
         first, raw = tokens[0], "".join(token.raw for token in tokens)
         inner = html.unescape(self._masks.restored("".join(p.raw for p in tokens if p.kind == "text")))
         if first.name in _SKIPPED or not (first.name in _INLINE | CODE or is_icon(first, inner)):

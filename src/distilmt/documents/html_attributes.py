@@ -1,4 +1,4 @@
-"""Attributes of HTML that people read, or that name the language of a page."""
+"""Readable attributes of HTML, and attributes with the language of a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _READ_NAMES = """
 _READ = frozenset(_READ_NAMES.split())
 _DESCRIPTIONS = re.compile(r"(?:[a-z]{2,9}[:.])?(?:description|title)|(?:og|twitter):image:alt", re.IGNORECASE)
 _BUTTONS = frozenset(("submit", "button", "reset"))
-# Class names and elements of fonts whose ligatures are drawn as icons: `<i class="material-icons">delete</i>`.
+# Class names and elements of icon fonts with ligatures: `<i class="material-icons">delete</i>`.
 _ICON_CLASS = re.compile(
     r"(?:material-(?:icons|symbols)|glyphicon|fa[srlbdt]?|bi|mdi|ti|ion|ph|ri|la[srb]?|uil|bx[sl]?|oi|octicon|lnr|icofont|iconfont"
     r"|codicon|feather|fluent|symbols?)(?:-.*)?|(?:.*[-_])?icons?(?:[-_].*)?",
@@ -31,7 +31,7 @@ _TERRITORIES = {
 
 
 def attribute_values(token: HtmlToken) -> dict[str, str]:
-    """The attributes of a tag: what stands first counts."""
+    """The attributes of a tag; of duplicates the first counts."""
     result: dict[str, str] = {}
     for name, match in token.attributes:
         result.setdefault(name, html.unescape(unquoted(match[2] or "")))
@@ -39,12 +39,12 @@ def attribute_values(token: HtmlToken) -> dict[str, str]:
 
 
 def unquoted(value: str) -> str:
-    """A value as it stands, without its quotes."""
+    """A raw value, without its quotes."""
     return value[1:-1] if value[:1] in ("'", '"') else value
 
 
 def is_untranslated(token: HtmlToken) -> bool:
-    """Whether a page wants an element left as it is."""
+    """Whether a page marks an element as not translatable."""
     if "translate" not in token.raw.lower():
         return False
     attributes = attribute_values(token)
@@ -61,7 +61,7 @@ def is_icon(token: HtmlToken, text: str) -> bool:
 
 
 def readable_attributes(token: HtmlToken) -> Iterator[re.Match[str]]:
-    """The attributes of a tag that people read."""
+    """The readable attributes of a tag."""
     if "=" not in token.raw:
         return
     attributes = list(token.attributes)
@@ -76,7 +76,7 @@ def readable_attributes(token: HtmlToken) -> Iterator[re.Match[str]]:
 
 
 def is_sent(piece: HtmlToken) -> bool:
-    """Whether a tag is a button whose caption a form sends: a program may compare it."""
+    """Whether a tag is a button whose caption is sent by the form: a program may compare it."""
     if piece.name != "input" or "=" not in piece.raw:
         return False
     named = attribute_values(piece)
@@ -85,7 +85,7 @@ def is_sent(piece: HtmlToken) -> bool:
 
 
 def replace_values(token: HtmlToken, changes: list[tuple[re.Match[str], str]]) -> str:
-    """A tag with other values, in order; those without quotes get some."""
+    """A tag with new values, in order; unquoted values get quotes."""
     parts, end = [], 0
     for match, value in changes:
         quote = match[2][0] if match[2][0] in "\"'" else '"'
@@ -96,7 +96,7 @@ def replace_values(token: HtmlToken, changes: list[tuple[re.Match[str], str]]) -
 
 
 def localize_tag(token: HtmlToken, source: str, target: str) -> str:
-    """A tag that names the target language where it named the source: `lang`, `og:locale`, and `dir` of the page."""
+    """A tag with the target language instead of the source: `lang`, `og:locale`, and `dir` of the page."""
     changes: list[tuple[re.Match[str], str]] = []
     attributes = list(token.attributes)
     named = attribute_values(token)

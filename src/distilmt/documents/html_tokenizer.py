@@ -1,4 +1,4 @@
-"""HTML cut into tags, comments and texts, in one pass, and the attributes of a tag."""
+"""Split HTML into tags, comments and texts in one pass, and parse the attributes of tags."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _VOID_NAMES = """
     area base br col embed hr img input link meta param source track wbr
 """
 _VOID = frozenset(_VOID_NAMES.split())
-# What holds no tags.
+# Elements without tags inside.
 _RAW = frozenset(["script", "style", "textarea", "iframe", "xmp", "noembed", "noframes"])
-# A mask, of characters for private use, may stand for the name of an element: `<{{ tag }} class="a">`.
+# A mask, of private-use characters, may replace the name of an element: `<{{ tag }} class="a">`.
 _START = re.compile(
     r"<(?:(?P<end>/?)(?P<name>[A-Za-z\ue000-\uf8ff\U000f0000-\U000fffff][^\s/<>\"'=]*)|!--|!\[CDATA\[|[!?])"
 )
@@ -27,13 +27,13 @@ _CUT_TAG = re.compile(
     re.VERBOSE,
 )
 _SUBSET = re.compile(r"DOCTYPE[^<>\[]*\[[^\]]*\]\s*>", re.IGNORECASE)
-_HEAD = 1000  # A document type is declared at the start.
-_BROKEN = 100  # Of a tag that is not closed so much is looked at, once too many were not.
+_HEAD = 1000  # A document type is declared within this many characters from the start.
+_BROKEN = 100  # After too many unclosed tags, only this many characters of each are scanned.
 
 
 @dataclass
 class HtmlToken:
-    """A tag (`start`, `end`, `void`), a comment, a declaration, a text or the text of a script, as it stands."""
+    """A raw tag (`start`, `end`, `void`), comment, declaration, text or script text."""
 
     kind: str
     raw: str
@@ -41,21 +41,21 @@ class HtmlToken:
 
     @property
     def attributes(self) -> Iterator[tuple[str, re.Match[str]]]:
-        """Names in lower case, and where name (group 1) and value (group 2, with its quotes) stand in `raw`."""
+        """Names in lower case, with the matches of name (group 1) and value (group 2, with its quotes) in `raw`."""
         for match in _ATTRIBUTE.finditer(self.raw, len(self.name) + 1):
             yield match[1].lower(), match
 
 
 class _TagScanner:
-    """Where tags end. Attributes are as many as there are, and time grows with the length of the text all the same."""
+    """Finds the ends of tags, with any number of attributes, in time linear in the length of the text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._lost = 0  # characters of what turned out to be no tag
+        self._lost = 0  # characters scanned in unclosed tags
         self._last = {quote: text.rfind(quote) for quote in "\"'"}
 
     def tag_end(self, start: int, at: int) -> int:
-        """Where the tag that begins at `start` ends; -1 if it is none."""
+        """End of the tag that begins at `start`; -1 if it is not a tag."""
         limit = len(self.text) if self._lost <= 8 * len(self.text) else start + _BROKEN
         while match := _STOP.search(self.text, at, limit):
             if match[0] == ">":
@@ -67,7 +67,7 @@ class _TagScanner:
         return -1
 
     def markup_end(self, match: re.Match[str]) -> int:
-        """Where a comment or a declaration ends: with the text, if it is not closed."""
+        """End of a comment or a declaration; the end of the text if it is not closed."""
         at, opening = match.end(), match[0]
         closing = {"<!--": "-->", "<![CDATA[": "]]>"}.get(opening, ">")
         if opening == "<!--" and (short := re.compile("-?>").match(self.text, at)):
@@ -79,10 +79,10 @@ class _TagScanner:
 
 
 def tokenize_html(text: str) -> list[HtmlToken]:
-    """A page cut into pieces that are, joined, the page. What is no whole tag is text."""
+    """Split a page into tokens whose concatenation is the page. Incomplete tags are text."""
     result: list[HtmlToken] = []
     scan, last = _TagScanner(text), text.rfind("<")
-    at = begin = 0  # of the search, of the text that is not yet a piece
+    at = begin = 0  # start of the search, start of the pending text
     while match := _START.search(text, at):
         name = (match["name"] or "").lower()
         end = scan.tag_end(match.start(), match.end()) if name else scan.markup_end(match)
@@ -113,7 +113,7 @@ def _html_token(match: re.Match[str], raw: str, name: str) -> HtmlToken:
 
 
 def match_tags(tokens: list[HtmlToken]) -> dict[int, int]:
-    """For every start tag the number of its end tag, where tags of one name are nested rightly."""
+    """For every start tag the number of its end tag, if tags of this name are nested correctly."""
     opened: dict[str, list[int]] = {}
     pairs: dict[int, int] = {}
     for number, token in enumerate(tokens):

@@ -1,10 +1,10 @@
-"""Sentences with marks in them (tags, code, line breaks): translated whole where every mark finds its place again.
+"""Translate sentences with inline tags (tags, code, line breaks) whole, if every tag can be placed again.
 
-A unit is what a reader takes for one text, such as a paragraph: strings, and between them marks. Its translation has
-the same marks in the same order, always. How: a sentence is translated without its marks, what lies between two tags is
-translated by itself as well, and looked for in the translation of the whole. Where it is not found, the tags go around
-the words that attended to it, if the model tells. Where that fails too, or something that must be kept got lost, the
-sentence is translated in parts, cut at its marks; then nothing can get lost.
+A segment is a coherent text such as a paragraph: strings with inline tags between them. Its translation always has
+the same tags in the same order. A sentence is translated without its tags; the text between two tags is also
+translated alone, and searched in the translation of the sentence. If it is not found, the tags go around the words
+with the most attention on it, if the model has attention. If that fails too, or a placeholder got lost, the sentence
+is split at its tags and translated in parts; then nothing can get lost.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ from distilmt.documents.segments import (
 from distilmt.documents.tagged_sentence import Spans, TaggedSentence, as_placeholder
 from distilmt.inference.base import WordAttention
 
-# Asks for translations of texts, or for the attention of a sentence and its translation; is sent them, and returns what
-# it made.
+# Generator: yields requests for translations of texts, or for the attention of a sentence and its translation;
+# receives them by `send`, and returns its result.
 Request = list[str] | tuple[str, str]
 SentenceTask = Generator[Request, Any, Segment]
 _Item = TypeVar("_Item")
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-# What joins a part to the word beside it, at the part's start and at its end.
+# Characters that join a part to the adjacent word, at the part's start and at its end.
 _JOINT_BEFORE, _JOINT_BEHIND = re.compile(r"^[-–—/'’](?=\w{2})"), re.compile(r"(?<=\w)[-–—/'’]$")
 _SPACED_STOP = re.compile("[。！？] ")
-_MANY = 200  # Sentences with more marks are translated in parts at once.
-# So are longer ones with marks in them: placing a mark looks at all of the sentence.
+_MANY = 200  # Sentences with more tags are translated in parts directly.
+# So are longer ones with tags: placing a tag scans the whole sentence.
 _LONG = 5000
-_NESTED = 4  # Tags in tags in tags hold a text more often than that: all of these texts would be translated.
-# What one call translates at most, in characters: between two calls a program can be stopped.
+_NESTED = 4  # Maximum nesting of tags around a text: the text of each level would be translated.
+# Maximum characters per call: a program can be stopped between two calls.
 _BATCH = 20_000
 _BEFORE, _BEHIND = " \t\r\n,;:!?)]}»”", " \t\r\n([{«„“,;:–—"
 
 
 def translate_segments(segments: Sequence[Segment], translate: Translate, strict: bool = False) -> list[Segment]:
-    """Translate units, all together.
+    """Translate segments, all together.
 
     Args:
-        segments: strings and marks in turn, any number of each.
-        translate: sentences in, as many translations out; an `TranslateWithAttention` one tells their attention too.
-        strict: no text may come to stand between two marks that had none between them.
+        segments: strings and tags in any order and number.
+        translate: maps sentences to translations; a `TranslateWithAttention` also gives their attention.
+        strict: no text may be placed between two tags that had none between them.
 
     Returns:
-        For every unit the same marks in the same order, with other strings between them.
+        For every segment the same tags in the same order, with the translated strings between them.
     """
     grammar = Grammar(keep=keep_of(translate))
     spaced = [mark_breaks(placeholders.tag_placeholders(segment, grammar)) for segment in segments]
@@ -71,7 +71,7 @@ def translate_segments(segments: Sequence[Segment], translate: Translate, strict
 
 
 def _cut_at_fences(segment: Segment) -> list[tuple[bool, Segment]]:
-    """A unit's sentences and what is none; a statement of a template ends a sentence."""
+    """A segment's sentences and the parts between them; a statement of a template ends a sentence."""
     cut: list[tuple[bool, Segment]] = []
     for is_fence, run in groupby(segment, lambda part: isinstance(part, InlineTag) and part.kind == "fence"):
         parts = list(run)
@@ -80,7 +80,7 @@ def _cut_at_fences(segment: Segment) -> list[tuple[bool, Segment]]:
 
 
 def _run_tasks(tasks: list[SentenceTask], translate: Translate) -> list[Segment]:
-    """Run jobs side by side: what all of them ask for is translated together, every text once."""
+    """Run jobs concurrently: their requests are translated together, every text once."""
     results: list[Segment] = [[] for _ in tasks]
     translations: dict[str, str] = {}
     pending: dict[int, list[str] | tuple[str, str]] = {}
@@ -114,7 +114,7 @@ def _run_tasks(tasks: list[SentenceTask], translate: Translate) -> list[Segment]
 
 
 def _batches(items: Sequence[_Item], size: Callable[[_Item], int]) -> Iterator[list[_Item]]:
-    """Items in turn, as many at once as `_BATCH` lets."""
+    """Batches of items, limited by `_BATCH`."""
     batch: list[_Item] = []
     total = 0
     for item in items:
@@ -128,7 +128,7 @@ def _batches(items: Sequence[_Item], size: Callable[[_Item], int]) -> Iterator[l
 
 
 def _attention(pairs: list[tuple[str, str]], translate: Translate) -> dict[tuple[str, str], list[WordAttention]]:
-    """Of sentences and their translations; none if the model does not tell."""
+    """Attention of sentences and their translations; empty if the model has none."""
     if not pairs or not isinstance(translate, TranslateWithAttention):
         return {pair: [] for pair in pairs}
     return dict(
@@ -145,16 +145,16 @@ def _clean(text: str) -> str:
 
 
 def _translate_edged(parts: Segment, strict: bool) -> SentenceTask:
-    """A sentence without the marks around all of it, and these again."""
+    """Translate a sentence without the tags that enclose all of it, then add these again."""
     start, end = trim_outer_tags(parts)
     translation = yield from _translate_sentence(parts[start:end], strict)
     return [*parts[:start], *translation, *parts[end:]]
 
 
 def _restore_spacing(segment: Segment, translation: Segment) -> Segment:
-    """Behind a full stop of Chinese or Japanese there is no space, behind a western one there is."""
+    """Fix spaces between sentences: none after a full stop of Chinese or Japanese, one after a Western one."""
     east = {p[-1:] for p in segment if isinstance(p, str)} & set("。！？")
-    spaced = any(_SPACED_STOP.search(p) for p in segment if isinstance(p, str))  # as its writer wants it
+    spaced = any(_SPACED_STOP.search(p) for p in segment if isinstance(p, str))  # the source's own style
     parts: Segment = []
     for part in translation:
         before = parts[-1] if parts else None
@@ -180,7 +180,7 @@ def _translate_sentence(parts: Segment, strict: bool) -> SentenceTask:
 
 
 def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Segment | None]:
-    """A sentence's translation with its marks; None if one of them cannot be placed."""
+    """A sentence's translation with its tags; None if one of them cannot be placed."""
     if len(parts) == 1 and isinstance(text := parts[0], str):
         return list((yield [text]))
     flat = _flat(parts)
@@ -198,7 +198,7 @@ def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Se
         unique_contents = list(dict.fromkeys(c for c in contents if placeholders.has_words(c)))
         translation, *content_translations = yield [sentence.text, *unique_contents]
         placeholder_spans = placeholders.placeholder_positions(translation, stand_ins, literals)
-        # A model that is shown a placeholder may repeat a part of it: a lone `{{` would break a template.
+        # A model may repeat a part of a placeholder in its input: a lone `{{` would break a template.
         if placeholder_spans is None or placeholders.placeholders_differ(
             _restore_placeholders(sentence.text, source_at, literals),
             _restore_placeholders(translation, placeholder_spans, literals),
@@ -210,7 +210,7 @@ def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Se
             attention_spans = sentence.attention_spans(translation, (yield sentence.text, translation))
             both = {number: span or attention_spans[number] for number, span in spans.items()}
             result = _insert_tags(sentence, translation, both, placeholder_spans, parts if strict else None)
-            # What is found and what attended may stand in each other's way.
+            # Places found by search and by attention may overlap.
             result = result or _insert_tags(
                 sentence, translation, attention_spans, placeholder_spans, parts if strict else None
             )
@@ -219,7 +219,7 @@ def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Se
 
 
 def _restore_placeholders(text: str, spans: Sequence[tuple[int, int]], placeholders: Sequence[Placeholder]) -> str:
-    """A text with the placeholders themselves where their stand-ins are."""
+    """Replace the stand-ins in a text by their placeholders."""
     pieces, at = [], 0
     for (start, end), part in sorted(zip(spans, placeholders, strict=True), key=lambda item: item[0]):
         pieces += [text[at:start], part.shown]
@@ -234,7 +234,7 @@ def _insert_tags(
     placeholder_spans: list[tuple[int, int]],
     filled: Segment | None,
 ) -> Segment | None:
-    """A translation with its marks; None if one cannot be placed, or text comes where `filled` has none."""
+    """A translation with its tags; None if one cannot be placed, or text is placed where `filled` has none."""
     result = sentence.insert_tags(translation, spans, placeholder_spans)
     return None if result is None or (filled is not None and not _as_filled(filled, result)) else result
 
@@ -247,14 +247,14 @@ def _flat(parts: Segment) -> list[str | Placeholder | InlineTag]:
 
 
 def _as_filled(before: Segment, after: Segment) -> bool:
-    """Whether text stands only where there was some."""
+    """Whether text is only at positions that had text before."""
     return all(bool(text_of(a)) or not text_of(b) for a, b in zip(gaps(before), gaps(after), strict=True))
 
 
 def _translate_in_parts(parts: Segment, strict: bool) -> SentenceTask:
-    """Translate what lies between the marks, or else between what is kept, or else between line breaks."""
+    """Translate the text between the tags, or else between kept spans, or else between line breaks."""
     flat = _flat(parts)
-    if len(flat) == 1:  # It cannot be cut any more.
+    if len(flat) == 1:  # It cannot be split further.
         (text,) = yield [text_of(parts)]
         return [text]
     if any(map(_is_tag, flat)):
@@ -286,7 +286,7 @@ def _translate_between(
 
 
 def _strip_ends(group: Segment) -> tuple[Segment, Segment, Segment]:
-    """White space and punctuation at the ends of a part, which a model would lose, and what is between."""
+    """Split off white space and punctuation at the ends of a part, which a model would lose."""
     first = next(i for i, p in enumerate(group) if isinstance(p, str) and p.strip(_BEFORE))
     last = next(i for i in range(len(group) - 1, -1, -1) if isinstance(p := group[i], str) and p.strip(_BEHIND))
     core = list(group[first : last + 1])

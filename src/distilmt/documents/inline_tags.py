@@ -1,4 +1,4 @@
-"""Texts with tags like those of HTML in them, such as subtitles and the strings of programs have."""
+"""Texts with HTML-like tags, as in subtitles and strings of programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ALONE = frozenset({"br", "img", "hr", "wbr", "input", "v", "lang"})
 
 
 def parse_tags(text: str) -> Segment:
-    """A text as strings and marks."""
+    """A text as strings and tags."""
     segment: Segment = []
     end = 0
     for match in TAG.finditer(text):

@@ -1,4 +1,4 @@
-"""JSON: the strings that are values, with keys, numbers and layout as they stood."""
+"""JSON: string values are translated; keys, numbers and layout stay unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from distilmt.documents.program_strings import ProgramString, translate_strings
 from distilmt.utils.errors import UserError
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
-# One word that no one reads: an identifier, a path, a version, a colour.
+# A single word that is not readable text: an identifier, a path, a version, a color.
 _CODE = re.compile(r"\S*[\w)][_/\\.:#@=<>&|\d+-]\S*\w\S*|\S*\d\S*|[./#@$]\S*|\w*[a-z][A-Z]\w*", re.ASCII)
 _LONGEST_WORD = 200  # longer ones are data
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -22,16 +22,16 @@ _DEEPEST = 200
 def translate_json(text: str, translate: Translate, keys: tuple[str, ...] = ()) -> str:
     """Translate a JSON text.
 
-    What tools for messages do not show is left alone: all below keys that begin with `@` (ARB, JSON-LD), and all but
-    `message` in a catalogue of Chrome.
+    Strings that message tools do not show stay unchanged: all below keys that begin with `@` (ARB, JSON-LD), and all
+    but `message` in a catalog of Chrome.
 
     Args:
         text: the file.
         translate: as in `translate_document`.
-        keys: only strings below one of these are translated; all that are no code, if there are none.
+        keys: only strings below one of these are translated; if empty, all strings that are not code.
 
     Raises:
-        UserError: it is not JSON, or nested too deep.
+        UserError: it is not JSON, or is nested too deep.
     """
     is_chrome = _is_chrome(_checked(text))
     spans, strings = [], []
@@ -52,7 +52,7 @@ def translate_json(text: str, translate: Translate, keys: tuple[str, ...] = ()) 
 
 
 def _dumped(translation: str, raw: str) -> str:
-    """A string as JSON, in ASCII if its source is; half a surrogate pair can be written in no other way."""
+    """A string as JSON, in ASCII if its source is ASCII; a lone surrogate can only be written in this way."""
     written = json.dumps(translation, ensure_ascii=raw.isascii() and "\\u" in raw)
     if "\\/" in raw and raw.count("/") == raw.count("\\/"):
         written = written.replace("/", "\\/")
@@ -66,13 +66,13 @@ def _is_code(string: str) -> bool:
 
 
 def _is_chrome(value: Any) -> bool:
-    """Whether it is a catalogue of a browser's extension, whose entries have a `message` each."""
+    """Whether it is the message catalog of a browser extension: each entry has a `message`."""
     entries = list(value.values()) if isinstance(value, dict) else []
     return bool(entries) and all(isinstance(e, dict) and isinstance(e.get("message"), str) for e in entries)
 
 
 def _checked(text: str) -> Any:
-    """What the text holds, once it is known to be JSON."""
+    """Parse a JSON text."""
     depth = deepest = 0
     for match in _TOKEN.finditer(text):
         depth += (match[0] in "{[") - (match[0] in "}]")
@@ -83,12 +83,12 @@ def _checked(text: str) -> Any:
         return json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         if text[error.pos : error.pos + 1] == "/":
-            raise UserError(f"has a comment (line {error.lineno}), which JSON has not: take comments out") from None
-        raise UserError(f"not JSON (line {error.lineno}: {error.msg}): mend it") from None
+            raise UserError(f"has a comment (line {error.lineno}), which JSON does not allow: remove it") from None
+        raise UserError(f"not JSON (line {error.lineno}: {error.msg}): fix it") from None
 
 
 def _values(text: str) -> Iterator[tuple[list[str], tuple[int, int]]]:
-    """Every string that is a value: the keys above it, and where it stands."""
+    """Every string value: the keys above it, and its span."""
     path: list[str] = []
     opened: list[int] = []
     tokens = list(_TOKEN.finditer(text))

@@ -1,4 +1,4 @@
-"""What somebody wants kept besides placeholders: regular expressions of `--keep`."""
+"""Spans to copy unchanged besides placeholders: the regular expressions of `--keep`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from distilmt.utils.errors import UserError
 
-_SECONDS = 2.0  # for one pattern on one text
+_SECONDS = 2.0  # maximum time of one pattern on one text
 
 
 @dataclass(frozen=True)
 class KeepPatterns:
-    """Patterns whose matches stand in a translation as they stood."""
+    """Patterns whose matches are copied unchanged into the translation."""
 
     patterns: tuple[str, ...] = ()
 
@@ -23,24 +23,24 @@ class KeepPatterns:
         """Check patterns before anything is translated.
 
         Args:
-            patterns: in Python's syntax.
-            name: of the flag or key that they come from.
+            patterns: regular expressions in Python's syntax.
+            name: name of their flag or key.
 
         Raises:
-            UserError: one of them is no regular expression, or it matches the empty text.
+            UserError: a pattern is not a valid regular expression, or it matches the empty text.
         """
         for pattern in patterns:
             try:
                 empty = _compiled(pattern).search("")
-            except Exception as error:  # the library raises several kinds for one reason or another
+            except Exception as error:  # the library raises various exceptions
                 reason = " ".join(str(error).split())[:150] or type(error).__name__
-                raise UserError(f"{name} {pattern!r} is no regular expression ({reason}): mend it") from None
+                raise UserError(f"{name} {pattern!r} is not a regular expression ({reason}): fix it") from None
             if empty:
-                raise UserError(f"{name} {pattern!r} matches nothing at all: name at least one character")
+                raise UserError(f"{name} {pattern!r} matches the empty text: change it to match at least one character")
         return cls(tuple(patterns))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where matches stand, in order; of two that overlap the one that begins first.
+        """Spans of matches, in order; of two overlapping matches the one that begins first.
 
         Raises:
             UserError: a pattern takes too long.
@@ -62,6 +62,6 @@ class KeepPatterns:
 
 @cache
 def _compiled(pattern: str) -> Any:
-    import regex  # has a time limit, which the standard library lacks
+    import regex  # supports a time limit, which `re` does not
 
     return regex.compile(pattern)

@@ -142,7 +142,7 @@ class PreprocessedSentence:
         ]
 
     def _verbatim_runs(self, broken: bool) -> list[SymbolRun]:
-        """Symbols and words in foreign scripts, and after a `broken` output all words that the model cannot generate."""
+        """Symbols and words in foreign scripts, and after a `broken` output all words it cannot generate."""
         word_finder = symbols.unknown_words if broken else symbols.foreign_words
         words = word_finder(self._core_text, self._traits.has_token)
         return sorted([*symbols.runs(self._core_text), *words], key=lambda run: run.start)

@@ -57,9 +57,7 @@ def column_names(first: list[str]) -> list[str]:
 
 def _column_number(path: Path, score: str) -> int:
     if not score.isdecimal() or not 3 <= int(score) <= MAX_COLUMNS:
-        raise UserError(
-            f"{path}: score is {score!r}: no column has this name, so give the column's number, at least 3"
-        )
+        raise UserError(f"{path}: score is {score!r}: no column has this name, so give the column's number, at least 3")
     return int(score) - 1
 
 

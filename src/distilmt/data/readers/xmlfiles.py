@@ -54,7 +54,7 @@ def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair | UserError]
 def _pair(path: Path, number: int, source: str, target: str) -> Pair | UserError:
     if MARK in source or MARK in target:
         return UserError(
-            f"{path}, unit {number}: has what XML forbids (a control character, an invalid character, a single < or &, or"
+            f"{path}, unit {number}: has what XML forbids (a control or invalid character, a single < or &, or"
             " an undeclared entity): write &lt; or &amp;, or remove it"
         )
     return Pair(number, source, target)

@@ -244,7 +244,7 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("a.pdf", b"x", "known are .txt"),
+        ("a.pdf", b"x", "use .txt"),
         ("a", b"x", "without extension"),
         ("a.txt", b"a\nb\xff", r"not UTF-8 at byte 3 \(line 2\)"),
         ("a.srt", b"no cues", "no subtitles"),

@@ -87,7 +87,7 @@ def test_a_time_that_cannot_be_read_is_counted_with_its_line(line):
     text = f"1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n{line}\nTwo.\n"
     made = translate_document(text.encode(), "a.srt", model).decode()
     assert made == text.replace("One", "ONE").replace("Two", "TWO")
-    assert model.report.lines() == ["1 text left unchanged: a line with an arrow is no time that can be read (line 6)"]
+    assert model.report.lines() == ["1 text left unchanged: a line with an arrow is not a readable time (line 6)"]
 
 
 def test_webvtt_keeps_what_is_not_text():

@@ -1,7 +1,7 @@
 """Markdown (CommonMark with tables, footnotes, definition lists, boxes): paragraphs, headings, lists and tables.
 
-markdown-it-py tells where text is and, afterwards, whether the translation reads as the same structure. What would not
-is escaped, and left as it was if that does not help.
+markdown-it-py finds the texts and then checks that the translation has the same structure. Otherwise the translation
+is escaped; if that does not help, the source text stays.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from distilmt.documents.page_heads import skip_head
 from distilmt.documents.segments import Segment, text_of
 from distilmt.documents.templates import MaskedText
 
-# A longer paragraph is cut: markdown-it's time grows with the square of the length of some.
+# A longer paragraph is split: markdown-it's time can grow with the square of the length.
 _LONGEST = 5000
-_TRIED = 2_000_000  # characters that are parsed in all to find the texts that would change the structure
+_TRIED = 2_000_000  # maximum characters to parse in the search for texts that would change the structure
 
 
 @dataclass
 class _MarkdownText:
-    """A text of the file: where it is, and how it is written."""
+    """A text of the file, with its position and syntax."""
 
     start: int
     end: int
@@ -45,10 +45,10 @@ def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) ->
     """Translate a Markdown file.
 
     Args:
-        text: the file; its head (YAML, TOML or JSON), code, HTML tags, link targets, shortcodes and the like stay as
-            they are.
+        text: the file; its front matter (YAML, TOML or JSON), code, HTML tags, link targets, shortcodes and similar
+        stay unchanged.
         translate: as in `translate_document`.
-        is_mdx: the file is MDX: expressions in braces, imports and exports are a program's.
+        is_mdx: the file is MDX: expressions in braces, imports and exports are code.
 
     Raises:
         UserError: markdown-it-py is missing.
@@ -84,13 +84,13 @@ def translate_markdown(text: str, translate: Translate, is_mdx: bool = False) ->
 
 
 def _lines(body: str) -> tuple[list[str], list[int]]:
-    """Lines with their ends, and where each begins."""
+    """Lines with their ends, and the start of each."""
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", body)
     return lines, [0, *accumulate(map(len, lines))]
 
 
 def _with_titles(structure: MarkdownStructure, body: str, texts: list[_MarkdownText]) -> list[_MarkdownText]:
-    """The texts of a file with the titles of its references between them."""
+    """The texts of a file, including the titles of its references, in order."""
     spans = titles_of_references(structure.definitions, *_lines(body))
     result: list[_MarkdownText] = []
     for text in sorted([*texts, *(_MarkdownText(a, b, body[a:b], "title") for a, b in spans)], key=lambda t: t.start):
@@ -100,7 +100,7 @@ def _with_titles(structure: MarkdownStructure, body: str, texts: list[_MarkdownT
 
 
 def _shown_masks(texts: Sequence[_MarkdownText], inlines: Sequence[InlineText], masks: MaskedText) -> Iterator[int]:
-    """Numbers of the masks that stand in texts: those in code are left out."""
+    """Numbers of the masks in texts, without those in code."""
     for text in texts:
         if text.kind == "html":
             yield from masks.numbers(text.raw)
@@ -111,14 +111,14 @@ def _shown_masks(texts: Sequence[_MarkdownText], inlines: Sequence[InlineText], 
 
 
 def _skip_pages(inlines: Sequence[InlineText], translate: Translate) -> None:
-    """Count links whose text is the name of a page (`[[Page name]]`)."""
+    """Count the links whose text is the name of a page (`[[Page name]]`)."""
     raws = [mark.raw for inline in inlines for mark in inline.marks if mark.raw.startswith("[[")]
     if count := sum(PROSE.search(raw) is not None for raw in raws if raw.endswith("]]")):
-        report_of(translate).skip("it is the name of a page that a link leads to", count=count)
+        report_of(translate).skip("it is the name of a linked page", count=count)
 
 
 def _texts(structure: MarkdownStructure, body: str) -> Iterator[_MarkdownText]:
-    """Where the file has text: from the first to the last line of every paragraph, heading and cell."""
+    """Positions of text: from the first to the last line of every paragraph, heading and cell."""
     lines, starts = _lines(body)
     last, inside = 0, ""
     for token in structure.blocks(body):
@@ -144,7 +144,7 @@ def _texts(structure: MarkdownStructure, body: str) -> Iterator[_MarkdownText]:
 
 
 def _in_line(content: str, line: str, start: int, last: int) -> tuple[int, int] | None:
-    """A cell stands behind the one before it; a bar in it is escaped."""
+    """Find a cell after the previous one; bars in it are escaped."""
     for written_as in (content, content.replace("|", "\\|")):
         if (at := line.find(written_as, max(0, last - start))) >= 0:
             return start + at, start + at + len(written_as)
@@ -163,7 +163,7 @@ def _span(token: Any, lines: list[str], starts: list[int]) -> tuple[int, int] | 
 
 
 def _cut(text: _MarkdownText) -> Iterator[_MarkdownText]:
-    """A text in pieces of a length that markdown-it takes in good time: at line ends, else at spaces."""
+    """Split a text at line ends, else at spaces, into parts that markdown-it can parse fast."""
     if text.kind == "html" or len(text.raw) <= _LONGEST:
         yield text
         return
@@ -182,7 +182,7 @@ def _cut(text: _MarkdownText) -> Iterator[_MarkdownText]:
 
 
 def _translate_tags(inlines: Sequence[InlineText], masks: MaskedText, translate: Translate) -> None:
-    """Translate what people read of the attributes of tags in texts."""
+    """Translate the readable attributes of tags in texts."""
     tags: list[tuple[InlineText, int, HtmlToken]] = []
     for inline in inlines:
         for number, tag in enumerate(inline.marks):
@@ -198,7 +198,7 @@ def _translate_tags(inlines: Sequence[InlineText], masks: MaskedText, translate:
 def _render(
     structure: MarkdownStructure, text: _MarkdownText, source: InlineText, segment: Segment, translate: Translate
 ) -> str:
-    """A translation as Markdown: as it is, or escaped if it would read as something else, or the source at worst."""
+    """A translation as Markdown; escaped if its markup would differ from the source, else the source text."""
     output = render_inline(source, segment, False, text.kind)
     if output == text.raw:
         return output
@@ -209,7 +209,7 @@ def _render(
         if structure.inline(output) == source_markup:
             report.translated += text_of(segment) != text_of(source.segment)
             return output
-    report.skip("the translation would read as other markup")
+    report.skip("the translation would be parsed as other markup")
     return text.raw
 
 
@@ -220,7 +220,7 @@ def _preserve_outline(
     translations: Sequence[str],
     translate: Translate,
 ) -> str:
-    """The file with its translations, without those that would change its structure."""
+    """The file with all translations except those that would change its structure."""
     chosen = [text.raw for text in texts]
     if chosen == list(translations):
         return body

@@ -1,4 +1,4 @@
-"""Blocks of Markdown that CommonMark does not know: masked, so that markdown-it takes none of them for text.
+"""Mask Markdown blocks that are not CommonMark, so that markdown-it does not parse them as text.
 
 Directives of MyST, Docusaurus, VuePress and pandoc (`:::note Title`), tabs of MkDocs, alerts of GitHub, shortcodes of
 Hugo and statements of Liquid, formulas, and what MDX adds: imports, exports, expressions in braces.
@@ -25,7 +25,7 @@ _CODE_NAMES = """
 _CODE = frozenset(_CODE_NAMES.split())
 _FENCE = re.compile(r"([ \t>]*)(`{3,}(?!`)|~{3,}(?!~))([^`\n]*)$")
 _DIRECTIVE = re.compile(r"\{([\w:-]+)\}[ \t]*(.*)")
-# Directives whose content is text; the argument of these is a title.
+# Directives whose content is text and whose argument is a title.
 _TITLED_NAMES = """
     admonition note tip warning danger important caution attention hint error seealso dropdown card grid-item-card
     tab-item sidebar topic rubric details info success question margin versionadded versionchanged deprecated
@@ -60,7 +60,7 @@ _CODE_FENCE = re.compile(r"\n[ \t>]*(?:```|~~~)")
 
 
 def head_end(text: str) -> int:
-    """Where a file's YAML, TOML or JSON head ends; 0 if it has none."""
+    """End of a file's YAML, TOML or JSON front matter; 0 if it has none."""
     if match := _HEAD.match(text):
         return match.end()
     if re.match(r"\{[ \t]*\r?\n", text):
@@ -74,12 +74,12 @@ def head_end(text: str) -> int:
 
 
 def mask_blocks(text: str, is_mdx: bool = False) -> MaskedText:
-    """A file without its head, in which all that is no CommonMark is masks.
+    """Mask everything that is not CommonMark in a file without its front matter.
 
     Args:
         text: the file.
-        is_mdx: all that is in braces is a program's, and all paragraphs that begin with `import` or `export`. Otherwise
-            what looks like it.
+        is_mdx: everything in braces is code, and all paragraphs that begin with `import` or `export`. Otherwise
+        only constructs that look like code.
     """
     fragments = [match.span() for match in _FRAGMENT.finditer(text)] if is_mdx else []
     masks = mask_spans(text, _disjoint([*_shortcodes(text), *_braces(text, is_mdx), *fragments]))
@@ -97,7 +97,7 @@ def _disjoint(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _shortcodes(text: str) -> list[tuple[int, int]]:
-    """Template expressions; those around code, with the code."""
+    """Mask template expressions; expressions around code are masked with the code."""
     spans = [span for span in expressions(text, paragraphs=True) if not _CODE_FENCE.search(text, *span)]
     result: list[tuple[int, int]] = []
     opened: dict[str, int] = {}
@@ -120,7 +120,7 @@ def _shortcodes(text: str) -> list[tuple[int, int]]:
 
 
 def _braces(text: str, is_mdx: bool) -> Iterator[tuple[int, int]]:
-    """Expressions in balanced braces; none reaches over a blank line."""
+    """Mask expressions in balanced braces without blank lines."""
     opened: list[int] = []
     spans: list[tuple[int, int]] = []
     for token in _BRACE.finditer(text):
@@ -140,7 +140,7 @@ def _braces(text: str, is_mdx: bool) -> Iterator[tuple[int, int]]:
 
 
 class _LineMasker:
-    """The lines of a file, one by one; each is written as it stands, or with masks."""
+    """Processes a file line by line; each line is written unchanged, or with masks."""
 
     def __init__(self, masks: MaskedText, is_mdx: bool) -> None:
         self.masks = masks
@@ -152,7 +152,7 @@ class _LineMasker:
         self._fence = ""
         self._is_quoted = False  # whether the open fence is in a quotation
         self._end = ""
-        self._open_formulas: set[str] = set()  # closers that do not come any more
+        self._open_formulas: set[str] = set()  # closers that do not occur in the rest of the file
 
     def run(self) -> Iterator[str]:
         """All of the text."""
@@ -204,7 +204,7 @@ class _LineMasker:
         return self._with_title(line, len(line) - len(title.rstrip()) if title else len(line))
 
     def _with_title(self, line: str, at: int, end: int | None = None) -> str:
-        """A line whose text from `at` on is a title. Options that follow belong to it."""
+        """A line whose text from `at` on is a title. The options after it belong to it."""
         start = len(line) - len(line.lstrip(" \t>"))
         self._options()
         title = line[at:end]
@@ -259,7 +259,7 @@ class _LineMasker:
         return None
 
     def _formula(self, line: str) -> str | None:
-        """A formula from its first to its last line, blank ones included."""
+        """A formula from its first to its last line, including blank lines."""
         text = line.lstrip(" \t>")
         environment = _ENVIRONMENT.match(line)
         pairs = [("\\begin", f"\\end{{{environment[1]}}}")] if environment else _FORMULAS
@@ -273,7 +273,7 @@ class _LineMasker:
         return None
 
     def _through(self, line: str, last: int) -> str:
-        """A block from this line to another."""
+        """A block from this line to the given one."""
         body = "".join(self.lines[self.at - 1 : last + 1])
         bare = body.rstrip("\r\n")
         self._end = body[len(bare) :]
@@ -282,7 +282,7 @@ class _LineMasker:
         return line[:start] + self.masks.block(bare[start:])
 
     def _module(self, line: str) -> str | None:
-        """An import or export of MDX: to the next blank line behind its brackets."""
+        """An import or export of MDX, up to the next blank line after its brackets."""
         if not (_MODULE.match(line) if self.is_mdx else _IMPORT.match(line) or _EXPORT.match(line)):
             return None
         number, depth = self.at - 1, 0

@@ -1,4 +1,4 @@
-"""The markup in a paragraph of Markdown: a text as a unit, and a unit as text again. Time grows with the length."""
+"""Inline markup of Markdown: parse a paragraph into a segment, and write a segment as text, in linear time."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from distilmt.documents.templates import MaskedText
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~$&|])")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])|(&#?\w{1,32};)")
-_ENTITY = re.compile(r"&(?=#?\w{1,32};)")  # in what was a text without entities: it is none
+_ENTITY = re.compile(r"&(?=#?\w{1,32};)")  # it was literal text, not an entity
 _LINE_START = re.compile(r"^([ \t]*)([-+*#<>=~`|:!?]|\d{1,9}(?=[.)]))")
 _LEAD = re.compile(r"[^\w\s]{1,9}(?:\s|$)?")
-# A name that is no text: in code, with digits or signs in it, a brand's or an abbreviation's capitals.
+# Names that are not text: in code, with digits or signs, or with the capitals of a brand or abbreviation.
 _CODE_NAME = re.compile(r"`.*`|\S*[\d_./@:#+~]\S*|\w*[a-z][A-Z]\w*|[A-Z]{2,}", re.DOTALL)
-_LABEL = 60  # The name of a reference has no more parts than that.
+_LABEL = 60  # Maximum parts of a reference's name.
 
 
 @dataclass
 class InlineText:
-    """A text as unit, and each of its gaps as the file has it."""
+    """A text as a segment, and the raw form of each of its gaps."""
 
     segment: Segment
     raws: list[str]
     tags: dict[int, str] = field(default_factory=dict)
-    """Tags that are written otherwise, by the number of their mark."""
+    """Tags with a changed raw form, by their number."""
     labels: dict[InlineTag, tuple[InlineTag, str]] = field(default_factory=dict)
-    """Ends of links whose text names their target: the mark at their start, and the name."""
+    """Ends of links whose text is the name of their target: their start tag, and the name."""
 
     @property
     def marks(self) -> list[InlineTag]:
-        """What stands between the gaps."""
+        """The inline tags between the gaps."""
         return [part for part in self.segment if isinstance(part, InlineTag) and part.kind != "break"]
 
 
 @dataclass
 class _OpenDelimiters:
-    """What may be closed: its sign, and where it stands. Each sign has a stack of its own, too."""
+    """Open markup: its signs and positions, with one stack in total and one per sign."""
 
     stack: list[tuple[str, int]] = field(default_factory=list)
     by_sign: dict[str, list[int]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class _OpenDelimiters:
         self.stack.append((sign, place))
 
     def pop(self, sign: str) -> int | None:
-        """Where the last one of this sign stands; it and what was opened since is open no more."""
+        """Close the last one of this sign and everything opened after it; returns its position."""
         positions = self.by_sign.get(sign)
         if not positions:
             return None
@@ -67,7 +67,7 @@ class _OpenDelimiters:
 
 
 class _Reader:
-    """Cuts a text at its markup."""
+    """Splits a text at its markup."""
 
     def __init__(self, raw: str, references: dict[str, Any], masks: MaskedText) -> None:
         self.raw, self.references, self.masks = raw, references, masks
@@ -80,7 +80,7 @@ class _Reader:
             self.runs.setdefault(len(match[0]), []).append(match.start())
 
     def read(self) -> list[str | InlineTag]:
-        """Strings as they stand, and marks."""
+        """Raw strings and tags."""
         end = 0
         while match := INLINE_TOKEN.search(self.raw, end):
             self.parts.append(self.raw[end : match.start()])
@@ -117,7 +117,7 @@ class _Reader:
         return end
 
     def _tag(self, match: re.Match[str]) -> int:
-        """A tag of HTML; an element that is left as it stands is one mark."""
+        """An HTML tag; an element that stays unchanged becomes one tag."""
         token = tokenize_html(match[0])[0]
         if token.kind == "start" and token.name not in self._unclosed:
             if close := re.compile(f"</{re.escape(token.name)}\\s*>", re.IGNORECASE).search(self.raw, match.end()):
@@ -161,7 +161,7 @@ class _Reader:
         if self.references and len(self.parts) - start < _LABEL:
             label = "".join(p if isinstance(p, str) else p.raw for p in self.parts[start + 1 :])
             if normalizeReference(label) in self.references:
-                # Its text is the name of what it refers to.
+                # Its text is also the name of its target.
                 if _CODE_NAME.fullmatch(label) or not any(c.isalpha() for c in label):
                     self.parts[start:] = [InlineTag("kept", first + label + sign, " ".join(label.split()) or "X")]
                 else:
@@ -173,7 +173,7 @@ class _Reader:
         self.parts.append(sign)
 
     def _run(self, match: re.Match[str]) -> None:
-        """Asterisks, underlines or tildes: markup if they touch a word on one side."""
+        """Asterisks, underscores or tildes: markup if they touch a word on one side."""
         sign = match[0]
         before = self.raw[match.start() - 1 : match.start()] or " "
         behind = self.raw[match.end() : match.end() + 1] or " "
@@ -198,12 +198,12 @@ def _inline_tag(kind: str, raw: str) -> InlineTag:
 
 
 def read_inline(raw: str, references: dict[str, Any], masks: MaskedText) -> InlineText:
-    """Cut a text at its markup and its masks.
+    """Split a text at its markup and its masks.
 
     Args:
-        raw: the text as the file has it.
-        references: what the file's references refer to, by their names as markdown-it has them.
-        masks: of the whole file.
+        raw: the raw text of the file.
+        references: targets of the file's references, by markdown-it's normalized names.
+        masks: masks of the whole file.
     """
     segment: Segment = []
     raws = [""]
@@ -236,17 +236,17 @@ def _masks_apart(parts: list[str | InlineTag], masks: MaskedText) -> Iterator[st
 
 
 def render_inline(source: InlineText, translation: Segment, is_escaped: bool, kind: str) -> str:
-    """A translated unit as Markdown; gaps that did not change are written as they stood.
+    """A translated segment as Markdown; unchanged gaps keep their raw form.
 
     Args:
-        source: the text.
-        translation: its unit, translated.
-        is_escaped: whether all that might be markup gets a backslash.
+        source: the source text.
+        translation: its translated segment.
+        is_escaped: whether all possible markup is escaped with a backslash.
         kind: `text`, `cell` or `quoted`.
     """
     tags = source.marks
     parts: list[str] = []
-    starts: dict[InlineTag, int] = {}  # how many parts there are behind a mark
+    starts: dict[InlineTag, int] = {}  # number of parts before the text of a tag
     for number, (before, after) in enumerate(zip(gaps(source.segment), gaps(translation), strict=True)):
         raw = source.raws[number]
         if text_of(before) == text_of(after):
@@ -271,7 +271,7 @@ def _has_lead_of(raw: str, part: str | InlineTag) -> bool:
 
 
 def _mark_written(source: InlineText, number: int, parts: list[str], starts: dict[InlineTag, int]) -> str:
-    """A mark as Markdown: the end of a link whose text was its target's name says the name where the text changed."""
+    """A tag as Markdown; if the text of a link was its target's name and changed, its end gets the name."""
     tag = source.marks[number]
     if tag in source.labels:
         start, label = source.labels[tag]

@@ -1,4 +1,4 @@
-"""The structure of Markdown as markdown-it reads it: all but its text, to compare a translation with its source."""
+"""The structure of Markdown as parsed by markdown-it, without text, to compare a translation with its source."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from distilmt.documents.html_tokenizer import tokenize_html
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 
-_DEPTH = 60  # of blocks in blocks; markdown-it drops what is deeper
+_DEPTH = 60  # maximum nesting of blocks; markdown-it drops deeper ones
 
 
 class MarkdownStructure:
-    """Reads files and texts; remembers the references that the file defines."""
+    """Parses files and texts; stores the references that the file defines."""
 
     def __init__(self) -> None:
         try:
@@ -28,27 +28,27 @@ class MarkdownStructure:
         self._inline = MarkdownIt("commonmark").enable(["table", "strikethrough"])
         blocks = MarkdownIt("commonmark", {"maxNesting": _DEPTH}).enable("table")
         self._blocks = blocks.use(admon_plugin).use(deflist_plugin).use(footnote_plugin)
-        # What is in the lines is read text by text: its time would grow with the square of the length of some.
+        # Inline content is parsed text by text: for a whole file the time can grow with the square of the length.
         self._blocks.core.ruler.enableOnly(["normalize", "block"])
         self._environment: dict[str, Any] = {}
 
     @property
     def references(self) -> dict[str, Any]:
-        """What the file last read by `blocks` defines for links to refer to, by name."""
+        """Link definitions of the file last parsed by `blocks`, by name."""
         return dict(self._environment.get("references", {}))
 
     @property
     def definitions(self) -> list[dict[str, Any]]:
-        """Where references are defined, with their titles; those of a name that is taken, too."""
+        """Definitions of references with their titles, including duplicates."""
         return [*self.references.values(), *self._environment.get("duplicate_refs", [])]
 
     def blocks(self, text: str) -> Sequence[Any]:
-        """A file's blocks as tokens of markdown-it; `inline` ones have text, and no children."""
+        """A file's blocks as tokens of markdown-it; `inline` tokens have text but no children."""
         self._environment = {}
         return list(self._blocks.parse(text, self._environment))
 
     def outline(self, text: str) -> list[Any]:
-        """All of a file's blocks but what they hold."""
+        """The structure of a file's blocks without their content."""
         environment: dict[str, Any] = {}
         tokens = self._blocks.parse(text, environment)
         return [_facts(token) for token in tokens] + sorted(environment.get("references", {}))
@@ -78,7 +78,7 @@ def _facts(token: Any) -> tuple[Any, ...]:
 
 
 def _bare(tag: str) -> tuple[str, ...]:
-    """A tag without the attributes that people read."""
+    """A tag without its readable attributes."""
     (token, *_) = tokenize_html(tag)
     read = {match[1] for match in readable_attributes(token)}
     return token.kind, token.name, *(match[0] for name, match in token.attributes if match[1] not in read)

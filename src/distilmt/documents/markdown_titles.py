@@ -1,4 +1,4 @@
-"""Titles of links and of the references that a file defines: what a reader sees when the mouse stands on a link."""
+"""Titles of links and of the references that a file defines: the tooltip of a link."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _LONGEST = 2000
 def titles_of_references(
     references: Sequence[dict[str, Any]], lines: Sequence[str], starts: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
-    """Where the titles of a file's references stand, with their quotation marks, in no order.
+    """Spans of the titles of a file's references, with their quotation marks, in arbitrary order.
 
     Args:
-        references: their definitions, as markdown-it has them.
-        lines: of the file.
-        starts: where each begins.
+        references: their definitions from markdown-it.
+        lines: lines of the file.
+        starts: start of each line.
     """
     for reference in references:
         first, end = reference.get("map") or (0, 0)
@@ -57,7 +57,7 @@ def translate_titles(inlines: Sequence[InlineText], masks: MaskedText, translate
 
 
 def translated_titles(raws: Sequence[str], masks: MaskedText, translate: Translate) -> list[str]:
-    """Titles with their quotation marks, translated; those that do not change stand as they stood."""
+    """Translate titles with their quotation marks; unchanged titles keep their raw form."""
     segments = [_unit(raw[1:-1], masks) for raw in raws]
     titles: list[str] = []
     for raw, source, segment in zip(raws, segments, translate_segments(segments, translate), strict=True):

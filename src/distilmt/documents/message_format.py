@@ -1,4 +1,4 @@
-"""Messages that hold one text for each case: ICU's plural and select, and the forms of MediaWiki."""
+"""Messages with one text per case: ICU's plural and select, and the forms of MediaWiki."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from distilmt.documents.brackets import Brackets
 _ICU = re.compile(r"\{\s*[\w.]{1,99}\s*,\s*(?:plural|select|selectordinal)\s*,\s*(?:offset:\s*\d{1,9}\s*)?")
 _KEYWORD = re.compile(r"\s*(?:=\d{1,9}|[\w-]{1,99})\s*(?=\{)")
 _FORMS = re.compile(r"\{\{\s*(?:PLURAL|GENDER)\s*:[^|{}\n]{0,99}\|", re.IGNORECASE)
-_FAILURES = 50  # heads without the rest, which may lie in each other
+_FAILURES = 50  # maximum incomplete choices, which may be nested
 _NUMBERED = re.compile(r"\s*\d{1,9}\s*=")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Where it stands in a text, and its parts: what is copied, and in between (at odd places) what is read."""
+    """Its span in a text, and its parts: copied ones at even indices, texts at odd ones."""
 
     start: int
     end: int
@@ -26,7 +26,7 @@ class Choice:
 
 
 def choices(text: str) -> Iterator[Choice]:
-    """The outermost choices of a text, from the left to the right."""
+    """The outermost choices of a text, from left to right."""
     if "," not in text and "|" not in text:
         return
     brackets = Brackets(text)

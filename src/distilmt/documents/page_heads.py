@@ -1,4 +1,4 @@
-"""Heads of Markdown files (YAML, TOML, JSON): what readers see of them is counted, as it is not translated."""
+"""Front matter of Markdown files (YAML, TOML, JSON): its readable texts are counted, since they are not translated."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SEEN = re.compile(
 
 
 def skip_head(head: str, translate: Translate) -> None:
-    """Count titles and descriptions in a head in the report.
+    """Count titles and descriptions in the front matter in the report.
 
     Args:
-        head: with its delimiters; empty if a file has none.
+        head: front matter with its delimiters; empty if a file has none.
     """
     if count := len(_SEEN.findall(head)):
-        report_of(translate).skip("it is a title or a description in the head of the file", count=count)
+        report_of(translate).skip("it is a title or a description in the front matter", count=count)

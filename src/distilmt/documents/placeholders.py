@@ -1,8 +1,8 @@
-"""What a translation must hold exactly as it stood: placeholders of programs, template code, addresses, paths.
+"""Spans that a translation must copy unchanged: placeholders of programs, template code, addresses, paths.
 
 Some forms are placeholders in the strings of a program and ordinary text elsewhere (`$5`, `% d`, `:name`), so a
-`Grammar` selects them. Every pattern is bounded or anchored, and brackets are matched once for a text: time grows with
-its length.
+`Grammar` selects them. Every pattern is bounded or anchored, and brackets are matched once per text: the time is
+linear in its length.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from distilmt.documents.segments import InlineTag, Segment
 
 Printf = Literal["program", "full", "none"]
 
-# Every placeholder has one of these: most texts have none, and need not be looked through form by form.
+# Every placeholder has one of these characters: most texts have none and need no further search.
 _ANY = re.compile(r"[%$@{}\[<`/:_~&#|!\\\x00-\x08\x0e-\x1b\x7f\ufffe\uffff-]|www\.")
 _PROSE = re.compile(r"\s*(?:[^\W\d_]+[,.;:!?'’]?\s+){3}[^\W\d_]")
 _NO_PROSE = re.compile(r"[{}=()<>|&\"$\\\[\]]")
@@ -31,23 +31,23 @@ _FENCE = re.compile(
     r"|@(?:end)?(?:if|else|elseif|unless|isset|empty|auth|guest|foreach|forelse|for|while|switch|case|section)\b"
 )
 _WORDS = ("ABC", "XYZ", "DQF", "KLM", "RST", "VWB", "GHP", "JNQ")
-_SHOWN = 40  # No model copies longer ones.
+_SHOWN = 40  # Models do not copy longer ones.
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """Which placeholders a text may hold, besides those that are unmistakable anywhere."""
+    """Which placeholders a text may have, besides those that are unambiguous in any text."""
 
     program: bool = False
     """A string of a program: `$1`, `:name`, `@:key` and `[[page]]` are placeholders."""
     printf: Printf = "program"
-    """`full` in strings known to be formats of the printf family; `program` where a percent sign may be one."""
+    """`full` in strings that are printf formats; `program` if a percent sign may be a placeholder."""
     qt: bool = False
     """`%1`, `%L1`, `%n`."""
     tilde: bool = False
-    """`~a` and the like, of Lisp and Scheme."""
+    """`~a` and similar, of Lisp and Scheme."""
     keep: KeepPatterns = field(default_factory=KeepPatterns)
-    """What somebody named besides."""
+    """The user's additional patterns."""
 
 
 PLAIN = Grammar()
@@ -56,16 +56,16 @@ PROGRAM = Grammar(program=True, qt=True)
 
 @dataclass(frozen=True, eq=False)
 class Placeholder:
-    """Something of a sentence that its translation holds once: what stands for it, and whether its order matters."""
+    """A span of a sentence that its translation has once: its stand-in, and whether its order matters."""
 
     shown: str
     ordered: bool = True
     fence: bool = False
-    """A statement of a template, such as `{% if x %}`: text on one side of it stays there."""
+    """A statement of a template, such as `{% if x %}`: text must not move across it."""
 
 
 def split_placeholders(text: str, grammar: Grammar = PLAIN) -> list[str | Placeholder]:
-    """A text as what is translated and what is kept, in turn."""
+    """A text as alternating translatable and kept parts."""
     if not grammar.keep.patterns and not _ANY.search(text):
         return [text] if text else []
     parts: list[str | Placeholder] = []
@@ -78,12 +78,12 @@ def split_placeholders(text: str, grammar: Grammar = PLAIN) -> list[str | Placeh
 
 
 def placeholder_tag(placeholder: Placeholder) -> InlineTag:
-    """What is kept, as a mark of a unit."""
+    """A kept span as an inline tag of a segment."""
     return InlineTag("fence" if placeholder.fence else "placeholder", placeholder.shown, ordered=placeholder.ordered)
 
 
 def tag_placeholders(segment: Segment, grammar: Grammar = PLAIN) -> Segment:
-    """A unit whose placeholders are marks: before anything cuts it, as a full stop inside one ends no sentence."""
+    """Make the placeholders of a segment tags, before it is split: a full stop inside one does not end a sentence."""
     parts: Segment = []
     for part in segment:
         splits = split_placeholders(part, grammar) if isinstance(part, str) else [part]
@@ -92,19 +92,19 @@ def tag_placeholders(segment: Segment, grammar: Grammar = PLAIN) -> Segment:
 
 
 def untag_placeholders(segment: Segment) -> Segment:
-    """A unit whose placeholders are text again, so that it has the marks of the file alone."""
+    """Make the placeholders of a segment text again, so that it has only the tags of the file."""
     return [
         part.raw if isinstance(part, InlineTag) and part.kind in ("placeholder", "fence") else part for part in segment
     ]
 
 
 def count_placeholders(text: str, grammar: Grammar = PLAIN) -> Counter[str]:
-    """How often each placeholder is in a text: a translation has the same ones."""
+    """Number of occurrences of each placeholder in a text; the same in a translation."""
     return Counter(part.shown for part in split_placeholders(text, grammar) if isinstance(part, Placeholder))
 
 
 def placeholders_differ(source: str, translation: str) -> bool:
-    """Whether a translation has lost placeholders of its source, or has others beside."""
+    """Whether a translation lacks placeholders of its source, or has additional ones."""
     return count_placeholders(source) != count_placeholders(translation)
 
 
@@ -127,7 +127,7 @@ def _pattern(program: bool, printf: Printf, qt: bool, tilde: bool) -> re.Pattern
 
 
 def _spans(text: str, grammar: Grammar) -> list[tuple[int, int, str]]:
-    """Where placeholders stand, and the group of each; none overlaps another."""
+    """Spans of the placeholders and their groups, without overlaps."""
     spans: list[tuple[int, int, str]] = []
     end = 0
     for start, stop in grammar.keep.spans(text):
@@ -149,19 +149,19 @@ def _between(text: str, start: int, stop: int, grammar: Grammar) -> list[tuple[i
             closing = _closing(text, match[0], begin, brackets, grammar)
             if closing is None:
                 at = begin + len(match[0].rstrip("{[(")) + 1
-                # `$t` and `%` by themselves may be something.
+                # `$t` and `%` alone may be placeholders.
                 if match[0] == "$t(":
                     spans.append((begin, begin + 2, "named"))
                 continue
             at = end = closing
         elif group == "close":
-            begin, spans = 0, []  # What it belongs to was cut off before the text.
+            begin, spans = 0, []  # Its start was cut off before the text.
         spans.append((begin, end, group))
     return [(start + a, start + b, group) for a, b, group in spans]
 
 
 def _closing(text: str, opener: str, begin: int, brackets: Brackets, grammar: Grammar) -> int | None:
-    """The end of what an opener begins; None if the opener is text."""
+    """The end of the construct of an opener; None if the opener is text."""
     if opener == "[[":
         end = brackets.until("]]", begin) if grammar.program else None
         return end if end is not None and "\n" not in text[begin:end] else None
@@ -180,12 +180,12 @@ def _closing(text: str, opener: str, begin: int, brackets: Brackets, grammar: Gr
 
 
 def has_words(text: str) -> bool:
-    """Whether there is anything to translate."""
+    """Whether a text has anything to translate."""
     return any(isinstance(part, str) and any(c.isalpha() for c in part) for part in split_placeholders(text))
 
 
 def stand_in_candidates(placeholders: Sequence[Placeholder]) -> list[list[str]]:
-    """Stand-ins for what is kept, several ways: no model copies all, so the next is tried where one gets lost."""
+    """Several kinds of stand-ins for kept spans: no model copies all kinds, so the next is tried if one gets lost."""
     if not placeholders:
         return [[]]
     candidates = [[f"X{i}" for i in range(1, len(placeholders) + 1)]]
@@ -201,10 +201,10 @@ def stand_in_candidates(placeholders: Sequence[Placeholder]) -> list[list[str]]:
 def placeholder_positions(
     text: str, stand_ins: Sequence[str], placeholders: Sequence[Placeholder]
 ) -> list[tuple[int, int]] | None:
-    """Where each stand-in stands in a translation, or None if one is not there once, or the order is broken."""
+    """Positions of the stand-ins in a translation; None if one does not occur exactly once, or the order is wrong."""
     spans = []
     for stand_in in stand_ins:
-        # No letter or digit may touch one that it did not touch before: `X1` is not in `X12`.
+        # No additional letter or digit may touch a stand-in: `X1` is not in `X12`.
         matches = list(re.finditer(rf"(?<!\w){re.escape(stand_in)}(?!\w)", text))
         if len(matches) != 1 or text.count(stand_in) != 1:
             return None

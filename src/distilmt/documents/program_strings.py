@@ -1,6 +1,6 @@
-"""Strings of programs: messages with placeholders, tags, line breaks and choices, each as another program reads it.
+"""Strings of programs: messages with placeholders, tags, line breaks and choices, in the syntax of their program.
 
-A translation has the placeholders of its source, or it is not used: what a model adds or loses would break the program.
+A translation without exactly the placeholders of its source is not used, since it would break the program.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from distilmt.documents.message_format import Choice, choices
 from distilmt.documents.placeholders import PROGRAM, Grammar
 from distilmt.documents.segments import InlineTag, Segment, text_of
 
-# Texts that are translated apart: lines (one that starts so, or follows one that ends so, is no continuation of the
-# line above), and what stands between `<br>` or the bars of vue-i18n.
+# Separators of texts to translate separately: lines (a line with this start, or after a line with this end, does not
+# continue the line above), `<br>`, and the bars of vue-i18n.
 _SEPARATOR = re.compile(r"(?<=[.:;!?>\n])\n|\n(?=\W|$)|(?<!\s)\s{1,9}\|\s{1,9}")
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _WIKI_LINK = re.compile(r"(\[\[[^\[\]|\n]{1,200}\|)[^\[\]|\n]{1,200}(\]\])")
@@ -32,7 +32,7 @@ _LOST = "its placeholders were lost or others added"
 
 @dataclass(frozen=True)
 class ProgramString:
-    """A text of a program, the placeholders it may have, and where it stands, such as `line 3`."""
+    """A text of a program, the grammar of its placeholders, and its place, such as `line 3`."""
 
     text: str
     grammar: Grammar = PROGRAM
@@ -41,13 +41,13 @@ class ProgramString:
 
 @dataclass
 class _Message:
-    """A string taken apart: units that are translated, and marks between them that are copied."""
+    """A parsed string: segments to translate, and tags between them to copy."""
 
     grammar: Grammar
     segments: list[Segment] = field(default_factory=list)
     separators: list[str] = field(default_factory=list)
     branches: dict[int, tuple[Choice, list[_Message]]] = field(default_factory=dict)
-    """By the `id` of the mark that stands for a choice."""
+    """Choices by the `id` of their tag."""
     in_icu: bool = False
 
 
@@ -55,11 +55,11 @@ def translate_strings(strings: Sequence[ProgramString], translate: Translate) ->
     """Translate strings.
 
     Args:
-        strings: each is translated on its own.
-        translate: as in `translate_document`; what stays as it is is counted in its report.
+        strings: strings, each translated separately.
+        translate: as in `translate_document`; unchanged strings are counted in its report.
 
     Returns:
-        The translations; None where there is none that has the placeholders of its source.
+        The translations; None if no translation has the placeholders of its source.
     """
     sources = strings
     strings = [replace(string, text=_without_apostrophes(string.text)) for string in strings]
@@ -114,7 +114,7 @@ def _message(text: str, grammar: Grammar, in_icu: bool = False) -> _Message:
 
 
 def _parts(text: str, message: _Message) -> Segment:
-    """A text as strings and marks: choices, placeholders and tags; of two that overlap the one that begins first."""
+    """A text as strings and inline tags (choices, placeholders and tags); of two overlapping ones the first."""
     items = sorted(_items(text, message), key=lambda item: item[:2])
     parts: Segment = []
     end = 0
@@ -129,7 +129,7 @@ def _parts(text: str, message: _Message) -> Segment:
 
 
 def _items(text: str, message: _Message) -> Iterator[tuple[int, int, int, InlineTag]]:
-    """Where marks may stand: start, rank among those that start there, end, and the mark."""
+    """Candidate tags: start, rank among those with the same start, end, and the tag."""
     for choice in choices(text):
         mark = InlineTag("kept", text[choice.start : choice.end], text[choice.start : choice.end])
         grammar = replace(message.grammar, keep=KeepPatterns((*message.grammar.keep.patterns, "#")))
@@ -157,7 +157,7 @@ def _items(text: str, message: _Message) -> Iterator[tuple[int, int, int, Inline
 
 
 def _translated(messages: Sequence[_Message], translate: Translate, apart: bool) -> list[_Message]:
-    """Messages whose units are translated, those of their branches too; `apart` cuts them at placeholders."""
+    """Translate the segments of messages and of their branches; `apart` splits them at placeholders."""
     sources = [segment for message in messages for segment in _units(message)]
     runs = [_cut(segment) if apart else [segment] for segment in sources]
     results = iter(translate_segments([run for some in runs for run in some], translate))
@@ -186,7 +186,7 @@ def _fill_message(message: _Message, segments: Iterator[Segment]) -> _Message:
 
 
 def _text(message: _Message) -> str:
-    """A message put together again."""
+    """Join a message again."""
     texts = [_unit_text(segment, message) for segment in message.segments]
     return texts[0] + "".join(sep + text for sep, text in zip(message.separators, texts[1:], strict=True))
 
@@ -207,7 +207,7 @@ def _unit_text(segment: Segment, message: _Message) -> str:
 
 
 def _same(source: _Message, result: _Message) -> bool:
-    """Whether two messages have the same placeholders, and their branches too."""
+    """Whether two messages and their branches have the same placeholders."""
     branches = zip(source.branches.values(), result.branches.values(), strict=True)
     return _directives(source) == _directives(result) and all(
         _same(a, b) for (_, before), (_, after) in branches for a, b in zip(before, after, strict=True)

@@ -1,4 +1,4 @@
-"""Units: texts with marks in them, and how they are cut into sentences."""
+"""Segments (texts with inline tags), and their split into sentences."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _BREAK = re.compile(r"(?! (?=\S|\Z))\s+")
 
 @dataclass(frozen=True, eq=False)
 class InlineTag:
-    """What stands between two texts and stays: `raw` as the file has it.
+    """Markup between two texts that is copied; `raw` is its form in the file.
 
-    `open` and `close` hold a text between them, a `point` stands alone, a `kept` one is read as a word (`shown`), a
-    `break` is white space other than one space. A `placeholder` is read as a word and may stand elsewhere in the
-    translation, a `fence` is a statement of a template: no text passes it.
+    `open` and `close` enclose a text, a `point` is single, a `kept` one is shown to the model as a word (`shown`), a
+    `break` is white space other than one space. A `placeholder` is shown as a word and may move in the translation, a
+    `fence` is a statement of a template: text must not move across it.
     """
 
     kind: Literal["open", "close", "point", "kept", "break", "placeholder", "fence"]
     raw: str
     shown: str = ""
     ordered: bool = False
-    """Whether a placeholder stands behind the ordered ones that stood before it."""
+    """Whether a placeholder must stay after the ordered ones before it."""
 
     @property
     def is_word(self) -> bool:
-        """Whether the model reads it as a word."""
+        """Whether it is shown to the model as a word."""
         return self.kind in ("kept", "placeholder")
 
 
@@ -38,7 +38,7 @@ Segment = list["str | InlineTag"]
 
 
 def gaps(segment: Segment) -> list[Segment]:
-    """What stands before, between and behind a unit's marks (text, breaks, placeholders): one more than the marks."""
+    """The parts before, between and after a segment's tags (text, breaks, placeholders): one more than the tags."""
     groups: list[Segment] = [[]]
     for part in segment:
         if isinstance(part, str) or part.kind in ("break", "placeholder", "fence"):
@@ -49,12 +49,12 @@ def gaps(segment: Segment) -> list[Segment]:
 
 
 def text_of(segment: Segment) -> str:
-    """A unit's strings and marks as one string."""
+    """A segment's strings and tags as one string."""
     return "".join(part if isinstance(part, str) else part.raw for part in segment)
 
 
 def merge_strings(segment: Segment) -> Segment:
-    """The unit with neighboring strings as one, and without empty ones."""
+    """The segment with adjacent strings joined, and without empty ones."""
     result: Segment = []
     for is_text, parts in groupby(segment, lambda part: isinstance(part, str)):
         if not is_text:
@@ -65,7 +65,7 @@ def merge_strings(segment: Segment) -> Segment:
 
 
 def mark_breaks(segment: Segment) -> Segment:
-    """White space that is more than a space becomes a mark, as does a space that follows another behind a tag."""
+    """Make white space other than a single space a tag, and a space that follows another one after a tag."""
     parts: Segment = []
     spaced = False
     for part in merge_strings(segment):
@@ -90,7 +90,7 @@ def _width(part: str | InlineTag) -> int:
 
 
 def sentence_segments(segment: Segment) -> list[tuple[bool, Segment]]:
-    """A unit's sentences, and in between what is none; together they are the unit."""
+    """A segment's sentences and the parts between them; their concatenation is the segment."""
     shown = {"kept": "X", "placeholder": "X", "break": "\n"}
     plain = "".join(p if isinstance(p, str) else shown.get(p.kind, "") for p in segment)
     cuts: list[int] = []
@@ -101,14 +101,14 @@ def sentence_segments(segment: Segment) -> list[tuple[bool, Segment]]:
 
 
 def _cut(segment: Segment, cuts: Sequence[int]) -> list[Segment]:
-    """A unit in pieces, cut at these characters. Marks without width stay with the text that they belong to."""
+    """Split a segment at these characters. Tags without width stay with their text."""
     groups: list[Segment] = [[]]
     at = 0
     for part in segment:
         width, used = _width(part), 0
         while len(groups) <= len(cuts):
             left = cuts[len(groups) - 1] - at
-            # A sentence keeps a closing tag or a note behind it; what is between two keeps only closing tags.
+            # A sentence keeps a closing tag or a note after it; the part between two sentences keeps only closing tags.
             stay = ("close", "point") if len(groups) % 2 == 0 else ("close",)
             if left >= width - used and (left > 0 or (isinstance(part, InlineTag) and part.kind in stay)):
                 break
@@ -123,7 +123,7 @@ def _cut(segment: Segment, cuts: Sequence[int]) -> list[Segment]:
 
 
 def tag_pairs(parts: Sequence[object]) -> dict[int, int]:
-    """For every opening mark the closing one that belongs to it, by their numbers."""
+    """The matching closing tag of every opening tag, by their numbers."""
     pairs: dict[int, int] = {}
     opened: list[int] = []
     for number, part in enumerate(parts):
@@ -135,7 +135,7 @@ def tag_pairs(parts: Sequence[object]) -> dict[int, int]:
 
 
 def trim_outer_tags(parts: Segment) -> tuple[int, int]:
-    """From where to where a sentence goes without the marks that stand around all of it."""
+    """Span of a sentence without the tags that enclose all of it."""
     start, end, pairs = 0, len(parts), tag_pairs(parts)
     closers = {close: open_ for open_, close in pairs.items()}
 

@@ -1,4 +1,4 @@
-"""Words that tags cut: they are translated whole, with the tags around all of the word."""
+"""Words split by tags: they are translated whole, with the tags around the whole word."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from distilmt.data.cleaning import unspaced_count
 from distilmt.documents.segments import InlineTag, tag_pairs
 
 _ELEMENT = re.compile(r"</?([A-Za-z][^\s/>]*)")
-# Other tags take no part of a word: indices, ruby, pictures.
+# Other tags are not parts of a word: indices, ruby, pictures.
 _STYLED_NAMES = "a abbr b bdi bdo big cite del dfn em font i ins mark q s small span strike strong tt u wbr"
 _STYLED = frozenset(_STYLED_NAMES.split())
 _LETTERS = re.compile(r"[^\W\d_]+")
-_INITIAL = 2  # Longer parts side by side, as in `<a>home</a><a>about</a>`, are words by themselves.
+_INITIAL = 2  # Longer adjacent parts, as in `<a>home</a><a>about</a>`, are separate words.
 
 
 def merge_split_words(items: Sequence[InlineTag | str]) -> list[InlineTag | str]:
-    """Texts and tags in turn, where tags that stood in a word are moved around it.
+    """Move tags inside a word around it, in a list of texts and tags.
 
     Args:
-        items: texts are raw: an entity is no part of a word.
+        items: texts and tags; texts are raw, so an entity is not part of a word.
     """
     parts = [item for item in items if item != ""]
     result: list[InlineTag | str] = []
@@ -48,7 +48,7 @@ def merge_split_words(items: Sequence[InlineTag | str]) -> list[InlineTag | str]
 
 
 def _popped(items: list[InlineTag | str]) -> list[InlineTag | str]:
-    """The opening tags at the end of a list, taken from it."""
+    """Remove the opening tags at the end of a list and return them."""
     start = len(items)
     while start and _is_styled(items[start - 1], "open"):
         start -= 1
@@ -58,7 +58,7 @@ def _popped(items: list[InlineTag | str]) -> list[InlineTag | str]:
 
 
 def _tail(text: str) -> int:
-    """Where the letters at a text's end begin."""
+    """Start of the letters at a text's end."""
     at = len(text)
     while at > 0 and text[at - 1].isalpha():
         at -= 1
@@ -66,7 +66,7 @@ def _tail(text: str) -> int:
 
 
 def _next_part(items: Sequence[InlineTag | str], at: int, is_first: bool) -> int | None:
-    """The number of the text that goes on with the word at the end of the text at `at`, behind tags."""
+    """The number of the text after tags that continues the word at the end of the text at `at`."""
     text = items[at]
     if not isinstance(text, str) or not text[-1:].isalpha() or unspaced_count(text[-1:]):
         return None
@@ -93,7 +93,7 @@ def _is_styled(item: InlineTag | str, *kinds: str) -> bool:
 
 
 def _around(parts: Sequence[InlineTag | str]) -> list[InlineTag | str]:
-    """A word, given in parts, with the tags in it around it. Its pairs stay pairs."""
+    """A word from its parts, with its tags around it. Pairs of tags stay pairs."""
     pairs = tag_pairs(parts)
     closed = set(pairs.values())
     before = [p for i, p in enumerate(parts) if isinstance(p, InlineTag) and p.kind != "close" and i not in pairs]

@@ -1,7 +1,7 @@
 """Subtitles: SubRip and WebVTT, cue by cue, and the dialogue of (Advanced) SubStation Alpha.
 
-The readers on PyPI (pysubs2 1.8, webvtt-py 0.6) write a file anew, so that numbers, settings of cues, comments, line
-ends and times that are written otherwise get lost. Here all but the text of the cues is copied.
+The readers on PyPI (pysubs2 1.8, webvtt-py 0.6) rewrite a file, which loses numbers, settings of cues, comments, line
+ends and unusual forms of times. This module copies all but the text of the cues.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from distilmt.utils.errors import UserError
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _ARROW = r"(?:[-–—−=]{1,3}[ \t]?(?:>|&gt;)|[→⟶➔])"
-# Hours and fractions may be missing, and frames or hundredths stand for milliseconds.
+# Hours and fractions may be missing; frames or hundredths may replace milliseconds.
 _GAP = r"[ \t]{0,9}"
 _COLON, _POINT = f"{_GAP}:{_GAP}", f"{_GAP}[.,:;]{_GAP}"
 _STAMP = rf"[-−]?{_GAP}(?:\d{{1,4}}{_COLON})?\d{{1,3}}{_COLON}\d{{1,2}}(?:{_POINT}\d{{1,9}})?"
 _TIMES = re.compile(rf"^{_GAP}{_STAMP}{_GAP}{_ARROW}{_GAP}{_STAMP}(?![\w.,:])")
-# Times that cannot be read: an arrow behind numbers, or the one of SubRip and any number.
+# Unreadable times: an arrow after numbers, or the arrow of SubRip and any number.
 _DAMAGED = re.compile(
     rf"^[-−]?[\s\d:.,;]{{0,40}}\d[\s\d:.,;hms]{{0,40}}{_ARROW}|^(?=[^\r\n]{{0,200}}\d)[^\r\n]{{0,100}}-->"
 )
 _NUMBER = re.compile(r"^\s*\d{1,9}[.):]?\s*$")
 _BLOCK = re.compile(r"^(?:NOTE|STYLE|REGION)(?:\s|$)")
 _OPENING = r"(?:\s*(?:<[^<>\n]{0,200}>|\{[^{}\n]{0,200}\}))*"
-# Marks at the start of a line that are not text: the dash of a speaker, bullets, notes of music.
+# Signs at the start of a line that are not text: the dash of a speaker, bullets, musical notes.
 _SIGN = r"(?:[-–—―−‒‐]{1,3}(?!\d)|>{1,3}|[•●○▪■◦‣·*♪♫♬♩]+|#(?=\s))"
 _TURN = re.compile(rf"^{_OPENING}\s*{_SIGN}")
 _LEADING = re.compile(rf"^\s*(?:{_SIGN}\s*)+")
@@ -47,39 +47,39 @@ _ASS_MARK = re.compile(rf"\\[Nnh]|{_COMMENT.pattern}")
 
 @dataclass
 class SubtitlePart:
-    """A part of a file: text of a cue, or what is copied."""
+    """A part of a file: the text of a cue, or copied content."""
 
     raw: str
     is_text: bool = False
 
 
 def translate_cues(text: str, translate: Translate, entities: bool) -> str:
-    """Subtitles: what stands below a cue's times, in as many lines.
+    """Translate subtitles: the text below a cue's times, in the same number of lines.
 
     Args:
         text: the file.
         translate: as in `translate_document`.
-        entities: whether it is WebVTT: `&amp;` and the like stand for characters, and there are names and comments.
+        entities: whether it is WebVTT, with entities such as `&amp;`, names and comments.
 
     Raises:
-        UserError: there is no cue.
+        UserError: the file has no cue.
     """
     lines = _LINE.findall(text)
     if text.strip() and not text.startswith("WEBVTT") and not any(map(_TIMES.match, lines)):
-        raise UserError("no subtitles in it: a line like 00:00:01,000 --> 00:00:02,000 must stand above each")
+        raise UserError("it has no subtitles: each needs a line like 00:00:01,000 --> 00:00:02,000 above it")
     parts = list(_cues(lines, entities, report_of(translate)))
     return _translate_parts(parts, translate, _cue_segment, entities)
 
 
 def translate_ass(text: str, translate: Translate) -> str:
-    """SubStation Alpha: the text of `Dialogue` lines; overrides, drawings and comments stay.
+    """Translate SubStation Alpha: the text of `Dialogue` lines; overrides, drawings and comments stay unchanged.
 
     Raises:
-        UserError: it has no events.
+        UserError: the file has no events.
     """
     lines = _LINE.findall(text)
     if text.strip() and not any(line.strip().lower() == "[events]" for line in lines):
-        raise UserError("no subtitles in it: a section [Events] must hold the dialogue")
+        raise UserError("it has no subtitles: a section [Events] must contain the dialogue")
     return _translate_parts(list(_dialogue(lines, report_of(translate))), translate, _ass_segment, entities=False)
 
 
@@ -100,21 +100,21 @@ def _translate_parts(
         if entities and "&nbsp;" in subtitle_part.raw and "\xa0" not in subtitle_part.raw:
             raw = raw.replace("\xa0", "&nbsp;")
         if _is_broken(raw, subtitle_part.raw):
-            report.skip("its translation would be read as a time or a blank line")
+            report.skip("its translation would be parsed as a time or a blank line")
         else:
             subtitle_part.raw = raw
     return "".join(subtitle_part.raw for subtitle_part in parts)
 
 
 def _is_broken(raw: str, source: str) -> bool:
-    """Whether players would read something else than a text in it."""
+    """Whether players would parse it as something other than text."""
     lines, before = _LINE.findall(raw), _LINE.findall(source)
     blank = sum(not line.strip() for line in lines) != sum(not line.strip() for line in before)
     return blank or any(map(_TIMES.match, lines)) or (_NUMBER.match(raw) is not None and not _NUMBER.match(source))
 
 
 def _without_signs(segment: Segment) -> Segment:
-    """The signs at the ends of a cue's text become marks, so that no model reads them."""
+    """Make the signs at the ends of a cue's text tags, so that they are not sent to the model."""
     texts = [number for number, part in enumerate(segment) if isinstance(part, str) and part.strip()]
     if not texts:
         return segment
@@ -139,13 +139,13 @@ def _encoded(part: str | InlineTag, entities: bool) -> str:
 
 
 def _cues(lines: list[str], is_vtt: bool, report: DocumentReport) -> Iterator[SubtitlePart]:
-    """A file in pieces. A time begins a cue, wherever it stands; a cue ends where the next one begins."""
+    """Split a file into parts. A time always begins a cue; a cue ends where the next one begins."""
     starts = []
     for number, line in enumerate(lines):
         if _TIMES.match(line):
             starts.append(number)
         elif _DAMAGED.match(line):
-            report.skip("a line with an arrow is no time that can be read", f"line {number + 1}")
+            report.skip("a line with an arrow is not a readable time", f"line {number + 1}")
             starts.append(number)
     heads = [_head(lines, start, is_vtt) for start in starts]
     yield SubtitlePart("".join(lines[: heads[0] if heads else None]))
@@ -155,7 +155,7 @@ def _cues(lines: list[str], is_vtt: bool, report: DocumentReport) -> Iterator[Su
 
 
 def _head(lines: list[str], start: int, is_vtt: bool) -> int:
-    """Where a cue begins: with its number or, in WebVTT, with a name behind a blank line."""
+    """Start of a cue: its number or, in WebVTT, a name after a blank line."""
     at = start
     while at > 0 and not lines[at - 1].strip():
         at -= 1
@@ -167,7 +167,7 @@ def _head(lines: list[str], start: int, is_vtt: bool) -> int:
 
 
 def _turns(lines: list[str], is_vtt: bool) -> Iterator[SubtitlePart]:
-    """The text of a cue: a piece for each speaker, and for what stands between blank lines."""
+    """Split the text of a cue by speaker and at blank lines."""
     raws: list[str] = []
     of_text, is_comment, behind_blank = False, False, False
     for line in lines:

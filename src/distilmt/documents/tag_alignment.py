@@ -1,4 +1,4 @@
-"""Where the marks of a sentence belong in its translation."""
+"""Align the inline tags of a sentence with its translation."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from distilmt.inference.base import Span, WordAttention
 _ALIKE = 0.75
 _SURE = 0.5
 _LONG = 2000
-_MOST_WORDS = 200  # Every run of words is compared, so that time grows with the square of their number.
+_MOST_WORDS = 200  # Every run of words is compared, so the time grows with the square of their number.
 
 
 @dataclass
 class TagSlot:
-    """A mark by its place in a sentence and, where that is known, in the translation."""
+    """Position of an inline tag in a sentence and, if known, in the translation."""
 
     source: Span
     target: Span | None = None
     splits: bool = False
-    """Whether it takes the place of a space."""
+    """Whether it replaces a space."""
 
 
 def find_span(content_translation: str, content: str, target: str, near: float) -> Span | None:
-    """Where a part of a sentence stands in the sentence's translation.
+    """Find a part of a sentence in the sentence's translation, by text.
 
     Args:
-        content_translation: the part's own translation.
-        content: the part itself; white space and punctuation at its ends are taken along.
+        content_translation: separate translation of the part.
+        content: the part itself; the span includes white space and punctuation as at its ends.
         target: the translation of the sentence.
-        near: share of the translation before which the part is looked for, where it is there more than once.
+        near: expected relative position in the translation, to choose among several occurrences.
     """
     bare = re.sub(r"^\W+|\W+$", "", content_translation) or content_translation.strip()
     if not bare or len(target) > _LONG:
@@ -47,7 +47,7 @@ def find_span(content_translation: str, content: str, target: str, near: float) 
 
 
 def _with_ends(start: int, end: int, content: str, target: str) -> Span:
-    """A place with the white space and punctuation around it that the part of the source has at its ends."""
+    """Extend a span by the white space and punctuation that the source part has at its ends."""
     ends = r"\W*" if re.search(r"\w", target[start:end]) else r"\s*"
     before, behind = re.match(ends, content), re.search(f"{ends}$", content)
     for character in reversed(before[0] if before else ""):
@@ -58,20 +58,20 @@ def _with_ends(start: int, end: int, content: str, target: str) -> Span:
 
 
 def align_by_attention(words: Sequence[WordAttention], part: Span, content: str, target: str) -> Span | None:
-    """Where a part of a sentence stands in the sentence's translation, by what the translation's words attended to.
+    """Find a part of a sentence in the sentence's translation, by attention.
 
-    It is the run of words that has most in common with the part (Dice's coefficient). A word counts by the share of its
-    attention that is on the part, each piece's weight divided by what all words together give to it: pieces that many
-    words attend to, such as the full stop, tell little.
+    It is the run of words with the largest overlap with the part (Dice's coefficient). A word counts by the fraction of
+    its attention on the part, with each token's weight divided by its total attention from all words: tokens with much
+    attention from all words, such as the full stop, count little.
 
     Args:
-        words: of the translation, with the attention on each piece of the sentence.
-        part: its place in the sentence.
+        words: words of the translation, with their attention on each token of the sentence.
+        part: span of the part in the sentence.
         content: the part itself, as for `find`.
         target: the translation.
 
     Returns:
-        Its place; None if no run has enough in common with it.
+        Its span; None if no run overlaps enough.
     """
     if len(words) > _MOST_WORDS:
         return None
@@ -105,7 +105,7 @@ def _exact_spans(bare: str, target: str) -> list[Span]:
 
 
 def _similar_spans(bare: str, target: str) -> list[Span]:
-    """The words most like those looked for: another ending, another article."""
+    """The most similar run of words, for another ending or article."""
     words, count = [m.span() for m in re.finditer(r"\w+", target)], len(re.findall(r"\w+", bare))
     if not 0 < count <= len(words) <= 100:
         return []
@@ -122,7 +122,7 @@ def _similar_spans(bare: str, target: str) -> list[Span]:
 
 
 class _CutPositions:
-    """Where a translation may be cut. All lists are in order, so that a place is looked up and not searched for."""
+    """Positions where tags may split a translation. All lists are sorted for fast lookup."""
 
     def __init__(self, source: str, target: str, blocked: Sequence[Span]) -> None:
         self.within = {i for a, b in blocked for i in range(a + 1, b)}
@@ -138,16 +138,16 @@ class _CutPositions:
 
 
 def place_tags(source: str, target: str, slots: Sequence[TagSlot], blocked: Sequence[Span]) -> list[Span] | None:
-    """Places of all stops in the translation, in the order of the sentence.
+    """Positions of all tags in the translation, in the order of the sentence.
 
-    Those whose place is not known get the one in proportion to their neighbors: a word's end, or a space if they
-    split. None if the known ones stand in another order, or there is no room.
+    Unknown positions are interpolated between their neighbors: at a word's end, or at a space for line breaks.
+    None if the known ones are in another order, or there is not enough room.
 
     Args:
         source: the sentence.
         target: its translation.
-        slots: the marks, in order.
-        blocked: what may not be cut.
+        slots: the tags, in order.
+        blocked: spans that must not be split.
     """
     if not slots:
         return []
@@ -171,7 +171,7 @@ def place_tags(source: str, target: str, slots: Sequence[TagSlot], blocked: Sequ
 
 
 def _next_anchors(slots: Sequence[TagSlot], end: TagSlot) -> list[tuple[TagSlot, int]]:
-    """For every stop the next one whose place is known, and how many between need a space of their own."""
+    """For every tag the next one with a known position, and how many between need their own space."""
     result: list[tuple[TagSlot, int]] = []
     anchor, reserved_count = end, 0
     for slot in reversed(slots):
@@ -183,9 +183,9 @@ def _next_anchors(slots: Sequence[TagSlot], end: TagSlot) -> list[tuple[TagSlot,
 def _proportional(
     cut_positions: _CutPositions, slot: TagSlot, before: Span, next_anchor: TagSlot, reserved_count: int
 ) -> Span | None:
-    """A place between `before` (where the last stop ends, in sentence and translation) and the next that is known.
+    """A position between `before` (end of the last tag, in sentence and translation) and the next known one.
 
-    `reserved_count` spaces are left for the line breaks that come between.
+    `reserved_count` spaces are reserved for the line breaks between them.
     """
     low, high = before[1], next_anchor.target[0] if next_anchor.target else 0
     share = (slot.source[0] - before[0]) / max(1, next_anchor.source[0] - before[0])
@@ -193,7 +193,7 @@ def _proportional(
     if not slot.splits:
         options = [low, high, _nearest(cut_positions.edges, ideal, low, high, 0)]
         if slot.source[0] <= cut_positions.alike:
-            options.append(slot.source[0])  # inside a word that stays
+            options.append(slot.source[0])  # inside an unchanged word
         free = [i for i in options if i is not None and low <= i <= high and i not in cut_positions.within]
         chosen = min(free, key=lambda i: abs(i - ideal), default=None)
         return None if chosen is None else (chosen, chosen)
@@ -207,7 +207,7 @@ def _proportional(
 
 
 def _nearest(options: Sequence[int], ideal: float, low: int, high: int, reserved_count: int) -> int | None:
-    """What is nearest to `ideal` from `low` to `high`, but for the last `reserved_count` ones there."""
+    """The option nearest to `ideal` from `low` to `high`, without the last `reserved_count` ones there."""
     first, end = bisect_left(options, low), bisect_right(options, high) - reserved_count
     if first >= end:
         return None

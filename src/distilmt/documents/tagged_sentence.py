@@ -1,4 +1,4 @@
-"""A sentence with marks in it as a model is given it, and its translation with the marks again."""
+"""A sentence with inline tags: its plain form for the model, and the restored tags in its translation."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from distilmt.documents.segments import InlineTag, Segment, tag_pairs
 from distilmt.documents.tag_alignment import TagSlot, align_by_attention, find_span, place_tags
 from distilmt.inference.base import Span, WordAttention
 
-# Where what an opening tag begins (or a lone closing one ends) stands in a translation, by the tag's number.
+# Span in a translation of the content of an opening tag (or of an unmatched closing one), by the tag's number.
 Spans = dict[int, Span | None]
 
 
 def as_placeholder(part: str | Placeholder | InlineTag) -> Placeholder | None:
-    """What a model has to keep of a part, if anything."""
+    """The spans of a part that a model must keep, if any."""
     if isinstance(part, InlineTag):
         return Placeholder(part.shown) if part.kind == "kept" else None
     return part if isinstance(part, Placeholder) else None
 
 
 class TaggedSentence:
-    """A sentence as the model is given it, with what stands where."""
+    """The model input for a sentence, with the positions of its tags."""
 
     def __init__(self, flat: list[str | Placeholder | InlineTag], stand_ins: Sequence[str]) -> None:
         self.flat = flat
         self.text = ""
         self.spans: list[tuple[int, int]] = []
-        self._doubled: set[int] = set()  # white space behind white space, with a tag between
+        self._doubled: set[int] = set()  # white space after white space, with a tag between
         masks = iter(stand_ins)
         for number, part in enumerate(flat):
             start = len(self.text)
@@ -53,16 +53,16 @@ class TaggedSentence:
                 self._between[j] = (0, self.spans[j][0])
 
     def _in_word(self, number: int) -> bool:
-        """Whether a line breaks where its script has no spaces."""
+        """Whether a line break is in a script without spaces."""
         behind = next((p for p in self.flat[number + 1 :] if isinstance(p, str)), "")
         return bool(unspaced_count(self.text[-1:]) and unspaced_count(behind[:1]))
 
     def contents(self) -> list[str]:
-        """What stands between tags."""
+        """The texts between tags."""
         return [text for a, b in self._between.values() if (text := self.text[a:b].strip())]
 
     def content_spans(self, translation: str, content_translations: dict[str, str]) -> Spans:
-        """Where what stands between tags is in the translation, by its own translation."""
+        """Spans of the texts between tags in the translation, by their separate translations."""
         unchanged = self._is_unchanged(translation)
         spans: Spans = {}
         for number, (a, b) in self._between.items():
@@ -80,12 +80,12 @@ class TaggedSentence:
         return translation.lower() == self.text.lower() and len(translation) == len(self.text)
 
     def attention_spans(self, translation: str, words: Sequence[WordAttention]) -> Spans:
-        """Where it is by the attention of the translation's words."""
+        """Spans by the attention of the translation's words."""
         between = {n: (a, b) for n, (a, b) in self._between.items() if self.text[a:b].strip()}
         return {n: align_by_attention(words, (a, b), self.text[a:b], translation) for n, (a, b) in between.items()}
 
     def insert_tags(self, translation: str, spans: Spans, placeholder_spans: list[tuple[int, int]]) -> Segment | None:
-        """The sentence's translation with every mark in its place; None if there is none for one."""
+        """The sentence's translation with all tags; None if one cannot be placed."""
         targets: dict[int, tuple[int, int]] = {}
         for number, span in spans.items():
             if span is None:

@@ -1,7 +1,7 @@
-"""Template expressions and shortcodes (Jinja, Liquid, Handlebars, Hugo, ERB, PHP): masked while a text is read.
+"""Template expressions and shortcodes (Jinja, Liquid, Handlebars, Hugo, ERB, PHP): masked while a text is parsed.
 
-A mask is a few characters that no text has, so that whatever reads the text (markdown-it, the reader of tags) takes an
-expression of any length, with quotation marks and angle brackets in it, for one word.
+A mask is a few characters that the text does not have. A parser (markdown-it, the HTML tokenizer) thus reads an
+expression of any length, with quotation marks and angle brackets, as one word.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _STATEMENT = re.compile(
     r"\{%|\{#|\{\{[#/!^>%]|\{\{\s*(?:else|end|if|range|with|define|template|block)\b|<%(?!=)|<\?php|\[%|</?>|\]"
 )
 _BLANK_LINE = re.compile(r"\n[ \t>]*\r?\n")
-_SHOWN = 40  # A longer expression is not shown to a model: it copies none of that length.
-# Code and comments between two statements: no reader sees them.
+_SHOWN = 40  # Longer expressions are not shown to a model, since models do not copy them.
+# Code and comments between two statements, invisible to readers.
 _UNSEEN = re.compile(r"\{%-?\s*(comment|schema|javascript|stylesheet|style|doc)\b")
 _PRIVATE = (*range(0xE000, 0xF8F0, 16), *range(0xF0000, 0xFFFF0, 16))
 
 
 def expressions(text: str, paragraphs: bool = False) -> list[tuple[int, int]]:
-    """Where a text has template expressions, each with its delimiters, in order; none is in another.
+    """Spans of the template expressions of a text, with delimiters, in order and not nested.
 
     Args:
-        text: of any origin: time grows with its length.
-        paragraphs: a blank line ends an expression that was not closed, and a delimiter between backticks is code.
+        text: possibly untrusted text; the time is linear in its length.
+        paragraphs: a blank line ends an unclosed expression, and a delimiter between backticks is code.
     """
     closers = dict.fromkeys(_CLOSERS.values(), -1)
-    lost: set[str] = set()  # names of statements that are not ended any more
+    lost: set[str] = set()  # names of statements without an end in the rest of the text
     spans: list[tuple[int, int]] = []
     at = 0
     while match := _OPENER.search(text, at):
@@ -65,7 +65,7 @@ def expressions(text: str, paragraphs: bool = False) -> list[tuple[int, int]]:
 
 
 def _unseen_end(text: str, name: str, end: int, lost: set[str]) -> int:
-    """Where a comment ends that begins with the statement that ends at `end`; that end, if it is not closed."""
+    """End of a comment whose opening statement ends at `end`; `end` if it is not closed."""
     closing = None if name in lost else re.compile(rf"\{{%-?\s{{0,99}}end{name}\s{{0,99}}-?%\}}").search(text, end)
     if closing is None:
         lost.add(name)
@@ -73,11 +73,11 @@ def _unseen_end(text: str, name: str, end: int, lost: set[str]) -> int:
 
 
 def _end(text: str, opener: str, at: int, closers: dict[str, int]) -> int:
-    """Where the expression that begins before `at` ends; -1 if it is not closed, or another begins before that."""
+    """End of the expression that begins before `at`; -1 if it is not closed, or another begins first."""
     closer = _CLOSERS[opener]
     for _ in range(8):
         if closers[closer] < at:
-            # The end of the text, where there is none, so that it is not looked for again.
+            # If there is none, the end of the text, so that the search is not repeated.
             position = text.find(closer, at)
             closers[closer] = position if position >= 0 else len(text)
         end = closers[closer]
@@ -93,7 +93,7 @@ def _end(text: str, opener: str, at: int, closers: dict[str, int]) -> int:
 
 @dataclass
 class MaskedText:
-    """A text in which expressions are masks."""
+    """A text with masked expressions."""
 
     text: str
     originals: list[str] = field(default_factory=list)
@@ -109,34 +109,34 @@ class MaskedText:
         self._line = re.compile(f"(?:<\\?|# |!!! ){line}([{digits}]+){end}(?:\\?>)?|{begin}([{digits}]+){end}")
 
     def mask(self, original: str) -> str:
-        """A mask for something that stands in a line."""
+        """A mask for inline content."""
         self.originals.append(original)
         return f"{self._edges[0]}{self._number()}{self._edges[2]}"
 
     def block(self, original: str) -> str:
-        """A mask that Markdown takes for a block of HTML, so that it ends a paragraph and holds no text."""
+        """A mask that Markdown parses as an HTML block, so that it ends a paragraph and has no text."""
         self.originals.append(original)
         return f"<?{self._edges[1]}{self._number()}{self._edges[2]}?>"
 
     def heading(self, original: str) -> str:
-        """A mask behind which Markdown takes the rest of the line for a heading: a text of its own."""
+        """A mask after which Markdown parses the rest of the line as a heading, a separate text."""
         self.originals.append(original)
         return f"# {self._edges[1]}{self._number()}{self._edges[2]}"
 
     def admonition(self, original: str) -> str:
-        """A mask behind which Markdown takes what is indented for the content of a box."""
+        """A mask after which Markdown parses indented lines as the content of a box."""
         self.originals.append(original)
         return f"!!! {self._edges[1]}{self._number()}{self._edges[2]}"
 
     def numbers(self, text: str) -> Iterator[int]:
-        """Numbers of the masks in a text, and of those in what they stand for."""
+        """Numbers of the masks in a text, including those nested in their originals."""
         for match in self._any.finditer(text):
             number = int(match[0][1:-1].translate(self._numbers))
             yield number
             yield from self.numbers(self.originals[number])
 
     def has_masks(self, text: str) -> bool:
-        """Whether there are masks in a text."""
+        """Whether a text has masks."""
         return self._edges[2] in text
 
     def _number(self) -> str:
@@ -147,15 +147,15 @@ class MaskedText:
         return self.restored(self.originals[int(number.translate(self._numbers))])
 
     def restored(self, text: str) -> str:
-        """A text without masks: what they stand for is there again."""
+        """Replace the masks of a text by their originals."""
         return self._line.sub(self._original, text) if self.originals else text
 
     def is_masks(self, text: str) -> bool:
-        """Whether a text is masks and white space alone."""
+        """Whether a text has only masks and white space."""
         return not self._line.sub("", text).strip()
 
     def parts(self, text: str) -> Iterator[tuple[str, bool]]:
-        """A text as what is none and what is a mask, in turn; the masks of headings count too."""
+        """A text as alternating text and masks, including the masks of headings."""
         end = 0
         for match in self._any.finditer(text):
             yield text[end : match.start()], False
@@ -164,30 +164,30 @@ class MaskedText:
         yield text[end:], False
 
     def shown(self, mask: str) -> str:
-        """What a model is given for a mask: a short expression as it stands."""
+        """The model input for a mask: its original if that is short."""
         original = self.restored(mask)
         return original if len(original) <= _SHOWN and "\n" not in original else "X"
 
     def is_statement(self, mask: str) -> bool:
-        """Whether a mask stands for something that writes no text, such as a condition."""
+        """Whether the original of a mask produces no text, such as a condition."""
         return self._edges[1] in mask or bool(_STATEMENT.match(self.restored(mask)))
 
 
 def empty_masks(text: str) -> MaskedText:
-    """Masks for a text: their characters are of a range that it does not use.
+    """Masks for a text, with characters of a range that it does not use.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no unused range.
     """
     used = {ord(character) >> 4 for character in set(text)}
     base = next((base for base in _PRIVATE if base >> 4 not in used), None)
     if base is None:
-        raise UserError("it uses all characters for private use: remove some")
+        raise UserError("it uses all private-use characters: remove some")
     return MaskedText(text, [], base)
 
 
 def mask_spans(text: str, spans: Sequence[tuple[int, int]]) -> MaskedText:
-    """A text with masks at these places, which are in order and apart."""
+    """A text with masks at these spans, which are sorted and do not overlap."""
     masks = empty_masks(text)
     parts: list[str] = []
     end = 0

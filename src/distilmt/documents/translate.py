@@ -1,4 +1,4 @@
-"""Files, texts and lines through an exported model: what `distilmt translate` does."""
+"""Translate files, texts and lines with an exported model, for `distilmt translate`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BATCH = 64
 
 
 def translate_function(config: TranslateConfig, translator: Translator) -> Translate:
-    """What translates sentences as the flags say: with the glossary, and progress. It tells attention too."""
+    """Translation function for the given flags, with glossary, progress and attention."""
     beam = config.beam_size or translator.beam_size
     keep = KeepPatterns.of(config.keep)
     if not config.glossary:
@@ -38,7 +38,7 @@ def translate_function(config: TranslateConfig, translator: Translator) -> Trans
 
 
 def _languages(model: Path) -> tuple[str, str] | None:
-    """Codes of source and target, if the model has a card that says them."""
+    """Codes of source and target from the model's card, if it has one."""
     card = read_json(model / "card.json") if (model / "card.json").exists() else {}
     return (str(card["source"]), str(card["target"])) if card.get("source") and card.get("target") else None
 
@@ -46,7 +46,7 @@ def _languages(model: Path) -> tuple[str, str] | None:
 def _in_batches(translate: Translate) -> Translate:
     def translate_batches(texts: list[str]) -> list[str]:
         translations: list[str] = []
-        # What is of a length is translated together, which is faster.
+        # Sentences of similar length are translated together, which is faster.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         with progress.task("translating", len(texts), "sentences") as task:
             for start in range(0, len(order), BATCH):
@@ -60,11 +60,11 @@ def _in_batches(translate: Translate) -> Translate:
 
 
 def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
-    """Where each file's translation goes; None for standard output. Nothing is read or translated yet.
+    """The output path of each file's translation; None for standard output. Does not read or translate files.
 
     Raises:
-        UserError: a file is missing, of no known kind, or a translation would overwrite a source or another one; or a
-            pattern of `--keep` is none.
+        UserError: a file is missing or has an unknown format, a translation would overwrite a source or another one, or
+        a pattern of `--keep` is invalid.
     """
     KeepPatterns.of(config.keep)
     if config.encoding:
@@ -72,12 +72,12 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
     files = [Path(name) for name in config.files]
     for file in files:
         if not file.is_file():
-            raise UserError(f"{file} does not exist, or is no file: name documents behind the model")
+            raise UserError(f"{file} does not exist, or is not a file: name documents after the model")
         if file.suffix.lower() not in SUFFIXES:
-            raise UserError(f"{file}: cannot translate {file.suffix or 'it'}: known are {' '.join(SUFFIXES)}")
+            raise UserError(f"{file}: cannot translate {file.suffix or 'it'}: use {' '.join(SUFFIXES)}")
     if config.output is None:
         if len(files) > 1:
-            raise UserError(f"{len(files)} files need a directory to go to: give it with --output DIR")
+            raise UserError(f"{len(files)} files need an output directory: add --output DIR")
         return dict.fromkeys(files)
     output = Path(config.output)
     inside = len(files) > 1 or output.is_dir() or config.output.endswith("/")
@@ -85,12 +85,12 @@ def output_paths(config: TranslateConfig) -> dict[Path, Path | None]:
         raise UserError(f"--output {output} is a file, but there are {len(files)} translations: name a directory")
     if not inside and output.suffix.lower() != files[0].suffix.lower():
         raise UserError(
-            f"--output {output}: a {files[0].suffix} file stays one: give it that ending, or a directory with /"
+            f"--output {output}: a {files[0].suffix} file keeps its format: use that extension, or a directory with /"
         )
     target_by_file: dict[Path, Path | None] = {file: output / file.name if inside else output for file in files}
     target_paths = [path.resolve() for path in target_by_file.values() if path]
     if len(set(target_paths)) < len(files) or set(target_paths) & {file.resolve() for file in files}:
-        raise UserError(f"--output {output}: one file would overwrite another: choose another directory or name")
+        raise UserError(f"--output {output}: one file would overwrite another: use another directory or name")
     return target_by_file
 
 
@@ -100,14 +100,14 @@ class TranslatedDocument:
 
     source: Path
     target: Path | None
-    """Where it was written; None if it goes to standard output."""
+    """Path of the written file; None for standard output."""
     content: bytes
     notes: list[str]
-    """What was not translated and why, a line each."""
+    """What was not translated and why, one line each."""
 
 
 def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[TranslatedDocument]:
-    """Translate the files one after the other; each is written whole, or given back if it goes to standard output."""
+    """Translate the files one by one; each is written atomically, or returned if it goes to standard output."""
     for file, target in output_paths(config).items():
         text_count = 0
 
@@ -127,14 +127,14 @@ def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[T
                 temporary.write_bytes(content)
         notes = report_of(counting_translate).lines()
         yield TranslatedDocument(
-            file, target, content, notes if text_count or notes else ["no text to translate in it"]
+            file, target, content, notes if text_count or notes else ["it has no text to translate"]
         )
 
 
 def n_best_lines(
     config: TranslateConfig, translator: Translator, incoming: Iterable[str], batch: int
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """For every line, as soon as its batch is full, its translations: `score` and `translation`, best first."""
+    """Yield the translations of every line once its batch is full: `score` and `translation`, best first."""
     beam = config.beam_size or translator.beam_size
     line_iterator = iter(incoming)
     while texts := list(islice(line_iterator, batch)):
@@ -148,7 +148,7 @@ def _one_line(text: str) -> str:
 
 
 def translate_stream(translate: Callable[[list[str]], list[str]], incoming: Iterable[str], batch: int) -> Iterator[str]:
-    """A translation for every line, as soon as its batch is full."""
+    """Yield the translation of every line once its batch is full."""
     line_iterator = iter(incoming)
     while texts := list(islice(line_iterator, batch)):
         for text, translation in zip(texts, translate(texts), strict=True):

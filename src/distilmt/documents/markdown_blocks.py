@@ -35,7 +35,7 @@ _TITLED = frozenset(_TITLED_NAMES.split())
 _WITH_TEXT = _TITLED | frozenset(
     ("tab-set", "grid", "card-carousel", "container", "div", "figure", "table", "pull-quote")
 )
-# Two colons are one of remark or of Nuxt if a name alone, or one with a caption or attributes, follows them.
+# Two colons begin a directive of remark or Nuxt if a single name, or one with a caption or attributes, follows.
 _COLONS = re.compile(
     r"[ \t>]*(?::{3,}(?!:)|::(?=[ \t]*$|[A-Za-z][\w.-]*(?:[ \t]*$|[\[{\ue000-\uf8ff\U000f0000-\U000fffff])))[ \t]*"
 )
@@ -43,7 +43,7 @@ _COLON_NAME = re.compile(r"(\{[^{}\n]*\}|[\w.-]*)[ \t]*(\[)?")
 _ALERT = re.compile(r"((?:[ \t]*>)+[ \t]*\[![\w-]+(?:\|[^\]\n]*)?\][-+]?[ \t]*)(.*)$")
 _TABBED = re.compile(r"([ \t>]*)===[+!]?(?=[ \t]+\")")
 _ABBREVIATION = re.compile(r"\*\[[^\]\n]+\]:[ \t]*")
-_PROPERTIES = 60  # lines that the properties of a directive have at most
+_PROPERTIES = 60  # maximum lines of a directive's properties
 _FRAGMENT = re.compile(r"</?>")
 _OPTION = re.compile(r"[ \t>]*:[\w-]+:(?:[ \t].*)?$")
 _FORMULAS = (("$$", "$$"), ("\\[", "\\]"))
@@ -236,14 +236,14 @@ class _LineMasker:
         return self._with_title(line, start, closing if closing > start else end)
 
     def _last_property(self) -> int | None:
-        """The last line of the YAML between `---` that follows a directive of Nuxt."""
+        """The last line of the YAML between `---` after a directive of Nuxt."""
         if self.at >= len(self.lines) or self.lines[self.at].strip() != "---":
             return None
         following = range(self.at + 1, min(len(self.lines), self.at + _PROPERTIES))
         return next((number for number in following if self.lines[number].strip() == "---"), None)
 
     def _signed(self, line: str) -> str | None:
-        """A line of pandoc's line blocks and lists; a comment, or a list of files, of several lines."""
+        """A line of pandoc's line blocks and lists, or a multi-line comment or list of files."""
         if (last := last_without_text(self.lines, self.at - 1)) is not None:
             return self._through(line, last)
         start = text_start(line, self.at - 1 in self._line_blocks)

@@ -264,7 +264,7 @@ def render_inline(source: InlineText, translation: Segment, is_escaped: bool, ki
 
 
 def _has_lead_of(raw: str, part: str | InlineTag) -> bool:
-    """Whether a text begins with the signs, and the space behind them, that its source begins with: they are text."""
+    """Whether a text begins with the same signs and spaces as its source: they are text."""
     lead = _LEAD.match(raw)
     match = _LEAD.match(part) if isinstance(part, str) else None
     return lead is not None and match is not None and lead[0] == match[0]

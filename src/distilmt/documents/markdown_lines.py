@@ -1,7 +1,7 @@
-"""Lines of Markdown's dialects that CommonMark takes for text.
+"""Lines of Markdown dialects that CommonMark parses as text.
 
-Which of them hold no text (includes of pymdownx and VitePress, commands of TeX, comments), and behind which sign the
-text of a line begins (line blocks and lists of pandoc).
+Some have no text (includes of pymdownx and VitePress, commands of TeX, comments); in others the text begins after a
+sign (line blocks and lists of pandoc).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _SIGN = re.compile(r"[ \t>]*(?:\#\.|\(@[\w-]{0,64}\))[ \t]+(?=\S)")
 _LINE_OF_BLOCK = re.compile(r"\|[ \t]+(?=[^\s|][^|\n]*$)")
 _LINE_BLOCK = re.compile(r"(?:\|(?:[ \t][^|\n]*)?(?:\r?\n|$)(?:[ \t]+[^\s|][^|\n]*(?:\n|$))*)+")
 _BORDER = re.compile(r"^\|[ \t]*:?-+:?[ \t]*\r?$", re.MULTILINE)
-_SPAN = 20  # lines that a comment or a list of included files has at most
+_SPAN = 20  # maximum lines of a comment or a list of included files
 _EDGE = re.compile(r"[ \t>]*(?:%%|;?-+8<-+)[ \t]*$")
 
 
 def holds_no_text(line: str) -> bool:
-    """Whether a line, without its end, is an instruction or a comment."""
+    """Whether a line (without its end) is an instruction or a comment."""
     return _NO_TEXT.match(line) is not None
 
 
 def last_without_text(lines: Sequence[str], first: int) -> int | None:
-    """The last line of a comment or of a list of included files that begins with this one; None if it is neither."""
+    """The last line of a comment or list of included files that begins with this line; None if it is neither."""
     if not _EDGE.match(edge := lines[first].rstrip("\r\n")):
         return None
     following = range(first + 1, min(len(lines), first + _SPAN))
@@ -40,7 +40,7 @@ def last_without_text(lines: Sequence[str], first: int) -> int | None:
 
 
 def text_start(line: str, is_of_block: bool) -> int | None:
-    """Where the text of a line begins that has a sign of pandoc's before it; None if it has none.
+    """Start of the text of a line after a sign of pandoc; None if the line has none.
 
     Args:
         line: without its end.
@@ -51,7 +51,7 @@ def text_start(line: str, is_of_block: bool) -> int | None:
 
 
 def lines_of_blocks(lines: Sequence[str]) -> set[int]:
-    """Numbers of the lines in line blocks: each begins with a bar, and they are no table."""
+    """Numbers of the lines in line blocks: each begins with a bar, and they are not a table."""
     result: set[int] = set()
     for is_blank, run in groupby(range(len(lines)), lambda number: not lines[number].strip()):
         numbers = list(run)

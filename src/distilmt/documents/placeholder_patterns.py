@@ -1,4 +1,4 @@
-"""Patterns of placeholders, for `re.VERBOSE`: which of them a text may hold is in `placeholders.Grammar`."""
+"""Patterns of placeholders, for `re.VERBOSE`; `placeholders.Grammar` selects those of a text."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NAMED = r"""
 _SIZE = r"(?:hh|h|ll|l|L|j|z|Z|t|q|I64|I32|w\d{1,3})?"
 _WIDTH = r"(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*)?)?"
 _CONVERSION = "[diouxXeEfFgGaAcCsSpn@]"
-# `%name%` of Symfony, Twig and Windows; two directives side by side (`%s%-5d`) are none.
+# `%name%` of Symfony, Twig and Windows, but not two adjacent directives (`%s%-5d`).
 PERCENT_NAME = r"""
     %%[A-Za-z_]\w{0,63}%%
   | (?<![\d%])%[A-Za-z_](?:[\w.()-]{0,62}[A-Za-z0-9)])%(?![\w%(\[{<*@]|[-+\#.']{1,3}\d)(?:\\[\w.-]{1,64}){0,20}(?<![.])
 """
-# A percent sign behind a number is one of the text if a letter follows (`100%ig`), and so is one before a space.
+# A percent sign after a number is text if a letter follows (`100%ig`), and so is one before a space.
 # A name of three letters or more, such as Drupal's `%name`, is one placeholder: not `%n` and `ame`.
 PRINTF = {
     "program": rf"""

@@ -79,12 +79,12 @@ def translate_strings(strings: Sequence[ProgramString], translate: Translate) ->
 
 
 def _without_apostrophes(text: str) -> str:
-    """A text whose apostrophes in words are characters: a model reads `don't`, not `don&#39;t`."""
+    """Decode apostrophes in words: the model gets `don't`, not `don&#39;t`."""
     return text if "'" in text or "’" in text else _APOSTROPHE.sub(lambda match: html.unescape(match[0]), text)
 
 
 def _with_apostrophes(translation: str, source: str) -> str:
-    """A translation whose apostrophes are entities where those of its source are."""
+    """Encode the apostrophes of a translation as entities if those of its source are."""
     entities = {} if _without_apostrophes(source) == source else dict.fromkeys(_APOSTROPHE.findall(source))
     for entity in entities:
         translation = translation.replace(html.unescape(entity), entity)

@@ -27,7 +27,7 @@ _CLOSERS = {
     "[%": "%]",
 }
 _OPENER = re.compile("|".join(re.escape(opener) for opener in _CLOSERS))
-# These stand for no text: conditions, loops, comments, fragments of MDX, the end of a directive's caption.
+# These produce no text: conditions, loops, comments, fragments of MDX, the end of a directive's caption.
 _STATEMENT = re.compile(
     r"\{%|\{#|\{\{[#/!^>%]|\{\{\s*(?:else|end|if|range|with|define|template|block)\b|<%(?!=)|<\?php|\[%|</?>|\]"
 )

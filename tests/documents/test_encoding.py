@@ -49,7 +49,7 @@ def test_nul_is_refused_with_its_line():
     for data in ("A small editor.".encode("utf-16-le"), b"a\nb\0c"):
         with pytest.raises(UserError, match=r"a\.txt: has NUL characters \(line [12]\).*--encoding"):
             translate_document(data, "a.txt", list)
-    with pytest.raises(UserError, match="'nonsense' is not known"):
+    with pytest.raises(UserError, match="'nonsense' is unknown"):
         translate_document(b"a", "a.txt", list, encoding="nonsense")
     with pytest.raises(UserError, match=r"not UTF-8 at byte 4 \(line 2\).*--encoding"):
         decode_document(b"a\nbc\xe9", ".txt")
@@ -63,7 +63,7 @@ def test_what_an_encoding_lacks_is_written_as_each_format_can():
     assert b"perch\xe9 \x93&#1046;\x94" in translate_document(page, "a.html", said)
     assert b"perch\\u00e9" in translate_document(b'{"a": "one text"}', "a.json", said, encoding="ascii")
     assert translate_document(b"caf\xe9", "a.txt", lambda texts: ["l’x…"], encoding="latin-1") == b"l'x..."
-    with pytest.raises(UserError, match=r"'Ж' \(U\+0416\), which cp1252 lacks"):
+    with pytest.raises(UserError, match=r"'Ж' \(U\+0416\), which cp1252 cannot encode"):
         translate_document(b"caf\xe9", "a.txt", said, encoding="cp1252")
 
 

@@ -30,7 +30,7 @@ def test_files_go_where_they_are_sent(capsys, exported, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["a.md", "b.md"], "need a directory"),
+        (["a.md", "b.md"], "need an output directory"),
         (["a.md", "--output", "a.md"], "overwrite"),
         (["a.md", "b.md", "--output", "a.md"], "is a file"),
         (["a.md", "--output", "x.docx"], "keeps its format"),

@@ -118,7 +118,7 @@ def unknown_words(text: str, has_token: HasToken) -> list[SymbolRun]:
 
 
 def foreign_words(text: str, has_token: HasToken) -> list[SymbolRun]:
-    """Words all in scripts of which a model has a piece for no letter of the text; a mark goes with its letter."""
+    """Words entirely in scripts for whose letters in the text a model has no tokens; a mark belongs to its letter."""
     if text.isascii():
         return []
     covered_scripts = {_script(c) for c in set(text) if c.isalpha() and _is_letter_covered(c, has_token)}
@@ -137,7 +137,7 @@ def _words(text: str) -> Iterator[SymbolRun]:
 
 
 def _is_letter_covered(letter: str, has_token: HasToken) -> bool:
-    """Whether a model has a piece for a letter, in either case or without its marks."""
+    """Whether a model has a token for a letter, in either case or without its marks."""
     forms = {letter, letter.lower(), unicodedata.normalize("NFKD", letter)[0]}
     return any(has_token(form) for form in forms)
 

@@ -157,7 +157,7 @@ def test_a_teacher_that_translates_nothing_must_have_something_else_to_say():
     assert loading.load(words).labels.num_hypotheses == 0
     with pytest.raises(UserError, match=r"reference_fraction of 0\.5 has no translations"):
         loading.load(words[:2])
-    with pytest.raises(UserError, match="say nothing"):
+    with pytest.raises(UserError, match="there would be no labels"):
         loading.load([*words, "--labels.top_k=0"])
 
 

@@ -48,7 +48,7 @@ def test_columns_of_numbers_are_no_texts(tmp_path: Path, rows: list[tuple[str, s
 
 def test_numbers_beside_more_than_two_texts_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("0.5\ta\tb\tc\n" * 3)
-    with pytest.raises(UserError, match=r"column 1 holds numbers, and 3 others hold texts: name the columns"):
+    with pytest.raises(UserError, match=r"column 1 has numbers, and 3 others have texts: name the columns"):
         pairs_in(tmp_path / "a.tsv")
 
 

@@ -122,7 +122,7 @@ def test_a_unit_with_what_xml_forbids_is_counted_and_the_others_read(
     messages: list[str] = []
     pairs = list(read_pairs([str(tmp_path / "a.tmx")], "en", "it", report=messages.append))
     assert pairs == [Pair(n + 1, f"text & {n} R&D <b>", f"testo {n}") for n in range(60) if n != place]
-    assert len(messages) == 1 and f"a.tmx, unit {place + 1}: holds what XML forbids" in messages[0]
+    assert len(messages) == 1 and f"a.tmx, unit {place + 1}: has what XML forbids" in messages[0]
     written = tmx(units).encode()
     chunks = [written[i : i + size] for i in range(0, len(written), size)]
     assert b"".join(mark_forbidden(chunks)) == b"".join(mark_forbidden([written]))
@@ -150,7 +150,7 @@ def test_bytes_of_another_encoding_and_control_characters_cost_their_unit(tmp_pa
 
 def test_a_file_of_undeclared_entities_is_refused_with_the_remedy(tmp_path: Path) -> None:
     message = complaint(tmp_path / "a.tmx", tmx([{"en": f"a&nbsp;{n}", "it": "b"} for n in range(30)]))
-    assert "unit 1: holds what XML forbids" in message and "30 of 30 rows" in message
+    assert "unit 1: has what XML forbids" in message and "30 of 30 rows" in message
 
 
 BOMB = '<!DOCTYPE tmx [<!ENTITY a "ha">' + "".join(

@@ -108,9 +108,9 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
     for arguments, line in (
         (("--minutes", "3"), "name a YAML file"),
         ((tmp_path,), "no config.yaml"),
-        ((config, "--minutes", "0"), "minutes is 0.0: it must be 0.1 at least"),
+        ((config, "--minutes", "0"), "minutes is 0.0: it must be at least 0.1"),
         ((config, "--minutes", "soon"), "write it like --minutes 20"),
-        ((config, "--min_gain", "0"), "min_gain is 0.0: it must be 0.001 at least"),
+        ((config, "--min_gain", "0"), "min_gain is 0.0: it must be at least 0.001"),
         ((config, "--metric", "ter"), "use bleu or chrf"),
         ((config, "--sizes", "40,80"), "three different sizes"),
         ((config, "--sizes", "40,80,many"), "--sizes 500,2000,8000"),

@@ -70,7 +70,7 @@ def test_a_directory_of_others_is_not_replaced(tmp_path):
 
 def test_a_link_takes_no_files_place(tmp_path):
     (tmp_path / "corpus").write_text("mine")
-    with pytest.raises(UserError, match="in the way"):
+    with pytest.raises(UserError, match="needs a link there"):
         run_dir.link(tmp_path / "corpus", tmp_path / "other")
     assert (tmp_path / "corpus").read_text() == "mine"
     for target in ("one", "two"):

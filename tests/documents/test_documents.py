@@ -255,8 +255,8 @@ FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
         ("a.docx", zipped(a=b"x"), "word/document.xml is missing"),
         ("a.docx", zipped(word__document=BOMB), "document type"),
         ("a.docx", zipped(word__document=FILE), "document type"),
-        ("a.docx", zipped(word__document=b"<a>"), "is broken"),
-        ("a.docx", zipped(word__document=b"<a>" * 50_000), "is broken"),
+        ("a.docx", zipped(word__document=b"<a>"), "is damaged"),
+        ("a.docx", zipped(word__document=b"<a>" * 50_000), "is damaged"),
         ("a.docx", zipped(word__media=b"\0" * (70 << 20)), "larger than 64 MiB"),
     ],
 )

@@ -19,7 +19,7 @@ def report_and_bytes(text, name):
 
 # A document, and a word of the reason for which one text of it is left.
 LEFT = [
-    ("a.md", "[[Page name]]", "name of a page"),
+    ("a.md", "[[Page name]]", "name of a linked page"),
     ("a.md", "---\ntitle: A title\n---\n", "front matter"),
     ("a.md", '{{< card text="two words" >}}', "shortcode"),
     ("a.md", '{{< note "two words" >}}', "shortcode"),

@@ -175,5 +175,5 @@ def test_a_run_with_a_choice(tmp_path):
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
     found = toy.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
-    assert ".nearest-chrf" in (tmp_path / "run" / "report.html").read_text()
+    assert ".oracle-chrf" in (tmp_path / "run" / "report.html").read_text()
     assert (tmp_path / "run" / "selection" / "step.json").exists()

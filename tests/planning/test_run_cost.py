@@ -33,7 +33,7 @@ def test_the_text_is_the_runs_own(config, text, finished):
     result = read_step(finished / "corpus").result
     assert text.ready and text.pairs == result["train"] and text.shared
     assert text.vocabulary == read_step(finished / "tokenizer").result["sizes"][0]
-    load, sentences = text.batches(512, 64)
+    load, sentences = text.mean_batch(512, 64)
     assert 512 * 0.6 < load.target <= 640 and sentences * text.tokens()[1] == pytest.approx(load.target, rel=0.35)
 
 

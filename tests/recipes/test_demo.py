@@ -39,8 +39,8 @@ def test_first_plan():
         (DemoConfig(pair="italian"), "write it like en-it"),
         (DemoConfig(pair="en-"), "write it like en-it"),
         (DemoConfig(pair="it-it"), "two different languages"),
-        (DemoConfig(minutes=1), "give it 2 at least"),
-        (DemoConfig(minutes=-5), "give it 2 at least"),
+        (DemoConfig(minutes=1), "set it to at least 2"),
+        (DemoConfig(minutes=-5), "set it to at least 2"),
     ],
 )
 def test_mistakes_are_told(config, told):

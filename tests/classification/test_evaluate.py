@@ -118,7 +118,7 @@ def test_what_has_neither_probabilities_nor_margins_has_no_calibration(data):
 
 def test_names_and_numbers_that_are_wrong(data, systems):
     X, y = data[2:]
-    with pytest.raises(UserError, match="'base' is none of the systems: teacher, student"):
+    with pytest.raises(UserError, match="'base' is not one of the systems: use one of teacher, student"):
         compare(systems, X, y, baseline="base")
     with pytest.raises(UserError, match="0 samples"):
         compare(systems, X, y, samples=0)

@@ -98,7 +98,7 @@ def test_saving_again_replaces_but_never_what_is_not_ours(data, tmp_path):
     save(a_ridge_of(X, y), tmp_path / "saved")
     assert {path.name for path in (tmp_path / "saved").iterdir()} == {"model.json", "estimator.skops"}
     (tmp_path / "photos").mkdir()
-    with pytest.raises(UserError, match="photos is there and is not a saved classifier"):
+    with pytest.raises(UserError, match="photos exists and is not a saved classifier"):
         save(NETWORK, tmp_path / "photos")
     with pytest.raises(NotFittedError):
         save(NetworkClassifier(), tmp_path / "other")

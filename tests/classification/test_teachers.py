@@ -152,7 +152,7 @@ def test_crossfitting_asks_clones_that_did_not_see_the_row(data):
 
 def test_rows_of_a_class_that_a_fold_lacks_take_their_labels(data):
     X, labels = data[0], np.repeat([0, 1, 2], 100)
-    with pytest.warns(UserWarning, match="300 rows of these classes are learnt from their labels alone"):
+    with pytest.warns(UserWarning, match="300 rows of these classes are learned from their labels only"):
         found, _ = crossfitted(LogisticRegression(), X, labels, KFold(3))
     assert (found[np.arange(300), labels] == 1).all()
     np.testing.assert_allclose(found.sum(1), 1)
@@ -160,7 +160,7 @@ def test_rows_of_a_class_that_a_fold_lacks_take_their_labels(data):
 
 def test_what_cannot_be_crossfitted_is_named(data, bert):
     X, y, *_ = data
-    with pytest.raises(ValueError, match="HuggingFaceTeacher is not: give cv=None"):
+    with pytest.raises(ValueError, match="unlike HuggingFaceTeacher: set cv=None"):
         crossfitted(as_teacher(bert), X, y, 3)
     with pytest.raises(ValueError, match="each row once"):
         crossfitted(LogisticRegression(), X, y, ShuffleSplit(2))

@@ -134,7 +134,7 @@ def test_labels_of_another_tokenizer_are_refused(capsys, finished, tmp_path):
 def test_words_are_wanted_but_were_not_asked_for(capsys, finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", tmp_path / "run", "--labels.top_k=0"]
-    assert "labels.top_k above 0" in refused(capsys, *arguments, "--quiet")
+    assert "labels.top_k is 0" in refused(capsys, *arguments, "--quiet")
 
 
 def test_a_run_directory_in_use_is_refused(capsys, tmp_path):

@@ -110,7 +110,7 @@ def test_whatever_is_given_to_a_key_it_is_one_line_or_lies_in_its_bounds(name, v
         (["--corpus.source", "../x"], "corpus.source is '../x': use a language code"),
         (["--nonsense"], "unknown option --nonsense (known"),
         (["--teacher.model.encoder_layers", "-1"], "teacher.model.encoder_layers is -1: it must be at least 1"),
-        (["--tokenizer.character_coverage", "-1"], "tokenizer.character_coverage is -1.0: it must be 0.98"),
+        (["--tokenizer.character_coverage", "-1"], "tokenizer.character_coverage is -1.0: it must be at least 0.98"),
     ],
 )
 def test_the_right_key_is_named(arguments, line):

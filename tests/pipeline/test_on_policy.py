@@ -112,5 +112,5 @@ def test_its_updates_count_in_a_comparison(tmp_path):
 
 def test_a_share_of_nothing_is_refused(tmp_path):
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
-    with pytest.raises(UserError, match=r"on_policy\.share"):
+    with pytest.raises(UserError, match=r"on_policy\.student_data_fraction"):
         load([str(config), "--student.on_policy.student_data_fraction", "0"])

@@ -245,7 +245,7 @@ def test_with_the_teachers_states_and_attention(finished, tmp_path):
     shutil.copytree(finished, run)
     weights = ("--student.objective.hidden_state_weight", "0.5", "--student.objective.attention_weight", "0.1")
     report = done(finished.parent / "run.yaml", "--run_dir", run, *weights)
-    assert "states0.5+attention0.1-learnt" in report["signature"]
+    assert "states0.5+attention0.1-learned" in report["signature"]
     assert not any("projection" in name or "mixture" in name for name in load_marian(run / "student").state_dict())
 
 

@@ -74,7 +74,7 @@ def test_what_cannot_be_asked(capsys, tmp_path):
     assert "name a YAML file" in refused(capsys, "--calibrate")
     assert "no config.yaml" in refused(capsys, tmp_path)
     config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
-    assert "minutes is 0.0: it must be 0.5 at least" in refused(capsys, config, "--calibrate", "--minutes", "0")
+    assert "minutes is 0.0: it must be at least 0.5" in refused(capsys, config, "--calibrate", "--minutes", "0")
     assert "--minutes" in refused(capsys, config, "--minutes", "many")
     assert "no config.yaml" in refused(capsys, config, "--calibration_run", tmp_path)
     assert "did you mean" in refused(capsys, config, "--student.model.fnn", "3")

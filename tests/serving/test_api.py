@@ -93,7 +93,7 @@ def test_glossary(run, tmp_path):
     assert [sentence[0]["translation"] for sentence in found["details"]] == found["translatedText"]
     page = bound.post("/translate", **asked("<p>ban <b>der</b>.</p>", format="html")).json()["translatedText"]
     assert "Zug" in page or "zug" in page
-    for wrong, told in ((f"en-de={path}", "here: en-it"), (str(tmp_path), "--glossary"), ("no.tsv", "No such file")):
+    for wrong, told in ((f"en-de={path}", "one of en-it"), (str(tmp_path), "--glossary"), ("no.tsv", "No such file")):
         with pytest.raises(UserError, match=told):
             Client(run, glossary=[wrong])
 
@@ -230,14 +230,14 @@ def test_bodies_have_a_limit(run):
 
 
 def test_a_cascade_asks_the_teacher_where_the_student_is_not_sure(run):
-    low, high = Client(run, cascade=-100.0), Client(run, cascade=0.0, beam_size=1)
+    low, high = Client(run, cascade_threshold=-100.0), Client(run, cascade_threshold=0.0, beam_size=1)
     for client, model in ((low, "toys/student-int8"), (high, "toys/teacher-int8")):
         found = client.post("/translate", **asked(details=True)).json()
         assert found["details"][0]["model"] == model
     told = high(("GET", "/metrics")).text
     assert 'distilmt_sentences_total{role="teacher"} 1.0' in told
     with pytest.raises(UserError, match="needs a teacher"):
-        Client(run / "exports" / "student-int8", cascade=-1.0)
+        Client(run / "exports" / "student-int8", cascade_threshold=-1.0)
 
 
 def test_models_make_room_for_others(run, exported):
@@ -343,5 +343,5 @@ def test_kept_documents_are_few_and_forgotten(monkeypatch):
 def test_pages_of_other_origins_may_ask_only_where_that_is_said(client, run):
     origin = {"json": asked(), "headers": {"origin": "https://example.org"}}
     assert "access-control-allow-origin" not in client(("POST", "/translate", origin)).headers
-    open_to = Client(run, cors="https://example.org")
+    open_to = Client(run, cors_origin="https://example.org")
     assert open_to(("POST", "/translate", origin)).headers["access-control-allow-origin"] == "https://example.org"

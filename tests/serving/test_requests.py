@@ -163,7 +163,7 @@ def test_no_name_gets_out_of_its_header(name):
 @pytest.mark.parametrize("value", ["", " ", ",", " , ", ",,\t,"])
 def test_a_secret_that_did_not_arrive_opens_nothing(run, monkeypatch, value):
     monkeypatch.setenv("DISTILMT_API_KEYS", value)
-    with pytest.raises(UserError, match="DISTILMT_API_KEYS is set but holds no key") as error:
+    with pytest.raises(UserError, match="DISTILMT_API_KEYS is set but has no key") as error:
         Client(run)
     assert "\n" not in str(error.value)
 

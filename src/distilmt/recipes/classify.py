@@ -33,7 +33,7 @@ def run(config: DemoConfig) -> Path:
     Raises:
         UserError: scikit-learn or apt is missing, or a setting does not apply here.
     """
-    given = [name for name in ("train", "valid", "test", "corpus", "teacher") if getattr(config, name)]
+    given = [name for name in ("train", "valid", "test", "dataset", "teacher") if getattr(config, name)]
     if given:
         raise UserError(
             f"--{given[0]} does not apply to --task classify, which uses Debian's package descriptions: leave it out"

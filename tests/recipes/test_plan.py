@@ -115,7 +115,7 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
         ((config, "--sizes", "40,80"), "three different sizes"),
         ((config, "--sizes", "40,80,many"), "--sizes 500,2000,8000"),
         ((config, "--max_steps", "1"), "max_steps is 1: it must be at least 2"),
-        ((config, "--price_per_sentence", "-1"), "price_per_sentence is -1.0: it must be 0 at least"),
+        ((config, "--price_per_sentence", "-1"), "price_per_sentence is -1.0: it must be at least 0"),
         ((config, "--student.model.fnn", "3"), "did you mean"),
         ((config, "--sizes", "40,80,1600", "--quiet"), "there are 355"),
     ):

@@ -117,7 +117,7 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
         ((config, "--max_steps", "1"), "max_steps is 1: it must be at least 2"),
         ((config, "--price_per_sentence", "-1"), "price_per_sentence is -1.0: it must be at least 0"),
         ((config, "--student.model.fnn", "3"), "did you mean"),
-        ((config, "--sizes", "40,80,1600", "--quiet"), "there are 355"),
+        ((config, "--sizes", "40,80,1600", "--quiet"), "only 355 training sentences"),
     ):
         assert line in refused(capsys, *arguments)
     assert "Usage: distilmt plan" in told(capsys, "--help")

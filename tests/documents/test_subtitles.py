@@ -121,3 +121,8 @@ def test_substation_alpha(end):
     assert made == wanted.replace("Yes.", "YES.").replace("No!", "NO!")
     with pytest.raises(UserError, match="Events"):
         translate_document(b"a text", "a.ass", upper)
+
+
+@pytest.mark.parametrize("text", ["WEBVTT", "WEBVTT - a file\n\nNOTE nothing yet\n", ""])
+def test_a_file_without_cues_stays(text):
+    assert translate_document(text.encode(), "x.vtt", upper) == text.encode()

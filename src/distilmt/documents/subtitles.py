@@ -149,7 +149,8 @@ def _cues(lines: list[str], is_vtt: bool, report: DocumentReport) -> Iterator[Su
             starts.append(number)
     heads = [_head(lines, start, is_vtt) for start in starts]
     yield SubtitlePart("".join(lines[: heads[0] if heads else None]))
-    for start, head, end in zip(starts, heads, [*heads[1:], len(lines)], strict=True):
+    ends = [*heads[1:], len(lines)] if heads else []  # a WebVTT file may have no cues
+    for start, head, end in zip(starts, heads, ends, strict=True):
         yield SubtitlePart("".join(lines[head : start + 1]))
         yield from _turns(lines[start + 1 : end], is_vtt)
 

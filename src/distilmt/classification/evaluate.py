@@ -99,8 +99,7 @@ def compare(
     predictions = {name: _predict(system, X, y_classes) for name, system in systems.items()}
     resamples = {name: _resampled(y, prediction.labels, samples, seed) for name, prediction in predictions.items()}
     seconds = speeds(systems, X, y_classes)
-    if isinstance(teacher, str):
-        teacher = systems[teacher]
+    teacher = systems[teacher] if isinstance(teacher, str) else teacher
     teacher_labels = None if teacher is None else predict_classes(as_predictor(teacher), X, y_classes)
     return [
         ClassifierScores(
@@ -108,13 +107,18 @@ def compare(
             _interval(resamples[name][:, 0]),
             _interval(resamples[name][:, 1]),
             predictions[name].calibration_error(y),
-            None if teacher_labels is None else float((predictions[name].labels == teacher_labels).mean()),
+            _agreement(predictions[name].labels, teacher_labels),
             size_of(system),
             *seconds[name],
             None if baseline in (None, name) else _difference(y, predictions, resamples, (name, str(baseline))),
         )
         for name, system in systems.items()
     ]
+
+
+def _agreement(labels: np.ndarray, teacher_labels: np.ndarray | None) -> float | None:
+    """Fraction of rows, [n] labels each, on which a system and the teacher agree; None without a teacher."""
+    return None if teacher_labels is None else float((labels == teacher_labels).mean())
 
 
 def _check_names(systems: Mapping[str, Any], baseline: str | None, teacher: Any) -> None:

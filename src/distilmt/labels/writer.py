@@ -47,12 +47,7 @@ def write_label_store(
             raised by `ray_executor.label_shards`.
     """
     pointer = existing.read_pointer(job.teacher)
-    if pointer and job.needs_top_k:
-        raise UserError(
-            f"teacher {pointer['name']!r} has another vocabulary than the tokenizer, so it has no top-k "
-            "probabilities: set labels.top_k and student.objective.kd_weight to 0, or for a Marian teacher "
-            "tokenizer.path to its directory"
-        )
+    _check_top_k(pointer, job)
     header = _header(job, pointer)
     writer, cache = LabelWriter(directory, header, job.config.top_k), LabelCache(before, header, job.config.top_k)
     new_rows, redecoded_rows, seconds = 0, 0, 0.0
@@ -61,18 +56,15 @@ def write_label_store(
     check = TeacherCheck(job)
     with progress.task("labeling", total, "sentences", rows_before) as bar:
         missing_shards = _shards_to_label(shards, writer, cache, waiting)
-        on_cluster = job.config.executor == "ray"
-        for number, shard in (
-            ray_executor.label_shards(missing_shards, job, directory)
-            if on_cluster
-            else _label_locally(missing_shards, job, directory, check)
-        ):
+        if job.config.executor == "ray":
+            labeled_shards = ray_executor.label_shards(missing_shards, job, directory)
+        else:
+            labeled_shards = _label_locally(missing_shards, job, directory, check)
+        for number, shard in labeled_shards:
             sentences = waiting.pop(number)
-            new_rows, redecoded_rows, seconds = (
-                new_rows + shard.rows,
-                redecoded_rows + shard.decoded_again,
-                seconds + shard.seconds,
-            )
+            new_rows += shard.rows
+            redecoded_rows += shard.decoded_again
+            seconds += shard.seconds
             writer.add(cache.complete_shard(sentences, shard), number)
             bar.advance(sentences.num_rows)
             check.on_shard_end(shard)
@@ -82,6 +74,16 @@ def write_label_store(
     counts |= {"decoded_again": redecoded_rows} if redecoded_rows else {}
     counts |= {"answers": usage} if (usage := _usage_totals(pointer)) else {}
     return {"sentences": total, "shards": len(writer.done())} | counts
+
+
+def _check_top_k(pointer: dict[str, Any] | None, job: LabelingTask) -> None:
+    """Refuse top-k probabilities of a teacher that has another vocabulary than the tokenizer."""
+    if pointer and job.needs_top_k:
+        raise UserError(
+            f"teacher {pointer['name']!r} has another vocabulary than the tokenizer, so it has no top-k "
+            "probabilities: set labels.top_k and student.objective.kd_weight to 0, or for a Marian teacher "
+            "tokenizer.path to its directory"
+        )
 
 
 def _usage_totals(pointer: dict[str, Any] | None) -> dict[str, float]:

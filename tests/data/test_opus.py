@@ -1,3 +1,4 @@
+import io
 import json
 import threading
 import zipfile
@@ -98,6 +99,28 @@ def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
     assert load_split(tmp_path / "c", "train")["target"].to_pylist()[0].startswith("book sentence")
 
 
+def flipped_stream(archive: bytes) -> bytes:
+    """The archive with a damaged deflate stream in each member; its directory is whole."""
+    damaged = bytearray(archive)
+    with zipfile.ZipFile(io.BytesIO(archive)) as package:
+        for info in package.infolist():
+            begin = info.header_offset + 30 + len(info.filename.encode())
+            damaged[begin : begin + 4] = b"\xff\xff\xff\xff"
+    return bytes(damaged)
+
+
+def marked_encrypted(archive: bytes) -> bytes:
+    """The archive with the flag of encryption on each member."""
+    damaged, at = bytearray(archive), 0
+    while (at := archive.find(b"PK\x01\x02", at)) >= 0:
+        damaged[at + 8] |= 1
+        at += 4
+    with zipfile.ZipFile(io.BytesIO(archive)) as package:
+        for info in package.infolist():
+            damaged[info.header_offset + 6] |= 1
+    return bytes(damaged)
+
+
 def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def complaint(name: str) -> str:
         with pytest.raises(UserError) as caught:
@@ -106,6 +129,7 @@ def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest
         assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
         return str(caught.value)
 
+    whole = server.archive
     assert "write opus:NAME" in complaint("opus:a b")
     assert "OPUS has no opus:Nothing" in complaint("opus:Nothing")
     server.cut_answer = 9
@@ -114,6 +138,9 @@ def test_what_is_wrong_is_told(server: Opus, tmp_path: Path, monkeypatch: pytest
     assert "download is incomplete" in complaint("opus:Books")
     server.cut, server.archive = 0, b"no archive"
     assert "not a complete archive" in complaint("opus:Books")
+    for broken in (flipped_stream(whole), marked_encrypted(whole)):
+        server.archive = broken
+        assert "not a complete archive" in complaint("opus:Books")
     server.archive = archive(**{"Other.en-it.it": "x"})
     assert "exactly one text in 'it'" in complaint("opus:Books")
     monkeypatch.setattr(opus, "API", "http://127.0.0.1:9/opusapi")

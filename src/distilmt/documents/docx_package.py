@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
-import zlib
 from typing import Any
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+from distilmt.utils.unpacking import ZIP_ERRORS
 
 # The kinds of parts with text, by the last word of the relationship's type.
 _KINDS = frozenset(["header", "footer", "footnotes", "endnotes", "comments", "chart", "diagramData", "diagramDrawing"])
@@ -39,7 +39,7 @@ def open_package(data: bytes) -> zipfile.ZipFile:
                 read += len(part.read(_MOST_BYTES + 1 - read))
             if read > _MOST_BYTES:
                 raise UserError(f"larger than {_MOST_BYTES >> 20} MiB when unpacked: remove large pictures")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error) as error:
+    except (*ZIP_ERRORS, OSError, ValueError) as error:
         raise UserError(f"not a .docx file ({str(error)[:100]}): save it again as .docx") from None
     return package
 

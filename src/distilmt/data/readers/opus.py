@@ -16,6 +16,7 @@ from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
+from distilmt.utils.unpacking import ZIP_ERRORS
 
 API = "https://opus.nlpl.eu/opusapi"
 TIMEOUT_SECONDS = 60
@@ -105,7 +106,7 @@ def _unpack(path: Path, directory: Path, codes: tuple[str, str], name: str) -> s
                 with archive.open(members[0]) as text, (directory / f"text.{code}").open("wb") as file:
                     shutil.copyfileobj(text, file, _CHUNK)
             license_text = archive.read("LICENSE").decode("utf-8", "replace") if "LICENSE" in names else ""
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except ZIP_ERRORS as error:
         raise UserError(
             f"{name}: the downloaded file is not a complete archive ({_reason(error)}): try again"
         ) from None

@@ -37,7 +37,7 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow"
 
 test-all: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	HYPOTHESIS_PROFILE=random OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest

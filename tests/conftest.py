@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 import toy
+from hypothesis import settings
 
 from distilmt.utils import progress
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+
+# The same examples in every run, so that a change passes or fails by itself. HYPOTHESIS_PROFILE=random tries new ones
+# (`make test-all` does).
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("random", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 import toy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_api import Client
 
@@ -226,6 +226,8 @@ def test_texts_without_letters_come_back(run, exported, text):
 
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(min_size=1, max_size=60))
+@example(text="\0µ")
+@example(text="\ufeffµ {name}")
 def test_detect_and_translate_say_the_same(client, text):
     found = client.post("/detect", q=text).json()[0]
     answer = client.post("/translate", **asked(text, source="auto"))

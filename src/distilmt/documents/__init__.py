@@ -109,6 +109,11 @@ def translate_html(text: str, translate: Translate) -> str:
     return html.translate_html(text, translate)
 
 
+def translate_text(text: str, translate: Translate) -> str:
+    """Translate plain text of any characters: it is no file, so it needs no encoding. Raises UserError as above."""
+    return _translate_text(text, ".txt", translate, ())
+
+
 def _translate_text(text: str, suffix: str, translate: Translate, json_keys: tuple[str, ...]) -> str:
     if suffix in (".html", ".htm"):
         return translate_html(text, translate)

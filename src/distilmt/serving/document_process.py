@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
-from distilmt.documents import TranslateWithAttention, translate_document, translate_html
+from distilmt.documents import TranslateWithAttention, translate_document, translate_html, translate_text
 from distilmt.documents.keep_patterns import KeepPatterns
 from distilmt.serving.detection import sample
 from distilmt.utils.errors import UserError
@@ -53,7 +53,7 @@ def translate_job(job: DocumentJob, model: TranslateWithAttention) -> bytes | li
         return translate_document(job.content, f"document{job.kind}", model)
     if job.kind == "html":
         return [translate_html(text, model) for text in job.content]
-    return [translate_document(text.encode(), "text.txt", model).decode() for text in job.content]
+    return [translate_text(text, model) for text in job.content]
 
 
 def _sampled(job: DocumentJob) -> str:

@@ -10,7 +10,7 @@ import torch
 import toy
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
-from distilmt.export.huggingface import _NLLB, export_huggingface, languages
+from distilmt.export.huggingface_teacher import _NLLB, export_huggingface_teacher, languages
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
 
@@ -186,7 +186,7 @@ FIRST = {"m2m100": "__it__", "nllb": "ita_Latn", "mbart50": "it_IT"}
 @pytest.mark.parametrize("name", MAKERS)
 def test_translates_as_transformers_does(tmp_path, name):
     model, tokenizer = MAKERS[name](tmp_path / name)
-    export_huggingface(str(tmp_path / name), tmp_path / "ct2", "float32", "en", "it")
+    export_huggingface_teacher(str(tmp_path / name), tmp_path / "ct2", "float32", "en", "it")
     translator = Translator(tmp_path / "ct2", threads=1)
     texts = [*toy.pairs(25, seed=6)[0], "", "ban"]
     ours = [found[0].text if found else "" for found in translator.hypotheses(texts, beam_size=1)]
@@ -209,7 +209,7 @@ def test_translates_as_transformers_does(tmp_path, name):
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_export_needs_nothing_else(tmp_path, name):
     MAKERS[name](tmp_path / name)
-    export_huggingface(str(tmp_path / name), tmp_path / "ct2", "int8", "en", "it")
+    export_huggingface_teacher(str(tmp_path / name), tmp_path / "ct2", "int8", "en", "it")
     (tmp_path / name).rename(tmp_path / "elsewhere")
     texts = toy.pairs(5, seed=6)[0]
     found = Translator(tmp_path / "ct2").translate(texts, beam_size=2)
@@ -224,11 +224,11 @@ def test_languages_are_the_runs(tmp_path):
     m2m100(tmp_path / "m2m")
     found = set()
     for target in ("it", "zh", "pt_BR"):
-        export_huggingface(str(tmp_path / "m2m"), tmp_path / "ct2", "int8", "en", target)
+        export_huggingface_teacher(str(tmp_path / "m2m"), tmp_path / "ct2", "int8", "en", target)
         found.add(json.loads((tmp_path / "ct2" / "distilmt.json").read_text())["target_prefix"])
     assert found == {"__it__", "__zh__", "__pt__"}
     with pytest.raises(UserError, match="no code for language 'tlh'"):
-        export_huggingface(str(tmp_path / "m2m"), tmp_path / "ct3", "int8", "en", "tlh")
+        export_huggingface_teacher(str(tmp_path / "m2m"), tmp_path / "ct3", "int8", "en", "tlh")
     assert not (tmp_path / "ct3").exists()
 
 
@@ -270,22 +270,22 @@ def test_every_code_of_the_table_is_nllbs():
 
 def test_what_cannot_be_converted_is_told(tmp_path, learnt):
     with pytest.raises(UserError, match="cannot be converted"):
-        export_huggingface(str(tmp_path / "nothing"), tmp_path / "ct2", "int8", "en", "it")
+        export_huggingface_teacher(str(tmp_path / "nothing"), tmp_path / "ct2", "int8", "en", "it")
     t5(tmp_path / "t5")
     with pytest.raises(UserError, match="cannot be converted"):
-        export_huggingface(str(tmp_path / "t5"), tmp_path / "ct2", "int9", "en", "it")
+        export_huggingface_teacher(str(tmp_path / "t5"), tmp_path / "ct2", "int9", "en", "it")
     # A model CTranslate2 has no converter for.
     config = json.loads((tmp_path / "t5" / "config.json").read_text())
     (tmp_path / "t5" / "config.json").write_text(json.dumps(config | {"model_type": "led"}))
     with pytest.raises(UserError, match="does not convert"):
-        export_huggingface(str(tmp_path / "t5"), tmp_path / "ct2", "int8", "en", "it")
+        export_huggingface_teacher(str(tmp_path / "t5"), tmp_path / "ct2", "int8", "en", "it")
     # A configuration of before normalize_before was written.
     bart(tmp_path / "bart")
     config = json.loads((tmp_path / "bart" / "config.json").read_text())
     del config["normalize_before"]
     (tmp_path / "bart" / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="cannot be converted"):
-        export_huggingface(str(tmp_path / "bart"), tmp_path / "ct2", "int8", "en", "it")
+        export_huggingface_teacher(str(tmp_path / "bart"), tmp_path / "ct2", "int8", "en", "it")
     assert not (tmp_path / "ct2").exists()
 
 
@@ -294,4 +294,4 @@ def test_pickles_are_not_opened(tmp_path):
     (tmp_path / "t5" / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "t5" / "pytorch_model.bin")
     with pytest.raises(UserError, match="cannot be converted"):
-        export_huggingface(str(tmp_path / "t5"), tmp_path / "ct2", "int8", "en", "it")
+        export_huggingface_teacher(str(tmp_path / "t5"), tmp_path / "ct2", "int8", "en", "it")

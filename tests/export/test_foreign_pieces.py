@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from distilmt.data import tokenizer as tokenizers
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
-from distilmt.export.huggingface import export_huggingface
+from distilmt.export.huggingface_teacher import export_huggingface_teacher
 from distilmt.inference.tokenization import HuggingFaceTokenizer
 from distilmt.inference.translator import Translator
 from distilmt.models.presets import new_model
@@ -78,14 +78,14 @@ def test_special_names_in_a_text_are_text(directories, name, text):
 def test_padded_embeddings_of_transformers(tmp_path, name, multiple):
     """Rows that fill the embedding up to a multiple change no translation, and are in none if they are said."""
     model, tokenizer = MAKERS[name](tmp_path / "plain")
-    export_huggingface(str(tmp_path / "plain"), tmp_path / "a", "float32", "en", "it")
+    export_huggingface_teacher(str(tmp_path / "plain"), tmp_path / "a", "float32", "en", "it")
     model.resize_token_embeddings(len(tokenizer) + 1, pad_to_multiple_of=multiple, mean_resizing=False)
     rows = model.get_input_embeddings().weight
     assert len(rows) % multiple == 0 and len(rows) > len(tokenizer)
     rows.data[len(tokenizer) :] = 0
     model.save_pretrained(tmp_path / "padded")
     tokenizer.save_pretrained(tmp_path / "padded")
-    export_huggingface(str(tmp_path / "padded"), tmp_path / "b", "float32", "en", "it")
+    export_huggingface_teacher(str(tmp_path / "padded"), tmp_path / "b", "float32", "en", "it")
     vocabulary = json.loads((tmp_path / "b" / "shared_vocabulary.json").read_text())
     assert len(vocabulary) == len(rows)
     plain, padded = Translator(tmp_path / "a", threads=1), Translator(tmp_path / "b", threads=1)

@@ -23,7 +23,7 @@ def by_transformers(directory: Path, texts: Sequence[str]) -> list[str]:
     """Translate with a directory in safetensors and transformers' `generate`.
 
     Args:
-        directory: written by `export_transformers`, or a student of a run.
+        directory: written by `export_huggingface`, or a student of a run.
         texts: one sentence each.
     """
     model = MarianMTModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32).eval()

@@ -1,4 +1,4 @@
-"""External teachers as export directories that `teachers.outside.load_translation_model` opens."""
+"""External teachers as export directories that `teachers.remote.load_translation_model` opens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from typing import Any
 import ctranslate2
 from transformers import AutoConfig, AutoTokenizer
 
-from distilmt.export.huggingface import UnsupportedConversion, export_huggingface, languages, positions, prefix_of
+from distilmt.export.huggingface_teacher import (
+    UnsupportedConversion,
+    export_huggingface_teacher,
+    languages,
+    positions,
+    prefix_of,
+)
 from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
 from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
 from distilmt.utils import progress
@@ -45,7 +51,7 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
     outside = {**facts, "source": source, "target": target}
     if kind == "huggingface":
         try:
-            return export_huggingface(facts["path"], directory, compute_type, source, target, prefix)
+            return export_huggingface_teacher(facts["path"], directory, compute_type, source, target, prefix)
         except UnsupportedConversion as reason:
             progress.info(f"{reason}: using transformers' own `generate`, which is slower")
             outside |= _for_transformers(facts, source, target)

@@ -17,9 +17,9 @@ from distilmt.export.argos import export_argos
 from distilmt.export.card import FACTS, Form, ModelCard, write_card
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
+from distilmt.export.huggingface import export_huggingface
 from distilmt.export.marian import export_marian
 from distilmt.export.onnx import export_onnx
-from distilmt.export.transformers import export_transformers
 from distilmt.export.web import export_web
 from distilmt.models.checkpoint import load_marian
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
@@ -106,7 +106,7 @@ def export_format(
     """Write a student in a format other than CTranslate2's."""
     model_card = card(config, "student")
     if name == "huggingface":
-        export_transformers(model, tokenizer, path, model_card, config.export.huggingface_type)
+        export_huggingface(model, tokenizer, path, model_card, config.export.huggingface_type)
     elif name == "onnx":
         export_onnx(model, tokenizer, path, model_card)
     elif name == "argos":

@@ -4,7 +4,7 @@ import toy
 from transformers import AutoTokenizer, MarianMTModel
 
 from distilmt.export.consumers import by_transformers
-from distilmt.export.transformers import export_transformers
+from distilmt.export.huggingface import export_huggingface
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
@@ -13,7 +13,7 @@ TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)", ""]
 
 
 def test_transformers_translates_with_it(tmp_path, learnt, exported, shared_tokenizer, card):
-    export_transformers(load_marian(learnt), shared_tokenizer, tmp_path / "hf", card)
+    export_huggingface(load_marian(learnt), shared_tokenizer, tmp_path / "hf", card)
     model = MarianMTModel.from_pretrained(tmp_path / "hf", use_safetensors=True).eval()
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in load_marian(learnt).state_dict().items())
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hf")
@@ -29,7 +29,7 @@ def test_transformers_translates_with_it(tmp_path, learnt, exported, shared_toke
 
 def test_split_vocabularies(tmp_path, split_tokenizer, card):
     model = new_model(toy.MICRO, split_tokenizer, 0.0, 1).eval()
-    export_transformers(model, split_tokenizer, tmp_path / "hf", card)
+    export_huggingface(model, split_tokenizer, tmp_path / "hf", card)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hf")
     sources, targets = toy.pairs(20, seed=7, chinese=True)
     assert tokenizer(sources).input_ids == split_tokenizer.source.encode(sources)
@@ -41,8 +41,8 @@ def test_split_vocabularies(tmp_path, split_tokenizer, card):
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_half_the_bytes(tmp_path, learnt, shared_tokenizer, card, precision):
     model = load_marian(learnt)
-    export_transformers(model, shared_tokenizer, tmp_path / "half", card, precision)
-    export_transformers(model, shared_tokenizer, tmp_path / "full", card)
+    export_huggingface(model, shared_tokenizer, tmp_path / "half", card, precision)
+    export_huggingface(model, shared_tokenizer, tmp_path / "full", card)
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "full")]
     assert sizes[0] < 0.6 * sizes[1] and model.dtype == torch.float32
     opened = MarianMTModel.from_pretrained(tmp_path / "half", dtype="auto")
@@ -54,7 +54,7 @@ def test_pad_is_never_said(tmp_path, shared_tokenizer, card):
     """Its logit is zero, and may be the highest: what decodes by the file's settings must leave it out."""
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
     model.final_logits_bias[0, :-1] = -50.0
-    export_transformers(model, shared_tokenizer, tmp_path / "hf", card)
+    export_huggingface(model, shared_tokenizer, tmp_path / "hf", card)
     opened = MarianMTModel.from_pretrained(tmp_path / "hf").eval()
     ids = torch.tensor(shared_tokenizer.source.encode(["ban den"]))
     said = opened.generate(ids, num_beams=1)[0, 1:].tolist()

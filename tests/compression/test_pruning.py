@@ -111,7 +111,7 @@ def test_friendly_widths():
 
 def test_masked_heads_are_silent(deep, measured):
     """Held against the states that leave the heads, multiplied by zero."""
-    heads = {"encoder": [[0], [], [1]], "across": [[1], [0]]}
+    heads = {"encoder": [[0], [], [1]], "cross": [[1], [0]]}
     masked = mask_heads(deep, heads)
     silenced = copy.deepcopy(deep)
     for kind, by_layer in heads.items():
@@ -126,9 +126,9 @@ def test_masked_heads_are_silent(deep, measured):
 
 
 def test_the_least_heads():
-    scores = {"encoder": torch.tensor([[0.3, 0.1], [0.9, 0.05]]), "across": torch.tensor([[0.2, 0.7]])}
-    assert lowest_heads(scores, 0) == {"encoder": [[], []], "across": [[]]}
-    assert lowest_heads(scores, 3) == {"encoder": [[1], [1]], "across": [[0]]}
+    scores = {"encoder": torch.tensor([[0.3, 0.1], [0.9, 0.05]]), "cross": torch.tensor([[0.2, 0.7]])}
+    assert lowest_heads(scores, 0) == {"encoder": [[], []], "cross": [[]]}
+    assert lowest_heads(scores, 3) == {"encoder": [[1], [1]], "cross": [[0]]}
 
 
 def shapes(model):

@@ -156,7 +156,7 @@ def test_attention_is_what_marian_says(shared_tokenizer):
     for kind, wanted, queries, keys in (
         ("encoder", theirs.encoder_attentions, batch.source, batch.source),
         ("decoder", theirs.decoder_attentions, batch.target, batch.target),
-        ("across", theirs.cross_attentions, batch.target, batch.source),
+        ("cross", theirs.cross_attentions, batch.target, batch.source),
     ):
         watched = states.attention[kind]
         assert len(watched.scores) == len(wanted) == 2

@@ -17,8 +17,8 @@ from transformers import MarianMTModel
 from distilmt.utils.errors import UserError
 
 STACKS = ("encoder", "decoder")
-KINDS = ("encoder", "decoder", "across")
-"""Kinds of attention: self-attention of encoder and decoder, and cross-attention (`across`)."""
+KINDS = ("encoder", "decoder", "cross")
+"""Kinds of attention: self-attention of encoder and decoder, and cross-attention (`cross`)."""
 Units = dict[str, list[Tensor]]
 """For `encoder` and `decoder`, the importance of the feed-forward units of every layer: tensors [units]."""
 Heads = Mapping[str, Sequence[Sequence[int]]]
@@ -111,7 +111,7 @@ def mask_heads(model: MarianMTModel, heads: Heads) -> MarianMTModel:
 
 def attentions(model: MarianMTModel, kind: str) -> list[Any]:
     """The attention modules of a kind, layer by layer."""
-    if kind == "across":
+    if kind == "cross":
         return [layer.encoder_attn for layer in layers(model, "decoder")]
     return [layer.self_attn for layer in layers(model, kind)]
 

@@ -63,7 +63,7 @@ class States:
     decoder: list[Tensor] = field(default_factory=list)
     """[N, d] after every layer."""
     attention: dict[str, Attention] | None = None
-    """By kind: `encoder`, `decoder` and `across` (cross-attention). None: attention is not recorded."""
+    """By kind: `encoder`, `decoder` and `cross` (cross-attention). None: attention is not recorded."""
 
 
 class DropoutPool:
@@ -135,7 +135,7 @@ def decoder_rows(
     )
     self_record, cross_record = (
         _attention_record(states, "decoder", self_biases),
-        _attention_record(states, "across", cross_biases),
+        _attention_record(states, "cross", cross_biases),
     )
     heads = model.config.decoder_attention_heads
     # Keys and values of all layers, [cells · heads, d / heads] each: one matrix product.

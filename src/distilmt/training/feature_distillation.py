@@ -17,7 +17,7 @@ from distilmt.training.optimizer import learning_rate
 from distilmt.utils.errors import UserError
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_KINDS = ("encoder", "decoder", "across")
+_KINDS = ("encoder", "decoder", "cross")
 
 
 class FeatureDistillation:
@@ -119,7 +119,8 @@ class FeatureDistillation:
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor], update: int) -> None:
-        """Resume from `state()` after `update` updates."""
+        """Resume from `state()` after `update` updates; in older checkpoints `cross` is `across`."""
+        state = {name.replace("mixture.across", "mixture.cross"): tensor for name, tensor in state.items()}
         for name, parameter in self.parameters.items():
             assert self.adam is not None
             parameter.copy_(state[name])
@@ -138,7 +139,7 @@ def _heads(config: Any) -> dict[str, tuple[int, int]]:
     """Number of layers and of heads per layer, for every kind of attention."""
     encoder = config.encoder_layers, config.encoder_attention_heads
     decoder = config.decoder_layers, config.decoder_attention_heads
-    return {"encoder": encoder, "decoder": decoder, "across": decoder}
+    return {"encoder": encoder, "decoder": decoder, "cross": decoder}
 
 
 def _mixtures(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-import toy
+from helpers import commands, toy
 from hypothesis import settings
 
 from distilmt.utils import progress
@@ -131,8 +131,8 @@ def exported(learnt, shared_tokenizer) -> Path:
 def finished(tmp_path_factory) -> Path:
     """The directory of a toy run that was done to its end; `../run.yaml` is its configuration. Copy, don't change."""
     directory = tmp_path_factory.mktemp("road")
-    config = toy.write_config(directory / "run.yaml", toy.road(directory))
-    found = toy.distilmt("run", config, "--quiet")
+    config = toy.write_config(directory / "run.yaml", toy.run_config(directory))
+    found = commands.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     return directory / "run"
 

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-import toy
 import yaml
+from helpers import commands, toy
 
 from distilmt import cli
 from distilmt.utils import progress
@@ -68,7 +68,7 @@ def test_unknown_commands_options_and_keys(capsys, tmp_path):
 
 
 def config_with(tmp_path, left: bytes, right: bytes):
-    config = toy.road(tmp_path)
+    config = toy.run_config(tmp_path)
     for name, text in zip(config["corpus"]["train"], (left, right), strict=True):
         with open(name, "wb") as file:
             file.write(text)
@@ -97,7 +97,7 @@ def test_corpora_that_cannot_be_used(capsys, tmp_path, left, right, told):
 
 
 def test_missing_corpora(capsys, tmp_path):
-    config = toy.road(tmp_path)
+    config = toy.run_config(tmp_path)
     path = toy.write_config(tmp_path / "run.yaml", toy.merged(config, {"corpus": {"train": ["no.en", "no.it"]}}))
     assert "no.en does not exist" in refused(capsys, "run", path)
     path = toy.write_config(tmp_path / "run.yaml", toy.merged(config, {"corpus": {"train": []}}))
@@ -140,7 +140,7 @@ def test_words_are_wanted_but_were_not_asked_for(capsys, finished, tmp_path):
 def test_a_run_directory_in_use_is_refused(capsys, tmp_path):
     from distilmt.utils.run_dir import locked
 
-    config = toy.write_config(tmp_path / "c.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "c.yaml", toy.run_config(tmp_path))
     with locked(tmp_path / "run"):
         assert "in use by another distilmt" in refused(capsys, "run", config)
 
@@ -241,15 +241,19 @@ def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported,
 
 
 def test_a_real_process_translates_and_refuses(exported, tmp_path):
-    found = toy.distilmt("translate", exported, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
+    found = commands.distilmt("translate", exported, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
     assert found.returncode == 0 and found.stdout.count(b"\n") == 3 and found.stderr == b""
-    assert "does not exist" in toy.refused(toy.distilmt("translate", tmp_path / "nothing", input=b"ban.\n"))
+    assert "does not exist" in commands.error_line(
+        commands.distilmt("translate", tmp_path / "nothing", input=b"ban.\n")
+    )
 
 
 def test_a_reader_that_has_enough_is_no_error(exported):
     """`distilmt translate … | head -1`"""
     command = f"yes ban. | head -2000 | {sys.executable} -m distilmt translate {exported} --beam_size=1 | head -1"
-    found = subprocess.run(["bash", "-c", command], capture_output=True, env=toy.environment(), timeout=100, check=True)
+    found = subprocess.run(
+        ["bash", "-c", command], capture_output=True, env=commands.environment(), timeout=100, check=True
+    )
     assert found.stdout.count(b"\n") == 1 and found.stderr == b""
 
 
@@ -258,19 +262,19 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, limit):
     """Files may not grow beyond a limit, which is what a full disk looks like to a writer."""
     import resource
 
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
-    found = toy.distilmt(
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
+    found = commands.distilmt(
         "train-teacher",
         config,
         "--quiet",
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
-    assert "File too large" in toy.refused(found)
+    assert "File too large" in commands.error_line(found)
     run = tmp_path / "run"
     assert not (run / "teacher" / "step.json").exists()
     for path in run.glob("*/*.json"):
         json.loads(path.read_text())
-    again = toy.distilmt("train-teacher", config, "--quiet")
+    again = commands.distilmt("train-teacher", config, "--quiet")
     assert again.returncode == 0, again.stderr.decode()[-2000:]
     assert (run / "teacher" / "step.json").exists()
     assert not [path for path in run.rglob(".*") if path.name != ".lock"]

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-import toy
+from helpers import commands
 
 # Each runs a command of the command line whose work is one of the places where a signal is easily lost.
 PLACES = {
@@ -41,7 +41,7 @@ def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=toy.environment(),
+        env=commands.environment(),
         # Tests that run in the background of a shell ignore SIGINT, and so would their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:

@@ -4,7 +4,7 @@ import copy
 from dataclasses import replace
 
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.compression.importance import CalibrationSample, pairs, sample
 from distilmt.models.presets import new_model

@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-import toy
+from helpers import batches, toy
 from torch.nn import functional as F
 
 from distilmt.compression import importance
@@ -28,7 +28,7 @@ from distilmt.models.checkpoint import load_marian
 def one_by_one(measured, pad):
     """Every sentence of a sample, as transformers wants it."""
     for batch, targets in measured.batches:
-        inputs = toy.padded(batch, pad)
+        inputs = batches.padded(batch, pad)
         mask = inputs.pop("target_mask").bool()
         rows = targets.ids.split(mask.sum(1).tolist())
         for i, ids in enumerate(rows):

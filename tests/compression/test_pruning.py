@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-import toy
+from helpers import batches, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -36,7 +36,7 @@ def logits(model, measured):
     """By transformers, of all words of a sample."""
     found = []
     for batch, _ in measured.batches:
-        inputs = toy.padded(batch, model.config.pad_token_id)
+        inputs = batches.padded(batch, model.config.pad_token_id)
         mask = inputs.pop("target_mask").bool()
         found.append(model(**inputs).logits[mask])
     return torch.cat(found)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import toy
+from helpers import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

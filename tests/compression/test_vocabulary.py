@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sentencepiece as spm
 import torch
-import toy
+from helpers import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import toy
 import yaml
+from helpers import commands
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,5 +179,5 @@ def test_real_processes_refuse_numbers(finished, tmp_path, command):
     }[command]
     for name in names:
         for value in VALUES:
-            ended: subprocess.CompletedProcess[bytes] = toy.distilmt(command, *before, f"--{name}={value}")
+            ended: subprocess.CompletedProcess[bytes] = commands.distilmt(command, *before, f"--{name}={value}")
             assert ended.returncode in (0, 2) and b"Traceback" not in ended.stderr, (name, value, ended.stderr)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import toy
+from helpers import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

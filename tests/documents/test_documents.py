@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from format_models import backwards, nothing, same, upper
+from helpers.document_models import backwards, nothing, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree

@@ -1,5 +1,5 @@
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.documents.glossary import Glossary, read_glossary
 from distilmt.inference.translator import Translator

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from format_models import calls, same, upper
+from helpers.document_models import calls, same, upper
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 """Sentences with very many marks: nothing is nested too deep, work grows with length, batches are bounded."""
 
 import pytest
-from format_models import calls, same
+from helpers.document_models import calls, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

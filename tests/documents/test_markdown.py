@@ -1,7 +1,7 @@
 """Markdown: what people read is translated, and nothing else, whatever dialect a file is written in."""
 
 import pytest
-from format_models import calls, same, upper
+from helpers.document_models import calls, same, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from format_models import backwards, nothing, upper
+from helpers.document_models import backwards, nothing, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

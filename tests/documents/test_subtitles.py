@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from format_models import backwards, nothing, upper
+from helpers.document_models import backwards, nothing, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

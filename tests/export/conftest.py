@@ -17,7 +17,7 @@ def opus_tokenizer(tmp_path_factory):
     """One vocabulary for two SentencePiece models, as OPUS-MT has it: ids are not SentencePiece's own."""
     import json
 
-    import toy
+    from helpers import toy
 
     halves = [tmp_path_factory.mktemp(f"half{i}") for i in range(2)]
     sources, targets = toy.pairs(300)
@@ -36,7 +36,7 @@ def opus_tokenizer(tmp_path_factory):
 @pytest.fixture(scope="session")
 def outspoken():
     """Makes models of random weights whose answers are far apart and hold no bytes, which programs join differently."""
-    import toy
+    from helpers import toy
 
     from distilmt.models.presets import new_model
 

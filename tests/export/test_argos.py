@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.export.argos import export_argos
 from distilmt.export.card import ModelCard
@@ -135,7 +135,7 @@ def test_argos_translates_with_it(tmp_path, argos_environment, learnt, exported,
     found = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "consumers" / "argos.py"), str(tmp_path / "student.argosmodel")],
         input="".join(f"{text}\n" for text in texts),
-        env=toy.environment() | homes | {"PYTHONPATH": path, "ARGOS_COMPUTE_TYPE": "default"},
+        env=commands.environment() | homes | {"PYTHONPATH": path, "ARGOS_COMPUTE_TYPE": "default"},
         capture_output=True,
         text=True,
         timeout=600,

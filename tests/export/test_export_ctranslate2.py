@@ -1,7 +1,7 @@
 import ctranslate2
 import pytest
 import torch
-import toy
+from helpers import toy
 
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import TYPES, export

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import tokenizers as library
-import toy
+from helpers import toy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

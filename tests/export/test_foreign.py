@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 import torch
-import toy
+from helpers import toy
 
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
@@ -92,7 +92,7 @@ def test_a_package_may_not_write_outside(tmp_path):
 
 def led(directory):
     """A family that CTranslate2 does not convert."""
-    from test_external_export import fast_tokenizer, save, spread
+    from helpers.pretrained_models import fast_tokenizer, save, spread
     from transformers import LEDConfig, LEDForConditionalGeneration
 
     tokenizer = fast_tokenizer(["<s>", "<pad>", "</s>", "<unk>"], "<s> $A </s>")
@@ -124,7 +124,7 @@ def test_what_is_not_converted_is_generated(tmp_path, monkeypatch):
 
 
 def test_t5_tells_its_own_instruction(tmp_path):
-    from test_external_export import t5
+    from helpers.pretrained_models import t5
 
     t5(tmp_path / "t5")
     config = read_json(tmp_path / "t5" / "config.json")

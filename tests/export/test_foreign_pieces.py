@@ -5,10 +5,10 @@ import shutil
 from dataclasses import replace
 
 import pytest
-import toy
+from helpers import toy
+from helpers.pretrained_models import MAKERS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_external_export import MAKERS
 from transformers import AutoTokenizer
 
 from distilmt.data import tokenizer as tokenizers
@@ -51,7 +51,7 @@ def test_the_end_is_the_tokenizers_own_or_ctranslate2s(directories, name):
 
 
 def test_a_tokenizer_without_an_end_loses_no_word(tmp_path):
-    from test_external_export import fast_tokenizer
+    from helpers.pretrained_models import fast_tokenizer
 
     fast_tokenizer(["<pad>", "</s>", "<unk>"], "$A").save_pretrained(tmp_path / "tokenizer")
     for facts in ({}, {"source_end": False}):

@@ -1,6 +1,6 @@
 import pytest
 import torch
-import toy
+from helpers import toy
 from transformers import AutoTokenizer, MarianMTModel
 
 from distilmt.export.consumers import by_transformers

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import toy
 import yaml
+from helpers import commands, toy
 from transformers import AutoTokenizer
 
 from distilmt.export.consumers import greedy_translate
@@ -85,7 +85,7 @@ def by_marian(environment, directory, texts):
     found = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "consumers" / "marian.py"), *options],
         input="\n".join(texts),
-        env=toy.environment() | {"PYTHONPATH": path},
+        env=commands.environment() | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=600,

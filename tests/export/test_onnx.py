@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-import toy
+from helpers import toy
 
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian

@@ -6,7 +6,7 @@ import subprocess
 
 import ctranslate2
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.compression import shortlist
 from distilmt.config import ShortlistConfig

@@ -8,8 +8,8 @@ import zipfile
 import ctranslate2
 import pytest
 import sentencepiece
-import toy
 import yaml
+from helpers import toy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ import sys
 import zipfile
 
 import pytest
-import toy
+from helpers import commands, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,12 +108,12 @@ def test_missing_packages_are_named_before_anything_is_read(package):
         "except ModuleNotFoundError as error: print(missing_package(error))\n"
     )
     run = [sys.executable, "-c", program, str(package)]
-    said = subprocess.run(run, capture_output=True, text=True, env=toy.environment(), check=True).stdout
+    said = subprocess.run(run, capture_output=True, text=True, env=commands.environment(), check=True).stdout
     assert (
         said == "this command needs sacremoses, which is not installed: pip install '.[argos]' in a clone of distilmt\n"
     )
     (package / "sentencepiece.model").write_bytes(b"\n")
-    assert subprocess.run(run, capture_output=True, text=True, env=toy.environment(), check=True).stdout == ""
+    assert subprocess.run(run, capture_output=True, text=True, env=commands.environment(), check=True).stdout == ""
 
 
 @pytest.fixture(scope="module")

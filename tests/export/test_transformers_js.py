@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.models.checkpoint import load_marian
 

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import toy
-from browser import barriers, chromium, served, watched
+from helpers import toy
+from helpers.browser import barriers, chromium, served, watched
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

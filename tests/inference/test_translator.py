@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import toy
+from helpers import toy
 from transformers import MarianMTModel
 
 from distilmt.export.ctranslate2 import export

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.config import LabelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.labels.dataset import load_label_dataset

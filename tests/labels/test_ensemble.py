@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data import tokenizer as tokenizers

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.config import LabelConfig
 from distilmt.data import tokenizer as tokenizers

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_writer import CONFIG, job, label, rows, sentences
+from helpers.labeling import CONFIG, job, label, rows, sentences
 
 from distilmt.labels import ray_executor
 from distilmt.labels.store import MANIFEST, LabelStore

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.config import LabelConfig
 from distilmt.config.loading import load
@@ -140,8 +140,8 @@ def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backward
 
 def test_a_run_without_the_least_likely(tmp_path, backwards):
     labels = {"backward_model": str(backwards), "backward_keep_fraction": 0.5}
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
-    found = toy.distilmt("train-student", config, "--quiet")
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels=labels))
+    found = commands.distilmt("train-student", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     dropped = json.loads((tmp_path / "run" / "student" / "step.json").read_text())["result"]["hypotheses_dropped"]
     assert dropped["reverse"] > 50
@@ -149,7 +149,7 @@ def test_a_run_without_the_least_likely(tmp_path, backwards):
 
 def test_more_than_there_are_cannot_be_kept(tmp_path):
     labels = {"n_best": 3, "num_hypotheses": 2}
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels=labels))
     with pytest.raises(UserError, match=r"labels\.n_best is 3"):
         load([str(config)])
 
@@ -165,15 +165,15 @@ def test_going_on_makes_the_same(candidates, learnt, tmp_path):
 
 
 def test_one_candidate_is_no_choice(tmp_path):
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels={"rerank": "mbr"}))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels={"rerank": "mbr"}))
     with pytest.raises(UserError, match=r"labels\.num_hypotheses"):
         load([str(config)])
 
 
 def test_a_run_with_a_choice(tmp_path):
     labels = {"rerank": "oracle", "num_hypotheses": 2}
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, labels=labels))
-    found = toy.distilmt("run", config, "--quiet")
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, labels=labels))
+    found = commands.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert ".oracle-chrf" in (tmp_path / "run" / "report.html").read_text()
     assert (tmp_path / "run" / "selection" / "step.json").exists()

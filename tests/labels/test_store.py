@@ -14,42 +14,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from helpers import commands
+from helpers.label_stores import HEADER, K, row, words, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.labels.rows import LabelRow
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.utils.errors import UserError
-
-HEADER = {"teacher": "t", "tokenizer": "abc", "decoding": {"beam_size": 4}, "target_vocab_size": 100}
-K = 3
-
-
-def words(tokens: list[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    make = np.random.default_rng((seed, len(tokens)))
-    ids = np.stack([make.permutation(99)[:K] for _ in tokens]) if tokens else np.empty((0, K))
-    return ids.astype(np.int64), -make.random((len(tokens), K)).astype(np.float32)
-
-
-def row(number: int, reference: bool = True) -> LabelRow:
-    tokens = [*range(1, 2 + number % 4), 0]
-    return LabelRow(
-        id=f"id-{number}",
-        source=f"source {number}",
-        reference=f"reference {number}" if reference else None,
-        hypotheses=[(f"text {number}", tokens, -0.5), ("second", [9, 0], -1.0)],
-        top=words(tokens, number),
-        reference_tokens=[5, 6, 0] if reference else None,
-        reference_top=words([5, 6, 0], number + 1) if reference else None,
-    )
-
-
-def write(directory: Path, shards: list[list[LabelRow]], k: int = K) -> LabelStore:
-    writer = LabelWriter(directory, HEADER, k)
-    for rows in shards:
-        writer.write_shard(rows)
-    writer.finish()
-    return LabelStore(directory)
 
 
 @pytest.fixture
@@ -240,9 +212,8 @@ def test_another_format_is_refused(store):
 
 WRITER = """
 import sys
-sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from test_store import HEADER, K, LabelWriter, row
+from helpers.label_stores import HEADER, K, LabelWriter, row
 writer = LabelWriter(Path(sys.argv[1]), HEADER, K)
 print("ready", flush=True)
 for shard in range(len(writer.done()), 60):
@@ -253,9 +224,10 @@ writer.finish()
 
 def start(directory: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(directory), str(Path(__file__).parent)],
+        [sys.executable, "-c", WRITER, str(directory)],
         stdout=subprocess.PIPE,
         text=True,
+        env=commands.helpers_environment(),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from helpers.label_stores import HEADER, K, row, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_store import HEADER, K, row, write
 
 from distilmt.labels import ids as ids_module
 from distilmt.labels.ids import first_duplicate_id

@@ -5,7 +5,7 @@ import sys
 
 import pyarrow as pa
 import pytest
-import toy
+from helpers import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from teachers.conftest import Server

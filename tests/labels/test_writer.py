@@ -1,47 +1,21 @@
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import toy
+from helpers import commands, toy
+from helpers.labeling import CONFIG, job, label, rows, sentences
 
-from distilmt.config import LabelConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.inference.translator import Translator
 from distilmt.labels import ensemble, writer
 from distilmt.labels.dataset import load_label_dataset
-from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
-
-CONFIG = LabelConfig(score_on="both", beam_size=3, num_hypotheses=2, compute_type="float32", top_k=4, shard_size=10)
-
-
-def sentences(count=35):
-    sources, targets = toy.pairs(count, seed=11)
-    targets[3] = None
-    return pa.table({"id": [f"s{i}" for i in range(count)], "source": sources, "target": targets})
-
-
-def job(teacher, config=CONFIG, words=None):
-    wants = config.top_k > 0 if words is None else words
-    return LabelingTask(teacher, tokenizers.load(teacher), config, "en", "it", wants)
-
-
-def label(table, job, directory):
-    size = job.config.shard_size
-    shards = (table.slice(start, size) for start in range(0, table.num_rows, size))
-    return writer.write_label_store(shards, table.num_rows, job, directory)
-
-
-def rows(directory):
-    return [row for table in LabelStore(directory).shards() for row in table.to_pylist()]
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +119,7 @@ def test_a_second_call_asks_nobody(tmp_path, learnt, monkeypatch):
 _PROGRAM = """
     import os, signal
     from pathlib import Path
-    from test_writer import *
+    from helpers.labeling import *
     import distilmt.labels.store as store
     whole = store.write_json
     def killed(path, value):
@@ -158,10 +132,8 @@ _PROGRAM = """
 
 
 def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monkeypatch):
-    here = Path(__file__).parent
     program = textwrap.dedent(_PROGRAM).format(teacher=str(learnt), directory=str(tmp_path))
-    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment = commands.helpers_environment()
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     asked = []

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-import toy
+from helpers import toy
 
 from distilmt.config import ModelConfig
 from distilmt.models.initialization import copy_layers, first_layers, spaced_layers

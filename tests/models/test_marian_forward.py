@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import toy
+from helpers import batches, toy
 from torch import nn
 
 from distilmt.models.marian_forward import DropoutPool, States, decoder_rows, decoder_states, encode, vocabulary_size
@@ -26,7 +26,7 @@ def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):
 
 def marian(model, batch, part=None):
     """What transformers' own forward pass says at the target's words: last states, or logits of the whole model."""
-    inputs = toy.padded(batch, model.config.pad_token_id)
+    inputs = batches.padded(batch, model.config.pad_token_id)
     counts = inputs.pop("target_mask").bool()
     found = model.model(**inputs).last_hidden_state if part == "states" else model(**inputs).logits
     return found[counts]
@@ -120,7 +120,7 @@ def test_dropout_off_is_no_dropout(shared_tokenizer):
 @torch.no_grad()
 def test_encode_equals_marian(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
-    inputs = toy.padded(batch, tokenizer.pad)
+    inputs = batches.padded(batch, tokenizer.pad)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     theirs = model.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
     source = Packing(batch.source, batch.blocks)
@@ -131,7 +131,7 @@ def test_encode_equals_marian(tokenizer):
 @torch.no_grad()
 def test_states_equal_marians(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
-    inputs = toy.padded(batch, tokenizer.pad)
+    inputs = batches.padded(batch, tokenizer.pad)
     counts = inputs.pop("target_mask").bool()
     theirs, states = model.model(**inputs, output_hidden_states=True), States()
     decoder_rows(model, batch, states=states)
@@ -149,7 +149,7 @@ def test_states_equal_marians(tokenizer):
 def test_attention_is_what_marian_says(shared_tokenizer):
     model, batch = model_of(shared_tokenizer).eval(), batch_of(shared_tokenizer)
     model.set_attn_implementation("eager")
-    inputs = toy.padded(batch, shared_tokenizer.pad)
+    inputs = batches.padded(batch, shared_tokenizer.pad)
     inputs.pop("target_mask")
     theirs, states = model.model(**inputs, output_attentions=True), States(attention={})
     decoder_rows(model, batch, states=states)

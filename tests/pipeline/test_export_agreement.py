@@ -3,7 +3,7 @@ import shutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 

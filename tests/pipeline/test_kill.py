@@ -9,7 +9,7 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.config import loading
 from distilmt.labels.store import LabelStore
@@ -30,7 +30,7 @@ def killed(config, seconds):
     """Start a run and kill it after so many seconds; returns whether it was still at work."""
     running = subprocess.Popen(
         [sys.executable, "-m", "distilmt", "run", str(config), "--quiet"],
-        env=toy.environment(),
+        env=commands.environment(),
         stderr=subprocess.PIPE,
     )
     try:
@@ -44,7 +44,7 @@ def killed(config, seconds):
 
 
 def check_end(config, run, finished=None):
-    found = toy.distilmt("run", config, "--quiet")
+    found = commands.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     store = LabelStore(run / "labels")
     store.check()
@@ -62,7 +62,7 @@ def check_end(config, run, finished=None):
 
 
 def test_killed_at_random_moments(finished, tmp_path):
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     moments = random.Random(4)
     cut = [killed(config, moments.uniform(2.0, 6.5)) for _ in range(4)]
     assert any(cut)
@@ -79,7 +79,7 @@ def test_killed_many_times(finished, tmp_path, seed):
         "teacher": {"training": training},
         "student": {"training": training},
     }
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, **changes))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, **changes))
     moments = random.Random(seed)
     cuts = 0
     for _ in range(15):
@@ -88,8 +88,10 @@ def test_killed_many_times(finished, tmp_path, seed):
         cuts += 1
     assert cuts > 2
     check_end(config, tmp_path / "run")
-    whole = toy.write_config(tmp_path / "whole.yaml", toy.road(tmp_path, run_dir=str(tmp_path / "whole"), **changes))
-    assert toy.distilmt("run", whole, "--quiet").returncode == 0
+    whole = toy.write_config(
+        tmp_path / "whole.yaml", toy.run_config(tmp_path, run_dir=str(tmp_path / "whole"), **changes)
+    )
+    assert commands.distilmt("run", whole, "--quiet").returncode == 0
     for name in ("teacher", "student", "baseline"):
         model = f"{name}/model.safetensors"
         assert (tmp_path / "run" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes(), name

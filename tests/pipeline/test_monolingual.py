@@ -4,7 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_step
@@ -20,14 +20,14 @@ def config(directory, **changes):
         "labels": {"top_k": 0},
         "student": {"objective": {"kd_weight": 0.0, "ce_weight": 1.0, "reference_fraction": 0.0}},
     }
-    whole = toy.merged(toy.road(directory), toy.merged(alone, changes))
+    whole = toy.merged(toy.run_config(directory), toy.merged(alone, changes))
     return toy.write_config(directory / "run.yaml", whole)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("mono")
-    found = toy.distilmt("run", config(directory), "--quiet")
+    found = commands.distilmt("run", config(directory), "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     return directory / "run"
 
@@ -57,20 +57,20 @@ def test_the_report_says_that_scores_are_agreement(run):
 
 
 def test_a_second_call_asks_nobody(run, tmp_path):
-    found = toy.distilmt("run", run.parent / "run.yaml", "--student.training.max_steps", "21", "--quiet")
+    found = commands.distilmt("run", run.parent / "run.yaml", "--student.training.max_steps", "21", "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-2000:]
     assert read_step(run / "student").result["updates"] == 21
 
 
 def test_a_teacher_must_be_named(tmp_path):
     path = config(tmp_path, teacher={"command": None})
-    told = toy.refused(toy.distilmt("run", path, "--quiet"))
+    told = commands.error_line(commands.distilmt("run", path, "--quiet"))
     assert "a teacher cannot be trained on corpus.monolingual alone" in told
 
 
 def test_words_are_refused_at_once(tmp_path):
     path = config(tmp_path, labels={"top_k": 4}, student={"objective": {"kd_weight": 0.5}})
-    told = toy.refused(toy.distilmt("run", path, "--quiet"))
+    told = commands.error_line(commands.distilmt("run", path, "--quiet"))
     assert "set labels.top_k and student.objective.kd_weight to 0" in told
 
 
@@ -78,7 +78,7 @@ def test_words_are_refused_at_once(tmp_path):
 def test_pairs_and_more_sentences(tmp_path):
     """Both together: pairs teach the teacher and the baseline, all sentences are labelled."""
     path = config(tmp_path, teacher={"command": None}, corpus={"train": toy.write_corpus(tmp_path / "pairs", 300)})
-    found = toy.distilmt("run", path, "--quiet")
+    found = commands.distilmt("run", path, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     ids = LabelStore(tmp_path / "run" / "labels").ids()
     assert {name.split("-")[0] for name in ids} == {"train", "mono"}

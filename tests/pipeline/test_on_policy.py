@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.config.loading import load, load_comparison
 from distilmt.labels.store import LabelStore
@@ -90,7 +90,7 @@ def test_a_whole_run_leaves_no_stages(finished, tmp_path):
     ]
     # The teacher's states and attention are learnt before, not in the rounds.
     keys += ["--student.objective.hidden_state_weight", "0.1", "--student.objective.attention_weight", "0.1"]
-    found = toy.distilmt("run", finished.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
+    found = commands.distilmt("run", finished.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     inside = {path.name for path in (directory / "student").iterdir()}
     assert not {"first", "round-1", "result.json", "validation"} & inside and "model.safetensors" in inside
@@ -101,7 +101,7 @@ def test_its_updates_count_in_a_comparison(tmp_path):
     longer = {"student": {"on_policy": {"steps": 5}}}
     equal = {"student": {"on_policy": {"steps": 5}, "training": {"max_steps": 15}}}
     for method, refused in ((longer, True), (equal, False)):
-        values = toy.road(tmp_path) | {"methods": {"plain": {}, "own-words": method}, "seeds": [1]}
+        values = toy.run_config(tmp_path) | {"methods": {"plain": {}, "own-words": method}, "seeds": [1]}
         config = toy.write_config(tmp_path / "compare.yaml", values)
         if refused:
             with pytest.raises(UserError, match="own-words"):
@@ -111,6 +111,6 @@ def test_its_updates_count_in_a_comparison(tmp_path):
 
 
 def test_a_share_of_nothing_is_refused(tmp_path):
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     with pytest.raises(UserError, match=r"on_policy\.student_data_fraction"):
         load([str(config), "--student.on_policy.student_data_fraction", "0"])

@@ -4,8 +4,8 @@ import json
 import shutil
 
 import pytest
-import toy
 import yaml
+from helpers import commands
 
 from distilmt.config import RunConfig, renamed
 from distilmt.utils.run_dir import read_json, write_json
@@ -41,7 +41,7 @@ def former_run(finished, tmp_path_factory):
 
 def test_nothing_is_done_again(former_run):
     before = {path: path.read_bytes() for path in former_run.glob("*/step.json")}
-    found = toy.distilmt("run", former_run / "config.yaml")
+    found = commands.distilmt("run", former_run / "config.yaml")
     assert found.returncode == 0, found.stderr
     assert b"done again" not in found.stdout + found.stderr
     assert {path: path.read_bytes() for path in former_run.glob("*/step.json")} == before
@@ -50,10 +50,10 @@ def test_nothing_is_done_again(former_run):
 
 def test_it_is_reported_translated_with_and_its_cost_is_told(former_run):
     (former_run / "report.html").unlink()
-    assert toy.distilmt("run", former_run / "config.yaml").returncode == 0
+    assert commands.distilmt("run", former_run / "config.yaml").returncode == 0
     assert (former_run / "report.html").exists()
-    assert toy.distilmt("translate", former_run, "--text", "ba ri").returncode == 0
-    found = toy.distilmt("cost", former_run, "--json")
+    assert commands.distilmt("translate", former_run, "--text", "ba ri").returncode == 0
+    found = commands.distilmt("cost", former_run, "--json")
     assert found.returncode == 0 and json.loads(found.stdout)["measured"], found.stderr
 
 
@@ -61,5 +61,5 @@ def test_damaged_labels_are_mended_beside_the_others(former_run):
     shard = former_run / "labels" / "shard-00001.parquet"
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1])
-    found = toy.distilmt("run", former_run / "config.yaml")
+    found = commands.distilmt("run", former_run / "config.yaml")
     assert found.returncode == 0 and shard.stat().st_size == len(whole), found.stderr

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
@@ -28,7 +28,7 @@ FILES = {
 
 def done(config, *arguments):
     """Run the road, and read its report."""
-    found = toy.distilmt("run", config, "--json", *arguments)
+    found = commands.distilmt("run", config, "--json", *arguments)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     return json.loads(found.stdout)
 
@@ -122,7 +122,7 @@ def test_more_forms_of_a_finished_student(finished, tmp_path):
     before = records(run)
     keys = ["--run_dir", run, "--export.formats", "[huggingface,onnx,argos,marian]"]
     keys += ["--export.licenses.teacher", "CC-BY-NC-4.0"]
-    found = toy.distilmt("export", finished.parent / "run.yaml", *keys)
+    found = commands.distilmt("export", finished.parent / "run.yaml", *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     after = records(run)
     assert {name for name in before if before[name] != after[name]} == {"exports"}
@@ -148,7 +148,7 @@ def test_until(finished, tmp_path):
     """Commands on the way stop where they say, and go on from there."""
     config = finished.parent / "run.yaml"
     for command, last in (("prepare", "corpus"), ("label", "labels")):
-        found = toy.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
+        found = commands.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
         assert found.returncode == 0, found.stderr.decode()[-2000:]
         there = [name for name in runner.STEPS if (tmp_path / "run" / name / "step.json").exists()]
         assert there == list(runner.STEPS[: runner.STEPS.index(last) + 1])
@@ -168,7 +168,7 @@ def test_chinese(tmp_path):
         "student": {"baseline": False, "initialization": "first", "model": {"d_model": 32, "ffn_dim": 64}},
         "export": {"teacher": ["float32"], "student": ["float32", "int8"]},
     }
-    report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, chinese=True, **changes)))
+    report = done(toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, chinese=True, **changes)))
     run = tmp_path / "run"
     assert not read_step(run / "tokenizer").result["shared"] and (run / "exports/student-int8/target.spm").exists()
     assert "tok:zh" in report["test"]["bleu_signature"]
@@ -182,7 +182,7 @@ def test_chinese(tmp_path):
 def test_a_marian_teacher_from_outside(tmp_path, learnt, exported):
     """With its pieces it gives word labels, and it is taken over unchanged."""
     changes = {"tokenizer": {"path": str(learnt)}, "teacher": {"path": str(learnt)}, "student": {"baseline": False}}
-    report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, 150, **changes)))
+    report = done(toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, 150, **changes)))
     run = tmp_path / "run"
     store = LabelStore(run / "labels")
     assert store.k == 4 and store.arrays("hypothesis").top_ids is not None
@@ -198,14 +198,8 @@ def test_a_marian_teacher_from_outside(tmp_path, learnt, exported):
 @pytest.fixture
 def stranger(tmp_path):
     """A teacher with another architecture and another tokenizer."""
-    import sys
-    from pathlib import Path
+    from helpers.pretrained_models import t5
 
-    sys.path.insert(0, str(Path(__file__).parent.parent / "export"))
-    try:
-        from test_external_export import t5
-    finally:
-        sys.path.pop(0)
     t5(tmp_path / "t5")
     return tmp_path / "t5"
 
@@ -217,13 +211,13 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
         "student": {"baseline": False},
         "corpus": {"valid_size": 8, "test_size": 8},  # random weights speak long, which edit rates are slow on
     }
-    config = toy.write_config(tmp_path / "words.yaml", toy.road(tmp_path, 150, **words))
-    told = toy.refused(toy.distilmt("run", config, "--quiet"))
+    config = toy.write_config(tmp_path / "words.yaml", toy.run_config(tmp_path, 150, **words))
+    told = commands.error_line(commands.distilmt("run", config, "--quiet"))
     assert "set labels.top_k and student.objective.kd_weight to 0" in told
     # Random weights loop and write long; a teacher of which nearly all is dropped would be refused.
     loose = {"top_k": 0, "max_length_ratio": 1000.0, "max_repetition": 1000, "drop_identical": False}
     changes = toy.merged(words, {"labels": loose, "student": {"objective": {"kd_weight": 0.0, "ce_weight": 1.0}}})
-    report = done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, 150, **changes)))
+    report = done(toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, 150, **changes)))
     run = tmp_path / "run"
     store = LabelStore(run / "labels")
     store.check()
@@ -236,7 +230,7 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
         ("student.objective.attention_weight", "1"),
         ("student.on_policy.steps", "5"),
     ):
-        told = toy.refused(toy.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
+        told = commands.error_line(commands.distilmt("run", tmp_path / "run.yaml", "--quiet", f"--{key}", value))
         assert key in told and "set it to 0" in told
 
 
@@ -257,7 +251,7 @@ def test_a_student_teaches_the_next(finished, tmp_path):
         "teacher": {"path": str(assistant)},
         "student": {"baseline": False},
     }
-    done(toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path, **changes)))
+    done(toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, **changes)))
     store = LabelStore(tmp_path / "run" / "labels")
     assert store.k == 4  # word distributions too
     assert store.manifest["teacher"] == weights_fingerprint(assistant)
@@ -269,7 +263,7 @@ def test_an_ensemble_of_two(finished, tmp_path):
     shutil.copytree(finished, run)
     config = finished.parent / "run.yaml"
     keys = ["--quiet", "--run_dir", other, "--seed", "2", "--tokenizer.path", finished / "tokenizer"]
-    found = toy.distilmt("train-teacher", config, *keys)
+    found = commands.distilmt("train-teacher", config, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     before = (run / "teacher" / "step.json").read_bytes()
     ensemble = ["--labels.ensemble", f"[{other / 'teacher'}]", "--labels.rerank", "mbr", "--labels.n_best", "2"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import toy
+from helpers import toy
 from torch.utils.flop_counter import FlopCounterMode
 
 from distilmt.config import ModelConfig, ObjectiveConfig

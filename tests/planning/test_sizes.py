@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.config import ComputeType, ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.export.ctranslate2 import export

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("skops")
 
-import toy
+from helpers import commands
 
 from distilmt.config.commands import DemoConfig
 from distilmt.data.readers.debian import Description
@@ -52,5 +52,5 @@ def test_text_of_ones_own_is_refused():
 
 
 def test_it_is_told_on_the_command_line():
-    found = toy.distilmt("demo", "--task", "classify", "--teacher", "somebody")
-    assert "--teacher does not apply" in toy.refused(found)
+    found = commands.distilmt("demo", "--task", "classify", "--teacher", "somebody")
+    assert "--teacher does not apply" in commands.error_line(found)

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-import toy
 import yaml
+from helpers import commands, toy
 
 from distilmt.config.loading import load_comparison
 from distilmt.recipes import compare
@@ -23,7 +23,7 @@ METHODS = {
 
 
 def written(directory, **changes):
-    config = toy.road(directory) | {"methods": METHODS, "seeds": [1, 2], "baseline": "references"} | changes
+    config = toy.run_config(directory) | {"methods": METHODS, "seeds": [1, 2], "baseline": "references"} | changes
     return toy.write_config(directory / "compare.yaml", config)
 
 
@@ -46,7 +46,7 @@ def test_some_methods_and_seeds(tmp_path):
 def compared(tmp_path_factory):
     directory = tmp_path_factory.mktemp("compare")
     path = written(directory)
-    found = toy.distilmt("compare", path, "--quiet")
+    found = commands.distilmt("compare", path, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     return path, directory / "run"
 
@@ -88,7 +88,7 @@ def test_a_second_call_does_nothing_anew(compared):
     student = run / "methods" / "js" / "seed-2" / "student" / "model.safetensors"
     before = student.stat().st_mtime_ns
     (run / "comparison.md").unlink()
-    assert toy.distilmt("compare", path, "--quiet").returncode == 0
+    assert commands.distilmt("compare", path, "--quiet").returncode == 0
     assert student.stat().st_mtime_ns == before and (run / "comparison.md").exists()
 
 
@@ -100,22 +100,22 @@ def test_a_method_more_is_trained_alone(compared):
     more = toy.write_config(path.with_name("more.yaml"), config)
     kept = run / "methods" / "js" / "seed-1" / "student"
     before = read_step(kept)
-    assert toy.distilmt("compare", more, "--quiet").returncode == 0
+    assert commands.distilmt("compare", more, "--quiet").returncode == 0
     assert read_step(kept) == before and read_step(run / "methods" / "tv" / "seed-1" / "student")
 
 
 @pytest.mark.usefixtures("two_cores")
 def test_two_students_at_once(tmp_path):
-    labels = toy.road(tmp_path)["labels"] | {"num_hypotheses": 2}
+    labels = toy.run_config(tmp_path)["labels"] | {"num_hypotheses": 2}
     methods = METHODS | {"nearest": {"labels": {"rerank": "oracle"}}}
     path = written(tmp_path, labels=labels, methods=methods, seeds=[1])
-    found = toy.distilmt("compare", path, "--jobs", "2")
+    found = commands.distilmt("compare", path, "--jobs", "2")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     run = tmp_path / "run"
     done = json.loads((run / "comparison.json").read_text())
     assert done["jobs"] == 2 and {m["name"] for m in done["methods"]} == {*METHODS, "nearest"}
     assert b"done, 3 of 3" in found.stderr and (run / "methods/nearest/seed-1/selection").is_symlink()
-    assert toy.distilmt("compare", path, "--quiet").returncode == 0
+    assert commands.distilmt("compare", path, "--quiet").returncode == 0
     assert json.loads((run / "comparison.json").read_text())["methods"] == done["methods"]
 
 
@@ -145,11 +145,13 @@ def test_what_is_refused(tmp_path, changes, told):
 
 def test_methods_cannot_ask_for_other_labels(tmp_path):
     path = written(tmp_path, methods=METHODS | {"x": {"labels": {"beam_size": 3}}})
-    assert "share one set, so remove its label settings" in toy.refused(toy.distilmt("compare", path, "--quiet"))
+    assert "share one set, so remove its label settings" in commands.error_line(
+        commands.distilmt("compare", path, "--quiet")
+    )
 
 
 def test_a_missing_file(tmp_path):
-    assert "does not exist" in toy.refused(toy.distilmt("compare", tmp_path / "none.yaml", "--quiet"))
+    assert "does not exist" in commands.error_line(commands.distilmt("compare", tmp_path / "none.yaml", "--quiet"))
 
 
 def test_mean_and_spread():

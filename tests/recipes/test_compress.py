@@ -5,7 +5,7 @@ import lzma
 import shutil
 
 import pytest
-import toy
+from helpers import commands
 
 from distilmt.inference.translator import Translator
 from distilmt.utils.run_dir import read_step
@@ -34,7 +34,7 @@ FLAGS = (
 def run(tmp_path_factory, finished):
     place = tmp_path_factory.mktemp("compress") / "run"
     shutil.copytree(finished, place, symlinks=True)
-    found = toy.distilmt("compress", place, "--max-drop=100", *FLAGS)
+    found = commands.distilmt("compress", place, "--max-drop=100", *FLAGS)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert "meets the quality constraint" in found.stdout.decode()
     return place
@@ -84,7 +84,7 @@ def test_what_is_shipped_translates(run):
     card = (run / "compressed" / "model" / "README.md").read_text()
     assert "test bleu" in card and "|compressed:" in card and "model.bin.xz" in card and "unxz" in card
     assert shipped.beam_size == budget(run)["chosen"]["variant"]["beam_size"]
-    found = toy.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
+    found = commands.distilmt("translate", run, "--system", "compressed", input=b"ban der.\n")
     assert found.returncode == 0 and found.stdout.decode().splitlines() == shipped.translate(
         ["ban der."], shipped.beam_size
     )
@@ -111,7 +111,9 @@ def content(place, name):
 
 def test_with_a_shortlist(run):
     pytest.importorskip("thot")
-    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--objective", "fastest")
+    found = commands.distilmt(
+        "compress", run, "--max-drop=100", *FLAGS, "--shortlist", "true", "--objective", "fastest"
+    )
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     exports = run / "compressed" / "exports"
     (cut,) = exports.glob("*vocabulary-int8_float16-4bit-shortlist-packed")
@@ -128,14 +130,14 @@ def test_a_second_call_trains_nothing_anew(run):
     models = list((run / "compressed" / "models").glob("*/student/model.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in models}
     (run / "compressed" / "budget.md").unlink()
-    found = toy.distilmt("compress", run, "--max-drop=100", *FLAGS, "--objective", "fastest", "--json")
+    found = commands.distilmt("compress", run, "--max-drop=100", *FLAGS, "--objective", "fastest", "--json")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert json.loads(found.stdout)["goal"] == "fastest"
     assert {path: path.stat().st_mtime_ns for path in models} == before
 
 
 def test_a_promise_that_none_keeps(run):
-    found = toy.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--relative_to=teacher", *FLAGS[:-2])
+    found = commands.distilmt("compress", run, "--max-drop=0", "--metric=chrf", "--relative_to=teacher", *FLAGS[:-2])
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     said = budget(run)
     if not said["kept"]:
@@ -162,14 +164,14 @@ def test_a_promise_that_none_keeps(run):
     ],
 )
 def test_what_is_refused(finished, arguments, told):
-    found = toy.distilmt("compress", *(argument.format(run=finished) for argument in arguments))
+    found = commands.distilmt("compress", *(argument.format(run=finished) for argument in arguments))
     if told == "Usage":
         assert found.returncode == 0 and b"--max_drop" in found.stdout
     else:
-        assert told in toy.refused(found)
+        assert told in commands.error_line(found)
 
 
 def test_a_run_without_a_student(tmp_path, finished):
     (tmp_path / "run").mkdir()
     shutil.copy(finished / "config.yaml", tmp_path / "run")
-    assert "no trained student" in toy.refused(toy.distilmt("compress", tmp_path / "run"))
+    assert "no trained student" in commands.error_line(commands.distilmt("compress", tmp_path / "run"))

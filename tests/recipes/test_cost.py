@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-import toy
+from helpers import toy
 
 from distilmt import cli
 from distilmt.utils import progress
@@ -34,7 +34,7 @@ def refused(capsys, *arguments) -> str:
 
 
 def test_before_a_run_it_counts_and_says_what_seconds_need(capsys, tmp_path):
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     found = told(capsys, config, "--quiet")
     assert found == ""
     found = json.loads(told(capsys, config, "--json"))
@@ -51,7 +51,7 @@ def test_before_a_run_it_counts_and_says_what_seconds_need(capsys, tmp_path):
 
 
 def test_a_table_for_people(capsys, tmp_path, finished):
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     found = told(capsys, config, "--calibration_run", finished)
     for part in ("| parameters", "decoder, attention", "twice the corpus", "O(u·b", "Rates from the steps of"):
         assert part in found
@@ -73,7 +73,7 @@ def test_a_finished_run_is_its_own_witness_only_before_it(capsys, tmp_path, fini
 def test_what_cannot_be_asked(capsys, tmp_path):
     assert "name a YAML file" in refused(capsys, "--calibrate")
     assert "no config.yaml" in refused(capsys, tmp_path)
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     assert "minutes is 0.0: it must be at least 0.5" in refused(capsys, config, "--calibrate", "--minutes", "0")
     assert "--minutes" in refused(capsys, config, "--minutes", "many")
     assert "no config.yaml" in refused(capsys, config, "--calibration_run", tmp_path)
@@ -86,7 +86,7 @@ def test_what_cannot_be_asked(capsys, tmp_path):
 @pytest.mark.slow
 def test_short_runs_tell_what_a_longer_one_takes(capsys, tmp_path, finished):
     """The rates are kept, and predict a run that was done; on a shared machine only roughly."""
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     found = json.loads(told(capsys, config, "--calibrate", "--minutes", "0.5", "--json"))
     assert "--calibrate" in found["rates"]["source"] and list((tmp_path / "cache" / "distilmt").glob("cost-*.json"))
     later = json.loads(told(capsys, finished, "--json"))

@@ -3,7 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt.config.commands import DemoConfig
 from distilmt.models.presets import shape
@@ -85,14 +85,14 @@ def test_the_whole_demo_takes_the_minutes_it_was_given(tmp_path):
     arguments = ["demo", "--minutes", "2", "--run_dir", str(tmp_path / "run"), "--train", *files, "--json"]
     begin = time.monotonic()
     command = [sys.executable, "-m", "distilmt", *arguments]
-    found = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=500, check=False)
+    found = subprocess.run(command, capture_output=True, env=commands.environment(), timeout=500, check=False)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert time.monotonic() - begin < 200
     report = json.loads(found.stdout)
     assert {system["name"] for system in report["systems"]} >= {"teacher", "student-int8", "baseline-int8"}
     # A language that is a table of words is learnt even in so short a time.
     assert next(s["bleu"] for s in report["systems"] if s["name"] == "teacher") > 20
-    again = subprocess.run(command, capture_output=True, env=toy.environment(), timeout=100, check=False)
+    again = subprocess.run(command, capture_output=True, env=commands.environment(), timeout=100, check=False)
     assert again.returncode == 0 and json.loads(again.stdout) == report
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-import toy
+from helpers import commands, toy
 
 from distilmt import cli
 from distilmt.config import loading
@@ -25,7 +25,7 @@ def road(directory, **changes):
     training = {"max_steps": 4, "eval_steps": 4, "threads": 1}
     teacher = dict(training, max_steps=30)  # with fewer it writes without end, and all of that would be dropped
     whole = toy.merged({"teacher": {"training": teacher}, "student": {"training": training}}, changes)
-    return toy.write_config(directory / "run.yaml", toy.road(directory, **whole))
+    return toy.write_config(directory / "run.yaml", toy.run_config(directory, **whole))
 
 
 @pytest.fixture(autouse=True)
@@ -143,13 +143,13 @@ def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path):
         config = road(tmp_path / name, teacher=training, student=training)
         for seconds in moments:
             command = [sys.executable, "-m", "distilmt", "plan", str(config), *asked]
-            running = subprocess.Popen(command, env=toy.environment())
+            running = subprocess.Popen(command, env=commands.environment())
             try:
                 running.wait(seconds)
             except subprocess.TimeoutExpired:
                 running.send_signal(signal.SIGKILL)
                 running.wait()
-        found = toy.distilmt("plan", config, *asked)
+        found = commands.distilmt("plan", config, *asked)
         assert found.returncode == 0, found.stderr.decode()[-3000:]
         points = json.loads((tmp_path / name / "run" / "plan" / "plan.json").read_text())["points"]
         ends.append([{key: value for key, value in p.items() if key != "train_seconds"} for p in points])

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from served import serving
+from helpers.servers import distilmt_server
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +27,5 @@ def run(tmp_path_factory, exported) -> Path:
 @pytest.fixture(scope="session")
 def server(run):
     """The port of a server of the run, with room for small requests only."""
-    with serving(run, "--body-limit", "100KB", "--timeout", "2", "--threads", "1") as (_, port):
+    with distilmt_server(run, "--body-limit", "100KB", "--timeout", "2", "--threads", "1") as (_, port):
         yield port

@@ -1,12 +1,11 @@
-import asyncio
 import io
 import json
 import time
 import zipfile
 
-import httpx
 import pytest
-import toy
+from helpers import toy
+from helpers.clients import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,29 +14,9 @@ from distilmt.documents import TranslateWithAttention, translate_html
 from distilmt.inference.translator import Translator
 from distilmt.serving.documents import Documents
 from distilmt.serving.errors import ApiError
-from distilmt.serving.server import build
 from distilmt.utils.errors import UserError
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
-
-
-class Client:
-    """Asks an app in this process."""
-
-    def __init__(self, *models, **settings):
-        self.app = build(ServeConfig([str(model) for model in models], threads=1, **settings))
-
-    def __call__(self, *requests):
-        async def ask():
-            transport = httpx.ASGITransport(self.app.state.middleware)
-            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-                return await asyncio.gather(*(client.request(*r[:2], **(r[2] if len(r) > 2 else {})) for r in requests))
-
-        answers = asyncio.run(ask())
-        return answers if len(answers) > 1 else answers[0]
-
-    def post(self, path, **values):
-        return self(("POST", path, {"json": values}))
 
 
 @pytest.fixture(scope="module")

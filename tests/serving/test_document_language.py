@@ -1,9 +1,9 @@
 """The language of a document with `source: auto`: a sample over all of it tells."""
 
 import pytest
+from helpers.clients import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_api import Client
 
 from distilmt.serving.detection import sample
 

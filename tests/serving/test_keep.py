@@ -1,10 +1,10 @@
 """What stays as it stands in documents and texts of a server: `--keep`, and the field `keep` of a request."""
 
 import pytest
-import toy
+from helpers import toy
+from helpers.clients import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_api import Client
 
 from distilmt.config.loading import load_serve
 from distilmt.utils.errors import UserError

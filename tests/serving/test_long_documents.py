@@ -6,9 +6,9 @@ import time
 
 import httpx
 import pytest
-import toy
-from served import serving
-from test_api import Client
+from helpers import toy
+from helpers.clients import Client
+from helpers.servers import distilmt_server
 
 from distilmt.inference.translator import Translator
 
@@ -35,7 +35,7 @@ def test_what_a_document_may_take_is_bounded(run):
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_long_document_does_not_keep_the_server(run, stop):
-    with serving(run, "--threads", "1") as (process, port):
+    with distilmt_server(run, "--threads", "1") as (process, port):
         answers, text = [], many(40_000)
 
         def send():
@@ -58,7 +58,7 @@ def test_others_are_answered_beside_hostile_documents(run, exported):
     """Pages of a megabyte without a text: reading them takes a core, but not the server's own."""
     page = "<p " + " ".join(f'a{i}="x"' for i in range(60_000)) + ">" + "<b>" * 20_000 + f"{SENTENCE}</p>"
     expected = Translator(exported).translate([SENTENCE])[0]
-    with serving(run, "--threads", "1", "--document_seconds", "6") as (_, port), httpx.Client() as client:
+    with distilmt_server(run, "--threads", "1", "--document_seconds", "6") as (_, port), httpx.Client() as client:
         statuses = []
 
         def send():

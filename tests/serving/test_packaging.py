@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import toy
+from helpers import commands, toy
 
 from distilmt.inference.translator import Translator
 
@@ -63,7 +63,7 @@ def test_nothing_else_is_needed(tmp_path, exported):
     text = toy.pairs(1, seed=5)[0][0]
     filled = {"absent": absent, "model": str(exported), "text": text, "names": list(documents)}
     program = _PROGRAM.format(**filled, documents=str(tmp_path)).replace("\n    ", "\n")
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=toy.environment())
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=commands.environment())
     assert found.returncode == 0, found.stderr[-3000:]
     expected = Translator(exported).translate([text])[0]
     assert found.stdout.splitlines() == [expected, expected]

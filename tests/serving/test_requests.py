@@ -5,10 +5,10 @@ import shutil
 from urllib.parse import quote, urlencode
 
 import pytest
-import toy
+from helpers import toy
+from helpers.clients import Client
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_api import Client
 
 from distilmt.serving import language_codes
 from distilmt.serving.detection import identify

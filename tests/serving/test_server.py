@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import toy
+from helpers import toy
+from helpers.servers import distilmt_server
 from libretranslatepy import LibreTranslateAPI
-from served import serving
 
 from distilmt.inference.translator import Translator
 
@@ -191,7 +191,7 @@ class Asker(threading.Thread):
 
 
 def test_sigterm_under_load_loses_nothing(run):
-    with serving(run, "--threads", "1") as (process, port):
+    with distilmt_server(run, "--threads", "1") as (process, port):
         askers = [Asker(port) for _ in range(8)]
         for asker in askers:
             asker.start()
@@ -206,7 +206,7 @@ def test_sigterm_under_load_loses_nothing(run):
 
 @pytest.mark.slow
 def test_memory_stays_bounded_under_big_bodies_and_long_queues(run):
-    with serving(run, "--threads", "1", "--max_queue_size", "2000", "--body-limit", "10MB") as (process, port):
+    with distilmt_server(run, "--threads", "1", "--max_queue_size", "2000", "--body-limit", "10MB") as (process, port):
         begin = memory(process)
 
         def big():

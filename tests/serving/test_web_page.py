@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import toy
-from browser import barriers, chromium, watched
+from helpers import commands, toy
+from helpers.browser import barriers, chromium, watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +77,7 @@ def outspoken():
 def address(run):
     """Of `distilmt serve`."""
     command = [sys.executable, "-m", "distilmt", "serve", str(run), "--port", "0", "--char_limit", "500"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=toy.environment()) as server:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=commands.environment()) as server:
         assert server.stderr is not None
         lines = iter(server.stderr.readline, "")
         yield next(found[0] for line in lines if (found := re.search(r"http://\S+", line)))

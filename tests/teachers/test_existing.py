@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.teachers import existing

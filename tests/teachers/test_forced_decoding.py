@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-import toy
+from helpers import toy
 
 from distilmt.models.checkpoint import load_marian
 from distilmt.teachers.forced_decoding import TokenScores, force_decode

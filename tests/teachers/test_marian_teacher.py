@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-import toy
+from helpers import batches, toy
 
 from distilmt.models.checkpoint import load_marian, weights_fingerprint
 from distilmt.models.presets import new_model
@@ -36,7 +36,7 @@ def float32(monkeypatch):
 def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
     model, batch = biased(tokenizer), batch_of(tokenizer)
     ids, values = TopKScorer([model], tokenizer, 5)(batch)
-    inputs = toy.padded(batch, tokenizer.pad)
+    inputs = batches.padded(batch, tokenizer.pad)
     counts = inputs.pop("target_mask").bool()
     logits = model.eval()(**inputs).logits[counts]
     logits[:, tokenizer.pad] = -torch.inf  # <pad> is no word

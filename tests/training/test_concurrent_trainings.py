@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import safetensors
-import toy
+from helpers import commands, toy
 
 from distilmt.training.trainer import CHECKPOINT
 
@@ -21,7 +21,7 @@ def launched(*arguments, processes=2, restarts=0):
     """Start the command line as torchrun does."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     launcher += [f"--max-restarts={restarts}", "-m", "distilmt", *map(str, arguments)]
-    return subprocess.Popen([sys.executable, *launcher], env=toy.environment(), stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, *launcher], env=commands.environment(), stderr=subprocess.PIPE)
 
 
 def ended(running, status=0):
@@ -33,7 +33,7 @@ def ended(running, status=0):
 def road(directory, **training):
     same = {"dropout": 0.0, "threads": 1, "save_interval_seconds": 0.0, "max_seconds": None, **training}
     changes = {"teacher": {"training": {**same, "max_steps": 60}}, "student": {"training": same, "baseline": False}}
-    return toy.write_config(directory / "run.yaml", toy.road(directory, **changes))
+    return toy.write_config(directory / "run.yaml", toy.run_config(directory, **changes))
 
 
 def update(run):
@@ -78,7 +78,7 @@ def same_curves(run, other, *stood):
 def straight(no_gpu, tmp_path_factory):
     """The run directory of one process that nobody disturbed."""
     directory = tmp_path_factory.mktemp("straight")
-    found = toy.distilmt("train-student", road(directory), "--quiet")
+    found = commands.distilmt("train-student", road(directory), "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     return directory / "run"
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-import toy
+from helpers import commands
+from helpers.training import CONFIG, REFERENCES, improving, job, model, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_trainer import CONFIG, REFERENCES, improving, job, model, weights
 
 from distilmt.config import ObjectiveConfig
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, shard_batch
@@ -173,7 +173,7 @@ def run_together(program, directory, tokenizer, processes=2, status=0):
     started = []
     for rank in range(processes):
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-        environment = toy.environment() | place | {name: str(value) for name, value in names.items()}
+        environment = commands.environment() | place | {name: str(value) for name, value in names.items()}
         command = [sys.executable, "-c", text]
         started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
     try:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-import toy
+from helpers import toy
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.models.marian_forward import decoder_rows

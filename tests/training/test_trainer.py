@@ -1,49 +1,18 @@
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-import toy
+from helpers import commands
+from helpers.training import CONFIG, improving, job, model, weights
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.models.presets import new_model
 from distilmt.training import trainer
-from distilmt.training.batching import Ragged, TargetSide, TrainingSet
-from distilmt.training.trainer import TrainingJob, train
+from distilmt.training.trainer import train
 from distilmt.utils.errors import UserError
-
-CONFIG = TrainingConfig(
-    max_steps=20, batch_tokens=400, learning_rate=5e-3, warmup_steps=4, eval_steps=5, precision="fp32", ema_decay=0.9
-)
-REFERENCES = ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1)
-
-
-def job(tokenizer, config=CONFIG, count=120, seed=1):
-    sources, targets = toy.pairs(count)
-    encoded = Ragged.of(tokenizer.target.encode(targets))
-    source = Ragged.of(tokenizer.source.encode(sources))
-    side = TargetSide(encoded, encoded.lengths > 1)
-    data = TrainingSet(source, side, None, tokenizer.pad, 1.0, 64)
-    return TrainingJob("toy", data, config, REFERENCES, seed)
-
-
-def model(tokenizer, seed=1):
-    return new_model(toy.MICRO, tokenizer, 0.1, seed)
-
-
-def improving(calls=0):
-    """A validation whose score always rises; it was called so many times before."""
-    calls = iter(range(calls, 10_000))
-    return lambda _: {"bleu": float(next(calls)), "chrf": 0.0}
-
-
-def weights(network):
-    return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
 def test_loss_goes_down(tmp_path, shared_tokenizer):
@@ -103,12 +72,12 @@ def test_resumed_training_makes_the_same_weights(tmp_path, shared_tokenizer, aft
 
 
 _PROGRAM = """
-    import os, signal, sys
-    sys.path.insert(0, {tests!r})
-    import torch
+    import os, signal
     from pathlib import Path
     from distilmt.data import tokenizer
-    from test_trainer import CONFIG, TrainingConfig, improving, job, model, trainer
+    from distilmt.config import TrainingConfig
+    from distilmt.training import trainer
+    from helpers.training import CONFIG, improving, job, model
     pieces = tokenizer.load(Path({pieces!r}))
     update = trainer.Trainer.update
     def killed(self, *part):
@@ -122,12 +91,8 @@ _PROGRAM = """
 
 
 def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
-    here = Path(__file__).parent
-    program = textwrap.dedent(_PROGRAM).format(
-        tests=str(here), pieces=str(shared_tokenizer.directory), directory=str(tmp_path / "cut")
-    )
-    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    program = textwrap.dedent(_PROGRAM).format(pieces=str(shared_tokenizer.directory), directory=str(tmp_path / "cut"))
+    environment = commands.helpers_environment()
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     assert (tmp_path / "cut" / trainer.CHECKPOINT).exists()

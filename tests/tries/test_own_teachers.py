@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import pytest
 import torch
-import toy
-from teachers.conftest import Server
+from helpers import toy
+from helpers.servers import ScriptedServer
 
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.export.ctranslate2 import export
@@ -22,7 +22,7 @@ from distilmt.utils.errors import UserError
 
 @pytest.fixture
 def endpoint():
-    server = Server()
+    server = ScriptedServer()
     yield server
     server.http.shutdown()
     server.http.server_close()

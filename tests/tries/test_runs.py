@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-import toy
+from helpers import toy
 
 from distilmt.config import loading
 from distilmt.pipeline import preflight, runner

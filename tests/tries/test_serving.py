@@ -1,18 +1,14 @@
 """What was tried on the server before: T57 and the adversary's W3, W9, C3, C6, S3, S5, K5, K7, one test each."""
 
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
-import toy
+from helpers import toy
+from helpers.clients import Client
 
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
-from test_api import Client
 
 SENTENCE = toy.pairs(1, seed=5)[0][0]
 ITALIAN = "Questo è un piccolo programma per scrivere i testi in italiano."

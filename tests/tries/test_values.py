@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from toy import MICRO_KEYS, write_corpus
+from helpers.toy import MICRO_KEYS, write_corpus
 
 from distilmt import cli
 from distilmt.config import loading

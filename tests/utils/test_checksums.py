@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-import toy
+from helpers import commands, toy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,7 +100,7 @@ def test_translate_and_serve_and_speed_end_with_status_2(damaged, name):
     ):
         done = subprocess.run(
             [sys.executable, "-m", *map(str, command)],
-            env=toy.environment(),
+            env=commands.environment(),
             capture_output=True,
             text=True,
             check=False,

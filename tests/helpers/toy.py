@@ -1,20 +1,14 @@
-"""A toy pair of languages, made in code: word for word, the second in reverse order where asked."""
+"""A toy pair of languages, made in code, word for word; and the configuration of a run over it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
-from torch.nn.utils.rnn import pad_sequence
 
 from distilmt.config import ModelConfig
-from distilmt.models.marian_forward import Batch
 
 _SYLLABLES = ("ba", "de", "fi", "go", "lu", "ma", "ne", "po", "ri", "su")
 _ENDINGS = ("n", "r", "th")
@@ -25,15 +19,6 @@ HAN_WORDS = [_HAN[i] + _HAN[(3 * i + 1) % len(_HAN)] for i in range(len(SOURCE_W
 
 MICRO = ModelConfig(d_model=32, ffn_dim=64, num_heads=2, encoder_layers=1, decoder_layers=1, max_positions=64)
 MICRO_KEYS = {"preset": None, "d_model": 32, "ffn_dim": 64, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 1}
-
-
-def padded(batch: Batch, pad: int) -> dict[str, torch.Tensor]:
-    """A batch as transformers wants it. Logits [B, T] of its words, in the batch's order: `logits[target_mask]`."""
-    lengths = [words.sentences.bincount().tolist() for words in (batch.source, batch.target)]
-    columns = ((batch.source.ids, lengths[0], pad), (batch.decoder_input, lengths[1], pad))
-    columns += ((torch.ones_like(batch.source.ids), lengths[0], 0), (torch.ones_like(batch.target.ids), lengths[1], 0))
-    found = [pad_sequence(list(c.split(sizes)), batch_first=True, padding_value=value) for c, sizes, value in columns]
-    return dict(zip(("input_ids", "decoder_input_ids", "attention_mask", "target_mask"), found, strict=True))
 
 
 def pairs(count: int, seed: int = 0, chinese: bool = False) -> tuple[list[str], list[str]]:
@@ -59,7 +44,7 @@ def write_corpus(directory: Path, count: int, chinese: bool = False) -> list[str
     return [str(name) for name in names]
 
 
-def road(directory: Path, count: int = 400, chinese: bool = False, **changes: Any) -> dict[str, Any]:
+def run_config(directory: Path, count: int = 400, chinese: bool = False, **changes: Any) -> dict[str, Any]:
     """The configuration of a whole run in a few seconds; `changes` are merged into it."""
     training = {
         "max_steps": 30,
@@ -110,28 +95,3 @@ def write_config(path: Path, config: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
     return path
-
-
-def distilmt(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "distilmt", *map(str, arguments)],
-        capture_output=True,
-        timeout=240,
-        env=environment(),
-        check=False,
-        **settings,
-    )
-
-
-def environment() -> dict[str, str]:
-    """A process's environment without network, on one thread."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-
-
-def refused(found: subprocess.CompletedProcess[bytes]) -> str:
-    """The one line a command told when it refused; fails if it did not refuse in the agreed way."""
-    told = found.stderr.decode()
-    assert found.returncode == 2, told[-2000:]
-    assert told.startswith("distilmt: error: ") and told.count("\n") == 1 and "Traceback" not in told, told[-2000:]
-    return told

@@ -1,0 +1,1 @@
+"""What several test modules need: toy data, commands, servers, clients, models."""

@@ -6,9 +6,9 @@ import sys
 import pyarrow as pa
 import pytest
 from helpers import toy
+from helpers.servers import ScriptedServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from teachers.conftest import Server
 
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.labels import writer
@@ -174,7 +174,7 @@ def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, mes
 
 @pytest.fixture
 def server():
-    made = Server()
+    made = ScriptedServer()
     yield made
     made.http.shutdown()
     made.http.server_close()

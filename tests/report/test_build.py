@@ -79,7 +79,7 @@ def test_steps_are_read_from_finished_directories(tmp_path):
 
 
 def test_a_report_has_all_keys_and_is_strict_json():
-    report = build.build(
+    measurements = build.RunMeasurements(
         "signature",
         {"source": "en", "target": "it"},
         build.about_test(30, SCORES),
@@ -87,6 +87,7 @@ def test_a_report_has_all_keys_and_is_strict_json():
         curves={"student": [{"update": 1, "train_loss": float("nan")}]},
         config={"path": Path("x")},
     )
+    report = build.build(measurements)
     wanted = "signature pair test systems comparisons steps cost curves examples corpus labels examination machine"
     assert set(report) == {*wanted.split(), "config", "distilmt_version", "date"}
     assert report["curves"]["student"][0]["train_loss"] is None

@@ -5,19 +5,31 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
 from distilmt import __version__
 from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.evaluation.output_checks import OutputChecks
 from distilmt.evaluation.quality import Comparison, TranslationScores, paired_bootstrap, sentence_chrf
 from distilmt.evaluation.speed import Speed
-from distilmt.report.schema import Cost, CurvePoint, LanguagePair, RunReport, Step, System, Test, TranslationExample
+from distilmt.report.schema import (
+    Cost,
+    CurvePoint,
+    Facts,
+    LanguagePair,
+    RunReport,
+    Step,
+    System,
+    Test,
+    TranslationExample,
+)
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import read_step
+
+Value = TypeVar("Value")
 
 _PAIRS = (
     ("student-int8", "teacher"),
@@ -134,53 +146,67 @@ def _student_and_teacher(translations: Mapping[str, Sequence[str]]) -> tuple[str
     return (students or [""])[0], "teacher" if "teacher" in translations else "teacher-int8"
 
 
-def build(
-    signature: str,
-    pair: LanguagePair,
-    test: Test,
-    systems: Sequence[System],
-    comparisons: Sequence[Comparison] = (),
-    steps: Sequence[Step] = (),
-    cost: Sequence[Cost] = (),
-    curves: Mapping[str, list[CurvePoint]] | None = None,
-    examples: Sequence[TranslationExample] = (),
-    corpus: Mapping[str, Any] | None = None,
-    labels: Mapping[str, Any] | None = None,
-    examination: Mapping[str, Sequence[ChallengeComparison]] | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> RunReport:
+@dataclass(frozen=True)
+class RunMeasurements:
+    """Everything that a run's report shows, apart from version, machine and date."""
+
+    signature: str
+    pair: LanguagePair
+    test: Test
+    systems: Sequence[System]
+    comparisons: Sequence[Comparison] = ()
+    steps: Sequence[Step] = ()
+    cost: Sequence[Cost] = ()
+    curves: Mapping[str, list[CurvePoint]] = field(default_factory=dict)
+    examples: Sequence[TranslationExample] = ()
+    corpus: Facts = field(default_factory=dict)
+    labels: Facts = field(default_factory=dict)
+    examination: Mapping[str, Sequence[ChallengeComparison]] = field(default_factory=dict)
+    config: Facts = field(default_factory=dict)
+
+
+def build(measurements: RunMeasurements) -> RunReport:
     """The whole report, with this machine, version and the current time; NaN and infinities become null."""
     report = RunReport(
-        signature=signature,
-        pair=pair,
-        test=test,
-        systems=list(systems),
-        comparisons=[dict(row) for row in comparisons],
-        steps=list(steps),
-        cost=list(cost),
-        curves=dict(curves or {}),
-        examples=list(examples),
-        corpus=dict(corpus or {}),
-        labels=dict(labels or {}),
-        examination={name: [dict(row) for row in rows] for name, rows in (examination or {}).items()},
+        signature=measurements.signature,
+        pair=measurements.pair,
+        test=measurements.test,
+        systems=list(measurements.systems),
+        comparisons=list(measurements.comparisons),
+        steps=list(measurements.steps),
+        cost=list(measurements.cost),
+        curves=dict(measurements.curves),
+        examples=list(measurements.examples),
+        corpus=measurements.corpus,
+        labels=measurements.labels,
+        examination={name: list(rows) for name, rows in measurements.examination.items()},
         machine=machine(),
-        config=dict(config or {}),
+        config=measurements.config,
         distilmt_version=__version__,
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        date=now(),
     )
     return to_strict_json(report)
 
 
-def to_strict_json(value: Any) -> Any:
-    """The same value as strict JSON: null for NaN and infinities, U+FFFD for lone surrogates."""
+def now() -> str:
+    """The current time, as reports have it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def to_strict_json(value: Value) -> Value:
+    """The same value as strict JSON: null for NaN and infinities, U+FFFD for lone surrogates, lists for tuples."""
+    return cast(Value, _strict(value))
+
+
+def _strict(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {to_strict_json(str(key)): to_strict_json(item) for key, item in value.items()}
+        return {_strict(str(key)): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_strict_json(item) for item in value]
+        return [_strict(item) for item in value]
     if value is None or isinstance(value, (bool, int)):
         return value
-    return to_strict_json(str(value))
+    return _strict(str(value))

@@ -100,7 +100,7 @@ def _tiles(report: Mapping[str, Any], words: Words) -> str:
     tiles = [
         ("size", size(a.get("file_bytes")), size(b.get("file_bytes")), _times(b, a, "file_bytes")),
         ("speed", rate(speed(a)), rate(speed(b)), _written(ratio(speed(a), speed(b)), "×")),
-        ("quality", number(a.get("bleu")), number(b.get("bleu")), signed(change and change["difference"])),
+        ("quality", number(a.get("bleu")), number(b.get("bleu")), signed(change["difference"] if change else None)),
         ("memory", size(a.get("peak_rss_bytes")), size(b.get("peak_rss_bytes")), _times(b, a, "peak_rss_bytes")),
     ]
     other = named(teacher, words)

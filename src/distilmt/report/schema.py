@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import TypedDict, cast
+
+from distilmt.evaluation.challenge_runner import ChallengeComparison
+from distilmt.evaluation.quality import Comparison
+
+Facts = Mapping[str, object]
+"""Values by name that are shown as they are."""
 
 
 class LanguagePair(TypedDict):
@@ -12,7 +19,7 @@ class LanguagePair(TypedDict):
     target: str
 
 
-class Test(TypedDict):
+class Test(TypedDict, total=False):
     """The test set and the settings of its scores."""
 
     sentences: int
@@ -27,17 +34,17 @@ class System(TypedDict, total=False):
     name: str
     parameters: int | None
     file_bytes: int | None
-    bleu: float
-    chrf: float
-    ter: float
+    bleu: float | None
+    chrf: float | None
+    ter: float | None
     beam_size: int
-    sentences_per_second: dict[str, float]
-    tokens_per_second: dict[str, float]
-    latency_ms: dict[str, float]
+    sentences_per_second: dict[str, float] | None
+    tokens_per_second: dict[str, float] | None
+    latency_ms: dict[str, float] | None
     load_seconds: float
     timed_sentences: dict[str, int]
-    peak_rss_bytes: int
-    health: dict[str, int]
+    peak_rss_bytes: int | None
+    health: dict[str, int] | None
 
 
 class Step(TypedDict):
@@ -91,26 +98,49 @@ class TranslationExample(TypedDict):
     chrf: dict[str, float]
 
 
-class RunReport(TypedDict, total=False):
-    """The whole report.
-
-    `comparisons` holds rows of `distilmt.evaluation.quality.Comparison`, `examination` by system rows of
-    `distilmt.evaluation.challenge_runner.ChallengeComparison`.
-    """
+class RunReport(TypedDict):
+    """The whole report; `examination` has the challenge results by system."""
 
     signature: str
     pair: LanguagePair
     test: Test
     systems: list[System]
-    comparisons: list[dict[str, Any]]
+    comparisons: list[Comparison]
     steps: list[Step]
     cost: list[Cost]
     curves: dict[str, list[CurvePoint]]
     examples: list[TranslationExample]
-    corpus: dict[str, Any]
-    labels: dict[str, Any]
-    examination: dict[str, list[dict[str, Any]]]
-    machine: dict[str, Any]
-    config: dict[str, Any]
+    corpus: Facts
+    labels: Facts
+    examination: dict[str, list[ChallengeComparison]]
+    machine: Facts
+    config: Facts
     distilmt_version: str
     date: str
+
+
+def complete(stored: Mapping[str, object]) -> RunReport:
+    """A report as read from a file, with empty values for parts that are missing or null, as in older versions."""
+    present = {key: value for key, value in stored.items() if value is not None}
+    return cast(RunReport, {**_empty_report(), **present})
+
+
+def _empty_report() -> RunReport:
+    return RunReport(
+        signature="",
+        pair=LanguagePair(source="", target=""),
+        test=Test(),
+        systems=[],
+        comparisons=[],
+        steps=[],
+        cost=[],
+        curves={},
+        examples=[],
+        corpus={},
+        labels={},
+        examination={},
+        machine={},
+        config={},
+        distilmt_version="",
+        date="",
+    )

@@ -16,6 +16,7 @@ from distilmt.pipeline.steps.export import MODELS, ctranslate2_exports, system_n
 from distilmt.pipeline.steps.signature import signature
 from distilmt.planning import corpus_statistics, predict
 from distilmt.report import build, html
+from distilmt.report.schema import System
 from distilmt.teachers.remote import load_translation_model, shipped_bytes
 from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
@@ -71,7 +72,7 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     translations = {name: evaluations[name]["translations"] for name in names}
     evaluation = config.evaluation
     shown = {name: translations[name] for name in names if name in _SHOWN}
-    report = build.build(
+    measurements = build.RunMeasurements(
         signature=signature(config),
         pair={"source": config.corpus.source, "target": config.corpus.target},
         test=build.about_test(len(sources), quality.TranslationScores(**evaluations[names[0]]["scores"])),
@@ -88,7 +89,7 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         examination=challenge_comparisons(names, root / "evaluation"),
         config=asdict(config),
     )
-    html.write_report(report, root, config.report_language)
+    html.write_report(build.build(measurements), root, config.report_language)
     smallest = [name for name in names if name.startswith("student")][-1:]
     return {"html": str(root / "report.html")} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
 
@@ -103,7 +104,7 @@ _SHOWN = ("teacher", "student-int8", "baseline-int8")
 _STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "baseline", "exports", "evaluation")
 
 
-def _systems(config: RunConfig, root: Path, evaluations: dict[str, Any]) -> Iterator[Any]:
+def _systems(config: RunConfig, root: Path, evaluations: dict[str, Any]) -> Iterator[System]:
     """One row per system, with its quality, speed and size."""
     speeds = read_json(root / "evaluation" / "speed.json")
     for model, compute_type in ctranslate2_exports(config):

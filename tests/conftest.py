@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 from helpers import commands, toy
 from hypothesis import settings
-
-from distilmt.utils import progress
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -137,9 +136,25 @@ def finished(tmp_path_factory) -> Path:
     return directory / "run"
 
 
-@pytest.fixture(autouse=True)
-def silent_progress():
-    """A command that a test calls shows its progress; the next test's commands must not."""
-    listener = progress._listener
-    yield
-    progress.set_listener(listener)
+class _Messages(logging.Handler):
+    """Collects the texts of log messages."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = "warning: " if record.levelno == logging.WARNING else ""
+        self.lines.append(f"{kind}{record.getMessage()}")
+
+
+@pytest.fixture
+def messages():
+    """Texts that distilmt logs during a test, warnings with `warning: ` before them, as a list that grows."""
+    logger, handler = logging.getLogger("distilmt"), _Messages([])
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)

@@ -1,8 +1,8 @@
 """distilmt: distil a big translation model into a small fast one, and measure what was lost."""
 
-import os
+import logging
 
 __version__ = "0.1.0"
 
-# PyTorch's switch for big tensors in huge pages, read when it makes its first one: training is faster with it.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+# The convention for libraries: messages go nowhere until the program that imports distilmt routes them.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

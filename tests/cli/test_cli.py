@@ -9,15 +9,6 @@ import yaml
 from helpers import commands, toy
 
 from distilmt import cli
-from distilmt.utils import progress
-
-
-@pytest.fixture(autouse=True)
-def silent_again():
-    """Commands set who listens to progress; the next test must not find it."""
-    before = progress._listener
-    yield
-    progress.set_listener(before)
 
 
 def refused(capsys, *arguments) -> str:

@@ -1,8 +1,12 @@
+import logging
+import re
 from pathlib import Path
 
 import pytest
 
+from distilmt.cli.output import hide_progress, show_progress
 from distilmt.cli.terminal import rate, show_challenges, show_report
+from distilmt.utils import progress
 
 SYSTEM = {
     "bleu": 31.22,
@@ -60,3 +64,28 @@ def test_challenges_with_an_example_of_each_failure(capsys):
     assert "numbers: It costs [3]. → Costa." in out and "cane cane" not in out
     show_challenges({})
     assert capsys.readouterr().out == ""
+
+
+def test_log_messages_are_lines_with_the_time_on_standard_error(capsys):
+    logger = logging.getLogger("distilmt.labels.writer")
+    show_progress(set())
+    try:
+        logger.info("labels: 100 % done [of it]")
+        logger.warning("check the labels")
+        logger.debug("details")
+        with progress.task("labeling", 3):
+            logger.info("within a task")
+    finally:
+        hide_progress()
+    logger.warning("nobody shows this")
+    captured = capsys.readouterr()
+    lines = ["labels: 100 % done [of it]", "warning: check the labels", "within a task"]
+    assert captured.out == "" and re.sub(r"\[  0:0\d\] ", "", captured.err).splitlines() == lines
+
+
+@pytest.mark.parametrize("flag", ["--quiet", "--json"])
+def test_quiet_and_json_show_no_messages(capsys, flag):
+    show_progress({flag})
+    logging.getLogger("distilmt.labels.writer").warning("check the labels")
+    hide_progress()
+    assert capsys.readouterr() == ("", "")

@@ -19,7 +19,6 @@ from distilmt.data.readers.compressed import utf8_chunks
 from distilmt.data.readers.files import read_lines, read_pairs
 from distilmt.data.readers.language_tags import language_columns
 from distilmt.data.readers.textlines import text_lines
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 PACKERS = {
@@ -31,13 +30,6 @@ PACKERS = {
 }
 FILES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda t: t.strip() == t)
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    messages: list[str] = []
-    monkeypatch.setattr(progress, "info", messages.append)
-    return messages
 
 
 def pairs_in(path: Path) -> list[tuple[str, str]]:
@@ -146,14 +138,14 @@ def test_scripts_tell_columns_apart() -> None:
     assert language_columns(["zho_Hans", "eng_Latn"], "en", "zh") == ("eng_Latn", "zho_Hans")
 
 
-def test_a_few_bad_rows_are_counted_and_many_stop(tmp_path: Path, said: list[str]) -> None:
+def test_a_few_bad_rows_are_counted_and_many_stop(tmp_path: Path, messages: list[str]) -> None:
     lines = [f"a {n}\tb {n}" for n in range(200)]
     lines[6], lines[90] = "no tab here", "nor here"
     (tmp_path / "a.tsv").write_text("\n".join(lines))
     reasons: list[str] = []
     pairs = list(read_pairs([str(tmp_path / "a.tsv")], "en", "it", report=reasons.append))
     assert len(pairs) == 198 and len(reasons) == 2 and pairs[6].line == 8
-    assert "left out 2 of 200 rows" in said[0] and "line 7: has no tab" in said[0] and "line 91" in said[0]
+    assert "left out 2 of 200 rows" in messages[0] and "line 7: has no tab" in messages[0] and "line 91" in messages[0]
     (tmp_path / "a.tsv").write_text("\n".join([*lines[:20], "no", "no"]))
     with pytest.raises(UserError, match=r"line 7: has no tab.*\(3 of 22 rows"):
         pairs_in(tmp_path / "a.tsv")

@@ -52,9 +52,7 @@ def test_split_off_at_random(tmp_path: Path) -> None:
     assert rows(tmp_path / "again", "train") == train
 
 
-def test_fewer_held_out_pairs_than_wanted_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    messages: list[str] = []
-    monkeypatch.setattr("distilmt.utils.progress.info", messages.append)
+def test_fewer_held_out_pairs_than_wanted_are_told_of(tmp_path: Path, messages: list[str]) -> None:
     config = CorpusConfig(train=write(tmp_path, "a", many(300)), valid_size=200, test_size=20)
     prepare(config, 1, tmp_path / "out")
     assert len(messages) == 1 and "corpus.valid_size is 200, but 30 pairs are held out" in messages[0]

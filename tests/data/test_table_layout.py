@@ -52,9 +52,7 @@ def test_numbers_beside_more_than_two_texts_are_refused(tmp_path: Path) -> None:
         pairs_in(tmp_path / "a.tsv")
 
 
-def test_a_first_line_like_a_head_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    messages: list[str] = []
-    monkeypatch.setattr("distilmt.utils.progress.info", messages.append)
+def test_a_first_line_like_a_head_is_told_of(tmp_path: Path, messages: list[str]) -> None:
     (tmp_path / "a.tsv").write_text("Spalte A\tSpalte B\n" + "A house that is red.\tUna casa che è rossa.\n" * 3)
     assert len(pairs_in(tmp_path / "a.tsv")) == 4
     assert "'Spalte A' and 'Spalte B', is read as a pair" in messages[0] and "name them 'en' and 'it'" in messages[0]

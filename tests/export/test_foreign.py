@@ -15,7 +15,6 @@ from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.teachers.hf_generate import TransformersTeacher
 from distilmt.teachers.remote import load_translation_model
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
 
@@ -103,13 +102,11 @@ def led(directory):
     return save(directory, spread(LEDForConditionalGeneration(config)), tokenizer)
 
 
-def test_what_is_not_converted_is_generated(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(progress, "info", said.append)
+def test_what_is_not_converted_is_generated(tmp_path, messages):
     model, tokenizer = led(tmp_path / "led")
     about = {"kind": "huggingface", "name": "led", "path": str(tmp_path / "led"), "family": "led"}
     export_foreign(about, tmp_path / "teacher", "int8", "en", "it")
-    assert "is slower" in said[0]
+    assert "is slower" in messages[0]
     speaker = load_translation_model(tmp_path / "teacher")
     assert isinstance(speaker, TransformersTeacher)
     texts = [*TEXTS[:5], "", TEXTS[5]]

@@ -9,7 +9,6 @@ from distilmt import cli
 from distilmt.labels.dataset import LabelDataset, check_dropped
 from distilmt.labels.store import LabelStore
 from distilmt.training.batching import Ragged, TargetSide
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 
@@ -21,24 +20,17 @@ def labels(total: int, dropped: int) -> LabelDataset:
     )
 
 
-@pytest.fixture
-def lines(monkeypatch):
-    shown: list[str] = []
-    monkeypatch.setattr(progress, "info", shown.append)
-    return shown
-
-
-def test_a_teacher_of_no_use_is_refused(lines):
+def test_a_teacher_of_no_use_is_refused(messages):
     with pytest.raises(UserError, match=r"3,701 of 3,701 hypotheses of the teacher are dropped \(repetition 3,701\)"):
         check_dropped(labels(3701, 3701), 0.5)
     check_dropped(labels(100, 100), 1.0)
-    assert "100 of 100" in lines[0]
+    assert "100 of 100" in messages[0]
 
 
 @pytest.mark.parametrize(("dropped", "loud"), [(0, False), (30, False), (31, True), (99, True)])
-def test_many_dropped_hypotheses_are_told(lines, dropped, loud):
+def test_many_dropped_hypotheses_are_told(messages, dropped, loud):
     check_dropped(labels(100, dropped), 0.5)
-    assert bool(lines) == loud
+    assert bool(messages) == loud
 
 
 def damage(path, how: str) -> None:
@@ -75,4 +67,3 @@ def test_run_labels_a_damaged_shard_alone_again(finished, tmp_path, capsys):
     assert LabelStore(run / "labels").hypotheses() == before
     assert others == {name: (run / "labels" / name).stat().st_mtime_ns for name in others}
     assert (run / "student" / "step.json").read_bytes() == student
-    progress.set_listener(progress._SilentListener())

@@ -17,7 +17,6 @@ from distilmt.labels.rows import LabelRow, schema_of, shard_of
 from distilmt.labels.store import LabelStore
 from distilmt.labels.trial import TeacherCheck
 from distilmt.teachers import existing
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 PROGRAM = """
@@ -25,14 +24,6 @@ import sys
 for number, line in enumerate(sys.stdin):
     print(eval({expression!r}, {{"line": line.strip(), "number": number}}))
 """
-
-
-@pytest.fixture
-def messages(monkeypatch):
-    """Lines that were shown."""
-    shown = []
-    monkeypatch.setattr(progress._listener, "info", shown.append, raising=False)
-    return shown
 
 
 def sentences(count):

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.pipeline import step_directory
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -57,17 +56,11 @@ def test_an_empty_directory_is_taken(tmp_path):
     assert read_step(tmp_path / "corpus") is not None
 
 
-def test_what_was_finished_is_kept_beside_and_brought_back(tmp_path):
-    told: list[str] = []
-    before = progress._listener
-    progress.set_listener(type("Listener", (), {"info": lambda self, text: told.append(text)})())
-    try:
-        run(tmp_path / "labels", 1)
-        (tmp_path / "labels" / "marker").write_text("hours of work")
-        run(tmp_path / "labels", 2)
-    finally:
-        progress.set_listener(before)
-    assert "seed 1 → 2" in told[0] and "labels.before-" in told[1] and "MB" in told[1]
+def test_what_was_finished_is_kept_beside_and_brought_back(tmp_path, messages):
+    run(tmp_path / "labels", 1)
+    (tmp_path / "labels" / "marker").write_text("hours of work")
+    run(tmp_path / "labels", 2)
+    assert "seed 1 → 2" in messages[0] and "labels.before-" in messages[1] and "MB" in messages[1]
     (aside,) = step_directory.backup_directories(tmp_path / "labels")
     assert (aside / "marker").read_text() == "hours of work" and (tmp_path / "labels" / "whole").read_text() == "2"
     run(tmp_path / "labels", 1)

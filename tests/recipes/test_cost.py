@@ -7,16 +7,12 @@ import pytest
 from helpers import toy
 
 from distilmt import cli
-from distilmt.utils import progress
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path, monkeypatch):
-    """No rates but those that a test makes; nobody listens."""
+def own_cache(tmp_path, monkeypatch):
+    """No rates but those that a test measures."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    before = progress._listener
-    yield
-    progress.set_listener(before)
 
 
 def told(capsys, *arguments) -> str:

@@ -14,7 +14,6 @@ from distilmt import cli
 from distilmt.config import loading
 from distilmt.labels.store import LabelStore
 from distilmt.pipeline import runner
-from distilmt.utils import progress
 from distilmt.utils.run_dir import read_step
 
 SIZES = ("--sizes", "40,80,160", "--max_steps", "4")
@@ -26,14 +25,6 @@ def road(directory, **changes):
     teacher = dict(training, max_steps=30)  # with fewer it writes without end, and all of that would be dropped
     whole = toy.merged({"teacher": {"training": teacher}, "student": {"training": training}}, changes)
     return toy.write_config(directory / "run.yaml", toy.run_config(directory, **whole))
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    """Nobody listens."""
-    before = progress._listener
-    yield
-    progress.set_listener(before)
 
 
 def told(capsys, *arguments) -> str:

@@ -8,7 +8,6 @@ from helpers import toy
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.teachers import existing
 from distilmt.teachers.remote import load_translation_model, shipped_bytes
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, write_json
 
@@ -28,15 +27,13 @@ def t5(tmp_path):
     return tmp_path / "t5"
 
 
-def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_tokenizer, monkeypatch):
+def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_tokenizer, messages):
     card(t5, "cc-by-nc-4.0")
-    said = []
-    monkeypatch.setattr(progress, "info", said.append)
     facts = existing.import_teacher(
         TeacherConfig(path=str(t5), source_prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run"
     )
     assert facts["licence"] == "cc-by-nc-4.0" and facts["family"] == "t5" and facts["parameters"] > 1000
-    assert len(said) == 1 and "cc-by-nc-4.0" in said[0]
+    assert len(messages) == 1 and "cc-by-nc-4.0" in messages[0]
     found = existing.read_pointer(tmp_path / "run")
     assert found["kind"] == "huggingface" and found["prefix"] == "x: " and found["path"] == str(t5)
 

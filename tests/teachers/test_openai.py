@@ -198,16 +198,14 @@ def test_max_tokens_has_a_newer_name(server, form):
 
 
 @pytest.mark.parametrize("form", ["openai", "message", "value", "pydantic", "plain", "string"])
-def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, monkeypatch):
-    lines = []
-    monkeypatch.setattr("distilmt.utils.progress.info", lines.append)
+def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, messages):
     names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
     server.answer = refusing(*names, form=form)
     extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
     found = teacher(server, max_concurrency=1, extra=extra).hypotheses(["a", "b"], count=2, sampling=0.5)
     assert [each[0].text for each in found] == ["A", "B"]
     assert set(server.asked[-1][1]) == {"model", "messages"}
-    assert sorted(line.split("'")[1] for line in lines) == sorted(set(names) - {"max_tokens"})
+    assert sorted(line.split("'")[1] for line in messages) == sorted(set(names) - {"max_tokens"})
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -259,9 +257,7 @@ def test_a_stream_of_events_is_put_together(server):
     assert len(server.asked) == 2
 
 
-def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, monkeypatch):
-    lines = []
-    monkeypatch.setattr("distilmt.utils.progress.info", lines.append)
+def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, messages):
     answers = {"a": "<think>on", "b": "I cannot translate this.", "c": "", "d": "Translation: D", "e": "E"}
     server.answer = lambda path, body: says(answers[body["messages"][0]["content"][-1]])
     speaker = teacher(server, tmp_path / "a.sqlite", max_concurrency=1)
@@ -270,7 +266,7 @@ def test_answers_that_are_no_translation_are_counted_and_kept(server, tmp_path, 
     assert {key: spent[key] for key in ("unfinished_thoughts", "declined", "empty", "cleaned")} == dict.fromkeys(
         ("unfinished_thoughts", "declined", "empty", "cleaned"), 1
     )
-    assert len(lines) == 4
+    assert len(messages) == 4
     assert teacher(server, tmp_path / "a.sqlite").translate(list("abcde")) == ["", "", "", "D", "E"]
     assert len(server.asked) == 5
 

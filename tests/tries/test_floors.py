@@ -30,20 +30,11 @@ from distilmt.inference.sandbox import check_model_files
 from distilmt.labels import writer
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "packaging"))
 from lowest import lowest  # noqa: E402
-
-
-@pytest.fixture
-def said(monkeypatch):
-    messages = []
-    monkeypatch.setattr(progress, "info", messages.append)
-    return messages
-
 
 PACKAGES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "thot": "sil-thot", "markdown_it": "markdown-it-py"}
 
@@ -101,7 +92,7 @@ def test_t51_blank_lines_and_the_name_json(tmp_path):
     assert read(tmp_path / "crlf.tsv") == [("A house.", "Una casa.")]
 
 
-def test_t54_states_of_xliff(tmp_path, said):
+def test_t54_states_of_xliff(tmp_path, messages):
     segment = "<segment{}><source>Text {}.</source><target>Testo {}.</target></segment>"
     states = ("", ' state="initial"', ' state="translated"', ' state="final"')
     units = "".join(f"<unit>{segment.format(state, n, n)}</unit>" for n, state in enumerate(states))
@@ -111,7 +102,7 @@ def test_t54_states_of_xliff(tmp_path, said):
         f"<file>{units}</file></xliff>"
     )
     assert [left for left, _ in read(tmp_path / "v20.xliff")] == ["Text 0.", "Text 2.", "Text 3."]
-    assert "state=initial" in said[0] and "translate=no" in said[0]
+    assert "state=initial" in messages[0] and "translate=no" in messages[0]
 
     unit = "<trans-unit{}><source>Text {}.</source><target{}>Testo.</target>"
     unit += "<alt-trans><target>no</target></alt-trans></trans-unit>"
@@ -124,13 +115,13 @@ def test_t54_states_of_xliff(tmp_path, said):
     assert read(tmp_path / "v12.xlf") == [("Text 0.", "Testo."), ("Text 4.", "Testo.")]
 
 
-def test_t55_heads_quotes_and_csv(tmp_path, said):
+def test_t55_heads_quotes_and_csv(tmp_path, messages):
     (tmp_path / "header.tsv").write_text("source\ttarget\nA house.\tUna casa.\n")
     assert read(tmp_path / "header.tsv") == [("A house.", "Una casa.")]
-    assert "names the columns" in said[-1]
+    assert "names the columns" in messages[-1]
     (tmp_path / "quoted.tsv").write_text('"He said ""yes"" to me."\t"Mi ha detto ""sì""."\n')
     assert read(tmp_path / "quoted.tsv") == [('He said "yes" to me.', 'Mi ha detto "sì".')]
-    assert "quotation marks" in said[-1]
+    assert "quotation marks" in messages[-1]
     (tmp_path / "a.csv").write_text('id,en,it\n1,"Hello, world","Ciao, mondo"\n')
     assert read(tmp_path / "a.csv") == [("Hello, world", "Ciao, mondo")]
 

@@ -5,7 +5,7 @@ import ctranslate2
 import pytest
 
 from distilmt.inference import translator
-from distilmt.utils import hardware, progress
+from distilmt.utils import hardware
 
 
 class Loader:
@@ -44,13 +44,11 @@ class TestLoadsCublas:
 
 class TestBestDevice:
     @pytest.mark.parametrize(("gpus", "cublas", "wanted"), [(0, True, "cpu"), (1, True, "cuda"), (1, False, "cpu")])
-    def test_gpu_only_where_ctranslate2_can_use_it(self, monkeypatch, gpus, cublas, wanted):
-        said = []
+    def test_gpu_only_where_ctranslate2_can_use_it(self, monkeypatch, messages, gpus, cublas, wanted):
         monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: gpus)
         monkeypatch.setattr(translator, "loads_cublas", lambda: cublas)
-        monkeypatch.setattr(progress, "info", said.append)
         assert translator.best_device() == wanted
-        assert bool(said) == (gpus > 0 and not cublas)
+        assert bool(messages) == (gpus > 0 and not cublas)
 
 
 @pytest.mark.skipif(not hardware.Path("/proc/stat").exists(), reason="nothing tells what others use")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from distilmt.cli import errors
 from distilmt.cli.interrupts import STOPPED, interruptible, leave
+from distilmt.cli.output import hide_progress
+from distilmt.cli.process import prepare
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import rank, world_size
 
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"distilmt {__version__}")
         return 0
+    prepare()
     interrupts = None
     try:
         with interruptible() as interrupts:
@@ -88,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if message is None:
             raise
         return _fail(message)
+    finally:
+        hide_progress()
 
 
 def _fail(message: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 from distilmt.cli.output import show_progress, show_table, take_flags
 
@@ -65,5 +66,7 @@ def serve(arguments: list[str]) -> int:
     show_progress(flags)
     from distilmt.serving import server
 
+    # It logs errors of clients, which they get as responses.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     server.run(config)
     return 0

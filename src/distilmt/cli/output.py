@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from distilmt.utils import progress
@@ -14,12 +15,26 @@ def take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
     return [a for a in arguments if a not in flags], flags
 
 
+_LOGGER = logging.getLogger("distilmt")
+
+
 def show_progress(flags: set[str]) -> None:
-    """Show progress in the terminal, unless a flag disables it."""
+    """Show log messages and progress in the terminal until `hide_progress`, unless a flag disables it."""
     if not flags & {"--quiet", "--json"}:
         from distilmt.cli.terminal import Terminal
 
-        progress.set_listener(Terminal())
+        terminal = Terminal()
+        _LOGGER.addHandler(terminal)
+        _LOGGER.setLevel(logging.INFO)
+        progress.set_listener(terminal)
+
+
+def hide_progress() -> None:
+    """Undo `show_progress`."""
+    for handler in [handler for handler in _LOGGER.handlers if handler.get_name() == "terminal"]:
+        _LOGGER.removeHandler(handler)
+    _LOGGER.setLevel(logging.NOTSET)
+    progress.set_listener(None)
 
 
 def show_table(path: Path, flags: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,11 +61,13 @@ def rate(speed: float, unit: str) -> str:
     return f"{speed * every:,.1f} {unit}/{name}"
 
 
-class Terminal:
-    """Shows progress on standard error, so that standard output stays clean."""
+class Terminal(logging.Handler):
+    """Shows log messages and progress on standard error, so that standard output stays clean."""
 
     def __init__(self) -> None:
         """Use bars if standard error is a terminal."""
+        super().__init__()
+        self.set_name("terminal")
         self.console = Console(stderr=True, soft_wrap=True)
         self.begin = time.monotonic()
         self.bars: Progress | None = None
@@ -93,9 +96,11 @@ class Terminal:
                 self.bars.stop()
                 self.bars = None
 
-    def info(self, message: str) -> None:
-        """Print a line with the time since the start."""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message with the time since the start."""
         seconds = int(time.monotonic() - self.begin)
+        kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        message = f"{kind}{record.getMessage()}"
         self.console.print(f"[{seconds // 60:3d}:{seconds % 60:02d}] {message}", markup=False, highlight=False)
 
 

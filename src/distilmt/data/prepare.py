@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from distilmt.data.sources import CorpusSource
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, write_json
+
+logger = logging.getLogger(__name__)
 
 REFERENCES = "references"
 """Step of a run in which the teacher generates references."""
@@ -80,7 +83,7 @@ def _report_small_splits(split_counts: dict[str, int], sizes: dict[str, int]) ->
     """Tell where fewer pairs were held out than were wanted."""
     for name, count in split_counts.items():
         if count < sizes[name]:
-            progress.info(
+            logger.info(
                 f"corpus.{name}_size is {sizes[name]:,}, but {count:,} pairs are held out, since no more than a tenth"
                 f" of the corpus is: name files of your own with corpus.{name} for more"
             )

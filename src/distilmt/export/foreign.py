@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import zipfile
@@ -22,11 +23,12 @@ from distilmt.export.huggingface_teacher import (
 )
 from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
 from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
-from distilmt.utils import progress
 from distilmt.utils.checksums import wrap_read_errors
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
 from distilmt.utils.unpacking import unzip
+
+logger = logging.getLogger(__name__)
 
 _VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
 _ARGOS_POSITIONS = 1024  # CTranslate2's maximum
@@ -53,7 +55,7 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
         try:
             return export_huggingface_teacher(facts["path"], directory, compute_type, source, target, prefix)
         except UnsupportedConversion as reason:
-            progress.info(f"{reason}: using transformers' own `generate`, which is slower")
+            logger.info(f"{reason}: using transformers' own `generate`, which is slower")
             outside |= _for_transformers(facts, source, target)
     with atomic_directory(directory) as temporary:
         write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})

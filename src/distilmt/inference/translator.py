@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -29,9 +30,11 @@ from distilmt.inference.tokenization import (
     batches_by_length,
     check_request,
 )
-from distilmt.utils import checksums, progress
+from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import loads_cublas
+
+logger = logging.getLogger(__name__)
 
 # Batches per call to CTranslate2, which no signal interrupts: a long list needs only the memory of a few batches.
 _BATCHES = 4
@@ -305,7 +308,7 @@ def best_device() -> str:
         return "cpu"
     if loads_cublas():
         return "cuda"
-    progress.info("the GPU is not used, since CTranslate2 needs cuBLAS 12: pip install nvidia-cublas-cu12")
+    logger.info("the GPU is not used, since CTranslate2 needs cuBLAS 12: pip install nvidia-cublas-cu12")
     return "cpu"
 
 

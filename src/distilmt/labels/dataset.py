@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from distilmt.labels.arrays import LabelArrays
 from distilmt.labels.selection import SentenceTexts, filter_hypotheses
 from distilmt.labels.store import LabelStore
 from distilmt.training.batching import Ragged, TargetSide
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -68,7 +70,7 @@ def check_dropped(labels: LabelDataset, reference_share: float) -> None:
     if total and dropped > _MOST_SHARE * total and reference_share < 1:
         raise UserError(f"{text}, so the student cannot learn from it: {remedy}")
     if total and dropped > _LOUD_SHARE * total:
-        progress.info(f"warning: {text}: {remedy}")
+        logger.warning(f"{text}: {remedy}")
 
 
 def _reference(store: LabelStore, tokenizer: Tokenizer) -> TargetSide:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +15,9 @@ from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
 from distilmt.labels.rows import Shard
 from distilmt.labels.selection import SentenceTexts, filter_hypotheses
 from distilmt.teachers import existing
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 SIZE = 100
 """Sentences that are checked."""
@@ -93,7 +95,7 @@ class TeacherCheck:
         text = self._message(int(np.argmin(good)), dropped)
         if share >= _MOST_SHARE if self._is_external else share > _MOST_SHARE_OWN and self._job.trains_on_hypotheses:
             raise UserError(f"{text}: {self._remedy()}")
-        progress.info(f"warning: {text}: {self._remedy()}")
+        logger.warning(f"{text}: {self._remedy()}")
 
     def _message(self, row: int, dropped: dict[str, int]) -> str:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from distilmt.teachers.response_cache import totals
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint_files
+
+logger = logging.getLogger(__name__)
 
 
 def write_label_store(
@@ -92,7 +95,7 @@ def _usage_totals(pointer: dict[str, Any] | None) -> dict[str, float]:
     counts = {kind: amount for kind, amount in totals(Path(path)).items() if amount} if path else {}
     if pointer and counts:
         amounts = ", ".join(f"{kind.replace('_', ' ')} {amount:,.10g}" for kind, amount in counts.items())
-        progress.info(f"usage of {pointer['name']} in this run: {amounts}")
+        logger.info(f"usage of {pointer['name']} in this run: {amounts}")
     return counts
 
 

@@ -6,6 +6,7 @@ inputs and settings is skipped; an interrupted step resumes.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,8 +21,9 @@ from distilmt.pipeline import preflight
 from distilmt.pipeline.dependencies import NAMES, StepDependencies, named_inputs, settings_of
 from distilmt.pipeline.run_root import check_run_root, hold_run_dir
 from distilmt.pipeline.step_directory import StepRules, finished_record, run_step
-from distilmt.utils import progress
 from distilmt.utils.run_dir import StepRecord, read_step, step_fingerprint
+
+logger = logging.getLogger(__name__)
 
 STEPS = ("corpus", "tokenizer", "teacher", "labels", "student", "baseline", "exports", "evaluation", "report")
 REPORT = ("report.json", "report.html")
@@ -61,7 +63,7 @@ def run(config: RunConfig, until: str = "report") -> Path:
     """
     root = Path(config.run_dir)
     if config.corpus.monolingual and not config.corpus.bilingual and config.student.baseline:
-        progress.info("no parallel text: the baseline, a student trained without the teacher, is left out")
+        logger.info("no parallel text: the baseline, a student trained without the teacher, is left out")
         config = replace(config, student=replace(config.student, baseline=False))
     preflight.check(config, exporting=STEPS.index(until) >= STEPS.index("exports"))
     if STEPS.index(until) >= STEPS.index("student"):
@@ -126,7 +128,7 @@ def execute_step(name: str, config: RunConfig) -> StepRecord:
     if name == "report" and not all((root / file).exists() for file in REPORT):
         work(root / name)  # only the report writes outside its directory: files deleted there are written again
     skipped = before is not None and before == record
-    progress.info(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
+    logger.info(f"{name}: {'already done' if skipped else f'{record.seconds:.0f} s'}{_summary(record)}")
     return record
 
 
@@ -146,7 +148,7 @@ def _repair_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> N
     store = LabelStore(directory, unfinished=True)
     damaged = store.damaged()
     if damaged:
-        progress.info(f"labels: {', '.join(damaged)} missing or damaged: only their sentences are labeled again")
+        logger.info(f"labels: {', '.join(damaged)} missing or damaged: only their sentences are labeled again")
     if damaged or not store.complete:
         work(directory)
 

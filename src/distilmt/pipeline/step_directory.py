@@ -8,6 +8,7 @@ matches later settings, it is restored instead of being computed again.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 
 from distilmt.config.renamed import translated_settings
 from distilmt.pipeline.step_metrics import measure_step
-from distilmt.utils import checksums, progress
+from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import (
     STARTED_FILE,
@@ -30,6 +31,8 @@ from distilmt.utils.run_dir import (
     versions,
     write_json,
 )
+
+logger = logging.getLogger(__name__)
 
 NEXT, BEFORE = ".next", ".before-"
 CHANGED = "changed"
@@ -139,13 +142,13 @@ def run_step(
     if former is None:
         return _execute(spec, directory, None, work)
     work_dir = directory.with_name(directory.name + NEXT)
-    progress.info(
+    logger.info(
         f"{directory.name} is run again, the finished version is kept: {describe_differences(spec.differences(former))}"
     )
     record = _execute(spec, work_dir, former, work)
     backup = _back_up(directory)
     work_dir.rename(directory)
-    progress.info(f"the former {directory.name} is {backup.name} ({_size(backup)}): delete it if you do not need it")
+    logger.info(f"the former {directory.name} is {backup.name} ({_size(backup)}): delete it if you do not need it")
     return record
 
 
@@ -202,7 +205,7 @@ def _restore_finished(spec: StepSpec) -> StepRecord | None:
         backup = _back_up(directory) if directory.exists() else None
         candidate.rename(directory)
         suffix = f"; the former one is now {backup.name}" if backup else ""
-        progress.info(f"{directory.name}: reusing {candidate.name}, which matches the settings{suffix}")
+        logger.info(f"{directory.name}: reusing {candidate.name}, which matches the settings{suffix}")
         return record
     return None
 
@@ -257,7 +260,7 @@ def _prepare_work_dir(spec: StepSpec, work_dir: Path, former: StepRecord | None)
     if unfinished is not None:
         work_dir.rmdir() if work_dir.exists() else work_dir.parent.mkdir(parents=True, exist_ok=True)
         unfinished.rename(work_dir)
-        progress.info(f"{spec.directory.name}: resumes from {unfinished.name}")
+        logger.info(f"{spec.directory.name}: resumes from {unfinished.name}")
         return _prepare_work_dir(spec, work_dir, former)
     work_dir.mkdir(parents=True, exist_ok=True)
     if former is not None:
@@ -288,7 +291,7 @@ def _back_up_unfinished(work_dir: Path, directory: Path) -> None:
     """Back up the unfinished directory of another call: it may contain responses that cost money."""
     if work_dir.is_dir() and {path.name for path in work_dir.iterdir()} - {STARTED_FILE}:
         backup = _back_up(work_dir, directory.name)
-        progress.info(f"{work_dir.name} was started with other settings: it is now {backup.name} ({_size(backup)})")
+        logger.info(f"{work_dir.name} was started with other settings: it is now {backup.name} ({_size(backup)})")
     else:
         (work_dir / STARTED_FILE).unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ trained with and without its teacher. A second call fits everything again: it ta
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +23,8 @@ from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import locked
+
+logger = logging.getLogger(__name__)
 
 STUDENT = "student"
 _DEPLOYED = "network 64"
@@ -89,4 +92,4 @@ def _save_student(train: Sequence[LabeledText], seed: int, directory: Path) -> N
     whole = make_pipeline(study.hashed(), student.distilled)
     distilled = Distilled(teacher, whole, alpha=student.alpha, cv=study.FOLDS, random_state=seed)
     distilled.fit([example.text for example in train], [example.label for example in train]).save(directory)
-    progress.info(f"{directory}: the {_DEPLOYED} trained on the word-pair teacher, for distilmt.classification.load")
+    logger.info(f"{directory}: the {_DEPLOYED} trained on the word-pair teacher, for distilmt.classification.load")

@@ -7,6 +7,7 @@ comparison resumes. The tables are rewritten after every student, from all finis
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +22,8 @@ from distilmt.report import comparison
 from distilmt.utils import parallel, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, locked, read_json, read_step, write_text
+
+logger = logging.getLogger(__name__)
 
 _SHARED = ("corpus", "tokenizer", "teacher", "labels")
 
@@ -62,7 +65,7 @@ def run(config: CompareConfig) -> Path:
         # Only students with the current settings: a changed method must not show its old results.
         done = [trial for trial in all_trials if _is_done(trial)]
         if done:
-            progress.info(f"{len(done)} of {len(all_trials)} students are already done")
+            logger.info(f"{len(done)} of {len(all_trials)} students are already done")
             write_tables(config, done)
         with closing(
             _train_trials([trial for trial in all_trials if trial not in done], len(done), config.jobs)
@@ -101,7 +104,7 @@ def _train_trials(pending_trials: list[MethodTrial], before: int, jobs: int) -> 
     total = before + len(pending_trials)
     if jobs == 1:
         for number, trial in enumerate(pending_trials, before + 1):
-            progress.info(f"{trial.method}, seed {trial.run.seed}: student {number} of {total}")
+            logger.info(f"{trial.method}, seed {trial.run.seed}: student {number} of {total}")
             _train(trial)
             yield trial
         return
@@ -110,7 +113,7 @@ def _train_trials(pending_trials: list[MethodTrial], before: int, jobs: int) -> 
         closing(parallel.run_in_processes(_train, pending_trials, jobs)) as finished_trials,
     ):
         for number, trial in enumerate(finished_trials, before + 1):
-            progress.info(f"{trial.method}, seed {trial.run.seed}: done, {number} of {total}")
+            logger.info(f"{trial.method}, seed {trial.run.seed}: done, {number} of {total}")
             task.advance(1)
             yield trial
 

@@ -7,6 +7,7 @@ only for the final ablation, from the teacher to the shipped model.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,9 +27,11 @@ from distilmt.pipeline.steps.export import PACKED, USE, card
 from distilmt.recipes import compress_steps
 from distilmt.recipes.ablation import Stage, measure_stages, median_latencies
 from distilmt.report import ablation
-from distilmt.utils import parallel, progress
+from distilmt.utils import parallel
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, locked, read_json, read_step, step_fingerprint, write_json
+
+logger = logging.getLogger(__name__)
 
 PLACE, MODEL = "compressed", "model"
 _MOST_TIMED = 16
@@ -87,7 +90,7 @@ class _Search:
             )
             candidates = [name for name in self._make(current, cuts, updates) if self._score(name) >= floor]
             if not candidates:
-                progress.info(f"{current} cannot be pruned further within {self.config.max_drop:g} points")
+                logger.info(f"{current} cannot be pruned further within {self.config.max_drop:g} points")
                 break
             current = min(candidates, key=self._weight)
         return current
@@ -137,7 +140,7 @@ class _Search:
                 score = compress_steps.score_export(self.run, path, "valid", beam)["scores"][self.config.metric]
                 self.points.append(EvaluatedVariant(replace(variant, beam_size=beam), file_bytes(path), score))
         best = max((p for p in self.points if p.variant.shape == shape), key=lambda point: point.score)
-        progress.info(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
+        logger.info(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
 
     def _variants(self, shape: str) -> Iterator[Variant]:
         """All variants of a model's exports."""

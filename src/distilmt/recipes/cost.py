@@ -6,6 +6,7 @@ counts are reported.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from distilmt.planning.corpus_statistics import CorpusStatistics
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step, write_text
+
+logger = logging.getLogger(__name__)
 
 # Shares of the minutes for three runs, after startup and a first run, which only measures how much the others can do.
 _SHARES = (("short", 0.2, False), ("longer", 0.5, False), ("other", 0.3, True))
@@ -158,7 +161,7 @@ def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _Ru
     if process.returncode:
         message = (process.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("distilmt: error: ")
         raise UserError(f"a short run like this one failed, so no rates could be fitted: {message}")
-    progress.info(
+    logger.info(
         f"{size.name}: " + ", ".join(f"{name} {duration:.1f} s" for name, duration in _seconds(short_config).items())
     )
     return short_config

@@ -6,6 +6,7 @@ decisions are stored in `plan.json`, so that an interrupted demo resumes with th
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
@@ -31,9 +32,10 @@ from distilmt.config.commands import DemoConfig
 from distilmt.config.renamed import translated, translated_command
 from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, read_step, write_json
+
+logger = logging.getLogger(__name__)
 
 PLAN = "plan.json"
 # Shares of the time left after the corpus (teacher) and after the teacher (labels). A student gains nothing from a
@@ -184,7 +186,7 @@ def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
     plan = _teacher_lengths(config, run_config, text, root, begin)
     if plan["max_steps"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
-        progress.info(f"teacher: too few updates for so many layers, using {_SHALLOW}")
+        logger.info(f"teacher: too few updates for so many layers, using {_SHALLOW}")
         plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
     return plan | shallow
 
@@ -195,7 +197,7 @@ def _teacher_lengths(
     """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
     teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
-    progress.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
+    logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
     lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
@@ -261,7 +263,7 @@ def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
     label_pace = _label_pace(run_config, root)
     student, text = run_config.student, _EncodedPairs.of(run_config, root)
     paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
-    progress.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
+    logger.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
     left = config.minutes * 60 - _elapsed_seconds(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
     left = max(15.0, left)

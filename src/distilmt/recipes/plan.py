@@ -8,6 +8,7 @@ directory under `plan/` with the pipeline's own steps, so an interrupted plan re
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 import tempfile
@@ -28,9 +29,10 @@ from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
 from distilmt.planning.recommendation import METRICS, LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
 from distilmt.report.plan import write as write_plan
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, read_json, read_step, step_fingerprint, write_json
+
+logger = logging.getLogger(__name__)
 
 PLAN, SUBSET = "plan", "size-"
 _SHARED = ("corpus", "tokenizer", "teacher")
@@ -62,7 +64,7 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
             label_subset(run_config, size)
         all_trials = subset_trials(_seeds(config, run_config), run_config, schedule["sizes"], schedule["updates"])
         for number, trial in enumerate(all_trials, 1):
-            progress.info(f"{trial.size} sentences, {trial.updates} updates: student {number} of {len(all_trials)}")
+            logger.info(f"{trial.size} sentences, {trial.updates} updates: student {number} of {len(all_trials)}")
             run_trial(trial)
         report = _plan_report(config, run_config, all_trials, schedule)
         write_plan(report | {"asked": _plan_fingerprints(config, run_config)[0]}, root / PLAN)
@@ -187,7 +189,7 @@ def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
         schedule |= schedule_updates(config, run, schedule["sizes"])
         write_json(path, schedule)
     sizes_text = ", ".join(f"{size:,}" for size in schedule["sizes"])
-    progress.info(f"subsets of {sizes_text} sentences, {schedule['updates']} updates each")
+    logger.info(f"subsets of {sizes_text} sentences, {schedule['updates']} updates each")
     return dict(schedule)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +15,9 @@ from distilmt.serving.batcher import Batcher, BatchLimits, TranslateBatch
 from distilmt.serving.catalog import ModelInfo
 from distilmt.serving.errors import ApiError
 from distilmt.serving.metrics import Metrics
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 Languages = tuple[str, str]
 _POLL_SECONDS = 0.05
@@ -101,7 +103,7 @@ class ModelPool:
             try:
                 translator = await asyncio.to_thread(_load_translator, model, self._limits.concurrency)
             except UserError as error:  # its files changed since the start, or it has no checksums
-                progress.info(str(error))
+                logger.info(str(error))
                 raise ApiError(503, f"{model.name} cannot be loaded: contact the server operator") from None
             beam = self._beam_size or translator.beam_size
             terms = self._terms.get((model.source, model.target), {})

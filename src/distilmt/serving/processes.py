@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 from distilmt.documents import TranslateWithAttention
 from distilmt.serving.document_process import DocumentJob
 from distilmt.serving.errors import ApiError
-from distilmt.utils import progress
+
+logger = logging.getLogger(__name__)
 
 POLL = 0.1  # seconds between two checks of the time limit
 _WAIT = 5.0
@@ -72,6 +74,6 @@ def _result(kind: str, value: Any) -> Any:
     if kind == "done":
         return value
     if kind == "failed":
-        progress.info(f"a document could not be read: {value}")
+        logger.info(f"a document could not be read: {value}")
         value = "the document cannot be read"
     raise BrokenDocument(400, f"Invalid request: {value}")

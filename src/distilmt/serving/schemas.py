@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from distilmt.config.commands import ServeConfig
 from distilmt.serving.errors import ApiError
 
 Parameters = Mapping[str, Any]
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs clients' errors, which they get as responses
 # Python supports many more, some of which (IDNA) are slow to decode.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
 _PATTERNS, _PATTERN = 16, 200

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 from distilmt.config.commands import ServeConfig
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.hardware import cores
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+logger = logging.getLogger(__name__)
 
 
 def build(config: ServeConfig) -> FastAPI:
@@ -42,7 +44,5 @@ def run(config: ServeConfig) -> None:
 
     listener = listen_socket(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    progress.info(
-        f"serving {', '.join('-'.join(pair) for pair in app.state.api.service.pairs)} on http://{host}:{port}"
-    )
+    logger.info(f"serving {', '.join('-'.join(pair) for pair in app.state.api.service.pairs)} on http://{host}:{port}")
     serve(app, config, listener)

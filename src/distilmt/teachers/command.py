@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 import signal
@@ -13,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from typing import Any
 
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
+
+logger = logging.getLogger(__name__)
 
 _WAIT, _PER_LINE = 120.0, 10.0
 _PROBE = ["Hello.", "Good morning, Zoë.", "Thank you very much."]
@@ -115,7 +117,7 @@ class Command:
                 self.issues["several_lines"] += 1
                 first = self.issues["several_lines"] == 1
             if first:
-                progress.info(
+                logger.info(
                     f"{self.name}: wrote several lines for one sentence, which gets no label (first {line[:60]!r}: "
                     f"{' / '.join(written)[:100]!r})"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,10 +21,11 @@ from distilmt.models.checkpoint import load_marian, save_marian
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.marian import family
 from distilmt.teachers.remote import check_teacher
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.untrusted import check_configuration, loading
+
+logger = logging.getLogger(__name__)
 
 POINTER = "teacher.json"
 RESPONSE_CACHE_FILE = "answers.sqlite"
@@ -165,5 +167,5 @@ def _stated_license(path: str) -> dict[str, str]:
     if not isinstance(license_name, str):
         return {}
     if re.search(r"\bnc\b|non-?commercial", license_name.lower()):
-        progress.info(f"teacher {path} is licensed {license_name}: this may forbid commercial use of the student")
+        logger.info(f"teacher {path} is licensed {license_name}: this may forbid commercial use of the student")
     return {"licence": license_name}

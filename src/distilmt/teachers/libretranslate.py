@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 class LibreTranslate:
@@ -86,7 +88,7 @@ class LibreTranslate:
             raise UserError(f"{self.url} rejects requests ({reason}): check teacher.url and the languages") from None
         self.issues["refused"] += 1
         if self.issues["refused"] == 1:
-            progress.info(f"{self.url} rejects some sentences: they get no label (first {text[:60]!r}, {reason})")
+            logger.info(f"{self.url} rejects some sentences: they get no label (first {text[:60]!r}, {reason})")
         return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,9 +10,10 @@ from typing import Any
 
 from distilmt.teachers.completions import completion_of
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.languages import language_name
+
+logger = logging.getLogger(__name__)
 
 _REQUIRED = {"model", "messages"}
 _ISSUES = {
@@ -144,7 +146,7 @@ class OpenAI:
             older = next((key for key, value in self._renamed.items() if value == name), None)
             self._renamed |= {name: newer} | ({older: ""} if older else {})
         if first and not newer:
-            progress.info(f"{self.url} does not accept {name!r} ({reason}): requests continue without it")
+            logger.info(f"{self.url} does not accept {name!r} ({reason}): requests continue without it")
 
     def _count(self, issue: str, text: str, reason: str = "") -> None:
         """Count a response without a translation or with additional text; log the first of each kind."""
@@ -152,7 +154,7 @@ class OpenAI:
             self.issues[issue] += 1
             first = self.issues[issue] == 1
         if first:
-            progress.info(
+            logger.info(
                 f"{self.settings['model']}: {_ISSUES[issue]} (first at {text[:60]!r}{reason and ', ' + reason})"
             )
 

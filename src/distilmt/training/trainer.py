@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ from distilmt.training.train_step import Stepper
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
@@ -273,7 +276,7 @@ class Trainer:
         duration = time.monotonic() - begin
         state.seconds, state.validation_seconds = state.seconds + duration, state.validation_seconds + duration
         scores = f"BLEU {line['bleu']:.2f}, chrF {line['chrf']:.2f}" if "bleu" in line else str(state.best_score)
-        progress.info(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
+        logger.info(f"{self.job.name}: update {state.update}, loss {line['train_loss']:.3f}, validation {scores}")
 
     def status(self) -> dict[str, object]:
         """Values for the progress bar."""
@@ -302,7 +305,7 @@ class Trainer:
         self.stepper.load_state(
             {name: torch.from_numpy(value) for name, value in checkpoint[1].items()}, self.state.update
         )
-        progress.info(f"{self.job.name}: resuming from update {self.state.update}")
+        logger.info(f"{self.job.name}: resuming from update {self.state.update}")
 
     def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:
         """The best averaged model, and the record of its training."""

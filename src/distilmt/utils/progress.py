@@ -1,4 +1,8 @@
-"""Progress of long work, sent to a listener; silent unless a listener is set (the command line sets one)."""
+"""Progress of long work, sent to a listener; silent unless a listener is set (the command line sets one).
+
+Messages are no progress: modules log them (`logging.getLogger(__name__)`), and a program that embeds distilmt routes or
+silences the loggers below `distilmt` as usual.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,6 @@ class Listener(Protocol):
     def finish(self, task: Task) -> None:
         """Stop showing a task."""
 
-    def info(self, message: str) -> None:
-        """Show one line."""
-
 
 class _SilentListener:
     def start(self, name: str, total: float | None, unit: str, done: float) -> Task:
@@ -37,17 +38,15 @@ class _SilentListener:
     def finish(self, task: Task) -> None:
         pass
 
-    def info(self, message: str) -> None:
-        pass
+
+_SILENT = _SilentListener()
+_listener: Listener = _SILENT
 
 
-_listener: Listener = _SilentListener()
-
-
-def set_listener(listener: Listener) -> None:
-    """Send all progress of this process to `listener` from now on."""
+def set_listener(listener: Listener | None) -> None:
+    """Send all progress of this process to `listener` from now on; None: to nobody."""
     global _listener
-    _listener = listener
+    _listener = listener or _SILENT
 
 
 @contextmanager
@@ -56,13 +55,9 @@ def task(name: str, total: float | None, unit: str = "lines", done: float = 0) -
 
     `done` units were done by an earlier call: they count as progress but not for the rate.
     """
-    shown = _listener.start(name, total, unit, done)
+    listener = _listener
+    shown = listener.start(name, total, unit, done)
     try:
         yield shown
     finally:
-        _listener.finish(shown)
-
-
-def info(message: str) -> None:
-    """Send one line to the listener (for users; programs read the files of the run)."""
-    _listener.info(message)
+        listener.finish(shown)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from distilmt.data.pairs import Pair
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 _MAX_SHARE = 0.05
 _SURE_AFTER = 1000
@@ -44,6 +46,6 @@ def skip_unreadable(
         raise UserError(examples[0] + (f" ({bad:,} of {total:,} rows cannot be read)" if bad > 1 else ""))
     if bad:
         more = f"; and {bad - len(examples):,} more" if bad > len(examples) else ""
-        progress.info(
+        logger.info(
             f"{input_name}: left out {bad:,} of {total:,} rows that cannot be read: {'; '.join(examples)}{more}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from distilmt.data.readers.language_tags import head_columns
 from distilmt.data.readers.records import score_of
 from distilmt.data.readers.table_layout import MAX_COLUMNS, Keys, Layout, column_names, layout_of
 from distilmt.data.readers.textlines import text_lines
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 _SAMPLE = 1000
 _LAYOUT_ROWS = 100
@@ -37,7 +39,7 @@ def read_tsv(path: Path, source: str, target: str, score: str | None) -> Iterato
     rows = chain(sample, lines)
     quoted = _is_quoted([text.split("\t") for _, text in sample if isinstance(text, str)])
     if quoted:
-        progress.info(f"{path}: the fields are quoted; the quotation marks are removed")
+        logger.info(f"{path}: the fields are quoted; the quotation marks are removed")
     cut = _quoted_rows(path, rows, "\t") if quoted else ((line, _fields(text)) for line, text in rows)
     yield from _pairs(path, cut, (source, target, score), "has no tab: write source, tab, target on every line")
 

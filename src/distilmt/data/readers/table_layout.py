@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from distilmt.data.readers.language_tags import head_columns
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 MAX_COLUMNS = 1000
 _NUMERIC_SHARE = 0.9
@@ -45,7 +47,7 @@ def layout_of(path: Path, rows: list[list[str]], keys: Keys) -> Layout:
         left, right = _text_columns(path, rows)
         _report_likely_head(path, rows, keys)
         return Layout(left, right, _column_number(path, score) if score else None, head=False)
-    progress.info(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
+    logger.info(f"{path}: its first line names the columns: {named[0]!r} and {named[1]!r} are read")
     place = names.index(score) if score in names else _column_number(path, score) if score else None
     return Layout(names.index(named[0]), names.index(named[1]), place, head=True)
 
@@ -74,7 +76,7 @@ def _text_columns(path: Path, rows: list[list[str]]) -> tuple[int, int]:
             " name the columns in a first line"
         )
     left, right = text_columns
-    progress.info(f"{path}: columns {left + 1} and {right + 1} are read, since the others have numbers")
+    logger.info(f"{path}: columns {left + 1} and {right + 1} are read, since the others have numbers")
     return left, right
 
 
@@ -95,7 +97,7 @@ def _report_likely_head(path: Path, rows: list[list[str]], keys: Keys) -> None:
     first, others = rows[0][:2], [field for row in rows[1:] for field in row[:2]]
     short = len(first) == 2 and all(map(_is_name, first))
     if others and short and median(map(len, others)) > _TEXT_TO_NAME * max(map(len, first)):
-        progress.info(
+        logger.info(
             f"{path}: its first line, {' and '.join(map(repr, first))}, is read as a pair: if it names the columns,"
             f" name them {keys[0]!r} and {keys[1]!r}"
         )

@@ -7,6 +7,7 @@ libxml2 limits the depth of elements and the length of a text.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING
 from distilmt.data.pairs import Pair, match_language
 from distilmt.data.readers.compressed import byte_chunks
 from distilmt.data.readers.xml_characters import MARK, mark_forbidden
-from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 
 if TYPE_CHECKING:
     from lxml import etree
+
+logger = logging.getLogger(__name__)
 
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 # Inline elements that contain codes of the original format, not text (TMX 1.4b and XLIFF 1.2).
@@ -99,7 +101,7 @@ def read_xliff(path: Path, source: str, target: str) -> Iterator[Pair | UserErro
                 has_pairs = True
                 yield _pair(path, number, *((right, left) if turned else (left, right)))
     if left_out:
-        progress.info(f"{path}: left out {_counted(left_out)}")
+        logger.info(f"{path}: left out {_counted(left_out)}")
     if not has_pairs:
         raise _no_pairs(path, source, target, languages)
 

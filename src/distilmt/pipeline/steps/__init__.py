@@ -1,7 +1,5 @@
 """The work of each pipeline step, given the configuration and the output directory."""
 
-from transformers.utils import logging as transformers_logging
-
 from distilmt.pipeline.steps.evaluate import evaluate_models, write_run_report
 from distilmt.pipeline.steps.export import export_models
 from distilmt.pipeline.steps.fit_model import clean_up
@@ -38,7 +36,3 @@ __all__ = [
     "write_references",
     "write_run_report",
 ]
-
-# Progress is reported in one place; transformers' own bars and hints would break it up.
-transformers_logging.disable_progress_bar()
-transformers_logging.set_verbosity_error()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,9 @@ from distilmt.models.checkpoint import load_marian
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 from distilmt.pipeline.steps.signature import signature
 from distilmt.teachers import existing
-from distilmt.utils.progress import info
 from distilmt.utils.run_dir import read_json, read_step, write_json
+
+logger = logging.getLogger(__name__)
 
 MODELS = ("teacher", "student", "baseline")
 USE = """
@@ -145,7 +147,7 @@ def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
         root / "student", directory, [*ctranslate2, *map(format_name, config.export.formats)], texts
     )
     write_json(directory / "agreement.json", report)
-    info(summary(report))
+    logger.info(summary(report))
 
 
 def _bytes(path: Path) -> int:

@@ -81,14 +81,14 @@ def _tokenizer(directory: Path, chinese: bool):
 
 
 @pytest.fixture(scope="session")
-def learnt(tmp_path_factory, shared_tokenizer) -> Path:
-    """A Marian directory that has learnt the toy pair a little."""
+def trained_model(tmp_path_factory, shared_tokenizer) -> Path:
+    """The directory of a Marian model that has learned the toy pair a little."""
     from distilmt.config import ObjectiveConfig, TrainingConfig
     from distilmt.models.presets import new_model
     from distilmt.training.batching import Ragged, TargetSide, TrainingSet
     from distilmt.training.trainer import TrainingJob, train
 
-    directory = tmp_path_factory.mktemp("learnt")
+    directory = tmp_path_factory.mktemp("trained-model")
     sources, targets = toy.pairs(800, seed=3)
     encoded = Ragged.of(shared_tokenizer.target.encode(targets))
     data = TrainingSet(
@@ -117,19 +117,19 @@ def learnt(tmp_path_factory, shared_tokenizer) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(learnt, shared_tokenizer) -> Path:
-    """The learnt model as CTranslate2, float32."""
+def exported_model(trained_model, shared_tokenizer) -> Path:
+    """The trained model as CTranslate2, float32."""
     from distilmt.export.ctranslate2 import export
     from distilmt.models.checkpoint import load_marian
 
-    export(load_marian(learnt), shared_tokenizer, learnt / "ct2", "float32")
-    return learnt / "ct2"
+    export(load_marian(trained_model), shared_tokenizer, trained_model / "ct2", "float32")
+    return trained_model / "ct2"
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
+def finished_run(tmp_path_factory) -> Path:
     """The directory of a toy run that was done to its end; `../run.yaml` is its configuration. Copy, don't change."""
-    directory = tmp_path_factory.mktemp("road")
+    directory = tmp_path_factory.mktemp("finished-run")
     config = toy.write_config(directory / "run.yaml", toy.run_config(directory))
     found = commands.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]

@@ -102,29 +102,29 @@ def test_a_line_of_ten_megabytes_is_dropped(capsys, tmp_path):
     assert found["read"] == 81 and found["dropped"]["too_long"] == 1
 
 
-def test_labels_check(capsys, finished, tmp_path):
-    assert cli.main(["labels", "check", str(finished / "labels")]) == 0
+def test_labels_check(capsys, finished_run, tmp_path):
+    assert cli.main(["labels", "check", str(finished_run / "labels")]) == 0
     assert "355 sentences, complete and intact" in capsys.readouterr().out
     assert "contains no labels" in refused(capsys, "labels", "check", tmp_path)
-    shutil.copytree(finished / "labels", tmp_path / "labels")
+    shutil.copytree(finished_run / "labels", tmp_path / "labels")
     shard = tmp_path / "labels" / "shard-00001.parquet"
     shard.write_bytes(shard.read_bytes()[:-100])
     assert "shard-00001.parquet is missing or damaged" in refused(capsys, "labels", "check", tmp_path / "labels")
 
 
-def test_labels_of_another_tokenizer_are_refused(capsys, finished, tmp_path):
+def test_labels_of_another_tokenizer_are_refused(capsys, finished_run, tmp_path):
     """Put there by hand: the steps' own records cannot tell, the store can."""
     run = tmp_path / "run"
-    shutil.copytree(finished, run)
+    shutil.copytree(finished_run, run)
     manifest = json.loads((run / "labels" / "manifest.json").read_text())
     (run / "labels" / "manifest.json").write_text(json.dumps(manifest | {"tokenizer": "0" * 16}))
-    arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", run, "--student.training.max_steps=2"]
+    arguments = ["train-student", finished_run.parent / "run.yaml", "--run_dir", run, "--student.training.max_steps=2"]
     assert "made with another tokenizer" in refused(capsys, *arguments, "--quiet")
 
 
-def test_words_are_wanted_but_were_not_asked_for(capsys, finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "run")
-    arguments = ["train-student", finished.parent / "run.yaml", "--run_dir", tmp_path / "run", "--labels.top_k=0"]
+def test_words_are_wanted_but_were_not_asked_for(capsys, finished_run, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    arguments = ["train-student", finished_run.parent / "run.yaml", "--run_dir", tmp_path / "run", "--labels.top_k=0"]
     assert "labels.top_k is 0" in refused(capsys, *arguments, "--quiet")
 
 
@@ -136,24 +136,24 @@ def test_a_run_directory_in_use_is_refused(capsys, tmp_path):
         assert "in use by another distilmt" in refused(capsys, "run", config)
 
 
-def test_json_is_the_report(capsys, finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "run")
-    arguments = ["run", str(finished.parent / "run.yaml"), "--json"]
-    config = yaml.safe_load((finished.parent / "run.yaml").read_text())
-    assert config["run_dir"] == str(finished)
+def test_json_is_the_report(capsys, finished_run, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    arguments = ["run", str(finished_run.parent / "run.yaml"), "--json"]
+    config = yaml.safe_load((finished_run.parent / "run.yaml").read_text())
+    assert config["run_dir"] == str(finished_run)
     assert cli.main(arguments) == 0
     told = capsys.readouterr()
-    assert json.loads(told.out) == json.loads((finished / "report.json").read_text())
+    assert json.loads(told.out) == json.loads((finished_run / "report.json").read_text())
     assert told.err == ""
 
 
-def test_quiet_says_nothing(capsys, finished):
-    assert cli.main(["run", str(finished.parent / "run.yaml"), "--quiet"]) == 0
+def test_quiet_says_nothing(capsys, finished_run):
+    assert cli.main(["run", str(finished_run.parent / "run.yaml"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_people_are_shown_scores(capsys, finished):
-    assert cli.main(["run", str(finished.parent / "run.yaml")]) == 0
+def test_people_are_shown_scores(capsys, finished_run):
+    assert cli.main(["run", str(finished_run.parent / "run.yaml")]) == 0
     told = capsys.readouterr()
     assert "already done" in told.out + told.err and "BLEU" in told.out + told.err
 
@@ -187,31 +187,35 @@ def translated(capsys, monkeypatch, text: bytes, *arguments):
         (b"ban " * 5000 + b"\n", 1),
     ],
 )
-def test_a_line_for_a_line(capsys, monkeypatch, exported, text, lines):
-    status, told = translated(capsys, monkeypatch, text, exported, "--beam_size=1")
+def test_a_line_for_a_line(capsys, monkeypatch, exported_model, text, lines):
+    status, told = translated(capsys, monkeypatch, text, exported_model, "--beam_size=1")
     assert status == 0 and told.err == ""
     assert told.out.count("\n") == lines and told.out.endswith("\n") == bool(lines)
     from distilmt.inference.translator import Translator
 
     sources = [line.rstrip("\r") for line in text.decode().removesuffix("\n").split("\n")] if lines else []
-    translations = Translator(exported).translate(sources, 1)
+    translations = Translator(exported_model).translate(sources, 1)
     # A line without text comes back as it is.
     expected = [new if line.strip() else line for line, new in zip(sources, translations, strict=True)]
     assert told.out.split("\n")[:-1] == expected
 
 
-def test_translating_what_is_not_utf8(capsys, monkeypatch, exported):
-    status, told = translated(capsys, monkeypatch, b"ban.\nb\xffd\nder.\n", exported)
+def test_translating_what_is_not_utf8(capsys, monkeypatch, exported_model):
+    status, told = translated(capsys, monkeypatch, b"ban.\nb\xffd\nder.\n", exported_model)
     assert status == 2 and "line 2: not UTF-8 at byte 1" in told.err and told.err.count("\n") == 1
 
 
-def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished, exported, tmp_path):
-    by_run = translated(capsys, monkeypatch, b"ban der.\n", finished)
-    by_export = translated(capsys, monkeypatch, b"ban der.\n", finished / "exports" / "student-int8")
+def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished_run, exported_model, tmp_path):
+    by_run = translated(capsys, monkeypatch, b"ban der.\n", finished_run)
+    by_export = translated(capsys, monkeypatch, b"ban der.\n", finished_run / "exports" / "student-int8")
     assert by_run == by_export and by_run[0] == 0
-    assert translated(capsys, monkeypatch, b"ban.\n", finished, "--system", "teacher")[0] == 0
+    assert translated(capsys, monkeypatch, b"ban.\n", finished_run, "--system", "teacher")[0] == 0
     for path, arguments, wanted in (
-        (finished, ["--system=student-int16"], "it has baseline-int8, student-int8, teacher: name one with --system"),
+        (
+            finished_run,
+            ["--system=student-int16"],
+            "it has baseline-int8, student-int8, teacher: name one with --system",
+        ),
         (tmp_path, [], "finish the run first"),
         (tmp_path / "nothing", [], "does not exist"),
     ):
@@ -219,29 +223,29 @@ def test_translating_with_a_run_or_an_export(capsys, monkeypatch, finished, expo
         assert status == 2 and wanted in told.err and told.err.count("\n") == 1
 
 
-def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported, tmp_path):
-    free = translated(capsys, monkeypatch, b"ban der.\n", exported)
+def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported_model, tmp_path):
+    free = translated(capsys, monkeypatch, b"ban der.\n", exported_model)
     for value in ("false", "null"):
-        assert translated(capsys, monkeypatch, b"ban der.\n", exported, f"--shortlist={value}") == free
-    status, told = translated(capsys, monkeypatch, b"ban der.\n", exported, "--shortlist=true")
+        assert translated(capsys, monkeypatch, b"ban der.\n", exported_model, f"--shortlist={value}") == free
+    status, told = translated(capsys, monkeypatch, b"ban der.\n", exported_model, "--shortlist=true")
     assert status == 2 and "has no shortlist" in told.err and told.err.count("\n") == 1
-    model = shutil.copytree(exported, tmp_path / "ct2")
+    model = shutil.copytree(exported_model, tmp_path / "ct2")
     (model / "vmap.txt").write_text("\t▁ . a\n", encoding="utf-8")
     assert translated(capsys, monkeypatch, b"ban der.\n", model)[1].out != free[1].out
     assert translated(capsys, monkeypatch, b"ban der.\n", model, "--shortlist=false") == free
 
 
-def test_a_real_process_translates_and_refuses(exported, tmp_path):
-    found = commands.distilmt("translate", exported, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
+def test_a_real_process_translates_and_refuses(exported_model, tmp_path):
+    found = commands.distilmt("translate", exported_model, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
     assert found.returncode == 0 and found.stdout.count(b"\n") == 3 and found.stderr == b""
     assert "does not exist" in commands.error_line(
         commands.distilmt("translate", tmp_path / "nothing", input=b"ban.\n")
     )
 
 
-def test_a_reader_that_has_enough_is_no_error(exported):
+def test_a_reader_that_has_enough_is_no_error(exported_model):
     """`distilmt translate … | head -1`"""
-    command = f"yes ban. | head -2000 | {sys.executable} -m distilmt translate {exported} --beam_size=1 | head -1"
+    command = f"yes ban. | head -2000 | {sys.executable} -m distilmt translate {exported_model} --beam_size=1 | head -1"
     found = subprocess.run(
         ["bash", "-c", command], capture_output=True, env=commands.environment(), timeout=100, check=True
     )

@@ -190,9 +190,9 @@ def test_the_model_is_left_as_it_was(deep, measured):
     assert isinstance(layers(deep, "encoder")[0].activation_fn, torch.nn.ReLU)
 
 
-def test_what_matters_is_missed(learnt, measured):
+def test_what_matters_is_missed(trained_model, measured):
     """Of a model that has learnt: taking out the most important costs more than the least."""
-    model = load_marian(learnt)
+    model = load_marian(trained_model)
     for score in (*(f(model, measured) for f in (taylor_units, mean_activations, contributions)), norms(model)):
         least_units = cross_entropy(narrow_ffn(model, 32, 32, score), measured)
         upside_down = {stack: [-s for s in scores] for stack, scores in score.items()}

@@ -166,9 +166,9 @@ def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokeniz
     assert all(torch.equal(value, deep.state_dict()[name]) for name, value in state.items())  # nobody changed it
 
 
-def test_a_loaded_model_can_be_trained_once_pruned(learnt):
+def test_a_loaded_model_can_be_trained_once_pruned(trained_model):
     """`load_marian` gives models without gradients."""
-    loaded = load_marian(learnt)
+    loaded = load_marian(trained_model)
     for pruned in (narrow_ffn(loaded, 32, 32, norms(loaded)), magnitude(loaded, 0.2), drop_layers(loaded, [0], [0])):
         learning = {name for name, p in pruned.named_parameters() if p.requires_grad}
         assert learning == {name for name, _ in pruned.named_parameters() if "embed_positions" not in name}
@@ -233,9 +233,9 @@ TRAINING = TrainingConfig(
 )
 
 
-def test_a_pruned_model_recovers(tmp_path, learnt, shared_tokenizer):
+def test_a_pruned_model_recovers(tmp_path, trained_model, shared_tokenizer):
     """The trainer takes it as it takes a fresh one, and a few updates win back what pruning cost."""
-    config, whole = corpus(tmp_path), load_marian(learnt)
+    config, whole = corpus(tmp_path), load_marian(trained_model)
     pruned = narrow_ffn(whole, 16, 16, norms(whole))
     data = reference_set(tmp_path / "run" / "corpus", shared_tokenizer, 64)
     result = fit_model(
@@ -247,9 +247,9 @@ def test_a_pruned_model_recovers(tmp_path, learnt, shared_tokenizer):
     assert cross_entropy(again, measured) < before - 0.1
 
 
-def test_a_bias_on_the_logits_is_trained_with(tmp_path, learnt, shared_tokenizer):
+def test_a_bias_on_the_logits_is_trained_with(tmp_path, trained_model, shared_tokenizer):
     """OPUS-MT models have one: what is trained is what transformers computes with it, and the bias stays."""
-    model = drop_layers(load_marian(learnt), [0], [0])
+    model = drop_layers(load_marian(trained_model), [0], [0])
     model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
     data = pairs(shared_tokenizer, *toy.pairs(10), 64)
     wanted, bias = cross_entropy(model, CalibrationSample(sample(data))), model.final_logits_bias.clone()
@@ -262,8 +262,8 @@ def test_a_bias_on_the_logits_is_trained_with(tmp_path, learnt, shared_tokenizer
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_zeros_stay_zero_in_training(tmp_path, learnt, shared_tokenizer, measured, optimizer):
-    whole = load_marian(learnt)
+def test_zeros_stay_zero_in_training(tmp_path, trained_model, shared_tokenizer, measured, optimizer):
+    whole = load_marian(trained_model)
     data = pairs(shared_tokenizer, *toy.pairs(200), 64)
     config = TrainingConfig(**vars(TRAINING) | {"optimizer": optimizer, "weight_decay": 0.01})
     found = {}

@@ -169,13 +169,13 @@ def test_a_path_that_cannot_be_is_one_line(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["translate", "labels", "cost", "prepare"])
-def test_real_processes_refuse_numbers(finished, tmp_path, command):
+def test_real_processes_refuse_numbers(finished_run, tmp_path, command):
     """Those that end soon, as processes of their own."""
     before, names = {
-        "translate": ([finished, "--text", "ban."], run_names(TranslateConfig)),
-        "labels": (["split", finished / "labels", tmp_path / "out"], run_names(LabelsConfig)),
-        "cost": ([finished], run_names(CostConfig)),
-        "prepare": ([finished.parent / "run.yaml", "--run_dir", tmp_path / "run"], ["seed", "corpus.max_train"]),
+        "translate": ([finished_run, "--text", "ban."], run_names(TranslateConfig)),
+        "labels": (["split", finished_run / "labels", tmp_path / "out"], run_names(LabelsConfig)),
+        "cost": ([finished_run], run_names(CostConfig)),
+        "prepare": ([finished_run.parent / "run.yaml", "--run_dir", tmp_path / "run"], ["seed", "corpus.max_train"]),
     }[command]
     for name in names:
         for value in VALUES:

@@ -7,8 +7,8 @@ from distilmt.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def translator(exported):
-    return Translator(exported, threads=1)
+def translator(exported_model):
+    return Translator(exported_model, threads=1)
 
 
 @pytest.mark.parametrize("target", ["Zugewinn", "eins zwei", "X1", "%s"])

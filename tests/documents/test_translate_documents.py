@@ -13,15 +13,19 @@ def told(capsys, *arguments):
     return status, capsys.readouterr()
 
 
-def test_files_go_where_they_are_sent(capsys, exported, tmp_path):
+def test_files_go_where_they_are_sent(capsys, exported_model, tmp_path):
     (tmp_path / "a.md").write_text("# Ban *der*\n\n- ban `x`\n", encoding="utf-8")
     (tmp_path / "b.json").write_text('{"a": "ban der", "b": 1}', encoding="utf-8")
-    status, out = told(capsys, exported, tmp_path / "a.md", tmp_path / "b.json", "--output", tmp_path / "o", "--quiet")
+    status, out = told(
+        capsys, exported_model, tmp_path / "a.md", tmp_path / "b.json", "--output", tmp_path / "o", "--quiet"
+    )
     assert status == 0 and out.out == "" == out.err
     made = (tmp_path / "o" / "a.md").read_text(encoding="utf-8")
     assert made.startswith("# ") and "`x`" in made and made.count("*") == 2 and made.count("\n") == 3
     assert json.loads((tmp_path / "o" / "b.json").read_text(encoding="utf-8"))["b"] == 1
-    status, out = told(capsys, exported, "--threads=1", tmp_path / "a.md", f"--output={tmp_path / 'c.md'}", "--json")
+    status, out = told(
+        capsys, exported_model, "--threads=1", tmp_path / "a.md", f"--output={tmp_path / 'c.md'}", "--json"
+    )
     assert status == 0 and json.loads(out.out) == {"file": str(tmp_path / "c.md")}
     assert (tmp_path / "c.md").read_text(encoding="utf-8") == made
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.json", "c.md", "o"]
@@ -46,12 +50,12 @@ def test_files_go_where_they_are_sent(capsys, exported, tmp_path):
         (["--glossary", "no.tsv", "--text", "x"], "no.tsv"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_line(capsys, monkeypatch, exported, tmp_path, arguments, wanted):
+def test_what_cannot_be_done_is_told_in_a_line(capsys, monkeypatch, exported_model, tmp_path, arguments, wanted):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d").mkdir()
     for name in ("a.md", "b.md", "a.pdf", "d/a.md"):
         (tmp_path / name).write_text("ban", encoding="utf-8")
-    status, out = told(capsys, exported, *arguments)
+    status, out = told(capsys, exported_model, *arguments)
     assert status == 2 and wanted in out.err and out.err.count("\n") == 1 and out.out == ""
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "ban" and not (tmp_path / "o").exists()
 
@@ -61,11 +65,11 @@ class Stream(io.TextIOWrapper):
         return False
 
 
-def test_texts_scores_and_standard_input(capsysbinary, monkeypatch, exported, tmp_path):
+def test_texts_scores_and_standard_input(capsysbinary, monkeypatch, exported_model, tmp_path):
     def run(*arguments, text=b""):
         monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(text)))
         capsysbinary.readouterr()
-        assert cli.main(["translate", str(exported), *arguments]) == 0
+        assert cli.main(["translate", str(exported_model), *arguments]) == 0
         return capsysbinary.readouterr().out.decode()
 
     assert "%s" in run("--text", "ban %s der.") and run("--text=null").count("\n") == 1

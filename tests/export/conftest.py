@@ -34,7 +34,7 @@ def opus_tokenizer(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def outspoken():
+def diverse_model():
     """Makes models of random weights whose answers are far apart and hold no bytes, which programs join differently."""
     from helpers import toy
 

@@ -26,8 +26,8 @@ def unpacked(path):
         return {entry.filename: package.read(entry) for entry in package.infolist()}
 
 
-def test_the_package_is_as_argos_wants_it(tmp_path, learnt, shared_tokenizer, card):
-    model = load_marian(learnt)
+def test_the_package_is_as_argos_wants_it(tmp_path, trained_model, shared_tokenizer, card):
+    model = load_marian(trained_model)
     export_argos(model, shared_tokenizer, tmp_path / "student.argosmodel", card)
     files = unpacked(tmp_path / "student.argosmodel")
     assert {name.split("/")[0] for name in files} == {"translate-en_it-1_0"}
@@ -37,7 +37,7 @@ def test_the_package_is_as_argos_wants_it(tmp_path, learnt, shared_tokenizer, ca
     assert (metadata["from_code"], metadata["from_name"]) == ("en", "English")
     assert (metadata["to_code"], metadata["to_name"], metadata["type"]) == ("it", "Italian", "translate")
     assert json.loads(files["model/config.json"])["add_source_eos"] is True
-    assert files["sentencepiece.model"] == (learnt / "source.spm").read_bytes()
+    assert files["sentencepiece.model"] == (trained_model / "source.spm").read_bytes()
     listed = json.loads(files["card.json"])["files"]
     assert listed["model/model.bin"]["sha256"] == hashlib.sha256(files["model/model.bin"]).hexdigest()
     assert model.model.encoder.embed_positions.num_embeddings == 64, "the model itself is left as it is"
@@ -71,10 +71,12 @@ def argos_says(package, texts, beam_size):
 
 
 @pytest.mark.parametrize("kind", ["shared", "split"])
-def test_one_sentencepiece_model_reads_and_writes(tmp_path, shared_tokenizer, split_tokenizer, card, outspoken, kind):
+def test_one_sentencepiece_model_reads_and_writes(
+    tmp_path, shared_tokenizer, split_tokenizer, card, diverse_model, kind
+):
     """Also of split vocabularies, whose target pieces it does not have."""
     tokenizer = shared_tokenizer if kind == "shared" else split_tokenizer
-    model = outspoken(tokenizer)
+    model = diverse_model(tokenizer)
     export_argos(model, tokenizer, tmp_path / "m.argosmodel", card, "float32")
     with zipfile.ZipFile(tmp_path / "m.argosmodel") as package:
         package.extractall(tmp_path)
@@ -90,9 +92,9 @@ def test_one_sentencepiece_model_reads_and_writes(tmp_path, shared_tokenizer, sp
     assert same == len(texts)
 
 
-def test_long_texts_do_not_break_it(tmp_path, learnt, shared_tokenizer, card):
+def test_long_texts_do_not_break_it(tmp_path, trained_model, shared_tokenizer, card):
     """Argos cuts nothing: what is longer than the model's 64 positions must still be translated somehow."""
-    export_argos(load_marian(learnt), shared_tokenizer, tmp_path / "m.argosmodel", card)
+    export_argos(load_marian(trained_model), shared_tokenizer, tmp_path / "m.argosmodel", card)
     with zipfile.ZipFile(tmp_path / "m.argosmodel") as package:
         package.extractall(tmp_path)
     assert argos_says(tmp_path / "translate-en_it-1_0", ["ban den fir " * 100], 1)[0]
@@ -125,9 +127,9 @@ def argos_environment(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_argos_translates_with_it(tmp_path, argos_environment, learnt, exported, shared_tokenizer, card):
+def test_argos_translates_with_it(tmp_path, argos_environment, trained_model, exported_model, shared_tokenizer, card):
     pytest.importorskip("onnx")
-    export_argos(load_marian(learnt), shared_tokenizer, tmp_path / "student.argosmodel", card, "float32")
+    export_argos(load_marian(trained_model), shared_tokenizer, tmp_path / "student.argosmodel", card, "float32")
     texts = toy.pairs(30, seed=99)[0]
     texts = [*texts[:20], " ".join(texts[20:23])]
     path = os.pathsep.join([str(argos_environment), *filter(None, sys.path)])
@@ -142,7 +144,7 @@ def test_argos_translates_with_it(tmp_path, argos_environment, learnt, exported,
         check=False,
     )
     assert found.returncode == 0, found.stderr[-3000:]
-    translator = Translator(exported, threads=1)
+    translator = Translator(exported_model, threads=1)
     best = translator.hypotheses([*texts[:20], *toy.pairs(30, seed=99)[0][20:23]], beam_size=4, length_penalty=0.2)
     ours = [each[0].text for each in best]
     assert found.stdout.splitlines() == [*ours[:20], " ".join(ours[20:])]

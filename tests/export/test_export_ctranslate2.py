@@ -62,19 +62,19 @@ def test_greedy_equals_transformers_on_random_weights(tmp_path, tokenizer):
 
 
 @pytest.mark.parametrize("beams", [1, 4])
-def test_a_learnt_model_equals_transformers(learnt, exported, shared_tokenizer, beams):
+def test_a_learnt_model_equals_transformers(trained_model, exported_model, shared_tokenizer, beams):
     texts = sentences(shared_tokenizer)
-    theirs = generated(load_marian(learnt), shared_tokenizer, texts, beams)
-    ours = translated(exported, shared_tokenizer, texts, beams)
+    theirs = generated(load_marian(trained_model), shared_tokenizer, texts, beams)
+    ours = translated(exported_model, shared_tokenizer, texts, beams)
     same = sum(a == b for a, b in zip(ours, theirs, strict=True))
     # Greedy is the same by definition; beams end at slightly different moments in the two programs.
     assert same == len(texts) if beams == 1 else same >= 0.95 * len(texts)
 
 
-def test_scores_are_log_probabilities(learnt, exported, shared_tokenizer):
+def test_scores_are_log_probabilities(trained_model, exported_model, shared_tokenizer):
     """Divided by the length with `</s>`, as transformers divides them."""
-    model, text = load_marian(learnt), sentences(shared_tokenizer)[0]
-    best = Translator(exported).hypotheses([text], beam_size=4, length_penalty=1.0)[0][0]
+    model, text = load_marian(trained_model), sentences(shared_tokenizer)[0]
+    best = Translator(exported_model).hypotheses([text], beam_size=4, length_penalty=1.0)[0][0]
     ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
     target = [*(ids[token] for token in best.tokens), 0]
     with torch.no_grad():
@@ -87,8 +87,8 @@ def test_scores_are_log_probabilities(learnt, exported, shared_tokenizer):
 
 
 @pytest.mark.parametrize("compute_type", [t for t in TYPES if t not in ("float16", "bfloat16")])
-def test_every_type_loads_and_translates(tmp_path, learnt, shared_tokenizer, compute_type):
-    export(load_marian(learnt), shared_tokenizer, tmp_path / "ct2", compute_type)
+def test_every_type_loads_and_translates(tmp_path, trained_model, shared_tokenizer, compute_type):
+    export(load_marian(trained_model), shared_tokenizer, tmp_path / "ct2", compute_type)
     texts = sentences(shared_tokenizer, 20)
     found = Translator(tmp_path / "ct2").translate(texts, beam_size=1)
     assert len(found) == len(texts) and all(found)
@@ -96,11 +96,11 @@ def test_every_type_loads_and_translates(tmp_path, learnt, shared_tokenizer, com
 
 
 @pytest.mark.parametrize(("compute_type", "most"), [("int8", 0.45), ("float16", 0.6), ("int16", 0.6)])
-def test_smaller_types_are_smaller(tmp_path, learnt, exported, shared_tokenizer, compute_type, most):
-    export(load_marian(learnt), shared_tokenizer, tmp_path / "ct2", compute_type)
-    sizes = [(path / "model.bin").stat().st_size for path in (tmp_path / "ct2", exported)]
+def test_smaller_types_are_smaller(tmp_path, trained_model, exported_model, shared_tokenizer, compute_type, most):
+    export(load_marian(trained_model), shared_tokenizer, tmp_path / "ct2", compute_type)
+    sizes = [(path / "model.bin").stat().st_size for path in (tmp_path / "ct2", exported_model)]
     assert sizes[0] < most * sizes[1]
-    assert file_bytes(tmp_path / "ct2") < file_bytes(exported)
+    assert file_bytes(tmp_path / "ct2") < file_bytes(exported_model)
 
 
 def test_an_export_needs_nothing_else(tmp_path, tokenizer):
@@ -143,11 +143,11 @@ def test_unknown_type_is_refused(tmp_path, shared_tokenizer):
 
 
 def test_int8_with_the_rest_in_16_bits_is_smaller_and_says_the_same_without_a_warning(
-    learnt, shared_tokenizer, tmp_path, capfd
+    trained_model, shared_tokenizer, tmp_path, capfd
 ):
     sources, said = toy.pairs(20, seed=9)[0], {}
     for compute_type in ("int8", "int8_float16"):
-        export(load_marian(learnt), shared_tokenizer, tmp_path / compute_type, compute_type)
+        export(load_marian(trained_model), shared_tokenizer, tmp_path / compute_type, compute_type)
         said[compute_type] = Translator(tmp_path / compute_type).translate(sources)
     sizes = [(tmp_path / name / "model.bin").stat().st_size for name in said]
     assert sizes[1] < 0.9 * sizes[0]

@@ -101,7 +101,7 @@ def test_every_code_of_the_table_is_nllbs():
     assert set(_NLLB.values()) <= known and len(_NLLB) > 100
 
 
-def test_what_cannot_be_converted_is_told(tmp_path, learnt):
+def test_what_cannot_be_converted_is_told(tmp_path, trained_model):
     with pytest.raises(UserError, match="cannot be converted"):
         export_huggingface_teacher(str(tmp_path / "nothing"), tmp_path / "ct2", "int8", "en", "it")
     t5(tmp_path / "t5")

@@ -25,34 +25,34 @@ def facts(path, **more):
     return {"kind": "ctranslate2", "path": str(path), **more}
 
 
-def without_ours(exported, directory):
+def without_ours(exported_model, directory):
     """A directory as CTranslate2's own converters leave it, with the pieces beside it."""
-    shutil.copytree(exported, directory)
+    shutil.copytree(exported_model, directory)
     for name in ("distilmt.json", "README.md"):
         (directory / name).unlink(missing_ok=True)
     return directory
 
 
-def test_an_export_of_ours_is_copied(exported, tmp_path):
-    export_foreign(facts(exported), tmp_path / "teacher", "float32", "en", "it")
-    assert load_translation_model(tmp_path / "teacher").translate(TEXTS) == Translator(exported).translate(TEXTS)
+def test_an_export_of_ours_is_copied(exported_model, tmp_path):
+    export_foreign(facts(exported_model), tmp_path / "teacher", "float32", "en", "it")
+    assert load_translation_model(tmp_path / "teacher").translate(TEXTS) == Translator(exported_model).translate(TEXTS)
 
 
-def test_a_directory_with_its_pieces_beside_it(exported, tmp_path):
-    place = without_ours(exported, tmp_path / "given")
+def test_a_directory_with_its_pieces_beside_it(exported_model, tmp_path):
+    place = without_ours(exported_model, tmp_path / "given")
     export_foreign(facts(place), tmp_path / "teacher", "float32", "en", "it")
-    assert Translator(tmp_path / "teacher").translate(TEXTS) == Translator(exported).translate(TEXTS)
+    assert Translator(tmp_path / "teacher").translate(TEXTS) == Translator(exported_model).translate(TEXTS)
 
 
-def test_another_type_is_computed_in(exported, tmp_path):
-    export_foreign(facts(exported), tmp_path / "teacher", "int8", "en", "it")
+def test_another_type_is_computed_in(exported_model, tmp_path):
+    export_foreign(facts(exported_model), tmp_path / "teacher", "int8", "en", "it")
     made = Translator(tmp_path / "teacher")
     assert made._model.compute_type.startswith("int8")
     assert len(made.translate(TEXTS)) == len(TEXTS)
 
 
-def test_a_directory_without_pieces_is_told(exported, tmp_path):
-    place = without_ours(exported, tmp_path / "given")
+def test_a_directory_without_pieces_is_told(exported_model, tmp_path):
+    place = without_ours(exported_model, tmp_path / "given")
     for file in place.glob("*.spm"):
         file.unlink()
     with pytest.raises(UserError, match=r"no tokenizer in the directory of model\.bin"):
@@ -60,13 +60,15 @@ def test_a_directory_without_pieces_is_told(exported, tmp_path):
     assert not (tmp_path / "teacher").exists()
 
 
-def test_a_package_of_argos_zipped_or_not(learnt, shared_tokenizer, tmp_path):
+def test_a_package_of_argos_zipped_or_not(trained_model, shared_tokenizer, tmp_path):
     from distilmt.export.argos import export_argos
     from distilmt.export.card import ModelCard
 
     package = tmp_path / "x.argosmodel"
-    export_argos(load_marian(learnt), shared_tokenizer, package, ModelCard("en", "it", "student", "s"), "float32")
-    export(load_marian(learnt), shared_tokenizer, tmp_path / "ours", "float32")
+    export_argos(
+        load_marian(trained_model), shared_tokenizer, package, ModelCard("en", "it", "student", "s"), "float32"
+    )
+    export(load_marian(trained_model), shared_tokenizer, tmp_path / "ours", "float32")
     with zipfile.ZipFile(package) as file:
         file.extractall(tmp_path / "unzipped")
     for number, path in enumerate((package, next((tmp_path / "unzipped").iterdir()))):

@@ -96,14 +96,14 @@ def test_padded_embeddings_of_transformers(tmp_path, name, multiple):
 
 
 @pytest.mark.parametrize("filler", ["madeupword{:04d}", "averyunlikelytoken{}", "<unused{}>"])
-def test_padded_vocabularies_of_ctranslate2_directories(tmp_path, shared_tokenizer, outspoken, filler):
+def test_padded_vocabularies_of_ctranslate2_directories(tmp_path, shared_tokenizer, diverse_model, filler):
     directory = tmp_path / "pieces"
     shutil.copytree(shared_tokenizer.directory, directory)
     ids = list(json.loads((directory / "vocab.json").read_text()))
     names = [*ids[:-1], *(filler.format(number) for number in range(-len(ids) % 64)), ids[-1]]
     assert len(names) % 64 == 0 and len(names) > len(ids)
     (directory / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(names)}))
-    padded, plain = tokenizers.load(directory), outspoken(shared_tokenizer)
+    padded, plain = tokenizers.load(directory), diverse_model(shared_tokenizer)
     model = new_model(toy.MICRO, padded, 0.0, 4).eval()
     state, rows = plain.state_dict(), len(ids) - 1
     for key, value in model.state_dict().items():
@@ -130,10 +130,10 @@ def translated(model, tokenizer, directory):
 
 
 @pytest.mark.parametrize("positions", [16, 64])
-def test_a_model_of_few_positions_is_given_no_more(tmp_path, shared_tokenizer, outspoken, positions):
+def test_a_model_of_few_positions_is_given_no_more(tmp_path, shared_tokenizer, diverse_model, positions):
     """No file of a CTranslate2 directory says how many it has; what is longer is translated in parts."""
     shape = replace(toy.MICRO, max_positions=positions)
-    export(outspoken(shared_tokenizer, shape), shared_tokenizer, tmp_path / "given", "float32")
+    export(diverse_model(shared_tokenizer, shape), shared_tokenizer, tmp_path / "given", "float32")
     (tmp_path / "given" / "distilmt.json").unlink()
     facts = {"kind": "ctranslate2", "path": str(tmp_path / "given")}
     export_foreign(facts, tmp_path / "teacher", "float32", "en", "it")

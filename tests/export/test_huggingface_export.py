@@ -12,19 +12,19 @@ from distilmt.models.presets import new_model
 TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)", ""]
 
 
-def test_transformers_translates_with_it(tmp_path, learnt, exported, shared_tokenizer, card):
-    export_huggingface(load_marian(learnt), shared_tokenizer, tmp_path / "hf", card)
+def test_transformers_translates_with_it(tmp_path, trained_model, exported_model, shared_tokenizer, card):
+    export_huggingface(load_marian(trained_model), shared_tokenizer, tmp_path / "hf", card)
     model = MarianMTModel.from_pretrained(tmp_path / "hf", use_safetensors=True).eval()
-    assert all(torch.equal(v, model.state_dict()[k]) for k, v in load_marian(learnt).state_dict().items())
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in load_marian(trained_model).state_dict().items())
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hf")
     batch = tokenizer(TEXTS[:-1], return_tensors="pt", padding=True)
     ours = shared_tokenizer.source.encode(TEXTS[:-1])
     assert [ids[mask == 1].tolist() for ids, mask in zip(*batch.values(), strict=True)] == ours
     found = tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True)  # as its card says
-    beams = Translator(exported).translate(TEXTS[:-1], beam_size=4)
+    beams = Translator(exported_model).translate(TEXTS[:-1], beam_size=4)
     assert sum(a == b for a, b in zip(found, beams, strict=True)) >= 0.95 * len(found)
     assert tokenizer.model_max_length == 64 == len(tokenizer("ban " * 200, truncation=True).input_ids)
-    assert by_transformers(tmp_path / "hf", TEXTS) == Translator(exported).translate(TEXTS, beam_size=1)
+    assert by_transformers(tmp_path / "hf", TEXTS) == Translator(exported_model).translate(TEXTS, beam_size=1)
 
 
 def test_split_vocabularies(tmp_path, split_tokenizer, card):
@@ -39,8 +39,8 @@ def test_split_vocabularies(tmp_path, split_tokenizer, card):
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_half_the_bytes(tmp_path, learnt, shared_tokenizer, card, precision):
-    model = load_marian(learnt)
+def test_half_the_bytes(tmp_path, trained_model, shared_tokenizer, card, precision):
+    model = load_marian(trained_model)
     export_huggingface(model, shared_tokenizer, tmp_path / "half", card, precision)
     export_huggingface(model, shared_tokenizer, tmp_path / "full", card)
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "full")]

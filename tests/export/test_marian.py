@@ -106,18 +106,20 @@ def with_marians_positions(model):
 
 
 @pytest.mark.slow
-def test_marian_says_what_transformers_says(tmp_path, pymarian, learnt, shared_tokenizer, card):
+def test_marian_says_what_transformers_says(tmp_path, pymarian, trained_model, shared_tokenizer, card):
     """But for the positions, of which Marian computes its own: that is why its translations differ now and then."""
-    export_marian(load_marian(learnt), shared_tokenizer, tmp_path / "marian", card)
+    export_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "marian", card)
     texts = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)"]
     found = by_marian(pymarian, tmp_path / "marian", texts)
-    theirs = greedy_translate(with_marians_positions(load_marian(learnt)), AutoTokenizer.from_pretrained(learnt), texts)
+    theirs = greedy_translate(
+        with_marians_positions(load_marian(trained_model)), AutoTokenizer.from_pretrained(trained_model), texts
+    )
     assert all(map(_alike, found, theirs)) and len(set(found)) > 30
 
 
 @pytest.mark.slow
-def test_marian_with_two_vocabularies(tmp_path, pymarian, split_tokenizer, card, outspoken):
-    model = outspoken(split_tokenizer, SHAPE)
+def test_marian_with_two_vocabularies(tmp_path, pymarian, split_tokenizer, card, diverse_model):
+    model = diverse_model(split_tokenizer, SHAPE)
     export_marian(model, split_tokenizer, tmp_path / "marian", card)
     texts = toy.pairs(30, seed=9, chinese=True)[0]
     found = by_marian(pymarian, tmp_path / "marian", texts)

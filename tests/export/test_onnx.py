@@ -23,9 +23,9 @@ TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)", " ".join(["ban"] * 12), "
 
 
 @pytest.fixture(scope="module")
-def onnx_export(tmp_path_factory, learnt, shared_tokenizer, card):
+def onnx_export(tmp_path_factory, trained_model, shared_tokenizer, card):
     directory = tmp_path_factory.mktemp("onnx") / "student-onnx"
-    export_onnx(load_marian(learnt), shared_tokenizer, directory, card)
+    export_onnx(load_marian(trained_model), shared_tokenizer, directory, card)
     return directory
 
 
@@ -58,9 +58,9 @@ def test_more_words_than_positions_are_no_error(onnx_export):
     assert model.generate(*(np.ones((2, 90), np.int64),) * 2).shape == (2, 99)
 
 
-def test_onnx_runtime_says_what_transformers_says(onnx_export, exported):
+def test_onnx_runtime_says_what_transformers_says(onnx_export, exported_model):
     """CTranslate2's greedy translation is tested equal to transformers' elsewhere."""
-    assert by_onnxruntime(onnx_export, TEXTS) == Translator(exported).translate(TEXTS, beam_size=1)
+    assert by_onnxruntime(onnx_export, TEXTS) == Translator(exported_model).translate(TEXTS, beam_size=1)
 
 
 def test_int8_is_small_and_near(onnx_export):
@@ -92,8 +92,8 @@ def test_names_and_shapes_are_those_of_transformers_js(onnx_export):
 
 
 @pytest.mark.slow
-def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card, outspoken):
-    model = outspoken(split_tokenizer)
+def test_split_vocabularies_have_two_tokenizers(tmp_path, split_tokenizer, card, diverse_model):
+    model = diverse_model(split_tokenizer)
     export_onnx(model, split_tokenizer, tmp_path / "onnx", card)
     from distilmt.export.ctranslate2 import export
 

@@ -22,33 +22,35 @@ from distilmt.utils.errors import UserError
 TEXTS = [*toy.pairs(20, seed=9)[0], "Zürich 12 (a)", ""]
 
 
-def exported(place, tokenizer, learnt, bits=8, packed=False):
-    export(load_marian(learnt), tokenizer, place, "int8_float16", bits)
+def export_model(place, tokenizer, trained_model, bits=8, packed=False):
+    export(load_marian(trained_model), tokenizer, place, "int8_float16", bits)
     if packed:
         pack(place)
     return place
 
 
 @pytest.mark.parametrize("bits", [8, 4])
-def test_a_packed_model_says_the_same(tmp_path, shared_tokenizer, learnt, bits):
-    plain = exported(tmp_path / "plain", shared_tokenizer, learnt, bits)
-    packed = exported(tmp_path / "packed", shared_tokenizer, learnt, bits, packed=True)
+def test_a_packed_model_says_the_same(tmp_path, shared_tokenizer, trained_model, bits):
+    plain = export_model(tmp_path / "plain", shared_tokenizer, trained_model, bits)
+    packed = export_model(tmp_path / "packed", shared_tokenizer, trained_model, bits, packed=True)
     assert is_model(packed) and not (packed / "model.bin").exists()
     assert Translator(packed).translate(TEXTS) == Translator(plain).translate(TEXTS)
     assert file_bytes(packed) < file_bytes(plain)
 
 
-def test_fewer_bits_pack_smaller(tmp_path, shared_tokenizer, learnt):
+def test_fewer_bits_pack_smaller(tmp_path, shared_tokenizer, trained_model):
     sizes = [
-        (exported(tmp_path / str(bits), shared_tokenizer, learnt, bits, packed=True) / "model.bin.xz").stat().st_size
+        (export_model(tmp_path / str(bits), shared_tokenizer, trained_model, bits, packed=True) / "model.bin.xz")
+        .stat()
+        .st_size
         for bits in (8, 6, 4)
     ]
     assert sizes[0] > sizes[1] > sizes[2]
 
 
-def test_unxz_makes_an_ordinary_directory_of_it(tmp_path, shared_tokenizer, learnt):
-    plain = exported(tmp_path / "plain", shared_tokenizer, learnt)
-    packed = exported(tmp_path / "packed", shared_tokenizer, learnt, packed=True)
+def test_unxz_makes_an_ordinary_directory_of_it(tmp_path, shared_tokenizer, trained_model):
+    plain = export_model(tmp_path / "plain", shared_tokenizer, trained_model)
+    packed = export_model(tmp_path / "packed", shared_tokenizer, trained_model, packed=True)
     for file in packed.glob("*.xz"):
         try:
             subprocess.run(["xz", "--decompress", file], check=True)
@@ -61,10 +63,10 @@ def test_unxz_makes_an_ordinary_directory_of_it(tmp_path, shared_tokenizer, lear
     ctranslate2.Translator(str(packed))
 
 
-def test_two_vocabularies(tmp_path, split_tokenizer, outspoken):
+def test_two_vocabularies(tmp_path, split_tokenizer, diverse_model):
     from distilmt.config import ModelConfig
 
-    model = outspoken(split_tokenizer, ModelConfig(None, 32, 64, 2, 1, 1, max_positions=64))
+    model = diverse_model(split_tokenizer, ModelConfig(None, 32, 64, 2, 1, 1, max_positions=64))
     texts = toy.pairs(10, chinese=True)[0]
     said = []
     for name in ("plain", "packed"):
@@ -75,8 +77,8 @@ def test_two_vocabularies(tmp_path, split_tokenizer, outspoken):
     assert said[0] == said[1]
 
 
-def test_with_a_shortlist(tmp_path, shared_tokenizer, learnt):
-    place = exported(tmp_path / "model", shared_tokenizer, learnt)
+def test_with_a_shortlist(tmp_path, shared_tokenizer, trained_model):
+    place = export_model(tmp_path / "model", shared_tokenizer, trained_model)
     always = [piece for piece in shared_tokenizer.target.tokens if piece.startswith("▁")][:40]
     shortlist.Shortlist(always, {}, ShortlistConfig()).write(place)
     said = Translator(place).translate(TEXTS)
@@ -87,16 +89,16 @@ def test_with_a_shortlist(tmp_path, shared_tokenizer, learnt):
 
 
 @pytest.mark.parametrize("name", ["model.bin", "source.spm"])
-def test_a_broken_file_is_named(tmp_path, shared_tokenizer, learnt, name):
-    place = exported(tmp_path / "model", shared_tokenizer, learnt, packed=True)
+def test_a_broken_file_is_named(tmp_path, shared_tokenizer, trained_model, name):
+    place = export_model(tmp_path / "model", shared_tokenizer, trained_model, packed=True)
     file = place / f"{name}.xz"
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(UserError, match=f"{name}.xz is broken"):
         Translator(place)
 
 
-def test_rounded_weights_take_few_values(learnt):
-    model = load_marian(learnt)
+def test_rounded_weights_take_few_values(trained_model):
+    model = load_marian(trained_model)
     found = fake_quantize_model(model, 4)
     for (name, before), after in zip(model.named_parameters(), found.parameters(), strict=True):
         if before.dim() == 2 and "embed_positions" not in name:
@@ -106,6 +108,6 @@ def test_rounded_weights_take_few_values(learnt):
             assert after.equal(before), name
 
 
-def test_facts_stay_readable(tmp_path, shared_tokenizer, learnt):
-    place = exported(tmp_path / "model", shared_tokenizer, learnt, packed=True)
+def test_facts_stay_readable(tmp_path, shared_tokenizer, trained_model):
+    place = export_model(tmp_path / "model", shared_tokenizer, trained_model, packed=True)
     assert json.loads((place / "distilmt.json").read_text())["compute_type"] == "int8_float16"

@@ -99,11 +99,11 @@ def test_reserved_names_in_a_text_are_text(read, text):
         assert numbers(text) == expected, name
 
 
-def test_argos_packages_end_as_before(tmp_path, learnt, shared_tokenizer, card, exported):
+def test_argos_packages_end_as_before(tmp_path, trained_model, shared_tokenizer, card, exported_model):
     """The end has another name, and is found: sources get it, and translations stop at it."""
     from distilmt.models.checkpoint import load_marian
 
-    export_argos(load_marian(learnt), shared_tokenizer, tmp_path / "m.argosmodel", card, "float32")
+    export_argos(load_marian(trained_model), shared_tokenizer, tmp_path / "m.argosmodel", card, "float32")
     with zipfile.ZipFile(tmp_path / "m.argosmodel") as package:
         package.extractall(tmp_path)
     package = next(tmp_path.glob("translate-*"))
@@ -113,7 +113,7 @@ def test_argos_packages_end_as_before(tmp_path, learnt, shared_tokenizer, card, 
         processor.encode(texts, out_type=str), replace_unknowns=True, beam_size=1
     )
     translations = [processor.decode_pieces(result.hypotheses[0]) for result in results]
-    assert translations == Translator(exported, threads=1).translate(texts, beam_size=1)
+    assert translations == Translator(exported_model, threads=1).translate(texts, beam_size=1)
 
 
 @settings(max_examples=60, deadline=None)

@@ -41,10 +41,12 @@ def renamed(piece):
 
 
 @pytest.fixture
-def package(exported, codes, tmp_path):
+def package(exported_model, codes, tmp_path):
     """A model with other names for its pieces, laid down as Argos' packages are."""
     directory = tmp_path / "translate-en_it"
-    shutil.copytree(exported, directory / "model", ignore=shutil.ignore_patterns("*.spm", "*.md", "*t.json", "card.*"))
+    shutil.copytree(
+        exported_model, directory / "model", ignore=shutil.ignore_patterns("*.spm", "*.md", "*t.json", "card.*")
+    )
     file = directory / "model" / "shared_vocabulary.json"
     file.write_text(json.dumps([renamed(piece) for piece in json.loads(file.read_text())]))
     config = json.loads((directory / "model" / "config.json").read_text())
@@ -59,10 +61,10 @@ def as_teacher(package, directory):
     return Translator(directory)
 
 
-def test_a_package_translates_as_the_same_model_with_other_pieces(package, exported, tmp_path):
+def test_a_package_translates_as_the_same_model_with_other_pieces(package, exported_model, tmp_path):
     existing.describe_teacher(TeacherConfig(path=str(package)))
     teacher = as_teacher(package, tmp_path / "teacher")
-    own = Translator(exported).hypotheses(TEXTS)
+    own = Translator(exported_model).hypotheses(TEXTS)
     words = [" ".join(map(renamed, row[0].tokens)).replace("@@ ", "").removesuffix("@@") for row in own]
     expected = [MosesDetokenizer("it").detokenize(text.split(" ")) for text in words]
     assert teacher.translate(TEXTS) == expected and len(set(expected)) > 6

@@ -54,8 +54,8 @@ def by_transformers_js(project, export, texts, dtype, kind="shared"):
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "q8"])
-def test_it_says_what_onnx_runtime_says(tmp_path, node_project, learnt, shared_tokenizer, card, dtype):
-    export_onnx(load_marian(learnt), shared_tokenizer, tmp_path / "student-onnx", card)
+def test_it_says_what_onnx_runtime_says(tmp_path, node_project, trained_model, shared_tokenizer, card, dtype):
+    export_onnx(load_marian(trained_model), shared_tokenizer, tmp_path / "student-onnx", card)
     texts = [*toy.pairs(40, seed=99)[0], "Zürich 12 (a)", "ban " * 12, "ba </s> ri", "<pad> ban <unk>", "<0x41> ban"]
     ours = by_onnxruntime(tmp_path / "student-onnx", texts, quantized=dtype == "q8")
     theirs = by_transformers_js(node_project, tmp_path / "student-onnx", texts, dtype)
@@ -68,8 +68,8 @@ def _alike(theirs, ours):
     return shorter > 0 and theirs[:shorter] == ours[:shorter]
 
 
-def test_two_tokenizers(tmp_path, node_project, split_tokenizer, card, outspoken):
-    model = outspoken(split_tokenizer)
+def test_two_tokenizers(tmp_path, node_project, split_tokenizer, card, diverse_model):
+    model = diverse_model(split_tokenizer)
     export_onnx(model, split_tokenizer, tmp_path / "student-onnx", card)
     texts = toy.pairs(20, seed=9, chinese=True)[0]
     found = by_transformers_js(node_project, tmp_path / "student-onnx", texts, "fp32", "split")

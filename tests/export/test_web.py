@@ -62,9 +62,9 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
 
 
 @needs_onnx
-def test_nothing_is_left_where_the_runtime_is_missing(tmp_path, outspoken, shared_tokenizer, card):
+def test_nothing_is_left_where_the_runtime_is_missing(tmp_path, diverse_model, shared_tokenizer, card):
     with pytest.raises(UserError):
-        export_web(outspoken(shared_tokenizer), shared_tokenizer, tmp_path / "page", card, str(tmp_path))
+        export_web(diverse_model(shared_tokenizer), shared_tokenizer, tmp_path / "page", card, str(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -114,8 +114,8 @@ def test_npm_fetches_what_is_installed_otherwise(runtime):
 
 @pytest.mark.slow
 @needs_onnx
-def test_it_translates_in_chromium_without_a_network(tmp_path, runtime, outspoken, shared_tokenizer, card):
-    model = outspoken(shared_tokenizer)
+def test_it_translates_in_chromium_without_a_network(tmp_path, runtime, diverse_model, shared_tokenizer, card):
+    model = diverse_model(shared_tokenizer)
     export_web(model, shared_tokenizer, tmp_path / "page", card, runtime)
     export_onnx(model, shared_tokenizer, tmp_path / "onnx", card)
     texts = toy.pairs(25, seed=99)[0]
@@ -143,8 +143,8 @@ def test_it_translates_in_chromium_without_a_network(tmp_path, runtime, outspoke
 
 @pytest.mark.slow
 @needs_onnx
-def test_two_vocabularies_long_texts_and_the_other_settings(tmp_path, runtime, split_tokenizer, card, outspoken):
-    model = outspoken(split_tokenizer)
+def test_two_vocabularies_long_texts_and_the_other_settings(tmp_path, runtime, split_tokenizer, card, diverse_model):
+    model = diverse_model(split_tokenizer)
     export_web(model, split_tokenizer, tmp_path / "page", card, runtime)
     export_onnx(model, split_tokenizer, tmp_path / "onnx", card)
     texts = toy.pairs(5, seed=9, chinese=True)[0]
@@ -169,8 +169,8 @@ def test_two_vocabularies_long_texts_and_the_other_settings(tmp_path, runtime, s
 
 @pytest.mark.slow
 @needs_onnx
-def test_a_file_that_is_missing_is_named(tmp_path, runtime, outspoken, shared_tokenizer, card):
-    export_web(outspoken(shared_tokenizer), shared_tokenizer, tmp_path / "page", card, runtime)
+def test_a_file_that_is_missing_is_named(tmp_path, runtime, diverse_model, shared_tokenizer, card):
+    export_web(diverse_model(shared_tokenizer), shared_tokenizer, tmp_path / "page", card, runtime)
     (tmp_path / "page" / "student.gz").unlink()
     with chromium() as browser, served(tmp_path / "page") as url:
         page = browser.new_page(locale="en")

@@ -25,8 +25,8 @@ def own_cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def copy(exported, tmp_path):
-    return shutil.copytree(exported, tmp_path / "model")
+def copy(exported_model, tmp_path):
+    return shutil.copytree(exported_model, tmp_path / "model")
 
 
 def refusal(path):

@@ -179,10 +179,10 @@ def test_a_model_that_learnt_capitals_is_told_by_its_pieces():
     assert through("A SMALL EDITOR", fragmented, str)[1] == ["A small editor"]
 
 
-def test_knows_tells_pieces_from_bytes(exported):
+def test_knows_tells_pieces_from_bytes(exported_model):
     from distilmt.inference.translator import Translator
 
-    translator = Translator(exported, threads=1)
-    processor = spm.SentencePieceProcessor(model_proto=(exported / "source.spm").read_bytes())
+    translator = Translator(exported_model, threads=1)
+    processor = spm.SentencePieceProcessor(model_proto=(exported_model / "source.spm").read_bytes())
     letter = next(p for p in (processor.id_to_piece(i) for i in range(processor.get_piece_size())) if p in "abcdefgh")
     assert translator._tokenizer.has_token(letter) and not translator._tokenizer.has_token("😀")

@@ -15,8 +15,8 @@ from distilmt.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def translator(exported):
-    return Translator(exported, threads=1)
+def translator(exported_model):
+    return Translator(exported_model, threads=1)
 
 
 def test_has_learnt_the_toy_language(translator):
@@ -86,9 +86,9 @@ def test_stream_gives_a_line_for_a_line(translator):
     assert len(taken) == 2, "a batch is translated as soon as it is full"
 
 
-def test_a_shortlist_is_used_where_there_is_one(tmp_path, exported):
+def test_a_shortlist_is_used_where_there_is_one(tmp_path, exported_model):
     """And only then, and not where it is turned off; every line of a stream keeps to it."""
-    path = Path(shutil.copytree(exported, tmp_path / "ct2"))
+    path = Path(shutil.copytree(exported_model, tmp_path / "ct2"))
     texts = toy.pairs(10, seed=94)[0]
     free = Translator(path, threads=1)
     assert not free.shortlist
@@ -105,19 +105,19 @@ def test_a_shortlist_is_used_where_there_is_one(tmp_path, exported):
         Translator(path, shortlist=True)
 
 
-def test_other_directories_are_refused(tmp_path, exported):
+def test_other_directories_are_refused(tmp_path, exported_model):
     with pytest.raises(UserError, match=r"model\.bin is missing"):
         Translator(tmp_path)
-    (tmp_path / "model.bin").write_bytes((exported / "model.bin").read_bytes())
+    (tmp_path / "model.bin").write_bytes((exported_model / "model.bin").read_bytes())
     with pytest.raises(UserError, match=r"distilmt\.json is missing"):
         Translator(tmp_path)
 
 
 @pytest.mark.parametrize("prefix", ["", "▁"])
-def test_attention_is_that_of_the_model(learnt, exported, shared_tokenizer, tmp_path, prefix):
+def test_attention_is_that_of_the_model(trained_model, exported_model, shared_tokenizer, tmp_path, prefix):
     """Compared with transformers: mean over the heads of the last layer, and over the pieces of a word."""
-    model = MarianMTModel.from_pretrained(learnt, attn_implementation="eager").eval()
-    place = shutil.copytree(exported, tmp_path / "model")
+    model = MarianMTModel.from_pretrained(trained_model, attn_implementation="eager").eval()
+    place = shutil.copytree(exported_model, tmp_path / "model")
     if prefix:
         facts = json.loads((place / "distilmt.json").read_text())
         (place / "distilmt.json").write_text(json.dumps(facts | {"target_prefix": prefix}))
@@ -157,15 +157,15 @@ def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
             assert 0 <= sum(share for _, share in shares) <= 1.001
 
 
-def test_another_tokenizer_tells_no_attention(exported, monkeypatch):
-    translator = Translator(exported, threads=1)
+def test_another_tokenizer_tells_no_attention(exported_model, monkeypatch):
+    translator = Translator(exported_model, threads=1)
     monkeypatch.setattr(translator, "_tokenizer", None)
     assert translator.attention(["ban"], ["nota"]) == [[]]
 
 
 @pytest.mark.parametrize("call", ["translate", "candidates"])
-def test_what_is_no_list_of_texts_is_refused(exported, call):
-    translate = getattr(Translator(exported, threads=10_000), call)
+def test_what_is_no_list_of_texts_is_refused(exported_model, call):
+    translate = getattr(Translator(exported_model, threads=10_000), call)
     with pytest.raises(TypeError, match=r"put it into a list"):
         translate("ban.")
     with pytest.raises(TypeError, match=r"has None, which is not a str"):
@@ -177,9 +177,9 @@ def test_what_is_no_list_of_texts_is_refused(exported, call):
 
 
 @pytest.mark.parametrize("vocabulary", [[], ["a"], ["</s>", "<unk>", "a", "b"]])
-def test_a_vocabulary_that_is_not_the_models_is_one_line(exported, tmp_path, vocabulary):
+def test_a_vocabulary_that_is_not_the_models_is_one_line(exported_model, tmp_path, vocabulary):
     """Without a card nothing shows it before the first translation."""
-    model = shutil.copytree(exported, tmp_path / "model")
+    model = shutil.copytree(exported_model, tmp_path / "model")
     (model / "card.json").unlink(missing_ok=True)
     (model / "shared_vocabulary.json").write_text(json.dumps(vocabulary))
     translator = Translator(model, threads=1)
@@ -190,8 +190,8 @@ def test_a_vocabulary_that_is_not_the_models_is_one_line(exported, tmp_path, voc
         translator.attention(["ban."], ["ban."])
 
 
-def test_a_step_of_a_run_is_told_the_runs_name(exported, tmp_path):
-    shutil.copytree(exported, tmp_path / "run" / "exports" / "student")
+def test_a_step_of_a_run_is_told_the_runs_name(exported_model, tmp_path):
+    shutil.copytree(exported_model, tmp_path / "run" / "exports" / "student")
     (tmp_path / "run" / "student").mkdir()
     assert export_hint(tmp_path / "run" / "student") == f"name the run that it is a step of, {tmp_path / 'run'}"
     assert export_hint(tmp_path / "run") == "finish the run first"

@@ -47,8 +47,8 @@ def damage(path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["missing", "cut", "empty", "flipped"])
-def test_a_damaged_shard_is_found(finished, tmp_path, how):
-    store = shutil.copytree(finished / "labels", tmp_path / "labels")
+def test_a_damaged_shard_is_found(finished_run, tmp_path, how):
+    store = shutil.copytree(finished_run / "labels", tmp_path / "labels")
     assert LabelStore(store).damaged() == []
     damage(store / "shard-00001.parquet", how)
     assert LabelStore(store).damaged() == ["shard-00001.parquet"]
@@ -56,13 +56,13 @@ def test_a_damaged_shard_is_found(finished, tmp_path, how):
         LabelStore(store).check()
 
 
-def test_run_labels_a_damaged_shard_alone_again(finished, tmp_path, capsys):
-    run = shutil.copytree(finished, tmp_path / "run")
+def test_run_labels_a_damaged_shard_alone_again(finished_run, tmp_path, capsys):
+    run = shutil.copytree(finished_run, tmp_path / "run")
     before = LabelStore(run / "labels").hypotheses()
     others = {p.name: p.stat().st_mtime_ns for p in (run / "labels").glob("shard-*") if "00001" not in p.name}
     student = (run / "student" / "step.json").read_bytes()
     damage(run / "labels" / "shard-00001.parquet", "cut")
-    assert cli.main(["run", str(finished.parent / "run.yaml"), "--run_dir", str(run)]) == 0
+    assert cli.main(["run", str(finished_run.parent / "run.yaml"), "--run_dir", str(run)]) == 0
     assert "shard-00001.parquet missing or damaged: only their sentences" in " ".join(capsys.readouterr().err.split())
     assert LabelStore(run / "labels").hypotheses() == before
     assert others == {name: (run / "labels" / name).stat().st_mtime_ns for name in others}

@@ -45,10 +45,14 @@ def pointing(directory, shared_tokenizer, **named):
     return LabelingTask(directory, shared_tokenizer, CONFIG, *PAIR, needs_top_k=False, endpoint=EndpointConfig())
 
 
-def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, learnt, exported, monkeypatch):
+def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, trained_model, exported_model, monkeypatch):
     """There is no processor here that overflows in 16 bits: half of the narrow answers are spoilt by hand."""
     made = LabelingTask(
-        learnt, tokenizers.load(learnt), replace(CONFIG, compute_type="bfloat16"), *PAIR, needs_top_k=False
+        trained_model,
+        tokenizers.load(trained_model),
+        replace(CONFIG, compute_type="bfloat16"),
+        *PAIR,
+        needs_top_k=False,
     )
     speakers = TeacherEnsemble(made, tmp_path)
     narrow, ask = speakers.models[0], TeacherEnsemble._translate
@@ -61,24 +65,24 @@ def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, lear
 
     monkeypatch.setattr(TeacherEnsemble, "_translate", spoilt)
     found = speakers.translate(TEXTS)
-    exact = Translator(exported).hypotheses(TEXTS, beam_size=1)
+    exact = Translator(exported_model).hypotheses(TEXTS, beam_size=1)
     assert [row[0].text for row in found[::2]] == [row[0].text for row in exact[::2]]
     assert speakers.decoded_again == 4
     assert (tmp_path / "teacher-float32" / "model.bin").exists()
 
 
-def test_a_float32_teacher_is_asked_once(tmp_path, learnt):
+def test_a_float32_teacher_is_asked_once(tmp_path, trained_model):
     speakers = TeacherEnsemble(
-        LabelingTask(learnt, tokenizers.load(learnt), CONFIG, *PAIR, needs_top_k=False), tmp_path
+        LabelingTask(trained_model, tokenizers.load(trained_model), CONFIG, *PAIR, needs_top_k=False), tmp_path
     )
     assert len(speakers.translate(TEXTS)) == 8 and not speakers._float32_models and speakers.decoded_again == 0
 
 
-def test_several_models_from_outside_are_pooled(tmp_path, exported, shared_tokenizer):
-    job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, path=str(exported))
-    job = replace(job, config=replace(CONFIG, ensemble=[str(exported)]))
+def test_several_models_from_outside_are_pooled(tmp_path, exported_model, shared_tokenizer):
+    job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, path=str(exported_model))
+    job = replace(job, config=replace(CONFIG, ensemble=[str(exported_model)]))
     found = TeacherEnsemble(job, tmp_path / "labels").translate(TEXTS)
-    alone = Translator(exported).hypotheses(TEXTS, beam_size=1)
+    alone = Translator(exported_model).hypotheses(TEXTS, beam_size=1)
     assert [[h.text for h in row] for row in found] == [[row[0].text] * 2 for row in alone]
 
 

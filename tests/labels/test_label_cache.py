@@ -45,13 +45,13 @@ def rows(directory):
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory, learnt):
+def before(tmp_path_factory, trained_model):
     directory = tmp_path_factory.mktemp("before")
-    label(sentences([31, 2, 5, 8, 1, 20, 22, 23, 24, 25, 26, 3]), job(learnt), directory)
+    label(sentences([31, 2, 5, 8, 1, 20, 22, 23, 24, 25, 26, 3]), job(trained_model), directory)
     return directory
 
 
-def test_only_what_is_new_is_asked(before, learnt, tmp_path, monkeypatch):
+def test_only_what_is_new_is_asked(before, trained_model, tmp_path, monkeypatch):
     asked = []
 
     def counted(self, table):
@@ -61,7 +61,7 @@ def test_only_what_is_new_is_asked(before, learnt, tmp_path, monkeypatch):
     whole = Labeler.label
     monkeypatch.setattr(Labeler, "label", counted)
     wanted = list(range(35))
-    found = label(sentences(wanted, changed=[5]), job(learnt), tmp_path, before, tmp_path / "missing")
+    found = label(sentences(wanted, changed=[5]), job(trained_model), tmp_path, before, tmp_path / "missing")
     there = {"s31", "s2", "s8", "s1", "s20", "s22", "s23", "s24", "s25", "s26", "s3"}
     assert set(asked) == {f"s{i}" for i in wanted} - there and len(asked) == 24
     assert (found["sentences"], found["reused"]) == (35, 11) and found["seconds_per_sentence"] > 0
@@ -75,21 +75,21 @@ def test_only_what_is_new_is_asked(before, learnt, tmp_path, monkeypatch):
         assert arrays.top_ids.shape == (len(arrays.tokens), 4) and np.isfinite(arrays.top_logprobs).all()
 
 
-def test_nothing_is_asked_where_all_is_there(before, learnt, tmp_path, monkeypatch):
+def test_nothing_is_asked_where_all_is_there(before, trained_model, tmp_path, monkeypatch):
     monkeypatch.setattr(Labeler, "__init__", None)
-    found = label(sentences([1, 2, 3]), job(learnt), tmp_path, before)
+    found = label(sentences([1, 2, 3]), job(trained_model), tmp_path, before)
     assert found == {"sentences": 3, "shards": 1, "reused": 3, "seconds_per_sentence": None}
     assert rows(tmp_path) == {i: row for i, row in rows(before).items() if i in ("s1", "s2", "s3")}
 
 
 @pytest.mark.parametrize("change", [{"beam_size": 3}, {"top_k": 2}, {"num_hypotheses": 1}])
-def test_other_settings_are_another_question(before, learnt, tmp_path, change):
-    assert label(sentences([1, 2]), job(learnt, replace(CONFIG, **change)), tmp_path, before)["reused"] == 0
+def test_other_settings_are_another_question(before, trained_model, tmp_path, change):
+    assert label(sentences([1, 2]), job(trained_model, replace(CONFIG, **change)), tmp_path, before)["reused"] == 0
 
 
-def test_a_store_that_is_not_finished_is_not_used(before, learnt, tmp_path):
+def test_a_store_that_is_not_finished_is_not_used(before, trained_model, tmp_path):
     for file in before.glob("shard-*"):
         (tmp_path / "cut").mkdir(exist_ok=True)
         (tmp_path / "cut" / file.name).write_bytes(file.read_bytes())
     write_json(tmp_path / "cut" / "manifest.json", read_json(before / "manifest.json") | {"complete": False})
-    assert label(sentences([1, 2]), job(learnt), tmp_path / "new", tmp_path / "cut")["reused"] == 0
+    assert label(sentences([1, 2]), job(trained_model), tmp_path / "new", tmp_path / "cut")["reused"] == 0

@@ -21,16 +21,16 @@ from distilmt.utils.run_dir import read_json, versions
 ON_RAY = replace(CONFIG, compute_type="int8", executor="ray")
 
 
-def test_without_ray_the_extra_is_named(tmp_path, learnt, monkeypatch):
+def test_without_ray_the_extra_is_named(tmp_path, trained_model, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install '\.\[ray\]'"):
-        label(sentences(12), job(learnt, ON_RAY), tmp_path)
+        label(sentences(12), job(trained_model, ON_RAY), tmp_path)
 
 
-def test_nothing_left_to_do_needs_no_cluster(tmp_path, learnt, monkeypatch):
-    label(sentences(12), job(learnt, replace(ON_RAY, executor="local")), tmp_path)
+def test_nothing_left_to_do_needs_no_cluster(tmp_path, trained_model, monkeypatch):
+    label(sentences(12), job(trained_model, replace(ON_RAY, executor="local")), tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
-    found = label(sentences(12), job(learnt, ON_RAY), tmp_path)
+    found = label(sentences(12), job(trained_model, ON_RAY), tmp_path)
     assert (found["sentences"], found["shards"]) == (12, 2)
 
 
@@ -41,24 +41,24 @@ def test_a_machine_with_other_versions_is_refused():
 
 
 @pytest.mark.slow
-def test_two_workers_label_as_one_process(tmp_path, learnt):
+def test_two_workers_label_as_one_process(tmp_path, trained_model):
     pytest.importorskip("ray")
-    label(sentences(), job(learnt, replace(ON_RAY, executor="local")), tmp_path / "here")
+    label(sentences(), job(trained_model, replace(ON_RAY, executor="local")), tmp_path / "here")
     # Begun here, with a hole: what is missing is labelled there.
-    label(sentences(), job(learnt, replace(ON_RAY, executor="local")), tmp_path / "there")
+    label(sentences(), job(trained_model, replace(ON_RAY, executor="local")), tmp_path / "there")
     (tmp_path / "there" / "shard-00001.parquet").unlink()
     (tmp_path / "there" / "shard-00003.parquet").unlink()
     for name in ("there", "new"):
-        label(sentences(), job(learnt, replace(ON_RAY, max_workers=2)), tmp_path / name)
+        label(sentences(), job(trained_model, replace(ON_RAY, max_workers=2)), tmp_path / name)
         LabelStore(tmp_path / name).check()
         assert rows(tmp_path / name) == rows(tmp_path / "here")
         assert read_json(tmp_path / name / MANIFEST) == read_json(tmp_path / "here" / MANIFEST)
 
 
 @pytest.mark.slow
-def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(tmp_path, learnt):
+def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(tmp_path, trained_model):
     ray = pytest.importorskip("ray")
-    label(sentences(), job(learnt, replace(ON_RAY, executor="local")), tmp_path / "here")
+    label(sentences(), job(trained_model, replace(ON_RAY, executor="local")), tmp_path / "here")
     killed: list[int] = []
 
     def kill() -> None:
@@ -74,12 +74,12 @@ def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(
     with ray_executor._connected(replace(ON_RAY, ray_address="local")):
         for change, told in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "an integer")):
             with pytest.raises(UserError, match=told):
-                label(sentences(12), job(learnt, replace(ON_RAY, **change)), tmp_path / "refused")
+                label(sentences(12), job(trained_model, replace(ON_RAY, **change)), tmp_path / "refused")
         over = threading.Event()
         thread = threading.Thread(target=kill)
         thread.start()
         try:
-            label(sentences(), job(learnt, replace(ON_RAY, max_workers=2)), tmp_path / "there")
+            label(sentences(), job(trained_model, replace(ON_RAY, max_workers=2)), tmp_path / "there")
         finally:
             over.set()
             thread.join()
@@ -87,7 +87,7 @@ def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(
     LabelStore(tmp_path / "there").check()
     assert killed and rows(tmp_path / "there") == rows(tmp_path / "here")
     with pytest.raises(UserError, match=r"labels\.ray_address 'auto': no Ray cluster"):
-        label(sentences(12), job(learnt, replace(ON_RAY, ray_address="auto")), tmp_path / "nowhere")
+        label(sentences(12), job(trained_model, replace(ON_RAY, ray_address="auto")), tmp_path / "nowhere")
 
 
 def below(process: int, other: int) -> bool:

@@ -46,14 +46,14 @@ def job(teacher, config=CONFIG):
 
 
 @pytest.fixture(scope="module")
-def candidates(tmp_path_factory, learnt):
+def candidates(tmp_path_factory, trained_model):
     import pyarrow as pa
 
     sources, targets = toy.pairs(35, seed=21)
     targets[4] = None
     table = pa.table({"id": [f"s{i}" for i in range(35)], "source": sources, "target": targets})
     directory = tmp_path_factory.mktemp("candidates")
-    writer.write_label_store((table.slice(i, 10) for i in range(0, 35, 10)), 35, job(learnt), directory)
+    writer.write_label_store((table.slice(i, 10) for i in range(0, 35, 10)), 35, job(trained_model), directory)
     return LabelStore(directory)
 
 
@@ -62,12 +62,12 @@ def rows(store):
 
 
 @pytest.mark.parametrize("way", ["oracle", "mbr"])
-def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_path, way):
+def test_chosen_ones_stand_first_with_their_own_words(candidates, trained_model, tmp_path, way):
     config, score = replace(CONFIG, rerank=way), utility("chrf")
-    result = rerank(candidates, config, job(learnt, config), score, tmp_path)
+    result = rerank(candidates, config, job(trained_model, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    changed, asker = 0, Labeler(job(learnt, replace(config, num_hypotheses=0)), tmp_path)
+    changed, asker = 0, Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path)
     for before, after in zip(rows(candidates), rows(store), strict=True):
         texts = [text for text, _, _ in before.hypotheses]
         if way == "mbr":
@@ -84,12 +84,12 @@ def test_chosen_ones_stand_first_with_their_own_words(candidates, learnt, tmp_pa
 
 
 @pytest.mark.parametrize("way", ["best", "mbr"])
-def test_several_of_a_sentence_are_rows_of_their_own(candidates, learnt, tmp_path, way):
+def test_several_of_a_sentence_are_rows_of_their_own(candidates, trained_model, tmp_path, way):
     config, score = replace(CONFIG, rerank=way, n_best=3), utility("chrf")
-    result = rerank(candidates, config, job(learnt, config), score, tmp_path)
+    result = rerank(candidates, config, job(trained_model, config), score, tmp_path)
     store = LabelStore(tmp_path)
     store.check()
-    asker, found = Labeler(job(learnt, replace(config, num_hypotheses=0)), tmp_path), rows(store)
+    asker, found = Labeler(job(trained_model, replace(config, num_hypotheses=0)), tmp_path), rows(store)
     assert result["kept"] == len(found) > 70
     for before in rows(candidates):
         texts = [text for text, _, _ in before.hypotheses]
@@ -115,13 +115,13 @@ def backwards(tmp_path_factory, shared_tokenizer):
     return directory
 
 
-def test_the_other_direction_scores_what_was_chosen(candidates, learnt, backwards, tmp_path):
+def test_the_other_direction_scores_what_was_chosen(candidates, trained_model, backwards, tmp_path):
     import torch
 
     from distilmt.models.checkpoint import load_marian
 
     config = replace(CONFIG, rerank="none", backward_model=str(backwards))
-    rerank(candidates, config, job(learnt, config), utility("chrf"), tmp_path)
+    rerank(candidates, config, job(trained_model, config), utility("chrf"), tmp_path)
     model, tokenizer, missing = load_marian(backwards), tokenizers.load(backwards), 0
     for row in rows(LabelStore(tmp_path)):
         hypothesis = tokenizer.source.encode([row.hypotheses[0][0]])[0]
@@ -154,12 +154,12 @@ def test_more_than_there_are_cannot_be_kept(tmp_path):
         load([str(config)])
 
 
-def test_going_on_makes_the_same(candidates, learnt, tmp_path):
+def test_going_on_makes_the_same(candidates, trained_model, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    rerank(candidates, CONFIG, job(learnt), utility("chrf"), whole)
+    rerank(candidates, CONFIG, job(trained_model), utility("chrf"), whole)
     shutil.copytree(whole, cut)
     (cut / "shard-00002.parquet").write_bytes(b"damaged")
-    rerank(candidates, CONFIG, job(learnt), utility("chrf"), cut)
+    rerank(candidates, CONFIG, job(trained_model), utility("chrf"), cut)
     for path in whole.glob("shard-*"):
         assert (cut / path.name).read_bytes() == path.read_bytes()
 

@@ -19,9 +19,9 @@ from distilmt.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory, learnt):
+def store(tmp_path_factory, trained_model):
     directory = tmp_path_factory.mktemp("labels")
-    found = label(sentences(), job(learnt), directory)
+    found = label(sentences(), job(trained_model), directory)
     assert (found["sentences"], found["shards"], found["reused"]) == (35, 4, 0) and found["seconds_per_sentence"] > 0
     return directory
 
@@ -41,21 +41,21 @@ def job_fingerprint(store):
     return store.manifest["tokenizer"]
 
 
-def test_hypotheses_are_the_translators(store, exported, shared_tokenizer):
+def test_hypotheses_are_the_translators(store, exported_model, shared_tokenizer):
     ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
-    said = Translator(exported).hypotheses(sentences()["source"].to_pylist(), beam_size=3, count=2)
+    said = Translator(exported_model).hypotheses(sentences()["source"].to_pylist(), beam_size=3, count=2)
     for row, hypotheses in zip(rows(store), said, strict=True):
         assert [h["text"] for h in row["hypotheses"]] == [h.text for h in hypotheses]
         assert [h["tokens"] for h in row["hypotheses"]] == [[*(ids[t] for t in h.tokens), 0] for h in hypotheses]
         assert [h["score"] for h in row["hypotheses"]] == pytest.approx([h.score for h in hypotheses], abs=1e-4)
 
 
-def test_words_stand_at_every_position(store, learnt, shared_tokenizer):
+def test_words_stand_at_every_position(store, trained_model, shared_tokenizer):
     import torch
 
     from distilmt.models.checkpoint import load_marian
 
-    model = load_marian(learnt)
+    model = load_marian(trained_model)
     for row in rows(store)[:12]:
         for tokens, prefix in ((row["hypotheses"][0]["tokens"], ""), (row["reference_tokens"], "reference_")):
             if not tokens:
@@ -81,38 +81,38 @@ def test_references_are_tokenised(store, shared_tokenizer):
 
 
 @pytest.mark.parametrize("score_on", ["hypothesis", "reference"])
-def test_only_what_was_asked_for_is_scored(tmp_path, learnt, score_on):
-    label(sentences(12), job(learnt, replace(CONFIG, score_on=score_on)), tmp_path)
+def test_only_what_was_asked_for_is_scored(tmp_path, trained_model, score_on):
+    label(sentences(12), job(trained_model, replace(CONFIG, score_on=score_on)), tmp_path)
     for row in rows(tmp_path):
         assert bool(row["top_ids"]) == (score_on == "hypothesis")
         assert bool(row["reference_top_ids"]) == (score_on == "reference" and row["reference"] is not None)
 
 
-def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, learnt, monkeypatch):
+def test_a_teacher_that_is_asked_for_words_only_translates_nothing(tmp_path, trained_model, monkeypatch):
     monkeypatch.setattr(ensemble, "load_translation_model", None)
-    label(sentences(12), job(learnt, replace(CONFIG, num_hypotheses=0, score_on="reference")), tmp_path)
+    label(sentences(12), job(trained_model, replace(CONFIG, num_hypotheses=0, score_on="reference")), tmp_path)
     LabelStore(tmp_path).check()
     for row in rows(tmp_path):
         assert row["hypotheses"] == [] and not row["top_ids"]
         assert bool(row["reference_top_ids"]) == (row["reference"] is not None)
     config = replace(CONFIG, num_hypotheses=0)
-    found = load_label_dataset(LabelStore(tmp_path), tokenizers.load(learnt), config, 64)
+    found = load_label_dataset(LabelStore(tmp_path), tokenizers.load(trained_model), config, 64)
     assert not found.hypothesis.usable.any() and found.dropped == {}
     assert found.reference.usable.sum() == 11 and len(found.reference.top_ids) == len(found.reference.tokens.flat)
 
 
-def test_without_words(tmp_path, learnt):
-    label(sentences(12), job(learnt, replace(CONFIG, top_k=0)), tmp_path)
+def test_without_words(tmp_path, trained_model):
+    label(sentences(12), job(trained_model, replace(CONFIG, top_k=0)), tmp_path)
     LabelStore(tmp_path).check()
     assert LabelStore(tmp_path).k == 0
     assert all(not row["top_ids"] and row["hypotheses"] for row in rows(tmp_path))
 
 
-def test_a_second_call_asks_nobody(tmp_path, learnt, monkeypatch):
-    label(sentences(12), job(learnt), tmp_path)
+def test_a_second_call_asks_nobody(tmp_path, trained_model, monkeypatch):
+    label(sentences(12), job(trained_model), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.parquet")}
     monkeypatch.setattr(writer, "Labeler", None)
-    label(sentences(12), job(learnt), tmp_path)
+    label(sentences(12), job(trained_model), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.glob("*.parquet")} == before
 
 
@@ -131,32 +131,32 @@ _PROGRAM = """
 """
 
 
-def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, learnt, store, monkeypatch):
-    program = textwrap.dedent(_PROGRAM).format(teacher=str(learnt), directory=str(tmp_path))
+def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, trained_model, store, monkeypatch):
+    program = textwrap.dedent(_PROGRAM).format(teacher=str(trained_model), directory=str(tmp_path))
     environment = commands.helpers_environment()
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
     assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
     asked = []
     ask = writer.Labeler.label
     monkeypatch.setattr(writer.Labeler, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))
-    label(sentences(), job(learnt), tmp_path)
+    label(sentences(), job(trained_model), tmp_path)
     assert asked == [f"s{i}" for i in range(20, 35)], "one shard is lost, and no other asked for again"
     LabelStore(tmp_path).check()
     assert rows(tmp_path) == rows(store)
 
 
-def test_a_store_of_another_teacher_is_refused(tmp_path, learnt):
-    label(sentences(12), job(learnt), tmp_path)
+def test_a_store_of_another_teacher_is_refused(tmp_path, trained_model):
+    label(sentences(12), job(trained_model), tmp_path)
     with pytest.raises(UserError, match="decoding"):
-        label(sentences(12), job(learnt, replace(CONFIG, beam_size=2)), tmp_path)
+        label(sentences(12), job(trained_model, replace(CONFIG, beam_size=2)), tmp_path)
     with pytest.raises(UserError, match="k: choose another directory"):
-        label(sentences(12), job(learnt, replace(CONFIG, top_k=2)), tmp_path)
+        label(sentences(12), job(trained_model, replace(CONFIG, top_k=2)), tmp_path)
 
 
-def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, exported, shared_tokenizer):
+def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, trained_model, exported_model, shared_tokenizer):
     from distilmt.utils.run_dir import write_json
 
-    write_json(tmp_path / "teacher" / "teacher.json", {"path": str(learnt)})
+    write_json(tmp_path / "teacher" / "teacher.json", {"path": str(trained_model)})
     shared_tokenizer.copy_to(tmp_path / "teacher")
     with pytest.raises(UserError, match=r"labels\.top_k and student\.objective\.kd_weight to 0"):
         label(sentences(12), job(tmp_path / "teacher"), tmp_path / "labels")
@@ -165,29 +165,29 @@ def test_a_teacher_with_other_pieces_gives_no_words(tmp_path, learnt, exported, 
     LabelStore(tmp_path / "labels").check()
     # Its own tokenizer says the same pieces here, so its words are ours.
     said = [row["hypotheses"][0]["text"] for row in rows(tmp_path / "labels")]
-    assert said == Translator(exported).translate(sentences(12)["source"].to_pylist(), 3)
+    assert said == Translator(exported_model).translate(sentences(12)["source"].to_pylist(), 3)
 
 
-def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, learnt):
+def test_sentences_longer_than_the_teacher_are_not_scored(tmp_path, trained_model):
     table = pa.table({"id": ["a", "b"], "source": ["ban " * 100, "ban."], "target": ["bonata.", "bonata."]})
-    label(table, job(learnt), tmp_path)
+    label(table, job(trained_model), tmp_path)
     LabelStore(tmp_path).check()
     assert [bool(row["top_ids"]) for row in rows(tmp_path)] == [False, True]
     assert [len(row["hypotheses"]) for row in rows(tmp_path)] == [2, 2]
 
 
-def test_pace_is_measured(tmp_path, learnt):
-    assert 0 < writer.seconds_per_sentence(sentences(), job(learnt), tmp_path) < 5
+def test_pace_is_measured(tmp_path, trained_model):
+    assert 0 < writer.seconds_per_sentence(sentences(), job(trained_model), tmp_path) < 5
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory, learnt, shared_tokenizer):
+def second(tmp_path_factory, trained_model, shared_tokenizer):
     """Another teacher with the same pieces."""
     import torch
 
     from distilmt.models.checkpoint import load_marian
 
-    model, directory = load_marian(learnt), tmp_path_factory.mktemp("second")
+    model, directory = load_marian(trained_model), tmp_path_factory.mktemp("second")
     torch.manual_seed(1)
     for parameter in model.model.encoder.layers.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.02)
@@ -196,9 +196,9 @@ def second(tmp_path_factory, learnt, shared_tokenizer):
     return directory
 
 
-def test_an_ensembles_translations_are_pooled_and_its_words_averaged(tmp_path, learnt, second, store):
+def test_an_ensembles_translations_are_pooled_and_its_words_averaged(tmp_path, trained_model, second, store):
     config = replace(CONFIG, ensemble=[str(second)], top_k=4)
-    label(sentences(12), job(learnt, config), tmp_path / "both")
+    label(sentences(12), job(trained_model, config), tmp_path / "both")
     label(sentences(12), job(second), tmp_path / "second")
     LabelStore(tmp_path / "both").check()
     differ = 0
@@ -215,22 +215,24 @@ def test_an_ensembles_translations_are_pooled_and_its_words_averaged(tmp_path, l
     assert differ > 0
 
 
-def test_an_ensemble_of_other_pieces_is_refused(tmp_path, learnt, split_tokenizer):
+def test_an_ensemble_of_other_pieces_is_refused(tmp_path, trained_model, split_tokenizer):
     from distilmt.models.presets import new_model
 
     new_model(toy.MICRO, split_tokenizer, 0.0, 1).save_pretrained(tmp_path / "other")
     split_tokenizer.copy_to(tmp_path / "other")
     with pytest.raises(UserError, match="has another vocabulary than the teacher"):
-        label(sentences(12), job(learnt, replace(CONFIG, ensemble=[str(tmp_path / "other")])), tmp_path / "labels")
+        label(
+            sentences(12), job(trained_model, replace(CONFIG, ensemble=[str(tmp_path / "other")])), tmp_path / "labels"
+        )
 
 
-def test_sampled_translations(tmp_path, learnt, exported):
+def test_sampled_translations(tmp_path, trained_model, exported_model):
     config = replace(CONFIG, sampling_temperature=1.0, num_hypotheses=6)
-    label(sentences(12), job(learnt, config), tmp_path)
+    label(sentences(12), job(trained_model, config), tmp_path)
     LabelStore(tmp_path).check()
     texts = [[h["text"] for h in row["hypotheses"]] for row in rows(tmp_path)]
     assert {len(row) for row in texts} == {6}
     assert max(len(set(row)) for row in texts) > 3
-    cold = Translator(exported).hypotheses(sentences(12)["source"].to_pylist(), count=2, sampling=1e-4)
-    greedy = Translator(exported).translate(sentences(12)["source"].to_pylist(), beam_size=1)
+    cold = Translator(exported_model).hypotheses(sentences(12)["source"].to_pylist(), count=2, sampling=1e-4)
+    greedy = Translator(exported_model).translate(sentences(12)["source"].to_pylist(), beam_size=1)
     assert [[h.text for h in row] for row in cold] == [[text] * 2 for text in greedy]

@@ -84,13 +84,13 @@ def expected(config: RunConfig, name: str) -> set[str]:
     return redone
 
 
-def _copy_records(finished: Path, root: Path) -> None:
+def _copy_records(finished_run: Path, root: Path) -> None:
     """What a decision is taken from: records and logs; a stand-in of a few bytes for each model and shard."""
     for step in runner.STEPS:
         (root / step).mkdir(parents=True)
         for name in ("step.json", "log.json"):
-            if (finished / step / name).exists():
-                shutil.copy(finished / step / name, root / step / name)
+            if (finished_run / step / name).exists():
+                shutil.copy(finished_run / step / name, root / step / name)
         (root / step / "model.safetensors").write_text(step)
         record = read_json(root / step / "step.json")
         write_json(root / step / "step.json", record | {"files": {}})  # checksums would be those of the real files
@@ -99,12 +99,12 @@ def _copy_records(finished: Path, root: Path) -> None:
 
 
 @pytest.fixture
-def run(finished, tmp_path, monkeypatch):
+def run(finished_run, tmp_path, monkeypatch):
     """A finished run with a marker in every step, whose steps take no time: they write what they were done with."""
-    _copy_records(finished, tmp_path / "run")
+    _copy_records(finished_run, tmp_path / "run")
     for step in runner.STEPS:
         (tmp_path / "run" / step / "marker").write_text(f"finished {step}")
-    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     redone: list[str] = []
 
     def instant(name, config):
@@ -114,7 +114,7 @@ def run(finished, tmp_path, monkeypatch):
             if name == "report":
                 for file in runner.REPORT:
                     (Path(config.run_dir) / file).write_text("new")
-            old = read_step(finished / name)
+            old = read_step(finished_run / name)
             result = dict(old.result) if old else {}
             return result | {"updates": config.student.training.max_steps} if name == "student" else result
 
@@ -140,10 +140,10 @@ _QUICK = {name for names in _SECTIONS for name in (names[0], names[-1])}
 _BOTH_WAYS = [name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 
 
-def test_every_key_makes_the_steps_differ_that_it_affects(finished):
+def test_every_key_makes_the_steps_differ_that_it_affects(finished_run):
     """Decided from records alone."""
-    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(finished)])
-    records = {step: read_step(finished / step) for step in runner.STEPS}
+    config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(finished_run)])
+    records = {step: read_step(finished_run / step) for step in runner.STEPS}
     for name in NAMES:
         try:
             new = changed(config, name)

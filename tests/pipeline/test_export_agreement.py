@@ -9,14 +9,14 @@ from distilmt.pipeline.steps.export_agreement import compare_exports, comparison
 
 
 @pytest.fixture
-def exports(tmp_path, exported):
-    shutil.copytree(exported, tmp_path / "student")
+def exports(tmp_path, exported_model):
+    shutil.copytree(exported_model, tmp_path / "student")
     return tmp_path
 
 
-def test_what_is_the_same_does_not_differ(exports, learnt):
+def test_what_is_the_same_does_not_differ(exports, trained_model):
     texts = toy.pairs(30, seed=99)[0]
-    found = compare_exports(learnt, exports, ["student", "student-marian"], texts)
+    found = compare_exports(trained_model, exports, ["student", "student-marian"], texts)
     assert found["sentences"] == 30 and "transformers" in found["reference"]
     assert found["exports"]["student"] == {"different": 0, "share": 0.0, "examples": []}
     assert "separate program" in found["exports"]["student-marian"]["not_run"]
@@ -24,14 +24,14 @@ def test_what_is_the_same_does_not_differ(exports, learnt):
     assert line == "of 30 greedy translations differ from transformers': student 0; not run: student-marian"
 
 
-def test_what_differs_is_counted_and_shown(exports, learnt, shared_tokenizer):
+def test_what_differs_is_counted_and_shown(exports, trained_model, shared_tokenizer):
     from distilmt.export.ctranslate2 import export
     from distilmt.models.presets import new_model
 
     other = new_model(toy.MICRO, shared_tokenizer, 0.0, 9).eval()
     export(other, shared_tokenizer, exports / "student", "float32")
     texts = toy.pairs(8, seed=99)[0]
-    found = compare_exports(learnt, exports, ["student"], texts)["exports"]["student"]
+    found = compare_exports(trained_model, exports, ["student"], texts)["exports"]["student"]
     assert found["different"] == 8 and found["share"] == 1.0 and len(found["examples"]) == 5
     assert all(e["source"] in texts and e["reference"] != e["found"] for e in found["examples"])
 

@@ -19,11 +19,11 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
 
-def copied(finished, tmp_path, step):
+def copied(finished_run, tmp_path, step):
     """The configuration of a copy of a finished run in which a step's record is missing."""
-    shutil.copytree(finished, tmp_path / "run")
+    shutil.copytree(finished_run, tmp_path / "run")
     (tmp_path / "run" / step / "step.json").unlink()
-    return loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    return loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
 
 
 def killed(config, seconds):
@@ -43,7 +43,7 @@ def killed(config, seconds):
     return False
 
 
-def check_end(config, run, finished=None):
+def check_end(config, run, finished_run=None):
     found = commands.distilmt("run", config, "--quiet")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     store = LabelStore(run / "labels")
@@ -55,23 +55,23 @@ def check_end(config, run, finished=None):
     assert all(read_step(run / name) for name in runner.STEPS)
     strays = [path for path in run.rglob("*") if path.name.startswith(".") or "checkpoint" in path.name]
     assert [path.name for path in strays] == [".lock"]
-    if finished:  # what a run makes does not depend on how often it was killed
+    if finished_run:  # what a run makes does not depend on how often it was killed
         for name in ("teacher", "student", "baseline"):
             model = f"{name}/model.safetensors"
-            assert (run / model).read_bytes() == (finished / model).read_bytes(), name
+            assert (run / model).read_bytes() == (finished_run / model).read_bytes(), name
 
 
-def test_killed_at_random_moments(finished, tmp_path):
+def test_killed_at_random_moments(finished_run, tmp_path):
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     moments = random.Random(4)
     cut = [killed(config, moments.uniform(2.0, 6.5)) for _ in range(4)]
     assert any(cut)
-    check_end(config, tmp_path / "run", finished)
+    check_end(config, tmp_path / "run", finished_run)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_many_times(finished, tmp_path, seed):
+def test_killed_many_times(finished_run, tmp_path, seed):
     """Longer trainings that save all the time, so that kills fall into saving, labelling and exporting."""
     training = {"save_interval_seconds": 0.0, "max_steps": 60}
     changes = {
@@ -98,9 +98,9 @@ def test_killed_many_times(finished, tmp_path, seed):
 
 
 @pytest.mark.parametrize("step", runner.STEPS)
-def test_a_step_killed_before_its_record_is_done_again(finished, tmp_path, step):
+def test_a_step_killed_before_its_record_is_done_again(finished_run, tmp_path, step):
     """As if killed just before `step.json` was written: the step, and nothing before it, is done again."""
-    config = copied(finished, tmp_path, step)
+    config = copied(finished_run, tmp_path, step)
     wanted = StepSpec(
         tmp_path / "run" / step,
         runner._inputs(step, config),
@@ -111,14 +111,14 @@ def test_a_step_killed_before_its_record_is_done_again(finished, tmp_path, step)
     (tmp_path / "run" / step / "step.started.json").write_text(json.dumps(started))
     again = runner.execute_step(step, config)
     # Only the report knows where it lies.
-    assert again.fingerprint == read_step(finished / step).fingerprint or step == "report"
+    assert again.fingerprint == read_step(finished_run / step).fingerprint or step == "report"
     names = {path.name for path in (tmp_path / "run" / step).iterdir()}
-    assert names == {path.name for path in (finished / step).iterdir()}
+    assert names == {path.name for path in (finished_run / step).iterdir()}
 
 
-def test_a_step_without_any_record_is_refused_and_left(finished, tmp_path):
+def test_a_step_without_any_record_is_refused_and_left(finished_run, tmp_path):
     """Nothing says that distilmt wrote it: it may be the user's own."""
-    config = copied(finished, tmp_path, "student")
+    config = copied(finished_run, tmp_path, "student")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     with pytest.raises(UserError, match="student contains files that distilmt did not write"):
         runner.execute_step("student", config)

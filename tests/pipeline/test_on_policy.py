@@ -16,32 +16,32 @@ POLICY = {"steps": 6, "rounds": 2, "max_sentences": 40}
 
 
 @pytest.fixture(scope="module")
-def run(finished, tmp_path_factory):
+def run(finished_run, tmp_path_factory):
     """A student with two rounds; its stages are kept."""
     from distilmt.pipeline import runner, steps
 
     directory = tmp_path_factory.mktemp("policy") / "run"
-    shutil.copytree(finished, directory)
+    shutil.copytree(finished_run, directory)
     keys = [f"--student.on_policy.{key}={value}" for key, value in POLICY.items()]
-    config = load([str(finished.parent / "run.yaml"), "--run_dir", str(directory), *keys])
+    config = load([str(finished_run.parent / "run.yaml"), "--run_dir", str(directory), *keys])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "clean_up", lambda _: None)
         runner.execute_step("student", config)
     return config, directory
 
 
-def test_the_student_speaks_and_the_teacher_is_asked(run, finished):
+def test_the_student_speaks_and_the_teacher_is_asked(run, finished_run):
     _, directory = run
     first, second = (LabelStore(directory / "student" / f"round-{n}" / "labels") for n in (1, 2))
     for store in (first, second):
         store.check()
         assert store.rows == 40 and store.k == 4
-        assert store.manifest["teacher"] == LabelStore(finished / "labels").manifest["teacher"]
+        assert store.manifest["teacher"] == LabelStore(finished_run / "labels").manifest["teacher"]
         assert store.arrays("hypothesis").top_ids is not None and store.arrays("reference").top_ids is not None
     assert first.manifest["speaker"] != second.manifest["speaker"]
     assert first.ids() != second.ids()
     said = dict(zip(first.ids(), first.hypotheses(), strict=True))
-    labels = LabelStore(finished / "labels")
+    labels = LabelStore(finished_run / "labels")
     teachers = dict(zip(labels.ids(), labels.hypotheses(), strict=True))
     assert sum(said[i] != teachers[i] for i in said) > 20
 
@@ -77,9 +77,9 @@ def test_the_best_stage_is_kept(tmp_path):
     assert [line["seconds"] for line in read_json(tmp_path / "log.json")] == [1.0, 3.0, 5.0]
 
 
-def test_a_whole_run_leaves_no_stages(finished, tmp_path):
+def test_a_whole_run_leaves_no_stages(finished_run, tmp_path):
     directory = tmp_path / "run"
-    shutil.copytree(finished, directory)
+    shutil.copytree(finished_run, directory)
     keys = [
         "--student.on_policy.steps",
         "5",
@@ -90,7 +90,7 @@ def test_a_whole_run_leaves_no_stages(finished, tmp_path):
     ]
     # The teacher's states and attention are learnt before, not in the rounds.
     keys += ["--student.objective.hidden_state_weight", "0.1", "--student.objective.attention_weight", "0.1"]
-    found = commands.distilmt("run", finished.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
+    found = commands.distilmt("run", finished_run.parent / "run.yaml", "--quiet", "--run_dir", directory, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     inside = {path.name for path in (directory / "student").iterdir()}
     assert not {"first", "round-1", "result.json", "validation"} & inside and "model.safetensors" in inside

@@ -50,9 +50,9 @@ def test_rows_to_label_are_drawn_by_the_seed():
     )
 
 
-def test_the_baseline_is_trained_as_long_as_the_student(finished, tmp_path):
+def test_the_baseline_is_trained_as_long_as_the_student(finished_run, tmp_path):
     config = replace(CONFIG.student.training, max_steps=500)
-    assert train._with_student_updates(config, finished / "student") == replace(config, max_steps=20, patience=0)
+    assert train._with_student_updates(config, finished_run / "student") == replace(config, max_steps=20, patience=0)
     assert train._with_student_updates(config, tmp_path) == config
 
 
@@ -70,28 +70,28 @@ def test_the_signature_tells_runs_apart():
     assert len(signatures) == 5 and not any("\n" in s for s in signatures)
 
 
-def test_a_report_that_was_deleted_is_written_again(finished, tmp_path):
+def test_a_report_that_was_deleted_is_written_again(finished_run, tmp_path):
     import shutil
 
     from distilmt.config import loading
 
-    shutil.copytree(finished, tmp_path / "run")
-    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    shutil.copytree(finished_run, tmp_path / "run")
+    config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     runner.execute_step("report", config)
     (tmp_path / "run" / "report.html").unlink()
     runner.run(config)
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_a_damaged_record_is_told(finished, tmp_path):
+def test_a_damaged_record_is_told(finished_run, tmp_path):
     import shutil
 
     from distilmt.config import loading
 
-    shutil.copytree(finished, tmp_path / "run")
+    shutil.copytree(finished_run, tmp_path / "run")
     record = read_json(tmp_path / "run" / "labels" / STEP_FILE)
     del record["fingerprint"]
     write_json(tmp_path / "run" / "labels" / STEP_FILE, record)
-    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
+    config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(tmp_path / "run")])
     with pytest.raises(UserError, match=r"labels/step\.json is damaged"):
         runner.run(config)

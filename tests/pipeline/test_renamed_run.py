@@ -21,10 +21,10 @@ def former_settings(settings):
 
 
 @pytest.fixture(scope="module")
-def former_run(finished, tmp_path_factory):
+def former_run(finished_run, tmp_path_factory):
     """A copy of a finished run with the names of before in all its files."""
     run = tmp_path_factory.mktemp("former") / "run"
-    shutil.copytree(finished, run)
+    shutil.copytree(finished_run, run)
     config = run / "config.yaml"
     values = yaml.safe_load(config.read_text()) | {"run_dir": str(run)}
     mark = config.read_text().split("\n")[0]

@@ -41,27 +41,27 @@ def contents(run):
     return {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
 
 
-def test_every_file_is_there(finished):
+def test_every_file_is_there(finished_run):
     assert set(FILES) == set(runner.STEPS)
     for step, names in FILES.items():
-        found = {path.name for path in (finished / step).iterdir()}
+        found = {path.name for path in (finished_run / step).iterdir()}
         assert names | {"step.json"} <= found
         assert not {name for name in found if name.startswith(".") or "checkpoint" in name or "started" in name}
-        assert read_step(finished / step).name == step
+        assert read_step(finished_run / step).name == step
     for name in ("config.yaml", "report.json", "report.html"):
-        assert (finished / name).stat().st_size > 500
-    LabelStore(finished / "labels").check()
+        assert (finished_run / name).stat().st_size > 500
+    LabelStore(finished_run / "labels").check()
 
 
-def test_the_report_holds_what_its_schema_says(finished):
-    report = json.loads((finished / "report.json").read_text())
+def test_the_report_holds_what_its_schema_says(finished_run):
+    report = json.loads((finished_run / "report.json").read_text())
     assert set(RunReport.__annotations__) <= set(report)
     assert report["pair"] == {"source": "en", "target": "it"} and report["test"]["sentences"] == 25
     systems = {system["name"]: system for system in report["systems"]}
     assert set(systems) == FILES["exports"]
     for system in systems.values():
         assert set(System.__annotations__) <= set(system)
-        card = json.loads((finished / "exports" / system["name"] / "card.json").read_text())
+        card = json.loads((finished_run / "exports" / system["name"] / "card.json").read_text())
         assert card["scores"]["test bleu"] == system["bleu"] and card["signature"] == report["signature"]
         assert 0 <= system["bleu"] <= 100 and system["parameters"] > 1000 and system["peak_rss_bytes"] > 1 << 20
     assert systems["student-int8"]["file_bytes"] < systems["teacher"]["file_bytes"]
@@ -75,37 +75,37 @@ def test_the_report_holds_what_its_schema_says(finished):
         assert part in report["signature"].split("|") or any(p.startswith(part) for p in report["signature"].split("|"))
 
 
-def test_steps_say_what_they_did(finished):
-    results = {name: read_step(finished / name).result for name in runner.STEPS}
+def test_steps_say_what_they_did(finished_run):
+    results = {name: read_step(finished_run / name).result for name in runner.STEPS}
     assert (results["corpus"]["train"], results["corpus"]["valid"], results["corpus"]["test"]) == (355, 20, 25)
-    assert results["labels"]["sentences"] == LabelStore(finished / "labels").rows == 355
+    assert results["labels"]["sentences"] == LabelStore(finished_run / "labels").rows == 355
     assert results["teacher"]["updates"] == 30 and results["student"]["updates"] == results["baseline"]["updates"] == 20
     assert results["student"]["parameters"] == results["baseline"]["parameters"] < results["teacher"]["parameters"]
 
 
-def test_what_is_deployed_is_what_was_measured(finished):
+def test_what_is_deployed_is_what_was_measured(finished_run):
     import pyarrow.parquet as pq
 
-    sources = pq.read_table(finished / "corpus" / "test.parquet")["source"].to_pylist()
+    sources = pq.read_table(finished_run / "corpus" / "test.parquet")["source"].to_pylist()
     for name in ("student-int8", "teacher"):
-        said = (finished / "evaluation" / f"{name}.txt").read_text().splitlines()
-        assert said == Translator(finished / "exports" / name).translate(sources, beam_size=2)
+        said = (finished_run / "evaluation" / f"{name}.txt").read_text().splitlines()
+        assert said == Translator(finished_run / "exports" / name).translate(sources, beam_size=2)
 
 
-def test_a_second_run_does_nothing(finished):
-    before = contents(finished)
-    done(finished.parent / "run.yaml")
-    after = contents(finished)
-    changed = {path.relative_to(finished).as_posix() for path in before if after.get(path) != before[path]}
+def test_a_second_run_does_nothing(finished_run):
+    before = contents(finished_run)
+    done(finished_run.parent / "run.yaml")
+    after = contents(finished_run)
+    changed = {path.relative_to(finished_run).as_posix() for path in before if after.get(path) != before[path]}
     assert changed <= {"config.yaml", ".lock"} and set(before) == set(after)
 
 
-def test_a_changed_student_leaves_teacher_and_labels_alone(finished, tmp_path):
+def test_a_changed_student_leaves_teacher_and_labels_alone(finished_run, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(finished, run)
+    shutil.copytree(finished_run, run)
     before, files = records(run), contents(run)
     arguments = ["--run_dir", str(run), "--student.objective.temperature=2"]  # no business of the baseline's
-    report = done(finished.parent / "run.yaml", *arguments)
+    report = done(finished_run.parent / "run.yaml", *arguments)
     after = records(run)
     kept = {name for name in before if before[name] == after[name]}
     assert kept == {"corpus", "tokenizer", "teacher", "labels", "baseline"}
@@ -113,16 +113,16 @@ def test_a_changed_student_leaves_teacher_and_labels_alone(finished, tmp_path):
     assert "T:2" in report["signature"].split("|")
 
 
-def test_more_forms_of_a_finished_student(finished, tmp_path):
+def test_more_forms_of_a_finished_student(finished_run, tmp_path):
     """Nothing is trained again; every form has a card, and is compared with the model itself."""
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     run = tmp_path / "run"
-    shutil.copytree(finished, run)
+    shutil.copytree(finished_run, run)
     before = records(run)
     keys = ["--run_dir", run, "--export.formats", "[huggingface,onnx,argos,marian]"]
     keys += ["--export.licenses.teacher", "CC-BY-NC-4.0"]
-    found = commands.distilmt("export", finished.parent / "run.yaml", *keys)
+    found = commands.distilmt("export", finished_run.parent / "run.yaml", *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     after = records(run)
     assert {name for name in before if before[name] != after[name]} == {"exports"}
@@ -144,9 +144,9 @@ def test_more_forms_of_a_finished_student(finished, tmp_path):
     assert "of 20 greedy translations differ from transformers'" in found.stderr.decode() + found.stdout.decode()
 
 
-def test_until(finished, tmp_path):
+def test_until(finished_run, tmp_path):
     """Commands on the way stop where they say, and go on from there."""
-    config = finished.parent / "run.yaml"
+    config = finished_run.parent / "run.yaml"
     for command, last in (("prepare", "corpus"), ("label", "labels")):
         found = commands.distilmt(command, config, "--run_dir", tmp_path / "run", "--quiet")
         assert found.returncode == 0, found.stderr.decode()[-2000:]
@@ -154,9 +154,9 @@ def test_until(finished, tmp_path):
         assert there == list(runner.STEPS[: runner.STEPS.index(last) + 1])
     # The same seed makes the same corpus, pieces, teacher and labels, whenever it is asked to.
     for name in ("corpus/train.parquet", "tokenizer/vocab.json", "teacher/model.safetensors"):
-        assert (tmp_path / "run" / name).read_bytes() == (finished / name).read_bytes()
+        assert (tmp_path / "run" / name).read_bytes() == (finished_run / name).read_bytes()
     shards = [
-        [table.to_pylist() for table in LabelStore(run / "labels").shards()] for run in (tmp_path / "run", finished)
+        [table.to_pylist() for table in LabelStore(run / "labels").shards()] for run in (tmp_path / "run", finished_run)
     ]
     assert shards[0] == shards[1]
 
@@ -179,20 +179,24 @@ def test_chinese(tmp_path):
     assert 'lang="zh' in (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_marian_teacher_from_outside(tmp_path, learnt, exported):
+def test_a_marian_teacher_from_outside(tmp_path, trained_model, exported_model):
     """With its pieces it gives word labels, and it is taken over unchanged."""
-    changes = {"tokenizer": {"path": str(learnt)}, "teacher": {"path": str(learnt)}, "student": {"baseline": False}}
+    changes = {
+        "tokenizer": {"path": str(trained_model)},
+        "teacher": {"path": str(trained_model)},
+        "student": {"baseline": False},
+    }
     report = done(toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, 150, **changes)))
     run = tmp_path / "run"
     store = LabelStore(run / "labels")
     assert store.k == 4 and store.arrays("hypothesis").top_ids is not None
-    assert (run / "tokenizer" / "source.spm").read_bytes() == (learnt / "source.spm").read_bytes()
+    assert (run / "tokenizer" / "source.spm").read_bytes() == (trained_model / "source.spm").read_bytes()
     import pyarrow.parquet as pq
 
     sources = pq.read_table(run / "corpus" / "test.parquet")["source"].to_pylist()
     ours = Translator(run / "exports" / "teacher").translate(sources, 2)
-    assert ours == Translator(exported).translate(sources, 2)
-    assert f"teacher:{learnt}" in report["signature"]
+    assert ours == Translator(exported_model).translate(sources, 2)
+    assert f"teacher:{trained_model}" in report["signature"]
 
 
 @pytest.fixture
@@ -234,20 +238,20 @@ def test_any_other_teacher_from_outside(tmp_path, stranger):
         assert key in told and "set it to 0" in told
 
 
-def test_with_the_teachers_states_and_attention(finished, tmp_path):
+def test_with_the_teachers_states_and_attention(finished_run, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(finished, run)
+    shutil.copytree(finished_run, run)
     weights = ("--student.objective.hidden_state_weight", "0.5", "--student.objective.attention_weight", "0.1")
-    report = done(finished.parent / "run.yaml", "--run_dir", run, *weights)
+    report = done(finished_run.parent / "run.yaml", "--run_dir", run, *weights)
     assert "states0.5+attention0.1-learned" in report["signature"]
     assert not any("projection" in name or "mixture" in name for name in load_marian(run / "student").state_dict())
 
 
-def test_a_student_teaches_the_next(finished, tmp_path):
+def test_a_student_teaches_the_next(finished_run, tmp_path):
     """In two steps: the student of one run, with its run's pieces, is the teacher of another."""
-    assistant = finished / "student"
+    assistant = finished_run / "student"
     changes = {
-        "tokenizer": {"path": str(finished / "tokenizer")},
+        "tokenizer": {"path": str(finished_run / "tokenizer")},
         "teacher": {"path": str(assistant)},
         "student": {"baseline": False},
     }
@@ -257,12 +261,12 @@ def test_a_student_teaches_the_next(finished, tmp_path):
     assert store.manifest["teacher"] == weights_fingerprint(assistant)
 
 
-def test_an_ensemble_of_two(finished, tmp_path):
+def test_an_ensemble_of_two(finished_run, tmp_path):
     """Another seed's teacher is asked as well; the labels are made again, the teacher is not."""
     run, other = tmp_path / "run", tmp_path / "other"
-    shutil.copytree(finished, run)
-    config = finished.parent / "run.yaml"
-    keys = ["--quiet", "--run_dir", other, "--seed", "2", "--tokenizer.path", finished / "tokenizer"]
+    shutil.copytree(finished_run, run)
+    config = finished_run.parent / "run.yaml"
+    keys = ["--quiet", "--run_dir", other, "--seed", "2", "--tokenizer.path", finished_run / "tokenizer"]
     found = commands.distilmt("train-teacher", config, *keys)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     before = (run / "teacher" / "step.json").read_bytes()

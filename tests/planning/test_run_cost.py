@@ -16,8 +16,8 @@ from distilmt.utils.run_dir import read_step
 
 
 @pytest.fixture(scope="module")
-def config(finished):
-    return loading.load([str(finished / "config.yaml"), "--run_dir", str(finished)])
+def config(finished_run):
+    return loading.load([str(finished_run / "config.yaml"), "--run_dir", str(finished_run)])
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,10 @@ def by_name(rows):
     return {row["name"]: row for row in rows}
 
 
-def test_the_text_is_the_runs_own(config, text, finished):
-    result = read_step(finished / "corpus").result
+def test_the_text_is_the_runs_own(config, text, finished_run):
+    result = read_step(finished_run / "corpus").result
     assert text.ready and text.pairs == result["train"] and text.shared
-    assert text.vocabulary == read_step(finished / "tokenizer").result["sizes"][0]
+    assert text.vocabulary == read_step(finished_run / "tokenizer").result["sizes"][0]
     load, sentences = text.mean_batch(512, 64)
     assert 512 * 0.6 < load.target <= 640 and sentences * text.tokens()[1] == pytest.approx(load.target, rel=0.35)
 
@@ -50,21 +50,21 @@ def test_text_that_must_be_fetched_is_asked_for(config, tmp_path):
         texts.read(replace(config, corpus=corpus, run_dir=str(tmp_path)))
 
 
-def test_counts_are_those_of_what_was_made(config, text, finished):
+def test_counts_are_those_of_what_was_made(config, text, finished_run):
     for row in predict.predicted_costs(config, text, None):
-        record, name = read_step(finished / row["name"]), row["name"]
+        record, name = read_step(finished_run / row["name"]), row["name"]
         if name in ("teacher", "student", "baseline"):
             assert row["parameters"] == record.result["parameters"]
         assert row["seconds"] is None and row["peak_rss_bytes"] is None
 
 
-def test_bytes_are_those_that_were_written(config, text, finished):
+def test_bytes_are_those_that_were_written(config, text, finished_run):
     """Within 12 %: models this small are half headers, lists of pieces and logs."""
     for row in predict.predicted_costs(config, text, None):
         if row["name"] != "exports":
-            real = file_bytes(finished / row["name"])
+            real = file_bytes(finished_run / row["name"])
             assert row["bytes"]["kept"] == pytest.approx(real, rel=0.12, abs=4000), row["name"]
-    store = sum(path.stat().st_size for path in (finished / "labels").glob("*.parquet"))
+    store = sum(path.stat().st_size for path in (finished_run / "labels").glob("*.parquet"))
     assert 0.5 * store < by_name(predict.predicted_costs(config, text, None))["labels"]["bytes"]["kept"]
 
 
@@ -86,8 +86,8 @@ def test_works_grow_as_the_configuration_does(config, text):
     assert [work.name for work in step_costs(alone, text)] == ["teacher", "labels", "student", "exports"]
 
 
-def test_what_was_said_counts_in_place_of_what_was_expected(config, text, finished):
-    facts = read_measurements(finished)
+def test_what_was_said_counts_in_place_of_what_was_expected(config, text, finished_run):
+    facts = read_measurements(finished_run)
     assert facts.updates == {"teacher": 30, "student": 20, "baseline": 20} and facts.hypothesis_tokens > 355
     assert set(facts.lengths) == set(facts.updates) and min(facts.lengths.values()) > 0
     expected = step_costs(config, text, RunMeasurements())[1].drivers["labelling"]["words"]
@@ -114,18 +114,18 @@ def test_a_finished_run_is_measured_and_its_rates_predict_it(config, text):
     assert by_name(predict.predicted_costs(replace(config, teacher=capped), text, rates))["teacher"]["seconds"] == 0.001
 
 
-def test_a_teacher_of_another_make_is_counted_by_its_record(config, text, finished):
-    outside = replace(config, teacher=replace(config.teacher, path="google/t5"), run_dir=str(finished / "nowhere"))
+def test_a_teacher_of_another_make_is_counted_by_its_record(config, text, finished_run):
+    outside = replace(config, teacher=replace(config.teacher, path="google/t5"), run_dir=str(finished_run / "nowhere"))
     works = {work.name: work for work in step_costs(outside, text)}
     assert works["teacher"].flops is None and works["labels"].drivers == {} and works["student"].flops > 0
 
 
-def test_the_report_of_a_run_holds_its_cost(finished):
-    report = json.loads((finished / "report.json").read_text())
+def test_the_report_of_a_run_holds_its_cost(finished_run):
+    report = json.loads((finished_run / "report.json").read_text())
     rows = by_name(report["cost"])
     assert set(rows) == {"teacher", "labels", "student", "baseline", "exports"}
     assert rows["student"]["macs_per_token"]["decoder"]["vocabulary"] > 0
-    assert "On disk" in (finished / "report.html").read_text()
+    assert "On disk" in (finished_run / "report.html").read_text()
 
 
 def test_a_run_on_the_students_own_words_asks_the_teacher_again(config, text):

@@ -31,9 +31,9 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, finished):
+def run(tmp_path_factory, finished_run):
     place = tmp_path_factory.mktemp("compress") / "run"
-    shutil.copytree(finished, place, symlinks=True)
+    shutil.copytree(finished_run, place, symlinks=True)
     found = commands.distilmt("compress", place, "--max-drop=100", *FLAGS)
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert "meets the quality constraint" in found.stdout.decode()
@@ -163,15 +163,15 @@ def test_a_promise_that_none_keeps(run):
         (("{run}", "--baseline", "{run}"), "no model.safetensors"),
     ],
 )
-def test_what_is_refused(finished, arguments, told):
-    found = commands.distilmt("compress", *(argument.format(run=finished) for argument in arguments))
+def test_what_is_refused(finished_run, arguments, told):
+    found = commands.distilmt("compress", *(argument.format(run=finished_run) for argument in arguments))
     if told == "Usage":
         assert found.returncode == 0 and b"--max_drop" in found.stdout
     else:
         assert told in commands.error_line(found)
 
 
-def test_a_run_without_a_student(tmp_path, finished):
+def test_a_run_without_a_student(tmp_path, finished_run):
     (tmp_path / "run").mkdir()
-    shutil.copy(finished / "config.yaml", tmp_path / "run")
+    shutil.copy(finished_run / "config.yaml", tmp_path / "run")
     assert "no trained student" in commands.error_line(commands.distilmt("compress", tmp_path / "run"))

@@ -46,23 +46,23 @@ def test_before_a_run_it_counts_and_says_what_seconds_need(capsys, tmp_path):
     )
 
 
-def test_a_table_for_people(capsys, tmp_path, finished):
+def test_a_table_for_people(capsys, tmp_path, finished_run):
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
-    found = told(capsys, config, "--calibration_run", finished)
+    found = told(capsys, config, "--calibration_run", finished_run)
     for part in ("| parameters", "decoder, attention", "twice the corpus", "O(u·b", "Rates from the steps of"):
         assert part in found
-    rows = json.loads(told(capsys, config, "--calibration_run", finished, "--json"))["predicted"]
+    rows = json.loads(told(capsys, config, "--calibration_run", finished_run, "--json"))["predicted"]
     assert all(row["seconds"] > 0 and row["peak_rss_bytes"] > 1e7 for row in rows[:4])
 
 
-def test_a_finished_run_is_its_own_witness_only_before_it(capsys, tmp_path, finished):
+def test_a_finished_run_is_its_own_witness_only_before_it(capsys, tmp_path, finished_run):
     run = tmp_path / "run"
-    shutil.copytree(finished, run)
-    again = json.loads(told(capsys, finished.parent / "run.yaml", "--run_dir", run, "--json"))
+    shutil.copytree(finished_run, run)
+    again = json.loads(told(capsys, finished_run.parent / "run.yaml", "--run_dir", run, "--json"))
     assert str(run) in again["rates"]["source"] and again["measured"] == []
     beside = json.loads(told(capsys, run, "--json"))
     assert beside["rates"] is None and {row["name"] for row in beside["measured"]} >= {"teacher", "labels", "student"}
-    shown = told(capsys, run, "--calibration_run", finished)
+    shown = told(capsys, run, "--calibration_run", finished_run)
     assert "time, predicted" in shown and "time, measured" in shown and "  error" in shown
 
 
@@ -80,12 +80,12 @@ def test_what_cannot_be_asked(capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_short_runs_tell_what_a_longer_one_takes(capsys, tmp_path, finished):
+def test_short_runs_tell_what_a_longer_one_takes(capsys, tmp_path, finished_run):
     """The rates are kept, and predict a run that was done; on a shared machine only roughly."""
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     found = json.loads(told(capsys, config, "--calibrate", "--minutes", "0.5", "--json"))
     assert "--calibrate" in found["rates"]["source"] and list((tmp_path / "cache" / "distilmt").glob("cost-*.json"))
-    later = json.loads(told(capsys, finished, "--json"))
+    later = json.loads(told(capsys, finished_run, "--json"))
     assert later["rates"]["date"] == found["rates"]["date"]
     real = {row["name"]: row["seconds"] for row in later["measured"]}
     for row in later["predicted"][:4]:

@@ -25,8 +25,8 @@ def refused(capsys, *arguments):
 
 
 @pytest.fixture
-def store(finished, tmp_path):
-    shutil.copytree(finished / "labels", tmp_path / "run" / "labels")
+def store(finished_run, tmp_path):
+    shutil.copytree(finished_run / "labels", tmp_path / "run" / "labels")
     return tmp_path / "run" / "labels"
 
 
@@ -59,16 +59,16 @@ def test_split_and_merge(store, tmp_path, capsys):
     assert LabelStore(tmp_path / "both").rows == 710
 
 
-def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished, tmp_path, capsys):
+def test_select_asks_the_teacher_for_words_of_what_it_chooses(store, finished_run, tmp_path, capsys):
     assert "nothing to select by" in refused(capsys, "select", store, tmp_path / "out")
     several = store.parent / "several"
     shutil.copytree(store, several)
     assert "--teachers" in refused(capsys, "select", store, tmp_path / "out", "--rerank", "oracle")
     assert "these are others" in refused(
-        capsys, "select", store, tmp_path / "out", "--rerank", "oracle", "--teachers", finished / "student"
+        capsys, "select", store, tmp_path / "out", "--rerank", "oracle", "--teachers", finished_run / "student"
     )
     assert not (tmp_path / "out").exists()
-    teacher = ["--teachers", finished / "teacher"]
+    teacher = ["--teachers", finished_run / "teacher"]
     assert told(capsys, "select", several, tmp_path / "out", "--rerank", "oracle", "--n_best", "2", *teacher)[0] == 0
     chosen = LabelStore(tmp_path / "out")
     chosen.check()

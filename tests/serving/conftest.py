@@ -11,12 +11,12 @@ from helpers.servers import distilmt_server
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory, exported) -> Path:
+def run(tmp_path_factory, exported_model) -> Path:
     """Looks like a finished run: a student, a teacher and a baseline, which are all the toy model."""
     directory = tmp_path_factory.mktemp("served") / "toys"
     for name in ("student-int8", "teacher-int8", "baseline"):
         place = directory / "exports" / name
-        shutil.copytree(exported, place)
+        shutil.copytree(exported_model, place)
         facts = {"source": "en", "target": "it", "role": name.split("-")[0], "scores": {"test bleu": 12.5}}
         (place / "card.json").write_text(json.dumps(facts | {"parameters": 7}))
     (directory / "config.yaml").write_text("corpus: {source: en, target: it}\n")

@@ -28,8 +28,8 @@ def asked(q=SENTENCE, **more):
     return {"q": q, "source": "en", "target": "it"} | more
 
 
-def test_json_form_query_and_lists_say_what_the_translator_says(client, exported):
-    expected = Translator(exported).translate([SENTENCE])[0]
+def test_json_form_query_and_lists_say_what_the_translator_says(client, exported_model):
+    expected = Translator(exported_model).translate([SENTENCE])[0]
     one = client.post("/translate", **asked())
     assert one.status_code == 200 and one.json() == {"translatedText": expected}
     assert client(("POST", "/translate", {"data": asked()})).json() == {"translatedText": expected}
@@ -39,9 +39,9 @@ def test_json_form_query_and_lists_say_what_the_translator_says(client, exported
     assert many["translatedText"] == [expected, "", "!!", f"{expected}\n\n {expected}"]
 
 
-def test_many_clients_at_once_get_their_own_answers(client, exported):
+def test_many_clients_at_once_get_their_own_answers(client, exported_model):
     texts = toy.pairs(60, seed=8)[0]
-    expected = Translator(exported).translate(texts)
+    expected = Translator(exported_model).translate(texts)
     answers = client(*(("POST", "/translate", {"json": asked(text)}) for text in texts))
     assert [answer.json()["translatedText"] for answer in answers] == expected
 
@@ -219,9 +219,9 @@ def test_a_cascade_asks_the_teacher_where_the_student_is_not_sure(run):
         Client(run / "exports" / "student-int8", cascade_threshold=-1.0)
 
 
-def test_models_make_room_for_others(run, exported):
+def test_models_make_room_for_others(run, exported_model):
     size = sum(file.stat().st_size for file in (run / "exports" / "baseline").rglob("*"))
-    client = Client(run, f"da-en={exported}", memory=str(int(1.5 * size)))
+    client = Client(run, f"da-en={exported_model}", memory=str(int(1.5 * size)))
     for _ in range(2):
         assert client.post("/translate", **asked()).status_code == 200
         assert client.post("/translate", **asked(source="da", target="en")).status_code == 200
@@ -231,11 +231,11 @@ def test_models_make_room_for_others(run, exported):
         Client(run, memory="1KB")
 
 
-def test_what_cannot_be_served_is_told(run, exported, tmp_path):
+def test_what_cannot_be_served_is_told(run, exported_model, tmp_path):
     for model, told in (
         (tmp_path / "none", "is not a directory"),
         (tmp_path, "finish the run first"),
-        (exported, "languages of .* are unknown"),
+        (exported_model, "languages of .* are unknown"),
     ):
         with pytest.raises(UserError, match=told):
             Client(model)
@@ -247,14 +247,14 @@ def test_what_cannot_be_served_is_told(run, exported, tmp_path):
         ServeConfig(["x"], memory="much")
 
 
-def test_markup_is_translated_around_its_tags(client, exported):
-    expected = Translator(exported).translate([SENTENCE])[0]
+def test_markup_is_translated_around_its_tags(client, exported_model):
+    expected = Translator(exported_model).translate([SENTENCE])[0]
     found = client.post("/translate", **asked([f"<p>{SENTENCE}</p><hr>", "<b>12</b>"], format="html")).json()
     assert found["translatedText"] == [f"<p>{expected}</p><hr>", "<b>12</b>"]
 
 
-def test_tags_are_placed_by_the_models_attention(client, exported):
-    translator = Translator(exported, threads=1)
+def test_tags_are_placed_by_the_models_attention(client, exported_model):
+    translator = Translator(exported_model, threads=1)
     pages = [f"<p>{' '.join([*words[:1], f'<b>{words[1]}</b>', *words[2:]])}</p>" for words in many_words(60)]
     found = client.post("/translate", **asked(pages, format="html")).json()["translatedText"]
     assert found == [
@@ -267,8 +267,8 @@ def many_words(count):
     return [words for text in toy.pairs(count, seed=7)[0] if len(words := text.split()) > 2]
 
 
-def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guessed(client, exported):
-    expected = Translator(exported).translate([SENTENCE])[0]
+def test_documents_are_translated_and_fetched_under_a_name_that_cannot_be_guessed(client, exported_model):
+    expected = Translator(exported_model).translate([SENTENCE])[0]
     upload = {"data": {"source": "en", "target": "it"}, "files": {"file": ("../../etc/my note.txt", f"{SENTENCE}\n")}}
     url = client(("POST", "/translate_file", upload)).json()["translatedFileUrl"]
     assert url.startswith("http://here/download_file/") and url.endswith(".my_note_it.txt")

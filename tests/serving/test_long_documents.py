@@ -54,10 +54,10 @@ def test_a_long_document_does_not_keep_the_server(run, stop):
     assert "Traceback" not in log
 
 
-def test_others_are_answered_beside_hostile_documents(run, exported):
+def test_others_are_answered_beside_hostile_documents(run, exported_model):
     """Pages of a megabyte without a text: reading them takes a core, but not the server's own."""
     page = "<p " + " ".join(f'a{i}="x"' for i in range(60_000)) + ">" + "<b>" * 20_000 + f"{SENTENCE}</p>"
-    expected = Translator(exported).translate([SENTENCE])[0]
+    expected = Translator(exported_model).translate([SENTENCE])[0]
     with distilmt_server(run, "--threads", "1", "--document_seconds", "6") as (_, port), httpx.Client() as client:
         statuses = []
 

@@ -47,7 +47,7 @@ def names(text: str) -> set[str]:
     return {m.lower() for m in re.findall(r'(?m)^(?:  ")?([\w-]+)>=', text)}
 
 
-def test_nothing_else_is_needed(tmp_path, exported):
+def test_nothing_else_is_needed(tmp_path, exported_model):
     """With the rest of distilmt's dependencies out of reach texts and documents are translated."""
     listed = names((ROOT / "packaging" / "serve.txt").read_text())
     core = names((ROOT / "pyproject.toml").read_text().partition("\ndependencies = [")[2].partition("]")[0])
@@ -61,9 +61,9 @@ def test_nothing_else_is_needed(tmp_path, exported):
     for name, content in documents.items():
         (tmp_path / name).write_text(content)
     text = toy.pairs(1, seed=5)[0][0]
-    filled = {"absent": absent, "model": str(exported), "text": text, "names": list(documents)}
+    filled = {"absent": absent, "model": str(exported_model), "text": text, "names": list(documents)}
     program = _PROGRAM.format(**filled, documents=str(tmp_path)).replace("\n    ", "\n")
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=commands.environment())
     assert found.returncode == 0, found.stderr[-3000:]
-    expected = Translator(exported).translate([text])[0]
+    expected = Translator(exported_model).translate([text])[0]
     assert found.stdout.splitlines() == [expected, expected]

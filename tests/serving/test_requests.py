@@ -179,7 +179,7 @@ def test_what_tells_of_models_wants_a_key_too(run, monkeypatch):
     assert client(("GET", "/languages")).status_code == client(("GET", "/")).status_code == 200
 
 
-def test_runs_of_the_same_name_are_served_together(run, exported, tmp_path):
+def test_runs_of_the_same_name_are_served_together(run, exported_model, tmp_path):
     for place in ("a", "b/c"):
         shutil.copytree(run, tmp_path / place / "run")
     (tmp_path / "b/c/run/config.yaml").write_text("corpus: {source: en, target: fr}\n")
@@ -217,8 +217,8 @@ def test_languages_that_are_not_served_are_refused_or_told(client):
 
 
 @pytest.mark.parametrize("text", ["12345", "!!", "— 3/4 —", "🎉", "\n"])
-def test_texts_without_letters_come_back(run, exported, text):
-    client = Client(f"de-fr={exported}")
+def test_texts_without_letters_come_back(run, exported_model, text):
+    client = Client(f"de-fr={exported_model}")
     answer = client.post("/translate", q=text, source="auto", target="fr")
     assert answer.status_code == 200 and answer.json()["translatedText"] == text
     assert answer.json()["detectedLanguage"]["confidence"] == 0

@@ -67,26 +67,26 @@ def memory(process):
     return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
-def test_libretranslatepy_works_unchanged(server, exported):
+def test_libretranslatepy_works_unchanged(server, exported_model):
     client = LibreTranslateAPI(f"http://127.0.0.1:{server}")
     texts = toy.pairs(3, seed=6)[0]
-    assert [client.translate(text, "en", "it") for text in texts] == Translator(exported).translate(texts)
-    assert client.translate(SENTENCE, "auto", "it") == Translator(exported).translate([SENTENCE])[0]
+    assert [client.translate(text, "en", "it") for text in texts] == Translator(exported_model).translate(texts)
+    assert client.translate(SENTENCE, "auto", "it") == Translator(exported_model).translate([SENTENCE])[0]
     assert client.languages()[0] == {"code": "en", "name": "English", "targets": ["it"]}
     assert client.detect("Where is the library of the university?")[0]["language"] == "en"
 
 
-def test_deep_translator_works_unchanged(server, exported):
+def test_deep_translator_works_unchanged(server, exported_model):
     from deep_translator import LibreTranslator
 
     client = LibreTranslator("en", "it", api_key="any", custom_url=f"http://127.0.0.1:{server}/")
     texts = [SENTENCE, f"{SENTENCE}\n{SENTENCE}"]
-    expected = Translator(exported).translate([SENTENCE])[0]
+    expected = Translator(exported_model).translate([SENTENCE])[0]
     assert client.translate_batch(texts) == [expected, f"{expected}\n{expected}"]
 
 
 @pytest.mark.slow
-def test_translate_of_npm_works_unchanged(server, exported, tmp_path):
+def test_translate_of_npm_works_unchanged(server, exported_model, tmp_path):
     if not (shutil.which("npm") and shutil.which("node")):
         pytest.skip("npm is not there")
     install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "translate@3.1.0"]
@@ -97,7 +97,7 @@ def test_translate_of_npm_works_unchanged(server, exported, tmp_path):
     texts = toy.pairs(3, seed=6)[0]
     command = ["node", program, f"http://127.0.0.1:{server}", "en", "it", *texts]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert found.stdout.splitlines() == Translator(exported).translate(texts), found.stderr
+    assert found.stdout.splitlines() == Translator(exported_model).translate(texts), found.stderr
 
 
 def test_slow_requests_are_cut_off(server):
@@ -149,9 +149,9 @@ def test_too_much_is_refused_before_it_is_read(server):
     assert healthy(server)
 
 
-def test_requests_behind_one_another_are_answered_in_order(server, exported):
+def test_requests_behind_one_another_are_answered_in_order(server, exported_model):
     texts = toy.pairs(20, seed=9)[0]
-    expected = Translator(exported).translate(texts)
+    expected = Translator(exported_model).translate(texts)
     with connect(server) as connection:
         last = request(texts[-1], extra="Connection: close\r\n")
         connection.sendall(b"".join(map(request, texts[:-1])) + last)

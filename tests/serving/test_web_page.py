@@ -48,12 +48,12 @@ def test_words_that_differ_are_those_outside_the_common_ones(pairs):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, shared_tokenizer, outspoken):
+def run(tmp_path_factory, shared_tokenizer, diverse_model):
     """A run directory as far as a server reads it: a teacher and a student that say different things, and a report."""
     directory = tmp_path_factory.mktemp("runs") / "toy"
     for seed, (name, role) in enumerate({"teacher": "teacher", "student-int8": "student"}.items()):
         path = directory / "exports" / name
-        export(outspoken(shared_tokenizer, seed=seed), shared_tokenizer, path, "float32")
+        export(diverse_model(shared_tokenizer, seed=seed), shared_tokenizer, path, "float32")
         write_card(path, ModelCard("en", "it", role), Form("CTranslate2", "ctranslate2", ""))
     write_json(directory / "config.yaml", {"corpus": {"source": "en", "target": "it"}})  # JSON is YAML
     (directory / "report.html").write_text("<!doctype html><title>Report</title><h1>Report of toy</h1>")
@@ -61,7 +61,7 @@ def run(tmp_path_factory, shared_tokenizer, outspoken):
 
 
 @pytest.fixture(scope="module")
-def outspoken():
+def diverse_model():
     from distilmt.models.presets import new_model
 
     def make(tokenizer, seed):

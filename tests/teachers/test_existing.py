@@ -79,9 +79,9 @@ def test_a_directory_that_is_not_there_is_told(path):
         existing.describe_teacher(TeacherConfig(path=path))
 
 
-def test_ctranslate2_directories_are_known(exported, tmp_path):
-    assert existing.is_ctranslate2(str(exported)) and not existing.is_ctranslate2(str(tmp_path))
-    assert existing.describe_teacher(TeacherConfig(path=str(exported)))["kind"] == "ctranslate2"
+def test_ctranslate2_directories_are_known(exported_model, tmp_path):
+    assert existing.is_ctranslate2(str(exported_model)) and not existing.is_ctranslate2(str(tmp_path))
+    assert existing.describe_teacher(TeacherConfig(path=str(exported_model)))["kind"] == "ctranslate2"
 
 
 def test_an_export_of_a_command_answers_and_has_no_size(tmp_path):

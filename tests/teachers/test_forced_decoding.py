@@ -29,9 +29,9 @@ def test_statistics_by_hand():
     assert found.mean_logprobs().tolist() == pytest.approx([-np.log(8) / 2, -np.log(2)])
 
 
-def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
+def test_a_model_reads_as_its_own_forward_pass_says(trained_model, shared_tokenizer):
     sources, targets = toy.pairs(40, seed=9)
-    model = load_marian(learnt)
+    model = load_marian(trained_model)
     found = force_decode(model, shared_tokenizer, sources, targets)
     encoded = shared_tokenizer.target.encode(targets)
     assert found.lengths.tolist() == list(map(len, encoded)) and len(found.ids) == sum(map(len, encoded))
@@ -45,8 +45,8 @@ def test_a_model_reads_as_its_own_forward_pass_says(learnt, shared_tokenizer):
     assert 0 <= found.calibration_error() <= 1 and (found.entropy >= 0).all()
 
 
-def test_sentences_too_long_are_left_out(learnt, shared_tokenizer):
+def test_sentences_too_long_are_left_out(trained_model, shared_tokenizer):
     sources, targets = toy.pairs(3, seed=9)
     sources, targets = [sources[0], "ban " * 100, *sources[1:]], [targets[0], "nobata " * 100, *targets[1:]]
-    found = force_decode(load_marian(learnt), shared_tokenizer, sources, targets)
+    found = force_decode(load_marian(trained_model), shared_tokenizer, sources, targets)
     assert len(found.lengths) == 3 and found.rows.tolist() == [0, 2, 3]

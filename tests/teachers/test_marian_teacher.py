@@ -83,17 +83,17 @@ def test_a_teacher_is_in_eval_mode_and_without_gradients(shared_tokenizer):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_loaded_teacher_is_in_eval_mode_and_without_gradients(learnt):
-    model = load_marian(learnt)
+def test_a_loaded_teacher_is_in_eval_mode_and_without_gradients(trained_model):
+    model = load_marian(trained_model)
     assert not any(module.training for module in model.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert not model.model.decoder.embed_tokens.weight[-1].any()
 
 
-def test_the_learnt_teacher_is_sure_of_its_words(learnt, shared_tokenizer):
+def test_the_learnt_teacher_is_sure_of_its_words(trained_model, shared_tokenizer):
     batch = batch_of(shared_tokenizer)
-    ids, values = TopKScorer([load_marian(learnt)], shared_tokenizer, 4)(batch)
+    ids, values = TopKScorer([load_marian(trained_model)], shared_tokenizer, 4)(batch)
     right = ids[:, 0] == batch.target.ids.numpy()
     assert right.mean() > 0.3 and np.exp(values[:, 0].astype(np.float32)).mean() > 0.3
 
@@ -108,10 +108,10 @@ def test_only_safetensors_are_opened(tmp_path, shared_tokenizer):
         weights_fingerprint(tmp_path)
 
 
-def test_what_is_no_teacher_is_told(tmp_path, learnt):
+def test_what_is_no_teacher_is_told(tmp_path, trained_model):
     with pytest.raises(UserError, match="cannot be loaded"):
         family(str(tmp_path / "nothing"))
-    assert family(str(learnt)) == "marian"
+    assert family(str(trained_model)) == "marian"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(UserError, match="gpt2 model: choose a sequence-to-sequence"):
         family(str(tmp_path))
@@ -121,17 +121,17 @@ def test_what_is_no_teacher_is_told(tmp_path, learnt):
             family(str(tmp_path))
 
 
-def test_damaged_weights_are_told(tmp_path, learnt):
-    (tmp_path / "config.json").write_text((learnt / "config.json").read_text())
-    (tmp_path / "model.safetensors").write_bytes((learnt / "model.safetensors").read_bytes()[:1000])
+def test_damaged_weights_are_told(tmp_path, trained_model):
+    (tmp_path / "config.json").write_text((trained_model / "config.json").read_text())
+    (tmp_path / "model.safetensors").write_bytes((trained_model / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(UserError, match="not a Marian model"):
         load_marian(tmp_path)
 
 
-def test_fingerprint_stands_for_weights_and_configuration(tmp_path, learnt, shared_tokenizer):
+def test_fingerprint_stands_for_weights_and_configuration(tmp_path, trained_model, shared_tokenizer):
     new_model(toy.MICRO, shared_tokenizer, 0.0, 1).save_pretrained(tmp_path)
     first = weights_fingerprint(tmp_path)
-    assert first == weights_fingerprint(tmp_path) != weights_fingerprint(learnt)
+    assert first == weights_fingerprint(tmp_path) != weights_fingerprint(trained_model)
     (tmp_path / "log.json").write_text("")
     assert weights_fingerprint(tmp_path) == first
     (tmp_path / "config.json").write_text("{}")

@@ -58,14 +58,14 @@ def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
             decoder_rows(stepper.model, there, states=states)
             return float(stepper.feature_distillation.loss(there, states)) / len(targets.ids)
 
-    begin, learnt = distance(), [p.detach().clone() for p in stepper.feature_distillation.parameters.values()]
+    begin, trained = distance(), [p.detach().clone() for p in stepper.feature_distillation.parameters.values()]
     for number in range(1, 61):
         stepper.update(number, batch, targets)
     assert distance() < 0.5 * begin
     assert torch.equal(flat(teacher).cpu(), before.cpu())
     assert not any(
         torch.equal(a, b.detach())
-        for a, b in zip(learnt, stepper.feature_distillation.parameters.values(), strict=True)
+        for a, b in zip(trained, stepper.feature_distillation.parameters.values(), strict=True)
     )
 
 
@@ -102,7 +102,7 @@ def test_other_heads_cannot_be_compared_one_by_one(shared_tokenizer):
 
 @pytest.mark.parametrize("heads", ["learned", "same"])
 def test_going_on_makes_the_same(tmp_path, shared_tokenizer, heads):
-    states = 1.0 if heads == "learned" else 0.0  # nothing is learnt beside the student then
+    states = 1.0 if heads == "learned" else 0.0  # nothing is trained beside the student then
     objective = replace(ATTENTION, ce_weight=1.0, hidden_state_weight=states, head_mapping=heads)
 
     def job(config=CONFIG):

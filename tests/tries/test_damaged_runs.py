@@ -25,16 +25,16 @@ def remove(path):
 
 
 @pytest.fixture
-def run(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "run")
+def run(finished_run, tmp_path):
+    return shutil.copytree(finished_run, tmp_path / "run")
 
 
 @pytest.fixture
-def command(finished, run, capsys, monkeypatch):
+def command(finished_run, run, capsys, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     def call(name, *flags):
-        named = [str(run)] if name == "compress" else [str(finished.parent / "run.yaml"), "--run_dir", str(run)]
+        named = [str(run)] if name == "compress" else [str(finished_run.parent / "run.yaml"), "--run_dir", str(run)]
         status = cli.main([name, *named, "--quiet", *flags])
         return status, capsys.readouterr().err
 

@@ -178,14 +178,16 @@ def test_t80_sample_weight_is_refused_by_name():
 
 
 @pytest.mark.slow
-def test_t81_ray_labels_as_one_process_does(tmp_path, learnt):
+def test_t81_ray_labels_as_one_process_does(tmp_path, trained_model):
     pytest.importorskip("ray")
     config = LabelConfig(score_on="hypothesis", beam_size=2, compute_type="int8", shard_size=5)
     sources = toy.pairs(48, seed=7)[0]
     table = pa.table({"id": [f"s{n}" for n in range(48)], "source": sources, "target": pa.nulls(48, pa.string())})
     stores = []
     for engine in ("local", "ray"):
-        job = LabelingTask(learnt, tokenizers.load(learnt), replace(config, executor=engine), "en", "it", False)
+        job = LabelingTask(
+            trained_model, tokenizers.load(trained_model), replace(config, executor=engine), "en", "it", False
+        )
         writer.write_label_store((table.slice(n, 5) for n in range(0, 48, 5)), 48, job, tmp_path / engine)
         stores.append([row for shard in LabelStore(tmp_path / engine).shards() for row in shard.to_pylist()])
     assert stores[0] == stores[1] and [row["id"] for row in stores[0]] == table["id"].to_pylist()

@@ -13,8 +13,8 @@ from distilmt.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def translator(exported):
-    return Translator(exported, threads=1)
+def translator(exported_model):
+    return Translator(exported_model, threads=1)
 
 
 class Stream(io.TextIOWrapper):
@@ -23,11 +23,11 @@ class Stream(io.TextIOWrapper):
 
 
 @pytest.fixture
-def command(capsysbinary, monkeypatch, exported):
+def command(capsysbinary, monkeypatch, exported_model):
     def run(*arguments, text=b"", status=0):
         monkeypatch.setattr(sys, "stdin", Stream(io.BytesIO(text)))
         capsysbinary.readouterr()
-        assert cli.main(["translate", str(exported), "--threads", "1", *map(str, arguments)]) == status
+        assert cli.main(["translate", str(exported_model), "--threads", "1", *map(str, arguments)]) == status
         return capsysbinary.readouterr()
 
     return run

@@ -58,10 +58,10 @@ def test_t67_a_program_that_says_something_at_its_start():
         check_teacher(facts)
 
 
-def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(learnt, shared_tokenizer, tmp_path):
+def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(trained_model, shared_tokenizer, tmp_path):
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    model = load_marian(learnt)
+    model = load_marian(trained_model)
     save_marian(model, shared_tokenizer, tmp_path / "student")
     export(model, shared_tokenizer, tmp_path / "export", "float32")
     sources = [" ".join(toy.pairs(6, seed=4)[0]), *toy.pairs(12, seed=5)[0]]
@@ -76,8 +76,8 @@ def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(learnt
     assert sum(a == b for a, b in zip(texts, expected, strict=True)) >= len(sources) - 1
 
 
-def test_c2_a_student_of_64_positions_teaches_other_pieces(learnt, shared_tokenizer, tmp_path):
-    save_marian(load_marian(learnt), shared_tokenizer, tmp_path / "student")
+def test_c2_a_student_of_64_positions_teaches_other_pieces(trained_model, shared_tokenizer, tmp_path):
+    save_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "student")
     assert json.loads((tmp_path / "student" / "tokenizer_config.json").read_text())["model_max_length"] == 64
     (tmp_path / "student" / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "MarianTokenizer", "model_max_length": 512})
@@ -89,10 +89,10 @@ def test_c2_a_student_of_64_positions_teaches_other_pieces(learnt, shared_tokeni
     assert teacher.hypotheses([" ".join(toy.pairs(60, seed=4)[0])])[0][0].text
 
 
-def test_s2_keys_that_name_code(learnt, shared_tokenizer, tmp_path):
+def test_s2_keys_that_name_code(trained_model, shared_tokenizer, tmp_path):
     from distilmt.teachers import existing
 
-    save_marian(load_marian(learnt), shared_tokenizer, tmp_path / "model")
+    save_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     for key in ("_attn_implementation", "attn_implementation"):
         (tmp_path / "model" / "config.json").write_text(json.dumps(config | {key: "kernels-community/evil"}))
@@ -100,9 +100,9 @@ def test_s2_keys_that_name_code(learnt, shared_tokenizer, tmp_path):
             existing.describe_teacher(TeacherConfig(path=str(tmp_path / "model")))
 
 
-def laid_down(learnt, tokenizer, directory, names, **config):
+def laid_down(trained_model, tokenizer, directory, names, **config):
     """An export as other tools lay it down: no distilmt.json, and SentencePiece under other names."""
-    export(load_marian(learnt), tokenizer, directory, "float32")
+    export(load_marian(trained_model), tokenizer, directory, "float32")
     (directory / "distilmt.json").unlink()
     spm = (directory / "source.spm").read_bytes()
     for file in directory.glob("*.spm"):
@@ -114,15 +114,15 @@ def laid_down(learnt, tokenizer, directory, names, **config):
     return {"kind": "ctranslate2", "path": str(directory)}
 
 
-def test_t69_an_end_that_ctranslate2_adds_is_not_added_twice(learnt, shared_tokenizer, tmp_path):
+def test_t69_an_end_that_ctranslate2_adds_is_not_added_twice(trained_model, shared_tokenizer, tmp_path):
     for adds in (True, False):
         names = ["source.spm", "target.spm"]
-        facts = laid_down(learnt, shared_tokenizer, tmp_path / f"opus-{adds}", names, add_source_eos=adds)
+        facts = laid_down(trained_model, shared_tokenizer, tmp_path / f"opus-{adds}", names, add_source_eos=adds)
         export_foreign(facts, tmp_path / "teacher", "float32", "en", "it")
         about = json.loads((tmp_path / "teacher" / "distilmt.json").read_text())
         assert about["source_end"] is not adds
         sources = toy.pairs(5, seed=3)[0]
-        export(load_marian(learnt), shared_tokenizer, tmp_path / "own", "float32")
+        export(load_marian(trained_model), shared_tokenizer, tmp_path / "own", "float32")
         assert Translator(tmp_path / "teacher").translate(sources) == Translator(tmp_path / "own").translate(sources)
 
 
@@ -151,8 +151,8 @@ def test_t71_which_sentencepiece_model_is_whose(tmp_path, names, expected):
         assert tuple(file.name for file in sentencepiece_files(tmp_path, "en", "de")) == expected
 
 
-def test_t72_argos_packages_with_bpe_are_read(learnt, shared_tokenizer, tmp_path):
-    laid_down(learnt, shared_tokenizer, tmp_path / "pack" / "model", [])
+def test_t72_argos_packages_with_bpe_are_read(trained_model, shared_tokenizer, tmp_path):
+    laid_down(trained_model, shared_tokenizer, tmp_path / "pack" / "model", [])
     (tmp_path / "pack" / "metadata.json").write_text("{}")
     (tmp_path / "pack" / "bpe.model").write_text("#version: 0.2\nt h\nth e</w>\n")
     facts = {"kind": "ctranslate2", "path": str(tmp_path / "pack")}

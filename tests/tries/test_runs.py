@@ -44,8 +44,8 @@ def test_d1_a_corpus_directory_of_ones_own_is_not_emptied(project):
     assert "corpus/text.en is in ." in told and "choose another run_dir" in told
 
 
-def test_d1_a_teacher_in_the_runs_own_directory_is_not_emptied(project, learnt):
-    shutil.copytree(learnt, project / "teacher")
+def test_d1_a_teacher_in_the_runs_own_directory_is_not_emptied(project, trained_model):
+    shutil.copytree(trained_model, project / "teacher")
     told = refusal("--run_dir", ".", "--teacher.path", "teacher", "--tokenizer.path", "teacher")
     assert "teacher" in told and "choose another run_dir" in told
 
@@ -90,10 +90,10 @@ def test_d2_d5_refused_values_leave_all_as_it_was(project, flags):
     assert refusal("--run_dir", "place", *flags)
 
 
-def test_k2_a_teacher_of_other_pieces_is_refused_at_once(project, learnt):
-    told = refusal("--run_dir", "place", "--labels.top_k", "8", "--teacher.path", str(learnt))
-    assert "labels.top_k is 8" in told and f"set tokenizer.path to {learnt}" in told
-    own = ["--teacher.path", str(learnt), "--tokenizer.path", str(learnt)]
+def test_k2_a_teacher_of_other_pieces_is_refused_at_once(project, trained_model):
+    told = refusal("--run_dir", "place", "--labels.top_k", "8", "--teacher.path", str(trained_model))
+    assert "labels.top_k is 8" in told and f"set tokenizer.path to {trained_model}" in told
+    own = ["--teacher.path", str(trained_model), "--tokenizer.path", str(trained_model)]
     preflight.check(loading.load([*TEXTS, *own, "--student.initialization", "random"]), exporting=False)
 
 
@@ -132,16 +132,16 @@ def test_a_directory_that_cannot_be_written_is_refused(project):
 
 
 @pytest.mark.parametrize("flags", [["--teacher.path", "nosuch/model"], ["--student.model.d_model", "15"]])
-def test_d2_refused_values_leave_finished_steps(finished, tmp_path, flags):
-    run = shutil.copytree(finished, tmp_path / "run")
+def test_d2_refused_values_leave_finished_steps(finished_run, tmp_path, flags):
+    run = shutil.copytree(finished_run, tmp_path / "run")
     before = files(run)
     with pytest.raises(UserError):
-        runner.run(loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags]))
+        runner.run(loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(run), *flags]))
     assert files(run) == before
 
 
-def test_d3_what_changes_nothing_redoes_nothing(finished, tmp_path):
-    run = shutil.copytree(finished, tmp_path / "run")
+def test_d3_what_changes_nothing_redoes_nothing(finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
     before = {path: path.read_bytes() for path in run.glob("*/step.json")}
     flags = ["--corpus.license", "CC0-1.0", "--corpus.max_train", "100000", "--tokenizer.input_sentence_size", "400000"]
     flags += [
@@ -152,7 +152,7 @@ def test_d3_what_changes_nothing_redoes_nothing(finished, tmp_path):
         "--student.on_policy.rounds",
         "3",
     ]
-    config = loading.load([str(finished.parent / "run.yaml"), "--run_dir", str(run), *flags])
+    config = loading.load([str(finished_run.parent / "run.yaml"), "--run_dir", str(run), *flags])
     runner.run(config, "student")
     steps = ("corpus", "tokenizer", "teacher", "labels", "student")
     assert all((run / step / "step.json").read_bytes() == before[run / step / "step.json"] for step in steps)

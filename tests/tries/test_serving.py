@@ -15,9 +15,9 @@ ITALIAN = "Questo è un piccolo programma per scrivere i testi in italiano."
 
 
 @pytest.fixture(scope="module")
-def model(exported, tmp_path_factory):
+def model(exported_model, tmp_path_factory):
     place = tmp_path_factory.mktemp("tries") / "run" / "model"
-    shutil.copytree(exported, place)
+    shutil.copytree(exported_model, place)
     write_card(place, ModelCard("en", "it"), Form("CTranslate2", "ctranslate2", "Use it."))
     return place
 
@@ -34,8 +34,8 @@ def test_t57_a_text_in_the_target_language_comes_back(client):
     assert german.status_code == 400 and german.json() == {"error": "German (de) is not supported"}
 
 
-def test_w3_digits_come_back(exported):
-    answer = Client(f"de-fr={exported}").post("/translate", q="12345", source="auto", target="fr")
+def test_w3_digits_come_back(exported_model):
+    answer = Client(f"de-fr={exported_model}").post("/translate", q="12345", source="auto", target="fr")
     assert answer.status_code == 200 and answer.json()["translatedText"] == "12345"
 
 

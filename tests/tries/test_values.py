@@ -189,8 +189,8 @@ def test_w4_a_learning_rate_that_diverges_is_refused_and_leaves_no_model(tmp_pat
     assert not (tmp_path / "run" / "teacher" / "step.json").exists()
 
 
-def test_w5_one_text_in_place_of_a_list_is_a_type_error(exported):
-    translator = Translator(exported, threads=1)
+def test_w5_one_text_in_place_of_a_list_is_a_type_error(exported_model):
+    translator = Translator(exported_model, threads=1)
     with pytest.raises(TypeError, match="list"):
         translator.translate("A small editor.")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="None"):
@@ -208,11 +208,11 @@ def test_w1_a_teacher_whose_hypotheses_are_all_dropped_is_refused():
         check_dropped(dropped, 0.5)
 
 
-def test_d4_a_missing_shard_costs_itself(finished, tmp_path):
-    run = shutil.copytree(finished, tmp_path / "run")
+def test_d4_a_missing_shard_costs_itself(finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
     lost, *others = sorted((run / "labels").glob("shard-*.parquet"))
     times = [path.stat().st_mtime_ns for path in others]
     lost.unlink()
-    assert cli.main(["label", str(finished.parent / "run.yaml"), "--run_dir", str(run), "--quiet"]) == 0
+    assert cli.main(["label", str(finished_run.parent / "run.yaml"), "--run_dir", str(run), "--quiet"]) == 0
     assert lost.exists() and times == [path.stat().st_mtime_ns for path in others]
     assert LabelStore(run / "labels").damaged() == []

@@ -22,10 +22,10 @@ FILES = ["card.json", "config.json", "distilmt.json", "model.bin", "shared_vocab
 
 
 @pytest.fixture(scope="module")
-def model(exported, tmp_path_factory):
+def model(exported_model, tmp_path_factory):
     """The toy model with a card."""
     place = tmp_path_factory.mktemp("integrity") / "model"
-    shutil.copytree(exported, place)
+    shutil.copytree(exported_model, place)
     (place / "card.json").unlink(missing_ok=True)
     write_card(place, ModelCard("en", "it", scores={"test bleu": 1.0}), Form("CTranslate2", "ctranslate2", "Use it."))
     return place

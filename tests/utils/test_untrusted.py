@@ -76,8 +76,8 @@ def test_what_transformers_writes_itself_passes(tmp_path, form, key):
     check_configuration(tmp_path)
 
 
-def test_a_model_of_transformers_passes(learnt):
-    check_configuration(learnt)
+def test_a_model_of_transformers_passes(trained_model):
+    check_configuration(trained_model)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_a_model_of_transformers_passes(learnt):
         {"id2label": 3},
     ],
 )
-def test_wrong_shapes_are_one_line(learnt, tmp_path, changes):
+def test_wrong_shapes_are_one_line(trained_model, tmp_path, changes):
     import shutil
 
-    shutil.copytree(learnt, tmp_path / "model")
-    config = json.loads((learnt / "config.json").read_text())
+    shutil.copytree(trained_model, tmp_path / "model")
+    config = json.loads((trained_model / "config.json").read_text())
     (tmp_path / "model" / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(UserError) as error:
         load_marian(tmp_path / "model")
@@ -112,7 +112,7 @@ def test_wrong_shapes_are_one_line(learnt, tmp_path, changes):
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "[]", "3", "{", '{"a":' * 50_000])
-def test_a_configuration_that_is_none_is_one_line(learnt, tmp_path, content):
+def test_a_configuration_that_is_none_is_one_line(trained_model, tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(UserError) as error:
         family(str(tmp_path))

@@ -185,7 +185,7 @@ class _HookableActivation(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)  # type: ignore[no-any-return]
+        return self.function(x)
 
 
 def _sum_scores(

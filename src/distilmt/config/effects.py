@@ -40,7 +40,7 @@ def no_effect(resumed: bool = False) -> dict[str, Any]:
 
 def config_field(default: T, metadata: dict[str, Any]) -> T:
     """A field with a default and metadata."""
-    return cast(T, dataclasses.field(default=default, metadata=metadata))
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,6 @@ def _walk(kind: type, default: Any, prefix: str, outer: Effect, conditions: tupl
         own = conditions + (((prefix, effect.when),) if effect.when else ())
         if dataclasses.is_dataclass(hints[field.name]):
             inner = Effect(steps, None, effect.resumed)
-            yield from _walk(cast(type, hints[field.name]), value, f"{name}.", inner, own)
+            yield from _walk(cast("type", hints[field.name]), value, f"{name}.", inner, own)
         else:
             yield ConfigKey(name, value, frozenset(steps or ()), own, effect.resumed or outer.resumed)

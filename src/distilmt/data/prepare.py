@@ -146,7 +146,7 @@ def count_rows(directory: Path, split: str) -> int:
         UserError: the file is missing or damaged.
     """
     with _readable_split(directory, split) as path:
-        return pq.read_metadata(path).num_rows
+        return int(pq.read_metadata(path).num_rows)
 
 
 def iter_selected(directory: Path, split: str, flags: parquet.Flags, size: int) -> Iterator[pa.Table]:

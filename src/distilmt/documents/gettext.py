@@ -123,7 +123,7 @@ def _plural_form(header: str) -> Callable[[int], int]:
     """The plural form of a number from the catalog's header; that of English if the header has no valid formula."""
     match = _PLURALS.search(header)
     try:
-        form_of = gettext.c2py(match[1].strip()) if match else None  # type: ignore[attr-defined]
+        form_of = gettext.c2py(match[1].strip()) if match else None
         return form_of if form_of and form_of(1) is not None else lambda n: int(n != 1)
     except (ValueError, ZeroDivisionError, RecursionError):
         return lambda n: int(n != 1)

@@ -101,4 +101,4 @@ def compare_challenges(
 def sign_test(worse: int, better: int) -> float:
     """p-value of the exact one-sided sign test over the inputs on which two systems differ."""
     all_ = worse + better
-    return sum(comb(all_, k) for k in range(worse, all_ + 1)) / 2**all_
+    return float(sum(comb(all_, k) for k in range(worse, all_ + 1)) / 2**all_)

@@ -162,7 +162,7 @@ def _loses_quality(case: ChallengeCase, text: str, plain: str, data: ChallengeDa
     before, after = (
         metric.sentence_score(translation.lower(), [case.reference.lower()]).score for translation in (plain, text)
     )
-    return before - after > _MAX_CHRF_LOSS
+    return bool(before - after > _MAX_CHRF_LOSS)
 
 
 def _omits_content(case: ChallengeCase, text: str, plain: str, data: ChallengeData) -> bool:

@@ -13,7 +13,7 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
@@ -144,11 +144,12 @@ def paired_bootstrap(
     ]
 
 
-def _comparison(a: str, b: str, metric: str, results: list, ci: list[float], samples: int) -> Comparison:
-    b_score, a_score = (float(result.score) for result in results)
+def _comparison(a: str, b: str, metric: str, cells: Sequence[str | Result], ci: list[float], samples: int) -> Comparison:
+    b_result, a_result = (cell for cell in cells if isinstance(cell, Result))
+    b_score, a_score = float(b_result.score), float(a_result.score)
     difference = a_score - b_score
     # Without any difference sacreBLEU would report the smallest possible p.
-    p_value = 1.0 if difference == 0 else float(results[1].p_value)
+    p_value = 1.0 if difference == 0 or a_result.p_value is None else float(a_result.p_value)
     return Comparison(
         a=a,
         b=b,

@@ -130,7 +130,8 @@ def _measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: fl
     if done.returncode:
         last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
         raise UserError(f"the speed of {model} cannot be measured: {last}")
-    return json.loads(done.stdout.splitlines()[-1])
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def _median(runs: list[dict[str, Any]]) -> Speed:

@@ -41,7 +41,7 @@ def greedy_translate(model: MarianMTModel, tokenizer: Any, texts: Sequence[str])
 
     @torch.inference_mode()
     def translate(batch: list[str]) -> list[str]:
-        output_ids = model.generate(  # type: ignore[operator]
+        output_ids = model.generate(
             **tokenizer(batch, return_tensors="pt", padding=True),
             num_beams=1,
             do_sample=False,

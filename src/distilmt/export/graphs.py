@@ -115,4 +115,4 @@ def _heads(x: Tensor, attention: Any) -> Tensor:
 def _attend(attention: Any, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Attention of x [B, T, d] over keys and values [B, heads, S, d/heads]: [B, T, d]."""
     scores = _heads(attention.q_proj(x), attention) @ keys.transpose(2, 3) * attention.scaling + bias
-    return attention.out_proj((scores.softmax(-1) @ values).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+    return attention.out_proj((scores.softmax(-1) @ values).transpose(1, 2).flatten(2))

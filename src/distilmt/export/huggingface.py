@@ -38,7 +38,7 @@ def export_huggingface(
         card: facts for the model card.
         precision: dtype of the weights.
     """
-    model = copy.deepcopy(model).to(getattr(torch, precision))  # type: ignore[arg-type]
+    model = copy.deepcopy(model).to(getattr(torch, precision))
     model.generation_config = generation_config(model, beams=4)
     with atomic_directory(directory) as temporary:
         model.save_pretrained(temporary)

@@ -259,7 +259,7 @@ class LabelStore:
         path = self.directory / shard["name"]
         try:
             if path.stat().st_mtime_ns > written:
-                return fingerprint_files(path) == shard["checksum"]
+                return bool(fingerprint_files(path) == shard["checksum"])
             return bool(pq.read_metadata(path).num_rows == shard["rows"])
         except (OSError, pa.ArrowException):
             return False

@@ -140,7 +140,7 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelingTask, directory: Path
     labeler.label(sentences.slice(0, 32))
     begin = time.monotonic()
     labeler.label(sentences)
-    return (time.monotonic() - begin) / max(1, sentences.num_rows)
+    return (time.monotonic() - begin) / max(1, int(sentences.num_rows))
 
 
 def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def r_drop_loss(first: Tensor, second: Tensor, weight: Tensor, vocabulary: int |
     Returns:
         Nats, a scalar in at least float32. It can be differentiated once.
     """
-    return _RDropLoss.apply(first, second, weight, vocabulary)  # type: ignore[no-any-return]
+    return _RDropLoss.apply(first, second, weight, vocabulary)
 
 
 class _RDropLoss(torch.autograd.Function):

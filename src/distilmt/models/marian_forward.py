@@ -215,7 +215,7 @@ def _attend(
     if record is not None:  # the scores are computed a second time, so that training without a record stays fast
         blocks = zip(packing.by_block(query, heads), packing.by_block(key, heads), strict=True)
         record.scores.append([q @ k.mT * scale for q, k in blocks])  # [rows, heads, width, width]
-    return attention.out_proj(attend(query, key, value, biases, packing, heads, scale))  # type: ignore[no-any-return]
+    return attention.out_proj(attend(query, key, value, biases, packing, heads, scale))
 
 
 def _keys_and_values(attention: Any) -> list[Any]:
@@ -233,7 +233,7 @@ def _feed_forward(layer: Any, x: Tensor) -> Tensor:
     first, second = layer.fc1, layer.fc2
     if isinstance(layer.activation_fn, nn.ReLU):
         return relu_feed_forward(x, first.weight, first.bias, second.weight, second.bias)
-    return second(layer.activation_fn(first(x)))  # type: ignore[no-any-return]
+    return second(layer.activation_fn(first(x)))
 
 
 def _add(norm: Any, residual: Tensor, x: Tensor, drop: DropoutPool) -> Tensor:

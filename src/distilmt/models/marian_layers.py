@@ -33,7 +33,7 @@ def project(x: Tensor, weight: Tensor, bias: Tensor, packing: Packing, parts: in
     Returns:
         `parts` tensors [cells · heads, d / heads].
     """
-    return _Project.apply(x, weight, bias, packing, parts, heads)  # type: ignore[no-any-return]
+    return _Project.apply(x, weight, bias, packing, parts, heads)
 
 
 def attend(
@@ -56,7 +56,7 @@ def attend(
     Returns:
         States [rows, d].
     """
-    return _Attend.apply(query, key, value, biases, packing, heads, scale)  # type: ignore[no-any-return]
+    return _Attend.apply(query, key, value, biases, packing, heads, scale)
 
 
 def relu_feed_forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
@@ -64,12 +64,12 @@ def relu_feed_forward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor)
 
     Shapes: x [rows, d], w1 [ffn_dim, d], b1 [ffn_dim], w2 [d, ffn_dim], b2 [d].
     """
-    return _FeedForward.apply(x, w1, b1, w2, b2)  # type: ignore[no-any-return]
+    return _FeedForward.apply(x, w1, b1, w2, b2)
 
 
 def normed_sum(norm: Any, residual: Tensor, x: Tensor, mask: Tensor | None) -> Tensor:
     """`norm(residual + x * mask)`, a layer norm; without a mask `norm(residual + x)`. All are [rows, d]."""
-    return _NormedSum.apply(residual, x, mask, norm.weight, norm.bias, norm.eps)  # type: ignore[no-any-return]
+    return _NormedSum.apply(residual, x, mask, norm.weight, norm.bias, norm.eps)
 
 
 class _Project(torch.autograd.Function):
@@ -179,6 +179,6 @@ class _NormedSum(torch.autograd.Function):
 def _linear(x: Tensor, weight: Tensor, bias: Tensor, activation: Literal["none", "relu"] = "none") -> Tensor:
     """Linear map of x [rows, d] by weight [m, d] plus the activation: [rows, m]. One fused pass with oneDNN."""
     if x.device.type == "cpu" and x.dtype != torch.float64 and torch.backends.mkldnn.is_available():
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")  # type: ignore[no-any-return]
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")
     result = F.linear(x, weight, bias)
     return result.relu_() if activation == "relu" else result

@@ -54,11 +54,13 @@ class LearningCurve:
 
     def scores(self, size: float | np.ndarray) -> np.ndarray:
         """Score at a size, or at one for every draw, [draws]."""
-        return self.start + self.rise * _rise_share(size, (self.low, self.high, self.views), self.exponent)
+        scores: np.ndarray = self.start + self.rise * _rise_share(size, (self.low, self.high, self.views), self.exponent)
+        return scores
 
     def gains(self, before: float, after: float) -> np.ndarray:
         """Gain from one size to a bigger one, [draws]."""
-        return self.scores(after) - self.scores(before)
+        gains: np.ndarray = self.scores(after) - self.scores(before)
+        return gains
 
     def sufficient_size(self, min_gain: float) -> np.ndarray:
         """The size beyond which doubling gains less than `min_gain`, [draws]; 0 if it never gains that much."""

@@ -310,4 +310,4 @@ def _train_seconds(run: RunConfig, trials: Sequence[SubsetTrial]) -> float:
         checks.append(result["validation_seconds"] / math.ceil(trial.updates / trial.run.student.training.eval_steps))
     validations = math.ceil(training.max_steps / training.eval_steps)
     seconds = training.max_steps * statistics.median(paces) + validations * statistics.median(checks)
-    return min(seconds, training.max_seconds or math.inf)
+    return float(min(seconds, training.max_seconds or math.inf))

@@ -62,7 +62,7 @@ def rows(ablation: Mapping[str, Any]) -> list[list[str]]:
 
 def _label(stage: Mapping[str, Any], place: int) -> str:
     plus = "" if place == 0 or stage["label"] in ("baseline", "student") else "+ "
-    return plus + stage["label"] + ("" if stage["taken"] else " (tried, not used)")
+    return plus + str(stage["label"]) + ("" if stage["taken"] else " (tried, not used)")
 
 
 def _figures(stage: Mapping[str, Any], teacher: Mapping[str, Any]) -> list[str]:

@@ -185,7 +185,8 @@ def build(measurements: RunMeasurements) -> RunReport:
         distilmt_version=__version__,
         date=now(),
     )
-    return to_strict_json(report)
+    strict: RunReport = to_strict_json(report)
+    return strict
 
 
 def now() -> str:

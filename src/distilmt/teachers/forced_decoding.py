@@ -69,7 +69,7 @@ def force_decode(
         targets: their translations.
     """
     device = pick_device()
-    model.eval().requires_grad_(False).to(device)  # type: ignore[arg-type]
+    model.eval().requires_grad_(False).to(device)
     use_threads()
     source, target = (
         Ragged.of(side.encode(list(texts)))

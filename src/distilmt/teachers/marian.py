@@ -56,7 +56,7 @@ class TopKScorer:
         self.device = pick_device()
         for model in self.models:
             model.eval().requires_grad_(False)
-            model.to(self.device, pick_dtype("auto", self.device))  # type: ignore[arg-type, call-overload]
+            model.to(self.device, pick_dtype("auto", self.device))  # type: ignore[arg-type]
 
     @property
     def max_length(self) -> int:

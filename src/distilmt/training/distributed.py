@@ -89,7 +89,7 @@ class Ranks:
         if self.size == 1:
             return value
         with _connection_errors():
-            return self._send(value) if self.is_main_process else self._receive()  # type: ignore[no-any-return]
+            return self._send(value) if self.is_main_process else self._receive()
 
     def _send(self, value: T) -> T:
         buffers: list[pickle.PickleBuffer] = []

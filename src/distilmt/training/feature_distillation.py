@@ -39,7 +39,7 @@ class FeatureDistillation:
             UserError: `head_mapping` is `same`, but student and teacher have different numbers of heads.
         """
         self.objective, self.config, self.ranks = objective, config, ranks
-        self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)  # type: ignore[call-overload]
+        self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)
         student_config, teacher_config = student.config, teacher.config
         self.encoder_map = layer_map(student_config.encoder_layers, teacher_config.encoder_layers)
         self.decoder_map = layer_map(student_config.decoder_layers, teacher_config.decoder_layers)

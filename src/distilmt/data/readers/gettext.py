@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from distilmt.data.pairs import Pair, base_language, match_language
+from distilmt.data.pairs import Pair, match_language
+from distilmt.data.readers.language_tags import base_language
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 

@@ -82,7 +82,8 @@ def _library() -> ModuleType:
         ) from None
     # A data set's own code is never run, regardless of the environment.
     datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False
-    return datasets
+    library: ModuleType = datasets
+    return library
 
 
 def _open(name_or_path: str, config: str | None) -> Any:

@@ -215,7 +215,7 @@ def _elements(path: Path, root: str, names: tuple[str, ...]) -> Iterator[etree._
 def _check_root(element: etree._Element, root: str, path: Path) -> None:
     tree = element.getroottree()
     document_root = tree.getroot()
-    if document_root.tag.rpartition("}")[2] != root:
+    if str(document_root.tag).rpartition("}")[2] != root:
         raise _wrong_root(path, root)
     declared = tree.docinfo.internalDTD
     if declared is not None and (any(declared.iterentities()) or any(declared.iterelements())):

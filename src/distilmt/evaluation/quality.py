@@ -144,7 +144,9 @@ def paired_bootstrap(
     ]
 
 
-def _comparison(a: str, b: str, metric: str, cells: Sequence[str | Result], ci: list[float], samples: int) -> Comparison:
+def _comparison(
+    a: str, b: str, metric: str, cells: Sequence[str | Result], ci: list[float], samples: int
+) -> Comparison:
     b_result, a_result = (cell for cell in cells if isinstance(cell, Result))
     b_score, a_score = float(b_result.score), float(a_result.score)
     difference = a_score - b_score

@@ -54,7 +54,9 @@ class LearningCurve:
 
     def scores(self, size: float | np.ndarray) -> np.ndarray:
         """Score at a size, or at one for every draw, [draws]."""
-        scores: np.ndarray = self.start + self.rise * _rise_share(size, (self.low, self.high, self.views), self.exponent)
+        scores: np.ndarray = self.start + self.rise * _rise_share(
+            size, (self.low, self.high, self.views), self.exponent
+        )
         return scores
 
     def gains(self, before: float, after: float) -> np.ndarray:

@@ -2,8 +2,8 @@
 
     python benchmarks/revisions.py BEFORE/src BEFORE.yaml AFTER/src AFTER.yaml [--rounds 5] [--output FILE.md]
 
-The configurations name the same corpus and the same run, each with the keys of its revision. Every turn is a whole run in an
-empty directory, on one thread; the revisions take turns, in alternating order against drift of the machine.
+The configurations name the same corpus and the same run, each with the keys of its revision. Every turn is a whole run
+in an empty directory, on one thread; the revisions take turns, in alternating order against drift of the machine.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from distilmt import __version__
 from distilmt.config import CorpusConfig
 from distilmt.data.cleaning import CleaningReport
 from distilmt.data.sources import CorpusSource
+from distilmt.utils.dates import date_for_programs
 from distilmt.utils.run_dir import fingerprint_files, write_json, write_text
 
 _EXAMPLES = 2
@@ -48,7 +48,7 @@ def _card(
     files = [directory / f"{split}.parquet" for split in ("train", "valid", "test")]
     return {
         "languages": {"source": config.source, "target": config.target},
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": date_for_programs(),
         "distilmt": __version__,
         "seed": seed,
         "fingerprint": fingerprint_files(*files),

@@ -13,13 +13,13 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from distilmt.config.renamed import translated_settings
 from distilmt.pipeline.step_metrics import measure_step
 from distilmt.utils import checksums
+from distilmt.utils.dates import date_for_names
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import (
     STARTED_FILE,
@@ -315,7 +315,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _back_up(directory: Path, name: str | None = None) -> Path:
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+    stamp = date_for_names()
     backup = directory.with_name(f"{name or directory.name}{BEFORE}{stamp}")
     number = 1
     while backup.exists():

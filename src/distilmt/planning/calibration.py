@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 from distilmt.config import RunConfig
 from distilmt.planning.corpus_statistics import CorpusStatistics
 from distilmt.planning.step_costs import CostDrivers, RunMeasurements, StepCost, read_measurements, step_costs
+from distilmt.utils.dates import date_for_reports
 from distilmt.utils.errors import UserError
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import StepRecord, fingerprint, read_json, read_step, write_json
@@ -189,7 +189,7 @@ def fit_rates(observations: Sequence[Observation], memory: Sequence[tuple[float,
         coefficients,
         _memory(memory),
         source,
-        datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        date_for_reports(),
         machine(),
         max(o.seconds for o in observations),
         {kind: round(error, 1) for kind, error in errors.items()},

@@ -10,7 +10,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from distilmt.data.readers import apt, debian, debian_sections
 from distilmt.data.readers.debian_sections import LabeledText
 from distilmt.report import classification
 from distilmt.utils import progress
+from distilmt.utils.dates import date_for_reports
 from distilmt.utils.errors import UserError
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import locked
@@ -71,7 +71,7 @@ def _rows(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) 
 def _about(config: DemoConfig, train: Sequence[LabeledText], test: Sequence[LabeledText]) -> dict[str, Any]:
     return {
         "distilmt_version": __version__,
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": date_for_reports(),
         "language": config.report_language,
         "machine": machine(),
         "seed": config.seed,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from distilmt import __version__
 from distilmt.report.ablation_page import render
 from distilmt.report.build import to_strict_json
 from distilmt.report.format import MISSING, number, p_value, rate, signed, size
+from distilmt.utils.dates import date_for_reports
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import write_json, write_text
 
@@ -33,7 +33,7 @@ def build(
     return {
         **about,
         "distilmt_version": __version__,
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": date_for_reports(),
         "machine": machine(),
         "kept": is_within_budget,
         "chosen": asdict(chosen) | {"name": chosen.variant.name},

@@ -6,7 +6,6 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -26,6 +25,7 @@ from distilmt.report.schema import (
     Test,
     TranslationExample,
 )
+from distilmt.utils.dates import date_for_reports
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import read_step
 
@@ -191,7 +191,7 @@ def build(measurements: RunMeasurements) -> RunReport:
 
 def now() -> str:
     """The current time, as reports have it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return date_for_reports()
 
 
 def to_strict_json(value: Value) -> Value:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import statistics
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from distilmt.evaluation import quality, slices
 from distilmt.report.build import to_strict_json
 from distilmt.report.comparison_page import render
 from distilmt.report.format import number, p_value, signed
+from distilmt.utils.dates import date_for_reports
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import write_json, write_text
 
@@ -45,7 +45,7 @@ def build(
     return {
         **about,
         "distilmt_version": __version__,
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": date_for_reports(),
         "machine": machine(),
         "sentences": len(test[1]),
         "best": best,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from distilmt.report.plan_words import (
     price,
     signed_bounds,
 )
+from distilmt.utils.dates import date_for_reports
 from distilmt.utils.machine_info import machine
 from distilmt.utils.run_dir import write_json, write_text
 
@@ -111,7 +111,7 @@ def write(plan: Mapping[str, Any], directory: Path) -> None:
         {
             **plan,
             "distilmt_version": __version__,
-            "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "date": date_for_reports(),
             "machine": machine(),
         }
     )

@@ -109,6 +109,6 @@ def test_what_is_missing_is_named(tmp_path, shared_tokenizer, card, monkeypatch)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     monkeypatch.delitem(sys.modules, "onnxscript")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else name)
-    with pytest.raises(UserError, match=r"need onnxscript: pip install '\.\[onnx\]'"):
+    with pytest.raises(UserError, match=r"needs onnxscript: pip install '\.\[onnx\]'"):
         export_onnx(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "onnx", card)
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import toy
 
+from distilmt.config import ExportConfig
+from distilmt.export.ctranslate2 import CTranslate2Exporter
+from distilmt.export.formats import student_exporters
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
+
+EXPORTERS = student_exporters(ExportConfig(student=["float32"], formats=["marian"]))
 
 
 @pytest.fixture
@@ -16,7 +21,7 @@ def exports(tmp_path, exported_model):
 
 def test_what_is_the_same_does_not_differ(exports, trained_model):
     texts = toy.pairs(30, seed=99)[0]
-    found = compare_exports(trained_model, exports, ["student", "student-marian"], texts)
+    found = compare_exports(trained_model, exports, EXPORTERS, texts)
     assert found["sentences"] == 30 and "transformers" in found["reference"]
     assert found["exports"]["student"] == {"different": 0, "share": 0.0, "examples": []}
     assert "separate program" in found["exports"]["student-marian"]["not_run"]
@@ -31,9 +36,9 @@ def test_what_differs_is_counted_and_shown(exports, trained_model, shared_tokeni
     other = new_model(toy.MICRO, shared_tokenizer, 0.0, 9).eval()
     export(other, shared_tokenizer, exports / "student", "float32")
     texts = toy.pairs(8, seed=99)[0]
-    found = compare_exports(trained_model, exports, ["student"], texts)["exports"]["student"]
+    found = compare_exports(trained_model, exports, {"student": CTranslate2Exporter()}, texts)["exports"]["student"]
     assert found["different"] == 8 and found["share"] == 1.0 and len(found["examples"]) == 5
-    assert all(e["source"] in texts and e["reference"] != e["found"] for e in found["examples"])
+    assert all(e["source"] in texts and e["reference"] != e["export"] for e in found["examples"])
 
 
 def test_sentences_fit_every_consumer(tmp_path, shared_tokenizer):

@@ -20,14 +20,6 @@ def test_steps_read_only_what_stands_before_them():
         assert set(runner._READS[name]) <= set(runner.STEPS[:i])
 
 
-def test_what_onnx_needs_is_asked_for_before_anything_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    config = replace(CONFIG, run_dir=str(tmp_path / "run"), export=replace(CONFIG.export, formats=["onnx"]))
-    with pytest.raises(UserError, match=r"pip install '\.\[onnx\]'"):
-        runner.run(config)
-    assert not (tmp_path / "run").exists()
-
-
 def test_systems_are_named_by_model_and_type():
     assert [system_name(*found) for found in ctranslate2_exports(CONFIG)] == [
         "teacher",

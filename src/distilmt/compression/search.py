@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from distilmt.config import ComputeType
+
 Goal = Literal["smallest", "fastest"]
 
 
@@ -15,7 +17,7 @@ class Variant:
 
     shape: str
     """Name of the model: the student, or a pruned version of it."""
-    compute_type: str
+    compute_type: ComputeType
     shortlist: bool = False
     beam_size: int = 0
     bits: int = 8

@@ -10,13 +10,17 @@ from __future__ import annotations
 import copy
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import MarianMTModel
 
+from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import Tokenizer
+from distilmt.data.tokenizer import load as load_tokenizer
+from distilmt.export.base import NotRun, TrainedModel, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.ctranslate2 import save, specification
 from distilmt.utils.errors import UserError
@@ -122,3 +126,26 @@ def _pack(directory: Path, path: Path) -> None:
             entry = zipfile.ZipInfo(file.relative_to(directory.parent).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             package.writestr(entry, file.read_bytes())
+
+
+class ArgosExporter:
+    """A package for Argos Translate and LibreTranslate, in int8."""
+
+    suffix = ".argosmodel"
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`: a tokenizer that the run trains has bytes on both sides, a given one may not."""
+        require_packages("argos", ("ctranslate2", "sentencepiece"))
+        if config.tokenizer.path:
+            _check_bytes(load_tokenizer(Path(config.tokenizer.path)))
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export_argos(trained.model, trained.tokenizer, path, trained.card)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> NotRun:
+        """Not here: its packages need other versions than distilmt's."""
+        return NotRun("argostranslate needs its own environment")
+
+
+EXPORTER = ArgosExporter()

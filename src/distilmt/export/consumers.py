@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, MarianMTModel
 
-from distilmt.export.onnx import cache_names
+from distilmt.export.graphs import cache_names
 from distilmt.utils.run_dir import read_json
 
 _BATCH = 32

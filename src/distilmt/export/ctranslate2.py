@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,13 +12,27 @@ import numpy as np
 from ctranslate2.converters.transformers import MarianMTLoader
 from transformers import MarianMTModel
 
-from distilmt.config import ComputeType
+from distilmt.config import ComputeType, ExportConfig, RunConfig
+from distilmt.config.systems import type_suffix
 from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.base import TrainedModel, require_packages
+from distilmt.export.card import Form, write_card
+from distilmt.inference.translator import Translator
 from distilmt.training.fake_quantize import fake_quantize_model
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, write_json
 
 TYPES: tuple[str, ...] = get_args(ComputeType)
+USE = """
+```python
+from distilmt.inference.translator import Translator
+
+print(Translator("DIRECTORY").translate(["Text to translate."]))
+```
+
+or `distilmt translate DIRECTORY < source.txt`.
+"""
+"""Instructions for the model card."""
 
 
 def export(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, compute_type: str, bits: int = 8) -> None:
@@ -79,3 +95,33 @@ def specification(model: MarianMTModel, tokenizer: Tokenizer, end: str = "</s>")
     spec.config.add_source_eos = False
     spec.decoder.alignment_heads = np.int16(0)  # attention is returned as the mean of all heads, not of the first only
     return spec
+
+
+@dataclass(frozen=True)
+class CTranslate2Exporter:
+    """CTranslate2 in one type, the format that every run writes."""
+
+    compute_type: ComputeType = "float32"
+
+    @property
+    def suffix(self) -> str:
+        """Empty for float32, `-int8` for int8."""
+        return type_suffix(self.compute_type)
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`."""
+        require_packages("ctranslate2", ("ctranslate2", "sentencepiece"))
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export(trained.model, trained.tokenizer, path, self.compute_type)
+        write_card(path, trained.card, self.form)
+
+    @property
+    def form(self) -> Form:
+        """The format as model cards name it."""
+        return Form(f"CTranslate2, {self.compute_type}", "ctranslate2", USE)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
+        """With `Translator`."""
+        return {"": Translator(path, threads=1).translate(texts, beam_size=1)}

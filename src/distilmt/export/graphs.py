@@ -8,6 +8,7 @@ Shapes: B sentences, S source tokens, T new target tokens, P cached target token
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,11 @@ from transformers import MarianMTModel
 
 MASK_VALUE = -1e4
 """Added to logits and attention scores that must never be selected."""
+
+
+def cache_names(layers: int) -> Sequence[str]:
+    """Names of the cache's tensors, in the order of `Decoder`."""
+    return [f"{i}.{side}.{kind}" for i in range(layers) for side in ("decoder", "encoder") for kind in ("key", "value")]
 
 
 class Encoder(nn.Module):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
 from transformers import MarianMTModel
 
+from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
+from distilmt.export.consumers import by_transformers
 from distilmt.models.checkpoint import generation_config, write_tokenizer
 from distilmt.utils.run_dir import atomic_directory
 
@@ -44,3 +48,24 @@ def export_huggingface(
         model.save_pretrained(temporary)
         write_tokenizer(tokenizer, temporary, int(model.config.max_position_embeddings))
         write_card(temporary, card, Form(f"transformers, {precision}", "transformers", _USE))
+
+
+class HuggingFaceExporter:
+    """safetensors for transformers, in the type `export.huggingface_type`."""
+
+    suffix = "-huggingface"
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`."""
+        require_packages("huggingface", ("transformers", "safetensors"))
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export_huggingface(trained.model, trained.tokenizer, path, trained.card, config.huggingface_type)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
+        """With transformers."""
+        return {"": by_transformers(path, texts)}
+
+
+EXPORTER = HuggingFaceExporter()

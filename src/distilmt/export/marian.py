@@ -14,6 +14,7 @@ Some translations therefore differ; everything else is equal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ import numpy as np
 import yaml
 from transformers import MarianMTModel
 
+from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import LanguageTokenizer, Tokenizer
+from distilmt.export.base import NotRun, TrainedModel, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory
@@ -226,3 +229,24 @@ def _decoder(model: MarianMTModel, vocabularies: list[str]) -> dict[str, Any]:
         "max-length": model.config.max_position_embeddings - 1,
         "max-length-crop": True,
     }
+
+
+class MarianExporter:
+    """Marian's own format, in float32."""
+
+    suffix = "-marian"
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`: Marian supports every student that a run trains."""
+        require_packages("marian", ("numpy", "yaml"))
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export_marian(trained.model, trained.tokenizer, path, trained.card)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> NotRun:
+        """Not here: Marian is no Python package."""
+        return NotRun("marian-decoder is a separate program")
+
+
+EXPORTER = MarianExporter()

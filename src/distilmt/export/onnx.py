@@ -10,10 +10,9 @@ cache means the first step, a filled one any later step (`graphs.Decoder`).
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +22,18 @@ import torch
 from torch import nn
 from transformers import MarianMTModel
 
+from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
+from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
-from distilmt.export.graphs import Decoder, Encoder
+from distilmt.export.graphs import Decoder, Encoder, cache_names
 from distilmt.export.quantize import quantize
 from distilmt.models.checkpoint import generation_config, write_tokenizer
-from distilmt.utils.errors import UserError
-from distilmt.utils.extras import install_command
 from distilmt.utils.run_dir import atomic_directory
 
-NEEDS = ("onnx", "onnxruntime", "onnxscript")
+_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 _SHARED = """
 ```js
 import { env, pipeline } from "@huggingface/transformers";
@@ -86,11 +86,34 @@ def export_onnx(model: MarianMTModel, tokenizer: Tokenizer, directory: Path, car
         write_card(temporary, card, Form("ONNX", "transformers.js", _SHARED if tokenizer.shared else _SPLIT))
 
 
-def check_installed() -> None:
-    """Raise a UserError if a package for writing ONNX is missing."""
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"ONNX exports need {', '.join(missing)}: {install_command('onnx')}")
+def check_installed(name: str = "onnx") -> None:
+    """Check that the packages for writing ONNX are installed; `name` is the format that needs them.
+
+    Raises:
+        UserError: one is missing.
+    """
+    require_packages(name, _PACKAGES, "onnx")
+
+
+class OnnxExporter:
+    """ONNX graphs in float32 and int8."""
+
+    suffix = "-onnx"
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`."""
+        check_installed()
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export_onnx(trained.model, trained.tokenizer, path, trained.card)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
+        """With ONNX Runtime, in float32 and int8."""
+        return {"": by_onnxruntime(path, texts), "-int8": by_onnxruntime(path, texts, quantized=True)}
+
+
+EXPORTER = OnnxExporter()
 
 
 def _write_tokenizers(tokenizer: Tokenizer, directory: Path, max_positions: int) -> None:
@@ -157,11 +180,6 @@ def _decoder(model: MarianMTModel) -> _Graph:
         [*list(shapes)[:-1], *(f"past_key_values.{name}" for name in names)],
         ["logits", *(f"present.{name}" for name in names)],
     )
-
-
-def cache_names(layers: int) -> Sequence[str]:
-    """Names of the cache's tensors, in the order of `graphs.Decoder`."""
-    return [f"{i}.{side}.{kind}" for i in range(layers) for side in ("decoder", "encoder") for kind in ("key", "value")]
 
 
 def _write(graph: _Graph, path: Path) -> None:

@@ -15,6 +15,7 @@ import gzip
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,11 @@ from safetensors.numpy import save
 from transformers import MarianMTModel
 
 import distilmt
+from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.sentence_splitter import ABBREVIATIONS
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import npm, onnx
+from distilmt.export.base import NotRun, TrainedModel
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
@@ -71,8 +74,12 @@ def export_web(
 
 
 def check_installed(node_modules: str | None) -> None:
-    """Raise a UserError if a package for writing a page is missing."""
-    onnx.check_installed()
+    """Check that the packages for writing a page and its runtime are available, without a download.
+
+    Raises:
+        UserError: one is missing.
+    """
+    onnx.check_installed("web")
     npm.check_installed(node_modules)
 
 
@@ -114,3 +121,24 @@ def _facts(model: MarianMTModel, card: ModelCard) -> dict[str, object]:
         "end": config.eos_token_id,
         "abbreviations": sorted(ABBREVIATIONS),
     }
+
+
+class WebExporter:
+    """A web page that translates in the browser."""
+
+    suffix = "-web"
+
+    def check(self, config: RunConfig) -> None:
+        """As `Exporter.check`."""
+        check_installed(config.export.node_modules)
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """As `Exporter.export`."""
+        export_web(trained.model, trained.tokenizer, path, trained.card, config.node_modules)
+
+    def translate(self, path: Path, texts: Sequence[str]) -> NotRun:
+        """Not here: it needs a browser."""
+        return NotRun("it runs in a browser")
+
+
+EXPORTER = WebExporter()

@@ -257,13 +257,7 @@ def _check_top_k(config: RunConfig) -> None:
 
 
 def _check_exports(config: RunConfig) -> None:
-    """For a student that the run trains, Marian and Argos exports need no other package."""
-    formats = config.export.formats
-    if "onnx" in formats:
-        from distilmt.export import onnx
+    from distilmt.export.formats import student_exporters
 
-        onnx.check_installed()
-    if "web" in formats:
-        from distilmt.export import web
-
-        web.check_installed(config.export.node_modules)
+    for exporter in student_exporters(config.export).values():
+        exporter.check(config)

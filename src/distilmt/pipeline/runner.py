@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from distilmt.config import RunConfig
+from distilmt.config.systems import system_name
 from distilmt.pipeline import preflight
 from distilmt.pipeline.dependencies import NAMES, StepDependencies, named_inputs, settings_of
 from distilmt.pipeline.run_root import check_run_root, hold_run_dir
@@ -242,10 +243,10 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
     if name == "baseline":
         settings["updates"] = _updates(config)
     if name in ("exports", "evaluation"):
-        from distilmt.pipeline.steps.export import ctranslate2_exports, format_name, system_name
+        from distilmt.pipeline.steps.export import ctranslate2_exports, export_names
 
         systems = [system_name(*each) for each in ctranslate2_exports(config)]
-        settings[NAMES] = systems + [format_name(each) for each in config.export.formats if name == "exports"]
+        settings[NAMES] = export_names(config) if name == "exports" else systems
     return settings
 
 

@@ -19,11 +19,12 @@ from distilmt.compression.search import EvaluatedVariant, Variant
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompressConfig
 from distilmt.evaluation.speed import file_bytes
-from distilmt.export.card import Form, write_card
+from distilmt.export.card import write_card
+from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.pipeline.step_directory import run_step
 from distilmt.pipeline.steps import signature
 from distilmt.pipeline.steps.challenges import compare_shipped_model
-from distilmt.pipeline.steps.export import PACKED, USE, card
+from distilmt.pipeline.steps.export import PACKED, card
 from distilmt.recipes import compress_steps
 from distilmt.recipes.ablation import Stage, measure_stages, median_latencies
 from distilmt.report import ablation
@@ -243,8 +244,8 @@ class _Search:
         model_signature = f"{about.signature}|compressed:{chosen.variant.name}"
         parameters = record.result["parameters"] if record else None
         about = replace(about, scores=scores, signature=model_signature, parameters=parameters)
-        use = USE + (PACKED if chosen.variant.packed else "")
-        form = Form(f"CTranslate2, {chosen.variant.compute_type}", "ctranslate2", use)
+        form = CTranslate2Exporter(chosen.variant.compute_type).form
+        form = replace(form, use=form.use + (PACKED if chosen.variant.packed else ""))
         write_card(self.root / PLACE / MODEL, about, form)
 
     def _all_stages(self, chosen: Variant) -> list[Stage]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config import RunConfig
+from distilmt.config.systems import MODELS, system_name
 from distilmt.data import prepare
 from distilmt.evaluation import output_checks, quality, speed
 from distilmt.export.card import add_scores
 from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
-from distilmt.pipeline.steps.export import MODELS, ctranslate2_exports, system_name
+from distilmt.pipeline.steps.export import ctranslate2_exports
 from distilmt.pipeline.steps.signature import signature
 from distilmt.planning import corpus_statistics, predict
 from distilmt.report import build, html

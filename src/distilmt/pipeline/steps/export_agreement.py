@@ -6,23 +6,18 @@ shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from distilmt.data import prepare
 from distilmt.data.cleaning import normalize
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.consumers import by_onnxruntime, by_transformers
-from distilmt.inference.translator import Translator
+from distilmt.export.base import Exporter, NotRun
+from distilmt.export.consumers import by_transformers
 from distilmt.utils.progress import task
 
 SENTENCES, _EXAMPLES = 500, 5
-_NOT_RUN = {
-    "student.argosmodel": "argostranslate needs its own environment",
-    "student-marian": "marian-decoder is a separate program",
-    "student-web": "it runs in a browser",
-}
 
 
 def comparison_sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int) -> list[str]:
@@ -32,13 +27,15 @@ def comparison_sentences(corpus: Path, tokenizer: Tokenizer, max_positions: int)
     return [text for text, length in zip(texts, lengths, strict=True) if text and length < max_positions][:SENTENCES]
 
 
-def compare_exports(student: Path, exports: Path, names: Sequence[str], texts: list[str]) -> dict[str, Any]:
+def compare_exports(
+    student: Path, exports: Path, exporters: Mapping[str, Exporter], texts: list[str]
+) -> dict[str, Any]:
     """Compare exports with the model itself.
 
     Args:
         student: the model's Hugging Face directory.
         exports: the directory of the exports.
-        names: names of the exports.
+        exporters: their formats by their names.
         texts: sentences.
 
     Returns:
@@ -47,26 +44,16 @@ def compare_exports(student: Path, exports: Path, names: Sequence[str], texts: l
     """
     reference = by_transformers(student, texts)
     comparisons: dict[str, Any] = {}
-    with task("comparing the exports", len(names), "exports") as bar:
-        for name in names:
-            for label, translations in _translations(exports, name, texts).items():
-                comparisons[label] = _differences(texts, reference, translations)
-            if name in _NOT_RUN:
-                comparisons[name] = {"not_run": _NOT_RUN[name]}
+    with task("comparing the exports", len(exporters), "exports") as bar:
+        for name, exporter in exporters.items():
+            translations = exporter.translate(exports / name, texts)
+            if isinstance(translations, NotRun):
+                comparisons[name] = {"not_run": translations.reason}
+            else:
+                for variant, lines in translations.items():
+                    comparisons[f"{name}{variant}"] = _differences(texts, reference, lines)
             bar.advance(1)
     return {"sentences": len(texts), "reference": "transformers, float32, greedy", "exports": comparisons}
-
-
-def _translations(exports: Path, name: str, texts: list[str]) -> dict[str, list[str]]:
-    """Translations of an export, by its display name."""
-    path = exports / name
-    if name in _NOT_RUN:
-        return {}
-    if name == "student-huggingface":
-        return {name: by_transformers(path, texts)}
-    if name == "student-onnx":
-        return {name: by_onnxruntime(path, texts), f"{name}-int8": by_onnxruntime(path, texts, quantized=True)}
-    return {name: Translator(path, threads=1).translate(texts, beam_size=1)}
 
 
 def _differences(texts: list[str], reference: list[str], translations: list[str]) -> dict[str, Any]:
@@ -75,7 +62,7 @@ def _differences(texts: list[str], reference: list[str], translations: list[str]
         "different": len(rows),
         "share": len(rows) / max(1, len(texts)),
         "examples": [
-            {"source": texts[i], "reference": reference[i], "found": translations[i]} for i in rows[:_EXAMPLES]
+            {"source": texts[i], "reference": reference[i], "export": translations[i]} for i in rows[:_EXAMPLES]
         ],
     }
 

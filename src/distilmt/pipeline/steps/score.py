@@ -15,8 +15,8 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.evaluation import quality
 from distilmt.export.ctranslate2 import export
-from distilmt.export.foreign import export_foreign
 from distilmt.models.checkpoint import load_marian
+from distilmt.pipeline.steps.export import export_external
 from distilmt.teachers import existing
 from distilmt.teachers.forced_decoding import TokenScores, force_decode
 from distilmt.teachers.remote import load_translation_model
@@ -73,10 +73,8 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
 
 def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
     """Export a model of the run directory `root` as CTranslate2; `bits` applies only to models trained here."""
-    pointer = existing.read_pointer(root / model)
-    if pointer:
-        facts = existing.with_endpoint(pointer, config.teacher.endpoint)
-        export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
+    if existing.read_pointer(root / model):
+        export_external(config, root, model, compute_type, path)
     else:
         export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type, bits)
 

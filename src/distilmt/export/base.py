@@ -1,0 +1,96 @@
+"""The interface of an export format.
+
+A format is a module of this package that is named as in `export.formats` and has an `EXPORTER`. Pipeline code calls
+exporters through this interface alone: before anything is trained, in the step `exports`, and to compare translations.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from distilmt.config import ExportConfig, RunConfig
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.export.card import ModelCard
+from distilmt.utils.errors import UserError
+from distilmt.utils.extras import install_command
+
+if TYPE_CHECKING:
+    from transformers import MarianMTModel
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What is exported."""
+
+    model: MarianMTModel
+    """In float32 and eval mode; exporters do not change it."""
+    tokenizer: Tokenizer
+    """The tokenizer that it was trained with."""
+    card: ModelCard
+    """Facts for the model card."""
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Instead of translations: why a format's program is not run by distilmt."""
+
+    reason: str
+
+
+class Exporter(Protocol):
+    """An export format."""
+
+    @property
+    def suffix(self) -> str:
+        """End of an export's name, after the name of its model: `-onnx`, or `.argosmodel` for a file."""
+
+    def check(self, config: RunConfig) -> None:
+        """Check that a run's student can be exported, before it is trained; writes nothing.
+
+        Raises:
+            UserError: a package or program is missing, or the format does not support the configured student.
+        """
+
+    def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
+        """Write an export atomically; an older one there is replaced.
+
+        Args:
+            trained: a model with its tokenizer and card.
+            path: the file or directory.
+            config: the options of exports.
+
+        Raises:
+            UserError: as `check`, or the format does not support this model.
+        """
+
+    def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]] | NotRun:
+        """Greedy translations with the program that the format is made for.
+
+        Args:
+            path: an export.
+            texts: one sentence each, within the model's positions.
+
+        Returns:
+            Translations by variant: "" for the export itself, others such as `-int8` for further weights that it
+            holds. Or why they cannot be made here.
+        """
+
+
+def require_packages(name: str, packages: Sequence[str], extra: str = "") -> None:
+    """Check that the packages of a format are installed.
+
+    Args:
+        name: the format.
+        packages: names of top-level modules.
+        extra: the extra of distilmt that has them; empty: its required packages.
+
+    Raises:
+        UserError: some are missing.
+    """
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise UserError(f"the export format {name!r} needs {', '.join(missing)}: {install_command(extra)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-import toy
+from helpers import commands, toy
 
 import distilmt
 from distilmt import cli
@@ -47,7 +46,7 @@ def test_every_format_of_the_key_has_an_exporter_and_a_name_of_its_own():
 def test_a_missing_package_is_one_line_before_anything_is_trained(name, package, tmp_path, monkeypatch, capsys):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda each: None if each == package else find_spec(each))
-    config = toy.write_config(tmp_path / "run.yaml", toy.road(tmp_path))
+    config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     before = sorted(tmp_path.rglob("*"))
     assert cli.main(["run", str(config), "--export.formats", f"[{name}]", "--quiet"]) == 2
     line = capsys.readouterr().err
@@ -66,7 +65,7 @@ def test_a_tokenizer_that_a_format_does_not_support_is_one_line_before_anything_
     without_bytes = [token.replace("<0x", "<0y") for token in split_tokenizer.source.tokens]
     damaged = replace(split_tokenizer, source=replace(split_tokenizer.source, tokens=without_bytes))
     monkeypatch.setattr("distilmt.export.argos.load_tokenizer", lambda path: damaged)
-    config = toy.road(tmp_path, chinese=True, tokenizer={"path": str(split_tokenizer.directory)})
+    config = toy.run_config(tmp_path, chinese=True, tokenizer={"path": str(split_tokenizer.directory)})
     file = toy.write_config(tmp_path / "run.yaml", config)
     assert isinstance(damaged, Tokenizer)
     assert cli.main(["run", str(file), "--export.formats", f"[{name}]", "--quiet"]) == 2
@@ -95,7 +94,7 @@ def test_a_new_format_is_one_file_and_one_line(finished, tmp_path):
     shutil.copytree(finished, run)
     command = [sys.executable, "-m", "distilmt", "export", str(finished.parent / "run.yaml"), "--run_dir", str(run)]
     command += ["--export.formats", "[npz]", "--quiet"]
-    environment = os.environ | toy.environment() | {"PYTHONPATH": str(tmp_path / "src")}
+    environment = commands.environment() | {"PYTHONPATH": str(tmp_path / "src")}
     process = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
     assert process.returncode == 0, process.stderr[-3000:]
     assert (run / "exports" / "student-npz" / "weights.npz").is_file()

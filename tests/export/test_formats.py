@@ -80,7 +80,7 @@ def test_the_runtime_of_the_page_is_checked_before_anything_is_trained(tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_new_format_is_one_file_and_one_line(finished, tmp_path):
+def test_a_new_format_is_one_file_and_one_line(finished_run, tmp_path):
     """In a copy of distilmt: the file of the format, and its name in `ExportFormat`."""
     package = tmp_path / "src" / "distilmt"
     shutil.copytree(Path(distilmt.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -91,8 +91,8 @@ def test_a_new_format_is_one_file_and_one_line(finished, tmp_path):
     lines[number] = lines[number].replace('"web"', '"web", "npz"')
     table.write_text("\n".join(lines) + "\n")
     run = tmp_path / "run"
-    shutil.copytree(finished, run)
-    command = [sys.executable, "-m", "distilmt", "export", str(finished.parent / "run.yaml"), "--run_dir", str(run)]
+    shutil.copytree(finished_run, run)
+    command = [sys.executable, "-m", "distilmt", "export", str(finished_run.parent / "run.yaml"), "--run_dir", str(run)]
     command += ["--export.formats", "[npz]", "--quiet"]
     environment = commands.environment() | {"PYTHONPATH": str(tmp_path / "src")}
     process = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)

@@ -1,8 +1,64 @@
-"""distilmt: distil a big translation model into a small fast one, and measure what was lost."""
+"""distilmt: distill a large translation model into a small, fast one, and measure what was lost.
+
+The names in `__all__` are the public Python API. Each one is imported when it is first used, so that
+`import distilmt` is quick and needs no other package; only training needs torch.
+"""
 
 import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distilmt.config import RunConfig
+    from distilmt.evaluation.systems import evaluate
+    from distilmt.labels.store import LabelStore
+    from distilmt.losses.module import DistillationLoss
+    from distilmt.recipes.api import compress, distill
+    from distilmt.recipes.run_results import Run
+    from distilmt.recipes.translation import Translator
+    from distilmt.utils.errors import UserError
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "DistillationLoss",
+    "LabelStore",
+    "Run",
+    "RunConfig",
+    "Translator",
+    "UserError",
+    "__version__",
+    "compress",
+    "distill",
+    "evaluate",
+]
+
+_MODULES = {
+    "DistillationLoss": "distilmt.losses.module",
+    "LabelStore": "distilmt.labels.store",
+    "Run": "distilmt.recipes.run_results",
+    "RunConfig": "distilmt.config",
+    "Translator": "distilmt.recipes.translation",
+    "UserError": "distilmt.utils.errors",
+    "compress": "distilmt.recipes.api",
+    "distill": "distilmt.recipes.api",
+    "evaluate": "distilmt.evaluation.systems",
+}
+
 # The convention for libraries: messages go nowhere until the program that imports distilmt routes them.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module that defines it (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'distilmt' has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

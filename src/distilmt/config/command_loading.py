@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distilmt.config import RunConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CompressConfig, DemoConfig, LabelsConfig, ServeConfig, TranslateConfig
 from distilmt.config.fields import suggestion
 from distilmt.config.flags import normalize_flags
@@ -124,12 +125,18 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
     path = Path(arguments[0])
     config = parse_values(CompressConfig, {"path": str(path)}, normalize_flags(arguments[1:]))
     run = load_run_dir(path, [])
-    _check_compress(config)
-    check_jobs(config.jobs)
+    check_compress(config)
     return config, run
 
 
-def _check_compress(config: CompressConfig) -> None:
+def check_compress(config: CompressConfig) -> None:
+    """Find settings of a search that exclude each other, before any work.
+
+    Raises:
+        UserError: there are such settings, or a number is out of bounds.
+    """
+    check_bounds(config)
+    check_jobs(config.jobs)
     for name, values in (
         ("compute_types", config.compute_types),
         ("beam_sizes", config.beam_sizes),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from distilmt.config.bounds import MAX_SEED, bounded
@@ -47,3 +49,18 @@ class RunConfig:
             raise UserError(
                 f"corpus.source and corpus.target are both {self.corpus.source!r}: name two different languages"
             )
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> RunConfig:
+        """The configuration of a run from a file, as `distilmt run` reads it.
+
+        Args:
+            path: the YAML file.
+            changes: values that override those of the file, by key: `{"student.training.max_steps": 100}`.
+
+        Raises:
+            UserError: the file cannot be read, a key is unknown, or a value is invalid.
+        """
+        from distilmt.config.run_loading import load_yaml  # it reads the fields of this class
+
+        return load_yaml(Path(path), changes or {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,42 @@ def load(arguments: Sequence[str]) -> RunConfig:
         UserError: the file cannot be read, a key is unknown, or a value is invalid.
     """
     return _check_run(parse(RunConfig, arguments))
+
+
+def load_yaml(path: Path, changes: Mapping[str, object]) -> RunConfig:
+    """A run's configuration from a file; `changes`, by key (`labels.beam_size`), override its values.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, or a value is invalid.
+    """
+    values = read_yaml(path)
+    if renamed.is_run_file(path):
+        values = renamed.translated(values)
+    check_keys(values, RunConfig, str(path), "")
+    nested = nest(changes)
+    check_keys(nested, RunConfig, "changes", "")
+    return _check_run(parse_values(RunConfig, merge(values, nested), []))
+
+
+def nest(values: Mapping[str, object]) -> dict[str, Any]:
+    """`{"labels.beam_size": 2}` as `{"labels": {"beam_size": 2}}`."""
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        inner: Any = {name: value}
+        for section in reversed(sections):
+            inner = {section: inner}
+        nested = merge(nested, inner)
+    return nested
+
+
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values with some of them replaced."""
+    merged = dict(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def load_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:

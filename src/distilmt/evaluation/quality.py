@@ -130,8 +130,7 @@ def paired_bootstrap(
     """
     _check(a[1], references, "references")
     _check(b[1], references, "references")
-    if samples < 1:
-        raise UserError(f"evaluation.bootstrap_samples is {samples}: it must be at least 1")
+    _check_samples(samples)
     metrics: dict[str, Metric] = {"bleu": bleu_metric(target), "chrf": CHRF()}
     with _sacrebleu_seed(seed or _SEED):
         test = PairedTest([b, a], metrics, [references], test_type="bs", n_samples=samples)
@@ -165,6 +164,36 @@ def _comparison(
     )
 
 
+def score_intervals(
+    hypotheses: Sequence[str], references: Sequence[str], target: str, samples: int = 1000, seed: int = _SEED
+) -> dict[str, tuple[float, float]]:
+    """95% interval of a system's own BLEU and chrF, over the same resamples as `paired_bootstrap`.
+
+    Raises:
+        UserError: as `score`, or fewer than one sample.
+    """
+    _check(hypotheses, references, "references")
+    _check_samples(samples)
+    metrics: dict[str, Metric] = {"bleu": bleu_metric(target), "chrf": CHRF()}
+    times = _resamples(len(references), samples, seed or _SEED)
+    intervals = {}
+    for name, metric in metrics.items():
+        low, high = np.quantile(_resampled(metric, hypotheses, references, times), [0.025, 0.975])
+        intervals[name] = (float(low), float(high))
+    return intervals
+
+
+def _check_samples(samples: int) -> None:
+    if samples < 1:
+        raise UserError(f"evaluation.bootstrap_samples is {samples}: it must be at least 1")
+
+
+def _resamples(sentences: int, samples: int, seed: int) -> np.ndarray:
+    """[samples, sentences] float32: how often each sentence is in a resample, with the random numbers of PairedTest."""
+    rows = np.random.default_rng(seed).choice(sentences, size=(samples, sentences), replace=True)
+    return np.stack([np.bincount(row, minlength=sentences) for row in rows]).astype("float32")
+
+
 def _intervals(
     a: Sequence[str],
     b: Sequence[str],
@@ -174,8 +203,7 @@ def _intervals(
     seed: int,
 ) -> list[list[float]]:
     """95% interval of a's score minus b's, per metric, over the resamples of PairedTest."""
-    resamples = np.random.default_rng(seed).choice(len(references), size=(samples, len(references)), replace=True)
-    times = np.stack([np.bincount(row, minlength=len(references)) for row in resamples]).astype("float32")
+    times = _resamples(len(references), samples, seed)
     intervals = []
     for metric in metrics.values():
         differences = np.subtract(_resampled(metric, a, references, times), _resampled(metric, b, references, times))

@@ -54,6 +54,28 @@ def export_hint(path: Path) -> str:
     return "finish the run first"
 
 
+def exported_model(path: Path, system: str = "student-int8") -> Path:
+    """The exported model of a run directory, or the directory itself if it is one.
+
+    Args:
+        path: a run directory or an exported model.
+        system: which export of a run; `compressed` is the result of `distilmt compress`.
+
+    Raises:
+        UserError: the path does not exist, or the run has no such export.
+    """
+    if is_model(path) or (path / "distilmt.json").exists():
+        return path  # the loader reports missing files
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
+    directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
+    if is_model(directory) or (directory / "distilmt.json").exists():
+        return directory
+    names = sorted(model.name for model in path.glob("exports/*") if is_model(model))
+    hint = f"it has {', '.join(names)}: name one with --system" if names else export_hint(path)
+    raise UserError(f"{path} has no exported {system!r}: {hint}")
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """The content of a model's `distilmt.json`.
 

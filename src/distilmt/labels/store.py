@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,15 @@ import pyarrow.parquet as pq
 
 from distilmt.config.renamed import translated_manifest
 from distilmt.labels.arrays import COLUMNS, LabelArrays, arrays_of, first_field
+from distilmt.labels.datasets_library import dataset_of
 from distilmt.labels.ids import first_duplicate_id
-from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
+from distilmt.labels.rows import LabelRow, Shard, rows_of, schema_of, shard_of
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_json, write_json
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -112,21 +116,23 @@ def _is_whole(path: Path, checksum: str) -> bool:
 
 
 class LabelStore:
-    """Reads a label store."""
+    """Reads a label store: `len` is its number of sentences, and iteration yields the labels of each."""
 
-    def __init__(self, directory: Path, unfinished: bool = False) -> None:
+    def __init__(self, directory: str | Path, unfinished: bool = False) -> None:
         """Open a store.
 
         Args:
-            directory: the store.
+            directory: the store: the directory `labels` of a run.
             unfinished: also open it if shards are missing.
 
         Raises:
             UserError: it does not exist or is not finished.
         """
-        self.directory = directory
+        self.directory = directory = Path(directory)
         if not (directory / MANIFEST).exists():
-            raise UserError(f"{directory} contains no labels: run `distilmt label` first")
+            inside = directory / "labels"
+            remedy = f"name {inside}" if (inside / MANIFEST).exists() else "run `distilmt label` first"
+            raise UserError(f"{directory} contains no labels: {remedy}")
         self.manifest = read_manifest(directory / MANIFEST)
         if self.manifest.get("format") != FORMAT:
             raise UserError(f"{directory} was written by another version of distilmt: label into another run_dir")
@@ -134,6 +140,23 @@ class LabelStore:
         if not (self.complete or unfinished):
             raise UserError(f"{directory}: the labels are not finished: run `distilmt label` again to resume")
         self.k, self.rows = int(self.manifest["k"]), int(self.manifest["rows"])
+
+    def __len__(self) -> int:
+        """Number of sentences."""
+        return self.rows
+
+    def __iter__(self) -> Iterator[LabelRow]:
+        """The labels of each sentence, in order; errors as `shards`."""
+        for table in self.shards():
+            yield from rows_of(table, self.k)
+
+    def to_dataset(self) -> Dataset:
+        """All labels in memory, as a `datasets.Dataset` with the columns of the shards.
+
+        Raises:
+            UserError: the package `datasets` is not installed, or a shard is missing or damaged.
+        """
+        return dataset_of(list(self.shards()), schema_of(int(self.manifest["target_vocab_size"])))
 
     def require(self, tokenizer_fingerprint: str) -> None:
         """Check the tokenizer of the labels.

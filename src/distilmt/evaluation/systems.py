@@ -1,0 +1,115 @@
+"""Evaluation of translations: scores with intervals, and comparisons with the outputs of other systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from distilmt.evaluation.output_checks import OutputChecks, check_outputs
+from distilmt.evaluation.quality import Comparison, TranslationScores, paired_bootstrap, score, score_intervals
+from distilmt.utils.errors import UserError
+
+OWN = "hypotheses"
+"""Name of the evaluated system in an evaluation's table."""
+
+
+@dataclass(frozen=True)
+class SystemScores:
+    """Scores of one system on the test set."""
+
+    name: str
+    scores: TranslationScores
+    intervals: Mapping[str, tuple[float, float]]
+    """By metric (`bleu`, `chrf`), the 95% interval of the score over resamples of the test set."""
+    checks: OutputChecks | None
+    """Counts of faulty translations; None if the sources are unknown."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a system and of those that it is compared with."""
+
+    systems: Mapping[str, SystemScores]
+    """By name, the evaluated system first."""
+    comparisons: Sequence[Comparison]
+    """The evaluated system against every other one in BLEU and chrF, with 95% interval and p-value."""
+
+    @property
+    def scores(self) -> TranslationScores:
+        """Scores of the evaluated system, with sacreBLEU's signatures."""
+        return next(iter(self.systems.values())).scores
+
+    def comparison(self, other: str, metric: str = "bleu") -> Comparison:
+        """The comparison with one of the other systems."""
+        return next(row for row in self.comparisons if (row["b"], row["metric"]) == (other, metric))
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Settings of the paired bootstrap."""
+
+    samples: int = 1000
+    seed: int = 1
+
+
+def evaluate(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    sources: Sequence[str] | None = None,
+    against: Mapping[str, Sequence[str]] | None = None,
+    target: str = "en",
+    name: str = OWN,
+    resampling: Resampling = Resampling(),
+) -> Evaluation:
+    """Score translations, and compare them with those of other systems by paired bootstrap resampling.
+
+    Args:
+        hypotheses: one translation per sentence.
+        references: one reference per sentence.
+        sources: the source sentences; with them, faulty translations are counted.
+        against: by name, the translations of other systems.
+        target: language code of the translations, which decides how BLEU splits words (`zh`, `ja`, `ko`).
+        name: name of the evaluated system.
+        resampling: number of resamples and their seed.
+
+    Raises:
+        UserError: no sentences, numbers of sentences that differ, one name twice, or a tokenizer that is not installed.
+    """
+    others = dict(against or {})
+    if name in others:
+        raise UserError(f"two systems are called {name!r}: give the other one another name")
+    outputs = {name: hypotheses, **others}
+    for system, translations in outputs.items():
+        if len(translations) != len(references):
+            raise UserError(
+                f"{system} has {len(translations)} translations, but there are {len(references)} references: "
+                "they must pair up line by line"
+            )
+    systems = {
+        system: _system_scores(system, translations, references, sources, target, resampling)
+        for system, translations in outputs.items()
+    }
+    comparisons = [
+        row
+        for other, translations in others.items()
+        for row in paired_bootstrap(
+            (name, hypotheses), (other, translations), references, target, resampling.samples, resampling.seed
+        )
+    ]
+    return Evaluation(systems, comparisons)
+
+
+def _system_scores(
+    name: str,
+    translations: Sequence[str],
+    references: Sequence[str],
+    sources: Sequence[str] | None,
+    target: str,
+    resampling: Resampling,
+) -> SystemScores:
+    return SystemScores(
+        name,
+        score(translations, references, target),
+        score_intervals(translations, references, target, resampling.samples, resampling.seed),
+        None if sources is None else check_outputs(translations, sources, references),
+    )

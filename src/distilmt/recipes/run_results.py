@@ -1,0 +1,100 @@
+"""The results of a run, read from its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distilmt.config import RunConfig
+from distilmt.config.run_loading import load_run_dir
+from distilmt.evaluation.quality import Comparison, TranslationScores
+from distilmt.report.schema import RunReport, System, complete
+from distilmt.utils.run_dir import read_json
+
+if TYPE_CHECKING:
+    from distilmt.labels.store import LabelStore
+    from distilmt.recipes.translation import Translator
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory with a report: `distilmt.distill` returns one, and `Run(Path("runs/demo"))` opens an old one."""
+
+    directory: Path
+
+    @property
+    def config(self) -> RunConfig:
+        """The whole configuration.
+
+        Raises:
+            UserError: the directory is not one of a run.
+        """
+        return load_run_dir(self.directory, [])
+
+    @property
+    def report(self) -> Path:
+        """The report as a web page."""
+        return self.directory / "report.html"
+
+    @cached_property
+    def results(self) -> RunReport:
+        """The content of `report.json`.
+
+        Raises:
+            UserError: the run has no report yet.
+        """
+        return complete(read_json(self.directory / "report.json"))
+
+    @property
+    def systems(self) -> dict[str, System]:
+        """Size, scores, speed and memory of every exported model, by name (`teacher`, `student-int8`)."""
+        return {system["name"]: system for system in self.results["systems"]}
+
+    @property
+    def scores(self) -> dict[str, TranslationScores]:
+        """BLEU, chrF and TER on the test set by name of the exported model, with sacreBLEU's signatures."""
+        test = self.results["test"]
+        return {
+            name: TranslationScores(
+                bleu=_number(system.get("bleu")),
+                chrf=_number(system.get("chrf")),
+                ter=_number(system.get("ter")),
+                bleu_signature=test.get("bleu_signature", ""),
+                chrf_signature=test.get("chrf_signature", ""),
+                ter_signature=test.get("ter_signature", ""),
+            )
+            for name, system in self.systems.items()
+        }
+
+    @property
+    def comparisons(self) -> Sequence[Comparison]:
+        """Differences between two systems, with 95% interval and p-value."""
+        return self.results["comparisons"]
+
+    @property
+    def labels(self) -> LabelStore:
+        """The teacher's labels.
+
+        Raises:
+            UserError: there are none.
+        """
+        from distilmt.labels.store import LabelStore
+
+        return LabelStore(self.directory / "labels")
+
+    def translator(self, system: str = "student-int8") -> Translator:
+        """A translator with an exported model of the run.
+
+        Raises:
+            UserError: the run has no such export.
+        """
+        from distilmt.recipes.translation import Translator
+
+        return Translator(self.directory, system)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,106 @@
+"""A translator for programs: texts and documents, with a run or an exported model; needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import overload
+
+from distilmt.config.commands import TranslateConfig
+from distilmt.documents import translate as documents
+from distilmt.inference.base import Hypothesis
+from distilmt.inference.manifest import exported_model
+from distilmt.inference.translator import Translator as ModelTranslator
+from distilmt.utils.errors import UserError
+
+
+class Translator:
+    """Translates with an exported model; as a context manager it frees the model at the end of the block."""
+
+    def __init__(
+        self,
+        directory: str | Path,
+        system: str = "student-int8",
+        *,
+        beam_size: int | None = None,
+        threads: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        """Load a model.
+
+        Args:
+            directory: the directory of a run, or an exported model.
+            system: which export of a run; `compressed` is the result of `distilmt compress`.
+            beam_size: 1 is greedy; None: the beam the model was compressed for, else 4.
+            threads: CPU threads; 0: one per core.
+            device: `cpu`, `cuda`, or `auto` for the GPU if one is usable.
+
+        Raises:
+            UserError: there is no such model, or a file is missing or damaged.
+        """
+        self.directory = exported_model(Path(directory), system)
+        """Directory of the loaded export."""
+        self._loaded: ModelTranslator | None = ModelTranslator(self.directory, threads=threads, device=device)
+        self.beam_size = beam_size or self._loaded.beam_size
+
+    @overload
+    def translate(self, texts: str) -> str: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str] too
+
+    @overload
+    def translate(self, texts: Sequence[str]) -> list[str]: ...
+
+    def translate(self, texts: str | Sequence[str]) -> str | list[str]:
+        """The translation of a text, or of every text of a list, in order; an empty text gives an empty one.
+
+        A text that is too long for the model is translated sentence by sentence.
+
+        Raises:
+            UserError: the translator is closed.
+        """
+        if isinstance(texts, str):
+            return self._model.translate([texts], self.beam_size)[0]
+        return self._model.translate(list(texts), self.beam_size)
+
+    def n_best(self, texts: Sequence[str], count: int) -> list[list[Hypothesis]]:
+        """Up to `count` translations of each text with their scores, best first; none for an empty text.
+
+        Raises:
+            UserError: the translator is closed.
+        """
+        return self._model.candidates(list(texts), self.beam_size, count)
+
+    def translate_file(self, source: str | Path, target: str | Path) -> list[str]:
+        """Translate a document (.txt .srt .vtt .ass .html .md .po .docx .json); its structure stays as it is.
+
+        Args:
+            source: the document.
+            target: where the translation is written: a file of the same format, or a directory.
+
+        Returns:
+            What was not translated and why, one line each.
+
+        Raises:
+            UserError: a file cannot be read or translated, or the translator is closed.
+        """
+        options = TranslateConfig(files=[str(source)], output=str(target), beam_size=self.beam_size)
+        translate = documents.translate_function(options, self._model)
+        return [note for document in documents.translate_files(options, translate) for note in document.notes]
+
+    def close(self) -> None:
+        """Free the model; a closed translator cannot translate."""
+        self._loaded = None
+
+    def __enter__(self) -> Translator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _model(self) -> ModelTranslator:
+        if self._loaded is None:
+            raise UserError(f"the translator of {self.directory} is closed: create another one")
+        return self._loaded

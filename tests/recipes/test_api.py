@@ -1,0 +1,81 @@
+"""Distillation and compression from a program."""
+
+import json
+import math
+import shutil
+
+import pytest
+from helpers import toy
+
+import distilmt
+from distilmt.config.commands import CompressConfig
+
+
+def test_a_run_is_read(finished_run):
+    report = json.loads((finished_run / "report.json").read_text())
+    run = distilmt.Run(finished_run)
+    for system in report["systems"]:
+        scores = run.scores[system["name"]]
+        assert (scores.bleu, scores.chrf, scores.ter) == (system["bleu"], system["chrf"], system["ter"])
+        assert scores.bleu_signature == report["test"]["bleu_signature"]
+        assert run.systems[system["name"]]["file_bytes"] == system["file_bytes"]
+    assert run.comparisons == report["comparisons"]
+    assert run.report.read_text(encoding="utf-8").startswith("<!")
+    assert len(run.labels) == 355
+    assert run.config.student.training.max_steps == 20
+    text = toy.pairs(1, seed=4)[0][0]
+    assert run.translator().translate(text) == distilmt.Translator(finished_run).translate(text)
+
+
+def test_distill_resumes_a_run(finished_run, tmp_path):
+    """From a file, a configuration and a directory: all steps are done, so that their records do not change."""
+    directory = tmp_path / "run"
+    shutil.copytree(finished_run, directory)
+    records = {path: path.read_bytes() for path in directory.glob("*/step.json")}
+    config = distilmt.RunConfig.from_yaml(finished_run.parent / "run.yaml", {"run_dir": str(directory)})
+    for source in (config, directory, str(directory / "config.yaml")):
+        run = distilmt.distill(source)
+        assert run.directory == directory
+        assert not math.isnan(run.scores["student-int8"].bleu)
+    assert {path: path.read_bytes() for path in directory.glob("*/step.json")} == records
+
+
+def test_changes_of_a_file(finished_run):
+    path = finished_run.parent / "run.yaml"
+    config = distilmt.RunConfig.from_yaml(path, {"labels.beam_size": 3, "student": {"training": {"max_steps": 7}}})
+    plain = distilmt.RunConfig.from_yaml(path)
+    assert (config.labels.beam_size, config.student.training.max_steps) == (3, 7)
+    assert config.student.training.batch_tokens == plain.student.training.batch_tokens == 512
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels.beam": 3}, "unknown key 'labels.beam'"),
+        ({"labels.beam_size": 0}, "labels.beam_size is 0: it must be at least 1"),
+        ({"labels.beam_size": "many"}, "beam_size is many: it must be a whole number"),
+        ({"labels.n_best": 5}, "set labels.num_hypotheses to 5 or more"),
+    ],
+)
+def test_wrong_changes_are_one_line(finished_run, changes, message):
+    with pytest.raises(distilmt.UserError, match=message):
+        distilmt.RunConfig.from_yaml(finished_run.parent / "run.yaml", changes)
+
+
+def test_compress_returns_the_shipped_model(finished_run, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(finished_run, directory)
+    options = CompressConfig(max_drop=100, rounds=0, qat_steps=0, vocab_min_count=0, bits=[8], beam_sizes=[1])
+    model = distilmt.compress(distilmt.Run(directory), options=options)
+    assert model.report.exists()
+    assert model.bytes < distilmt.Run(directory).systems["teacher"]["file_bytes"]
+    assert set(model.scores) == {"validation bleu", "test bleu", "test chrf"}
+    text = toy.pairs(1, seed=4)[0][0]
+    assert model.translator().translate(text) == distilmt.Translator(directory, "compressed").translate(text)
+
+
+def test_wrong_compressions_are_one_line(finished_run, tmp_path):
+    with pytest.raises(distilmt.UserError, match="max_drop is -1: it must be at least 0"):
+        distilmt.compress(finished_run, max_drop=-1)
+    with pytest.raises(distilmt.UserError, match=r"has no config\.yaml: name the directory of a run"):
+        distilmt.compress(tmp_path)

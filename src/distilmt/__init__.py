@@ -49,7 +49,6 @@ _MODULES = {
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
-
 def __getattr__(name: str) -> object:
     """A public name, from the module that defines it (PEP 562)."""
     if name not in _MODULES:

@@ -55,5 +55,5 @@ def test_a_closed_translator_does_not_translate(exported_model, texts):
 def test_wrong_directories_are_one_line(finished_run, tmp_path):
     with pytest.raises(UserError, match="does not exist: name a run directory"):
         Translator(tmp_path / "absent")
-    with pytest.raises(UserError, match="no exported_model 'student-int4': it has baseline-int8, student-int8, teacher"):
+    with pytest.raises(UserError, match="no exported 'student-int4': it has baseline-int8, student-int8, teacher"):
         Translator(finished_run, "student-int4")

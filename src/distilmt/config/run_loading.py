@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from distilmt.utils.json_types import JsonObject
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,9 +39,9 @@ def load_yaml(path: Path, changes: Mapping[str, object]) -> RunConfig:
     return _check_run(parse_values(RunConfig, merge(values, nested), []))
 
 
-def nest(values: Mapping[str, object]) -> dict[str, Any]:
+def nest(values: Mapping[str, object]) -> JsonObject:
     """`{"labels.beam_size": 2}` as `{"labels": {"beam_size": 2}}`."""
-    nested: dict[str, Any] = {}
+    nested: JsonObject = {}
     for key, value in values.items():
         *sections, name = key.split(".")
         inner: Any = {name: value}
@@ -49,7 +51,7 @@ def nest(values: Mapping[str, object]) -> dict[str, Any]:
     return nested
 
 
-def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> JsonObject:
     """Nested values with some of them replaced."""
     merged = dict(values)
     for key, value in changes.items():
@@ -58,7 +60,7 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def load_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
+def load_values(values: JsonObject, path: Path, flags: Sequence[str]) -> RunConfig:
     """As `load`, from the keys and values of the file `path`."""
     check_keys(values, RunConfig, str(path), "")
     return _check_run(parse_values(RunConfig, values, flags))

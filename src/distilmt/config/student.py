@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.effects import affects, config_field
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonMapping
 
 _BOTH = affects("student", "baseline")
 
 
-def _skewed(objective: Mapping[str, Any]) -> bool:
+def _skewed(objective: JsonMapping) -> bool:
     return "js" in objective["divergence"] or "skewed" in objective["divergence"]
 
 
@@ -78,7 +78,7 @@ class ObjectiveConfig:
             raise UserError(f"objective.tail is {self.tail!r}, but divergence {self.divergence!r} needs tail: bucket")
 
 
-def _on(policy: Mapping[str, Any]) -> bool:
+def _on(policy: JsonMapping) -> bool:
     return bool(policy["steps"] > 0)
 
 

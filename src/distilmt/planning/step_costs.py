@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -269,7 +268,7 @@ def _exports(config: RunConfig, text: CorpusStatistics, teacher: ModelDims | Non
 
 def read_measurements(root: Path) -> RunMeasurements:
     """Updates and generated tokens of a run's finished steps."""
-    steps: dict[str, Any] = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
+    steps = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
     updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
     lengths = {name: length for name in steps if (length := _length(root / name)) is not None}
     hypothesis_tokens = None

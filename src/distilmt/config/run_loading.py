@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from distilmt.utils.json_types import JsonObject
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from distilmt.config import LabelConfig, RunConfig, renamed
 from distilmt.config.parsing import check_keys, parse, parse_values
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 
 def load(arguments: Sequence[str]) -> RunConfig:

@@ -206,9 +206,7 @@ def _memory(seen: Sequence[tuple[float, int]]) -> float:
 def cache_path() -> Path:
     """File of this machine's rates in the user's cache directory."""
     machine_info = machine()
-    name = fingerprint(
-        [machine_info["cpu"], machine_info["architecture"], machine_info["gpu"], machine_info["cores"]]
-    )
+    name = fingerprint([machine_info["cpu"], machine_info["architecture"], machine_info["gpu"], machine_info["cores"]])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "distilmt" / f"cost-{name}.json"
 

@@ -140,9 +140,7 @@ class Recommendation(TypedDict):
     """Warnings: `name` and its figures."""
 
 
-def recommend(
-    points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts
-) -> Recommendation:
+def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> Recommendation:
     """Compute the recommendation."""
     whole = [point for point in points if point.updates == decision.updates]
     curves = {name: _curve(whole, name, decision.updates / costs.batches) for name in METRICS}
@@ -227,9 +225,7 @@ def round_up(value: float) -> int:
     return int(math.ceil(value / step - 1e-9) * step)
 
 
-def _more(
-    points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision
-) -> MoreGain | None:
+def _more(points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision) -> MoreGain | None:
     """Gains of the last doubling of the updates and of the text, at the biggest size."""
     biggest = max(point.size for point in points)
     full, half = (

@@ -27,6 +27,7 @@ _PARTS = (
     ("  vocabulary", ("decoder", "vocabulary")),
 )
 
+
 class CostEstimate(TypedDict):
     """The output of `distilmt cost`."""
 

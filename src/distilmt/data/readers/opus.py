@@ -42,10 +42,11 @@ def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
         with atomic_directory(folder) as directory:
             _download(corpus_info["url"], directory / "moses.zip", name)
             license_name = _unpack(directory / "moses.zip", directory, (source, target), name)
-            metadata = {"url": corpus_info["url"], "version": corpus_info["version"], "licence": license_name}
+            metadata = {"url": corpus_info["url"], "version": corpus_info["version"], "license": license_name}
             write_json(directory / "corpus.json", metadata)
     files = [str(folder / f"text.{code}") for code in (source, target)]
-    return DownloadedCorpus(files, read_json(folder / "corpus.json")["licence"])
+    metadata = read_json(folder / "corpus.json")
+    return DownloadedCorpus(files, metadata.get("license") or metadata.get("licence"))  # older caches
 
 
 def _parse(name: str) -> tuple[str, str | None]:

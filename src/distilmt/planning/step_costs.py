@@ -11,6 +11,7 @@ import torch
 
 from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.losses.terms import Need, active_terms, needs, needs_teacher_in_memory
 from distilmt.models.device import pick_device, pick_dtype
 from distilmt.planning import sizes
 from distilmt.planning.corpus_statistics import CorpusStatistics
@@ -124,11 +125,13 @@ def _training(
     """Work of a training; `teacher` is in memory if the loss uses its states."""
     load, _ = text.mean_batch(training.batch_tokens, dims.positions)
     passes = forward(dims, load)
-    # R-Drop: a second forward pass, and the logits of both passes again for the divergence.
-    twice = 2 if objective.r_drop_weight else 1
-    layers = 2 * (1 + BACKWARD) * twice * passes.layers
-    vocabulary = 2 * (1 + BACKWARD) * twice**2 * passes.vocabulary
-    teacher_flops = 2 * forward(teacher, load).layers if teacher is not None and objective.online else 0.0
+    student_passes = 2 if Need.SECOND_PASS in needs(objective) else 1
+    logits = student_passes * (1 + sum(term.logit_passes for term in active_terms(objective)))
+    layers = 2 * (1 + BACKWARD) * student_passes * passes.layers
+    vocabulary = 2 * (1 + BACKWARD) * logits * passes.vocabulary
+    teacher_flops = 0.0
+    if teacher is not None and needs_teacher_in_memory(objective):
+        teacher_flops = 2 * forward(teacher, load).layers
     updates, whole = training.max_steps, parameters(dims)
     drivers = {
         "training": {

@@ -19,6 +19,7 @@ from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.rerank import rerank, utility
 from distilmt.labels.store import LabelStore
 from distilmt.labels.writer import sample_mask, write_label_store
+from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need, needs_teacher_in_memory
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
 from distilmt.models.presets import new_model
@@ -118,10 +119,11 @@ def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Tr
     student = config.student
     store = LabelStore(root / ("selection" if config.labels.selects else "labels"))
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
-    if student.objective.kd_weight > 0 and not store.k:
-        raise UserError(
-            "student.objective.kd_weight is above 0 but the labels have no top-k: set it to 0, or labels.top_k above 0"
-        )
+    for key in keys_that_need(student.objective, frozenset([Need.TOP_K])):
+        if not store.k:
+            raise UserError(
+                f"student.objective.{key} is not 0, but the labels have no top-k: set it to 0, or labels.top_k above 0"
+            )
     teacher = _online_teacher(config, root)
     labels = load_label_dataset(store, tokenizer, config.labels, student.model.max_positions)
     check_dropped(labels, student.objective.reference_fraction)
@@ -164,18 +166,14 @@ def _online_teacher(config: RunConfig, root: Path) -> MarianMTModel | None:
         UserError: the loss needs more than labels, but the teacher has another vocabulary.
     """
     student, pointer = config.student, existing.read_pointer(root / "teacher")
-    needs = {
-        "on_policy.steps": student.on_policy.steps,
-        "objective.hidden_state_weight": student.objective.hidden_state_weight,
-        "objective.attention_weight": student.objective.attention_weight,
-    }
-    for key, value in needs.items():
-        if value and pointer:
-            raise UserError(
-                f"student.{key} is {value:g}, but teacher {pointer['name']!r} has another vocabulary than the tokenizer"
-                ": set it to 0"
-            )
-    return load_marian(root / "teacher") if student.objective.online else None
+    keys = [f"objective.{key}" for key in keys_that_need(student.objective, TEACHER_IN_MEMORY)]
+    keys += ["on_policy.steps"] if student.on_policy.steps else []
+    if keys and pointer:
+        raise UserError(
+            f"student.{keys[0]} is not 0, but teacher {pointer['name']!r} has another vocabulary than the tokenizer: "
+            "set it to 0"
+        )
+    return load_marian(root / "teacher") if needs_teacher_in_memory(student.objective) else None
 
 
 def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:

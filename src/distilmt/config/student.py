@@ -116,10 +116,3 @@ class StudentConfig:
     def all_updates(self) -> int:
         """Total updates of the training."""
         return self.training.max_steps + self.on_policy.steps * self.on_policy.rounds
-
-    def __post_init__(self) -> None:
-        if self.objective.r_drop_weight and not self.training.dropout:
-            raise UserError(
-                "student.objective.r_drop_weight needs dropout, but student.training.dropout is 0: "
-                "set it above 0, or r_drop_weight to 0"
-            )

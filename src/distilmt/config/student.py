@@ -18,6 +18,7 @@ Divergence = Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl"
 Tail = Literal["bucket", "uniform", "renormalize", "zero"]
 """Uses of the probability outside the teacher's top k; their formulas are in `losses/top_k.py`."""
 
+
 def parameter_of(default: float, minimum: float, maximum: float, *divergences: Divergence) -> float:
     """A parameter of some divergences: its default, its bounds, and the divergences that it matters for."""
     return bounded(default, minimum, maximum, affects(when=lambda objective: objective["divergence"] in divergences))

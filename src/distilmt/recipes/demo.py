@@ -106,7 +106,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         corpus.dataset = config.dataset or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0)
     # A Marian directory provides its vocabulary, which allows top-k targets; any other teacher only translates.
-    tokenizer_directory = config.teacher if _has_tokenizer(config.teacher) else None
+    tokenizer_directory = config.teacher if has_tokenizer(config.teacher) else None
     has_top_k = config.teacher is None or tokenizer_directory is not None
     if config.teacher:
         objective, labels = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(score_on="both")
@@ -136,7 +136,8 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     )
 
 
-def _has_tokenizer(teacher: str | None) -> bool:
+def has_tokenizer(teacher: str | None) -> bool:
+    """Whether a teacher is a directory in Marian's format, with a vocabulary that a student can share."""
     return teacher is not None and all((Path(teacher) / name).exists() for name in ("source.spm", "vocab.json"))
 
 

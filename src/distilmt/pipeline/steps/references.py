@@ -46,7 +46,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     for split in ("valid", "test", "sample"):
         file = directory / f"{split}.parquet"
         if not file.exists():
-            ensemble = ensemble or TeacherEnsemble(_labeling_task(config, directory), directory / "speaker")
+            ensemble = ensemble or TeacherEnsemble(translation_task(config, directory), directory / "speaker")
             _write(_sentences(config, root, split), ensemble, file)
         counts[split] = pq.read_metadata(file).num_rows
         if not counts[split]:
@@ -64,7 +64,7 @@ def _sentences(config: RunConfig, root: Path, split: str) -> pa.Table:
     return pa.concat_tables(prepare.iter_selected(root / "corpus", "train", flags, SAMPLE))
 
 
-def _labeling_task(config: RunConfig, directory: Path) -> LabelingTask:
+def translation_task(config: RunConfig, directory: Path) -> LabelingTask:
     """A labeling task for the best translation only."""
     labels = replace(config.labels, num_hypotheses=1, sampling_temperature=0.0, top_k=0, ensemble=[])
     pair = (config.corpus.source, config.corpus.target)

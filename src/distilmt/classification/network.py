@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -16,15 +16,12 @@ from torch import Tensor, nn
 
 from distilmt.classification.neural import dense
 from distilmt.classification.targets import NO_LABEL, DistillationTargets, of_labels, softmax
-from distilmt.config import Divergence, ObjectiveConfig
 from distilmt.losses.cross_entropy import label_cross_entropy
-from distilmt.losses.divergences import DIVERGENCES, cross_entropy_soft, divergence, parameter_values, soften, widened
+from distilmt.losses.divergences import Divergence, cross_entropy_soft, divergence, soften, widened
 from distilmt.models.device import pick_device
 
 _READ = 1 << 24
-"""Maximum number of values that are made dense at a time: 64 MB in float32."""
-_SKEW = 0.5
-"""`skew_alpha` of the divergences that have it: teacher and student have equal parts in the mixture."""
+"""Maximum number of values that are made dense at a time."""
 
 
 class Mixture(NamedTuple):
@@ -63,8 +60,7 @@ def _soft_loss(logits: Tensor, soft: Tensor, temperature: float, kind: Divergenc
     if kind == "kl":
         return cross_entropy_soft(logits, soft, temperature)
     log_student = torch.log_softmax(widened(logits) / temperature, dim=-1)
-    parameters = parameter_values(ObjectiveConfig(divergence=kind, skew_alpha=_SKEW))
-    return temperature**2 * divergence(kind, log_student, soften(soft, temperature), *parameters)
+    return temperature**2 * divergence(kind, log_student, soften(soft, temperature), skew=0.5)
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -159,7 +155,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _check_settings(self) -> None:
-        choices_by_name = {"optimizer": ("adam", "sgd"), "divergence": tuple(DIVERGENCES)}
+        choices_by_name = {"optimizer": ("adam", "sgd"), "divergence": get_args(Divergence)}
         for name, choices in choices_by_name.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {', '.join(choices)}")

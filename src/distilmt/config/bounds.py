@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from distilmt.utils.errors import UserError
 
 T = TypeVar("T")
-Metadata: TypeAlias = dict[str, object]
-"""Metadata of a dataclass field, by the names of the modules' constants (`BOUNDS`, `effects.EFFECT`)."""
 
 BOUNDS = "bounds"
 MAX_SEED = 2**32 - 1
@@ -35,12 +33,12 @@ class Bounds(NamedTuple):
         return f"{number_text(self.minimum)} to {number_text(self.maximum)}"
 
 
-def bounds(minimum: float, maximum: float) -> Metadata:
+def bounds(minimum: float, maximum: float) -> dict[str, Any]:
     """Metadata of a dataclass field; other metadata may be merged into it."""
     return {BOUNDS: Bounds(minimum, maximum)}
 
 
-def bounded(default: T, minimum: float, maximum: float, metadata: Metadata | None = None) -> T:
+def bounded(default: T, minimum: float, maximum: float, metadata: dict[str, Any] | None = None) -> T:
     """A dataclass field that holds a number, or None where the default or the annotation allows it.
 
     Args:
@@ -49,10 +47,11 @@ def bounded(default: T, minimum: float, maximum: float, metadata: Metadata | Non
         maximum: largest value that works or is useful.
         metadata: further metadata of the field.
     """
-    return dataclasses.field(default=default, metadata={**bounds(minimum, maximum), **(metadata or {})})
+    field: Any = dataclasses.field(default=default, metadata={**bounds(minimum, maximum), **(metadata or {})})
+    return field  # type: ignore[no-any-return]
 
 
-def check_bounds(config: object, prefix: str = "") -> None:
+def check_bounds(config: Any, prefix: str = "") -> None:
     """Reject a dataclass with a number out of bounds, including nested dataclasses and lists.
 
     Args:
@@ -68,9 +67,7 @@ def check_bounds(config: object, prefix: str = "") -> None:
             raise UserError(f"{name} is {value}: it must be at least {low} and at most {high}")
 
 
-def _numbers(config: object, prefix: str) -> Iterator[tuple[str, Bounds | None, int | float]]:
-    if not dataclasses.is_dataclass(config):
-        return
+def _numbers(config: Any, prefix: str) -> Iterator[tuple[str, Bounds | None, int | float]]:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         for item in value if isinstance(value, list) else [value]:

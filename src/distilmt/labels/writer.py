@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.labels import ray_executor
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.label_cache import LabelCache
@@ -25,7 +24,6 @@ from distilmt.teachers import existing
 from distilmt.teachers.response_cache import totals
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
-from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import fingerprint_files
 
 logger = logging.getLogger(__name__)
@@ -81,7 +79,7 @@ def write_label_store(
     return {"sentences": total, "shards": len(writer.done())} | counts
 
 
-def _check_top_k(pointer: TeacherReference | None, job: LabelingTask) -> None:
+def _check_top_k(pointer: dict[str, Any] | None, job: LabelingTask) -> None:
     """Refuse top-k probabilities of a teacher that has another vocabulary than the tokenizer."""
     if pointer and job.needs_top_k:
         raise UserError(
@@ -91,9 +89,9 @@ def _check_top_k(pointer: TeacherReference | None, job: LabelingTask) -> None:
         )
 
 
-def _usage_totals(pointer: TeacherReference | None) -> dict[str, float]:
+def _usage_totals(pointer: dict[str, Any] | None) -> dict[str, float]:
     """Usage of a program or server in this run, summed over all calls; also logged."""
-    path = pointer.get("cache_file") if pointer else None
+    path = (pointer or {}).get("answers")
     counts = {kind: amount for kind, amount in totals(Path(path)).items() if amount} if path else {}
     if pointer and counts:
         amounts = ", ".join(f"{kind.replace('_', ' ')} {amount:,.10g}" for kind, amount in counts.items())
@@ -145,7 +143,7 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelingTask, directory: Path
     return (time.monotonic() - begin) / max(1, int(sentences.num_rows))
 
 
-def _header(job: LabelingTask, pointer: TeacherReference | None) -> JsonObject:
+def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]:
     """Header of a store: everything that its labels depend on."""
     files = fingerprint_files(job.teacher / existing.POINTER) if pointer else weights_fingerprint(job.teacher)
     others = [_weights(Path(path)) for path in job.config.ensemble]

@@ -14,8 +14,7 @@ from distilmt.models.presets import new_model
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import Stepper
 
-MEASURING = 9.0
-"""Seconds of a measurement."""
+_SECONDS = 9.0
 _WARM_UP = 4
 
 
@@ -26,14 +25,13 @@ def seconds_per_update(
     objective: ObjectiveConfig,
     tokenizer: Tokenizer,
     teacher: MarianMTModel | None = None,
-    seconds: float = MEASURING,
 ) -> float:
-    """Mean seconds per update, over batches sampled as in training; measured for about `seconds`."""
+    """Mean seconds per update, over batches sampled as in training; measured for a few seconds."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
     stepper = Stepper(fresh, replace(training, max_steps=10_000), objective, 1, teacher)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     durations: list[float] = []
-    end = time.monotonic() + seconds
+    end = time.monotonic() + _SECONDS
     for number, (rows, use_reference) in enumerate(plan):
         begin = time.monotonic()
         stepper.update(number + 1, *collate(data, rows, use_reference))

@@ -9,7 +9,6 @@ _EXTRAS = {
     "fastapi": "serve",
     "google": "onnx",
     "httptools": "serve",
-    "huggingface_hub": "train",
     "markdown_it": "documents",
     "mdit_py_plugins": "documents",
     "mtdata": "mtdata",
@@ -21,33 +20,35 @@ _EXTRAS = {
     "polib": "gettext",
     "prometheus_client": "serve",
     "py3langid": "langid",
-    "pyarrow": "train",
     "python_multipart": "serve",
     "ray": "ray",
     "sacremoses": "argos",
-    "safetensors": "train",
-    "sklearn": "classify",
     "skops": "classify",
+    "sklearn": "classify",
     "subword_nmt": "argos",
     "thot": "shortlist",
-    "tokenizers": "train",
-    "torch": "train",
-    "transformers": "train",
     "uvicorn": "serve",
     "uvloop": "serve",
 }
 _CORE = {
     "ctranslate2",
+    "huggingface_hub",
     "jsonargparse",
     "lxml",
+    "lz4",
     "numpy",
+    "pyarrow",
     "regex",
     "rich",
     "sacrebleu",
+    "safetensors",
     "sentencepiece",
+    "tokenizers",
+    "torch",
+    "transformers",
     "yaml",
 }
-"""Packages of every installation."""
+"""Required packages; a serve-only installation (`packaging/serve.txt`) lacks some of them."""
 
 
 def install_command(extra: str = "") -> str:

@@ -41,7 +41,7 @@ test-all: lint
 
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest
-LOWEST_EXTRAS := huggingface documents serve classify langid onnx opus shortlist
+LOWEST_EXTRAS := train huggingface documents serve classify langid onnx opus shortlist
 COMMA := ,
 SPACE := $(subst ,, )
 LOWEST_TESTS := tests/documents/test_translate_documents.py tests/labels tests/export tests/serving tests/inference \
@@ -81,10 +81,10 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing distilmt into $(VENV)"
-	@$(PIP) -e .
+	@$(PIP) -e ".[train]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml constraints.txt
 	@echo "installing what the tests need into $(VENV)"
-	@$(PIP) -e ".[dev]"
+	@$(PIP) -e ".[train,dev]"
 	@touch $@

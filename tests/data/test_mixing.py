@@ -52,7 +52,7 @@ def test_weights(tmp_path: Path) -> None:
         (40, 36), (100, 50), (10, 25), (5, 5)
     ]  # fmt: skip
     assert told["web"]["dropped"]["not_drawn"]["count"] == 50  # type: ignore[index]
-    assert (told["web"]["licence"], told["b"]["licence"]) == ("CC0", None)
+    assert (told["web"]["license"], told["b"]["license"]) == ("CC0", None)
     cleaning = json.loads((tmp_path / "out" / "cleaning.json").read_text())
     assert cleaning["train"]["read"] == 155
     assert cleaning["train"]["kept"] == 36 + 50 + 10 + 5

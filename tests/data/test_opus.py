@@ -88,9 +88,14 @@ def test_a_corpus_is_fetched_once(server: Opus, tmp_path: Path) -> None:
     assert load_split(tmp_path / "out", "train").slice(0, 1).to_pylist() == [
         {"id": "train-000001", "source": "book sentence 0", "target": "frase di libro 0"}
     ]
-    assert json.loads((tmp_path / "out" / "card.json").read_text())["sources"][0]["licence"] == "CC BY 4.0"
+    assert json.loads((tmp_path / "out" / "card.json").read_text())["sources"][0]["license"] == "CC BY 4.0"
     assert len(server.asked) == 2
     assert "version=latest" in server.asked[0]
+    cached = next((tmp_path / "cache").rglob("corpus.json"))
+    cached.write_text(cached.read_text().replace('"license"', '"licence"'))  # the spelling of older versions
+    prepare(config, 1, tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "card.json").read_text())["sources"][0]["license"] == "CC BY 4.0"
+    assert len(server.asked) == 2
     prepare(CorpusConfig(sources=[SourceConfig(dataset="opus:Books/v1")]), 1, tmp_path / "b")
     assert "version=v1" in server.asked[2]
     # The other way round the same archive is read.

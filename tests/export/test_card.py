@@ -38,12 +38,12 @@ def test_sizes_and_checksums_are_the_files(directory, card):
 def test_what_is_not_known_is_said(directory):
     write_card(directory, ModelCard("en", "it"), FORM)
     facts, text = card_of(directory)
-    assert facts["licences"] == {"teacher": None, "data": None} and not facts["non_commercial"]
+    assert facts["licenses"] == {"teacher": None, "data": None} and not facts["non_commercial"]
     assert text.count(": not stated") == 2 and "No scores were measured." in text and "unknown parameters" in text
 
 
 @pytest.mark.parametrize(
-    ("licence", "forbidden"),
+    ("license", "forbidden"),
     [
         ("CC-BY-NC-4.0", True),
         ("cc-by-nc-sa 4.0", True),
@@ -53,11 +53,21 @@ def test_what_is_not_known_is_said(directory):
         ("NCSA", False),
     ],
 )
-def test_non_commercial_licences_are_flagged(directory, card, licence, forbidden):
-    for changed in ({"teacher_licence": licence}, {"data_licence": licence}):
+def test_non_commercial_licenses_are_flagged(directory, card, license, forbidden):
+    for changed in ({"teacher_license": license}, {"data_license": license}):
         write_card(directory, replace(card, **changed), FORM)
         facts, text = card_of(directory)
-        assert facts["non_commercial"] == forbidden == ("Not for commercial use" in text) and licence in text
+        assert facts["non_commercial"] == forbidden == ("Not for commercial use" in text) and license in text
+
+
+def test_a_card_with_the_former_spelling_is_still_read(directory, card):
+    write_card(directory, replace(card, teacher_license="MIT"), FORM)
+    former = (directory / "card.json").read_text().replace('"licenses"', '"licences"')
+    (directory / "card.json").write_text(former)
+    add_scores(directory, {"test bleu": 40.0})
+    facts, text = card_of(directory)
+    assert facts["licenses"] == {"teacher": "MIT", "data": None} and "licences" not in facts
+    assert "- teacher: MIT" in text
 
 
 def test_scores_come_later(directory, card):

@@ -91,6 +91,6 @@ def test_a_program_answers_from_what_is_kept_unless_a_worker_asks(tmp_path, shar
     speakers = TeacherEnsemble(job, tmp_path / "labels")
     assert isinstance(speakers.models[0], RemoteTeacher) and speakers.models[0].cache is not None
     assert [row[0].text for row in speakers.translate(TEXTS)] == [text.upper() for text in TEXTS]
-    assert (tmp_path / "run" / "answers.sqlite").exists()
+    assert (tmp_path / "run" / "responses.sqlite").exists()
     away = TeacherEnsemble(replace(job, cores=1), tmp_path / "elsewhere")
     assert away.models[0].cache is None

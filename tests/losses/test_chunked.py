@@ -154,7 +154,7 @@ def test_statistics():
     nll = torch.nn.functional.cross_entropy(logits, targets.ids, reduction="sum", ignore_index=-100)
     word = top_k_cross_entropy(logits, targets.top_ids, targets.top_logprobs, 2.0)[keep].sum()
     entropy = teacher_entropy(targets.top_logprobs, 2.0, "bucket", V)[keep].sum()
-    values = [found.nll.item(), found.word.item(), found.entropy.item()]
+    values = [found.nll.item(), found.distillation.item(), found.entropy.item()]
     assert values == pytest.approx([nll.item(), word.item(), entropy.item()], rel=1e-6)
     assert not found.nll.requires_grad
 
@@ -165,7 +165,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn():
     targets = TokenTargets(targets.ids, top_ids, logprobs)
     config = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0)
     loss, statistics = chunked_loss(hidden, weight, bias, targets, LossSettings(config))
-    assert (statistics.word - statistics.entropy).abs() < 1e-9
+    assert (statistics.distillation - statistics.entropy).abs() < 1e-9
     assert torch.autograd.grad(loss, hidden)[0].abs().max() < 1e-5
 
 

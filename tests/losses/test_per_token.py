@@ -8,7 +8,8 @@ import torch
 from distilmt.config import ObjectiveConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.losses.distillation import LossSettings, TokenTargets, reference_loss
-from distilmt.losses.per_token import LossTerms, ranking, teacher_targets
+from distilmt.losses.per_token import TokenLoss, teacher_targets
+from distilmt.losses.ranking import ranking
 from distilmt.utils.errors import UserError
 
 # Four words. The teacher knows the first two: sure of word 0 in the first row, unsure in the second.
@@ -45,7 +46,7 @@ def test_teacher_better_learns_the_teacher_where_that_is_surer():
 
 def test_a_label_outside_the_top_words_has_an_even_share():
     known = teacher_targets(
-        torch.tensor([3, 0]), (TOP, PROBABILITIES.log()), LossTerms(ObjectiveConfig(), 0.0, 4, True), torch.float64
+        torch.tensor([3, 0]), (TOP, PROBABILITIES.log()), TokenLoss(ObjectiveConfig(), 0.0, 4, True), torch.float64
     )
     assert known.at_label.tolist() == pytest.approx([0.05 / 2, 0.4])
 
@@ -80,7 +81,7 @@ def test_entropy_is_rewarded():
 
 
 def test_certain_positions_are_softened_most():
-    terms = LossTerms(ObjectiveConfig(temperature=3.0, entropy_mode="temperature"), 0.0, 4, True)
+    terms = TokenLoss(ObjectiveConfig(temperature=3.0, entropy_mode="temperature"), 0.0, 4, True)
     known = teacher_targets(IDS, (TOP, PROBABILITIES.log()), terms, torch.float64)
     sure, unsure = known.temperature.tolist()
     assert 1 < unsure < sure < 3

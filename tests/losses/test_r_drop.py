@@ -2,10 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses import r_drop as module
 from distilmt.losses.r_drop import r_drop_loss
-from distilmt.utils.errors import UserError
 
 
 def case(dtype=torch.float64):
@@ -38,10 +36,3 @@ def test_passes_that_agree_cost_nothing():
 def test_bf16_is_near():
     exact, rough = (r_drop_loss(*case(dtype)).item() for dtype in (torch.float64, torch.bfloat16))
     assert rough == pytest.approx(exact, rel=0.05)
-
-
-def test_without_dropout_there_is_nothing_to_compare():
-    from distilmt.config import StudentConfig
-
-    with pytest.raises(UserError, match="dropout"):
-        StudentConfig(objective=ObjectiveConfig(r_drop_weight=1.0), training=TrainingConfig(dropout=0.0))

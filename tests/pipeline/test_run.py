@@ -71,7 +71,14 @@ def test_the_report_holds_what_its_schema_says(finished_run):
     assert all(set(CurvePoint.__annotations__) <= set(point) for point in report["curves"]["student"])
     assert report["examples"] and all(set(TranslationExample.__annotations__) <= set(e) for e in report["examples"])
     assert report["comparisons"]
-    for part in ("teacher:trained", "decode:beam2", "k:4", "loss:word0.7+label0.3", "updates:20", "seed:1"):
+    for part in (
+        "teacher:trained",
+        "decode:beam2",
+        "k:4",
+        "loss:token-level0.7+cross-entropy0.3",
+        "updates:20",
+        "seed:1",
+    ):
         assert part in report["signature"].split("|") or any(p.startswith(part) for p in report["signature"].split("|"))
 
 

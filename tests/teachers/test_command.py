@@ -59,7 +59,7 @@ def test_what_goes_wrong_is_told_in_a_line():
 
 
 def test_answers_are_kept(tmp_path):
-    file = tmp_path / "answers.sqlite"
+    file = tmp_path / "responses.sqlite"
     log = tmp_path / "log"
     words = ("sh", "-c", f"tee -a {log} | tr a-z A-Z")
     assert teacher(*words, answers=file).translate(["a", "b"]) == ["A", "B"]

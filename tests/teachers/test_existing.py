@@ -32,7 +32,7 @@ def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_to
     facts = existing.import_teacher(
         TeacherConfig(path=str(t5), source_prefix="x: "), PAIR, shared_tokenizer, tmp_path / "run"
     )
-    assert facts["licence"] == "cc-by-nc-4.0" and facts["family"] == "t5" and facts["parameters"] > 1000
+    assert facts["license"] == "cc-by-nc-4.0" and facts["family"] == "t5" and facts["parameters"] > 1000
     assert len(messages) == 1 and "cc-by-nc-4.0" in messages[0]
     found = existing.read_pointer(tmp_path / "run")
     assert found["kind"] == "huggingface" and found["prefix"] == "x: " and found["path"] == str(t5)
@@ -41,7 +41,7 @@ def test_a_model_is_pointed_to_with_its_licence_and_size(t5, tmp_path, shared_to
 @pytest.mark.parametrize("content", ["", "---\nlicense: [a, b]\n---\n", "---\n: : broken\n---\n"])
 def test_a_card_that_states_no_licence_states_none(t5, tmp_path, content):
     (t5 / "README.md").write_text(content)
-    assert "licence" not in existing.describe_teacher(TeacherConfig(path=str(t5)))
+    assert "license" not in existing.describe_teacher(TeacherConfig(path=str(t5)))
 
 
 def test_an_older_pointer_is_understood(tmp_path):
@@ -68,7 +68,7 @@ def test_how_a_server_is_reached_may_change_within_a_run(tmp_path, shared_tokeni
     config = TeacherConfig(url=server.url, endpoint=EndpointConfig(model="m", max_concurrency=2))
     existing.import_teacher(config, PAIR, shared_tokenizer, tmp_path)
     facts = existing.read_pointer(tmp_path)
-    assert "max_concurrency" not in read_json(tmp_path / "teacher.json")["asked"]
+    assert "max_concurrency" not in read_json(tmp_path / "teacher.json")["request"]
     reached = existing.with_endpoint(facts, replace(config.endpoint, max_concurrency=9, model="other"))
     assert reached["endpoint"]["max_concurrency"] == 9 and reached["endpoint"]["model"] == "m"
 
@@ -88,11 +88,11 @@ def test_an_export_of_a_command_answers_and_has_no_size(tmp_path):
     from distilmt.export.foreign import export_foreign
 
     facts = existing.describe_teacher(TeacherConfig(command="tr a-z A-Z")) | {
-        "answers": str(tmp_path / "answers.sqlite")
+        "cache_file": str(tmp_path / "responses.sqlite")
     }
     export_foreign(facts, tmp_path / "export", "int8", "en", "it")
     speaker = load_translation_model(tmp_path / "export")
     texts = toy.pairs(5)[0]
     assert speaker.translate(texts) == [text.upper() for text in texts]
-    assert shipped_bytes(tmp_path / "export") is None and (tmp_path / "answers.sqlite").exists()
+    assert shipped_bytes(tmp_path / "export") is None and (tmp_path / "responses.sqlite").exists()
     assert load_translation_model(tmp_path / "export", use_cache=False).cache is None

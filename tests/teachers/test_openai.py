@@ -22,7 +22,7 @@ def impatient(monkeypatch):
 def teacher(server, answers=None, **settings):
     about = asdict(EndpointConfig(model="big", **settings))
     facts = {"kind": "openai", "name": "big", "url": server.url + "/v1", "source": "en", "target": "it"}
-    return RemoteTeacher(facts | {"endpoint": about, "asked": {}}, answers)
+    return RemoteTeacher(facts | {"endpoint": about, "request": {}}, answers)
 
 
 def says(*texts, tokens=(7, 3), reason="stop"):
@@ -116,15 +116,15 @@ def test_a_refused_sentence_is_left_out_when_others_are_answered(server):
 
 def test_answers_are_kept_and_paid_once(server, tmp_path):
     server.answer = upper
-    file, prices = tmp_path / "answers.sqlite", {"input_price": 2.0, "output_price": 10.0}
+    file, prices = tmp_path / "responses.sqlite", {"input_price": 2.0, "output_price": 10.0}
     first = teacher(server, file, **prices)
     assert first.translate(["a", "b"]) == ["A", "B"]
     second = teacher(server, file, **prices)
     assert second.translate(["b", "a", "c"]) == ["B", "A", "C"]
     assert len(server.asked) == 3
     spent = second.cache.usage()
-    assert spent["prompt_tokens"] == 21 and spent["answer_tokens"] == 9
-    assert spent["money"] == pytest.approx(3 * (7 * 2 + 3 * 10) / 1e6)
+    assert spent["prompt_tokens"] == 21 and spent["completion_tokens"] == 9
+    assert spent["cost"] == pytest.approx(3 * (7 * 2 + 3 * 10) / 1e6)
 
 
 def test_no_more_is_spent_than_allowed(server, tmp_path):
@@ -306,7 +306,7 @@ def test_an_error_with_status_200_may_be_in_passing(server):
     "url", ["localhost:8000/v1", "file:///etc/passwd", "http://", "http://a b/v1", "http://x:y/v1"]
 )
 def test_addresses_that_are_none_are_told_at_once(url):
-    facts = {"kind": "openai", "name": "m", "url": url, "source": "en", "target": "it", "asked": {}}
+    facts = {"kind": "openai", "name": "m", "url": url, "source": "en", "target": "it", "request": {}}
     with pytest.raises(UserError, match="is not a valid URL"):
         RemoteTeacher(facts | {"endpoint": asdict(EndpointConfig(model="m"))}).translate(["a"])
 

@@ -133,7 +133,7 @@ WITHOUT = {
 
 
 def teacher(server, **settings):
-    facts = {"kind": "openai", "name": "m", "url": server.url + "/v1", "source": "en", "target": "it", "asked": {}}
+    facts = {"kind": "openai", "name": "m", "url": server.url + "/v1", "source": "en", "target": "it", "request": {}}
     return RemoteTeacher(
         facts | {"endpoint": asdict(EndpointConfig(model="m", **{"max_retries": 0, "timeout": 10} | settings))}
     )

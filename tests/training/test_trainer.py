@@ -153,7 +153,7 @@ def test_word_labels_of_a_teacher_are_learnt(tmp_path, shared_tokenizer):
     side.top_logprobs = np.log(np.array([[0.7, 0.2]])).repeat(len(side.tokens.flat), 0).astype(np.float16)
     made.objective = ObjectiveConfig(kd_weight=1.0, ce_weight=0.0, reference_fraction=1.0)
     _, result = train(model(shared_tokenizer), made, improving(), tmp_path)
-    losses = [line["word_loss"] for line in result["log"]]
+    losses = [line["distillation_loss"] for line in result["log"]]
     assert losses[-1] < 0.6 * losses[0] and losses[-1] > 0
 
 

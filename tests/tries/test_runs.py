@@ -102,6 +102,12 @@ def test_an_objective_over_words_without_words_is_refused_at_once(project):
     assert "kd_weight is 0.7, but labels.top_k is 0" in message and "set the first to 0" in message
 
 
+def test_a_second_pass_without_dropout_is_refused_at_once(project):
+    flags = ("--student.objective.r_drop_weight", "1", "--student.training.dropout", "0")
+    message = refusal("--run_dir", "place", *flags, until="student")
+    assert "r_drop_weight needs dropout" in message and "student.training.dropout is 0: set it above 0" in message
+
+
 def test_a_page_without_its_runtime_is_refused_before_a_model_is_trained(project):
     with pytest.raises(UserError, match=r"export\.node_modules elsewhere has no onnxruntime-web: run `npm install"):
         runner.run(loading.load([*TEXTS, "--export.formats", "[web]", "--export.node_modules", "elsewhere"]), "report")

@@ -22,12 +22,12 @@ from distilmt.labels.store import LabelStore
 from distilmt.training.batching import Ragged, TargetSide
 from distilmt.utils.errors import UserError
 
-# What `packaging/serve.txt` does not install, as if it were not there.
+# Without the extra `train`: its packages are not there.
 _WITHOUT = """
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "transformers", "pyarrow", "sacrebleu", "safetensors"}:
+        if name.split(".")[0] in {"torch", "transformers", "pyarrow", "safetensors", "tokenizers"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
 from distilmt.cli import main

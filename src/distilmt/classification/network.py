@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +16,15 @@ from torch import Tensor, nn
 
 from distilmt.classification.neural import dense
 from distilmt.classification.targets import NO_LABEL, DistillationTargets, of_labels, softmax
+from distilmt.config import Divergence, ObjectiveConfig
 from distilmt.losses.cross_entropy import label_cross_entropy
-from distilmt.losses.divergences import Divergence, cross_entropy_soft, divergence, soften, widened
+from distilmt.losses.divergences import DIVERGENCES, cross_entropy_soft, divergence, parameter_values, soften, widened
 from distilmt.models.device import pick_device
 
 _READ = 1 << 24
-"""Maximum number of values that are made dense at a time."""
+"""Maximum number of values that are made dense at a time: 64 MB in float32."""
+_SKEW = 0.5
+"""`skew_alpha` of the divergences that have it: teacher and student have equal parts in the mixture."""
 
 
 class Mixture(NamedTuple):
@@ -60,7 +63,8 @@ def _soft_loss(logits: Tensor, soft: Tensor, temperature: float, kind: Divergenc
     if kind == "kl":
         return cross_entropy_soft(logits, soft, temperature)
     log_student = torch.log_softmax(widened(logits) / temperature, dim=-1)
-    return temperature**2 * divergence(kind, log_student, soften(soft, temperature), skew=0.5)
+    parameters = parameter_values(ObjectiveConfig(divergence=kind, skew_alpha=_SKEW))
+    return temperature**2 * divergence(kind, log_student, soften(soft, temperature), *parameters)
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -155,7 +159,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _check_settings(self) -> None:
-        choices_by_name = {"optimizer": ("adam", "sgd"), "divergence": get_args(Divergence)}
+        choices_by_name = {"optimizer": ("adam", "sgd"), "divergence": tuple(DIVERGENCES)}
         for name, choices in choices_by_name.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: use one of {', '.join(choices)}")

@@ -10,7 +10,7 @@ from distilmt.config.export import (
     ShortlistConfig,
 )
 from distilmt.config.run import RunConfig
-from distilmt.config.student import ObjectiveConfig, OnPolicyConfig, StudentConfig
+from distilmt.config.student import Divergence, ObjectiveConfig, OnPolicyConfig, StudentConfig, Tail
 from distilmt.config.teacher import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.config.training import ModelConfig, TrainingConfig
 
@@ -18,6 +18,7 @@ __all__ = [
     "CleaningConfig",
     "ComputeType",
     "CorpusConfig",
+    "Divergence",
     "EndpointConfig",
     "EvaluationConfig",
     "ExportConfig",
@@ -31,6 +32,7 @@ __all__ = [
     "ShortlistConfig",
     "SourceConfig",
     "StudentConfig",
+    "Tail",
     "TeacherConfig",
     "TokenizerConfig",
     "TrainingConfig",

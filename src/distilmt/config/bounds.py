@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from distilmt.utils.errors import UserError
 
 T = TypeVar("T")
+Metadata: TypeAlias = dict[str, object]
+"""Metadata of a dataclass field, by the names of the modules' constants (`BOUNDS`, `effects.EFFECT`)."""
 
 BOUNDS = "bounds"
 MAX_SEED = 2**32 - 1
@@ -33,12 +35,12 @@ class Bounds(NamedTuple):
         return f"{number_text(self.minimum)} to {number_text(self.maximum)}"
 
 
-def bounds(minimum: float, maximum: float) -> dict[str, Any]:
+def bounds(minimum: float, maximum: float) -> Metadata:
     """Metadata of a dataclass field; other metadata may be merged into it."""
     return {BOUNDS: Bounds(minimum, maximum)}
 
 
-def bounded(default: T, minimum: float, maximum: float, metadata: dict[str, Any] | None = None) -> T:
+def bounded(default: T, minimum: float, maximum: float, metadata: Metadata | None = None) -> T:
     """A dataclass field that holds a number, or None where the default or the annotation allows it.
 
     Args:
@@ -47,11 +49,10 @@ def bounded(default: T, minimum: float, maximum: float, metadata: dict[str, Any]
         maximum: largest value that works or is useful.
         metadata: further metadata of the field.
     """
-    field: Any = dataclasses.field(default=default, metadata={**bounds(minimum, maximum), **(metadata or {})})
-    return field  # type: ignore[no-any-return]
+    return dataclasses.field(default=default, metadata={**bounds(minimum, maximum), **(metadata or {})})
 
 
-def check_bounds(config: Any, prefix: str = "") -> None:
+def check_bounds(config: object, prefix: str = "") -> None:
     """Reject a dataclass with a number out of bounds, including nested dataclasses and lists.
 
     Args:
@@ -67,7 +68,9 @@ def check_bounds(config: Any, prefix: str = "") -> None:
             raise UserError(f"{name} is {value}: it must be at least {low} and at most {high}")
 
 
-def _numbers(config: Any, prefix: str) -> Iterator[tuple[str, Bounds | None, int | float]]:
+def _numbers(config: object, prefix: str) -> Iterator[tuple[str, Bounds | None, int | float]]:
+    if not dataclasses.is_dataclass(config):
+        return
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         for item in value if isinstance(value, list) else [value]:

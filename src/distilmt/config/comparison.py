@@ -6,7 +6,6 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CompareConfig
@@ -16,6 +15,7 @@ from distilmt.config.jobs import check_jobs
 from distilmt.config.run_loading import load_values
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 _COMPARISON = ("methods", "seeds", "baseline")
 _OF_METHODS = ("student", "labels")
@@ -62,7 +62,7 @@ def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     return split_own_flags(parser, flags, "--only word,sequence, --seeds 1,2,3 and --jobs 2")
 
 
-def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _merged(values: JsonObject, changes: JsonObject) -> JsonObject:
     """`values` with some keys replaced, as deep as `changes` is nested."""
     whole = dict(values)
     for key, value in changes.items():
@@ -71,7 +71,7 @@ def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _check_methods(path: Path, methods: Any, seeds: Any) -> None:
+def _check_methods(path: Path, methods: object, seeds: object) -> None:
     if not isinstance(methods, dict) or len(methods) < 2:
         raise UserError(f"{path}: methods must name at least two methods, each with the keys in which it differs")
     for name, changes in methods.items():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, bounded
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonMapping
 
 # Codes become parts of file names and of prompts.
 _LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,8}([-_@][A-Za-z0-9]{1,8})*")
@@ -127,7 +127,7 @@ class CorpusConfig:
         return bool(self.train or self.dataset or self.sources)
 
 
-def _is_trained(tokenizer: Mapping[str, Any]) -> bool:
+def _is_trained(tokenizer: JsonMapping) -> bool:
     return tokenizer["path"] is None
 
 

@@ -6,11 +6,16 @@ A key without such metadata affects the step that its section is named after.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import TypeAlias, TypeVar, cast, get_type_hints
+
+from distilmt.config.bounds import Metadata
+from distilmt.utils.json_types import JsonMapping
 
 T = TypeVar("T")
+Condition: TypeAlias = Callable[[JsonMapping], bool]
+"""Whether a value matters, given the values of all keys of its dataclass."""
 EFFECT = "effect"
 SECTIONS = {"export": "exports"}
 """Steps whose name differs from the section of their keys."""
@@ -22,25 +27,28 @@ class Effect:
 
     steps: tuple[str, ...] | None = None
     """The steps that depend on it directly; None: the step of the section."""
-    when: Callable[[Mapping[str, Any]], bool] | None = None
-    """Whether the value matters, given the values of all keys of its dataclass; None: always."""
+    when: Condition | None = None
+    """Whether the value matters; None: always."""
     resumed: bool = False
     """Whether the value matters only while the step is unfinished."""
 
 
-def affects(*steps: str, when: Callable[[Mapping[str, Any]], bool] | None = None) -> dict[str, Any]:
+def affects(*steps: str, when: Condition | None = None) -> Metadata:
     """Metadata of a field that affects the named steps, or its section's step, under the condition `when`."""
     return {EFFECT: Effect(steps or None, when)}
 
 
-def no_effect(resumed: bool = False) -> dict[str, Any]:
+def no_effect(resumed: bool = False) -> Metadata:
     """Metadata of a field that changes how a step runs but not its result."""
     return {EFFECT: Effect(None if resumed else (), None, resumed)}
 
 
-def config_field(default: T, metadata: dict[str, Any]) -> T:
+def config_field(default: T, metadata: Metadata) -> T:
     """A field with a default and metadata."""
     return dataclasses.field(default=default, metadata=metadata)
+
+
+Conditions: TypeAlias = tuple[tuple[str, Condition], ...]
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,13 @@ class ConfigKey:
 
     name: str
     """Dotted name, such as `labels.beam_size`."""
-    default: Any
+    default: object
     steps: frozenset[str]
-    conditions: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...]
+    conditions: Conditions
     """Conditions, each with the prefix of the keys whose values it receives."""
     resumed: bool
 
-    def matters(self, values: Mapping[str, Any]) -> bool:
+    def matters(self, values: JsonMapping) -> bool:
         """Whether the key's value can change anything, given values of all keys by name."""
         for prefix, condition in self.conditions:
             section_values = {
@@ -66,13 +74,13 @@ class ConfigKey:
         return True
 
 
-def keys_of(kind: type, default: Any = None) -> dict[str, ConfigKey]:
+def keys_of(kind: type, default: object = None) -> dict[str, ConfigKey]:
     """All keys of a configuration by name; nested dataclasses are flattened, lists are not."""
     default = kind() if default is None else default
     return {key.name: key for key in _walk(kind, default, "", Effect(()), ())}
 
 
-def _walk(kind: type, default: Any, prefix: str, outer: Effect, conditions: tuple[Any, ...]) -> Iterator[ConfigKey]:
+def _walk(kind: type, default: object, prefix: str, outer: Effect, conditions: Conditions) -> Iterator[ConfigKey]:
     hints = get_type_hints(kind)
     for field in dataclasses.fields(kind):
         name, value = f"{prefix}{field.name}", getattr(default, field.name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonMapping, JsonObject
 
 _MODEL = {
     "ffn": "ffn_dim",
@@ -164,7 +164,7 @@ def _renamed(key: str, names: Mapping[str, str]) -> str:
     return key
 
 
-def check_values(kind: type, values: Mapping[str, Any], where: str, prefix: str = "") -> None:
+def check_values(kind: type, values: JsonMapping, where: str, prefix: str = "") -> None:
     """Reject former names of keys and values in a file; `where` is its name.
 
     Raises:
@@ -194,17 +194,17 @@ def check_flags(kind: type, arguments: Sequence[str]) -> None:
         _check_value(kind, flag, value if sign else next(iter(arguments[number + 1 :]), None), "--")
 
 
-def _check_value(kind: type, key: str, value: Any, where: str) -> None:
+def _check_value(kind: type, key: str, value: object, where: str) -> None:
     names = VALUES.get(kind.__name__, {}).get(key, {})
     if isinstance(value, str) and value in names:
         raise UserError(f"{where}{key} {value} is called {names[value]} now")
 
 
-def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+def _mappings(value: object) -> Iterator[JsonMapping]:
     yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict))
 
 
-def translated(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def translated(values: JsonMapping, prefix: str = "") -> JsonObject:
     """Nested values of a run with current names; current names stay unchanged.
 
     Args:
@@ -214,22 +214,22 @@ def translated(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return _nested(values, prefix, RUN, VALUES["RunConfig"])
 
 
-def translated_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+def translated_settings(settings: JsonMapping) -> JsonObject:
     """Settings of a step with current names, dotted or nested below their section."""
     return {_renamed(key, RUN): _value(key, value, RUN, VALUES["RunConfig"]) for key, value in settings.items()}
 
 
-def translated_command(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def translated_command(kind: type, values: JsonMapping) -> JsonObject:
     """Values of a command, or of a run, with current names."""
     if keys_of(kind) is RUN:
         return translated(values)
     return {keys_of(kind).get(key, key): value for key, value in values.items()}
 
 
-def translated_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def translated_manifest(manifest: JsonMapping) -> JsonObject:
     """The manifest of a label store with current names."""
     decoding, choice = manifest.get("decoding"), manifest.get("choice")
-    own: dict[str, Any] = {}
+    own: JsonObject = {}
     if isinstance(decoding, dict):
         own["decoding"] = translated(decoding, "labels.")
     if isinstance(choice, list):
@@ -237,7 +237,7 @@ def translated_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**manifest, **own}
 
 
-def former(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def former(kind: type, values: JsonMapping) -> JsonObject:
     """Values of a command, or of a run, with former names: the input of older fingerprints."""
     keys = {name: key for key, name in keys_of(kind).items()}
     names = {key: {new: old for old, new in own.items()} for key, own in VALUES.get(kind.__name__, {}).items()}
@@ -245,8 +245,8 @@ def former(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nested(
-    values: Mapping[str, Any], prefix: str, keys: Mapping[str, str], names: Mapping[str, Mapping[str, str]]
-) -> dict[Any, Any]:
+    values: JsonMapping, prefix: str, keys: Mapping[str, str], names: Mapping[str, Mapping[str, str]]
+) -> JsonObject:
     result = {}
     for key, value in values.items():
         dotted = f"{prefix}{key}"
@@ -255,7 +255,7 @@ def _nested(
     return result
 
 
-def _value(key: str, value: Any, keys: Mapping[str, str], names: Mapping[str, Mapping[str, str]]) -> Any:
+def _value(key: str, value: object, keys: Mapping[str, str], names: Mapping[str, Mapping[str, str]]) -> object:
     if isinstance(value, dict):
         return _nested(value, f"{key}.", keys, names)
     if isinstance(value, list):

@@ -11,6 +11,7 @@ from distilmt.config import LabelConfig, RunConfig, renamed
 from distilmt.config.parsing import check_keys, parse, parse_values
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 
 def load(arguments: Sequence[str]) -> RunConfig:
@@ -37,9 +38,9 @@ def load_yaml(path: Path, changes: Mapping[str, object]) -> RunConfig:
     return _check_run(parse_values(RunConfig, merge(values, nested), []))
 
 
-def nest(values: Mapping[str, object]) -> dict[str, Any]:
+def nest(values: Mapping[str, object]) -> JsonObject:
     """`{"labels.beam_size": 2}` as `{"labels": {"beam_size": 2}}`."""
-    nested: dict[str, Any] = {}
+    nested: JsonObject = {}
     for key, value in values.items():
         *sections, name = key.split(".")
         inner: Any = {name: value}
@@ -49,7 +50,7 @@ def nest(values: Mapping[str, object]) -> dict[str, Any]:
     return nested
 
 
-def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> JsonObject:
     """Nested values with some of them replaced."""
     merged = dict(values)
     for key, value in changes.items():
@@ -58,7 +59,7 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def load_values(values: dict[str, Any], path: Path, flags: Sequence[str]) -> RunConfig:
+def load_values(values: JsonObject, path: Path, flags: Sequence[str]) -> RunConfig:
     """As `load`, from the keys and values of the file `path`."""
     check_keys(values, RunConfig, str(path), "")
     return _check_run(parse_values(RunConfig, values, flags))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
 from distilmt.config.effects import affects, config_field
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonMapping
 
 _BOTH = affects("student", "baseline")
 
+Divergence = Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"]
+"""Divergences between two distributions; their formulas are in `losses/divergences.py`."""
+Tail = Literal["bucket", "uniform", "renormalize", "zero"]
+"""Uses of the probability outside the teacher's top k; their formulas are in `losses/top_k.py`."""
 
-def _skewed(objective: Mapping[str, Any]) -> bool:
-    return "js" in objective["divergence"] or "skewed" in objective["divergence"]
+
+def parameter_of(default: float, minimum: float, maximum: float, *divergences: Divergence) -> float:
+    """A parameter of some divergences: its default, its bounds, and the divergences that it matters for."""
+    return bounded(default, minimum, maximum, affects(when=lambda objective: objective["divergence"] in divergences))
 
 
 @dataclass
@@ -34,16 +40,11 @@ class ObjectiveConfig:
     """Temperature of both distributions; the loss term is multiplied by its square."""
     top_k: int | None = bounded(None, 1, MAX_TOP_K)
     """Number of stored log-probabilities to use; null uses all."""
-    tail: Literal["bucket", "uniform", "renormalize", "zero"] = "bucket"
+    tail: Tail = "bucket"
     """Probability outside the top k: one bucket, spread evenly over all other tokens, over the top k, or left out."""
-    divergence: Literal["kl", "reverse_kl", "symmetric_kl", "js", "tv", "skewed_kl", "skewed_reverse_kl"] = "kl"
+    divergence: Divergence = "kl"
     """Divergence between the teacher's and the student's distribution; all but `kl` need `tail: bucket`."""
-    skew_alpha: float = bounded(
-        0.1,
-        0.001,
-        0.999,
-        affects(when=_skewed),
-    )
+    skew_alpha: float = parameter_of(0.1, 0.001, 0.999, "js", "skewed_kl", "skewed_reverse_kl")
     """β of `js` (0.5 is symmetric), α of the skewed divergences."""
     entropy_mode: Literal["none", "penalty", "weight_high", "weight_low", "temperature"] = "none"
     """Reward the student's entropy; weight positions by the teacher's, high or low; or soften the most certain ones."""
@@ -68,17 +69,12 @@ class ObjectiveConfig:
     r_drop_weight: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: divergence between two passes with different dropout. An update takes twice as long."""
 
-    @property
-    def online(self) -> bool:
-        """Whether the teacher is needed in memory."""
-        return self.hidden_state_weight > 0 or self.attention_weight > 0
-
     def __post_init__(self) -> None:
         if self.divergence != "kl" and self.tail != "bucket":
             raise UserError(f"objective.tail is {self.tail!r}, but divergence {self.divergence!r} needs tail: bucket")
 
 
-def _on(policy: Mapping[str, Any]) -> bool:
+def _on(policy: JsonMapping) -> bool:
     return bool(policy["steps"] > 0)
 
 
@@ -121,10 +117,3 @@ class StudentConfig:
     def all_updates(self) -> int:
         """Total updates of the training."""
         return self.training.max_steps + self.on_policy.steps * self.on_policy.rounds
-
-    def __post_init__(self) -> None:
-        if self.objective.r_drop_weight and not self.training.dropout:
-            raise UserError(
-                "student.objective.r_drop_weight needs dropout, but student.training.dropout is 0: "
-                "set it above 0, or r_drop_weight to 0"
-            )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonMapping, JsonObject
 
 _OWN_KEYS = {"model": "model", "messages": "prompt", "max_tokens": "max_tokens"}
 
@@ -28,7 +28,7 @@ class EndpointConfig:
     """Prompt of a language model; {source_name}, {target_name}, {source}, {target} and {text} are filled in."""
     max_tokens: int = bounded(512, 1, 1_000_000)
     """Maximum tokens of a response; a truncated response is not used."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: JsonObject = field(default_factory=dict)
     """Additional fields of each request (`{top_p: 0.9, reasoning_effort: low}`); null removes a default field."""
     api_key_env: str | None = config_field(None, no_effect())
     """Environment variable with the API key; the key itself is never written to a file."""
@@ -48,11 +48,11 @@ class EndpointConfig:
     """Stop when the cost reaches this amount; 0: no limit."""
 
 
-def _served(teacher: Mapping[str, Any]) -> bool:
+def _served(teacher: JsonMapping) -> bool:
     return bool(teacher["url"])
 
 
-def _trained(teacher: Mapping[str, Any]) -> bool:
+def _trained(teacher: JsonMapping) -> bool:
     return not (teacher["path"] or teacher["command"] or teacher["url"])
 
 

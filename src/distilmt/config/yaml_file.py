@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 
 class _Loader(yaml.SafeLoader):
     """Rejects duplicate keys of a mapping: plain YAML would silently use the last one."""
 
 
-def _unique_keys(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+def _unique_keys(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
     lines: dict[Hashable, int] = {}
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
@@ -31,7 +31,7 @@ def _unique_keys(loader: _Loader, node: yaml.MappingNode, deep: bool = False) ->
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_keys)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> JsonObject:
     """Keys and values of a file.
 
     Raises:

@@ -4,17 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from distilmt import __version__
 from distilmt.config import CorpusConfig
-from distilmt.data.cleaning import CleaningReport
+from distilmt.data.cleaning import CleaningReport, DroppedPairs
 from distilmt.data.sources import CorpusSource
 from distilmt.utils.dates import date_for_programs
 from distilmt.utils.run_dir import fingerprint_files, write_json, write_text
 
 _EXAMPLES = 2
 _SHOWN_CHARS = 80
+
+
+_Place = TypedDict("_Place", {"from": list[str]})
+
+SourceCard = TypedDict(
+    "SourceCard",
+    {
+        "id": str,  # prefix of the ids of its rows
+        "from": list[str],
+        "license": str | None,
+        "monolingual": bool,
+        "weight": float,
+        "read": int,
+        "split_off": int,  # rows of valid and test
+        "train": int,
+        "dropped": dict[str, DroppedPairs],  # by the cleaning rule
+    },
+)
+"""A source of the training text."""
+
+
+class CorpusCard(TypedDict):
+    """Content of `card.json`."""
+
+    languages: dict[str, str]
+    """`source` and `target`."""
+    date: str
+    distilmt: str
+    seed: int
+    fingerprint: str
+    rows: dict[str, int]
+    """By split."""
+    sources: list[SourceCard]
+    held_out: dict[str, _Place]
+    """Where valid and test come from."""
 
 
 def write_card(
@@ -44,7 +79,7 @@ def _card(
     directory: Path,
     sources: list[CorpusSource],
     held_out_reports: Mapping[str, CleaningReport],
-) -> dict[str, Any]:
+) -> CorpusCard:
     files = [directory / f"{split}.parquet" for split in ("train", "valid", "test")]
     return {
         "languages": {"source": config.source, "target": config.target},
@@ -68,14 +103,12 @@ def _held_out_of(config: CorpusConfig, report: CleaningReport) -> list[str]:
     return [config.dataset] if config.dataset else ["the training text"]
 
 
-def _source(source: CorpusSource) -> dict[str, Any]:
+def _source(source: CorpusSource) -> SourceCard:
     report = source.report
-    dropped = report.as_dict()["dropped"]
-    assert isinstance(dropped, dict)
     return {
         "id": source.name,
         "from": source.locations,
-        "licence": source.license,
+        "license": source.license,
         "monolingual": source.monolingual,
         "weight": source.weight,
         "read": report.read,
@@ -83,12 +116,12 @@ def _source(source: CorpusSource) -> dict[str, Any]:
         "train": report.retained_count + report.repeated,
         "dropped": {
             rule: {"count": entry["count"], "examples": entry["examples"][:_EXAMPLES]}
-            for rule, entry in dropped.items()
+            for rule, entry in report.dropped_pairs().items()
         },
     }
 
 
-def _markdown(card: dict[str, Any]) -> str:
+def _markdown(card: CorpusCard) -> str:
     languages, rows = card["languages"], card["rows"]
     lines = [
         f"# Corpus {languages['source']} → {languages['target']}",
@@ -104,7 +137,7 @@ def _markdown(card: dict[str, Any]) -> str:
         "| source (prefix of its ids) | from | license | weight | read | valid and test | train |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
         *(
-            f"| {source['id']} | {_places(source['from'])} | {_cell(source['licence'] or 'not known')} |"
+            f"| {source['id']} | {_places(source['from'])} | {_cell(source['license'] or 'not known')} |"
             f" {source['weight']:g} | {source['read']:,} | {source['split_off']:,} | {source['train']:,} |"
             for source in card["sources"]
         ),
@@ -117,7 +150,7 @@ def _markdown(card: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _dropped(source: dict[str, Any]) -> list[str]:
+def _dropped(source: SourceCard) -> list[str]:
     if not source["dropped"]:
         return []
     rows = []

@@ -6,12 +6,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
+from typing import TypedDict
 
 from distilmt.config import CleaningConfig
 from distilmt.data import cleaning_rules
 from distilmt.data.pairs import Pair
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+from distilmt.utils.json_types import JsonObject
 
 EXAMPLES = 5
 EXAMPLE_CHARS = 200
@@ -98,6 +100,14 @@ def weighted_length(text: str) -> int:
     return len(text) + 2 * len(_HAN.findall(text)) + len(_KANA_OR_HANGUL.findall(text))
 
 
+class DroppedPairs(TypedDict):
+    """Pairs that a cleaning rule has left out."""
+
+    count: int
+    examples: list[JsonObject]
+    """`line`, `source` and `target` of the first ones."""
+
+
 class CleaningReport:
     """Number of pairs read and dropped, by reason, with a few examples."""
 
@@ -142,17 +152,20 @@ class CleaningReport:
         """Count pairs as read and dropped, without examples."""
         self.dropped[reason] = self.dropped.get(reason, 0) + amount
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> JsonObject:
         """JSON-like: read, kept, and per reason a count and examples, the most frequent reason first."""
-        dropped = {
+        repeated = {"repeated": self.repeated} if self.repeated else {}
+        return {"read": self.read, "kept": self.retained_count, **repeated, "dropped": self.dropped_pairs()}
+
+    def dropped_pairs(self) -> dict[str, DroppedPairs]:
+        """Counts and examples by reason, the most frequent reason first."""
+        return {
             reason: {"count": count, "examples": [_example_dict(example) for example in self.examples.get(reason, [])]}
             for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1])
         }
-        repeated = {"repeated": self.repeated} if self.repeated else {}
-        return {"read": self.read, "kept": self.retained_count, **repeated, "dropped": dropped}
 
 
-def _example_dict(pair: Pair) -> dict[str, object]:
+def _example_dict(pair: Pair) -> JsonObject:
     return {key: value for key, value in pair._asdict().items() if key != "score" or value is not None}
 
 

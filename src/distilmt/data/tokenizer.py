@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sentencepiece as spm
@@ -21,6 +20,7 @@ import sentencepiece as spm
 from distilmt.config import TokenizerConfig
 from distilmt.utils.checksums import check_step, remedy
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_step, write_json
 
 EOS, UNK = 0, 1
@@ -135,7 +135,7 @@ def _ids(vocabulary: Path) -> dict[str, int]:
 
 def train(
     sources: Iterable[str], targets: Iterable[str], config: TokenizerConfig, directory: Path, seed: int
-) -> dict[str, Any]:
+) -> JsonObject:
     """Train a tokenizer on text and write its directory.
 
     Args:
@@ -175,7 +175,7 @@ def train(
     return {"sizes": sizes, "shared": not split}
 
 
-def _marian_config(split: bool) -> dict[str, Any]:
+def _marian_config(split: bool) -> JsonObject:
     """Configuration for `AutoTokenizer` to read the directory as a Marian tokenizer."""
     return {
         "tokenizer_class": "MarianTokenizer",

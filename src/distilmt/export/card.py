@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from distilmt import __version__
 from distilmt.utils.checksums import CARD, sha256
-from distilmt.utils.run_dir import read_json, write_json, write_text
+from distilmt.utils.json_types import JsonMapping, JsonObject
+from distilmt.utils.run_dir import FileChecksum, read_json, write_json, write_text
 
 README, FACTS = "README.md", CARD
 NOT_STATED = "not stated"
@@ -37,15 +37,15 @@ class ModelCard:
     """Number of trainable parameters; shared ones count once."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """By name, such as `validation bleu`."""
-    teacher_licence: str | None = None
+    teacher_license: str | None = None
     """License of the teacher; None: unknown."""
-    data_licence: str | None = None
+    data_license: str | None = None
     """License of the training text; None: unknown."""
 
     @property
     def non_commercial(self) -> bool:
         """Whether a license forbids commercial use, judged by its name."""
-        return any(_NON_COMMERCIAL.search(text) for text in (self.teacher_licence, self.data_licence) if text)
+        return any(_NON_COMMERCIAL.search(text) for text in (self.teacher_license, self.data_license) if text)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def add_scores(directory: Path, scores: Mapping[str, float]) -> None:
     Raises:
         UserError: the export has no card.
     """
-    facts = read_json(directory / FACTS)
+    facts = _read(directory)
     facts["scores"] |= dict(scores)
     write_json(directory / FACTS, facts)
     write_text(directory / README, readme(facts, facts["use"]))
@@ -83,14 +83,20 @@ def renew_files(directory: Path) -> None:
     """Update the card's list of files after the export was changed; does nothing without a card."""
     if not (directory / FACTS).exists():
         return
-    facts = read_json(directory / FACTS)
+    facts = _read(directory)
     listed = _files(directory)
     facts |= {"files": listed, "bytes": sum(about["bytes"] for about in listed.values())}
     write_json(directory / FACTS, facts)
     write_text(directory / README, readme(facts, facts["use"]))
 
 
-def _files(directory: Path) -> dict[str, dict[str, Any]]:
+def _read(directory: Path) -> JsonObject:
+    """The content of card.json; older versions spelled a key in another way."""
+    facts: JsonObject = read_json(directory / FACTS)
+    return {"licenses" if key == "licences" else key: value for key, value in facts.items()}
+
+
+def _files(directory: Path) -> dict[str, FileChecksum]:
     """Size and checksum of every file except the card's."""
     files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
     return {
@@ -100,7 +106,7 @@ def _files(directory: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _facts(directory: Path, card: ModelCard, form: Form) -> dict[str, Any]:
+def _facts(directory: Path, card: ModelCard, form: Form) -> JsonObject:
     listed = _files(directory)
     return {
         "form": form.name,
@@ -112,7 +118,7 @@ def _facts(directory: Path, card: ModelCard, form: Form) -> dict[str, Any]:
         "parameters": card.parameters,
         "bytes": sum(facts["bytes"] for facts in listed.values()),
         "scores": dict(card.scores),
-        "licences": {"teacher": card.teacher_licence, "data": card.data_licence},
+        "licenses": {"teacher": card.teacher_license, "data": card.data_license},
         "non_commercial": card.non_commercial,
         "distilmt": __version__,
         "use": form.use,
@@ -120,7 +126,7 @@ def _facts(directory: Path, card: ModelCard, form: Form) -> dict[str, Any]:
     }
 
 
-def readme(facts: Mapping[str, Any], use: str) -> str:
+def readme(facts: JsonMapping, use: str) -> str:
     """The card in Markdown, with the front matter for the hub."""
     pair = f"{facts['source']} → {facts['target']}"
     parameters = "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}"
@@ -159,17 +165,17 @@ def readme(facts: Mapping[str, Any], use: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _front_matter(facts: Mapping[str, Any]) -> list[str]:
+def _front_matter(facts: JsonMapping) -> list[str]:
     languages = [f"- {facts[side].replace('_', '-').split('-')[0]}" for side in ("source", "target")]
     library = f"library_name: {facts['library']}"
     return ["---", "language:", *languages, "pipeline_tag: translation", library, "tags:", "- distilmt", "---", ""]
 
 
-def _licenses(facts: Mapping[str, Any]) -> list[str]:
-    licences = facts["licences"]
-    lines = [f"- teacher: {licences['teacher'] or NOT_STATED}", f"- training text: {licences['data'] or NOT_STATED}"]
+def _licenses(facts: JsonMapping) -> list[str]:
+    licenses = facts["licenses"]
+    lines = [f"- teacher: {licenses['teacher'] or NOT_STATED}", f"- training text: {licenses['data'] or NOT_STATED}"]
     if facts["non_commercial"]:
         lines += ["", "**Not for commercial use**: a license above forbids it."]
-    elif not all(licences.values()):
+    elif not all(licenses.values()):
         lines += ["", "A license that is not stated may forbid your use: ask the model's author before shipping it."]
     return lines

@@ -23,6 +23,7 @@ from distilmt.export.huggingface_teacher import (
 )
 from distilmt.export.sentencepiece_files import sentencepiece_files, subword_nmt_file
 from distilmt.inference.moses_bpe import CODES, MosesBpeTokenizer
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.utils.checksums import wrap_read_errors
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
@@ -34,7 +35,7 @@ _VOCABULARIES = ("shared_vocabulary", "source_vocabulary", "target_vocabulary")
 _ARGOS_POSITIONS = 1024  # CTranslate2's maximum
 
 
-def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, source: str, target: str) -> None:
+def export_foreign(facts: TeacherReference, directory: Path, compute_type: str, source: str, target: str) -> None:
     """Write an export directory of a teacher atomically.
 
     Args:
@@ -50,13 +51,13 @@ def export_foreign(facts: dict[str, Any], directory: Path, compute_type: str, so
     kind, prefix = facts["kind"], facts.get("prefix")
     if kind == "ctranslate2":
         return copy_ctranslate2(facts, directory, compute_type, source, target)
-    outside = {**facts, "source": source, "target": target}
+    outside: TeacherReference = {**facts, "source": source, "target": target}
     if kind == "huggingface":
         try:
             return export_huggingface_teacher(facts["path"], directory, compute_type, source, target, prefix)
         except UnsupportedConversion as reason:
             logger.info(f"{reason}: using transformers' own `generate`, which is slower")
-            outside |= _for_transformers(facts, source, target)
+            outside = {**outside, **_for_transformers(facts, source, target)}
     with atomic_directory(directory) as temporary:
         write_json(temporary / "distilmt.json", {"format": 1, "outside": outside})
 
@@ -76,15 +77,19 @@ def check_packages(path: Path) -> None:
             import_module(name)
 
 
-def _for_transformers(facts: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+def _for_transformers(facts: TeacherReference, source: str, target: str) -> TeacherReference:
     tokenizer = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
     prefix = prefix_of(facts["path"], tokenizer, source, target, facts.get("prefix"))
     config = AutoConfig.from_pretrained(facts["path"], trust_remote_code=False)
-    about = {"kind": "transformers", "max_positions": positions(tokenizer, config), "prefix": prefix}
-    return about | languages(tokenizer, source, target, facts["path"])
+    reference: TeacherReference = {
+        "kind": "transformers",
+        "max_positions": positions(tokenizer, config),
+        "prefix": prefix,
+    }
+    return {**reference, **languages(tokenizer, source, target, facts["path"])}
 
 
-def copy_ctranslate2(facts: dict[str, Any], directory: Path, compute_type: str, source: str, target: str) -> None:
+def copy_ctranslate2(facts: TeacherReference, directory: Path, compute_type: str, source: str, target: str) -> None:
     """Copy a CTranslate2 directory, or the content of an `.argosmodel`, with its tokenizer.
 
     Supported are exports of distilmt; directories with SentencePiece models (`source.spm` and `target.spm`, or one);

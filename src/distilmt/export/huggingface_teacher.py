@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ctranslate2.converters import TransformersConverter
 from safetensors import SafetensorError
@@ -145,7 +145,15 @@ def _config(path: str) -> Any:
     return AutoConfig.from_pretrained(path, trust_remote_code=False)
 
 
-def languages(tokenizer: Any, source: str, target: str, path: str) -> dict[str, str]:
+class TokenizerLanguages(TypedDict, total=False):
+    """Languages in the codes of a multilingual tokenizer; empty for other tokenizers."""
+
+    source_language: str
+    target_prefix: str
+    """The token of the target language."""
+
+
+def languages(tokenizer: Any, source: str, target: str, path: str) -> TokenizerLanguages:
     """Language codes for a multilingual tokenizer (M2M-100, NLLB, mBART-50); empty for other tokenizers."""
     if not hasattr(tokenizer, "src_lang") or not hasattr(tokenizer, "tgt_lang"):
         return {}

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.inference.base import Hypothesis, TranslationModel
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.translator import Translator
 from distilmt.labels.selection import repetition_mask
 from distilmt.models.checkpoint import load_marian
@@ -114,7 +114,7 @@ class TeacherEnsemble:
         workers, here = self.job.cores or cores(), self.job.cores is None  # a worker stores no cache
         return load_translation_model(exported, threads=1, workers=workers, device="auto", use_cache=here)
 
-    def _export(self, facts: dict[str, Any] | None, path: Path, exported: Path, compute_type: str) -> None:
+    def _export(self, facts: TeacherReference | None, path: Path, exported: Path, compute_type: str) -> None:
         job = self.job
         if facts is None:
             export(load_marian(path), job.tokenizer, exported, compute_type)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.labels import ray_executor
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.label_cache import LabelCache
@@ -24,6 +25,7 @@ from distilmt.teachers import existing
 from distilmt.teachers.response_cache import totals
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import fingerprint_files
 
 logger = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ def write_label_store(
     return {"sentences": total, "shards": len(writer.done())} | counts
 
 
-def _check_top_k(pointer: dict[str, Any] | None, job: LabelingTask) -> None:
+def _check_top_k(pointer: TeacherReference | None, job: LabelingTask) -> None:
     """Refuse top-k probabilities of a teacher that has another vocabulary than the tokenizer."""
     if pointer and job.needs_top_k:
         raise UserError(
@@ -89,9 +91,9 @@ def _check_top_k(pointer: dict[str, Any] | None, job: LabelingTask) -> None:
         )
 
 
-def _usage_totals(pointer: dict[str, Any] | None) -> dict[str, float]:
+def _usage_totals(pointer: TeacherReference | None) -> dict[str, float]:
     """Usage of a program or server in this run, summed over all calls; also logged."""
-    path = (pointer or {}).get("answers")
+    path = pointer.get("cache_file") if pointer else None
     counts = {kind: amount for kind, amount in totals(Path(path)).items() if amount} if path else {}
     if pointer and counts:
         amounts = ", ".join(f"{kind.replace('_', ' ')} {amount:,.10g}" for kind, amount in counts.items())
@@ -143,7 +145,7 @@ def seconds_per_sentence(sentences: pa.Table, job: LabelingTask, directory: Path
     return (time.monotonic() - begin) / max(1, int(sentences.num_rows))
 
 
-def _header(job: LabelingTask, pointer: dict[str, Any] | None) -> dict[str, Any]:
+def _header(job: LabelingTask, pointer: TeacherReference | None) -> JsonObject:
     """Header of a store: everything that its labels depend on."""
     files = fingerprint_files(job.teacher / existing.POINTER) if pointer else weights_fingerprint(job.teacher)
     others = [_weights(Path(path)) for path in job.config.ensemble]

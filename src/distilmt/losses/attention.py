@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+from distilmt.config import ObjectiveConfig
+from distilmt.losses.records import FeatureRecords, ModelDimensions
+from distilmt.utils.errors import UserError
 
 
 def attention_distance(student: Tensor, teacher: Tensor, bias: Tensor, mixture: Tensor) -> Tensor:
@@ -31,3 +37,60 @@ def attention_distance(student: Tensor, teacher: Tensor, bias: Tensor, mixture: 
     )
     surplus = (teacher_log_probs - student_log_probs).masked_fill(hidden, 0.0)
     return (teacher_log_probs.exp() * surplus).sum() / teacher.shape[1]
+
+
+def attention_loss(features: FeatureRecords, head_mapping: Literal["learned", "same"]) -> Tensor:
+    """Mean over the kinds of attention of `attention_distance`, summed over blocks: a scalar.
+
+    Under `same`, heads are compared one to one in layers of equal depth, else all heads through a learned mixture.
+    """
+    assert features.student.attention is not None
+    distances = [_kind_distance(features, kind, head_mapping) for kind in features.student.attention]
+    return torch.stack(distances).mean()
+
+
+def _kind_distance(features: FeatureRecords, kind: str, head_mapping: Literal["learned", "same"]) -> Tensor:
+    """Distance of attention of one kind, summed over blocks: a scalar."""
+    assert features.student.attention is not None and features.teacher.attention is not None
+    student_attention, teacher_scores = features.student.attention[kind], features.teacher.attention[kind].scores
+    if head_mapping == "same":
+        teacher_scores = [
+            teacher_scores[i] for i in (features.encoder_map if kind == "encoder" else features.decoder_map)
+        ]
+    distances = []
+    for number, bias in enumerate(student_attention.biases):
+        # Heads of all layers: [rows, layers · heads, width, width].
+        student, teacher = (
+            torch.cat([layer[number] for layer in scores], 1) for scores in (student_attention.scores, teacher_scores)
+        )
+        heads = torch.eye(student.shape[1], device=student.device)
+        distances.append(attention_distance(student, teacher, bias, features.parameters.get(f"mixture.{kind}", heads)))
+    return torch.stack(distances).sum()
+
+
+def initial_mixtures(
+    objective: ObjectiveConfig, student: ModelDimensions, teacher: ModelDimensions
+) -> dict[str, Tensor]:
+    """Initial mixtures [t, s]: each of the teacher's t heads is compared with the mean of the student's s heads.
+
+    Raises:
+        UserError: `head_mapping` is `same`, but student and teacher have different numbers of heads.
+    """
+    student_heads, teacher_heads = student.heads(), teacher.heads()
+    if objective.head_mapping == "same":
+        _check_same_heads(student_heads, teacher_heads)
+        return {}
+    mixtures = {}
+    for kind, (layers, heads) in student_heads.items():
+        s, t = layers * heads, teacher_heads[kind][0] * teacher_heads[kind][1]
+        mixtures[f"mixture.{kind}"] = torch.full((t, s), 1 / s)
+    return mixtures
+
+
+def _check_same_heads(student_heads: dict[str, tuple[int, int]], teacher_heads: dict[str, tuple[int, int]]) -> None:
+    for (_, student), (_, teacher) in zip(student_heads.values(), teacher_heads.values(), strict=True):
+        if student != teacher:
+            raise UserError(
+                f"student.objective.head_mapping is same, but the teacher has {teacher} heads and the student "
+                f"{student}: set it to learned"
+            )

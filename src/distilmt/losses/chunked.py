@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from distilmt.losses.divergences import widened
-from distilmt.losses.per_token import LossTerms, RowLosses, TeacherTargets, row_losses
+from distilmt.losses.per_token import RowLosses, TeacherTargets, TokenLoss, row_losses
 from distilmt.losses.top_k import NEG_INF, uniform_share
 
 _SMALLEST_FACTOR = 1e-6
@@ -46,7 +46,7 @@ class ChunkedLoss(torch.autograd.Function):
         ids: Tensor,
         top_ids: Tensor,
         teacher: TeacherTargets,
-        terms: LossTerms,
+        terms: TokenLoss,
         chunk: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute losses and gradients.
@@ -74,8 +74,8 @@ class ChunkedLoss(torch.autograd.Function):
         buffers.add_uniform()
         ctx.save_for_backward(buffers.grad_hidden, buffers.grad_weight, buffers.grad_bias)
         ctx.dtypes = weight.dtype, None if bias is None else bias.dtype
-        ctx.mark_non_differentiable(buffers.nll, buffers.word)
-        return buffers.loss, buffers.nll, buffers.word
+        ctx.mark_non_differentiable(buffers.nll, buffers.distillation)
+        return buffers.loss, buffers.nll, buffers.distillation
 
     @staticmethod
     @once_differentiable
@@ -105,7 +105,7 @@ class _ChunkBuffers:
         weight: Tensor,
         bias: Tensor | None,
         teacher: TeacherTargets,
-        terms: LossTerms,
+        terms: TokenLoss,
         chunk: int,
         needs_gradient: tuple[bool, bool, bool],
     ) -> None:
@@ -116,7 +116,7 @@ class _ChunkBuffers:
         self.tail = self.logits if hidden.device.type == "cpu" else torch.empty_like(self.logits)
         wide = teacher.row_mask.dtype
         self.loss = torch.zeros((), dtype=wide, device=hidden.device)
-        self.nll, self.word, self.label_weight, self.word_weight = (
+        self.nll, self.distillation, self.label_weight, self.distillation_weight = (
             torch.zeros_like(teacher.row_mask) for _ in range(4)
         )
         self.grad_hidden = torch.empty_like(hidden) if needs_gradient[0] else None
@@ -137,9 +137,11 @@ class _ChunkBuffers:
             logits += self.bias
         logits[:, self.terms.vocabulary :] = NEG_INF
         label = widened(logits.gather(1, labels)).squeeze(1)  # [R]
-        outcomes, other, other_ids = _outcomes(logits, top_ids, tail, self.terms.ranked)  # [R, k + 1], [R], [R, 1]
+        outcomes, runner_up, runner_up_ids = _outcomes(
+            logits, top_ids, tail, self.terms.needs_runner_up
+        )  # [R, k + 1], [R], [R, 1]
         tail[:, self.terms.vocabulary :] = 0
-        inputs = [outcomes, label] if other is None else [outcomes, label, other]
+        inputs = [outcomes, label] if runner_up is None else [outcomes, label, runner_up]
         losses, gradients = _losses_and_gradients(inputs, self.teacher.rows(rows), self.terms)
         self._store(rows, losses)
         if self.grad_hidden is None and self.grad_weight is None and self.grad_bias is None:
@@ -151,15 +153,18 @@ class _ChunkBuffers:
         row = torch.arange(len(tail), device=tail.device)[:, None]
         tail[row, top_ids] = (of_outcomes[:, :-1] / factor).to(tail.dtype)
         tail[row, labels] += (of_label[:, None] / factor).to(tail.dtype)
-        if other_ids is not None:
-            tail[row, other_ids] += (gradients[2][:, None] / factor).to(tail.dtype)
+        if runner_up_ids is not None:
+            tail[row, runner_up_ids] += (gradients[2][:, None] / factor).to(tail.dtype)
         self._add_gradients(rows, tail, factor * self.teacher.row_mask[rows, None])
 
     def _store(self, rows: slice, losses: RowLosses) -> None:
         """Store the rows' losses for the caller and for `add_uniform`."""
         self.loss += losses.loss.detach().sum()
-        self.nll[rows], self.word[rows] = losses.nll.detach() * self.teacher.row_mask[rows], losses.word.detach()
-        self.label_weight[rows], self.word_weight[rows] = losses.label_weight, losses.word_weight
+        self.nll[rows], self.distillation[rows] = (
+            losses.nll.detach() * self.teacher.row_mask[rows],
+            losses.distillation.detach(),
+        )
+        self.label_weight[rows], self.distillation_weight[rows] = losses.label_weight, losses.distillation_weight
 
     def _add_gradients(self, rows: slice, tail: Tensor, factor: Tensor) -> None:
         """Add gradients of R rows, which are `tail * factor` in the logits: tail [R, V], factor [R, 1]."""
@@ -187,8 +192,8 @@ class _ChunkBuffers:
         shares = self.label_weight * (terms.smoothing / terms.vocabulary)  # [N], like `sums`
         if terms.uniform:
             outside = uniform_share(self.teacher.probs, terms.vocabulary)
-            self.word -= outside * sums
-            shares = shares + self.word_weight * outside
+            self.distillation -= outside * sums
+            shares = shares + self.distillation_weight * outside
         self.loss -= shares @ sums
         # In the gradients' own dtype: with mixed dtypes PyTorch converts the whole gradient and back. Not with -=,
         # which also assigns the slice to itself, that is, copies it.
@@ -201,7 +206,7 @@ class _ChunkBuffers:
 
 
 def _losses_and_gradients(
-    inputs: list[Tensor], teacher: TeacherTargets, terms: LossTerms
+    inputs: list[Tensor], teacher: TeacherTargets, terms: TokenLoss
 ) -> tuple[RowLosses, tuple[Tensor, ...]]:
     """Losses of R rows, and the gradients of their sum: one per input, of its shape ([R, k + 1] or [R])."""
     with torch.enable_grad():
@@ -215,20 +220,20 @@ def _losses_and_gradients(
 
 
 def _outcomes(
-    logits: Tensor, top_ids: Tensor, tail: Tensor, ranked: bool
+    logits: Tensor, top_ids: Tensor, tail: Tensor, needs_runner_up: bool
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Reduce logits [R, V] to the outcomes, given `top_ids` [R, k]; `logits` at K are overwritten.
 
     Fills `tail` [R, V] with the softmax over the rest, zero at K.
 
     Returns:
-        Logits of K and of the rest [R, k + 1]; if `ranked`, also the rest's highest logit [R] and its token [R, 1].
+        Logits of K and of the rest [R, k + 1]; and if needed the rest's highest logit [R] and its token [R, 1].
     """
     top = widened(logits.gather(1, top_ids))  # [R, k]
     row = torch.arange(len(logits), device=logits.device)[:, None]
     logits[row, top_ids] = logits.new_full((), NEG_INF)  # a Python number would be copied to the GPU, which waits
-    best = logits.max(1, keepdim=True) if ranked else None
-    other = None if best is None else widened(best.values).squeeze(1)
+    best = logits.max(1, keepdim=True) if needs_runner_up else None
+    runner_up = None if best is None else widened(best.values).squeeze(1)
     # logsumexp is z_j − log softmax_j at any entry j, which saves a second exponential over the vocabulary. The
     # largest of a few entries is used, so that its softmax does not vanish; K can mask only k of these entries.
     few = slice(_COLUMNS + top_ids.shape[1])
@@ -236,4 +241,4 @@ def _outcomes(
     torch.softmax(logits, dim=1, out=tail)
     share = tail[:, few].amax(1, keepdim=True).clamp_min(torch.finfo(tail.dtype).tiny)
     outcomes = torch.cat([top, largest - widened(share).log()], dim=1)
-    return outcomes, other, None if best is None else best.indices
+    return outcomes, runner_up, None if best is None else best.indices

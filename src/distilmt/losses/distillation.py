@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,10 +14,14 @@ from torch.nn import functional as F
 from distilmt.config import ObjectiveConfig
 from distilmt.losses.chunked import ChunkedLoss
 from distilmt.losses.divergences import widened
-from distilmt.losses.per_token import LossTerms, TeacherTargets, row_losses, teacher_targets
+from distilmt.losses.per_token import TeacherTargets, TokenLoss, row_losses, teacher_targets
 from distilmt.losses.top_k import NEG_INF, outcome_entropy, student_outcomes, uniform_share
 
-_LOGITS, _ROWS = 1 << 24, 128
+_LOGITS = 1 << 24
+"""Logits in memory at a time: 64 MB in float32. All logits of 4,096 target tokens over a vocabulary of 32,000 would be
+half a gigabyte."""
+_ROWS = 128
+"""Chunks are multiples of this many rows, the tile of matrix products."""
 
 
 @dataclass
@@ -36,7 +39,8 @@ class TokenTargets:
     """[N, k] float: their log-probabilities."""
 
 
-class LossSettings(NamedTuple):
+@dataclass(frozen=True)
+class LossSettings:
     """Weights of the loss terms."""
 
     objective: ObjectiveConfig
@@ -66,10 +70,10 @@ class Statistics:
 
     nll: Tensor
     """Scalar: cross-entropy against the labels, without smoothing."""
-    word: Tensor
+    distillation: Tensor
     """Scalar: the distillation term, a cross-entropy under `kl`, else the divergence; zero without a teacher."""
     entropy: Tensor
-    """Scalar: the teacher's entropy; `word - entropy` is the divergence. Zero if `word` is a divergence already."""
+    """Scalar: the teacher's entropy under `kl`, so that `distillation - entropy` is the divergence; else zero."""
     rows: Tensor
     """[N]: cross-entropy against the labels, per row."""
 
@@ -81,15 +85,15 @@ def reference_loss(student_logits: Tensor, targets: TokenTargets, settings: Loss
         ValueError: the objective has a distillation weight, but there are no teacher targets.
     """
     logits = widened(student_logits)
-    terms, top = _loss_terms(targets, settings, logits.shape[1])
+    terms, top = _token_loss(targets, settings, logits.shape[1])
     teacher = teacher_targets(targets.ids, top, terms, logits.dtype)
     labels = targets.ids.clamp_min(0).long()[:, None]  # [N, 1]
     ids = labels if top is None else top[0]  # [N, k]
-    other = logits.scatter(1, ids, NEG_INF).amax(1) if terms.ranked else None
-    losses = row_losses(student_outcomes(logits, ids), logits.gather(1, labels).squeeze(1), other, teacher, terms)
+    runner_up = logits.scatter(1, ids, NEG_INF).amax(1) if terms.needs_runner_up else None
+    losses = row_losses(student_outcomes(logits, ids), logits.gather(1, labels).squeeze(1), runner_up, teacher, terms)
     even = losses.label_weight * terms.smoothing / terms.vocabulary
     if terms.uniform:
-        even = even + losses.word_weight * uniform_share(teacher.probs, terms.vocabulary)
+        even = even + losses.distillation_weight * uniform_share(teacher.probs, terms.vocabulary)
     return losses.loss - even * logits.sum(-1)
 
 
@@ -124,12 +128,14 @@ def chunked_loss(
     """
     rows = len(targets.ids)
     targets = _pad_targets(targets, len(hidden))
-    terms, top = _loss_terms(targets, settings, len(weight) if vocabulary is None else vocabulary)
+    terms, top = _token_loss(targets, settings, len(weight) if vocabulary is None else vocabulary)
     teacher = teacher_targets(targets.ids, top, terms, torch.promote_types(hidden.dtype, torch.float32))
     top_ids = targets.ids.clamp_min(0)[:, None] if top is None else top[0]
     chunk = chunk or _even_chunk(len(hidden), len(weight))
-    loss, nll, word = ChunkedLoss.apply(hidden, weight, bias, targets.ids, top_ids, teacher, terms, chunk)
-    return loss, Statistics(nll.sum(), word.sum(), _teachers_entropy(teacher, terms), nll[:rows])
+    loss, nll, distillation = ChunkedLoss.apply(hidden, weight, bias, targets.ids, top_ids, teacher, terms, chunk)
+    return loss, Statistics(
+        nll=nll.sum(), distillation=distillation.sum(), entropy=_teacher_entropy(teacher, terms), rows=nll[:rows]
+    )
 
 
 def weights_by_entropy(targets: TokenTargets, settings: LossSettings, vocabulary: int) -> Tensor:
@@ -138,14 +144,14 @@ def weights_by_entropy(targets: TokenTargets, settings: LossSettings, vocabulary
     Summed over all shards of a batch, their ratio is the `LossSettings.mean_weight` of every shard.
     """
     one = torch.ones((), device=targets.ids.device)
-    terms, top = _loss_terms(targets, settings._replace(mean_weight=one), vocabulary)
+    terms, top = _token_loss(targets, replace(settings, mean_weight=one), vocabulary)
     teacher = teacher_targets(targets.ids, top, terms, torch.float32)
     return torch.stack([(teacher.weight * teacher.has_teacher).sum(), teacher.has_teacher.sum()])
 
 
-def _loss_terms(
+def _token_loss(
     targets: TokenTargets, settings: LossSettings, vocabulary: int
-) -> tuple[LossTerms, tuple[Tensor, Tensor] | None]:
+) -> tuple[TokenLoss, tuple[Tensor, Tensor] | None]:
     """The terms, and the teacher's top-k tokens and log-probabilities, [N, k] each; None if they are not used."""
     config = settings.objective
     top = None
@@ -153,7 +159,7 @@ def _loss_terms(
         if targets.top_ids is None or targets.top_logprobs is None:
             raise ValueError("objective.kd_weight is above 0, but there are no teacher targets: set top_ids")
         top = targets.top_ids[:, : config.top_k].long(), targets.top_logprobs[:, : config.top_k]
-    terms = LossTerms(
+    terms = TokenLoss(
         config,
         settings.smoothing,
         vocabulary,
@@ -164,7 +170,7 @@ def _loss_terms(
     return terms, top
 
 
-def _teachers_entropy(teacher: TeacherTargets, terms: LossTerms) -> Tensor:
+def _teacher_entropy(teacher: TeacherTargets, terms: TokenLoss) -> Tensor:
     """The minimum of the distillation term, summed over rows: the teacher's entropy, a scalar."""
     if not terms.uses_teacher or terms.config.divergence != "kl":
         return torch.zeros_like(teacher.row_mask).sum()

@@ -7,11 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from distilmt.config import ObjectiveConfig
+from distilmt.config import Divergence, ObjectiveConfig, Tail
 from distilmt.config.bounds import check_bounds
 from distilmt.losses.distillation import LossSettings, TokenTargets, reference_loss
-from distilmt.losses.divergences import Divergence, widened
-from distilmt.losses.top_k import Tail
+from distilmt.losses.divergences import widened
 from distilmt.utils.errors import UserError
 
 Reduction = Literal["mean", "sum", "none"]

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig
-from distilmt.losses.divergences import divergence
+from distilmt.losses.divergences import divergence, entropy, parameter_values
+from distilmt.losses.records import RowOutcomes
+from distilmt.losses.terms import Need, active_terms, needs
 from distilmt.losses.top_k import outcome_cross_entropy, teacher_outcomes, uniform_cross_entropy, uniform_share
 
 
 @dataclass(frozen=True)
-class LossTerms:
-    """The terms of the objective and their settings."""
+class TokenLoss:
+    """The token-level part of the objective and its settings."""
 
     config: ObjectiveConfig
     smoothing: float
@@ -42,12 +43,13 @@ class LossTerms:
         return self.uses_teacher and self.config.tail == "uniform"
 
     @property
-    def ranked(self) -> bool:
-        """Whether the ranking loss needs the highest logit outside K."""
-        return self.uses_teacher and self.config.ranking_weight > 0
+    def needs_runner_up(self) -> bool:
+        """Whether a term needs the student's highest logit outside K."""
+        return self.uses_teacher and Need.RUNNER_UP in needs(self.config)
 
 
-class TeacherTargets(NamedTuple):
+@dataclass(frozen=True)
+class TeacherTargets:
     """Targets of the rows that do not depend on the student; all are [N] except `probs`."""
 
     row_mask: Tensor
@@ -65,25 +67,33 @@ class TeacherTargets(NamedTuple):
 
     def rows(self, chosen: slice) -> TeacherTargets:
         """The targets of some of the rows."""
-        return TeacherTargets(*(values[chosen] for values in self))
+        return TeacherTargets(
+            row_mask=self.row_mask[chosen],
+            has_teacher=self.has_teacher[chosen],
+            probs=self.probs[chosen],
+            temperature=self.temperature[chosen],
+            weight=self.weight[chosen],
+            at_label=self.at_label[chosen],
+        )
 
 
-class RowLosses(NamedTuple):
+@dataclass(frozen=True)
+class RowLosses:
     """Losses of rows, [N] each, without the part that is linear in all logits."""
 
     loss: Tensor
     nll: Tensor
     """Cross-entropy against the label."""
-    word: Tensor
+    distillation: Tensor
     """The distillation term, unweighted: cross-entropy under `kl`, else the divergence."""
     label_weight: Tensor
     """Weight of the label term, without gradients."""
-    word_weight: Tensor
+    distillation_weight: Tensor
     """Weight of the distillation term, without gradients."""
 
 
 def teacher_targets(
-    ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: LossTerms, dtype: torch.dtype
+    ids: Tensor, top: tuple[Tensor, Tensor] | None, terms: TokenLoss, dtype: torch.dtype
 ) -> TeacherTargets:
     """The targets of the rows that do not depend on the student.
 
@@ -96,10 +106,17 @@ def teacher_targets(
     row_mask = (ids >= 0).to(dtype)
     one = torch.ones_like(row_mask)
     if top is None:
-        return TeacherTargets(row_mask, row_mask * 0, row_mask[:, None][:, :0], one, one, row_mask * 0)
+        return TeacherTargets(
+            row_mask=row_mask,
+            has_teacher=row_mask * 0,
+            probs=row_mask[:, None][:, :0],
+            temperature=one,
+            weight=one,
+            at_label=row_mask * 0,
+        )
     config, (top_ids, logprobs) = terms.config, top
     plain = teacher_outcomes(logprobs, 1.0, config.tail, terms.vocabulary).to(dtype)  # [N, k + 1]
-    uncertainty = _entropy(plain) / math.log(plain.shape[1])  # [N], between 0 and 1
+    uncertainty = entropy(plain) / math.log(plain.shape[1])  # [N], between 0 and 1
     temperature = one * config.temperature
     if config.entropy_mode == "temperature":
         temperature = 1 + (config.temperature - 1) * (1 - uncertainty)
@@ -108,10 +125,17 @@ def teacher_targets(
     listed = (top_ids == ids[:, None]).to(dtype)  # [N, k]
     at_label = (plain[:, :-1] * listed).sum(-1) + uniform_share(plain, terms.vocabulary) * (1 - listed.sum(-1))
     weight = _entropy_weight(uncertainty, has_teacher, terms)
-    return TeacherTargets(row_mask, has_teacher, teacher_probs * row_mask[:, None], temperature, weight, at_label)
+    return TeacherTargets(
+        row_mask=row_mask,
+        has_teacher=has_teacher,
+        probs=teacher_probs * row_mask[:, None],
+        temperature=temperature,
+        weight=weight,
+        at_label=at_label,
+    )
 
 
-def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
+def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: TokenLoss) -> Tensor:
     """Weights of rows [N], with mean 1 over the batch, from the teacher's normalized entropy [N]."""
     if terms.config.entropy_mode not in ("weight_high", "weight_low"):
         return torch.ones_like(uncertainty)
@@ -122,14 +146,14 @@ def _entropy_weight(uncertainty: Tensor, has_teacher: Tensor, terms: LossTerms) 
 
 
 def row_losses(
-    outcomes: Tensor, label: Tensor, other: Tensor | None, teacher: TeacherTargets, terms: LossTerms
+    outcomes: Tensor, label: Tensor, runner_up: Tensor | None, teacher: TeacherTargets, terms: TokenLoss
 ) -> RowLosses:
     """The objective per row, without the part that is linear in all logits.
 
     Args:
         outcomes: [N, k + 1] the student's logits of K, and the logsumexp of all others (the bucket).
         label: [N] the student's logit of the label, which may or may not be in K.
-        other: [N] the student's highest logit outside K, for the ranking loss; else None.
+        runner_up: [N] the student's highest logit outside K; None if no term needs it.
         teacher: the teacher targets.
         terms: the objective.
     """
@@ -138,19 +162,26 @@ def row_losses(
     hard = (1 - terms.smoothing) * nll + terms.smoothing * total
     if not terms.uses_teacher:
         weight = terms.config.ce_weight * teacher.row_mask
-        return RowLosses(weight * hard, nll, torch.zeros_like(nll), weight, torch.zeros_like(nll))
-    word = _distillation_loss(outcomes, teacher, terms) * teacher.has_teacher
-    label_weight, word_weight = _weights(nll.detach(), teacher, terms)
-    loss = label_weight * hard + word_weight * (word + _auxiliary_losses(outcomes, total, other, teacher, terms))
-    return RowLosses(loss, nll, word, label_weight, word_weight)
+        none = torch.zeros_like(nll)
+        return RowLosses(loss=weight * hard, nll=nll, distillation=none, label_weight=weight, distillation_weight=none)
+    distillation = _distillation_loss(outcomes, teacher, terms) * teacher.has_teacher
+    label_weight, distillation_weight = _weights(nll.detach(), teacher, terms)
+    rows = RowOutcomes(logits=outcomes, total=total, runner_up=runner_up, teacher=teacher.probs)
+    return RowLosses(
+        loss=label_weight * hard + distillation_weight * (distillation + _auxiliary_losses(rows, terms.config)),
+        nll=nll,
+        distillation=distillation,
+        label_weight=label_weight,
+        distillation_weight=distillation_weight,
+    )
 
 
-def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: LossTerms) -> Tensor:
+def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: TokenLoss) -> Tensor:
     """T² times the divergence, [N]; under `kl` the cross-entropy, which differs by a constant."""
     config, teacher_probs, temperature = terms.config, teacher.probs, teacher.temperature
     if config.divergence != "kl":
         log_student = torch.log_softmax(outcomes / temperature[:, None], dim=-1)
-        return temperature**2 * divergence(config.divergence, log_student, teacher_probs, config.skew_alpha)
+        return temperature**2 * divergence(config.divergence, log_student, teacher_probs, *parameter_values(config))
     cross_entropy = outcome_cross_entropy(outcomes, teacher_probs, temperature)
     return (
         cross_entropy + uniform_cross_entropy(outcomes, teacher_probs, terms.vocabulary)
@@ -159,38 +190,16 @@ def _distillation_loss(outcomes: Tensor, teacher: TeacherTargets, terms: LossTer
     )
 
 
-def _auxiliary_losses(
-    outcomes: Tensor, total: Tensor, other: Tensor | None, teacher: TeacherTargets, terms: LossTerms
-) -> Tensor:
-    """Other parts of the distillation term, [N]: the reward of the student's entropy, and the ranking loss."""
-    loss, config = torch.zeros_like(total), terms.config
-    if config.entropy_mode == "penalty":
-        loss = loss - config.entropy_weight * _entropy((outcomes - total[:, None]).exp())
-    if other is not None:
-        probabilities = (outcomes[:, :-1] - total[:, None]).exp()
-        loss = loss + config.ranking_weight * ranking(probabilities, (other - total).exp(), teacher.probs[:, :-1])
+def _auxiliary_losses(outcomes: RowOutcomes, config: ObjectiveConfig) -> Tensor:
+    """Weighted sum of the other terms within the distillation of a row, [N]."""
+    loss = torch.zeros_like(outcomes.total)
+    for term in active_terms(config):
+        if term.row_loss is not None:
+            loss = loss + term.weight(config) * term.row_loss(outcomes)
     return loss
 
 
-def ranking(student: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
-    """Ranking loss: the student should rank tokens like the teacher, [N] (after TIE-KD: Zhang et al. 2023).
-
-    A hinge on probabilities with three parts: the teacher's most likely token ranks above its other top-k tokens; of
-    two top-k tokens, the one that the teacher prefers ranks above the other; all top-k tokens rank above the rest. For
-    the last part, the paper uses all of the student's own top k; here it is only the student's most likely other token.
-
-    Args:
-        student: [N, k] the student's probabilities of the teacher's top-k tokens, in the teacher's order.
-        other: [N] probability of the student's most likely token outside the teacher's top k.
-        teacher: [N, k] the teacher's probabilities.
-    """
-    first = (student - student[:, :1]).relu().sum(-1)
-    preferred = teacher[:, :, None] > teacher[:, None, :]  # [N, k, k]
-    pairs = ((student[:, None, :] - student[:, :, None]).relu() * preferred).sum((1, 2))
-    return first + pairs + (other[:, None] - student).relu().sum(-1)
-
-
-def _weights(nll: Tensor, teacher: TeacherTargets, terms: LossTerms) -> tuple[Tensor, Tensor]:
+def _weights(nll: Tensor, teacher: TeacherTargets, terms: TokenLoss) -> tuple[Tensor, Tensor]:
     """Weights of label term and distillation term, [N] each, under `token_selection`.
 
     The distillation term applies at:
@@ -202,26 +211,22 @@ def _weights(nll: Tensor, teacher: TeacherTargets, terms: LossTerms) -> tuple[Te
     - `teacher_better`: positions where the teacher's probability of the label is higher (Tan et al. 2019, per token).
     """
     config = terms.config
-    label, word = config.ce_weight * teacher.row_mask, config.kd_weight * teacher.has_teacher * teacher.weight
+    label = config.ce_weight * teacher.row_mask
+    distillation = config.kd_weight * teacher.has_teacher * teacher.weight
     if config.token_selection == "all":
-        return label, word
+        return label, distillation
     if config.token_selection in ("batch", "queue"):
-        return label, word * (nll >= _threshold(nll, teacher.has_teacher, terms))
+        return label, distillation * (nll >= _threshold(nll, teacher.has_teacher, terms))
     surer = nll.neg().exp() > teacher.at_label
     if config.token_selection == "teacher_better":
-        return label, word * ~surer
+        return label, distillation * ~surer
     gate = surer & (teacher.has_teacher > 0)
-    return label * ~gate, word * gate
+    return label * ~gate, distillation * gate
 
 
-def _threshold(nll: Tensor, has_teacher: Tensor, terms: LossTerms) -> Tensor:
+def _threshold(nll: Tensor, has_teacher: Tensor, terms: TokenLoss) -> Tensor:
     """Minimum cross-entropy of hard tokens, a scalar, from nll [N]."""
     if terms.threshold is not None:
         return terms.threshold.to(nll.dtype)
     teacher_nll = nll[has_teacher > 0]
     return teacher_nll.quantile(1 - terms.config.selection_fraction) if len(teacher_nll) else nll.new_zeros(())
-
-
-def _entropy(probabilities: Tensor) -> Tensor:
-    """Entropy of rows [N, n] in nats, [N]."""
-    return -torch.xlogy(probabilities, probabilities).sum(-1)

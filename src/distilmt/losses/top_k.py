@@ -18,14 +18,12 @@ Use of the teacher's bucket (`tail`):
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from distilmt.config import Tail
 from distilmt.losses.divergences import widened
-
-Tail = Literal["bucket", "uniform", "renormalize", "zero"]
 
 NEG_INF = -1e30
 """Replaces the logit -inf: its probability is zero, and arithmetic on it gives no NaN."""

@@ -18,7 +18,7 @@ from distilmt.config import RunConfig, SourceConfig
 from distilmt.config.effects import ConfigKey, keys_of
 from distilmt.config.renamed import translated, translated_settings
 from distilmt.pipeline import unreached_limits
-from distilmt.pipeline.step_spec import CHANGED, Differences, StepRules, changed_text
+from distilmt.pipeline.step_directory import CHANGED, Differences, StepRules, changed_text
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_json, read_step
 
 WEIGHTS, NAMES = "weights", "names"
@@ -178,8 +178,8 @@ class StepDependencies:
         names = _names(record)
         if self.step == "exports" and set(differences) <= _UNREAD:
             own = [name for name in names if not name.startswith("student") or name in _systems()]
-            licences = any(name.startswith("export.licenses") for name in differences)
-            forms = [] if licences else [name for name in names if name not in own]
+            licenses = any(name.startswith("export.licenses") for name in differences)
+            forms = [] if licenses else [name for name in names if name not in own]
             hugging = "export.huggingface_type" in differences
             return own + [name for name in forms if not (hugging and name == "student-huggingface")]
         if self.step == "evaluation" and set(differences) <= {NAMES, *_PARTS}:

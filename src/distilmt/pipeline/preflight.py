@@ -50,16 +50,26 @@ def check_models(config: RunConfig) -> None:
 
 
 def check_objective(config: RunConfig) -> None:
-    """See that the labels will hold what the student's objective asks for.
+    """Check that the labels and the training will have what the terms of the student's objective need.
 
     Raises:
-        UserError: it asks for distributions over words, and none are asked of the teacher.
+        UserError: a term needs top-k log-probabilities that are not stored, or dropout that is off.
     """
-    if config.student.objective.kd_weight > 0 and not config.labels.top_k:
-        raise UserError(
-            f"student.objective.kd_weight is {config.student.objective.kd_weight:g}, but labels.top_k is 0, so the"
-            " labels will hold no words: set the first to 0, or the second above 0"
-        )
+    from distilmt.losses.terms import Need, keys_that_need
+
+    student = config.student
+    for key in keys_that_need(student.objective, frozenset([Need.TOP_K])):
+        if not config.labels.top_k:
+            raise UserError(
+                f"student.objective.{key} is {getattr(student.objective, key):g}, but labels.top_k is 0, so the labels "
+                "will hold no log-probabilities: set the first to 0, or the second above 0"
+            )
+    for key in keys_that_need(student.objective, frozenset([Need.SECOND_PASS])):
+        if not student.training.dropout:
+            raise UserError(
+                f"student.objective.{key} needs dropout, but student.training.dropout is 0: set it above 0, or {key} "
+                "to 0"
+            )
 
 
 def _check_disk(config: RunConfig) -> None:
@@ -135,7 +145,7 @@ def _check_teacher(config: RunConfig) -> None:
 
 def _is_imported(config: RunConfig) -> bool:
     """Whether a run has imported its teacher already."""
-    record = read_step(config.paths.teacher)
+    record = read_step(Path(config.run_dir) / "teacher")
     return record is not None and record.settings.get("teacher.path") == config.teacher.path
 
 

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,8 @@ from distilmt.planning.corpus_statistics import CorpusStatistics
 from distilmt.planning.step_costs import CostDrivers, RunMeasurements, StepCost, read_measurements, step_costs
 from distilmt.utils.dates import date_for_reports
 from distilmt.utils.errors import UserError
-from distilmt.utils.machine_info import machine
+from distilmt.utils.json_types import JsonObject
+from distilmt.utils.machine_info import MachineInfo, machine
 from distilmt.utils.run_dir import StepRecord, fingerprint, read_json, read_step, write_json
 
 KINDS = ("training", "validation", "labelling")
@@ -52,12 +52,13 @@ class CostRates:
     source: str
     """Runs used for the calibration."""
     date: str
-    machine: dict[str, Any]
+    machine: MachineInfo
     longest: float
     """Seconds of their longest step."""
     error: dict[str, float]
     """Largest error of the fit on its own data, in percent, by kind of work."""
-    observations: list[dict[str, Any]] = field(default_factory=list)
+    observations: list[JsonObject] = field(default_factory=list)
+    """The calibration's `Observation`s."""
 
 
 def nonnegative_least_squares(features: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -130,10 +131,11 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
     Returns:
         Observations, and the tensor bytes and peak memory of every step.
     """
+    root = Path(config.run_dir)
     observations: list[Observation] = []
     memory: list[tuple[float, int]] = []
     needed = 0.0
-    for work, record in finished_steps(config, text, read_measurements(config.paths)):
+    for work, record in finished_steps(config, text, read_measurements(root)):
         if work.memory:
             needed = max(needed, work.memory)  # a process does not release the memory of its last step
             memory.append((needed, record.peak_rss_bytes))
@@ -163,7 +165,7 @@ def finished_steps(
     config: RunConfig, text: CorpusStatistics, measurements: RunMeasurements
 ) -> list[tuple[StepCost, StepRecord]]:
     """The finished steps of a run, with their records."""
-    records = {name: read_step(config.paths.step(name)) for name in (*STEPS, "exports")}
+    records = {name: read_step(Path(config.run_dir) / name) for name in (*STEPS, "exports")}
     pairs = [(work, records[work.name]) for work in step_costs(config, text, measurements)]
     return [(work, record) for work, record in pairs if record is not None]
 
@@ -185,14 +187,14 @@ def fit_rates(observations: Sequence[Observation], memory: Sequence[tuple[float,
         if guess is not None and o.seconds > 0:
             errors[o.kind] = max(errors.get(o.kind, 0.0), 100 * abs(guess / o.seconds - 1))
     return CostRates(
-        coefficients,
-        _memory(memory),
-        source,
-        date_for_reports(),
-        machine(),
-        max(o.seconds for o in observations),
-        {kind: round(error, 1) for kind, error in errors.items()},
-        [asdict(o) for o in observations],
+        seconds=coefficients,
+        memory=_memory(memory),
+        source=source,
+        date=date_for_reports(),
+        machine=machine(),
+        longest=max(o.seconds for o in observations),
+        error={kind: round(error, 1) for kind, error in errors.items()},
+        observations=[asdict(o) for o in observations],
     )
 
 
@@ -204,7 +206,7 @@ def _memory(seen: Sequence[tuple[float, int]]) -> float:
 def cache_path() -> Path:
     """File of this machine's rates in the user's cache directory."""
     machine_info = machine()
-    name = fingerprint([machine_info[key] for key in ("cpu", "architecture", "gpu", "cores")])
+    name = fingerprint([machine_info["cpu"], machine_info["architecture"], machine_info["gpu"], machine_info["cores"]])
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "distilmt" / f"cost-{name}.json"
 

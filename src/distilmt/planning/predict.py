@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from distilmt.config import ModelConfig, RunConfig
 from distilmt.models.presets import shape
@@ -14,14 +14,26 @@ from distilmt.planning.corpus_statistics import CorpusStatistics
 from distilmt.planning.model_counts import ModelDims
 from distilmt.planning.step_costs import StepCost, read_measurements, step_costs, teacher_dims
 from distilmt.report.schema import Cost
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import StepRecord
-from distilmt.utils.sizes import total_bytes
-
-CostRow = dict[str, Any]
-_COUNTED = ("name", "parameters", "macs_per_token", "flops")
 
 
-def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates | None) -> list[CostRow]:
+class CostInputs(TypedDict):
+    """Inputs of the counts, and the sizes of the models."""
+
+    run_dir: str
+    pairs: float
+    source_tokens: float
+    target_tokens: float
+    vocabulary: int
+    shared: bool
+    cleaned: bool
+    teacher: JsonObject | None
+    """`ModelDims`; null if the teacher is not trained here."""
+    student: JsonObject
+
+
+def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates | None) -> list[Cost]:
     """Rows for teacher, labels, student, baseline and exports, as configured.
 
     Without rates, seconds and memory are None.
@@ -29,11 +41,17 @@ def predicted_costs(config: RunConfig, text: CorpusStatistics, rates: CostRates 
     rows, needed = [], 0.0
     for work in step_costs(config, text):
         needed = max(needed, work.memory or 0.0)  # a process does not release the memory of its last step
-        row = {key: getattr(work, key) for key in _COUNTED}
-        row |= {"seconds": _seconds(work, config, rates), "peak_rss_bytes": None, "bytes": dict(work.bytes)}
-        if rates is not None and work.memory:
-            row["peak_rss_bytes"] = rates.memory + needed
-        rows.append(row)
+        rows.append(
+            Cost(
+                name=work.name,
+                parameters=work.parameters,
+                macs_per_token=work.macs_per_token,
+                flops=work.flops,
+                seconds=_seconds(work, config, rates),
+                peak_rss_bytes=rates.memory + needed if rates is not None and work.memory else None,
+                bytes=dict(work.bytes),
+            )
+        )
     return rows
 
 
@@ -48,12 +66,12 @@ def _seconds(work: StepCost, config: RunConfig, rates: CostRates | None) -> floa
 
 def measured_costs(config: RunConfig, text: CorpusStatistics) -> list[Cost]:
     """Rows of the finished steps: counts for the actual updates, everything else measured."""
-    steps = finished_steps(config, text, read_measurements(config.paths))
-    return [_measured(work, record, config.paths.step(work.name)) for work, record in steps]
+    root = Path(config.run_dir)
+    return [_measured(work, record, root) for work, record in finished_steps(config, text, read_measurements(root))]
 
 
-def _measured(work: StepCost, record: StepRecord, directory: Path) -> Cost:
-    disk_bytes = total_bytes(directory)
+def _measured(work: StepCost, record: StepRecord, root: Path) -> Cost:
+    disk_bytes = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
     parameters = record.result.get("parameters") if work.parameters is None else work.parameters
     return Cost(
         name=work.name,
@@ -120,7 +138,7 @@ def _wider(model: ModelConfig) -> ModelConfig:
     return replace(model, d_model=2 * s.d_model, ffn_dim=2 * s.ffn_dim)
 
 
-def inputs_summary(config: RunConfig, text: CorpusStatistics) -> CostRow:
+def inputs_summary(config: RunConfig, text: CorpusStatistics) -> CostInputs:
     """Inputs of the counts."""
     source, target = text.tokens()
     teacher = teacher_dims(config, text)

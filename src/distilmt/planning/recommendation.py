@@ -6,11 +6,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from distilmt.planning.learning_curve import LEVEL, LearningCurve, fit, interval
+from distilmt.utils.json_types import JsonObject
 
 METRICS = ("bleu", "chrf", "cross_entropy")
 USUAL_NOISE = {"bleu": 0.3, "chrf": 0.3, "cross_entropy": 0.01}
@@ -66,33 +67,103 @@ class LabelingDecision:
     """Updates of the run's student."""
 
 
-def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> dict[str, Any]:
-    """Compute the recommendation.
+class SizeRow(TypedDict):
+    """Scores and costs at a number of sentences; a score or gain is the best estimate and the bounds of an interval."""
 
-    Returns:
-        `learnt`, whether the students learned enough for a recommendation; `recommended`; `lines`, a row for every
-        size; `more`, the gain of more updates and of more text; `law` (a, b, c) and `noise` of the metric; `drawn`, the
-        curve of the plot; `points`; `costs`; `notes`. Scores and gains are lists of the best estimate and the two
-        bounds of an interval.
-    """
+    sentences: int
+    beyond: bool
+    """Whether it is more than the available text."""
+    score: list[float]
+    gain: list[float] | None
+    """Over the row above."""
+    cross_entropy: list[float]
+    label_seconds: float | None
+    label_bytes: float
+    price: float | None
+    train_seconds: float
+    passes: float
+    """Epochs of the run's student."""
+
+
+class RecommendedSize(TypedDict):
+    """The recommended number of sentences."""
+
+    sentences: int
+    interval: list[float]
+    unbounded: float | None
+    """The size by the law alone; null if it is infinite."""
+    all: bool
+    """Whether it is the whole text."""
+    smallest: bool
+    """Whether the smallest measured size is enough."""
+    chance_of_all: float
+    lost: list[float]
+    """What the rest of the text would gain."""
+    beyond: list[float]
+    """What twice the text would gain."""
+
+
+class MoreGain(TypedDict):
+    """Gains of the last doubling of the updates and of the text."""
+
+    size: int
+    updates: list[float]
+    text: list[float]
+    chance_of_updates: float
+    """Probability that updates gain more than text."""
+
+
+class Recommendation(TypedDict):
+    """The recommendation with all its inputs: the content of `plan.json`, without the run."""
+
+    metric: str
+    worth: float
+    total: int
+    updates: int
+    run_updates: int
+    level: float
+    law: dict[str, float]
+    """a, b and c of the law."""
+    noise: float
+    points: list[JsonObject]
+    """The measured `LearningCurvePoint`s."""
+    lines: list[SizeRow]
+    learnt: bool
+    """Whether the students learned enough for a recommendation."""
+    recommended: RecommendedSize
+    more: MoreGain | None
+    drawn: list[list[float]]
+    """The curve of the plot: size, score and the bounds of its interval."""
+    rates: JsonObject
+    """The `LabelingCosts`."""
+    notes: list[JsonObject]
+    """Warnings: `name` and its figures."""
+
+
+def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> Recommendation:
+    """Compute the recommendation."""
     whole = [point for point in points if point.updates == decision.updates]
     curves = {name: _curve(whole, name, decision.updates / costs.batches) for name in METRICS}
     curve = curves[decision.metric]
     lines = _lines(curves, decision, costs)
-    return {
-        **asdict(decision),
-        "level": LEVEL,
-        "law": curve.law(),
-        "noise": float(curve.noise[0]),
-        "points": [asdict(point) for point in points],
-        "lines": lines,
-        "learnt": max(point.bleu for point in whole) >= _MIN_BLEU,
-        "recommended": _recommended(curve, decision),
-        "more": _more(points, curve, decision),
-        "drawn": [[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * decision.total)],
-        "rates": asdict(costs),
-        "notes": _notes(whole, decision, costs),
-    }
+    return Recommendation(
+        metric=decision.metric,
+        worth=decision.worth,
+        total=decision.total,
+        updates=decision.updates,
+        run_updates=decision.run_updates,
+        level=LEVEL,
+        law=curve.law(),
+        noise=float(curve.noise[0]),
+        points=[asdict(point) for point in points],
+        lines=lines,
+        learnt=max(point.bleu for point in whole) >= _MIN_BLEU,
+        recommended=_recommended(curve, decision),
+        more=_more(points, curve, decision),
+        drawn=[[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * decision.total)],
+        rates=asdict(costs),
+        notes=_notes(whole, decision, costs),
+    )
 
 
 def _curve(points: Sequence[LearningCurvePoint], metric: str, views: float) -> LearningCurve:
@@ -108,8 +179,9 @@ def table_sizes(low: int, total: int) -> list[int]:
     return [*between, total, 2 * total]
 
 
-def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: LabelingCosts) -> list[dict[str, Any]]:
-    curve, before, rows = curves[decision.metric], None, []
+def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: LabelingCosts) -> list[SizeRow]:
+    curve, before = curves[decision.metric], None
+    rows: list[SizeRow] = []
     for size in table_sizes(int(curve.low), decision.total):
         loss = interval(-curves["cross_entropy"].scores(size))
         rows.append(
@@ -130,7 +202,7 @@ def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: 
     return rows
 
 
-def _recommended(curve: LearningCurve, decision: LabelingDecision) -> dict[str, Any]:
+def _recommended(curve: LearningCurve, decision: LabelingDecision) -> RecommendedSize:
     """The smallest size beyond which doubling gains less than the minimum, at most the available text."""
     sufficient_size, low, high = interval(curve.sufficient_size(decision.worth))
     bounds = [min(max(value, curve.low), float(decision.total)) for value in (sufficient_size, low, high)]
@@ -153,9 +225,7 @@ def round_up(value: float) -> int:
     return int(math.ceil(value / step - 1e-9) * step)
 
 
-def _more(
-    points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision
-) -> dict[str, Any] | None:
+def _more(points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision) -> MoreGain | None:
     """Gains of the last doubling of the updates and of the text, at the biggest size."""
     biggest = max(point.size for point in points)
     full, half = (
@@ -176,11 +246,9 @@ def _spaced(low: float, high: float, count: int = 60) -> list[float]:
     return [float(size) for size in np.geomspace(low, high, count)]
 
 
-def _notes(
-    points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts
-) -> list[dict[str, Any]]:
+def _notes(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> list[JsonObject]:
     """Warnings: a name and its figures, which the page turns into text."""
-    notes: list[dict[str, Any]] = []
+    notes: list[JsonObject] = []
     seen = decision.updates / (decision.total * costs.batches)
     if decision.updates < decision.run_updates:
         notes.append({"name": "shorter", "updates": decision.updates, "run_updates": decision.run_updates})

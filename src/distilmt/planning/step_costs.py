@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.losses.terms import Need, active_terms, needs, needs_teacher_in_memory
 from distilmt.models.device import pick_device, pick_dtype
 from distilmt.planning import sizes
 from distilmt.planning.corpus_statistics import CorpusStatistics
@@ -26,7 +26,6 @@ from distilmt.planning.model_counts import (
     per_token,
 )
 from distilmt.utils.run_dir import read_json, read_step
-from distilmt.utils.run_paths import RunPaths
 
 CostDrivers = dict[str, float]
 _SCORED_TOKENS = 3000
@@ -94,7 +93,7 @@ def teacher_dims(config: RunConfig, text: CorpusStatistics) -> ModelDims | None:
     """Dimensions of the teacher, if trained here or a Marian directory; None for others."""
     if not config.teacher.named:
         return ModelDims.of(config.teacher.model, text.vocabulary, text.shared)
-    dims = ModelDims.read(config.paths.teacher)
+    dims = ModelDims.read(Path(config.run_dir) / "teacher")
     return dims or (ModelDims.read(Path(config.teacher.path)) if config.teacher.path else None)
 
 
@@ -126,11 +125,13 @@ def _training(
     """Work of a training; `teacher` is in memory if the loss uses its states."""
     load, _ = text.mean_batch(training.batch_tokens, dims.positions)
     passes = forward(dims, load)
-    # R-Drop: a second forward pass, and the logits of both passes again for the divergence.
-    twice = 2 if objective.r_drop_weight else 1
-    layers = 2 * (1 + BACKWARD) * twice * passes.layers
-    vocabulary = 2 * (1 + BACKWARD) * twice**2 * passes.vocabulary
-    teacher_flops = 2 * forward(teacher, load).layers if teacher is not None and objective.online else 0.0
+    student_passes = 2 if Need.SECOND_PASS in needs(objective) else 1
+    logits = student_passes * (1 + sum(term.logit_passes for term in active_terms(objective)))
+    layers = 2 * (1 + BACKWARD) * student_passes * passes.layers
+    vocabulary = 2 * (1 + BACKWARD) * logits * passes.vocabulary
+    teacher_flops = 0.0
+    if teacher is not None and needs_teacher_in_memory(objective):
+        teacher_flops = 2 * forward(teacher, load).layers
     updates, whole = training.max_steps, parameters(dims)
     drivers = {
         "training": {
@@ -268,14 +269,14 @@ def _exports(config: RunConfig, text: CorpusStatistics, teacher: ModelDims | Non
     return StepCost("exports", bytes={"kept": float(disk_bytes)})
 
 
-def read_measurements(paths: RunPaths) -> RunMeasurements:
+def read_measurements(root: Path) -> RunMeasurements:
     """Updates and generated tokens of a run's finished steps."""
-    steps: dict[str, Any] = {name: read_step(paths.step(name)) for name in ("teacher", "student", "baseline")}
+    steps = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
     updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
-    lengths = {name: length for name in steps if (length := _length(paths.step(name))) is not None}
+    lengths = {name: length for name in steps if (length := _length(root / name)) is not None}
     hypothesis_tokens = None
-    if read_step(paths.labels) is not None and (paths.labels / MANIFEST).exists():
-        hypothesis_tokens = float(LabelStore(paths.labels).token_count()) or None
+    if read_step(root / "labels") is not None and (root / "labels" / MANIFEST).exists():
+        hypothesis_tokens = float(LabelStore(root / "labels").token_count()) or None
     return RunMeasurements(updates, lengths, hypothesis_tokens)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
+from distilmt.planning.predict import CostInputs
 from distilmt.report.format import MISSING, count, duration, number, number_or_none, operations, signed, size
+from distilmt.report.schema import Cost
+from distilmt.utils.json_types import JsonObject
 
 COMPLEXITY = """Complexity, for N pairs of n tokens, u updates of b tokens, L layers of width d with feed-forward f,
 a vocabulary of V tokens, top-k of k and P parameters (P = V·d + L·(d² + d·f)):
@@ -24,19 +27,30 @@ _PARTS = (
     ("  vocabulary", ("decoder", "vocabulary")),
 )
 
-TableRow = Mapping[str, Any]
+
+class CostEstimate(TypedDict):
+    """The output of `distilmt cost`."""
+
+    about: CostInputs
+    predicted: list[Cost]
+    measured: list[Cost]
+    growth: dict[str, dict[str, float | None]]
+    """Factor of each step's seconds by the quantity that is doubled; empty without rates."""
+    rates: JsonObject | None
+    """`CostRates`, without observations."""
+    notes: list[str]
 
 
-def cost_table(estimate: Mapping[str, Any]) -> str:
+def cost_table(estimate: CostEstimate) -> str:
     """The output of `distilmt cost`."""
     rows = estimate["predicted"]
     parts = [_head(estimate), _grid([row["name"] for row in rows], _lines(estimate))]
-    if estimate.get("growth"):
+    if estimate["growth"]:
         parts.append(_growth_table(estimate["growth"]))
     return "\n\n".join([*parts, COMPLEXITY, *estimate["notes"]]) + "\n"
 
 
-def _head(estimate: Mapping[str, Any]) -> str:
+def _head(estimate: CostEstimate) -> str:
     text = estimate["about"]
     lengths = f"{number(text['source_tokens'])} and {number(text['target_tokens'])} tokens"
     cleaned = "" if text["cleaned"] else " (before cleaning, lengths of a sample)"
@@ -44,7 +58,7 @@ def _head(estimate: Mapping[str, Any]) -> str:
     return f"{number(text['pairs'], 0)} pairs of {lengths}{cleaned}; {pieces}"
 
 
-def _lines(estimate: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+def _lines(estimate: CostEstimate) -> list[tuple[str, list[str]]]:
     rows, measured_rows = estimate["predicted"], {row["name"]: row for row in estimate["measured"]}
     # Finished steps are counted by their actual work.
     counted = [measured_rows.get(row["name"], row) for row in rows]
@@ -52,15 +66,15 @@ def _lines(estimate: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     for label, path in _PARTS:
         lines.append((label, [_of_token(row, path) for row in counted]))
     lines.append(("FLOPs of matrix products", [operations(row["flops"]) for row in counted]))
-    pairs = [(row, measured_rows.get(row["name"], {})) for row in rows]
-    lines += _compared("time", pairs, lambda row: row.get("seconds"), duration)
-    lines += _compared("peak memory", pairs, lambda row: row.get("peak_rss_bytes"), size)
-    lines += _compared("bytes kept", pairs, lambda row: row.get("bytes", {}).get("kept"), size)
+    pairs = [(row, measured_rows.get(row["name"])) for row in rows]
+    lines += _compared("time", pairs, lambda row: row["seconds"], duration)
+    lines += _compared("peak memory", pairs, lambda row: row["peak_rss_bytes"], size)
+    lines += _compared("bytes kept", pairs, lambda row: row["bytes"].get("kept"), size)
     lines.append(("bytes while it runs", [size(row["bytes"].get("passing")) for row in rows]))
     return lines
 
 
-def _of_token(row: TableRow, path: tuple[str, str] | None) -> str:
+def _of_token(row: Cost, path: tuple[str, str] | None) -> str:
     macs = row["macs_per_token"]
     if path is not None:
         return count(macs[path[0]][path[1]]) if macs else MISSING
@@ -68,23 +82,27 @@ def _of_token(row: TableRow, path: tuple[str, str] | None) -> str:
 
 
 def _compared(
-    label: str, pairs: Sequence[tuple[TableRow, TableRow]], get: Callable[[TableRow], Any], write: Callable[[Any], str]
+    label: str,
+    pairs: Sequence[tuple[Cost, Cost | None]],
+    get: Callable[[Cost], float | None],
+    write: Callable[[float | None], str],
 ) -> list[tuple[str, list[str]]]:
     """One line before a run; for a finished run the prediction, the measurement and the error."""
-    guesses = [write(get(guess)) for guess, _ in pairs]
-    if not any(real for _, real in pairs):
-        return [(label, guesses)]
-    errors = [error(get(guess), get(real)) for guess, real in pairs]
+    guesses = [get(guess) for guess, _ in pairs]
+    if not any(measured for _, measured in pairs):
+        return [(label, list(map(write, guesses)))]
+    actual = [get(measured) if measured else None for _, measured in pairs]
+    errors = [error(guess, value) for guess, value in zip(guesses, actual, strict=True)]
     return [
-        (f"{label}, predicted", guesses),
-        (f"{label}, measured", [write(get(real)) for _, real in pairs]),
+        (f"{label}, predicted", list(map(write, guesses))),
+        (f"{label}, measured", list(map(write, actual))),
         ("  error", [f"{signed(e)} %" if e is not None else MISSING for e in errors]),
     ]
 
 
-def error(guess: Any, real: Any) -> float | None:
+def error(prediction: float | None, measurement: float | None) -> float | None:
     """Percentage by which a prediction exceeds the measurement."""
-    a, b = number_or_none(guess), number_or_none(real)
+    a, b = number_or_none(prediction), number_or_none(measurement)
     return 100 * (a / b - 1) if a is not None and b else None
 
 

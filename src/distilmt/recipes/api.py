@@ -2,31 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 from distilmt.config import RunConfig
+from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CompressConfig
+from distilmt.config.distill import DistillConfig
 from distilmt.config.run_loading import load_run_dir
 from distilmt.recipes.run_results import Run
 from distilmt.recipes.translation import Translator
+from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
-from distilmt.utils.sizes import total_bytes
+
+Paths = str | Path | Sequence[str | Path]
+"""One path or several."""
 
 
-def distill(config: RunConfig | str | Path) -> Run:
-    """Run all steps of a configuration that are not finished, up to the report, as `distilmt run` does.
+@overload
+def distill(config: RunConfig | str | Path) -> Run: ...
+
+
+@overload
+def distill(
+    *,
+    teacher: str | Path,
+    pair: str,
+    text: Paths = (),
+    train: Paths = (),
+    minutes: float = 60.0,
+    run_dir: str | Path | None = None,
+    seed: int = 1,
+) -> Run: ...
+
+
+def distill(
+    config: RunConfig | str | Path | None = None,
+    *,
+    teacher: str | Path = "",
+    pair: str = "",
+    text: Paths = (),
+    train: Paths = (),
+    minutes: float = 60.0,
+    run_dir: str | Path | None = None,
+    seed: int = 1,
+) -> Run:
+    """Distill a student, or resume an interrupted run, up to the report.
+
+    Either with a whole configuration, as `distilmt run`, or with a teacher, a text and a number of minutes, as
+    `distilmt distill`.
 
     Args:
         config: the configuration, the path of a YAML file, or the directory of a run to resume.
+        teacher: a Hugging Face seq2seq model (directory or hub name), a CTranslate2 directory or .argosmodel.
+        pair: language pair, source first: `en-it`.
+        text: one or several text files in the source language, one sentence per line.
+        train: sentence pairs, besides or instead of `text`: two parallel files, or one .tsv, .jsonl or .parquet file.
+        minutes: approximate time of the whole run; it determines the student's size and the length of its training.
+        run_dir: directory of the run; by default runs/distill-PAIR.
+        seed: seed of all random numbers.
 
     Raises:
-        UserError: the configuration is invalid, an input cannot be used, or a package is missing.
+        UserError: an argument is missing or invalid, an input cannot be used, or a package is missing.
     """
-    from distilmt.pipeline import runner
+    if config is not None:
+        if teacher or pair or text or train:
+            raise UserError("a configuration and teacher are both given: the configuration names its own")
+        from distilmt.pipeline import runner
 
-    return Run(runner.run(_loaded(config)))
+        return Run(runner.run(_loaded(config)))
+    from distilmt.recipes import distill as recipe
+
+    options = DistillConfig(
+        teacher=str(teacher),
+        pair=pair,
+        text=_names(text),
+        train=_names(train),
+        minutes=minutes,
+        run_dir=None if run_dir is None else str(run_dir),
+        seed=seed,
+    )
+    check_bounds(options)
+    return Run(recipe.run(options))
+
+
+def _names(paths: Paths) -> list[str]:
+    return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
 
 
 def _loaded(config: RunConfig | str | Path) -> RunConfig:
@@ -56,7 +119,9 @@ class CompressedModel:
     @property
     def bytes(self) -> int:
         """Size of the shipped model's files."""
-        return total_bytes(self.model)
+        from distilmt.evaluation.speed import file_bytes
+
+        return file_bytes(self.model)
 
     @property
     def scores(self) -> dict[str, float]:

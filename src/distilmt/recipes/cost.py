@@ -11,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from distilmt.config import CorpusConfig, ModelConfig, RunConfig, TrainingConfig
 from distilmt.config.commands import CostConfig
@@ -24,6 +24,8 @@ from distilmt.planning import corpus_statistics as texts
 from distilmt.planning import predict
 from distilmt.planning.calibration import CostRates
 from distilmt.planning.corpus_statistics import CorpusStatistics
+from distilmt.planning.table import CostEstimate
+from distilmt.report.schema import Cost
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step, write_text
@@ -37,8 +39,8 @@ _FIRST = (16, 400, 32)
 _LEAST_PIECES = 600
 
 
-def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> dict[str, Any]:
-    """Content of the output: `about`, `predicted`, `measured`, `growth`, `rates` and `notes`.
+def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> CostEstimate:
+    """Content of the output.
 
     Args:
         config: options of the command.
@@ -52,14 +54,15 @@ def run(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> di
     if config.calibrate:
         fits.save(calibrate(run_config, text, config.minutes), fits.cache_path())
     rates = _rates(config, run_config, like)
-    estimate = {
-        "about": predict.inputs_summary(run_config, text),
-        "predicted": predict.predicted_costs(run_config, text, rates),
-        "measured": predict.measured_costs(run_config, text) if config.finished else [],
-        "growth": predict.growth(run_config, text, rates) if rates else {},
-        "rates": None if rates is None else {k: v for k, v in vars(rates).items() if k != "observations"},
-    }
-    return estimate | {"notes": _notes(estimate, config)}
+    predicted = predict.predicted_costs(run_config, text, rates)
+    return CostEstimate(
+        about=predict.inputs_summary(run_config, text),
+        predicted=predicted,
+        measured=predict.measured_costs(run_config, text) if config.finished else [],
+        growth=predict.growth(run_config, text, rates) if rates else {},
+        rates=None if rates is None else {k: v for k, v in vars(rates).items() if k != "observations"},
+        notes=_notes(predicted, rates, config),
+    )
 
 
 def _rates(config: CostConfig, run_config: RunConfig, like: RunConfig | None) -> CostRates | None:
@@ -79,24 +82,23 @@ def _rates_of_run(like: RunConfig) -> CostRates:
     return fits.fit_rates(observations, memory, f"the steps of {like.run_dir}")
 
 
-def _notes(estimate: dict[str, Any], config: CostConfig) -> list[str]:
-    rates = estimate["rates"]
+def _notes(predicted: Sequence[Cost], rates: CostRates | None, config: CostConfig) -> list[str]:
     if rates is None:
         what = "RUN_DIR" if config.finished else "CONFIG.yaml"
         return [
             f"No seconds and no memory are predicted: `distilmt cost {what} --calibrate` measures this machine for "
             f"about {config.minutes:g} minutes, and --calibration_run RUN_DIR uses the records of a finished run."
         ]
-    errors = ", ".join(f"{kind} {error:g} %" for kind, error in rates["error"].items())
+    errors = ", ".join(f"{kind} {error:g} %" for kind, error in rates.error.items())
     notes = [
-        f"Rates from {rates['source']}, {rates['date']}, {rates['machine']['cpu']}, {rates['machine']['cores']} cores; "
+        f"Rates from {rates.source}, {rates.date}, {rates.machine['cpu']}, {rates.machine['cores']} cores; "
         f"largest error on the fitted steps: {errors}."
     ]
-    step_seconds = [row["seconds"] for row in estimate["predicted"] if row["seconds"]]
+    step_seconds = [row["seconds"] for row in predicted if row["seconds"]]
     if step_seconds:
         notes.append(
-            f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates['longest']:.1f} times "
-            f"as long as the longest fitted one ({rates['longest']:.1f} s). Corpus, tokenizer, writing of exports, "
+            f"Together {sum(step_seconds):,.0f} s, the longest step {max(step_seconds) / rates.longest:.1f} times "
+            f"as long as the longest fitted one ({rates.longest:.1f} s). Corpus, tokenizer, writing of exports, "
             "evaluation and report are not predicted; a training that stops early takes less."
         )
     return notes
@@ -169,7 +171,8 @@ def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _Ru
 
 def _seconds(config: RunConfig) -> dict[str, float]:
     """Seconds of the steps of a short run."""
-    return {name: record.seconds for name in fits.STEPS if (record := read_step(config.paths.step(name)))}
+    root = Path(config.run_dir)
+    return {name: record.seconds for name in fits.STEPS if (record := read_step(root / name))}
 
 
 def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size: _RunSize) -> RunConfig:

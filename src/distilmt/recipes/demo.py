@@ -34,7 +34,6 @@ from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, read_step, write_json
-from distilmt.utils.run_paths import RunPaths
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +82,10 @@ def run(config: DemoConfig) -> Path:
         pass  # a second demo in the same directory is rejected before any measurement
     for step in ("corpus", "tokenizer"):
         _run_step(step, first)
-    plan = _cached_plan(root, "teacher", config, lambda: _plan_teacher(config, first))
+    plan = _cached_plan(root, "teacher", config, lambda: _plan_teacher(config, first, root))
     second = _with_teacher(first, plan)
     _run_step("teacher", second)
-    plan = _cached_plan(root, "student", second, lambda: _plan_student(config, second))
+    plan = _cached_plan(root, "student", second, lambda: _plan_student(config, second, root))
     return runner.run(_with_student(second, plan))
 
 
@@ -107,7 +106,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         corpus.dataset = config.dataset or ("debian" if shutil.which("apt-get") else "hf:Helsinki-NLP/opus-100")
     training = TrainingConfig(batch_tokens=scale.batch_tokens, patience=0)
     # A Marian directory provides its vocabulary, which allows top-k targets; any other teacher only translates.
-    tokenizer_directory = config.teacher if _has_tokenizer(config.teacher) else None
+    tokenizer_directory = config.teacher if has_tokenizer(config.teacher) else None
     has_top_k = config.teacher is None or tokenizer_directory is not None
     if config.teacher:
         objective, labels = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5), LabelConfig(score_on="both")
@@ -137,7 +136,8 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
     )
 
 
-def _has_tokenizer(teacher: str | None) -> bool:
+def has_tokenizer(teacher: str | None) -> bool:
+    """Whether a teacher is a directory in Marian's format, with a vocabulary that a student can share."""
     return teacher is not None and all((Path(teacher) / name).exists() for name in ("source.spm", "vocab.json"))
 
 
@@ -170,9 +170,9 @@ def _cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: An
     return translated(plans[part]["plan"], section)
 
 
-def _elapsed_seconds(paths: RunPaths, *steps: str) -> float:
+def _elapsed_seconds(root: Path, *steps: str) -> float:
     """Seconds of the finished steps, over all interrupted calls."""
-    return sum(record.seconds for name in steps if (record := read_step(paths.step(name))) is not None)
+    return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
 
 
 def _reserve(config: DemoConfig) -> float:
@@ -180,24 +180,26 @@ def _reserve(config: DemoConfig) -> float:
     return min(190.0, 20 + 0.28 * config.minutes * 60)
 
 
-def _plan_teacher(config: DemoConfig, run_config: RunConfig) -> dict[str, Any]:
+def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     if config.teacher:
         return {}
-    begin, text, shallow = time.monotonic(), _EncodedPairs.of(run_config), {}
-    plan = _teacher_lengths(config, run_config, text, begin)
+    begin, text, shallow = time.monotonic(), _EncodedPairs.of(run_config, root), {}
+    plan = _teacher_lengths(config, run_config, text, root, begin)
     if plan["max_steps"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
         logger.info(f"teacher: too few updates for so many layers, using {_SHALLOW}")
-        plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, begin)
+        plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
     return plan | shallow
 
 
-def _teacher_lengths(config: DemoConfig, run_config: RunConfig, text: _EncodedPairs, begin: float) -> dict[str, Any]:
+def _teacher_lengths(
+    config: DemoConfig, run_config: RunConfig, text: _EncodedPairs, root: Path, begin: float
+) -> dict[str, Any]:
     """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
     teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
-    elapsed = _elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
+    elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
     lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
@@ -220,12 +222,12 @@ class _EncodedPairs:
     top_k: int
 
     @classmethod
-    def of(cls, config: RunConfig) -> _EncodedPairs:
+    def of(cls, config: RunConfig, root: Path) -> _EncodedPairs:
         from distilmt.data import tokenizer as tokenizers
         from distilmt.pipeline.steps.train import reference_set
 
-        tokenizer = tokenizers.load(config.paths.tokenizer)
-        data = reference_set(config.paths.corpus, tokenizer, config.student.model.max_positions)
+        tokenizer = tokenizers.load(root / "tokenizer")
+        data = reference_set(root / "corpus", tokenizer, config.student.model.max_positions)
         return cls(tokenizer, data, config.labels.top_k)
 
     @property
@@ -257,17 +259,16 @@ def _lengths(seconds: float, pace: float) -> dict[str, Any]:
     }
 
 
-def _plan_student(config: DemoConfig, run_config: RunConfig) -> dict[str, Any]:
+def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     begin = time.monotonic()
-    label_pace = _label_pace(run_config)
-    student, text = run_config.student, _EncodedPairs.of(run_config)
+    label_pace = _label_pace(run_config, root)
+    student, text = run_config.student, _EncodedPairs.of(run_config, root)
     paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
     logger.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
-    elapsed = _elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher") + measuring
-    left = config.minutes * 60 - elapsed - _reserve(config)
+    left = config.minutes * 60 - _elapsed_seconds(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
     left = max(15.0, left)
-    record = read_step(run_config.paths.corpus)
+    record = read_step(root / "corpus")
     sentences = record.result["train"] if record else 0
     labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
     return {"max_sentences": labels, "training": _student_lengths(left - labels * label_pace, *paces)}
@@ -281,16 +282,16 @@ def _student_lengths(seconds: float, student: float, baseline: float) -> dict[st
 _NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
 
 
-def _label_pace(config: RunConfig) -> float:
+def _label_pace(config: RunConfig, root: Path) -> float:
     """Seconds per sentence of the teacher."""
     from distilmt.data import prepare
     from distilmt.labels.writer import seconds_per_sentence
     from distilmt.pipeline.steps.train import labeling_task
 
-    table = prepare.load_split(config.paths.corpus, "train")
+    table = prepare.load_split(root / "corpus", "train")
     rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:400]
-    with tempfile.TemporaryDirectory(dir=config.run_dir) as directory:
-        return seconds_per_sentence(table.take(rows), labeling_task(config, config.paths), Path(directory))
+    with tempfile.TemporaryDirectory(dir=root) as directory:
+        return seconds_per_sentence(table.take(rows), labeling_task(config, root), Path(directory))
 
 
 def _with_student(config: RunConfig, plan: dict[str, Any]) -> RunConfig:

@@ -67,8 +67,8 @@ class Cost(TypedDict):
     parameters: int | None
     macs_per_token: dict[str, dict[str, float]] | None
     flops: float | None
-    seconds: float
-    peak_rss_bytes: int
+    seconds: float | None
+    peak_rss_bytes: float | None
     bytes: dict[str, float]
 
 

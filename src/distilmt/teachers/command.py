@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
-from typing import Any
 
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
 
@@ -31,7 +31,7 @@ class Command:
 
     batch = 1000
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: TeacherReference) -> None:
         """Read the command line from `command`; it is split as in a shell but run without one.
 
         Raises:

@@ -7,12 +7,11 @@ colon, quotation marks, a tag) is left in the translation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from distilmt.teachers.quotation import without_quotes
 from distilmt.teachers.response_wrappers import first_item, first_turn, from_json, without_source
+from distilmt.utils.json_types import JsonMapping, JsonObject
 
 _NAMES = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratchpad|deliberation)"
 _OPEN = re.compile(rf"<{_NAMES}(?:\s[^<>]*)?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
@@ -87,7 +86,7 @@ class Completion:
     around a translation."""
 
 
-def completion_of(choice: Mapping[str, Any], source: str, language: str = "") -> Completion:
+def completion_of(choice: JsonMapping, source: str, language: str = "") -> Completion:
     """The translation in a choice of a chat completion.
 
     Args:
@@ -113,7 +112,7 @@ def completion_of(choice: Mapping[str, Any], source: str, language: str = "") ->
     return clean_output(content, source, language)
 
 
-def text_of(content: Any) -> str:
+def text_of(content: object) -> str:
     """The text of a message's content: a string, null, or a list of parts, some of which are reasoning.
 
     Raises:
@@ -128,7 +127,7 @@ def text_of(content: Any) -> str:
     return "".join(part if isinstance(part, str) else _text_of_part(part) for part in content)
 
 
-def _text_of_part(part: Any) -> str:
+def _text_of_part(part: JsonObject) -> str:
     if part.get("type", "text") not in ("text", "output_text"):
         return ""
     text = part.get("text", "")

@@ -18,12 +18,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from distilmt.teachers.rejection import Rejection, rejection_of
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonMapping, JsonObject
 
 T = TypeVar("T")
+R = TypeVar("R")
 _TRANSIENT_STATUSES = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 _ERROR_BYTES, _MAX_RESPONSE_BYTES = 20_000, 32 << 20
@@ -45,24 +47,22 @@ class _NotJSON(Exception):
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """urllib would repeat a POST as a GET and send the key to the other host."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_: object) -> None:
         return None
 
 
 class Endpoint:
     """A server with JSON requests and responses."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: JsonMapping) -> None:
         """Read the fields of `config.EndpointConfig`.
 
         Raises:
             UserError: the variable with the key is not set, or has characters that a header cannot contain.
         """
         self.concurrent, self.retries = int(settings["max_concurrency"]), int(settings["max_retries"])
-        self.timeout, self.min_interval = (
-            float(settings["timeout"]),
-            60.0 / (settings["requests_per_minute"] or float("inf")),
-        )
+        self.timeout = float(settings["timeout"])
+        self.min_interval = 60.0 / (settings["requests_per_minute"] or float("inf"))
         self.requests, self._slot, self._lock = 0, 0.0, threading.Lock()
         self.stop = threading.Event()
         self._opener = urllib.request.build_opener(_NoRedirects)
@@ -73,8 +73,8 @@ class Endpoint:
         if self.key and not (self.key.isascii() and self.key.isprintable()):
             raise UserError(f"{variable} contains characters that an API key cannot have: copy the key again")
 
-    def post(self, url: str, body: dict[str, Any]) -> Any:
-        """Send JSON and return the JSON response.
+    def post(self, url: str, body: JsonObject) -> JsonObject:
+        """Send JSON and return the JSON response, as a rule an object: the caller must expect another value.
 
         Raises:
             RequestRejected: the server rejects the request.
@@ -104,7 +104,7 @@ class Endpoint:
             f"{url} failed {self.retries + 1} times ({reason}): check that it runs, then repeat the command to resume"
         )
 
-    def _send(self, url: str, body: dict[str, Any]) -> Any:
+    def _send(self, url: str, body: JsonObject) -> JsonObject:
         headers = {"Content-Type": "application/json", "User-Agent": "distilmt"}
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
@@ -112,10 +112,8 @@ class Endpoint:
             response_bytes = _unpacked(response.read(_MAX_RESPONSE_BYTES + 1), response.headers.get("Content-Encoding"))
         content = _content_of(response_bytes)
         error = content.get("error") if isinstance(content, dict) and len(content) < 4 else None
-        if error and not content.keys() & {
-            "choices",
-            "translatedText",
-        }:  # an error with status 200, as sent by some proxies
+        # Some proxies send an error with status 200.
+        if error and not content.keys() & {"choices", "translatedText"}:
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) and 400 <= code < 600 else 400
             raise urllib.error.HTTPError(url, status, "", http.client.HTTPMessage(), io.BytesIO(response_bytes))
@@ -140,10 +138,10 @@ class Endpoint:
         if self.stop.wait(backoff if required is None else min(required, 10 * _LONGEST_WAIT)):
             raise UserError("stopped")
 
-    def map_concurrently(self, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[tuple[T, Any]]:
+    def map_concurrently(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
         """Run `work` on every item concurrently; yields results as they finish. Closing the iterator cancels it."""
         item_iterator = iter(items)
-        running: dict[Future[Any], T] = {}
+        running: dict[Future[R], T] = {}
         with ThreadPoolExecutor(self.concurrent) as pool:
             try:
                 while True:
@@ -151,11 +149,11 @@ class Endpoint:
                         running[pool.submit(work, item)] = item
                     if not running:
                         return
-                    done: set[Future[Any]] = wait(running, return_when=FIRST_COMPLETED).done
-                    for future in done:
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
                         yield running.pop(future), future.result()
             finally:
-                self.stop.set() if running else None
+                if running:
+                    self.stop.set()
                 pool.shutdown(cancel_futures=True)
 
 
@@ -209,8 +207,8 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
     return unpacked
 
 
-def _content_of(response_bytes: bytes) -> Any:
-    """The JSON value of a response, or of the joined parts of an event stream."""
+def _content_of(response_bytes: bytes) -> JsonObject:
+    """The JSON value of a response, as a rule an object, or of the joined parts of an event stream."""
     text = response_bytes.strip()
     if text.startswith((b"data:", b"event:", b":", b"id:")):
         return _assembled(text.decode(errors="replace"))
@@ -218,10 +216,11 @@ def _content_of(response_bytes: bytes) -> Any:
         raise _NotJSON("a web page")
     if not text:
         raise ValueError("an empty response")
-    return json.loads(text)
+    content: JsonObject = json.loads(text)
+    return content
 
 
-def _assembled(events: str) -> dict[str, Any]:
+def _assembled(events: str) -> JsonObject:
     """Join the chunks of a server that streams although the request did not allow it."""
     # Not `splitlines`: JSON may contain U+2028 and similar characters unescaped.
     lines = [line[5:].strip() for line in re.split(r"\r\n|\n|\r", events) if line.startswith("data:")]

@@ -7,34 +7,34 @@ import re
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import ctranslate2
 from huggingface_hub import ModelCard
-from transformers import AutoModelForSeq2SeqLM, MarianMTModel
+from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.inference.sandbox import check_model_files
+from distilmt.inference.teacher_reference import TeacherReference, read_reference
 from distilmt.models.checkpoint import load_marian, save_marian
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.marian import family
 from distilmt.teachers.remote import check_teacher
+from distilmt.teachers.response_cache import cache_file
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import read_json, write_json
 from distilmt.utils.untrusted import check_configuration, loading
 
 logger = logging.getLogger(__name__)
 
 POINTER = "teacher.json"
-RESPONSE_CACHE_FILE = "answers.sqlite"
 _IDENTITY_KEYS = ("model", "prompt", "max_tokens", "extra")
 
 
-def import_teacher(
-    config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path
-) -> dict[str, Any]:
+def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> JsonObject:
     """Write the configured teacher, or a pointer to it, to `directory`.
 
     A Marian model with the run's vocabulary is copied: it can score tokens. Any other teacher is referenced by a
@@ -47,7 +47,7 @@ def import_teacher(
         directory: the teacher's directory of the run.
 
     Returns:
-        `name`, `family`, `licence` and, if the weights could be counted, `parameters`.
+        `name`, `family`, `license` and, if the weights could be counted, `parameters`.
 
     Raises:
         UserError: the teacher cannot be loaded, or does not translate.
@@ -60,10 +60,10 @@ def import_teacher(
         save_marian(model, tokenizer, directory)
         return {"name": path, "family": "marian", "parameters": _size(model)} | _stated_license(path)
     facts = write_pointer(config, pair, directory)
-    return {key: facts[key] for key in ("name", "family", "parameters", "licence") if facts.get(key)}
+    return {key: value for key, value in facts.items() if key in ("name", "family", "parameters", "license") and value}
 
 
-def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> dict[str, Any]:
+def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path) -> TeacherReference:
     """Write a pointer to the configured teacher; check that it exists and translates.
 
     Raises:
@@ -71,13 +71,13 @@ def write_pointer(config: TeacherConfig, pair: tuple[str, str], directory: Path)
     """
     facts = describe_teacher(config)
     if facts["kind"] not in ("huggingface", "ctranslate2"):
-        check_teacher(facts | {"source": pair[0], "target": pair[1], "endpoint": asdict(config.endpoint)})
+        check_teacher({**facts, "source": pair[0], "target": pair[1], "endpoint": asdict(config.endpoint)})
     write_json(directory / POINTER, facts)
     return facts
 
 
-def describe_teacher(config: TeacherConfig) -> dict[str, Any]:
-    """Facts of a referenced teacher: `kind`, `name`, how to reach it, and its license."""
+def describe_teacher(config: TeacherConfig) -> TeacherReference:
+    """Facts of a referenced teacher: its kind and name, how to reach it, and its license."""
     if config.command:
         return {"kind": "command", "name": config.command, "family": "command", "command": config.command}
     if config.url:
@@ -85,17 +85,17 @@ def describe_teacher(config: TeacherConfig) -> dict[str, Any]:
             key: value for key, value in asdict(config.endpoint).items() if key in _IDENTITY_KEYS and value != {}
         }
         name = config.endpoint.model or config.url
-        return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "asked": request_settings}
+        return {"kind": config.api, "name": name, "family": config.api, "url": config.url, "request": request_settings}
     path = str(config.path)
     _check_exists(path)
     resolved_path = str(Path(path).resolve()) if Path(path).exists() else path
-    facts: dict[str, Any] = {"name": path, "path": resolved_path} | (
-        {} if config.source_prefix is None else {"prefix": config.source_prefix}
-    )
+    facts: TeacherReference = {"name": path, "path": resolved_path}
+    if config.source_prefix is not None:
+        facts["prefix"] = config.source_prefix
     if is_ctranslate2(path):
-        return {"kind": "ctranslate2", "family": "ctranslate2"} | facts | _stated_license(path)
+        return {"kind": "ctranslate2", "family": "ctranslate2", **facts, **_stated_license(path)}
     size = _size(_load(path))
-    return {"kind": "huggingface", "family": family(path), "parameters": size} | facts | _stated_license(path)
+    return {"kind": "huggingface", "family": family(path), "parameters": size, **facts, **_stated_license(path)}
 
 
 def _check_exists(path: str) -> None:
@@ -114,25 +114,24 @@ def is_ctranslate2(path: str) -> bool:
     return any(ctranslate2.contains_model(str(each)) for each in (location, location / "model"))
 
 
-def read_pointer(directory: Path) -> dict[str, Any] | None:
+def read_pointer(directory: Path) -> TeacherReference | None:
     """Facts of the teacher that `directory` points to; None if it contains the model itself."""
     if not (directory / POINTER).exists():
         return None
-    facts = read_json(directory / POINTER)
+    facts = read_reference(read_json(directory / POINTER))
     # Older pointers contain only the path of a model.
-    return {
-        "kind": "huggingface",
-        "name": facts.get("path"),
-        "answers": str(directory.resolve().parent / RESPONSE_CACHE_FILE),
-    } | facts
+    defaults: TeacherReference = {"kind": "huggingface", "cache_file": str(cache_file(directory.resolve().parent))}
+    if "path" in facts:
+        defaults["name"] = facts["path"]
+    return {**defaults, **facts}
 
 
-def with_endpoint(facts: dict[str, Any], endpoint: EndpointConfig) -> dict[str, Any]:
+def with_endpoint(facts: TeacherReference, endpoint: EndpointConfig) -> TeacherReference:
     """The facts with the current endpoint settings: concurrency and similar ones may change within a run."""
-    return facts if "url" not in facts else facts | {"endpoint": asdict(endpoint) | facts["asked"]}
+    return facts if "url" not in facts else {**facts, "endpoint": asdict(endpoint) | facts["request"]}
 
 
-def has_local_weights(facts: dict[str, Any] | None) -> bool:
+def has_local_weights(facts: TeacherReference | None) -> bool:
     """Whether a teacher has local weights, loadable in several compute types; None is a teacher trained by the run."""
     return facts is None or facts["kind"] == "huggingface"
 
@@ -144,22 +143,29 @@ def _shares_vocabulary(path: str, tokenizer: Tokenizer) -> bool:
     return load_tokenizer(directory).fingerprint == tokenizer.fingerprint
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> PreTrainedModel:
     try:
         with loading(path):
-            return AutoModelForSeq2SeqLM.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
+            model: PreTrainedModel = AutoModelForSeq2SeqLM.from_pretrained(
+                path, use_safetensors=True, trust_remote_code=False
+            )
+            return model
     except UserError as error:
         raise UserError(str(error).replace("cannot be loaded:", "cannot be loaded from safetensors:")) from None
 
 
-def _size(model: MarianMTModel | Any) -> int:
+def _size(model: PreTrainedModel) -> int:
     return parameter_count(model.requires_grad_(True))
 
 
-def _stated_license(path: str) -> dict[str, str]:
+class _License(TypedDict, total=False):
+    license: str
+
+
+def _stated_license(path: str) -> _License:
     """The license in a model's card; a hub model's card is downloaded, which may fail."""
     card = Path(path) / "README.md"
-    license_name: Any = None
+    license_name: object = None
     with suppress(Exception):  # no card, no network or an invalid card: the license is unknown
         license_name = ModelCard.load(card if Path(path).exists() else path, ignore_metadata_errors=True).data.get(
             "license"
@@ -168,4 +174,4 @@ def _stated_license(path: str) -> dict[str, str]:
         return {}
     if re.search(r"\bnc\b|non-?commercial", license_name.lower()):
         logger.info(f"teacher {path} is licensed {license_name}: this may forbid commercial use of the student")
-    return {"licence": license_name}
+    return {"license": license_name}

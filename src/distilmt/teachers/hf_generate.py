@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from distilmt.data.cleaning import normalize
 from distilmt.inference.base import Hypothesis
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.tokenization import names_as_text
 from distilmt.utils.untrusted import check_configuration, loading
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TOKENS = 4096
 
@@ -16,7 +20,7 @@ _TOKENS = 4096
 class TransformersTeacher:
     """A model of transformers, in eval mode and without gradients; float32 on the CPU, bfloat16 on a GPU."""
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: TeacherReference) -> None:
         """Load the model at `path`, from safetensors; the other facts are those of an export."""
         import torch
         from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -26,9 +30,9 @@ class TransformersTeacher:
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         check_configuration(facts["path"])
         with loading(facts["path"]):
-            model: Any = AutoModelForSeq2SeqLM.from_pretrained(facts["path"], use_safetensors=True, dtype=dtype)
+            model = AutoModelForSeq2SeqLM.from_pretrained(facts["path"], use_safetensors=True, dtype=dtype)
         self._model = model.eval().requires_grad_(False).to(device)
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
+        self._tokenizer = AutoTokenizer.from_pretrained(facts["path"], trust_remote_code=False)
         self._as_text = names_as_text(self._tokenizer)
         if "source_language" in facts:
             self._tokenizer.src_lang = facts["source_language"]
@@ -68,7 +72,7 @@ class TransformersTeacher:
         n_best_lists = self.hypotheses(texts, beam_size, batch_size=batch_size)
         return [each[0].text if each else "" for each in n_best_lists]
 
-    def _generate(self, texts: list[str], count: int, settings: dict[str, Any]) -> list[list[Hypothesis]]:
+    def _generate(self, texts: list[str], count: int, settings: Mapping[str, float]) -> list[list[Hypothesis]]:
         inputs = self._tokenizer(
             [self._prefix + self._as_text(text) for text in texts],
             return_tensors="pt",
@@ -90,6 +94,6 @@ class TransformersTeacher:
         hypotheses = [self._hypothesis(ids, score) for ids, score in zip(output.sequences, values, strict=True)]
         return [hypotheses[i : i + count] for i in range(0, len(hypotheses), count)]
 
-    def _hypothesis(self, ids: Any, score: float) -> Hypothesis:
-        text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+    def _hypothesis(self, ids: Tensor, score: float) -> Hypothesis:
+        text = str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
         return Hypothesis(text, self._tokenizer.tokenize(text), score)

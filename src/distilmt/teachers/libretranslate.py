@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ class LibreTranslate:
 
     batch = 16
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: TeacherReference) -> None:
         """Read the server from `url` and `endpoint`, and the languages from `source` and `target`."""
         self.url = facts["url"].rstrip("/").removesuffix("/translate") + "/translate"
         self.server = Endpoint(facts["endpoint"])
@@ -59,7 +60,7 @@ class LibreTranslate:
 
     def _request(self, texts: list[str], count: int) -> list[list[str]] | None:
         """Translations of each text; None if the server accepts only one text per request."""
-        body: dict[str, Any] = {"q": texts[0] if self._one_by_one else texts, "format": "text", **self.pair}
+        body: JsonObject = {"q": texts[0] if self._one_by_one else texts, "format": "text", **self.pair}
         body |= {"alternatives": count - 1} if count > 1 else {}
         body |= {"api_key": self.server.key} if self.server.key else {}
         response = self.server.post(self.url, body)

@@ -6,11 +6,12 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.teachers.completions import completion_of
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.languages import language_name
 
 logger = logging.getLogger(__name__)
@@ -32,13 +33,14 @@ class OpenAI:
 
     batch = 1
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: TeacherReference) -> None:
         """Read the endpoint from `url` and `endpoint`, and the languages from `source` and `target`."""
         self.settings = facts["endpoint"]
         self.url = facts["url"].rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self.server = Endpoint(self.settings)
-        self.names = {key: facts[key] for key in ("source", "target")}
-        self.names |= {f"{key}_name": language_name(facts[key]) for key in ("source", "target")}
+        source, target = facts["source"], facts["target"]
+        self.names = {"source": source, "target": target}
+        self.names |= {"source_name": language_name(source), "target_name": language_name(target)}
         self.previous_cost = 0.0
         """Cost of earlier processes."""
         self._tokens, self._lock = [0, 0], threading.Lock()
@@ -62,12 +64,19 @@ class OpenAI:
     def usage(self) -> dict[str, float]:
         """Requests, tokens and cost of this process so far, and counts of responses without a translation, by kind."""
         prompt_tokens, completion_tokens = self._tokens
-        totals = {"requests": self.server.requests, "prompt_tokens": prompt_tokens, "answer_tokens": completion_tokens}
-        return totals | {"refused": 0, **self.issues, "money": self._cost()}
+        return {
+            "requests": self.server.requests,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "refused": 0,
+            **self.issues,
+            "cost": self._cost(),
+        }
 
     def _cost(self) -> float:
         prompt_tokens, completion_tokens = self._tokens
-        return (prompt_tokens * self.settings["input_price"] + completion_tokens * self.settings["output_price"]) / 1e6
+        prices = float(self.settings["input_price"]), float(self.settings["output_price"])
+        return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
 
     def _one(self, text: str, count: int, sampling: float) -> list[str]:
         """Request until there are enough choices: some servers return fewer than requested."""
@@ -110,7 +119,7 @@ class OpenAI:
                 self._count(completion.issue, text)
         return [completion.text for completion in completions if completion.issue != "cut_off"]
 
-    def _body(self, text: str, count: int, sampling: float) -> dict[str, Any]:
+    def _body(self, text: str, count: int, sampling: float) -> JsonObject:
         prompt = self.settings["prompt"]
         for name, value in {**self.names, "text": text}.items():  # a text may contain braces: no str.format
             prompt = prompt.replace("{" + name + "}", value)
@@ -119,7 +128,7 @@ class OpenAI:
         body |= ({"n": count} if count > 1 else {}) | (self.settings.get("extra") or {})
         return {key: value for key, value in body.items() if value is not None}
 
-    def _post(self, body: dict[str, Any]) -> Any:
+    def _post(self, body: JsonObject) -> JsonObject:
         """Send a request without the fields that this server does not accept; they are read from its error messages."""
         for _ in range(len(body) + 1):
             fields = self._supported(body)
@@ -132,7 +141,7 @@ class OpenAI:
                 self._leave_out(name, reason)
         return self.server.post(self.url, self._supported(body))
 
-    def _supported(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _supported(self, body: JsonObject) -> JsonObject:
         with self._lock:
             names = dict(self._renamed)
         fields = {names.get(key, key): value for key, value in body.items()}
@@ -166,7 +175,7 @@ class OpenAI:
             )
 
 
-def _usage(usage: Any) -> tuple[int, int]:
+def _usage(usage: object) -> tuple[int, int]:
     """Tokens of the prompt and of the completion; 0 and 1 if the server does not count them."""
     counts = usage if isinstance(usage, dict) else {}
     prompt, completion = (counts.get(key) for key in ("prompt_tokens", "completion_tokens"))

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from distilmt.utils.json_types import JsonObject
 
 _UNSUPPORTED = re.compile(
     r"unsupported|not (?:be )?(?:support|permit|allow|accept|valid|available|recogni[sz]ed|implement|use|set)"
@@ -61,7 +62,7 @@ def rejection_of(status: int, body: bytes, reason: str = "") -> Rejection:
     """Parse the body of an error response: OpenAI's format, FastAPI's `detail`, plain text or a web page."""
     text = body.decode(errors="replace").strip()
     try:
-        content: Any = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         page = text.startswith("<")
@@ -72,7 +73,7 @@ def rejection_of(status: int, body: bytes, reason: str = "") -> Rejection:
     return Rejection(status, _line(message) or reason, tuple(_fields(error)), code)
 
 
-def _error_object(content: Any) -> dict[str, Any]:
+def _error_object(content: object) -> JsonObject:
     """The innermost object that describes the error."""
     for key in ("error", "detail", "errors", "message"):
         inner = content.get(key) if isinstance(content, dict) else None
@@ -82,7 +83,7 @@ def _error_object(content: Any) -> dict[str, Any]:
     return content if isinstance(content, dict) else {"message": content}
 
 
-def _fields(error: dict[str, Any]) -> Iterator[str]:
+def _fields(error: JsonObject) -> Iterator[str]:
     locations = [error.get("param"), *(error["loc"] if isinstance(error.get("loc"), list) else [])]
     for location in locations:
         yield from re.split(r"[.\[]", location)[:1] if isinstance(location, str) else ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from distilmt.data.cleaning import normalize
 from distilmt.inference.base import Hypothesis, TranslationModel
+from distilmt.inference.teacher_reference import TeacherReference, read_reference
 from distilmt.inference.translator import Translator
 from distilmt.teachers.command import Command
 from distilmt.teachers.libretranslate import LibreTranslate
@@ -16,7 +17,6 @@ from distilmt.teachers.openai import OpenAI
 from distilmt.teachers.response_cache import ResponseCache
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, read_json
-from distilmt.utils.sizes import total_bytes
 
 
 class RemoteBackend(Protocol):
@@ -27,8 +27,11 @@ class RemoteBackend(Protocol):
 
     def translate_batches(
         self, batches: Iterable[list[str]], count: int, sampling: float
-    ) -> Iterator[tuple[list[str], list[Any]]]:
+    ) -> Iterator[tuple[list[str], list[list[str]]]]:
         """Yield batches of texts in any order, with at most `count` translations of each text."""
+
+    def usage(self) -> dict[str, float]:
+        """Requests, tokens and cost of this process so far, by kind."""
 
 
 class RemoteTeacher:
@@ -37,7 +40,7 @@ class RemoteTeacher:
     It has no beams, scores or tokenizer: the score of a hypothesis is 0 and its tokens are its words.
     """
 
-    def __init__(self, facts: dict[str, Any], cache_file: Path | None = None) -> None:
+    def __init__(self, facts: TeacherReference, cache_file: Path | None = None) -> None:
         """Open the program or server, and the response cache.
 
         Args:
@@ -47,7 +50,7 @@ class RemoteTeacher:
         self.backend = _BACKENDS[facts["kind"]](facts)
         self.cache = ResponseCache(cache_file, _identity(facts)) if cache_file else None
         if self.cache and isinstance(self.backend, OpenAI):
-            self.backend.previous_cost = self.cache.usage().get("money", 0.0)
+            self.backend.previous_cost = self.cache.usage().get("cost", 0.0)
 
     def hypotheses(
         self,
@@ -87,12 +90,21 @@ class RemoteTeacher:
         return translations
 
 
-def _identity(facts: dict[str, Any]) -> str:
-    """Fingerprint of the teacher and its request settings."""
-    return fingerprint({key: facts.get(key) for key in ("kind", "name", "url", "asked", "source", "target")})
+def _identity(facts: TeacherReference) -> str:
+    """Fingerprint of the teacher and its request settings; the key `asked` of older versions stays in it."""
+    return fingerprint(
+        {
+            "kind": facts.get("kind"),
+            "name": facts.get("name"),
+            "url": facts.get("url"),
+            "asked": facts.get("request"),
+            "source": facts.get("source"),
+            "target": facts.get("target"),
+        }
+    )
 
 
-_BACKENDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+_BACKENDS: dict[str, Callable[[TeacherReference], RemoteBackend]] = {
     "command": Command,
     "openai": OpenAI,
     "libretranslate": LibreTranslate,
@@ -118,12 +130,12 @@ def load_translation_model(
     facts = read_json(file) if file.exists() else {}
     if "outside" not in facts:
         return Translator(path, threads=threads, workers=workers, device=device)
-    external_facts = facts["outside"]
+    external_facts = read_reference(facts["outside"])
     if external_facts["kind"] == "transformers":
         from distilmt.teachers.hf_generate import TransformersTeacher
 
         return TransformersTeacher(external_facts)
-    cache_file = Path(external_facts.get("answers") or "/nowhere/")
+    cache_file = Path(external_facts.get("cache_file") or "/nowhere/")
     return RemoteTeacher(external_facts, cache_file if use_cache and cache_file.parent.is_dir() else None)
 
 
@@ -131,10 +143,10 @@ def shipped_bytes(path: Path) -> int | None:
     """Size of an export in bytes; None if it only references a program, a server or a model elsewhere."""
     if "outside" in read_json(path / "distilmt.json"):
         return None
-    return total_bytes(path)
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def check_teacher(facts: dict[str, Any]) -> None:
+def check_teacher(facts: TeacherReference) -> None:
     """Check that a teacher translates a test input.
 
     Raises:

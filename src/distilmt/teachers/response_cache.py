@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 _PART = 500
+_FORMER_KINDS = {"answer_tokens": "completion_tokens", "money": "cost"}
 
 
 class ResponseCache:
@@ -26,8 +27,12 @@ class ResponseCache:
         self._usage: dict[str, float] = {}
         with closing(self._open()) as file, file:
             file.execute("PRAGMA journal_mode=WAL")
-            file.execute("CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID")
-            file.execute("CREATE TABLE IF NOT EXISTS spent (what TEXT PRIMARY KEY, much REAL NOT NULL)")
+            file.execute("BEGIN IMMEDIATE")  # of several processes one renames the tables of an older version
+            _rename_former_tables(file)
+            file.execute(
+                "CREATE TABLE IF NOT EXISTS responses (key BLOB PRIMARY KEY, hypotheses TEXT NOT NULL) WITHOUT ROWID"
+            )
+            file.execute("CREATE TABLE IF NOT EXISTS usage (kind TEXT PRIMARY KEY, amount REAL NOT NULL)")
 
     def lookup(self, texts: Sequence[str], count: int, sampling: float) -> dict[str, list[str]]:
         """Stored responses of those texts that were requested before with the same settings."""
@@ -36,8 +41,9 @@ class ResponseCache:
         with closing(self._open()) as file:
             for part in _parts(list(keys)):
                 marks = ",".join("?" * len(part))
-                for key, response in file.execute(f"SELECT key, said FROM answers WHERE key IN ({marks})", part):
-                    responses[keys[key]] = json.loads(response)
+                query = f"SELECT key, hypotheses FROM responses WHERE key IN ({marks})"
+                for key, hypotheses in file.execute(query, part):
+                    responses[keys[key]] = json.loads(hypotheses)
         return responses
 
     def store(
@@ -50,9 +56,9 @@ class ResponseCache:
         usage = dict(usage or {})
         more = {kind: amount - self._usage.get(kind, 0.0) for kind, amount in usage.items()}
         with closing(self._open()) as file, file:
-            file.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+            file.executemany("INSERT OR REPLACE INTO responses VALUES (?, ?)", rows)
             file.executemany(
-                "INSERT INTO spent VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET much = much + excluded.much",
+                "INSERT INTO usage VALUES (?, ?) ON CONFLICT (kind) DO UPDATE SET amount = amount + excluded.amount",
                 list(more.items()),
             )
         self._usage = usage
@@ -74,7 +80,33 @@ def totals(path: Path) -> dict[str, float]:
     if not path.exists():
         return {}
     with closing(sqlite3.connect(path, timeout=60)) as file:
-        return dict(file.execute("SELECT what, much FROM spent ORDER BY what"))
+        if "spent" in _tables(file):
+            rows = file.execute("SELECT what, much FROM spent").fetchall()
+            return dict(sorted((_FORMER_KINDS.get(kind, kind), amount) for kind, amount in rows))
+        return dict(file.execute("SELECT kind, amount FROM usage ORDER BY kind"))
+
+
+def cache_file(run_dir: Path) -> Path:
+    """The cache of a run; a run that an older version began has it under its former name."""
+    former = run_dir / "answers.sqlite"
+    return former if former.exists() else run_dir / "responses.sqlite"
+
+
+def _rename_former_tables(file: sqlite3.Connection) -> None:
+    tables = _tables(file)
+    if "answers" in tables:
+        file.execute("ALTER TABLE answers RENAME TO responses")
+        file.execute("ALTER TABLE responses RENAME COLUMN said TO hypotheses")
+    if "spent" in tables:
+        file.execute("ALTER TABLE spent RENAME TO usage")
+        file.execute("ALTER TABLE usage RENAME COLUMN what TO kind")
+        file.execute("ALTER TABLE usage RENAME COLUMN much TO amount")
+        for former, kind in _FORMER_KINDS.items():
+            file.execute("UPDATE usage SET kind = ? WHERE kind = ?", (kind, former))
+
+
+def _tables(file: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
 def _parts(keys: list[bytes]) -> list[list[bytes]]:

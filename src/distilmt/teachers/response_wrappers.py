@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from itertools import takewhile
-from typing import Any
 
 _NAMES = (
     "translation",
@@ -47,7 +46,7 @@ def from_json(text: str, source: str, language: str) -> str:
     return _translation_in(value, source, language) or text
 
 
-def _translation_in(value: Any, source: str, language: str) -> str:
+def _translation_in(value: object, source: str, language: str) -> str:
     if isinstance(value, list):
         value = value[0] if value else ""
     if isinstance(value, str):

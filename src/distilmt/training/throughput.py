@@ -14,7 +14,8 @@ from distilmt.models.presets import new_model
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import Stepper
 
-_SECONDS = 9.0
+MEASURING = 9.0
+"""Seconds of a measurement."""
 _WARM_UP = 4
 
 
@@ -25,13 +26,14 @@ def seconds_per_update(
     objective: ObjectiveConfig,
     tokenizer: Tokenizer,
     teacher: MarianMTModel | None = None,
+    seconds: float = MEASURING,
 ) -> float:
-    """Mean seconds per update, over batches sampled as in training; measured for a few seconds."""
+    """Mean seconds per update, over batches sampled as in training; measured for about `seconds`."""
     fresh = new_model(model, tokenizer, training.dropout, 1)
     stepper = Stepper(fresh, replace(training, max_steps=10_000), objective, 1, teacher)
     plan = epoch_batches(data, training.batch_tokens, 1, 0)
     durations: list[float] = []
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + seconds
     for number, (rows, use_reference) in enumerate(plan):
         begin = time.monotonic()
         stepper.update(number + 1, *collate(data, rows, use_reference))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,15 @@ from distilmt.losses.distillation import (
     chunked_loss,
     weights_by_entropy,
 )
-from distilmt.losses.r_drop import r_drop_loss
+from distilmt.losses.records import BatchStates
+from distilmt.losses.terms import (
+    TEACHER_IN_MEMORY,
+    Need,
+    active_terms,
+    batch_losses,
+    keys_that_need,
+    needs,
+)
 from distilmt.models.device import (
     configured_threads,
     keep_memory,
@@ -66,9 +75,11 @@ class Stepper:
         self.bias = bias.to(dtype) if bias.any() else None
         self.loss_queue = HardTokenQueue() if objective.token_selection == "queue" else None
         self.feature_distillation: FeatureDistillation | None = None
-        if objective.online:
+        self.needs = needs(objective)
+        if self.needs & TEACHER_IN_MEMORY:
             if teacher is None:
-                raise ValueError("objective.hidden_state_weight and objective.attention_weight need a teacher")
+                keys = " and ".join(f"objective.{key}" for key in keys_that_need(objective, TEACHER_IN_MEMORY))
+                raise ValueError(f"{keys} need a teacher in memory")
             self.feature_distillation = FeatureDistillation(
                 teacher, self.model, objective, config, dtype, self.device, ranks
             )
@@ -112,7 +123,7 @@ class Stepper:
             threshold=self._threshold(),
         )
         if self.ranks.size > 1 and self.objective.entropy_mode in ("weight_high", "weight_low"):
-            settings = settings._replace(mean_weight=self._mean_weight(targets, settings, shard))
+            settings = replace(settings, mean_weight=self._mean_weight(targets, settings, shard))
         loss, statistics = self._loss(batch, targets, settings)
         (loss if shard.is_valid else loss * 0).backward()
         self.optimizer.step(number, shard.tokens, position)
@@ -126,15 +137,15 @@ class Stepper:
 
     def _reduce_statistics(self, statistics: Statistics, shard: BatchShard) -> Statistics:
         """Statistics of the whole batch, from those of its shards."""
-        sums = torch.stack([statistics.nll, statistics.word, statistics.entropy]) * shard.is_valid
+        sums = torch.stack([statistics.nll, statistics.distillation, statistics.entropy]) * shard.is_valid
         rows = statistics.rows
         if self.loss_queue is not None:
             rows = torch.zeros(shard.tokens, dtype=rows.dtype, device=rows.device)  # [tokens of the whole batch]
             if shard.is_valid:
                 rows[shard.token_offset : shard.token_offset + len(statistics.rows)] = statistics.rows
             self.ranks.all_reduce(rows)
-        nll, word, entropy = self.ranks.all_reduce(sums)
-        return Statistics(nll, word, entropy, rows)
+        nll, distillation, entropy = self.ranks.all_reduce(sums)
+        return Statistics(nll=nll, distillation=distillation, entropy=entropy, rows=rows)
 
     def _mean_weight(self, targets: TokenTargets, settings: LossSettings, shard: BatchShard) -> Tensor:
         """Mean entropy weight of the whole batch: a scalar."""
@@ -144,17 +155,26 @@ class Stepper:
 
     def _loss(self, batch: Batch, targets: TokenTargets, settings: LossSettings) -> tuple[Tensor, Statistics]:
         """The objective summed over target tokens, a scalar, and its statistics."""
-        weight, vocabulary, share = self.model.lm_head.weight, vocabulary_size(self.model), self.objective.r_drop_weight
+        weight, vocabulary, tokens = self.model.lm_head.weight, vocabulary_size(self.model), len(targets.ids)
         states = self.feature_distillation.empty_states() if self.feature_distillation else None
         hidden = decoder_rows(self.model, batch, self.dropout, states)  # [rows, d]; the first N are target tokens
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
-        if share:
-            second_hidden = decoder_rows(self.model, batch, self.dropout)
+        second_hidden = None
+        if Need.SECOND_PASS in self.needs:
+            second_hidden = decoder_rows(self.model, batch, self.dropout)  # [rows, d]
             second, _ = chunked_loss(second_hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
-            rows = len(targets.ids)
-            loss = (loss + second) / 2 + share * r_drop_loss(hidden[:rows], second_hidden[:rows], weight, vocabulary)
-        if self.feature_distillation and states:
-            loss = loss + self.feature_distillation.loss(batch, states)
+            loss, second_hidden = (loss + second) / 2, second_hidden[:tokens]
+        if any(term.batch_loss is not None for term in active_terms(self.objective)):
+            batch_states = BatchStates(
+                hidden=hidden[:tokens],
+                output_weight=weight,
+                vocabulary=vocabulary,
+                second_hidden=second_hidden,
+                features=self.feature_distillation.records(batch, states)
+                if self.feature_distillation and states
+                else None,
+            )
+            loss = loss + batch_losses(batch_states, self.objective)
         return loss, statistics
 
     def state(self) -> dict[str, Tensor]:

@@ -68,7 +68,7 @@ class MetricAccumulator:
     """Sums since the last line of the log."""
 
     nll: Tensor | float = 0.0
-    word: Tensor | float = 0.0
+    distillation: Tensor | float = 0.0
     entropy: Tensor | float = 0.0
     tokens: int = 0
     updates: int = 0
@@ -77,7 +77,7 @@ class MetricAccumulator:
     def add(self, statistics: Statistics, tokens: int) -> None:
         """Add an update's statistics. Sums stay tensors, so that this does not wait for the GPU."""
         self.nll += statistics.nll
-        self.word += statistics.word
+        self.distillation += statistics.distillation
         self.entropy += statistics.entropy
         self.tokens += tokens
         self.updates += 1
@@ -90,7 +90,7 @@ class MetricAccumulator:
             "update": state.update,
             "seconds": round(state.seconds, 1),
             "train_loss": float(self.nll) / tokens,
-            "word_loss": (float(self.word) - float(self.entropy)) / tokens,
+            "distillation_loss": (float(self.distillation) - float(self.entropy)) / tokens,
             "learning_rate": learning_rate(config, max(1, state.update), state.position(config)),
             "tokens_per_second": tokens / seconds,
         }

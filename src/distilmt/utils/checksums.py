@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import STEP_FILE, read_step
+from distilmt.utils.json_types import JsonObject
+from distilmt.utils.run_dir import STEP_FILE, FileChecksum, read_step
 
 CARD = "card.json"
 _REMEDY = "copy or export the model again"
@@ -42,7 +42,7 @@ def check_checksums(path: Path) -> None:
             )
 
 
-def checksums(directory: Path, patterns: Iterable[str]) -> dict[str, dict[str, Any]]:
+def checksums(directory: Path, patterns: Iterable[str]) -> dict[str, FileChecksum]:
     """`bytes` and `sha256` of files directly in a directory, by name, for `check_step`."""
     files = sorted({path for pattern in patterns for path in directory.glob(pattern) if path.is_file()})
     return {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
@@ -73,7 +73,7 @@ def remedy(directory: Path) -> str:
     return "copy the model again from its source"
 
 
-def _differs(file: Path, listed: dict[str, Any]) -> bool:
+def _differs(file: Path, listed: FileChecksum) -> bool:
     return file.stat().st_size != listed.get("bytes") or sha256(file) != listed.get("sha256")
 
 
@@ -108,7 +108,7 @@ def wrap_read_errors(path: Path, names: str) -> Iterator[None]:
         raise UserError(f"{path}: {names} cannot be read ({lines[0][:200]}): {_REMEDY}") from None
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> JsonObject:
     """Read a JSON file that holds an object.
 
     Raises:
@@ -121,7 +121,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         return value
 
 
-def _card_files(path: Path) -> dict[str, dict[str, Any]]:
+def _card_files(path: Path) -> dict[str, FileChecksum]:
     if not (path / CARD).exists():
         return {}
     files = read_json_object(path / CARD).get("files", {})

@@ -9,6 +9,7 @@ _EXTRAS = {
     "fastapi": "serve",
     "google": "onnx",
     "httptools": "serve",
+    "huggingface_hub": "train",
     "markdown_it": "documents",
     "mdit_py_plugins": "documents",
     "mtdata": "mtdata",
@@ -20,35 +21,33 @@ _EXTRAS = {
     "polib": "gettext",
     "prometheus_client": "serve",
     "py3langid": "langid",
+    "pyarrow": "train",
     "python_multipart": "serve",
     "ray": "ray",
     "sacremoses": "argos",
-    "skops": "classify",
+    "safetensors": "train",
     "sklearn": "classify",
+    "skops": "classify",
     "subword_nmt": "argos",
     "thot": "shortlist",
+    "tokenizers": "train",
+    "torch": "train",
+    "transformers": "train",
     "uvicorn": "serve",
     "uvloop": "serve",
 }
 _CORE = {
     "ctranslate2",
-    "huggingface_hub",
     "jsonargparse",
     "lxml",
-    "lz4",
     "numpy",
-    "pyarrow",
     "regex",
     "rich",
     "sacrebleu",
-    "safetensors",
     "sentencepiece",
-    "tokenizers",
-    "torch",
-    "transformers",
     "yaml",
 }
-"""Required packages; a serve-only installation (`packaging/serve.txt`) lacks some of them."""
+"""Packages of every installation."""
 
 
 def install_command(extra: str = "") -> str:

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import versions
@@ -25,7 +25,21 @@ _INSTRUCTIONS = (
 )
 
 
-def machine() -> dict[str, Any]:
+class MachineInfo(TypedDict):
+    """Description of a machine in reports; null for what cannot be determined."""
+
+    cpu: str
+    architecture: str
+    instructions: list[str]
+    gpu: str | None
+    cores: int
+    memory_bytes: int | None
+    system: str
+    python: str
+    versions: dict[str, str]
+
+
+def machine() -> MachineInfo:
     """Processor, GPU (if torch is imported), cores, memory in bytes, system and versions; no host or user names."""
     package_versions = versions()
     return {

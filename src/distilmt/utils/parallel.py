@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import use_cores
@@ -34,16 +34,17 @@ def run_in_processes(work: Callable[[T], None], items: Sequence[T], jobs: int) -
         RuntimeError: the work raised another error (with its traceback), or its process was killed.
     """
     shares, waiting = list(range(jobs)), list(items)
-    running: dict[Any, tuple[SpawnProcess, T, int]] = {}  # by the connection for its result
+    running: dict[Connection, tuple[SpawnProcess, T, int]] = {}  # by the connection for its result
     try:
         while waiting or running:
             while waiting and shares:
                 item, share = waiting.pop(0), shares.pop(0)
                 process, connection = _start(work, item, share, jobs)
                 running[connection] = (process, item, share)
-            for ready in wait(list(running)):
-                process, item, share = running.pop(ready)
-                _finish(process, ready)
+            ready = set(wait(list(running)))
+            for connection in [each for each in running if each in ready]:
+                process, item, share = running.pop(connection)
+                _finish(process, connection)
                 shares.append(share)
                 yield item
     finally:
@@ -62,7 +63,7 @@ def _start(work: Callable[[T], None], item: T, share: int, jobs: int) -> tuple[S
     return process, receiver
 
 
-def _finish(process: SpawnProcess, connection: Any) -> None:
+def _finish(process: SpawnProcess, connection: Connection) -> None:
     try:
         error = connection.recv()
     except EOFError:

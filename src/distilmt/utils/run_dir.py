@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 STEP_FILE = "step.json"
 STARTED_FILE = "step.started.json"
@@ -131,6 +132,13 @@ def fingerprint_files(*paths: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+class FileChecksum(TypedDict, total=False):
+    """Size and SHA-256 of a file; a record that a user edited may lack either."""
+
+    bytes: int
+    sha256: str
+
+
 @dataclass
 class StepRecord:
     """Content of `step.json`."""
@@ -138,12 +146,12 @@ class StepRecord:
     name: str
     fingerprint: str
     inputs: dict[str, str]
-    settings: dict[str, Any]
+    settings: JsonObject
     seconds: float
     peak_rss_bytes: int
     versions: dict[str, str]
-    result: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    result: JsonObject = field(default_factory=dict)
+    files: dict[str, FileChecksum] = field(default_factory=dict)
     """`bytes` and `sha256` by name, for files whose damage no reader detects; empty in records of older versions."""
 
 

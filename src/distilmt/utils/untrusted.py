@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from distilmt.utils.errors import UserError
 
@@ -92,7 +91,7 @@ def _download(name: str, file: str) -> Path | None:
     return None
 
 
-def _entries(content: Any) -> Iterator[tuple[str, Any]]:
+def _entries(content: object) -> Iterator[tuple[str, object]]:
     """Every key and value at every depth."""
     pending = [content]
     while pending:
@@ -104,7 +103,7 @@ def _entries(content: Any) -> Iterator[tuple[str, Any]]:
             pending.extend(each)
 
 
-def _objection(key: str, value: Any) -> str | None:
+def _objection(key: str, value: object) -> str | None:
     """Why a key is rejected; None if it is allowed."""
     if value is None or value is False or value in ({}, [], ""):
         return None
@@ -119,12 +118,12 @@ def _objection(key: str, value: Any) -> str | None:
     return None
 
 
-def _built_in(value: Any) -> bool:
+def _built_in(value: object) -> bool:
     """Whether an implementation is built into transformers: a name without a path, for the model or per part."""
     values = value.values() if isinstance(value, dict) else [value]
     return all(each is None or isinstance(each, bool) or each in _BUILT_IN for each in values)
 
 
-def _is_type(value: Any) -> bool:
+def _is_type(value: object) -> bool:
     values = value.values() if isinstance(value, dict) else [value]
     return all(isinstance(each, str) and each.removeprefix("torch.") in _TYPES for each in values)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +12,7 @@ from distilmt.data.pairs import Pair
 from distilmt.data.readers.language_tags import language_columns as named_columns
 from distilmt.data.readers.records import parallel_texts, score_of
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 
 _BATCH_ROWS = 4096
 
@@ -43,7 +43,7 @@ def read_parquet(path: Path, source: str, target: str, score: str | None) -> Ite
         raise UserError(f"{path}: a row after row {line} is not UTF-8: write the file again as UTF-8") from None
 
 
-def _pair(record: dict[str, Any], line: int, keys: tuple[str, str, str | None], where: str) -> Pair | UserError:
+def _pair(record: JsonObject, line: int, keys: tuple[str, str, str | None], where: str) -> Pair | UserError:
     source, target, score = keys
     try:
         return Pair(

@@ -14,6 +14,7 @@ from distilmt.data.readers.language_tags import language_columns
 from distilmt.data.readers.records import parallel_texts, score_of
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+from distilmt.utils.json_types import JsonMapping
 from distilmt.utils.run_dir import fingerprint, read_json
 
 _VALID = ("validation", "valid", "dev")
@@ -36,7 +37,7 @@ def read_dataset(
     """
     name_or_path, config = _parse(name)
     dataset = _open(name_or_path, config)
-    parts: Mapping[str, Any] = dataset if isinstance(dataset, Mapping) else {"train": dataset}
+    parts: JsonMapping = dataset if isinstance(dataset, Mapping) else {"train": dataset}
     if "train" not in parts:
         raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
     rows = {

@@ -9,12 +9,12 @@ import urllib.request
 import zipfile
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 from distilmt.data.readers.download import DownloadedCorpus, cache_folder
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
 from distilmt.utils.unpacking import ZIP_ERRORS
 
@@ -42,10 +42,11 @@ def fetch(name: str, source: str, target: str) -> DownloadedCorpus:
         with atomic_directory(folder) as directory:
             _download(corpus_info["url"], directory / "moses.zip", name)
             license_name = _unpack(directory / "moses.zip", directory, (source, target), name)
-            metadata = {"url": corpus_info["url"], "version": corpus_info["version"], "licence": license_name}
+            metadata = {"url": corpus_info["url"], "version": corpus_info["version"], "license": license_name}
             write_json(directory / "corpus.json", metadata)
     files = [str(folder / f"text.{code}") for code in (source, target)]
-    return DownloadedCorpus(files, read_json(folder / "corpus.json")["licence"])
+    metadata = read_json(folder / "corpus.json")
+    return DownloadedCorpus(files, metadata.get("license") or metadata.get("licence"))  # older caches
 
 
 def _parse(name: str) -> tuple[str, str | None]:
@@ -55,7 +56,7 @@ def _parse(name: str) -> tuple[str, str | None]:
     return match[1], match[2]
 
 
-def _look_up(name: str, corpus: str, version: str | None, source: str, target: str) -> dict[str, Any]:
+def _look_up(name: str, corpus: str, version: str | None, source: str, target: str) -> JsonObject:
     """OPUS's metadata of a corpus: `url`, `version`, `size` and more."""
     try:
         from opustools import OpusGet

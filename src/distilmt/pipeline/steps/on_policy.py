@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from distilmt.config import ObjectiveConfig, RunConfig
+from distilmt.config import RunConfig
 from distilmt.labels.dataset import load_label_dataset
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.labels.writer import sample_mask, write_label_store
+from distilmt.losses.terms import on_policy_objective
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
 from distilmt.pipeline.steps.fit_model import RESULT, fit_model
 from distilmt.training.batching import TrainingSet
 from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob
 from distilmt.utils.run_dir import atomic_path, read_json, write_json
-from distilmt.utils.seeds import SeedStream
 
 _STAGE_FILES = ("log.json", RESULT, CHECKPOINT, BEST)
 
@@ -54,10 +54,8 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         score_on="hypothesis" if settings.student_data_fraction == 1 else "both",
     )
     job = replace(job, config=labels, needs_top_k=True)
-    store = config.paths.labels
-    rows = sample_mask(
-        LabelStore(store).rows, settings.max_sentences, (config.seed, number, SeedStream.ON_POLICY_SENTENCES)
-    )
+    store = Path(config.run_dir) / "labels"
+    rows = sample_mask(LabelStore(store).rows, settings.max_sentences, (config.seed, number, 5))
     write_label_store(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
     label_seconds = time.monotonic() - begin
     dataset = load_label_dataset(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)
@@ -73,19 +71,12 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         student.training, max_steps=settings.steps, learning_rate=settings.learning_rate, max_seconds=None, patience=0
     )
     task = TrainingJob(
-        f"student, round {number}", data, training, _teacher_targets_only(student.objective), config.seed + number
+        f"student, round {number}", data, training, on_policy_objective(student.objective), config.seed + number
     )
     model = new_model(student.model, job.tokenizer, training.dropout, config.seed)
     model.load_state_dict(load_marian(str(job.generation_model)).state_dict())
     result = fit_model(model, task, job.tokenizer, config, directory)
     return result | {"train_seconds": round(result["train_seconds"] + label_seconds, 1)}
-
-
-def _teacher_targets_only(objective: ObjectiveConfig) -> ObjectiveConfig:
-    """The student's own output is not a label: only the teacher's probabilities are trained on."""
-    return replace(
-        objective, kd_weight=1.0, ce_weight=0.0, teacher_annealing=False, hidden_state_weight=0.0, attention_weight=0.0
-    )
 
 
 def _sentences(store: Path, rows: np.ndarray, size: int) -> Iterator[pa.Table]:

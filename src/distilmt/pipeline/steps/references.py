@@ -16,12 +16,11 @@ import pyarrow.parquet as pq
 from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
-from distilmt.pipeline.steps.train import labeled_mask
+from distilmt.labels.writer import sample_mask
 from distilmt.teachers import existing
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path
-from distilmt.utils.run_paths import RunPaths
 
 SAMPLE = 20_000
 """Training sentences whose translations train the target tokenizer."""
@@ -36,7 +35,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     Raises:
         UserError: there is no teacher, or it returns nothing.
     """
-    paths = RunPaths(directory.parent)
+    root = directory.parent
     if not config.teacher.named:
         raise UserError(
             "a teacher cannot be trained on corpus.monolingual alone: set teacher.path, teacher.command or "
@@ -47,8 +46,8 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     for split in ("valid", "test", "sample"):
         file = directory / f"{split}.parquet"
         if not file.exists():
-            ensemble = ensemble or TeacherEnsemble(_labeling_task(config, directory), directory / "speaker")
-            _write(_sentences(config, paths, split), ensemble, file)
+            ensemble = ensemble or TeacherEnsemble(translation_task(config, directory), directory / "speaker")
+            _write(_sentences(config, root, split), ensemble, file)
         counts[split] = pq.read_metadata(file).num_rows
         if not counts[split]:
             raise UserError(
@@ -57,15 +56,15 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     return counts
 
 
-def _sentences(config: RunConfig, paths: RunPaths, split: str) -> pa.Table:
+def _sentences(config: RunConfig, root: Path, split: str) -> pa.Table:
     if split != "sample":
-        return prepare.load_split(paths.corpus, split)
-    flags = labeled_mask(config, prepare.count_rows(paths.corpus, "train"), config.labels.max_sentences)
+        return prepare.load_split(root / "corpus", split)
+    flags = sample_mask(prepare.count_rows(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
     flags[flags.nonzero()[0][min(SAMPLE, config.tokenizer.input_sentence_size) :]] = False
-    return pa.concat_tables(prepare.iter_selected(paths.corpus, "train", flags, SAMPLE))
+    return pa.concat_tables(prepare.iter_selected(root / "corpus", "train", flags, SAMPLE))
 
 
-def _labeling_task(config: RunConfig, directory: Path) -> LabelingTask:
+def translation_task(config: RunConfig, directory: Path) -> LabelingTask:
     """A labeling task for the best translation only."""
     labels = replace(config.labels, num_hypotheses=1, sampling_temperature=0.0, top_k=0, ensemble=[])
     pair = (config.corpus.source, config.corpus.target)

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from distilmt import __version__
-from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig
+from distilmt.config import LabelConfig, RunConfig
+from distilmt.losses.terms import loss_signature
 
 
 def _label_kinds(labels: LabelConfig) -> str:
     """Label types: translations, top-k on hypotheses or references, or both."""
     translations = [f"{labels.num_hypotheses}best"] if labels.num_hypotheses else []
     return "+".join([*translations, *([labels.score_on] if labels.top_k else [])])
-
-
-def _loss(objective: ObjectiveConfig) -> str:
-    """The loss terms and all non-default settings."""
-    parts = [f"word{objective.kd_weight:g}", f"label{objective.ce_weight:g}"]
-    if objective.teacher_annealing:
-        parts.append("annealing")
-    if objective.divergence != "kl":
-        skewed = "js" in objective.divergence or "skewed" in objective.divergence
-        parts.append(objective.divergence + (f"{objective.skew_alpha:g}" if skewed else ""))
-    if objective.entropy_mode != "none":
-        weight = f"{objective.entropy_weight:g}" if objective.entropy_mode == "penalty" else ""
-        parts.append(f"entropy-{objective.entropy_mode}{weight}")
-    if objective.token_selection != "all":
-        share = f"{objective.selection_fraction:g}" if objective.token_selection in ("batch", "queue") else ""
-        parts.append(objective.token_selection + share)
-    if objective.ranking_weight:
-        parts.append(f"ranking{objective.ranking_weight:g}")
-    if objective.hidden_state_weight:
-        parts.append(f"states{objective.hidden_state_weight:g}")
-    if objective.attention_weight:
-        parts.append(f"attention{objective.attention_weight:g}-{objective.head_mapping}")
-    if objective.r_drop_weight:
-        parts.append(f"consistency{objective.r_drop_weight:g}")
-    return "+".join(parts)
 
 
 def _decoding(labels: LabelConfig) -> str:
@@ -59,7 +35,7 @@ def signature(config: RunConfig) -> str:
         "k": labels.top_k,
         "tail": objective.tail,
         "T": f"{objective.temperature:g}",
-        "loss": _loss(objective),
+        "loss": loss_signature(objective),
         "refs": f"{objective.reference_fraction:g}",
         "init": config.student.initialization,
         "updates": config.student.training.max_steps,

@@ -1,0 +1,85 @@
+"""What fits into a number of minutes: decisions from measurements, stored so that an interrupted run keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from distilmt.config import ObjectiveConfig, RunConfig
+from distilmt.config.commands import DemoConfig
+from distilmt.config.distill import DistillConfig
+from distilmt.config.renamed import translated, translated_command
+from distilmt.pipeline.dependencies import non_default
+from distilmt.utils.run_dir import read_json, read_step, write_json
+
+PLAN = "plan.json"
+NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
+"""Training on the labels' texts alone."""
+_MIN_UPDATES = 20
+
+Planned = DemoConfig | DistillConfig | RunConfig
+"""Settings that a plan depends on."""
+
+
+def cached_plan(root: Path, part: str, config: Planned, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A part of the plan in a run directory: stored for the same settings, or decided now."""
+    path, settings = root / PLAN, _settings(config)
+    plans = read_json(path) if path.exists() else {}
+    if part not in plans or not _same(
+        translated_command(type(config), plans[part]["settings"]), settings, type(config)()
+    ):
+        plans[part] = {"settings": settings, "plan": make()}
+        write_json(path, plans)
+    section = "student." if part == "student" else "teacher.training."
+    return translated(plans[part]["plan"], section)
+
+
+def _settings(config: Planned) -> dict[str, Any]:
+    """Settings that a plan depends on: not the report's language or the run directory."""
+    values = {key: value for key, value in asdict(config).items() if key not in ("report_language", "run_dir")}
+    return non_default(values, asdict(type(config)()))
+
+
+def _same(old: dict[str, Any], new: dict[str, Any], default: Planned) -> bool:
+    """Whether two plans depend on the same settings; older plans also stored defaults."""
+    return non_default(old, asdict(default)) == new
+
+
+def elapsed_seconds(root: Path, *steps: str) -> float:
+    """Seconds of the finished steps of a run, over all interrupted calls."""
+    return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
+
+
+def reserve(minutes: float) -> float:
+    """Seconds reserved for exports, evaluation and the report."""
+    return min(190.0, 20 + 0.28 * minutes * 60)
+
+
+def lengths(seconds: float, pace: float) -> dict[str, Any]:
+    """Number of updates, their time limit, validation interval, and a matching warm-up.
+
+    Args:
+        seconds: time for the training.
+        pace: seconds per update.
+    """
+    # Slightly more than measured: the schedule shortens if they do not fit, and no time remains unused if they do.
+    updates = max(_MIN_UPDATES, int(seconds * 1.05 / pace))
+    return {
+        "max_steps": updates,
+        "max_seconds": max(1.0, round(seconds, 1)),
+        "eval_steps": max(1, -(-updates // 5)),
+        "warmup_steps": max(1, min(100, updates // 10)),
+    }
+
+
+def student_lengths(seconds: float, student: float, baseline: float = 0.0) -> dict[str, Any]:
+    """Lengths for the student, which is limited to its share of the time; the baseline runs the same updates.
+
+    Args:
+        seconds: time for both.
+        student: seconds of the student per update.
+        baseline: the same of the baseline; 0 without one.
+    """
+    return lengths(seconds * student / (student + baseline), student)

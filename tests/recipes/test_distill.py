@@ -1,0 +1,148 @@
+"""A student of somebody's own teacher on their own text."""
+
+import json
+import shutil
+from dataclasses import asdict
+
+import pytest
+from helpers import pretrained_models, toy
+
+import distilmt
+from distilmt.config import RunConfig
+from distilmt.config.distill import DistillConfig
+from distilmt.recipes import distill
+from distilmt.recipes.time_budget import cached_plan, lengths, student_lengths
+from distilmt.utils.errors import UserError
+from distilmt.utils.run_dir import read_step
+
+BASE = DistillConfig(teacher="some/teacher", pair="en-it", text=["mine.en"])
+
+
+def changed(**values):
+    return DistillConfig(**(asdict(BASE) | values))
+
+
+def test_text_alone():
+    config = distill.first_config(BASE)
+    assert (config.corpus.source, config.corpus.target, config.corpus.monolingual) == ("en", "it", ["mine.en"])
+    assert config.run_dir == "runs/distill-en-it"
+    assert config.teacher.path == "some/teacher"
+    assert config.labels.top_k == 0 and config.student.objective.kd_weight == 0
+    assert config.student.objective.reference_fraction == 0
+    assert not config.student.baseline
+
+
+def test_a_teacher_with_marians_vocabulary_scores_tokens(trained_model):
+    config = distill.first_config(changed(teacher=str(trained_model)))
+    assert config.tokenizer.path == str(trained_model)
+    assert config.labels.top_k == 8 and config.student.objective.kd_weight == 0.5
+
+
+def test_pairs_have_a_baseline():
+    config = distill.first_config(changed(text=[], train=["a.tsv"], run_dir="x", seed=3, report_language="zh"))
+    assert config.corpus.train == ["a.tsv"] and config.student.baseline
+    assert config.student.objective.reference_fraction == 0.5
+    assert (config.run_dir, config.seed, config.report_language) == ("x", 3, "zh")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"pair": ""}, "pair is '': write the language pair like en-it"),
+        ({"pair": "en"}, "pair is 'en'"),
+        ({"pair": "en-en"}, "two different languages"),
+        ({"teacher": ""}, "no teacher is named"),
+        ({"text": []}, "no text is named"),
+    ],
+)
+def test_what_is_missing_is_one_line(values, message):
+    with pytest.raises(UserError, match=message):
+        distill.first_config(changed(**values))
+
+
+def test_a_slow_teacher_translates_less():
+    config = distill.first_config(BASE)
+    fast, slow = (distill.sizes_for(60, pace, config) for pace in (0.001, 1.0))
+    assert (fast.test, fast.valid, fast.vocabulary, fast.speed, fast.challenges) == (2000, 500, 20_000, 100, 40)
+    assert fast.labels == 1_260_000
+    assert asdict(slow) == {"test": 180, "valid": 108, "vocabulary": 500, "labels": 1260, "speed": 72, "challenges": 7}
+    assert distill.sizes_for(120, 1.0, config).labels == 2 * slow.labels
+    sized = distill.with_sizes(config, slow)
+    assert (sized.corpus.test_size, sized.labels.max_sentences) == (180, 1260)
+    assert sized.tokenizer.input_sentence_size == 500
+
+
+def test_token_probabilities_take_time(trained_model):
+    with_top_k = distill.first_config(changed(teacher=str(trained_model)))
+    plain = distill.first_config(BASE)
+    assert 2 * distill.sizes_for(60, 0.1, with_top_k).labels == distill.sizes_for(60, 0.1, plain).labels
+    assert distill.sizes_for(60, 0.001, with_top_k).vocabulary == 500
+
+
+@pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
+def test_lengths_fit_the_time(seconds, pace):
+    training = lengths(seconds, pace)
+    assert training["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
+    assert student_lengths(seconds, pace) == training
+    assert student_lengths(2 * seconds, pace, pace) == training
+
+
+def test_a_plan_is_stored_until_its_settings_change(tmp_path):
+    numbers = iter(range(10))
+
+    def plan(config):
+        return cached_plan(tmp_path, "teacher", config, lambda: {"labels": next(numbers)})
+
+    assert plan(BASE) == plan(changed(run_dir="x", report_language="zh")) == {"labels": 0}
+    assert plan(changed(minutes=30)) == {"labels": 1}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "mine.en"
+    path.write_text("".join(f"{line}\n" for line in toy.pairs(700, seed=6)[0]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow  # tests/test_examples.py has a quick one
+def test_three_arguments(trained_model, text, tmp_path):
+    """The dial alone: a run with a report, whose configuration can be continued."""
+    directory = tmp_path / "run"
+    run = distilmt.distill(teacher=str(trained_model), text=text, pair="en-it", minutes=0.1, run_dir=directory)
+    assert set(run.scores) == {"teacher", "teacher-int8", "student", "student-int8"}
+    plan = json.loads((directory / "plan.json").read_text())
+    assert plan["teacher"]["plan"]["labels"] >= 500
+    assert run.config.student.training.max_steps == plan["student"]["plan"]["training"]["max_steps"]
+    assert read_step(directory / "student").result["updates"] >= 1
+    assert len(run.labels) == read_step(directory / "corpus").result["train"]
+    assert run.labels.k == 8, "a Marian teacher scores tokens"
+    assert run.translator().translate(toy.pairs(1, seed=2)[0][0])
+
+    records = {path: path.read_bytes() for path in directory.glob("*/step.json")}
+    again = distilmt.distill(teacher=str(trained_model), text=str(text), pair="en-it", minutes=0.1, run_dir=directory)
+    assert again.scores == run.scores
+    assert {path: path.read_bytes() for path in directory.glob("*/step.json")} == records
+
+    continued = distilmt.RunConfig.from_yaml(directory / "config.yaml", {"student.training.max_steps": 25})
+    assert isinstance(continued, RunConfig)
+    distilmt.distill(continued)
+    changed_steps = {path.parent.name for path in records if path.read_bytes() != records[path]}
+    assert "student" in changed_steps and not changed_steps & {"corpus", "references", "teacher", "labels"}
+
+
+@pytest.mark.slow
+def test_a_foreign_teacher_and_pairs(tmp_path):
+    teacher = tmp_path / "teacher"
+    pretrained_models.t5(teacher)
+    files = toy.write_corpus(tmp_path, 700)
+    run = distilmt.distill(teacher=teacher, train=files, pair="en-it", minutes=0.1, run_dir=tmp_path / "run")
+    assert {"teacher", "student-int8", "baseline-int8"} <= set(run.scores)
+    assert run.labels.k == 0
+    shutil.rmtree(tmp_path / "run")
+
+
+def test_settings_besides_a_configuration_are_refused(tmp_path):
+    with pytest.raises(UserError, match="a configuration and teacher are both given"):
+        distilmt.distill(RunConfig(), teacher="x")
+    with pytest.raises(UserError, match="no teacher is named"):
+        distilmt.distill(text="mine.en", pair="en-it")

@@ -93,8 +93,8 @@ def test_what_to_beware_of():
 
 
 def test_students_that_learnt_nothing_tell_nothing():
-    assert not recommend(points(0.5, 1.0, 0.5), QUESTION, RATES)["learnt"]
-    assert recommend(points(36, 300, 0.5), QUESTION, RATES)["learnt"]
+    assert not recommend(points(0.5, 1.0, 0.5), QUESTION, RATES)["learned"]
+    assert recommend(points(36, 300, 0.5), QUESTION, RATES)["learned"]
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))

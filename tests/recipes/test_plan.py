@@ -57,7 +57,7 @@ def test_it_tells_what_was_trained_without_the_test_set(planned):
     assert [(p["size"], p["updates"]) for p in found["points"]] == [(40, 4), (80, 4), (160, 4), (160, 2)]
     assert found["total"] == 355 and [row["sentences"] for row in found["lines"]] == [100, 300, 355, 710]
     assert all(row["label_seconds"] > 0 and row["label_bytes"] > 0 for row in found["lines"])
-    assert not found["learnt"]  # four updates teach nothing, and that is said
+    assert not found["learned"]  # four updates teach nothing, and that is said
     assert "No recommendation yet" in (planned / "plan" / "plan.md").read_text()
     page = (planned / "plan" / "plan.html").read_text()
     assert page.count("<circle") == 3 and "<polyline" in page and "nan" not in page

@@ -5,12 +5,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distilmt.evaluation.challenge_runner import BATCH_INVARIANCE
 from distilmt.evaluation.challenge_sets import CHALLENGES
-from distilmt.report.chinese import CHINESE
-from distilmt.report.english import ENGLISH
+from distilmt.report.challenges import challenge_names
 from distilmt.report.html import render, write_report
+from distilmt.report.languages import languages, translation
 from distilmt.utils.errors import UserError
 
 VOID = {"meta", "br", "input", "circle", "line", "polyline"}
@@ -70,9 +72,9 @@ def test_challenges_and_their_verdicts(italian, language, failed, numbers):
     assert f"<strong>{failed}</strong>" not in render(italian, language)
 
 
-def test_every_challenge_has_a_name():
-    for words in (ENGLISH, CHINESE):
-        assert all(words.get(f"challenge_{name}") for name in (*CHALLENGES, BATCH_INVARIANCE))
+@pytest.mark.parametrize("language", languages())
+def test_every_challenge_has_a_name(language):
+    assert challenge_names(translation(language)).keys() == {*CHALLENGES, BATCH_INVARIANCE}
 
 
 def test_page_needs_nothing_from_outside(italian):
@@ -100,6 +102,32 @@ def test_text_from_data_cannot_become_markup(italian):
     assert not {"script", "img"} & {name for name, _ in checker.tags}
     assert "\x00" not in page and "\x1b" not in page
     assert "&lt;script&gt;" in page
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("<>&\"'"), max_size=20)
+
+
+@given(source=TEXTS, translation_=TEXTS, name=TEXTS, script=st.sampled_from(["<script>", "</style>", "<!--", "<svg>"]))
+def test_no_text_of_a_corpus_becomes_markup(source, translation_, name, script):
+    source, translation_, name = (f"{script}{text}" for text in (source, translation_, name))
+    systems = {"teacher": source, "student-int8": translation_, name: translation_}
+    failure = {"source": source, "translation": translation_}
+    challenge = {"name": name, "cases": 2, "student": 1, "teacher": 0, "p_value": 0.5, "passed": True}
+    dropped = {name: {"count": 1, "examples": [{"source": source, "target": translation_}]}}
+    stored = {
+        "pair": {"source": name, "target": name},
+        "systems": [{"name": name, "bleu": 1.0, "sentences_per_second": {"batch_1": 1.0}} for name in systems],
+        "examples": [{"source": source, "reference": translation_, "translations": systems, "chosen": "random"}],
+        "corpus": {"dropped": dropped},
+        "curves": {name: [{"update": 1, "bleu": 2.0}]},
+        "examination": {name: [{**challenge, "examples": [failure]}]},
+        "config": {name: source},
+    }
+    page = render(stored, "en")
+    tags = [tag for tag, _ in parse(page).tags]
+    assert not {"script", "img", "iframe"} & set(tags)
+    assert tags.count("style") == 1 and tags.count("svg") == 2 and tags.count("article") == 1
+    assert page.count(script) == (1 if script == "</style>" else 0)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TypedDict
+from dataclasses import dataclass
 
 import numpy as np
 
 from distilmt.planning.learning_curve import LEVEL, LearningCurve, fit, interval
-from distilmt.utils.json_types import JsonObject
+from distilmt.report.plan_schema import (
+    LastDoubling,
+    PlanLine,
+    PlanNote,
+    PlanPoint,
+    PlanRates,
+    Recommendation,
+    RecommendedSize,
+)
 
 METRICS = ("bleu", "chrf", "cross_entropy")
 USUAL_NOISE = {"bleu": 0.3, "chrf": 0.3, "cross_entropy": 0.01}
@@ -67,103 +74,52 @@ class LabelingDecision:
     """Updates of the run's student."""
 
 
-class SizeRow(TypedDict):
-    """Scores and costs at a number of sentences; a score or gain is the best estimate and the bounds of an interval."""
-
-    sentences: int
-    beyond: bool
-    """Whether it is more than the available text."""
-    score: list[float]
-    gain: list[float] | None
-    """Over the row above."""
-    cross_entropy: list[float]
-    label_seconds: float | None
-    label_bytes: float
-    price: float | None
-    train_seconds: float
-    passes: float
-    """Epochs of the run's student."""
-
-
-class RecommendedSize(TypedDict):
-    """The recommended number of sentences."""
-
-    sentences: int
-    interval: list[float]
-    unbounded: float | None
-    """The size by the law alone; null if it is infinite."""
-    all: bool
-    """Whether it is the whole text."""
-    smallest: bool
-    """Whether the smallest measured size is enough."""
-    chance_of_all: float
-    lost: list[float]
-    """What the rest of the text would gain."""
-    beyond: list[float]
-    """What twice the text would gain."""
-
-
-class MoreGain(TypedDict):
-    """Gains of the last doubling of the updates and of the text."""
-
-    size: int
-    updates: list[float]
-    text: list[float]
-    chance_of_updates: float
-    """Probability that updates gain more than text."""
-
-
-class Recommendation(TypedDict):
-    """The recommendation with all its inputs: the content of `plan.json`, without the run."""
-
-    metric: str
-    worth: float
-    total: int
-    updates: int
-    run_updates: int
-    level: float
-    law: dict[str, float]
-    """a, b and c of the law."""
-    noise: float
-    points: list[JsonObject]
-    """The measured `LearningCurvePoint`s."""
-    lines: list[SizeRow]
-    learnt: bool
-    """Whether the students learned enough for a recommendation."""
-    recommended: RecommendedSize
-    more: MoreGain | None
-    drawn: list[list[float]]
-    """The curve of the plot: size, score and the bounds of its interval."""
-    rates: JsonObject
-    """The `LabelingCosts`."""
-    notes: list[JsonObject]
-    """Warnings: `name` and its figures."""
-
-
 def recommend(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> Recommendation:
-    """Compute the recommendation."""
+    """Compute the recommendation from trained students."""
     whole = [point for point in points if point.updates == decision.updates]
     curves = {name: _curve(whole, name, decision.updates / costs.batches) for name in METRICS}
     curve = curves[decision.metric]
     lines = _lines(curves, decision, costs)
-    return Recommendation(
-        metric=decision.metric,
-        worth=decision.worth,
-        total=decision.total,
-        updates=decision.updates,
-        run_updates=decision.run_updates,
-        level=LEVEL,
-        law=curve.law(),
-        noise=float(curve.noise[0]),
-        points=[asdict(point) for point in points],
-        lines=lines,
-        learnt=max(point.bleu for point in whole) >= _MIN_BLEU,
-        recommended=_recommended(curve, decision),
-        more=_more(points, curve, decision),
-        drawn=[[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * decision.total)],
-        rates=asdict(costs),
-        notes=_notes(whole, decision, costs),
-    )
+    return {
+        "metric": decision.metric,
+        "worth": decision.worth,
+        "total": decision.total,
+        "updates": decision.updates,
+        "run_updates": decision.run_updates,
+        "level": LEVEL,
+        "law": curve.law(),
+        "noise": float(curve.noise[0]),
+        "points": [_point(point) for point in points],
+        "lines": lines,
+        "learned": max(point.bleu for point in whole) >= _MIN_BLEU,
+        "recommended": _recommended(curve, decision),
+        "more": _more(points, curve, decision),
+        "curve": [[size, *interval(curve.scores(size))] for size in _spaced(curve.low, 2 * decision.total)],
+        "rates": _rates(costs),
+        "notes": _notes(whole, decision, costs),
+    }
+
+
+def _point(point: LearningCurvePoint) -> PlanPoint:
+    return {
+        "size": point.size,
+        "seed": point.seed,
+        "updates": point.updates,
+        "bleu": point.bleu,
+        "chrf": point.chrf,
+        "cross_entropy": point.cross_entropy,
+        "train_seconds": point.train_seconds,
+    }
+
+
+def _rates(costs: LabelingCosts) -> PlanRates:
+    return {
+        "label_seconds": costs.label_seconds,
+        "label_bytes": costs.label_bytes,
+        "train_seconds": costs.train_seconds,
+        "batches": costs.batches,
+        "price": costs.price,
+    }
 
 
 def _curve(points: Sequence[LearningCurvePoint], metric: str, views: float) -> LearningCurve:
@@ -179,9 +135,9 @@ def table_sizes(low: int, total: int) -> list[int]:
     return [*between, total, 2 * total]
 
 
-def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: LabelingCosts) -> list[SizeRow]:
+def _lines(curves: dict[str, LearningCurve], decision: LabelingDecision, costs: LabelingCosts) -> list[PlanLine]:
     curve, before = curves[decision.metric], None
-    rows: list[SizeRow] = []
+    rows: list[PlanLine] = []
     for size in table_sizes(int(curve.low), decision.total):
         loss = interval(-curves["cross_entropy"].scores(size))
         rows.append(
@@ -225,7 +181,9 @@ def round_up(value: float) -> int:
     return int(math.ceil(value / step - 1e-9) * step)
 
 
-def _more(points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision) -> MoreGain | None:
+def _more(
+    points: Sequence[LearningCurvePoint], curve: LearningCurve, decision: LabelingDecision
+) -> LastDoubling | None:
     """Gains of the last doubling of the updates and of the text, at the biggest size."""
     biggest = max(point.size for point in points)
     full, half = (
@@ -246,9 +204,9 @@ def _spaced(low: float, high: float, count: int = 60) -> list[float]:
     return [float(size) for size in np.geomspace(low, high, count)]
 
 
-def _notes(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> list[JsonObject]:
+def _notes(points: Sequence[LearningCurvePoint], decision: LabelingDecision, costs: LabelingCosts) -> list[PlanNote]:
     """Warnings: a name and its figures, which the page turns into text."""
-    notes: list[JsonObject] = []
+    notes: list[PlanNote] = []
     seen = decision.updates / (decision.total * costs.batches)
     if decision.updates < decision.run_updates:
         notes.append({"name": "shorter", "updates": decision.updates, "run_updates": decision.run_updates})

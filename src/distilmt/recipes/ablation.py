@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.evaluation import quality, speed
 from distilmt.recipes.compress_steps import score_export
+from distilmt.report.ablation_schema import StageResult, StageSpeed, TeacherDifference
 from distilmt.utils.progress import task
 
 
@@ -27,7 +28,7 @@ class Stage:
     """Whether later stages build on this one; otherwise it was only tried."""
 
 
-def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[dict[str, Any]]:
+def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[StageResult]:
     """Scores, bytes, speed and memory of every stage, and differences from the first (the teacher).
 
     All are timed in turn. Differences are tested by paired bootstrap.
@@ -39,14 +40,19 @@ def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[dict[str,
             results.append(score_export(config, stage.path, "test", stage.beam_size))
             bar.advance(1, bleu=round(results[-1]["scores"]["bleu"], 2))
     speeds = _speeds(config, {str(n): (s.path, s.beam_size) for n, s in enumerate(stages)}, rounds=3)
-    rows = []
-    for number, (stage, result) in enumerate(zip(stages, results, strict=True)):
-        row = {"label": stage.label, "beam_size": stage.beam_size, "taken": stage.taken, "scores": result["scores"]}
-        row |= {"bytes": speed.file_bytes(stage.path), "speed": asdict(speeds[str(number)])}
-        first = results[0]["translations"]
-        against = _differences(config, result["translations"], first, references) if number else {}
-        rows.append(row | {"against_teacher": against})
-    return rows
+    first = results[0]["translations"]
+    return [
+        StageResult(
+            label=stage.label,
+            beam_size=stage.beam_size,
+            taken=stage.taken,
+            scores=result["scores"],
+            bytes=speed.file_bytes(stage.path),
+            speed=cast(StageSpeed, asdict(speeds[str(number)])),
+            against_teacher=_differences(config, result["translations"], first, references) if number else {},
+        )
+        for number, (stage, result) in enumerate(zip(stages, results, strict=True))
+    ]
 
 
 def median_latencies(config: RunConfig, systems: Mapping[str, tuple[Path, int]]) -> dict[str, float]:
@@ -66,7 +72,10 @@ def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: 
 
 def _differences(
     config: RunConfig, lines: Sequence[str], teacher: Sequence[str], references: Sequence[str]
-) -> dict[str, Any]:
+) -> dict[str, TeacherDifference]:
     target, samples = config.corpus.target, config.evaluation.bootstrap_samples
     comparisons = quality.paired_bootstrap(("a", lines), ("b", teacher), references, target, samples, config.seed)
-    return {row["metric"]: {key: row[key] for key in ("difference", "ci", "p_value")} for row in comparisons}
+    return {
+        row["metric"]: {"difference": row["difference"], "ci": row["ci"], "p_value": row["p_value"]}
+        for row in comparisons
+    }

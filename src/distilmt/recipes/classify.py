@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from distilmt import __version__
 from distilmt.config.commands import DemoConfig
 from distilmt.data.readers import apt, debian, debian_sections
 from distilmt.data.readers.debian_sections import LabeledText
 from distilmt.report import classification
+from distilmt.report.classification_schema import ClassificationFacts, StudyRecord
 from distilmt.utils import progress
 from distilmt.utils.dates import date_for_reports
 from distilmt.utils.errors import UserError
@@ -45,7 +46,7 @@ def run(config: DemoConfig) -> Path:
     with locked(root):
         train, test = debian_sections.split_by_source(_examples(), config.seed)
         rows = _rows(train, test, config.seed)
-        classification.write(_about(config, train, test) | {"rows": rows}, root)
+        classification.write({**_facts(config, train, test), "rows": rows}, root)
         _save_student(train, config.seed, root / STUDENT)
     return root
 
@@ -55,20 +56,20 @@ def _examples() -> list[LabeledText]:
     return debian_sections.examples(debian.descriptions(indices))
 
 
-def _rows(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) -> list[dict[str, Any]]:
+def _rows(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) -> list[StudyRecord]:
     """Results of `classification.study`, as rows."""
     from distilmt.classification import study
 
     taught = len(study.students(seed))
-    rows = []
+    rows: list[StudyRecord] = []
     with progress.task("fit teachers and students", len(study.teachers(seed)) * (1 + taught), "models") as task:
         for row in study.study(train, test, seed):
-            rows.append(asdict(row))
+            rows.append(cast(StudyRecord, asdict(row)))
             task.advance(1, model=row.student, accuracy=round(row.scores.accuracy.value, 3))
     return rows
 
 
-def _about(config: DemoConfig, train: Sequence[LabeledText], test: Sequence[LabeledText]) -> dict[str, Any]:
+def _facts(config: DemoConfig, train: Sequence[LabeledText], test: Sequence[LabeledText]) -> ClassificationFacts:
     return {
         "distilmt_version": __version__,
         "date": date_for_reports(),

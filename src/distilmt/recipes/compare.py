@@ -12,13 +12,14 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompareConfig
 from distilmt.data import prepare
 from distilmt.pipeline import preflight, runner
 from distilmt.report import comparison
+from distilmt.report.comparison_schema import TrainedModel
 from distilmt.utils import parallel, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, locked, read_json, read_step, write_text
@@ -146,7 +147,7 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
     root, run_config = Path(config.run.run_dir), config.run
     test, train = prepare.load_split(root / "corpus", "test"), prepare.load_training_pairs(root / "corpus")
     report = comparison.build(
-        about={
+        facts={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
             "updates": run_config.student.all_updates,
             "jobs": config.jobs,
@@ -157,7 +158,7 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
             "signatures": {name: _signature(method) for name, method in config.methods.items()},
             "config": asdict(run_config),
         },
-        teacher=_scores(root / "teacher-scores") | {"parameters": _parameters(root / "teacher")},
+        teacher={**_scores(root / "teacher-scores"), "parameters": _parameters(root / "teacher")},
         students=[_student_report(trial) for trial in done],
         test=(test["source"].to_pylist(), test["target"].to_pylist()),
         training_targets=train["target"].to_pylist(),
@@ -165,7 +166,7 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
     comparison.write(report, root)
 
 
-def _student_report(trial: MethodTrial) -> dict[str, Any]:
+def _student_report(trial: MethodTrial) -> TrainedModel:
     """Results of a trained student."""
     record = read_step(trial.run_dir / "student")
     assert record is not None
@@ -180,10 +181,11 @@ def _student_report(trial: MethodTrial) -> dict[str, Any]:
     }
 
 
-def _scores(directory: Path) -> dict[str, Any]:
+def _scores(directory: Path) -> TrainedModel:
+    """Results of the step `scores` and its translations."""
     record = read_step(directory)
     assert record is not None
-    return {**record.result, "translations": read_json(directory / "translations.json")}
+    return cast(TrainedModel, {**record.result, "translations": read_json(directory / "translations.json")})
 
 
 def _parameters(teacher: Path) -> int | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from distilmt.compression import alignment, search
 from distilmt.compression.search import EvaluatedVariant, Variant
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompressConfig
+from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.card import write_card
 from distilmt.export.ctranslate2 import CTranslate2Exporter
@@ -28,6 +28,7 @@ from distilmt.pipeline.steps.export import PACKED, card
 from distilmt.recipes import compress_steps
 from distilmt.recipes.ablation import Stage, measure_stages, median_latencies
 from distilmt.report import ablation
+from distilmt.report.ablation_schema import Ablation, Candidate, SearchFacts, StageResult
 from distilmt.utils import parallel
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, locked, read_json, read_step, step_fingerprint, write_json
@@ -67,7 +68,7 @@ class _Search:
         self.models = {"teacher": root / "teacher", "baseline": baseline, "student": root / "student"}
         self.points: list[EvaluatedVariant] = []
 
-    def go(self) -> dict[str, Any]:
+    def go(self) -> Ablation:
         """Search, and measure the results; returns the content of the report."""
         floor = self._score_of(self.config.relative_to) - self.config.max_drop
         self._try("student")
@@ -185,7 +186,7 @@ class _Search:
 
     # Final measurements.
 
-    def _measure(self, floor: float) -> dict[str, Any]:
+    def _measure(self, floor: float) -> Ablation:
         """Time the models that meet the constraint, select and ship one, and measure the ablation on the test set."""
         goal = self.config.objective
         candidates = search.satisfying(self.points, floor) or search.frontier(self.points, goal)
@@ -198,9 +199,8 @@ class _Search:
         self._ship(chosen.variant)
         stages = measure_stages(self.run, self._all_stages(chosen.variant))
         self._write_card(chosen, [stage for stage in stages if stage["taken"]][-1])
-        return ablation.build(
-            self._about(floor) | {"examination": self._challenge_results(chosen)}, self.points, chosen, stages
-        )
+        points = [_candidate(point) for point in self.points]
+        return ablation.build(self._facts(floor, chosen), points, _candidate(chosen), stages)
 
     def _likely_cost(self, point: EvaluatedVariant) -> tuple[float, ...]:
         """Order of timing: the smallest first, or the one with the fewest operations."""
@@ -210,13 +210,13 @@ class _Search:
         work = compress_steps.decoding_operations(self.models[variant.shape], variant.beam_size)
         return variant.compute_type == "float32", not variant.shortlist, work, point.bytes
 
-    def _challenge_results(self, chosen: EvaluatedVariant) -> dict[str, Any]:
+    def _challenge_results(self, chosen: EvaluatedVariant) -> dict[str, list[ChallengeComparison]]:
         """Challenge results of the shipped model, compared with the teacher."""
         teacher = self._export_dir(Variant("teacher", "float32")), self.run.evaluation.beam_size
         shipped = self._export_dir(chosen.variant), chosen.variant.beam_size
         return {chosen.variant.name: compare_shipped_model(self.run, teacher, shipped)}
 
-    def _about(self, floor: float) -> dict[str, Any]:
+    def _facts(self, floor: float, chosen: EvaluatedVariant) -> SearchFacts:
         config, corpus = self.config, self.run.corpus
         return {
             "pair": {"source": corpus.source, "target": corpus.target},
@@ -227,6 +227,7 @@ class _Search:
             "max_drop": config.max_drop,
             "against": config.relative_to,
             "goal": config.objective,
+            "examination": self._challenge_results(chosen),
         }
 
     def _ship(self, variant: Variant) -> None:
@@ -235,11 +236,11 @@ class _Search:
             shutil.copytree(self._export_dir(variant), place, dirs_exist_ok=True)
             write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
 
-    def _write_card(self, chosen: EvaluatedVariant, stage: dict[str, Any]) -> None:
+    def _write_card(self, chosen: EvaluatedVariant, stage: StageResult) -> None:
         """Write the model card of the shipped model: origin and scores."""
         about = card(self.run, "student")
         scores = {f"validation {self.config.metric}": chosen.score}
-        scores |= {f"test {metric}": stage["scores"][metric] for metric in ("bleu", "chrf")}
+        scores |= {"test bleu": stage["scores"]["bleu"], "test chrf": stage["scores"]["chrf"]}
         record = read_step(self.models[chosen.variant.shape])
         model_signature = f"{about.signature}|compressed:{chosen.variant.name}"
         parameters = record.result["parameters"] if record else None
@@ -287,6 +288,16 @@ class _Search:
 
     def _stage(self, label: str, variant: Variant, taken: bool = True) -> Stage:
         return Stage(label, self._export_dir(variant), variant.beam_size, taken)
+
+
+def _candidate(point: EvaluatedVariant) -> Candidate:
+    return {
+        "variant": asdict(point.variant),
+        "name": point.variant.name,
+        "bytes": point.bytes,
+        "score": point.score,
+        "milliseconds": point.milliseconds,
+    }
 
 
 def _ancestors(shape: str) -> list[str]:

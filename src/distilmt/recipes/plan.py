@@ -29,6 +29,7 @@ from distilmt.pipeline import preflight, runner
 from distilmt.pipeline.dependencies import non_default
 from distilmt.planning.recommendation import METRICS, LabelingCosts, LabelingDecision, LearningCurvePoint, recommend
 from distilmt.report.plan import write as write_plan
+from distilmt.report.plan_schema import PlanContent
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, read_json, read_step, step_fingerprint, write_json
 
@@ -67,7 +68,7 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
             logger.info(f"{trial.size} sentences, {trial.updates} updates: student {number} of {len(all_trials)}")
             run_trial(trial)
         report = _plan_report(config, run_config, all_trials, schedule)
-        write_plan(report | {"asked": _plan_fingerprints(config, run_config)[0]}, root / PLAN)
+        write_plan(report, _plan_fingerprints(config, run_config)[0], root / PLAN)
     return root / PLAN
 
 
@@ -254,7 +255,7 @@ def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -
 
 def _plan_report(
     config: PlanConfig, run: RunConfig, trials: Sequence[SubsetTrial], schedule: dict[str, Any]
-) -> dict[str, Any]:
+) -> PlanContent:
     """Content of the report for the finished students."""
     question = LabelingDecision(
         config.metric,
@@ -272,9 +273,8 @@ def _plan_report(
         schedule["batches"],
         config.price_per_sentence,
     )
-    pair = {"source": run.corpus.source, "target": run.corpus.target}
     return {
-        "pair": pair,
+        "pair": {"source": run.corpus.source, "target": run.corpus.target},
         "language": run.report_language,
         **recommend([curve_point(trial) for trial in trials], question, rates),
     }

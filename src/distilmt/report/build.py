@@ -183,15 +183,10 @@ def build(measurements: RunMeasurements) -> RunReport:
         machine=machine(),
         config=measurements.config,
         distilmt_version=__version__,
-        date=now(),
+        date=date_for_reports(),
     )
     strict: RunReport = to_strict_json(report)
     return strict
-
-
-def now() -> str:
-    """The current time, as reports have it."""
-    return date_for_reports()
 
 
 def to_strict_json(value: Value) -> Value:

@@ -2,187 +2,208 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from distilmt.report.format import escape, number, signed, size
-from distilmt.report.layout import Page, in_language, note, plain_table, provenance, render_page, sections, tile
+from markupsafe import Markup
+
+from distilmt.report.classification_schema import ClassificationReport, ClassifierRecord, StudyRecord
+from distilmt.report.format import MISSING, number, signed, size
+from distilmt.report.languages import Translation, translation
+from distilmt.report.markdown import markdown_table
 from distilmt.report.plots import Bubble, scatter
+from distilmt.report.rendering import Page, Tile, render_template
+from distilmt.report.tables import Table
 from distilmt.utils.run_dir import write_json, write_text
 
-_WORDS = {
-    "en": {
-        "title": "Classifiers: ten sections of Debian",
-        "headline": "{student}: accuracy {accuracy} %, {gain} points from distillation",
-        "finding": "Teacher {teacher}: {better} of {count} students improve, {sure} of them significantly (p < 0.05).",
-        "table": "Students with and without a teacher",
-        "heads": "student,teacher,accuracy %,without,gain,p,macro-F1 %,ECE %,without,agrees %,bytes,ms,fit s",
-        "note": "Every student is fitted on the labels only (“without”), and on them and a teacher's cross-fitted "
-        "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of "
-        "texts with the same prediction as the teacher. ms: median of single texts. One split, one seed: "
-        "benchmarks/sections.py has five.",
-        "plot": "Accuracy and size",
-        "plot_note": "Test accuracy over bytes on disk; teachers in blue, point at a circle for its name.",
-        "bytes": "bytes",
-        "accuracy": "accuracy, %",
-        "texts": "Texts",
-        "texts_note": "{train} package descriptions for training, {test} for testing, from different source packages.",
-        "tile_accuracy": "Accuracy",
-        "tile_size": "Size",
-        "tile_speed": "Milliseconds per text",
-        "other": "teacher {value}",
-        "made": "distilmt {version}, {date}",
-    },
-    "zh": {
-        "title": "分类器：Debian 的十个分类",
-        "headline": "{student}：正确率 {accuracy} %，有教师时变化 {gain} 个百分点",
-        "finding": "以 {teacher} 为教师：{count} 个学生中有 {better} 个更好，其中 {sure} 个差异显著（p < 0.05）。",
-        "table": "有教师与没有教师的学生",
-        "heads": "学生,教师,正确率 %,无教师,增益,p,宏平均 F1 %,ECE %,无教师,一致 %,字节,毫秒,训练秒",
-        "note": "每个学生都训练两次：只用标签（“无教师”），以及标签加上教师交叉拟合的概率。p：对测试文本的配对自助法。"
-        "ECE：期望校准误差。一致：与教师答案相同的文本比例。毫秒：单条文本的中位数。"
-        "这里只有一次划分、一个种子：benchmarks/sections.py 有五次。",
-        "plot": "正确率与大小",
-        "plot_note": "测试集正确率与磁盘字节数；教师为蓝色，指向圆时显示名称。",
-        "bytes": "字节",
-        "accuracy": "正确率 %",
-        "texts": "文本",
-        "texts_note": "{train} 条软件包描述用于学习，{test} 条用于测试，两者来自不同的源码包。",
-        "tile_accuracy": "正确率",
-        "tile_size": "大小",
-        "tile_speed": "每条文本毫秒",
-        "other": "教师 {value}",
-        "made": "distilmt {version}，{date}",
-    },
-}
-ResultRow = Mapping[str, Any]
-Words = Mapping[str, str]
+
+@dataclass(frozen=True)
+class ClassificationView:
+    """What `classification.html.j2` shows."""
+
+    students: Table
+    students_note: str
+    plot: Markup
+    texts: Table
+    texts_note: str
 
 
-def write(results: Mapping[str, Any], directory: Path) -> None:
+def write(results: ClassificationReport, directory: Path) -> None:
     """Write report.json, report.md and report.html, each atomically.
 
     Args:
-        results: `rows` of `distilmt.classification.study` as dictionaries, and the facts from
-            `distilmt.recipes.classify`.
+        results: facts and rows of `distilmt.recipes.classify`.
         directory: an existing directory.
 
     Raises:
-        UserError: it cannot be written in that language (`en` and `zh` can).
+        UserError: it cannot be written in that language (`languages()` can).
     """
-    words = in_language(_WORDS, results["language"])
-    page, text = render(results, words), markdown(results, words)
+    _ = translation(results["language"])
+    page, text = render(results, _), markdown(results, _)
     write_json(directory / "report.json", results)
     write_text(directory / "report.md", text)
     write_text(directory / "report.html", page)
 
 
-def render(results: Mapping[str, Any], words: Words) -> str:
+def render(results: ClassificationReport, _: Translation) -> str:
     """The page."""
-    counts = [[name, str(count)] for name, count in results["sections"].items()]
-    texts = note(words["texts_note"].format(**results["texts"]))
-    heads = words["heads"].split(",")
-    parts = [
-        (words["table"], plain_table(heads, _cells(results["rows"]), words["table"]) + note(words["note"])),
-        (words["plot"], _plot(results["rows"], words) + note(words["plot_note"])),
-        (words["texts"], texts + plain_table(("", words["texts"]), counts, words["texts"])),
-    ]
     page = Page(
-        language=results["language"],
-        title=words["title"],
-        headline=_headline(results, words),
-        findings="".join(f"<li>{escape(finding)}</li>" for finding in _findings(results["rows"], words)),
-        tiles=_tiles(results, words),
-        sections=sections(parts),
-        provenance=provenance(results, words),
+        title=_title(_),
+        headline=_headline(results, _),
+        version=results["distilmt_version"],
+        date=results["date"],
+        findings=_findings(results["rows"], _),
+        tiles=_tiles(results, _),
     )
-    return render_page(page)
+    counts = [[name, str(count)] for name, count in results["sections"].items()]
+    view = ClassificationView(
+        students=Table(_("Students with and without a teacher"), headings(_), _cells(results["rows"])),
+        students_note=_table_note(_),
+        plot=_plot(results["rows"], _),
+        texts=Table(_("Texts"), ("", _("Texts")), counts),
+        texts_note=_texts_note(results, _),
+    )
+    return render_template("classification", results["language"], page, view)
 
 
-def markdown(results: Mapping[str, Any], words: Words) -> str:
+def _title(_: Translation) -> str:
+    return _("Classifiers: ten sections of Debian")
+
+
+def headings(_: Translation) -> list[str]:
+    """Headings of the table of students."""
+    return [
+        _("student"),
+        _("teacher"),
+        _("accuracy %%"),
+        _("without"),
+        _("gain"),
+        "p",
+        _("macro-F1 %%"),
+        "ECE %",
+        _("without"),
+        _("agrees %%"),
+        _("bytes"),
+        _("ms"),
+        _("fit s"),
+    ]
+
+
+def _table_note(_: Translation) -> str:
+    return _(
+        "Every student is fitted on the labels only (“without”), and on them and a teacher's cross-fitted "
+        "probabilities. p: paired bootstrap over the test texts. ECE: expected calibration error. Agrees: share of "
+        "texts with the same prediction as the teacher. ms: median of single texts. One split, one seed: "
+        "benchmarks/sections.py has five."
+    )
+
+
+def _texts_note(results: ClassificationReport, _: Translation) -> str:
+    return _(
+        "%(train)s package descriptions for training, %(test)s for testing, from different source packages.",
+        train=results["texts"]["train"],
+        test=results["texts"]["test"],
+    )
+
+
+def markdown(results: ClassificationReport, _: Translation) -> str:
     """The table and its findings, as Markdown."""
-    heads = words["heads"].split(",")
-    lines = [
-        f"# {words['title']}",
-        "",
-        words["made"].format(version=results["distilmt_version"], date=results["date"]),
-        "",
+    provenance = _("distilmt %(version)s, %(date)s", version=results["distilmt_version"], date=results["date"])
+    parts = [
+        f"# {_title(_)}",
+        provenance,
+        f"{_headline(results, _)}.",
+        "\n".join(f"- {finding}" for finding in _findings(results["rows"], _)),
+        markdown_table(headings(_), _cells(results["rows"]), left=2),
+        _table_note(_),
+        _texts_note(results, _),
     ]
-    lines += [
-        f"{_headline(results, words)}.",
-        "",
-        *(f"- {finding}" for finding in _findings(results["rows"], words)),
-        "",
-    ]
-    lines += [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 2)]
-    lines += [f"| {' | '.join(cells)} |" for cells in _cells(results["rows"])]
-    return "\n".join([*lines, "", words["note"], "", words["texts_note"].format(**results["texts"]), ""])
+    return "\n\n".join(parts) + "\n"
 
 
-def _distilled_rows(rows: Sequence[ResultRow]) -> list[ResultRow]:
+def _gain(scores: ClassifierRecord, without: ClassifierRecord) -> float:
+    """Percentage points of accuracy from a teacher."""
+    return 100 * (scores["accuracy"]["value"] - without["accuracy"]["value"])
+
+
+def _row_gain(row: StudyRecord) -> float:
+    return 0.0 if row["without"] is None else _gain(row["scores"], row["without"])
+
+
+def _is_significant(scores: ClassifierRecord) -> bool:
+    return scores["against"] is not None and scores["against"]["accuracy_p"] < 0.05
+
+
+def _distilled_rows(rows: Sequence[StudyRecord]) -> list[StudyRecord]:
     return [row for row in rows if row["without"] is not None]
 
 
-def _gain(row: ResultRow) -> float:
-    return 100 * float(row["scores"]["accuracy"]["value"] - row["without"]["accuracy"]["value"])
-
-
-def _deployed(results: Mapping[str, Any]) -> tuple[ResultRow, ResultRow]:
+def _deployed(results: ClassificationReport) -> tuple[StudyRecord, StudyRecord]:
     """The deployed student, which was trained with the last teacher, and that teacher."""
     row = [row for row in _distilled_rows(results["rows"]) if row["student"] == results["deployed"]][-1]
     return row, next(one for one in results["rows"] if one["without"] is None and one["student"] == row["teacher"])
 
 
-def _headline(results: Mapping[str, Any], words: Words) -> str:
-    row, _ = _deployed(results)
-    accuracy = number(100 * row["scores"]["accuracy"]["value"])
-    return words["headline"].format(student=row["student"], accuracy=accuracy, gain=signed(_gain(row)))
+def _headline(results: ClassificationReport, _: Translation) -> str:
+    row, _teacher = _deployed(results)
+    return _(
+        "%(student)s: accuracy %(accuracy)s %%, %(gain)s points from distillation",
+        student=row["student"],
+        accuracy=number(100 * row["scores"]["accuracy"]["value"]),
+        gain=signed(_row_gain(row)),
+    )
 
 
-def _findings(rows: Sequence[ResultRow], words: Words) -> list[str]:
+def _findings(rows: Sequence[StudyRecord], _: Translation) -> list[str]:
     """For each teacher, the number of students that improve."""
     sentences = []
     for teacher in dict.fromkeys(row["teacher"] for row in rows):
-        taught = [row for row in _distilled_rows(rows) if row["teacher"] == teacher]
-        better = [row for row in taught if _gain(row) > 0]
-        sure = [row for row in better if row["scores"]["against"]["accuracy_p"] < 0.05]
-        sentence = words["finding"].format(teacher=teacher, better=len(better), count=len(taught), sure=len(sure))
+        distilled = [row for row in _distilled_rows(rows) if row["teacher"] == teacher]
+        better = [row for row in distilled if _row_gain(row) > 0]
+        sentence = _.ngettext(
+            "Teacher %(teacher)s: %(better)s of %(count)s student improves, %(sure)s of them significantly (p < 0.05).",
+            "Teacher %(teacher)s: %(better)s of %(count)s students improve, %(sure)s of them significantly (p < 0.05).",
+            len(distilled),
+            teacher=teacher,
+            better=len(better),
+            count=len(distilled),
+            sure=sum(_is_significant(row["scores"]) for row in better),
+        )
         sentences.append(sentence)
     return sentences
 
 
-def _tiles(results: Mapping[str, Any], words: Words) -> str:
+def _tiles(results: ClassificationReport, _: Translation) -> list[Tile]:
     row, teacher = _deployed(results)
     a, b = row["scores"], teacher["scores"]
-    tiles = [
-        ("accuracy", f"{number(100 * a['accuracy']['value'])} %", f"{number(100 * b['accuracy']['value'])} %"),
-        ("size", size(a["bytes"]), size(b["bytes"])),
-        ("speed", number(a["latency_ms"], 2), number(b["latency_ms"], 2)),
+    figures = [
+        (_("Accuracy"), f"{number(100 * a['accuracy']['value'])} %", f"{number(100 * b['accuracy']['value'])} %"),
+        (_("Size"), size(a["bytes"]), size(b["bytes"])),
+        (_("Milliseconds per text"), number(a["latency_ms"], 2), number(b["latency_ms"], 2)),
     ]
-    return "".join(
-        tile(words[f"tile_{name}"], value, "", words["other"].format(value=other)) for name, value, other in tiles
-    )
+    return [Tile(name, value, "", _("teacher %(value)s", value=other_value)) for name, value, other_value in figures]
 
 
-def _cells(rows: Sequence[ResultRow]) -> list[list[str]]:
+def _cells(rows: Sequence[StudyRecord]) -> list[list[str]]:
     return [_row_cells(row) for row in rows]
 
 
-def _row_cells(row: ResultRow) -> list[str]:
+def _row_cells(row: StudyRecord) -> list[str]:
+    """The columns of `headings`; those of the comparison are empty for a teacher."""
     scores, without = row["scores"], row["without"]
-    alone = without is None
+    against = scores["against"]
     return [
         row["student"],
-        "" if alone else row["teacher"],
+        row["teacher"] if without else "",
         number(100 * scores["accuracy"]["value"]),
-        "" if alone else number(100 * without["accuracy"]["value"]),
-        "" if alone else signed(_gain(row)),
-        "" if alone else f"{scores['against']['accuracy_p']:.3f}",
+        number(100 * without["accuracy"]["value"]) if without else "",
+        signed(_gain(scores, without)) if without else "",
+        f"{against['accuracy_p']:.3f}" if against else "",
         number(100 * scores["macro_f1"]["value"]),
         _percent(scores["ece"]),
-        "" if alone else _percent(without["ece"]),
-        "" if alone else _percent(scores["agreement"]),
+        _percent(without["ece"]) if without else "",
+        _percent(scores["agreement"]) if without else "",
         size(scores["bytes"]),
         number(scores["latency_ms"], 2),
         number(row["fit_seconds"]),
@@ -190,10 +211,10 @@ def _row_cells(row: ResultRow) -> list[str]:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else number(100 * share)
+    return MISSING if share is None else number(100 * share)
 
 
-def _plot(rows: Sequence[ResultRow], words: Words) -> str:
+def _plot(rows: Sequence[StudyRecord], _: Translation) -> Markup:
     bubbles = []
     for row in rows:
         kind = "teacher" if row["without"] is None else "student"
@@ -202,4 +223,4 @@ def _plot(rows: Sequence[ResultRow], words: Words) -> str:
         label = name if kind == "teacher" else ""
         title = f"{name}: {number(accuracy)} %, {size(row['scores']['bytes'])}"
         bubbles.append(Bubble(kind, label, float(row["scores"]["bytes"] or 1), accuracy, 0.0, title))
-    return f'<figure class="wide">{scatter(bubbles, words["bytes"], words["accuracy"], words["plot"])}</figure>'
+    return scatter(bubbles, _("bytes"), _("accuracy, %%"), _("Accuracy and size"))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from distilmt.report.format import escape, number
-from distilmt.report.layout import Page, in_language, page_title, plain_table, provenance, render_page, sections
-from distilmt.report.layout import note as remark
+from markupsafe import Markup
+
+from distilmt.report.comparison_schema import Method, MethodComparison, ModelResult
+from distilmt.report.comparison_table import headings, note, rows
+from distilmt.report.format import MISSING, number
+from distilmt.report.languages import Translation, translation
 from distilmt.report.plots import LineSeries, lines
+from distilmt.report.rendering import Page, render_template
+from distilmt.report.tables import Table
 
-_COLOURS = (
+_COLORS = (
     "#4453c4",
     "#0b7a5c",
     "#a8560c",
@@ -24,110 +29,104 @@ _COLOURS = (
     "#8a6d1f",
 )
 
-_WORDS = {
-    "en": {
-        "title": "Comparison of methods",
-        "headline": "Best by validation: {best}, {bleu} BLEU",
-        "against": ", {against} against {baseline}",
-        "nothing": "No trained student yet",
-        "method": "Method",
-        "table": "Methods",
-        "curves": "Validation BLEU by update",
-        "updates": "updates",
-        "length": "chrF by source length in characters",
-        "frequency": "F1 of words by frequency in the training text",
-        "note": "Means over seeds; the teacher is in the last row.",
-        "signatures": "Signatures",
-        "made": "distilmt {version}, {date}",
-    },
-    "zh": {
-        "title": "方法比较",
-        "headline": "按验证集最好：{best}，BLEU {bleu}",
-        "against": "，与 {baseline} 相比 {against}",
-        "nothing": "还没有训练好的学生模型",
-        "method": "方法",
-        "table": "各方法",
-        "curves": "验证集 BLEU（按更新次数）",
-        "updates": "更新次数",
-        "length": "按源句字符数分组的 chrF",
-        "frequency": "按训练文本中词频分组的词 F1",
-        "note": "各随机种子的平均值；最后一行是教师模型。",
-        "signatures": "各方法的设置",
-        "made": "distilmt {version}，{date}",
-    },
-}
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """What `comparison.html.j2` shows."""
+
+    methods: Table
+    note: str
+    legend: Sequence[tuple[str, str]]
+    """Class of the color, and name, of each curve."""
+    curves: Markup | None
+    by_length: Table
+    by_frequency: Table
+    signatures: Sequence[tuple[str, str]]
+    colors: Sequence[tuple[str, str]]
+    """Class and color of each method."""
 
 
-def render(comparison: Mapping[str, Any], heads: Sequence[str], rows: Sequence[Sequence[str]], note: str) -> str:
+def render(comparison: MethodComparison) -> str:
     """The page as HTML.
 
     Raises:
-        UserError: it cannot be written in that language (`en` and `zh` can).
+        UserError: it cannot be written in that language (`languages()` can).
     """
-    words = in_language(_WORDS, comparison["language"])
-    table = plain_table((words["method"], *heads), rows, words["method"])
-    parts = [
-        (words["table"], table + remark(note.replace("`", ""))),
-        (words["curves"], _curves(comparison, words)),
-        (words["length"], _breakdown(comparison, "length", words)),
-        (words["frequency"], _breakdown(comparison, "frequency", words)),
-        (words["signatures"], _signatures(comparison)),
-    ]
+    _, pair, table = translation(comparison["language"]), comparison["pair"], rows(comparison)
     page = Page(
-        language=comparison["language"],
-        title=page_title(comparison, words),
-        headline=_headline(comparison, rows, words),
-        sections=sections(parts),
-        provenance=provenance(comparison, words),
-        style=_palette(comparison),
+        title=_("Comparison of methods: %(source)s → %(target)s", source=pair["source"], target=pair["target"]),
+        headline=_headline(comparison, table, _),
+        version=comparison["distilmt_version"],
+        date=comparison["date"],
     )
-    return render_page(page)
+    curves = _curves(comparison["methods"])
+    view = ComparisonView(
+        methods=Table(_("Method"), [_("Method"), *headings(comparison, _)], table),
+        note=note(comparison, _).replace("`", ""),
+        legend=[(css, curve.label) for css, curve in curves],
+        curves=_plot(curves, _),
+        by_length=_breakdown(comparison, "length", _),
+        by_frequency=_breakdown(comparison, "frequency", _),
+        signatures=[(method["name"], method["signature"]) for method in comparison["methods"]],
+        colors=[(_css(i), _COLORS[i % len(_COLORS)]) for i in range(len(comparison["methods"]))],
+    )
+    return render_template("comparison", comparison["language"], page, view)
 
 
-def _palette(comparison: Mapping[str, Any]) -> str:
-    rules = (f".m-{i} {{ --c: {_COLOURS[i % len(_COLOURS)]}; }}" for i in range(len(comparison["methods"])))
-    return "\n".join(rules)
+def _css(index: int) -> str:
+    return f"m-{index}"
 
 
-def _headline(comparison: Mapping[str, Any], rows: Sequence[Sequence[str]], words: Mapping[str, str]) -> str:
-    row = next((row for row in rows if row[0] == comparison["best"]), None)
+def _headline(comparison: MethodComparison, table: Sequence[Sequence[str]], _: Translation) -> str:
+    row = next((row for row in table if row[0] == comparison["best"]), None)
     if row is None:
-        return words["nothing"]
-    sentence = words["headline"].format(best=row[0], bleu=row[1])
-    return sentence + (words["against"].format(against=row[6], baseline=comparison["baseline"]) if row[6] else "")
+        return _("No trained student yet")
+    if not row[6]:
+        return _("Best by validation: %(best)s, %(bleu)s BLEU", best=row[0], bleu=row[1])
+    values = {"best": row[0], "bleu": row[1], "difference": row[6], "baseline": comparison["baseline"]}
+    return _("Best by validation: %(best)s, %(bleu)s BLEU, %(difference)s against %(baseline)s", **values)
 
 
-def _curves(comparison: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """Validation BLEU, the mean over seeds at every update that all have."""
+def _curves(methods: Sequence[Method]) -> list[tuple[str, LineSeries]]:
+    """Class of the color and validation BLEU of each method, the mean over seeds at every update that all have."""
     curves = []
-    for number_, method in enumerate(comparison["methods"]):
+    for index, method in enumerate(methods):
         runs = [
-            {row["update"]: row["bleu"] for row in curve if row.get("bleu") is not None} for curve in method["curves"]
+            {row["update"]: bleu for row in curve if (bleu := row.get("bleu")) is not None}
+            for curve in method["curves"]
         ]
         shared = sorted(set.intersection(*map(set, runs))) if runs else []
         points = [(float(update), statistics.mean(run[update] for run in runs)) for update in shared]
         if points:
-            curves.append((number_, LineSeries(method["name"], method["name"], points)))
+            curves.append((_css(index), LineSeries(method["name"], method["name"], points)))
+    return curves
+
+
+def _plot(curves: Sequence[tuple[str, LineSeries]], _: Translation) -> Markup | None:
     if not curves:
-        return ""
-    legend = "".join(f'<li class="m-{i}">{escape(line.label)}</li>' for i, line in curves)
-    plot = lines([line for _, line in curves], words["updates"], words["curves"], [f"m-{i}" for i, _ in curves])
-    return f'<ul class="legend">{legend}</ul><figure class="wide">{plot}</figure>'
+        return None
+    classes, series = zip(*curves, strict=True)
+    return lines(series, _("updates"), _("Validation BLEU by update"), classes)
 
 
-def _breakdown(comparison: Mapping[str, Any], what: str, words: Mapping[str, str]) -> str:
-    names = [*((m["name"], m["runs"]) for m in comparison["methods"]), ("teacher", [comparison["teacher"]])]
-    rows = []
-    for name, runs in names:
-        bins = zip(*(run[f"by_{what}"] for run in runs), strict=True)
-        rows.append([name, *(number(statistics.mean(b), 1) if None not in b else "–" for b in bins)])
-    heads = (words["method"], *comparison["bins"][what])
-    return remark(words["note"]) + plain_table(heads, rows, words["method"])
-
-
-def _signatures(comparison: Mapping[str, Any]) -> str:
-    items = "".join(
-        f"<li>{escape(method['name'])}: <code>{escape(method['signature'])}</code></li>"
-        for method in comparison["methods"]
+def _breakdown(comparison: MethodComparison, by: str, _: Translation) -> Table:
+    """Means over seeds for each bin; the teacher is in the last row."""
+    models = [*((m["name"], m["runs"]) for m in comparison["methods"]), ("teacher", [comparison["teacher"]])]
+    return Table(
+        _("Method"),
+        [_("Method"), *comparison["bins"][by]],
+        [[name, *_means([_bins(run, by) for run in runs])] for name, runs in models],
     )
-    return f"<ul>{items}</ul>"
+
+
+def _bins(run: ModelResult, by: str) -> Sequence[float | None]:
+    return run["by_length"] if by == "length" else run["by_frequency"]
+
+
+def _means(runs: Sequence[Sequence[float | None]]) -> list[str]:
+    """The mean over runs in each bin, or a dash if a run has none."""
+    means = []
+    for scores in zip(*runs, strict=True):
+        measured = [score for score in scores if score is not None]
+        means.append(number(statistics.mean(measured), 1) if len(measured) == len(scores) else MISSING)
+    return means

@@ -1,4 +1,4 @@
-"""Mark the differences between a translation and another text in HTML."""
+"""Mark the differences between a translation and another text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from difflib import SequenceMatcher
 from itertools import groupby
 
 from distilmt.evaluation.quality import language
-from distilmt.report.format import escape
 
 _WITHOUT_SPACES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
@@ -46,26 +45,40 @@ def diff_tokens(parts: Sequence[str], others: Sequence[str]) -> TokenDiff:
     return TokenDiff(changed, frozenset(missing))
 
 
-def mark_differences(text: str, reference: str, teacher: str | None, target: str) -> str:
-    """A translation in HTML: `<mark class="r">` marks differences from the reference, `t` from the teacher.
+@dataclass(frozen=True)
+class MarkedToken:
+    """A token, and before it a gap where words are missing; a gap names the texts that have the words."""
 
-    An empty `<mark class="gap ...">` marks missing words.
-    """
+    gap: str
+    text: str
+
+
+@dataclass(frozen=True)
+class MarkedText:
+    """Tokens with the same marks: `r` if they differ from the reference, `t` from the teacher, `r t` from both."""
+
+    marks: str
+    tokens: Sequence[MarkedToken]
+
+
+def mark_differences(text: str, reference: str, teacher: str | None, target: str) -> list[MarkedText]:
+    """A translation with marks where it differs from the reference and from the teacher's translation."""
     parts = tokens(text, target)
     differences = {"r": diff_tokens(parts, tokens(reference, target))}
     if teacher is not None:
         differences["t"] = diff_tokens(parts, tokens(teacher, target))
-    fragments = []
-    for names, group in groupby(range(len(parts)), key=lambda i: _names(differences, i)):
-        fragment = "".join(_gap(differences, i) + escape(parts[i]) for i in group)
-        fragments.append(f'<mark class="{names}">{fragment}</mark>' if names else fragment)
-    return "".join(fragments) + _gap(differences, len(parts))
+    groups = groupby(range(len(parts)), key=lambda place: _marks(differences, place))
+    marked = [
+        MarkedText(marks, [MarkedToken(_gap(differences, place), parts[place]) for place in group])
+        for marks, group in groups
+    ]
+    last_gap = _gap(differences, len(parts))
+    return [*marked, MarkedText("", [MarkedToken(last_gap, "")])] if last_gap else marked
 
 
-def _names(differences: dict[str, TokenDiff], place: int) -> str:
+def _marks(differences: dict[str, TokenDiff], place: int) -> str:
     return " ".join(name for name, difference in differences.items() if difference.changed[place])
 
 
 def _gap(differences: dict[str, TokenDiff], place: int) -> str:
-    names = " ".join(name for name, difference in differences.items() if place in difference.missing)
-    return f'<mark class="gap {names}"></mark>' if names else ""
+    return " ".join(name for name, difference in differences.items() if place in difference.missing)

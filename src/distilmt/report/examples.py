@@ -1,67 +1,82 @@
-"""Example translations of all systems."""
+"""Example translations of all systems, as records that the templates show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from distilmt.report.diff import mark_differences
-from distilmt.report.format import escape, language_tag, number
-from distilmt.report.languages import Words
+from distilmt.report.diff import MarkedText, mark_differences
+from distilmt.report.format import number
+from distilmt.report.languages import Translation
 from distilmt.report.plots import series
+from distilmt.report.schema import RunReport, TranslationExample
 from distilmt.report.summary import deployed_system, teacher_system
 
-_MARKS = ("reference", "teacher", "nothing")
+
+@dataclass(frozen=True)
+class ExampleTranslation:
+    """A system's translation; `css` is the class of its color, `chrf` its score as text or empty."""
+
+    system: str
+    css: str
+    chrf: str
+    text: Sequence[MarkedText]
 
 
-def examples_section(report: Mapping[str, Any], words: Words) -> str:
-    """All examples, with a choice of the text to mark differences from; empty without examples."""
-    examples = report.get("examples") or []
-    if not examples:
-        return ""
-    kinds = [example.get("chosen") for example in examples]
-    note = words["examples_note"].format(random=kinds.count("random"), differs=kinds.count("differs"))
-    choices = "".join(_choice(name, words) for name in _MARKS)
-    cards = "".join(_card(example, report, words) for example in examples)
-    return (
-        f'<p class="note">{note}</p><fieldset class="marks"><legend>{words["mark"]}</legend>{choices}</fieldset>'
-        f'<div class="examples">{cards}</div>'
+@dataclass(frozen=True)
+class ExampleCard:
+    """One sentence: why it was chosen, source, reference, and the translations of the main and of other systems."""
+
+    chosen: str
+    source: str
+    reference: str
+    translations: Sequence[ExampleTranslation]
+    other_translations: Sequence[ExampleTranslation]
+
+
+@dataclass(frozen=True)
+class ExamplesView:
+    """All examples: numbers of random ones and of those where student and teacher differ most, and the cards."""
+
+    random: int
+    differing: int
+    cards: Sequence[ExampleCard]
+
+
+def examples_view(report: RunReport, _: Translation) -> ExamplesView:
+    """All examples of a report."""
+    choices = [example.get("chosen") for example in report["examples"]]
+    cards = [_card(example, report, _) for example in report["examples"]]
+    return ExamplesView(choices.count("random"), choices.count("differs"), cards)
+
+
+def _card(example: TranslationExample, report: RunReport, _: Translation) -> ExampleCard:
+    main_systems = (
+        teacher_system(report),
+        deployed_system(report, "student"),
+        deployed_system(report, "baseline"),
+    )
+    names = list(example.get("translations") or {})
+    first = [name for name in main_systems if name in names]
+    choices = {"random": _("random"), "differs": _("differs most")}
+    return ExampleCard(
+        chosen=choices.get(example.get("chosen", ""), ""),
+        source=example.get("source", ""),
+        reference=example.get("reference", ""),
+        translations=[_translation(name, example, report) for name in first if name is not None],
+        other_translations=[_translation(name, example, report) for name in names if name not in first],
     )
 
 
-def _choice(name: str, words: Words) -> str:
-    checked = " checked" if name == _MARKS[0] else ""
-    label = words[f"mark_{name}"]
-    return f'<label><input type="radio" name="mark" id="mark-{name}"{checked}> {label}</label>'
-
-
-def _card(example: Mapping[str, Any], report: Mapping[str, Any], words: Words) -> str:
-    pair = report.get("pair") or {}
-    teacher = teacher_system(report)
-    mains = [teacher, deployed_system(report, "student"), deployed_system(report, "baseline")]
-    translations = example.get("translations") or {}
-    first = [name for name in mains if name in translations]
-    other_systems = [name for name in translations if name not in first]
-    source = _row("", words["source"], escape(example.get("source", "")), pair.get("source", ""))
-    reference = _row("", words["reference"], escape(example.get("reference", "")), pair.get("target", ""))
-    others = ""
-    if other_systems:
-        rows = "".join(_translation(name, example, teacher, pair) for name in other_systems)
-        others = f"<details><summary>{words['others']}</summary><dl>{rows}</dl></details>"
-    chosen = words.get(str(example.get("chosen")), "")
-    shown = "".join(_translation(str(name), example, teacher, pair) for name in first)
-    return f'<article><span class="tag">{chosen}</span><dl>{source}{reference}{shown}</dl>{others}</article>'
-
-
-def _translation(name: str, example: Mapping[str, Any], teacher: str | None, pair: Mapping[str, Any]) -> str:
-    translations = example["translations"]
-    target = str(pair.get("target", ""))
-    original = translations.get(teacher) if teacher and teacher != name else None
-    text = mark_differences(str(translations[name]), str(example.get("reference", "")), original, target)
+def _translation(name: str, example: TranslationExample, report: RunReport) -> ExampleTranslation:
+    translations, teacher = example["translations"], teacher_system(report)
+    by_teacher = translations.get(teacher) if teacher and teacher != name else None
     chrf = (example.get("chrf") or {}).get(name)
-    score = f' <small title="chrF">{number(chrf, 0)}</small>' if chrf is not None else ""
-    return _row(series(name), escape(name) + score, text, target)
-
-
-def _row(css: str, heading: str, text: str, language: object) -> str:
-    return f'<div class="{css}"><dt>{heading}</dt><dd dir="auto" lang="{language_tag(language)}">{text}</dd></div>'
+    return ExampleTranslation(
+        system=name,
+        css=series(name),
+        chrf="" if chrf is None else number(chrf, 0),
+        text=mark_differences(
+            translations[name], example.get("reference", ""), by_teacher, report["pair"].get("target", "")
+        ),
+    )

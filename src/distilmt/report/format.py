@@ -106,6 +106,6 @@ def p_value(value: float | None) -> str:
     )
 
 
-def language_tag(code: object) -> str:
+def language_tag(code: str) -> str:
     """A language code in HTML's format: `pt-BR` for `pt_BR`."""
-    return escape(str(code).replace("_", "-"))
+    return code.replace("_", "-")

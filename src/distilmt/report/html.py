@@ -1,21 +1,24 @@
-"""Render a report as one self-contained HTML page."""
+"""Render a run's report as one self-contained HTML page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
+from markupsafe import Markup
 
 from distilmt.report.build import to_strict_json
-from distilmt.report.challenge_section import challenge_table
-from distilmt.report.cost import cost_section
-from distilmt.report.examples import examples_section
-from distilmt.report.figures import curves_figure, scatter_figure
-from distilmt.report.format import escape, number, number_or_none, rate, signed, size
-from distilmt.report.languages import Words, named, words_for
-from distilmt.report.layout import Page, render_page, tile
+from distilmt.report.challenges import ChallengeTable, challenge_tables
+from distilmt.report.cost import CostView, cost_view
+from distilmt.report.examples import ExamplesView, examples_view
+from distilmt.report.facts import CorpusView, Definition, corpus_view, definitions
+from distilmt.report.figures import CurvesView, curves_view, scatter_figure
+from distilmt.report.format import MISSING, language_tag, number, rate, signed, size
+from distilmt.report.languages import Translation, named, translation
+from distilmt.report.rendering import Page, Tile, render_template
+from distilmt.report.schema import RunReport, complete
 from distilmt.report.summary import (
     by_name,
     deployed_system,
@@ -26,15 +29,43 @@ from distilmt.report.summary import (
     speed,
     teacher_system,
 )
-from distilmt.report.tables import comparisons_table, corpus_table, definitions, health_table, systems_table
+from distilmt.report.tables import ComparisonRow, NumbersTable, comparison_rows, health_table, systems_table
 from distilmt.utils.run_dir import write_json, write_text
 
 
-def write_report(report: Mapping[str, Any], directory: Path, language: str) -> None:
+@dataclass(frozen=True)
+class RunView:
+    """What `run.html.j2` shows, a field for every section."""
+
+    source_tag: str
+    """The source language as in HTML."""
+    target_tag: str
+    sentences: int
+    """Of the test set; 0 if unknown."""
+    sentences_text: str
+    beam_sizes: str
+    systems: NumbersTable
+    scatter: Markup | None
+    comparisons: Sequence[ComparisonRow]
+    examples: ExamplesView
+    health: NumbersTable | None
+    challenges: Sequence[ChallengeTable]
+    curves: CurvesView
+    cost: CostView
+    corpus: CorpusView
+    labels: Sequence[Definition]
+    signature: str
+    score_signatures: Sequence[str]
+    machine: Sequence[Definition]
+    config: str
+    """YAML."""
+
+
+def write_report(report: Mapping[str, object], directory: Path, language: str) -> None:
     """Write `report.json` and `report.html` to a directory, each atomically.
 
     Raises:
-        UserError: the report cannot be written in that language (`en` and `zh` can).
+        UserError: the report cannot be written in that language (`languages()` can).
     """
     clean = to_strict_json(report)
     page = render(clean, language)
@@ -42,128 +73,96 @@ def write_report(report: Mapping[str, Any], directory: Path, language: str) -> N
     write_text(directory / "report.html", page)
 
 
-def render(report: Mapping[str, Any], language: str) -> str:
-    """The page; missing values are left out or shown as a dash."""
-    words = words_for(language)
-    pair = report.get("pair") or {}
-    direction = f"{pair.get('source', '?')} → {pair.get('target', '?')}"
-    provenance = words["made"].format(
-        version=escape(report.get("distilmt_version") or "–"), date=escape(report.get("date") or "–")
-    )
+def render(stored: Mapping[str, object], language: str) -> str:
+    """The page of a report.json, of this version or an older one; missing values are left out or shown as a dash."""
+    report, _ = complete(stored), translation(language)
+    pair = report["pair"]
     page = Page(
-        language=language,
-        title=f"{words['title']}: {direction}",
-        headline=headline(report, words),
-        findings="".join(f"<li>{escape(sentence)}</li>" for sentence in findings(report, words)),
-        tiles=_tiles(report, words),
-        sections=_sections(report, words),
-        provenance=provenance,
+        title=_(
+            "Distillation report: %(source)s → %(target)s",
+            source=pair["source"] or "?",
+            target=pair["target"] or "?",
+        ),
+        headline=headline(report, _),
+        version=report["distilmt_version"] or MISSING,
+        date=report["date"] or MISSING,
+        findings=findings(report, _),
+        tiles=_tiles(report, _),
     )
-    return render_page(page)
+    return render_template("run", language, page, run_view(report, _))
 
 
-def _sections(report: Mapping[str, Any], words: Words) -> str:
-    sentences = number((report.get("test") or {}).get("sentences"), 0)
-    beams = {number(system.get("beam_size"), 0) for system in report.get("systems") or []}
-    about = words["systems_note"].format(sentences=sentences, beam=", ".join(sorted(beams)) or "–")
-    parts = [
-        ("systems", about, systems_table(report, words)),
-        ("scatter", "", scatter_figure(report, words)),
-        ("comparisons", words["comparisons_note"], comparisons_table(report, words)),
-        ("examples", "", examples_section(report, words)),
-        ("health", words["health_note"], health_table(report, words)),
-        ("examination", words["examination_note"], challenge_table(report, words)),
-        ("curves", "", curves_figure(report, words)),
-        ("cost", "", cost_section(report, words)),
-        ("corpus", "", _corpus(report, words)),
-        ("labels", "", _mapping(report.get("labels") or {})),
-        ("method", "", _method(report, words)),
-    ]
-    return "".join(_section(name, note, body, words) for name, note, body in parts)
+def run_view(report: RunReport, _: Translation) -> RunView:
+    """The content of all sections."""
+    test, pair, config = report["test"], report["pair"], report["config"]
+    beams = {number(system.get("beam_size"), 0) for system in report["systems"]}
+    signatures = (test.get("bleu_signature"), test.get("chrf_signature"), test.get("ter_signature"))
+    return RunView(
+        source_tag=language_tag(pair["source"]),
+        target_tag=language_tag(pair["target"]),
+        sentences=test.get("sentences") or 0,
+        sentences_text=number(test.get("sentences"), 0),
+        beam_sizes=", ".join(sorted(beams)) or MISSING,
+        systems=systems_table(report, _),
+        scatter=scatter_figure(report, _),
+        comparisons=comparison_rows(report),
+        examples=examples_view(report, _),
+        health=health_table(report, _),
+        challenges=challenge_tables(report["examination"], _),
+        curves=curves_view(report, _),
+        cost=cost_view(report, _),
+        corpus=corpus_view(report["corpus"], _),
+        labels=definitions(report["labels"]),
+        signature=report["signature"] or MISSING,
+        score_signatures=[signature for signature in signatures if signature],
+        machine=definitions(report["machine"], _machine_names(_)),
+        config=yaml.safe_dump(config, allow_unicode=True, sort_keys=False) if config else "",
+    )
 
 
-def _section(name: str, note: str, body: str, words: Words) -> str:
-    """A section with its heading; without content it shows a note."""
-    text = f'<p class="note">{note}</p>' if note and body else ""
-    content = body or f'<p class="note">– {words["missing"]}</p>'
-    heading = f'<h2 id="{name}-heading">{words[name]}</h2>'
-    return f'<section class="{name}" aria-labelledby="{name}-heading">{heading}{text}{content}</section>'
+def _machine_names(_: Translation) -> dict[str, str]:
+    return {
+        "cpu": _("Processor"),
+        "architecture": _("Architecture"),
+        "instructions": _("Instructions"),
+        "cores": _("Cores"),
+        "system": _("System"),
+        "memory_bytes": _("Memory"),
+        "python": "Python",
+        "versions": _("Versions"),
+    }
 
 
-def _tiles(report: Mapping[str, Any], words: Words) -> str:
+def _tiles(report: RunReport, _: Translation) -> list[Tile]:
     """Size, speed, quality and memory of the student against the teacher."""
     student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student is None or teacher is None:
-        return ""
+        return []
     a, b = by_name(report)[student], by_name(report)[teacher]
     change = difference(report, student, teacher)
-    tiles = [
-        ("size", size(a.get("file_bytes")), size(b.get("file_bytes")), _times(b, a, "file_bytes")),
-        ("speed", rate(speed(a)), rate(speed(b)), _written(ratio(speed(a), speed(b)), "×")),
-        ("quality", number(a.get("bleu")), number(b.get("bleu")), signed(change["difference"] if change else None)),
-        ("memory", size(a.get("peak_rss_bytes")), size(b.get("peak_rss_bytes")), _times(b, a, "peak_rss_bytes")),
+    smaller = ratio(b.get("file_bytes"), a.get("file_bytes"))
+    lighter = ratio(b.get("peak_rss_bytes"), a.get("peak_rss_bytes"))
+
+    def compared(value: str) -> str:
+        return _("%(system)s: %(value)s", system=named(teacher, _), value=value)
+
+    return [
+        Tile(_("Size on disk"), size(a.get("file_bytes")), _times("÷", smaller), compared(size(b.get("file_bytes")))),
+        Tile(
+            _("Sentences per second"),
+            rate(speed(a)),
+            _times("×", ratio(speed(a), speed(b))),
+            compared(rate(speed(b))),
+        ),
+        Tile("BLEU", number(a.get("bleu")), signed(change.change if change else None), compared(number(b.get("bleu")))),
+        Tile(
+            _("Peak memory"),
+            size(a.get("peak_rss_bytes")),
+            _times("÷", lighter),
+            compared(size(b.get("peak_rss_bytes"))),
+        ),
     ]
-    other = named(teacher, words)
-    return "".join(_tile(*tile, other, words) for tile in tiles)
 
 
-def _times(first: Mapping[str, Any], second: Mapping[str, Any], key: str) -> str:
-    return _written(ratio(first.get(key), second.get(key)), "÷")
-
-
-def _written(value: float | None, sign: str) -> str:
+def _times(sign: str, value: float | None) -> str:
     return "" if value is None else f"{sign}{number(value)}"
-
-
-def _tile(name: str, value: str, other: str, change: str, teacher: str, words: Words) -> str:
-    return tile(words[f"tile_{name}"], value, change, words["tile_teacher"].format(object=teacher, value=other))
-
-
-def _corpus(report: Mapping[str, Any], words: Words) -> str:
-    """Numbers of pairs, and the cleaning of the whole corpus or of each source."""
-    corpus, pair = report.get("corpus") or {}, report.get("pair") or {}
-    parts = corpus.get("cleaning") or {key: part for key, part in corpus.items() if _is_cleaning(part)}
-    if not parts and _is_cleaning(corpus):
-        return corpus_table(corpus, pair, words)
-    sizes = {key: value for key, value in corpus.items() if number_or_none(value) is not None}
-    tables = "".join(f"<h3>{escape(key)}</h3>{corpus_table(part, pair, words)}" for key, part in parts.items())
-    return _mapping(sizes) + tables
-
-
-def _is_cleaning(value: Any) -> bool:
-    return isinstance(value, dict) and "dropped" in value
-
-
-def _method(report: Mapping[str, Any], words: Words) -> str:
-    test = report.get("test") or {}
-    signatures = [value for key, value in test.items() if key.endswith("_signature") and value]
-    machine = [(words.get(key, key), _fact(key, value)) for key, value in (report.get("machine") or {}).items()]
-    config = report.get("config") or {}
-    text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
-    details = f"<details><summary>{words['config']}</summary><pre>{escape(text)}</pre></details>" if config else ""
-    scores = "<br>".join(f"<code>{escape(value)}</code>" for value in signatures) or "–"
-    return (
-        f"<h3>{words['signature']}</h3><p><code>{escape(report.get('signature') or '–')}</code></p>"
-        f"<h3>{words['score_signatures']}</h3><p>{scores}</p>"
-        f"<h3>{words['machine']}</h3>{definitions(machine) or '<p>–</p>'}{details}"
-    )
-
-
-def _mapping(values: Mapping[str, Any]) -> str:
-    """A list of facts by name."""
-    return definitions([(key.replace("_", " "), _fact(key, value)) for key, value in values.items()])
-
-
-def _fact(key: str, value: Any) -> str:
-    if value is None or value == "" or value == []:
-        return "–"
-    if isinstance(value, dict):
-        return ", ".join(f"{escape(name)} {_fact(str(name), inner)}" for name, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(_fact(key, inner) for inner in value)
-    amount = number_or_none(value)
-    if amount is None:
-        return escape(value)
-    if key.endswith("_bytes"):
-        return size(amount)
-    return number(amount, 0) if isinstance(value, int) else f"{amount:.4g}"

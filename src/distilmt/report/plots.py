@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from markupsafe import Markup
+
 from distilmt.report.axes import Axis, even_axis, log_axis, tick_label
 from distilmt.report.format import escape
 
@@ -56,7 +58,7 @@ def series(system: str) -> str:
     return f"s-{base}" if base in _COLORED_SYSTEMS else "s-other"
 
 
-def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -> str:
+def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -> Markup:
     """Bubbles over a logarithmic x axis, with labels that do not overlap."""
     width, height, frame = 520.0, 360.0, Box(34, 26, 476, 284)
     x = log_axis([b.x for b in bubbles], frame.x, frame.x + frame.width)
@@ -70,7 +72,7 @@ def scatter(bubbles: Sequence[Bubble], x_label: str, y_label: str, title: str) -
     return _svg(width, height, title, "".join(body))
 
 
-def lines(curves: Sequence[LineSeries], x_label: str, title: str, classes: Sequence[str] = ()) -> str:
+def lines(curves: Sequence[LineSeries], x_label: str, title: str, classes: Sequence[str] = ()) -> Markup:
     """Curves over a shared linear x axis; dots with tooltips. `classes` color them, else their names."""
     width, height, frame = 480.0, 290.0, Box(46, 12, 418, 232)
     points = [point for curve in curves for point in curve.points]
@@ -94,7 +96,7 @@ class FittedCurve:
     """x of the vertical line."""
 
 
-def fitted_curve(fitted: FittedCurve, x_label: str, y_label: str, title: str) -> str:
+def fitted_curve(fitted: FittedCurve, x_label: str, y_label: str, title: str) -> Markup:
     """Points, the law and its bounds as a band."""
     width, height, frame = 520.0, 320.0, Box(46, 26, 464, 244)
     x = log_axis([row[0] for row in fitted.law], frame.x, frame.x + frame.width)
@@ -116,9 +118,10 @@ def fitted_curve(fitted: FittedCurve, x_label: str, y_label: str, title: str) ->
     return _svg(width, height, title, body)
 
 
-def _svg(width: float, height: float, title: str, body: str) -> str:
+def _svg(width: float, height: float, title: str, body: str) -> Markup:
+    """The plot; `body` is SVG with escaped texts."""
     label = escape(title)
-    return (
+    return Markup(
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" class="plot" '
         f'style="max-width:{1.25 * width:g}px"><title>{label}</title>{body}</svg>'
     )

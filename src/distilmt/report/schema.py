@@ -19,6 +19,17 @@ class LanguagePair(TypedDict):
     target: str
 
 
+class Scores(TypedDict):
+    """Scores of one system over a whole test set, as in `distilmt.evaluation.quality.TranslationScores`."""
+
+    bleu: float
+    chrf: float
+    ter: float
+    bleu_signature: str
+    chrf_signature: str
+    ter_signature: str
+
+
 class Test(TypedDict, total=False):
     """The test set and the settings of its scores."""
 

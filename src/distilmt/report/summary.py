@@ -3,189 +3,290 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 from distilmt.config.renamed import translated
+from distilmt.evaluation.quality import Comparison
 from distilmt.report.format import number, number_or_none, p_value, signed
-from distilmt.report.languages import Words, named
+from distilmt.report.languages import Translation, named
+from distilmt.report.schema import RunReport, System
 
 SIGNIFICANT = 0.05
 MANY_DROPPED = 0.3
 """Share of dropped hypotheses above which a report does not measure distillation."""
+Metric = Literal["bleu", "chrf"]
 
 
-def by_name(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+@dataclass(frozen=True)
+class ScoreDifference:
+    """A system's score minus another's, with p value and 95 % interval if the two were compared."""
+
+    change: float
+    p_value: float | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def is_significant(self) -> bool | None:
+        """Whether the difference is significant; None if not tested."""
+        return None if self.p_value is None else self.p_value < SIGNIFICANT
+
+    def reversed(self) -> ScoreDifference:
+        """The other system's score minus this one's."""
+        interval = (-self.interval[1], -self.interval[0]) if self.interval else None
+        return ScoreDifference(-self.change, self.p_value, interval)
+
+
+def by_name(report: RunReport) -> dict[str, System]:
     """The report's systems by name."""
-    return {system["name"]: system for system in report.get("systems") or []}
+    return {system["name"]: system for system in report["systems"]}
 
 
-def deployed_system(report: Mapping[str, Any], base: str) -> str | None:
+def deployed_system(report: RunReport, base: str) -> str | None:
     """The int8 system of a kind (`student`, `baseline`), or else the float32 one, or else None."""
     systems = by_name(report)
     return next((name for name in (f"{base}-int8", base) if name in systems), None)
 
 
-def teacher_system(report: Mapping[str, Any]) -> str | None:
+def teacher_system(report: RunReport) -> str | None:
     """The float32 teacher, or else its int8 export, or else None."""
     systems = by_name(report)
     return next((name for name in ("teacher", "teacher-int8") if name in systems), None)
 
 
-def headline(report: Mapping[str, Any], words: Words) -> str:
+def headline(report: RunReport, _: Translation) -> str:
     """One sentence: size, speed and quality of the student compared with the teacher."""
     student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student is None or teacher is None:
-        return words["nothing"]
-    facts = [_versus(report, student, teacher, words), _quality(report, student, teacher, words)]
-    sentence = words["clause"].join(fact for fact in facts if fact) + words["stop"]
+        return _("There are no student and teacher to compare.")
+    versus, quality = _versus(report, student, teacher, _), _quality(report, student, teacher, _)
+    sentence = _("%(comparison)s; %(quality)s.", comparison=versus, quality=quality)
     return sentence[0].upper() + sentence[1:]
 
 
-def findings(report: Mapping[str, Any], words: Words) -> list[str]:
+def findings(report: RunReport, _: Translation) -> list[str]:
     """Further sentences: agreement of chrF, effect of distillation, and of quantization alone."""
-    sentences = [] if _has_references(report) else [words["agreement"]]
+    sentences = [] if _has_references(report) else [_agreement(_)]
     student, teacher = deployed_system(report, "student"), teacher_system(report)
     if student and teacher:
-        sentences.append(_disagreement(report, student, teacher, words))
+        sentences.append(_disagreement(report, student, teacher, _))
     if student:
-        sentences.append(_distillation(report, words))
-    sentences.append(_quantisation(report, words))
+        sentences.append(_distillation(report, _))
+    sentences.append(_quantization(report, _))
     return [sentence for sentence in sentences if sentence]
 
 
-def _has_references(report: Mapping[str, Any]) -> bool:
+def _has_references(report: RunReport) -> bool:
     """Whether the references are not the teacher's own translations."""
-    corpus = translated(report.get("config") or {}).get("corpus") or {}
+    corpus = _configured(report, "corpus")
     return not corpus.get("monolingual") or any(corpus.get(key) for key in ("train", "dataset", "sources"))
 
 
-def ratio(first: Any, second: Any) -> float | None:
+def _configured(report: RunReport, section: str) -> Mapping[str, object]:
+    """A section of the run's configuration, with today's names."""
+    values = translated(dict(report["config"])).get(section)
+    return values if isinstance(values, Mapping) else {}
+
+
+def _agreement(_: Translation) -> str:
+    return _(
+        "There are no references: the teacher's own translations are used instead, so all scores measure agreement "
+        "with the teacher."
+    )
+
+
+def ratio(first: float | None, second: float | None) -> float | None:
     """First over second, or None if either is missing or not positive."""
     a, b = number_or_none(first), number_or_none(second)
     return a / b if a is not None and b is not None and a > 0 and b > 0 else None
 
 
-def speed(system: Mapping[str, Any], batch: str = "batch_1") -> float | None:
-    """Sentences per second, or None."""
-    return number_or_none((system.get("sentences_per_second") or {}).get(batch))
+def speed(system: System) -> float | None:
+    """Sentences per second one by one, or None."""
+    return number_or_none((system.get("sentences_per_second") or {}).get("batch_1"))
 
 
-def difference(report: Mapping[str, Any], a: str, b: str, metric: str = "bleu") -> dict[str, Any] | None:
-    """a's score minus b's, with `p_value` and `ci` if the two were compared (in either order)."""
-    for row in report.get("comparisons") or []:
-        if row.get("metric") != metric or number_or_none(row.get("difference")) is None:
-            continue
-        if (row["a"], row["b"]) == (a, b):
-            return dict(row)
-        if (row["a"], row["b"]) == (b, a):
-            ci = row.get("ci")
-            return {**row, "difference": -row["difference"], "ci": [-ci[1], -ci[0]] if ci else None}
+def difference(report: RunReport, a: str, b: str, metric: Metric = "bleu") -> ScoreDifference | None:
+    """a's score minus b's; tested if the two were compared (in either order)."""
+    for row in report["comparisons"]:
+        if row["metric"] == metric and (tested := tested_difference(row)) is not None:
+            if (row["a"], row["b"]) == (a, b):
+                return tested
+            if (row["a"], row["b"]) == (b, a):
+                return tested.reversed()
     systems = by_name(report)
-    scores = [number_or_none(systems.get(name, {}).get(metric)) for name in (a, b)]
+    scores = [number_or_none(systems[name].get(metric)) if name in systems else None for name in (a, b)]
     if scores[0] is None or scores[1] is None:
         return None
-    return {"difference": scores[0] - scores[1]}
+    return ScoreDifference(scores[0] - scores[1])
 
 
-def is_significant(row: Mapping[str, Any]) -> bool | None:
-    """Whether a difference is significant; None if not tested."""
-    probability = number_or_none(row.get("p_value"))
-    return None if probability is None else probability < SIGNIFICANT
+def tested_difference(row: Comparison) -> ScoreDifference | None:
+    """The difference of a comparison, or None without one; reports hold null for what could not be computed."""
+    change = number_or_none(row.get("difference"))
+    low, high = (number_or_none(bound) for bound in row.get("ci") or (None, None))
+    interval = None if low is None or high is None else (low, high)
+    return None if change is None else ScoreDifference(change, number_or_none(row.get("p_value")), interval)
 
 
-def comparatives(system: Mapping[str, Any], other: Mapping[str, Any], words: Words) -> tuple[list[str], bool]:
+def comparatives(system: System, other: System, _: Translation) -> tuple[list[str], bool]:
     """Relative size and speed of a system, and whether all parts are comparatives ("-er than")."""
-    ratios = [
-        (ratio(other.get("file_bytes"), system.get("file_bytes")), "smaller", "bigger", "same_size"),
-        (ratio(speed(system), speed(other)), "faster", "slower", "same_speed"),
-    ]
-    parts, mixed = [], False
-    for value, better, worse, same in ratios:
-        if value is None:
-            continue
-        key = better if value >= 1.05 else worse if value <= 1 / 1.05 else same
-        mixed = mixed or key == same
-        parts.append(words[key].format(ratio=number(max(value, 1 / value), 1)))
-    return parts, mixed
+    size, pace = ratio(other.get("file_bytes"), system.get("file_bytes")), ratio(speed(system), speed(other))
+    parts = [_relative_size(size, _)] if size else []
+    parts += [_relative_speed(pace, _)] if pace else []
+    return parts, all(not _about_equal(value) for value in (size, pace) if value)
 
 
-def _versus(report: Mapping[str, Any], subject: str, other: str, words: Words) -> str:
+def _about_equal(value: float) -> bool:
+    return 1 / 1.05 < value < 1.05
+
+
+def _relative_size(value: float, _: Translation) -> str:
+    if _about_equal(value):
+        return _("about as big")
+    times = number(max(value, 1 / value), 1)
+    return _("%(ratio)s times smaller", ratio=times) if value > 1 else _("%(ratio)s times bigger", ratio=times)
+
+
+def _relative_speed(value: float, _: Translation) -> str:
+    if _about_equal(value):
+        return _("about as fast")
+    times = number(max(value, 1 / value), 1)
+    return _("%(ratio)s times faster", ratio=times) if value > 1 else _("%(ratio)s times slower", ratio=times)
+
+
+def _joined(parts: list[str], _: Translation) -> str:
+    return parts[0] if len(parts) == 1 else _("%(first)s and %(second)s", first=parts[0], second=parts[1])
+
+
+def _versus(report: RunReport, subject: str, other: str, _: Translation) -> str:
     systems = by_name(report)
-    parts, mixed = comparatives(systems[subject], systems[other], words)
+    parts, are_comparatives = comparatives(systems[subject], systems[other], _)
+    names = {"subject": named(subject, _), "object": named(other, _)}
     if not parts:
-        return named(subject, words)
-    template = words["versus_mixed" if mixed else "versus"]
-    joined = words["and"].join(parts)
-    return template.format(subject=named(subject, words), object=named(other, words), parts=joined)
+        return names["subject"]
+    if are_comparatives:
+        return _("%(subject)s is %(parts)s than %(object)s", parts=_joined(parts, _), **names)
+    return _("Compared with %(object)s, %(subject)s is %(parts)s", parts=_joined(parts, _), **names)
 
 
-def _quality(report: Mapping[str, Any], student: str, teacher: str, words: Words) -> str:
+def _quality(report: RunReport, student: str, teacher: str, _: Translation) -> str:
     row = difference(report, student, teacher)
     if row is None:
-        return words["no_quality"]
-    change = row["difference"]
-    if is_significant(row) is False:
-        evidence = words["clause"] + _interval(row, words)
-        return words["unclear"].format(difference=signed(change), evidence=evidence)
-    loss = change < 0
-    text = words["lost" if loss else "gained"].format(points=_points(change))
-    return text + _evidence(row, words, flip=loss)
+        return _("its quality was not measured")
+    if row.is_significant is False:
+        values = {"difference": signed(row.change), "interval": _interval(row, _)}
+        return _("its BLEU is not measurably different (%(difference)s; %(interval)s)", **values)
+    points = _points(row.change)
+    if row.change < 0:
+        return _("it lost %(points)s BLEU (%(interval)s)", points=points, interval=_interval(row.reversed(), _))
+    return _("it gained %(points)s BLEU (%(interval)s)", points=points, interval=_interval(row, _))
 
 
-def _disagreement(report: Mapping[str, Any], student: str, teacher: str, words: Words) -> str:
+def _disagreement(report: RunReport, student: str, teacher: str, _: Translation) -> str:
     """A note if BLEU and chrF disagree on gain or loss."""
-    bleu, chrf = (difference(report, student, teacher, metric) for metric in ("bleu", "chrf"))
-    if bleu is None or chrf is None or not is_significant(chrf) or bleu["difference"] * chrf["difference"] >= 0:
+    bleu, chrf = difference(report, student, teacher, "bleu"), difference(report, student, teacher, "chrf")
+    if bleu is None or chrf is None or not chrf.is_significant or bleu.change * chrf.change >= 0:
         return ""
-    change = chrf["difference"]
-    text = words["chrf_lost" if change < 0 else "chrf_gained"]
-    names = {"student": named(student, words), "teacher": named(teacher, words)}
-    return text.format(**names, points=_points(change), evidence=_evidence(chrf, words, flip=change < 0))
+    names = {"student": named(student, _), "teacher": named(teacher, _)}
+    if chrf.change < 0:
+        return _(
+            "chrF disagrees with BLEU: in chrF, %(student)s is %(points)s worse than %(teacher)s (%(interval)s).",
+            points=_points(chrf.change),
+            interval=_interval(chrf.reversed(), _),
+            **names,
+        )
+    return _(
+        "chrF disagrees with BLEU: in chrF, %(student)s is %(points)s better than %(teacher)s (%(interval)s).",
+        points=_points(chrf.change),
+        interval=_interval(chrf, _),
+        **names,
+    )
 
 
-def _distillation(report: Mapping[str, Any], words: Words) -> str:
+def _distillation(report: RunReport, _: Translation) -> str:
     pair = _same_kind(report)
     row = difference(report, *pair) if pair else None
     if pair is None or row is None:
-        return words["no_baseline"]
-    change, student = row["difference"], named(pair[0], words)
+        return _("It is unknown whether distillation helped: no baseline was trained without the teacher.")
     sentences, dropped = (_label_count(report, key) for key in ("sentences", "hypotheses_dropped"))
     if dropped > MANY_DROPPED * sentences:
         # Student and baseline then have the same training data: their difference does not measure distillation.
-        return words["dropped_labels"].format(dropped=number(dropped, 0), sentences=number(sentences, 0))
-    certain = is_significant(row)
-    key = "helped" if change > 0 else "hurt"
-    if not certain:
-        key = "no_effect" if certain is False else "unknown_effect"
-    evidence = _evidence(row, words, flip=key == "hurt")
-    points, with_sign = _points(change), signed(change)
-    text = words[key].format(student=student, points=points, difference=with_sign, evidence=evidence)
+        return _(
+            "%(dropped)s of the teacher's %(sentences)s translations were dropped, so student and baseline were "
+            "trained on mostly the same data: their difference does not measure distillation.",
+            dropped=number(dropped, 0),
+            sentences=number(sentences, 0),
+        )
+    text = _effect(row, named(pair[0], _), _)
+    text = text[0].upper() + text[1:]
     # The student got two things from the teacher: its labels, and its initial layers.
-    config = translated(report.get("config") or {})
-    begun = (config.get("student") or {}).get("initialization", "random") != "random"
-    return text[0].upper() + text[1:] + (words["head_start"] if begun else "")
+    if _configured(report, "student").get("initialization", "random") == "random":
+        return text
+    return _(
+        "%(finding)s A part of this difference is due to initialization: the student started with layers of the "
+        "teacher, the other model with random weights.",
+        finding=text,
+    )
 
 
-def _label_count(report: Mapping[str, Any], key: str) -> float:
-    return number_or_none((report.get("labels") or {}).get(key)) or 0.0
+def _effect(row: ScoreDifference, student: str, _: Translation) -> str:
+    """The effect of distillation, from the student's difference to the baseline."""
+    points = _points(row.change)
+    if row.is_significant is None:
+        return _(
+            "%(student)s differs by %(difference)s BLEU from the same model trained equally long without the teacher "
+            "(%(interval)s).",
+            student=student,
+            difference=signed(row.change),
+            interval=_interval(row, _),
+        )
+    if not row.is_significant:
+        return _(
+            "Distillation made no measurable difference: %(student)s differs by %(difference)s BLEU from the same "
+            "model trained equally long without the teacher (%(interval)s).",
+            student=student,
+            difference=signed(row.change),
+            interval=_interval(row, _),
+        )
+    if row.change > 0:
+        return _(
+            "Distillation helped: %(student)s scores %(points)s BLEU more than the same model trained equally long "
+            "without the teacher (%(interval)s).",
+            student=student,
+            points=points,
+            interval=_interval(row, _),
+        )
+    return _(
+        "Distillation was harmful: %(student)s scores %(points)s BLEU less than the same model trained equally long "
+        "without the teacher (%(interval)s).",
+        student=student,
+        points=points,
+        interval=_interval(row.reversed(), _),
+    )
 
 
-def _same_kind(report: Mapping[str, Any]) -> tuple[str, str] | None:
+def _label_count(report: RunReport, key: str) -> float:
+    return number_or_none(report["labels"].get(key)) or 0.0
+
+
+def _same_kind(report: RunReport) -> tuple[str, str] | None:
     """Student and baseline, both int8 or both float32."""
     systems = by_name(report)
     pairs = [("student-int8", "baseline-int8"), ("student", "baseline")]
     return next(((a, b) for a, b in pairs if a in systems and b in systems), None)
 
 
-def _quantisation(report: Mapping[str, Any], words: Words) -> str:
+def _quantization(report: RunReport, _: Translation) -> str:
     systems = by_name(report)
     if not {"teacher", "teacher-int8"} <= systems.keys():
         return ""
     row = difference(report, "teacher-int8", "teacher")
-    parts, _ = comparatives(systems["teacher-int8"], systems["teacher"], words)
+    parts, _mixed = comparatives(systems["teacher-int8"], systems["teacher"], _)
     if row is None or not parts:
         return ""
-    return words["quantised"].format(parts=words["and"].join(parts), difference=signed(row["difference"]))
+    values = {"parts": _joined(parts, _), "difference": signed(row.change)}
+    return _("Only quantizing the teacher to int8 makes it %(parts)s, for %(difference)s BLEU.", **values)
 
 
 def _points(change: float) -> str:
@@ -193,15 +294,12 @@ def _points(change: float) -> str:
     return number(abs(change), 1 if abs(change) >= 0.1 else 2)
 
 
-def _evidence(row: Mapping[str, Any], words: Words, flip: bool = False) -> str:
-    return words["evidence"].format(interval=_interval(row, words, flip))
-
-
-def _interval(row: Mapping[str, Any], words: Words, flip: bool = False) -> str:
-    if is_significant(row) is None:
-        return words["untested"]
-    ci = row.get("ci")
-    if not ci or number_or_none(ci[0]) is None or number_or_none(ci[1]) is None:
-        return p_value(row["p_value"])
-    low, high = (-ci[1], -ci[0]) if flip else ci
-    return words["interval"].format(low=number(low), high=number(high), p=p_value(row["p_value"]))
+def _interval(row: ScoreDifference, _: Translation) -> str:
+    """Evidence for a difference: 95 % interval and p, as far as known."""
+    if row.p_value is None:
+        return _("significance was not tested")
+    if row.interval is None:
+        return p_value(row.p_value)
+    low, high = row.interval
+    values = {"low": number(low), "high": number(high), "p": p_value(row.p_value)}
+    return _("95%% interval %(low)s to %(high)s, %(p)s", **values)

@@ -1,183 +1,207 @@
-"""The report's tables."""
+"""Tables as records that the templates show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, Literal, TypeVar
 
-from distilmt.report.format import (
-    MISSING,
-    count,
-    duration,
-    escape,
-    language_tag,
-    number,
-    number_or_none,
-    p_value,
-    rate,
-    signed,
-    size,
-)
-from distilmt.report.languages import Words
+from distilmt.report.format import MISSING, count, duration, number, number_or_none, p_value, rate, signed, size
+from distilmt.report.languages import Translation
 from distilmt.report.plots import series
-from distilmt.report.summary import is_significant
+from distilmt.report.schema import Cost, RunReport, Step, System
+from distilmt.report.summary import tested_difference
+
+Row = TypeVar("Row", System, Step, Cost)
+METRICS = {"bleu": "BLEU", "chrf": "chrF"}
+"""Names of metrics for readers."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of numbers: heading, value per row, format, and whether it has bars."""
+class Table:
+    """Texts, with the name of each row in the first column."""
+
+    label: str
+    """For screen readers."""
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column of numbers: heading, value per row, format, whether it has bars, and the cell of the last row."""
 
     heading: str
-    value: Callable[[Mapping[str, Any]], Any]
-    write: Callable[[Any], str]
+    value: Callable[[Row], float | None]
+    write: Callable[[float | None], str]
     hint: str = ""
-    bar: bool = False
+    has_bars: bool = False
+    total: str = ""
 
 
-def systems_table(report: Mapping[str, Any], words: Words) -> str:
+@dataclass(frozen=True)
+class Cell:
+    """A number as text; `bar` is the length of its bar in per cent of the longest, or None."""
+
+    text: str
+    bar: float | None = None
+
+
+@dataclass(frozen=True)
+class NumbersRow:
+    """A row; `css` is the class of its color."""
+
+    name: str
+    css: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class NumbersTable:
+    """Numbers, with a named row each; `headings` are texts and hints, `totals` a last row or empty."""
+
+    label: str
+    first_heading: str
+    headings: Sequence[tuple[str, str]]
+    rows: Sequence[NumbersRow]
+    totals: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """Two systems under one metric, as text."""
+
+    a: str
+    b: str
+    metric: str
+    scores: str
+    difference: str
+    is_significant: bool
+    interval: str
+    p_value: str
+
+
+def systems_table(report: RunReport, _: Translation) -> NumbersTable:
     """Size, scores, speed and memory of every system."""
-    rows = report.get("systems") or []
-    columns = [
-        Column(words["parameters"], lambda s: s.get("parameters"), count),
-        Column(words["size"], lambda s: s.get("file_bytes"), size, "↓", bar=True),
-        Column("BLEU", lambda s: s.get("bleu"), number, "↑", bar=True),
+    columns: list[Column[System]] = [
+        Column(_("Parameters"), lambda s: s.get("parameters"), count),
+        Column(_("Size"), lambda s: s.get("file_bytes"), size, "↓", has_bars=True),
+        Column("BLEU", lambda s: s.get("bleu"), number, "↑", has_bars=True),
         Column("chrF", lambda s: s.get("chrf"), number, "↑"),
         Column("TER", lambda s: s.get("ter"), number, "↓"),
-        Column(words["speed_1"], _within("sentences_per_second", "batch_1"), rate, "↑", bar=True),
-        Column(words["speed_64"], _within("sentences_per_second", "batch_64"), rate, "↑", bar=True),
-        Column(words["tokens_1"], _within("tokens_per_second", "batch_1"), rate, "↑"),
-        Column(words["tokens_64"], _within("tokens_per_second", "batch_64"), rate, "↑"),
-        Column(words["latency_50"], _within("latency_ms", "p50"), _milliseconds, "↓"),
-        Column(words["latency_95"], _within("latency_ms", "p95"), _milliseconds, "↓"),
-        Column(words["memory"], lambda s: s.get("peak_rss_bytes"), size, "↓"),
+        Column(_("Sent./s, batch\u00a01"), _within("sentences_per_second", "batch_1"), rate, "↑", has_bars=True),
+        Column(_("Sent./s, batch\u00a064"), _within("sentences_per_second", "batch_64"), rate, "↑", has_bars=True),
+        Column(_("Tokens/s, batch\u00a01"), _within("tokens_per_second", "batch_1"), rate, "↑"),
+        Column(_("Tokens/s, batch\u00a064"), _within("tokens_per_second", "batch_64"), rate, "↑"),
+        Column(_("Latency p50"), _within("latency_ms", "p50"), _milliseconds, "↓"),
+        Column(_("Latency p95"), _within("latency_ms", "p95"), _milliseconds, "↓"),
+        Column(_("Peak memory"), lambda s: s.get("peak_rss_bytes"), size, "↓"),
     ]
-    return numbers_table(words["system"], rows, columns, words["systems"])
+    return numbers_table((_("Systems"), _("System")), report["systems"], columns)
 
 
-def health_table(report: Mapping[str, Any], words: Words) -> str:
-    """Counts of faulty translations per system, or an empty text."""
-    rows = [system for system in report.get("systems") or [] if system.get("health")]
-    keys = ("sentences", "empty", "repetitions", "copies", "length_outliers")
-    columns = [Column(words[key], _within("health", key), lambda v: number(v, 0)) for key in keys]
-    return numbers_table(words["system"], rows, columns, words["health"]) if rows else ""
+def health_table(report: RunReport, _: Translation) -> NumbersTable | None:
+    """Counts of faulty translations per system, or None."""
+    rows = [system for system in report["systems"] if system.get("health")]
+    names = {
+        "sentences": _("Sentences"),
+        "empty": _("Empty"),
+        "repetitions": _("Repetitions"),
+        "copies": _("Copied source"),
+        "length_outliers": _("Length outliers"),
+    }
+    columns: list[Column[System]] = [Column(name, _health(key), _whole) for key, name in names.items()]
+    return numbers_table((_("Output checks"), _("System")), rows, columns) if rows else None
 
 
-def steps_table(report: Mapping[str, Any], words: Words) -> str:
-    """Seconds and memory of every step, and in total."""
-    rows = report.get("steps") or []
+def _health(key: str) -> Callable[[System], float | None]:
+    return lambda system: (system.get("health") or {}).get(key)
+
+
+def steps_table(report: RunReport, _: Translation) -> NumbersTable | None:
+    """Seconds and memory of every step, and in total; or None."""
+    rows = report["steps"]
     if not rows:
-        return ""
+        return None
     seconds = sum(number_or_none(step.get("seconds")) or 0.0 for step in rows)
     peak = max(number_or_none(step.get("peak_rss_bytes")) or 0.0 for step in rows)
-    columns = [
-        Column(words["time"], lambda s: s.get("seconds"), duration, bar=True),
-        Column(words["share"], lambda s: s.get("seconds"), lambda v: _share(v, seconds)),
-        Column(words["memory"], lambda s: s.get("peak_rss_bytes"), size),
+    columns: list[Column[Step]] = [
+        Column(_("Time"), lambda s: s.get("seconds"), duration, has_bars=True, total=duration(seconds)),
+        Column(_("Share"), lambda s: s.get("seconds"), lambda v: _share(v, seconds), total="100%"),
+        Column(_("Peak memory"), lambda s: s.get("peak_rss_bytes"), size, total=size(peak or None)),
     ]
-    total = f'<tfoot><tr><th scope="row">{words["total"]}</th><td>{duration(seconds)}</td><td>100%</td>'
-    foot = f"{total}<td>{size(peak or None)}</td></tr></tfoot>"
-    return numbers_table(words["step"], rows, columns, words["steps_cost"], foot)
+    return numbers_table((_("Time and memory of each step"), _("Step")), rows, columns)
 
 
-def numbers_table(
-    first: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], label: str, foot: str = ""
-) -> str:
-    """A table with one named row each; empty columns are left out."""
+def numbers_table(headings: tuple[str, str], rows: Sequence[Row], columns: Sequence[Column[Row]]) -> NumbersTable:
+    """A table with one named row each; empty columns are left out.
+
+    Args:
+        headings: of the whole table, for screen readers, and of the column of names.
+        rows: the records.
+        columns: what is shown of each.
+    """
     shown = [column for column in columns if any(number_or_none(column.value(row)) is not None for row in rows)]
     peaks = [max((number_or_none(c.value(row)) or 0.0 for row in rows), default=0.0) for c in shown]
-    head = "".join(_heading(column) for column in shown)
-    body = "".join(
-        f'<tr class="{series(str(row["name"]))}"><th scope="row">{escape(row["name"])}</th>'
-        + "".join(_cell(column, row, peak) for column, peak in zip(shown, peaks, strict=True))
-        + "</tr>"
-        for row in rows
+    totals = [column.total for column in shown]
+    return NumbersTable(
+        label=headings[0],
+        first_heading=headings[1],
+        headings=[(column.heading, column.hint) for column in shown],
+        rows=[
+            NumbersRow(
+                name=row["name"],
+                css=series(row["name"]),
+                cells=[_cell(column, row, peak) for column, peak in zip(shown, peaks, strict=True)],
+            )
+            for row in rows
+        ],
+        totals=totals if any(totals) else [],
     )
-    table = f'<table><thead><tr><th scope="col">{first}</th>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>'
-    return scrolling(table, label)
 
 
-def scrolling(table: str, label: str) -> str:
-    """A table that scrolls horizontally on a narrow page."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">{table}</div>'
+def _cell(column: Column[Row], row: Row, peak: float) -> Cell:
+    value = number_or_none(column.value(row))
+    has_bar = column.has_bars and value is not None and peak > 0
+    return Cell(column.write(value), 100 * max(0.0, value or 0.0) / peak if has_bar else None)
 
 
-def comparisons_table(report: Mapping[str, Any], words: Words) -> str:
-    """Paired differences with intervals and p values, or an empty text."""
-    rows = report.get("comparisons") or []
-    if not rows:
-        return ""
-    keys = ("compared", "metric", "scores", "difference", "ci", "p_value")
-    head = "".join(f'<th scope="col">{words[key]}</th>' for key in keys)
-    body = "".join(_comparison(row) for row in rows)
-    table = f'<table class="compare"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return scrolling(table, words["comparisons"])
+def comparison_rows(report: RunReport) -> list[ComparisonRow]:
+    """Paired differences with intervals and p values."""
+    rows = []
+    for row in report["comparisons"]:
+        tested = tested_difference(row)
+        interval = tested.interval if tested else None
+        rows.append(
+            ComparisonRow(
+                a=row["a"],
+                b=row["b"],
+                metric=METRICS.get(row["metric"], row["metric"]),
+                scores=f"{number(row.get('a_score'))} / {number(row.get('b_score'))}",
+                difference=signed(row.get("difference"), 2),
+                is_significant=bool(tested and tested.is_significant),
+                interval=f"{signed(interval[0])} … {signed(interval[1])}" if interval else MISSING,
+                p_value=p_value(row.get("p_value")),
+            )
+        )
+    return rows
 
 
-def corpus_table(summary: Mapping[str, Any], pair: Mapping[str, Any], words: Words) -> str:
-    """Reasons for dropped pairs, with examples; `summary` has read, kept and dropped."""
-    facts = [(words[key], number(summary.get(key), 0)) for key in ("read", "kept") if key in summary]
-    dropped = summary.get("dropped") or {}
-    body = "".join(_reason(reason, tally, pair, words) for reason, tally in dropped.items())
-    head = "".join(f'<th scope="col">{words[key]}</th>' for key in ("reason", "pairs", "example_pairs"))
-    table = f'<table class="reasons"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return definitions(facts) + (scrolling(table, words["dropped"]) if dropped else "")
+def _within(
+    key: Literal["sentences_per_second", "tokens_per_second", "latency_ms"], inner: str
+) -> Callable[[System], float | None]:
+    return lambda system: (system.get(key) or {}).get(inner)
 
 
-def definitions(facts: Sequence[tuple[str, str]]) -> str:
-    """A definition list of names and values; values are HTML."""
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
-    return f'<dl class="facts">{rows}</dl>' if facts else ""
+def _whole(value: float | None) -> str:
+    return number(value, 0)
 
 
-def _within(key: str, inner: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda row: (row.get(key) or {}).get(inner)
-
-
-def _milliseconds(value: Any) -> str:
+def _milliseconds(value: float | None) -> str:
     amount = number_or_none(value)
     return MISSING if amount is None else f"{number(amount, 0 if amount >= 100 else 1)} ms"
 
 
-def _share(value: Any, total: float) -> str:
+def _share(value: float | None, total: float) -> str:
     amount = number_or_none(value)
     return MISSING if amount is None or not total else f"{100 * amount / total:.0f}%"
-
-
-def _heading(column: Column) -> str:
-    hint = f'&nbsp;<span class="quiet">{column.hint}</span>' if column.hint else ""
-    return f'<th scope="col">{column.heading}{hint}</th>'
-
-
-def _cell(column: Column, row: Mapping[str, Any], peak: float) -> str:
-    value = number_or_none(column.value(row))
-    bar = ""
-    if column.bar and value is not None and peak > 0:
-        bar = f'<span class="bar" style="width:{100 * max(0.0, value) / peak:.1f}%"></span>'
-    return f"<td>{column.write(value)}{bar}</td>"
-
-
-def _comparison(row: Mapping[str, Any]) -> str:
-    ci = row.get("ci")
-    interval = f"{signed(ci[0])} … {signed(ci[1])}" if ci else MISSING
-    change = signed(row.get("difference"), 2)
-    change = f"<strong>{change}</strong>" if is_significant(row) else change
-    metric = {"bleu": "BLEU", "chrf": "chrF"}.get(row["metric"], str(row["metric"]))
-    return (
-        f'<tr><th scope="row">{escape(row["a"])} <span class="quiet">/</span> {escape(row["b"])}</th>'
-        f"<td>{escape(metric)}</td><td>{number(row.get('a_score'))} / {number(row.get('b_score'))}</td>"
-        f"<td>{change}</td><td>{interval}</td><td>{escape(p_value(row.get('p_value')))}</td></tr>"
-    )
-
-
-def _reason(reason: str, tally: Any, pair: Mapping[str, Any], words: Words) -> str:
-    times, examples = (tally.get("count"), tally.get("examples")) if isinstance(tally, Mapping) else (tally, [])
-    sides = [(side, language_tag(pair.get(side, ""))) for side in ("source", "target")]
-    items = "".join(
-        "<li>"
-        + "".join(f'<span dir="auto" lang="{tag}">{escape(example.get(side, ""))}</span>' for side, tag in sides)
-        + "</li>"
-        for example in examples or []
-    )
-    more = f'<details><summary>{words["show"]}</summary><ul class="pairs">{items}</ul></details>' if items else MISSING
-    return f'<tr><th scope="row">{escape(reason)}</th><td>{number(times, 0)}</td><td>{more}</td></tr>'

@@ -1,0 +1,73 @@
+"""Schema of `budget.json`, the ablation of `distilmt compress`."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from distilmt.evaluation.challenge_runner import ChallengeComparison
+from distilmt.report.schema import Facts, LanguagePair, Scores
+
+
+class StageSpeed(TypedDict):
+    """Speed of a stage on one thread, as in `distilmt.evaluation.speed.Speed`."""
+
+    sentences_per_second: dict[str, float]
+    latency_ms: dict[str, float]
+    peak_rss_bytes: int
+    joules: dict[str, float] | None
+
+
+class TeacherDifference(TypedDict):
+    """A stage's score minus the teacher's, with its 95 % interval."""
+
+    difference: float
+    ci: list[float]
+    p_value: float
+
+
+class StageResult(TypedDict):
+    """One stage of the ablation; `taken` is false if it was only tried, `against_teacher` is by metric."""
+
+    label: str
+    beam_size: int
+    taken: bool
+    scores: Scores
+    bytes: int
+    speed: StageSpeed
+    against_teacher: dict[str, TeacherDifference]
+
+
+class Candidate(TypedDict):
+    """A candidate with its validation score; `milliseconds` is null if it was not timed."""
+
+    variant: Facts
+    name: str
+    bytes: int
+    score: float
+    milliseconds: float | None
+
+
+class SearchFacts(TypedDict):
+    """The search: `floor` is the lowest allowed score, `max_drop` the allowed loss against `against`."""
+
+    pair: LanguagePair
+    signature: str
+    language: str
+    floor: float
+    metric: Literal["bleu", "chrf"]
+    max_drop: float
+    against: Literal["teacher", "student"]
+    goal: Literal["smallest", "fastest"]
+    examination: dict[str, list[ChallengeComparison]]
+
+
+class Ablation(SearchFacts):
+    """The whole file; `meets_constraint` says whether the chosen model does."""
+
+    distilmt_version: str
+    date: str
+    machine: Facts
+    meets_constraint: bool
+    chosen: Candidate
+    stages: list[StageResult]
+    points: list[Candidate]

@@ -32,6 +32,7 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.onnx import export_onnx
 from distilmt.export.quantize import quantize_weights
 from distilmt.export.web import export_web
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import parameter_count
@@ -97,7 +98,7 @@ def by_ctranslate2(path: Path, texts: list[str], rounds: int) -> tuple[list[floa
     translator, rates = Translator(path, threads=1), []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
-        found = translator.hypotheses(texts, beam_size=1, batch_size=1)
+        found = translator.hypotheses(texts, DecodingOptions(beam_size=1, batch_size=1))
         rates.append(sum(len(each[0].tokens) for each in found) / (time.perf_counter() - begun))
     return rates[1:], [each[0].text for each in found]
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 
 
@@ -28,7 +29,9 @@ def main() -> None:
     sources, references = (test[side][: chosen.sentences] for side in ("source", "target"))
     translator = Translator(chosen.model, threads=1)
     beam, capitals = translator.beam_size, [source.upper() for source in sources]
-    as_it_stands = [found[0].text if found else "" for found in translator.hypotheses(capitals, beam)]
+    as_it_stands = [
+        found[0].text if found else "" for found in translator.hypotheses(capitals, DecodingOptions(beam_size=beam))
+    ]
     arms = {
         "ordinary case": translator.translate(sources, beam),
         "capitals, given as they stand": as_it_stands,

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import sacrebleu
 from turns import write
 
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 
 
@@ -24,7 +25,9 @@ def main() -> None:
     chosen = parser.parse_args()
     test = pq.read_table(chosen.corpus / "test.parquet").to_pydict()
     translator = Translator(chosen.model, threads=1)
-    best = [found[0] for found in translator.candidates(test["source"], translator.beam_size)]
+    best = [
+        found[0] for found in translator.candidates(test["source"], DecodingOptions(beam_size=translator.beam_size))
+    ]
     confidence = [hypothesis.confidence for hypothesis in best]
     chrf = [sacrebleu.sentence_chrf(h.text, [r]).score for h, r in zip(best, test["target"], strict=True)]
     rho = float(np.corrcoef(ranks(confidence), ranks(chrf))[0, 1])

@@ -33,6 +33,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from distilmt.data.sentence_splitter import sentences as split
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.utils.hardware import cores
 
@@ -64,7 +65,9 @@ class Check:
         self.allowed: list[set[str]] = [set() for _ in sentences]
         for order in orders:
             for size, kind in ((1, "examples"), (16, "examples"), (64, "examples"), (_BATCH_TOKENS, "tokens")):
-                found = translator.hypotheses([sentences[i] for i in order], batch_size=size, batch_type=kind)
+                found = translator.hypotheses(
+                    [sentences[i] for i in order], DecodingOptions(batch_size=size, batch_type=kind)
+                )
                 for index, hypotheses in zip(order, found, strict=True):
                     self.allowed[index].add(hypotheses[0].text if hypotheses else "")
         self.cache: dict[tuple[int, str], str] = {}

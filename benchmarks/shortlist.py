@@ -28,6 +28,7 @@ from distilmt.config import ShortlistConfig
 from distilmt.data import prepare
 from distilmt.data.tokenizer import Tokenizer, load
 from distilmt.evaluation import quality
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
 from distilmt.utils.machine_info import machine
@@ -69,7 +70,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def turn(translator: Translator, sources: list[str], beam: int, batch: int) -> Turn:
     begin = time.perf_counter()
-    found = translator.hypotheses(sources, beam, batch_size=batch)
+    found = translator.hypotheses(sources, DecodingOptions(beam_size=beam, batch_size=batch))
     seconds = time.perf_counter() - begin
     return Turn(sum(len(answer[0].tokens) for answer in found) / seconds, [answer[0].text for answer in found])
 
@@ -104,7 +105,7 @@ def held_out(model: Path, task: Task, tokenizer: Tokenizer) -> dict[str, list]:
     """Source tokens of the test set, with the model's own translation (beam 4) and with the reference's tokens."""
     free = Translator(model, threads=1, shortlist=False)
     sources = free.tokenize(task.sources)
-    said = [answer[0].tokens for answer in free.hypotheses(task.sources, 4)]
+    said = [answer[0].tokens for answer in free.hypotheses(task.sources)]
     references = [[tokenizer.target.tokens[i] for i in ids] for ids in tokenizer.target.encode(task.references)]
     return {
         "its own": list(zip(sources, said, strict=True)),

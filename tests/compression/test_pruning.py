@@ -20,6 +20,7 @@ from distilmt.compression.pruning import (
 )
 from distilmt.config import CorpusConfig, ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.export.ctranslate2 import export
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model, parameter_count
@@ -151,7 +152,7 @@ def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokeniz
         assert all(torch.equal(value, again.state_dict()[key]) for key, value in pruned.state_dict().items())
         assert pruned.generation_config.num_beams == 3
         export(again, shared_tokenizer, tmp_path / name / "ct2", "float32")
-        found = Translator(tmp_path / name / "ct2", threads=1).hypotheses(texts, beam_size=1)
+        found = Translator(tmp_path / name / "ct2", threads=1).hypotheses(texts, DecodingOptions(beam_size=1))
         ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
         for text, hypotheses in zip(texts, found, strict=True):
             theirs = again.generate(

@@ -15,6 +15,7 @@ from distilmt.compression import shortlist
 from distilmt.compression.shortlist import Shortlist
 from distilmt.config import ShortlistConfig
 from distilmt.export.ctranslate2 import export
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.labels.rows import LabelRow
 from distilmt.labels.store import LabelStore, LabelWriter
@@ -62,7 +63,7 @@ def everything(tokenizer):
 
 def said(translator, tokenizer, beam_size, count=40):
     texts = toy.pairs(count, seed=5, chinese=not tokenizer.shared)[0]
-    found = translator.hypotheses(texts, beam_size, batch_size=1)
+    found = translator.hypotheses(texts, DecodingOptions(beam_size=beam_size, batch_size=1))
     return list(zip(translator.tokenize(texts), [answer[0].tokens for answer in found], strict=True))
 
 

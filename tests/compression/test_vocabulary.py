@@ -15,6 +15,7 @@ from distilmt.data.cleaning import normalize
 from distilmt.data.sentencepiece_model import NORMAL, is_bpe, read_entries, remove_entries
 from distilmt.data.tokenizer import EOS, UNK
 from distilmt.export.ctranslate2 import export
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
@@ -220,12 +221,17 @@ def test_a_pruned_directory_translates_as_before(tmp_path, any_tokenizer):
     """Where all pieces of the translations are kept, nothing changes: they are the likeliest of fewer now."""
     model, sources = model_of(any_tokenizer), few(any_tokenizer)[0]
     export(model, any_tokenizer, tmp_path / "whole", "float32")
-    answers = [found[0] for found in Translator(tmp_path / "whole", threads=1).hypotheses(sources, beam_size=1)]
+    answers = [
+        found[0]
+        for found in Translator(tmp_path / "whole", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
+    ]
     names = {token for answer in answers for token in answer.tokens}
     kept, after = pruned(any_tokenizer, (sources, []), tmp_path / "pruned", keep=names)
     prune_model(model, kept).save_pretrained(tmp_path / "pruned")
     export(load_marian(tmp_path / "pruned"), after, tmp_path / "ct2", "float32")
-    again = [found[0] for found in Translator(tmp_path / "ct2", threads=1).hypotheses(sources, beam_size=1)]
+    again = [
+        found[0] for found in Translator(tmp_path / "ct2", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
+    ]
     assert [a.tokens for a in again] == [a.tokens for a in answers]
     assert len(after.source.tokens) < len(any_tokenizer.source.tokens)
 

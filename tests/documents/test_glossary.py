@@ -2,6 +2,7 @@ import pytest
 from helpers import toy
 
 from distilmt.documents.glossary import Glossary, read_glossary
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
 
@@ -55,10 +56,10 @@ def test_broken_glossaries(tmp_path, content, told):
 def test_candidates_and_confidence(translator):
     texts = ["ban der.", "", "Ban der. " * 60]
     for count in (1, 3):
-        found = translator.candidates(texts, 4, count)
+        found = translator.candidates(texts, DecodingOptions(beam_size=4, num_hypotheses=count))
         assert [len(said) for said in found] == [count, 0, count]
         for said in found:
             confidences = [h.confidence for h in said]
             assert confidences == sorted(confidences, reverse=True) and all(0 < c <= 1 for c in confidences)
         assert [said[0].text if said else "" for said in found] == translator.translate(texts, 4)
-    assert 0 < translator.candidates(["ban."], 1)[0][0].confidence < 1
+    assert 0 < translator.candidates(["ban."], DecodingOptions(beam_size=1))[0][0].confidence < 1

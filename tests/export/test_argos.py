@@ -12,6 +12,7 @@ from helpers import commands, toy
 
 from distilmt.export.argos import export_argos
 from distilmt.export.card import ModelCard
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
@@ -145,6 +146,8 @@ def test_argos_translates_with_it(tmp_path, argos_environment, trained_model, ex
     )
     assert found.returncode == 0, found.stderr[-3000:]
     translator = Translator(exported_model, threads=1)
-    best = translator.hypotheses([*texts[:20], *toy.pairs(30, seed=99)[0][20:23]], beam_size=4, length_penalty=0.2)
+    best = translator.hypotheses(
+        [*texts[:20], *toy.pairs(30, seed=99)[0][20:23]], DecodingOptions(beam_size=4, length_penalty=0.2)
+    )
     ours = [each[0].text for each in best]
     assert found.stdout.splitlines() == [*ours[:20], " ".join(ours[20:])]

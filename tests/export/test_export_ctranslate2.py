@@ -5,6 +5,7 @@ from helpers import toy
 
 from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import TYPES, export
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
@@ -47,7 +48,7 @@ def generated(model, tokenizer, texts, beams):
 
 def translated(directory, tokenizer, texts, beams):
     ids = {piece: i for i, piece in enumerate(tokenizer.target.tokens)}
-    found = Translator(directory, threads=1).hypotheses(texts, beam_size=beams)
+    found = Translator(directory, threads=1).hypotheses(texts, DecodingOptions(beam_size=beams))
     return [[ids[token] for token in answer[0].tokens] for answer in found]
 
 
@@ -74,7 +75,7 @@ def test_a_learnt_model_equals_transformers(trained_model, exported_model, share
 def test_scores_are_log_probabilities(trained_model, exported_model, shared_tokenizer):
     """Divided by the length with `</s>`, as transformers divides them."""
     model, text = load_marian(trained_model), sentences(shared_tokenizer)[0]
-    best = Translator(exported_model).hypotheses([text], beam_size=4, length_penalty=1.0)[0][0]
+    best = Translator(exported_model).hypotheses([text], DecodingOptions(beam_size=4, length_penalty=1.0))[0][0]
     ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
     target = [*(ids[token] for token in best.tokens), 0]
     with torch.no_grad():

@@ -8,6 +8,7 @@ from helpers import toy
 from helpers.pretrained_models import MAKERS, bart, m2m100, t5
 
 from distilmt.export.huggingface_teacher import _NLLB, export_huggingface_teacher, languages
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
 
@@ -22,7 +23,7 @@ def test_translates_as_transformers_does(tmp_path, name):
     export_huggingface_teacher(str(tmp_path / name), tmp_path / "ct2", "float32", "en", "it")
     translator = Translator(tmp_path / "ct2", threads=1)
     texts = [*toy.pairs(25, seed=6)[0], "", "ban"]
-    ours = [found[0].text if found else "" for found in translator.hypotheses(texts, beam_size=1)]
+    ours = [found[0].text if found else "" for found in translator.hypotheses(texts, DecodingOptions(beam_size=1))]
     settings = {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(FIRST[name])} if name in FIRST else {}
     theirs = []
     for text in texts:

@@ -11,6 +11,7 @@ from helpers import toy
 
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.teachers.hf_generate import TransformersTeacher
@@ -112,12 +113,12 @@ def test_what_is_not_converted_is_generated(tmp_path, messages):
     speaker = load_translation_model(tmp_path / "teacher")
     assert isinstance(speaker, TransformersTeacher)
     texts = [*TEXTS[:5], "", TEXTS[5]]
-    found = speaker.hypotheses(texts, beam_size=2, count=2)
+    found = speaker.hypotheses(texts, DecodingOptions(beam_size=2, num_hypotheses=2))
     assert [len(row) for row in found] == [2, 2, 2, 2, 2, 0, 2]
     assert all(row[0].score >= row[1].score for row in found if row)
     one = model.generate(**tokenizer(TEXTS[0], return_tensors="pt"), num_beams=2, max_new_tokens=63, do_sample=False)
     assert found[0][0].text == tokenizer.decode(one[0], skip_special_tokens=True).strip()
-    drawn = speaker.hypotheses([TEXTS[0]], count=4, sampling=1.5)[0]
+    drawn = speaker.hypotheses([TEXTS[0]], DecodingOptions(num_hypotheses=4, sampling_temperature=1.5))[0]
     assert len({each.text for each in drawn}) > 1
     assert "outside" in json.loads((tmp_path / "teacher" / "distilmt.json").read_text())
 

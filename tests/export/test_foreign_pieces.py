@@ -15,6 +15,7 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.huggingface_teacher import export_huggingface_teacher
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.tokenization import HuggingFaceTokenizer
 from distilmt.inference.translator import Translator
 from distilmt.models.presets import new_model
@@ -126,7 +127,10 @@ def translated(model, tokenizer, directory):
     export(model, tokenizer, directory / "given", "float32")
     (directory / "given" / "distilmt.json").unlink()
     export_foreign({"kind": "ctranslate2", "path": str(directory / "given")}, directory / "t", "float32", "en", "it")
-    return [found[0].text for found in Translator(directory / "t", threads=1).hypotheses(TEXTS, beam_size=1)]
+    return [
+        found[0].text
+        for found in Translator(directory / "t", threads=1).hypotheses(TEXTS, DecodingOptions(beam_size=1))
+    ]
 
 
 @pytest.mark.parametrize("positions", [16, 64])
@@ -140,4 +144,4 @@ def test_a_model_of_few_positions_is_given_no_more(tmp_path, shared_tokenizer, d
     assert json.loads((tmp_path / "teacher" / "distilmt.json").read_text())["max_positions"] == positions
     long = " ".join(TEXTS * 5)
     teacher = Translator(tmp_path / "teacher", threads=1)
-    assert teacher.translate([long])[0] and teacher.hypotheses([long], beam_size=1)[0][0].text
+    assert teacher.translate([long])[0] and teacher.hypotheses([long], DecodingOptions(beam_size=1))[0][0].text

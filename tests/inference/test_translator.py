@@ -8,6 +8,7 @@ from helpers import toy
 from transformers import MarianMTModel
 
 from distilmt.export.ctranslate2 import export
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.manifest import export_hint
 from distilmt.inference.translator import Translator
 from distilmt.models.presets import new_model
@@ -44,11 +45,11 @@ def test_empty_texts_give_empty_ones(translator):
 
 
 def test_hypotheses_come_best_first(translator):
-    for found in translator.hypotheses(toy.pairs(10, seed=97)[0], beam_size=4, count=3):
+    for found in translator.hypotheses(toy.pairs(10, seed=97)[0], DecodingOptions(beam_size=4, num_hypotheses=3)):
         scores = [h.score for h in found]
         assert len(found) == 3 and scores == sorted(scores, reverse=True) and scores[0] < 0
         assert len({tuple(h.tokens) for h in found}) == 3
-    assert len(translator.hypotheses(["ban."], beam_size=1, count=3)[0]) == 3
+    assert len(translator.hypotheses(["ban."], DecodingOptions(beam_size=1, num_hypotheses=3))[0]) == 3
 
 
 def test_text_is_normalised_as_the_corpus_was(translator):

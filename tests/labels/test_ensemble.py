@@ -8,7 +8,7 @@ from helpers import toy
 
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data import tokenizer as tokenizers
-from distilmt.inference.base import Hypothesis
+from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.translator import Translator
 from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble, is_degenerate
 from distilmt.teachers import existing
@@ -65,7 +65,7 @@ def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, trai
 
     monkeypatch.setattr(TeacherEnsemble, "_translate", spoilt)
     found = speakers.translate(TEXTS)
-    exact = Translator(exported_model).hypotheses(TEXTS, beam_size=1)
+    exact = Translator(exported_model).hypotheses(TEXTS, DecodingOptions(beam_size=1))
     assert [row[0].text for row in found[::2]] == [row[0].text for row in exact[::2]]
     assert speakers.decoded_again == 4
     assert (tmp_path / "teacher-float32" / "model.bin").exists()
@@ -82,7 +82,7 @@ def test_several_models_from_outside_are_pooled(tmp_path, exported_model, shared
     job = pointing(tmp_path / "run" / "teacher", shared_tokenizer, path=str(exported_model))
     job = replace(job, config=replace(CONFIG, ensemble=[str(exported_model)]))
     found = TeacherEnsemble(job, tmp_path / "labels").translate(TEXTS)
-    alone = Translator(exported_model).hypotheses(TEXTS, beam_size=1)
+    alone = Translator(exported_model).hypotheses(TEXTS, DecodingOptions(beam_size=1))
     assert [[h.text for h in row] for row in found] == [[row[0].text] * 2 for row in alone]
 
 

@@ -11,6 +11,7 @@ from helpers import commands, toy
 from helpers.labeling import CONFIG, job, label, rows, sentences
 
 from distilmt.data import tokenizer as tokenizers
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.labels import ensemble, writer
 from distilmt.labels.dataset import load_label_dataset
@@ -43,7 +44,9 @@ def job_fingerprint(store):
 
 def test_hypotheses_are_the_translators(store, exported_model, shared_tokenizer):
     ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
-    said = Translator(exported_model).hypotheses(sentences()["source"].to_pylist(), beam_size=3, count=2)
+    said = Translator(exported_model).hypotheses(
+        sentences()["source"].to_pylist(), DecodingOptions(beam_size=3, num_hypotheses=2)
+    )
     for row, hypotheses in zip(rows(store), said, strict=True):
         assert [h["text"] for h in row["hypotheses"]] == [h.text for h in hypotheses]
         assert [h["tokens"] for h in row["hypotheses"]] == [[*(ids[t] for t in h.tokens), 0] for h in hypotheses]
@@ -233,6 +236,8 @@ def test_sampled_translations(tmp_path, trained_model, exported_model):
     texts = [[h["text"] for h in row["hypotheses"]] for row in rows(tmp_path)]
     assert {len(row) for row in texts} == {6}
     assert max(len(set(row)) for row in texts) > 3
-    cold = Translator(exported_model).hypotheses(sentences(12)["source"].to_pylist(), count=2, sampling=1e-4)
+    cold = Translator(exported_model).hypotheses(
+        sentences(12)["source"].to_pylist(), DecodingOptions(num_hypotheses=2, sampling_temperature=1e-4)
+    )
     greedy = Translator(exported_model).translate(sentences(12)["source"].to_pylist(), beam_size=1)
     assert [[h.text for h in row] for row in cold] == [[text] * 2 for text in greedy]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distilmt.inference.base import DecodingOptions
 from distilmt.teachers.remote import RemoteTeacher, check_teacher
 from distilmt.utils.errors import UserError
 
@@ -46,7 +47,7 @@ def test_a_line_that_becomes_two_or_none_does_no_harm_to_others():
 
 
 def test_one_translation_however_many_are_asked_for():
-    assert [h.text for h in teacher("cat").hypotheses(["a b"], count=4)[0]] == ["a b"]
+    assert [h.text for h in teacher("cat").hypotheses(["a b"], DecodingOptions(num_hypotheses=4))[0]] == ["a b"]
 
 
 def test_what_goes_wrong_is_told_in_a_line():

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from distilmt.config import EndpointConfig
+from distilmt.inference.base import DecodingOptions
 from distilmt.teachers.remote import RemoteTeacher
 from distilmt.utils.errors import UserError
 
@@ -33,7 +34,7 @@ def test_sentences_are_asked_together_and_come_back_in_order(server):
 
 def test_alternatives_are_hypotheses(server):
     server.answer = upper
-    found = teacher(server).hypotheses(["good day", "x"], count=3)
+    found = teacher(server).hypotheses(["good day", "x"], DecodingOptions(num_hypotheses=3))
     assert [[each.text for each in row] for row in found] == [["GOOD DAY", "Good Day"], ["X"]]
 
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distilmt.config import EndpointConfig, TeacherConfig
+from distilmt.inference.base import DecodingOptions
 from distilmt.teachers import endpoint
 from distilmt.teachers.rejection import rejection_of
 from distilmt.teachers.remote import RemoteTeacher
@@ -47,7 +48,9 @@ def test_it_is_asked_for_each_text_once_and_in_the_languages_names(server):
 def test_samples_are_asked_for_until_there_are_enough(server):
     numbers = iter(range(100))
     server.answer = lambda path, body: says(f"said {next(numbers)}")  # one choice, whatever n is
-    found = teacher(server, max_concurrency=1).hypotheses(["a"], count=3, sampling=0.7)
+    found = teacher(server, max_concurrency=1).hypotheses(
+        ["a"], DecodingOptions(num_hypotheses=3, sampling_temperature=0.7)
+    )
     assert [each.text for each in found[0]] == ["said 0", "said 1", "said 2"]
     assert [body.get("n") for _, body in server.asked] == [3, 2, None]
     assert {body["temperature"] for _, body in server.asked} == {0.7}
@@ -202,7 +205,9 @@ def test_what_a_server_does_not_take_is_left_out_and_told_once(server, form, mes
     names = ["temperature", "seed", "n", "top_p", "max_tokens", "max_completion_tokens", "stop"]
     server.answer = refusing(*names, form=form)
     extra = {"seed": 1, "top_p": 0.5, "stop": ["\n"]}
-    found = teacher(server, max_concurrency=1, extra=extra).hypotheses(["a", "b"], count=2, sampling=0.5)
+    found = teacher(server, max_concurrency=1, extra=extra).hypotheses(
+        ["a", "b"], DecodingOptions(num_hypotheses=2, sampling_temperature=0.5)
+    )
     assert [each[0].text for each in found] == ["A", "B"]
     assert set(server.asked[-1][1]) == {"model", "messages"}
     assert sorted(line.split("'")[1] for line in messages) == sorted(set(names) - {"max_tokens"})

@@ -8,6 +8,7 @@ import pytest
 
 from distilmt import cli
 from distilmt.documents import translate_document
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
 
@@ -44,7 +45,11 @@ def test_t08_symbols_are_kept(translator):
 
 def test_t09_no_replacement_character_comes_out(translator):
     texts = ["👨‍👩‍👧‍👦", "ＦＵＬＬ ｗｉｄｔｈ ｔｅｘｔ", "ban 漢字 der", "\U00012000 ban", "𝔟𝔞𝔫"]
-    hypotheses = [h.text for ranked in translator.candidates(texts, 4, 4) for h in ranked]
+    hypotheses = [
+        h.text
+        for ranked in translator.candidates(texts, DecodingOptions(beam_size=4, num_hypotheses=4))
+        for h in ranked
+    ]
     assert "\ufffd" not in "".join([*translator.translate(texts), *hypotheses])
     assert translator.translate(["ｂａｎ　ｄｅｒ."]) == translator.translate(["ban der."])
 
@@ -110,7 +115,9 @@ def test_t44_a_line_without_letters_comes_back(command, translator):
     text = "\n".join(lines) + "\n"
     assert command(text=text.encode()).out.decode() == text
     assert translator.translate(lines[2:]) == lines[2:]
-    assert [ranked[0].text for ranked in translator.candidates(lines[2:], 4, 2)] == lines[2:]
+    assert [
+        ranked[0].text for ranked in translator.candidates(lines[2:], DecodingOptions(beam_size=4, num_hypotheses=2))
+    ] == lines[2:]
 
 
 def test_t45_capitals_are_translated(translator):

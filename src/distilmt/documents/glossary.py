@@ -13,6 +13,7 @@ from distilmt.data.cleaning import normalize, unspaced_count
 from distilmt.documents.inline import translate_segments
 from distilmt.documents.segments import InlineTag, Segment, text_of
 from distilmt.documents.tag_alignment import find_span
+from distilmt.inference.base import DecodingOptions
 from distilmt.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ class Glossary:
 
     def _chosen(self, terms_by_text: TermsByText, best: dict[str, str]) -> dict[str, str]:
         """The best hypothesis that has the terms; `best` becomes the best of all, for the next method."""
-        beam = max(self.beam_size, CANDIDATES)
-        hypotheses = self.translator.candidates(list(terms_by_text), beam, CANDIDATES)
+        options = DecodingOptions(beam_size=self.beam_size, num_hypotheses=CANDIDATES)
+        hypotheses = self.translator.candidates(list(terms_by_text), options)
         best |= {text: ranked[0].text if ranked else "" for text, ranked in zip(terms_by_text, hypotheses, strict=True)}
         return {
             text: next((h.text for h in ranked if _has_terms(h.text, terms)), "")

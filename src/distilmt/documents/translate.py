@@ -13,6 +13,7 @@ from distilmt.documents import SUFFIXES, Translate, TranslateWithAttention, repo
 from distilmt.documents.document_report import DocumentReport
 from distilmt.documents.encoding import python_encoding
 from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.symbols import has_letters
 from distilmt.inference.translator import Translator
 from distilmt.utils import progress
@@ -135,10 +136,10 @@ def n_best_lines(
     config: TranslateConfig, translator: Translator, incoming: Iterable[str], batch: int
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield the translations of every line once its batch is full: `score` and `translation`, best first."""
-    beam = config.beam_size or translator.beam_size
+    options = DecodingOptions(beam_size=config.beam_size or translator.beam_size, num_hypotheses=config.n_best)
     line_iterator = iter(incoming)
     while texts := list(islice(line_iterator, batch)):
-        for text, hypotheses in zip(texts, translator.candidates(texts, beam, config.n_best), strict=True):
+        for text, hypotheses in zip(texts, translator.candidates(texts, options), strict=True):
             ranked = [{"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in hypotheses]
             yield text, ranked or [{"score": 1.0, "translation": ""}]
 

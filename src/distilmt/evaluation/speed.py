@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.evaluation.energy import EnergyMeter
-from distilmt.inference.base import TranslationModel
+from distilmt.inference.base import DecodingOptions, TranslationModel
 from distilmt.utils import progress
 from distilmt.utils.checksums import read_json_object
 from distilmt.utils.errors import UserError
@@ -150,16 +150,14 @@ def _median(runs: list[dict[str, Any]]) -> Speed:
     )
 
 
-def time_batches(
-    model: TranslationModel, sentences: list[str], batch_size: int, beam_size: int, max_seconds: float
-) -> Timing:
+def time_batches(model: TranslationModel, sentences: list[str], options: DecodingOptions, max_seconds: float) -> Timing:
     """Translate in batches until all sentences are done, or until the time is up and at least 20 are done."""
     seconds, tokens, done = [], [], 0
     begin, meter = time.perf_counter(), EnergyMeter()
-    for start in range(0, len(sentences), batch_size):
-        batch = sentences[start : start + batch_size]
+    for start in range(0, len(sentences), options.batch_size):
+        batch = sentences[start : start + options.batch_size]
         before = time.perf_counter()
-        n_best_lists = model.hypotheses(batch, beam_size, batch_size=batch_size)
+        n_best_lists = model.hypotheses(batch, options)
         now = time.perf_counter()
         seconds.append(now - before)
         tokens.append(sum(len(hypotheses[0].tokens) for hypotheses in n_best_lists if hypotheses))
@@ -180,8 +178,9 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
     translator, load_seconds = _load(model)
     timings = {}
     for size in BATCH_SIZES:
-        translator.hypotheses(sentences[:_WARM_UP], beam_size, batch_size=size)
-        timings[f"batch_{size}"] = time_batches(translator, sentences, size, beam_size, max_seconds)
+        options = DecodingOptions(beam_size=beam_size, batch_size=size)
+        translator.hypotheses(sentences[:_WARM_UP], options)
+        timings[f"batch_{size}"] = time_batches(translator, sentences, options, max_seconds)
     single = timings["batch_1"].seconds
     return {
         "load_seconds": load_seconds,

@@ -200,17 +200,14 @@ def _tokens_with_spans(processor: spm.SentencePieceProcessor, text: str) -> list
     return list(zip(tokens, pairwise(ends), strict=True))
 
 
-def check_request(texts: Sequence[str], number: int) -> None:
+def check_texts(texts: Sequence[str]) -> None:
     """Reject anything but a list of texts: a string is a sequence too, and would be translated letter by letter.
 
     Raises:
         TypeError: `texts` is one text, or has items that are not texts.
-        ValueError: `number`, a beam size or count, is below 1.
     """
     if isinstance(texts, str | bytes):
         raise TypeError("texts is a single string: put it into a list, as in translate([text])")
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"texts has {text!r}, which is not a str: remove it, or replace it by an empty string")
-    if number < 1:
-        raise ValueError(f"beam_size or count is {number}: it must be at least 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ import ctranslate2
 
 from distilmt.data.cleaning import normalize
 from distilmt.data.sentence_splitter import sentences
-from distilmt.inference.base import Hypothesis, WordAttention, join_hypotheses, join_translations
+from distilmt.inference.base import (
+    DEFAULT_DECODING,
+    DecodingOptions,
+    Hypothesis,
+    WordAttention,
+    join_hypotheses,
+    join_translations,
+)
 from distilmt.inference.manifest import (
     card_languages,
     has_file,
@@ -28,7 +36,7 @@ from distilmt.inference.tokenization import (
     SentencePieceTokenizer,
     attention_by_word,
     batches_by_length,
-    check_request,
+    check_texts,
 )
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
@@ -117,38 +125,31 @@ class Translator:
             batch_size: sentences per batch.
 
         Raises:
-            TypeError, ValueError: as `check_request`.
+            TypeError: as `check_texts`.
+            ValueError: as `DecodingOptions`.
         """
-        check_request(texts, beam_size)
+        check_texts(texts)
+        options = DecodingOptions(beam_size=beam_size, batch_size=batch_size)
         portions = [self.portions(text) for text in texts]
-        ranked = self.ranked([p for per_text in portions for p in per_text], beam_size, batch_size=batch_size)
+        ranked = self.ranked([p for per_text in portions for p in per_text], options)
         translations = (per_text[0].text if per_text else "" for per_text in ranked)
         return [join_translations(list(islice(translations, len(per_text)))) for per_text in portions]
 
-    def candidates(self, texts: Sequence[str], beam_size: int = 4, count: int = 1) -> list[list[Hypothesis]]:
-        """The `count` best translations of each text with their scores, best first; none for an empty text.
+    def candidates(self, texts: Sequence[str], options: DecodingOptions = DEFAULT_DECODING) -> list[list[Hypothesis]]:
+        """The best translations of each text with their scores, best first; none for an empty text.
 
         For a text longer than the model's positions, the translations of its parts are joined, the best with the best
         and so on; the score is the mean over all tokens.
         """
-        check_request(texts, min(beam_size, count))
+        check_texts(texts)
         portions = [self.portions(text) for text in texts]
-        parts = iter(
-            self.ranked([p for text_portions in portions for p in text_portions], beam_size, count, scored=True)
-        )
+        scored = replace(options, return_scores=True)
+        parts = iter(self.ranked([p for text_portions in portions for p in text_portions], scored))
         own = [[h for h in islice(parts, len(text_portions)) if h] for text_portions in portions]
         return [[join_hypotheses(ranked) for ranked in zip(*hypotheses, strict=False)] for hypotheses in own]
 
-    def ranked(
-        self,
-        texts: Sequence[str],
-        beam_size: int = 4,
-        count: int = 1,
-        batch_size: int = 64,
-        batch_type: str = "examples",
-        scored: bool = False,
-    ) -> list[list[Hypothesis]]:
-        """The `count` best translations of each text, postprocessed for readers, best first; none for an empty text.
+    def ranked(self, texts: Sequence[str], options: DecodingOptions = DEFAULT_DECODING) -> list[list[Hypothesis]]:
+        """The best translations of each text, postprocessed for readers, best first; none for an empty text.
 
         In addition to `hypotheses`: a text without letters is returned unchanged; symbols and emoji without a token
         keep their places; full-width letters are read as letters; sentences in capitals, and in title case if the
@@ -159,9 +160,7 @@ class Translator:
         pending = [sentence for sentence in inputs if sentence.result is None]
         while pending:
             requests = [request for sentence in pending for request in sentence.requests]
-            hypotheses = iter(
-                self.hypotheses(requests, beam_size, count, batch_size=batch_size, batch_type=batch_type, scored=scored)
-            )
+            hypotheses = iter(self.hypotheses(requests, options))
             for sentence in pending:
                 sentence.receive(list(islice(hypotheses, len(sentence.requests))))
             pending = [sentence for sentence in pending if sentence.result is None]
@@ -235,46 +234,36 @@ class Translator:
             return True  # every token has at least one byte
         return self._token_count(text) <= self.max_length
 
-    def hypotheses(
-        self,
-        texts: Sequence[str],
-        beam_size: int = 4,
-        count: int = 1,
-        length_penalty: float = 1.0,
-        batch_size: int = 64,
-        batch_type: str = "examples",
-        sampling: float = 0.0,
-        scored: bool = False,
-    ) -> list[list[Hypothesis]]:
-        """The `count` best translations of each text, best first; none for an empty text.
-
-        A greedy translation has a score only with `scored`, which is slightly slower. With `sampling` above 0 they
-        are sampled from the model's distribution at that temperature, without a beam.
-        """
+    def hypotheses(self, texts: Sequence[str], options: DecodingOptions = DEFAULT_DECODING) -> list[list[Hypothesis]]:
+        """The best translations of each text, best first; none for an empty text."""
         sources = self.tokenize(texts)
         rows = [i for i, source in enumerate(sources) if source]
         results: list[list[Hypothesis]] = [[] for _ in texts]
         if not rows:
             return results
-        options = {
-            "beam_size": 1 if sampling else max(beam_size, count),
-            "num_hypotheses": count,
-            "sampling_topk": 0 if sampling else 1,
-            "sampling_temperature": sampling or 1.0,
-            "length_penalty": length_penalty,
-            "max_batch_size": batch_size,
-            "batch_type": batch_type,
-            "max_decoding_length": self.max_length,
-            "return_scores": scored or count > 1 or beam_size > 1,
-            "use_vmap": self.shortlist,
-        }
-        weights = [1 if batch_type == "examples" else len(source) for source in sources]
-        for batch in batches_by_length(rows, sources, weights, batch_size * _BATCHES * self._workers):
+        settings = self._decoding_settings(options)
+        weights = [1 if options.batch_type == "examples" else len(source) for source in sources]
+        for batch in batches_by_length(rows, sources, weights, options.batch_size * _BATCHES * self._workers):
             prefix = [self._tokenizer.prefix] * len(batch) if self._tokenizer.prefix else None
-            outputs = self._translate_batch([sources[i] for i in batch], target_prefix=prefix, **options)
+            outputs = self._translate_batch([sources[i] for i in batch], target_prefix=prefix, **settings)
             for row, result in zip(batch, outputs, strict=True):
                 results[row] = self._decoded(texts[row], result)
         return results
+
+    def _decoding_settings(self, options: DecodingOptions) -> dict[str, Any]:
+        """The arguments of CTranslate2's `translate_batch`."""
+        return {
+            "beam_size": options.beams,
+            "num_hypotheses": options.num_hypotheses,
+            "sampling_topk": 0 if options.sampling_temperature else 1,
+            "sampling_temperature": options.sampling_temperature or 1.0,
+            "length_penalty": options.length_penalty,
+            "max_batch_size": options.batch_size,
+            "batch_type": options.batch_type,
+            "max_decoding_length": self.max_length,
+            "return_scores": options.has_scores,
+            "use_vmap": self.shortlist,
+        }
 
     def _translate_batch(self, sources: list[list[str]], **options: Any) -> list[Any]:
         with wrap_mismatched_files(self.path):

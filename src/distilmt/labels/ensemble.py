@@ -13,7 +13,7 @@ from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
-from distilmt.inference.base import Hypothesis, TranslationModel
+from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.translator import Translator
 from distilmt.labels.selection import repetition_mask
@@ -25,6 +25,18 @@ from distilmt.utils.hardware import cores
 DECODE_TOKENS = 1024
 NARROW = ("float16", "bfloat16", "int8_float16")
 """Compute types in which a teacher may overflow or degenerate although float32 does not."""
+
+
+def decoding_options(config: LabelConfig) -> DecodingOptions:
+    """How the teacher's translations are searched for."""
+    return DecodingOptions(
+        beam_size=config.beam_size,
+        num_hypotheses=config.num_hypotheses,
+        length_penalty=config.length_penalty,
+        sampling_temperature=config.sampling_temperature,
+        batch_size=DECODE_TOKENS,
+        batch_type="tokens",
+    )
 
 
 @dataclass
@@ -92,16 +104,7 @@ class TeacherEnsemble:
         self.decoded_again += len(rows)
 
     def _translate(self, model: TranslationModel, sources: list[str]) -> list[list[Hypothesis]]:
-        config = self.job.config
-        return model.hypotheses(
-            sources,
-            beam_size=config.beam_size,
-            count=config.num_hypotheses,
-            length_penalty=config.length_penalty,
-            sampling=config.sampling_temperature,
-            batch_size=DECODE_TOKENS,
-            batch_type="tokens",
-        )
+        return model.hypotheses(sources, decoding_options(self.job.config))
 
     def _open(self, number: int, compute_type: str) -> TranslationModel:
         name = f"teacher-{compute_type}" + (f"-{number + 1}" if number else "")

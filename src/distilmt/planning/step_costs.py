@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig, TrainingConfig
+from distilmt.labels.ensemble import decoding_options
 from distilmt.labels.store import MANIFEST, LabelStore
 from distilmt.losses.terms import Need, active_terms, needs, needs_teacher_in_memory
 from distilmt.models.device import pick_device, pick_dtype
@@ -233,7 +234,7 @@ def _decoding_drivers(
     """Work of beam search; `hypothesis_tokens` tokens in total, or as many as the references have."""
     if not labels.num_hypotheses:
         return {"decoding FLOPs": 0.0, "words": 0.0}
-    beam = 1 if labels.sampling_temperature else max(labels.beam_size, labels.num_hypotheses)
+    beam = decoding_options(labels).beams
     load = text.mean_pair() * sentences
     length_ratio = hypothesis_tokens / labels.num_hypotheses / load.target if hypothesis_tokens else 1.0
     load = _with_target_length(load, length_ratio)

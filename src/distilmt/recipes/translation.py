@@ -9,7 +9,7 @@ from typing import overload
 
 from distilmt.config.commands import TranslateConfig
 from distilmt.documents import translate as documents
-from distilmt.inference.base import Hypothesis
+from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.manifest import exported_model
 from distilmt.inference.translator import Translator as ModelTranslator
 from distilmt.utils.errors import UserError
@@ -68,7 +68,7 @@ class Translator:
         Raises:
             UserError: the translator is closed.
         """
-        return self._model.candidates(list(texts), self.beam_size, count)
+        return self._model.candidates(list(texts), DecodingOptions(beam_size=self.beam_size, num_hypotheses=count))
 
     def translate_file(self, source: str | Path, target: str | Path) -> list[str]:
         """Translate a document (.txt .srt .vtt .ass .html .md .po .docx .json); its structure stays as it is.

@@ -7,9 +7,9 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from distilmt.inference.base import Hypothesis
+from distilmt.inference.base import DecodingOptions, Hypothesis
 from distilmt.inference.translator import Translator
 from distilmt.serving.batcher import Batcher, BatchLimits, TranslateBatch
 from distilmt.serving.catalog import ModelInfo
@@ -135,8 +135,10 @@ def _load_translator(model: ModelInfo, workers: int) -> Translator:
 
 
 def _translate_function(translator: Translator, beam: int, tokens: int, terms: dict[str, str]) -> TranslateBatch:
+    options = DecodingOptions(beam_size=beam, batch_size=tokens, batch_type="tokens", return_scores=True)
+
     def translate(texts: list[str], count: int) -> list[list[Hypothesis]]:
-        return translator.ranked(texts, beam, count, tokens, "tokens", scored=True)
+        return translator.ranked(texts, replace(options, num_hypotheses=count))
 
     if not terms:
         return translate

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
@@ -53,9 +54,9 @@ class Command:
         self._lock = threading.Lock()
 
     def translate_batches(
-        self, batches: Iterable[list[str]], count: int, sampling: float
+        self, batches: Iterable[list[str]], options: DecodingOptions
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """One translation of each text, regardless of `count`; an empty one if the program writes several lines for it.
+        """One translation of each text, whatever the options; an empty one if the program writes several lines for it.
 
         Raises:
             UserError: the program is missing, fails, does not end, or writes other output than translations.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from distilmt.data.cleaning import normalize
-from distilmt.inference.base import Hypothesis
+from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.tokenization import names_as_text
 from distilmt.utils.untrusted import check_configuration, loading
@@ -14,7 +14,9 @@ from distilmt.utils.untrusted import check_configuration, loading
 if TYPE_CHECKING:
     from torch import Tensor
 
-_TOKENS = 4096
+_TOKENS, _SENTENCE_TOKENS = 4096, 64
+"""Tokens of a batch over all beams, with padding, and the length that a sentence is assumed to have: `generate` keeps
+keys and values of all beams in memory."""
 
 
 class TransformersTeacher:
@@ -41,24 +43,22 @@ class TransformersTeacher:
         )
         self.max_length = int(facts["max_positions"]) - 1
 
-    def hypotheses(
-        self,
-        texts: Sequence[str],
-        beam_size: int = 4,
-        count: int = 1,
-        length_penalty: float = 1.0,
-        batch_size: int = 64,
-        batch_type: str = "examples",
-        sampling: float = 0.0,
-    ) -> list[list[Hypothesis]]:
+    def hypotheses(self, texts: Sequence[str], options: DecodingOptions = DEFAULT_DECODING) -> list[list[Hypothesis]]:
         """As `TranslationModel.hypotheses`; the tokens of a hypothesis are the teacher's own."""
         sources = [normalize(text) for text in texts]
         rows = sorted((i for i, text in enumerate(sources) if text), key=lambda i: len(sources[i]))
         n_best_lists: list[list[Hypothesis]] = [[] for _ in texts]
-        per_batch = max(1, _TOKENS // 64 // max(beam_size, count)) if batch_type == "tokens" else batch_size
-        settings = {"num_return_sequences": count, "length_penalty": length_penalty}
-        settings |= {"do_sample": True, "temperature": sampling, "top_k": 0} if sampling else {"do_sample": False}
-        settings["num_beams"] = 1 if sampling else max(beam_size, count)
+        count, temperature = options.num_hypotheses, options.sampling_temperature
+        width = max(options.beam_size, count)
+        per_batch = (
+            max(1, _TOKENS // _SENTENCE_TOKENS // width) if options.batch_type == "tokens" else options.batch_size
+        )
+        settings = {
+            "num_beams": options.beams,
+            "num_return_sequences": count,
+            "length_penalty": options.length_penalty,
+            **({"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}),
+        }
         for begin in range(0, len(rows), per_batch):
             part = rows[begin : begin + per_batch]
             for row, row_hypotheses in zip(
@@ -69,7 +69,7 @@ class TransformersTeacher:
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
         """Best translation of each text, in order; empty for an empty text."""
-        n_best_lists = self.hypotheses(texts, beam_size, batch_size=batch_size)
+        n_best_lists = self.hypotheses(texts, DecodingOptions(beam_size=beam_size, batch_size=batch_size))
         return [each[0].text if each else "" for each in n_best_lists]
 
     def _generate(self, texts: list[str], count: int, settings: Mapping[str, float]) -> list[list[Hypothesis]]:

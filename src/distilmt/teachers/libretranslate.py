@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
 from distilmt.utils.errors import UserError
@@ -28,14 +29,14 @@ class LibreTranslate:
         self._has_succeeded, self._one_by_one = False, False
 
     def translate_batches(
-        self, batches: Iterable[list[str]], count: int, sampling: float
+        self, batches: Iterable[list[str]], options: DecodingOptions
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
         """Translations of texts, batches in order of completion.
 
         Raises:
             UserError: the server cannot be used.
         """
-        yield from self.server.map_concurrently(lambda texts: self._batch(texts, count), batches)
+        yield from self.server.map_concurrently(lambda texts: self._batch(texts, options.num_hypotheses), batches)
 
     def usage(self) -> dict[str, float]:
         """Requests of this process so far, and sentences that the server rejected."""

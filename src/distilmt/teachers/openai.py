@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from distilmt.inference.base import DecodingOptions
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.teachers.completions import completion_of
 from distilmt.teachers.endpoint import Endpoint, RequestRejected
@@ -50,15 +51,16 @@ class OpenAI:
         """Request fields that the server expects under another name, or (an empty name) does not accept."""
 
     def translate_batches(
-        self, batches: Iterable[list[str]], count: int, sampling: float
+        self, batches: Iterable[list[str]], options: DecodingOptions
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
         """Translations of texts in order of completion; none if the model refused a text or hit the token limit.
 
         Raises:
             UserError: the endpoint cannot be used, or the budget is used up.
         """
+        count, temperature = options.num_hypotheses, options.sampling_temperature
         yield from self.server.map_concurrently(
-            lambda texts: [self._one(text, count, sampling) for text in texts], batches
+            lambda texts: [self._one(text, count, temperature) for text in texts], batches
         )
 
     def usage(self) -> dict[str, float]:
@@ -78,14 +80,14 @@ class OpenAI:
         prices = float(self.settings["input_price"]), float(self.settings["output_price"])
         return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
 
-    def _one(self, text: str, count: int, sampling: float) -> list[str]:
+    def _one(self, text: str, count: int, temperature: float) -> list[str]:
         """Request until there are enough choices: some servers return fewer than requested."""
         translations: list[str] = []
         for _ in range(count):
             if len(translations) >= count:
                 break
             try:
-                translations += self._choices(text, count - len(translations), sampling)
+                translations += self._choices(text, count - len(translations), temperature)
             except RequestRejected as reason:
                 if not self._tokens[
                     1
@@ -102,9 +104,9 @@ class OpenAI:
         except RequestRejected:
             raise UserError(f"{self.url} rejects requests ({reason}): check teacher.endpoint") from None
 
-    def _choices(self, text: str, count: int, sampling: float) -> list[str]:
+    def _choices(self, text: str, count: int, temperature: float) -> list[str]:
         self._check_budget()
-        response = self._post(self._body(text, count, sampling))
+        response = self._post(self._body(text, count, temperature))
         try:
             choices = response["choices"] or [{"finish_reason": ""}]  # filters may remove all choices
             completions = [completion_of(choice, text, self.names["target_name"]) for choice in choices]
@@ -119,12 +121,12 @@ class OpenAI:
                 self._count(completion.issue, text)
         return [completion.text for completion in completions if completion.issue != "cut_off"]
 
-    def _body(self, text: str, count: int, sampling: float) -> JsonObject:
+    def _body(self, text: str, count: int, temperature: float) -> JsonObject:
         prompt = self.settings["prompt"]
         for name, value in {**self.names, "text": text}.items():  # a text may contain braces: no str.format
             prompt = prompt.replace("{" + name + "}", value)
         body = {"model": self.settings["model"], "messages": [{"role": "user", "content": prompt}]}
-        body |= {"max_tokens": self.settings["max_tokens"], "temperature": sampling or (1.0 if count > 1 else 0.0)}
+        body |= {"max_tokens": self.settings["max_tokens"], "temperature": temperature or (1.0 if count > 1 else 0.0)}
         body |= ({"n": count} if count > 1 else {}) | (self.settings.get("extra") or {})
         return {key: value for key, value in body.items() if value is not None}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from distilmt.data.cleaning import normalize
-from distilmt.inference.base import Hypothesis, TranslationModel
+from distilmt.inference.base import DEFAULT_DECODING, DecodingOptions, Hypothesis, TranslationModel
 from distilmt.inference.teacher_reference import TeacherReference, read_reference
 from distilmt.inference.translator import Translator
 from distilmt.teachers.command import Command
@@ -26,9 +26,12 @@ class RemoteBackend(Protocol):
     """Preferred number of texts per batch."""
 
     def translate_batches(
-        self, batches: Iterable[list[str]], count: int, sampling: float
+        self, batches: Iterable[list[str]], options: DecodingOptions
     ) -> Iterator[tuple[list[str], list[list[str]]]]:
-        """Yield batches of texts in any order, with at most `count` translations of each text."""
+        """Yield batches of texts in any order, with at most `num_hypotheses` translations of each text.
+
+        Of the other options only `sampling_temperature` is used, by language models.
+        """
 
     def usage(self) -> dict[str, float]:
         """Requests, tokens and cost of this process so far, by kind."""
@@ -52,40 +55,28 @@ class RemoteTeacher:
         if self.cache and isinstance(self.backend, OpenAI):
             self.backend.previous_cost = self.cache.usage().get("cost", 0.0)
 
-    def hypotheses(
-        self,
-        texts: Sequence[str],
-        beam_size: int = 4,
-        count: int = 1,
-        length_penalty: float = 1.0,
-        batch_size: int = 64,
-        batch_type: str = "examples",
-        sampling: float = 0.0,
-    ) -> list[list[Hypothesis]]:
-        """Up to `count` distinct translations of each text; none for an empty text.
-
-        Of the other arguments only `sampling` is used, as the temperature of a language model.
-        """
+    def hypotheses(self, texts: Sequence[str], options: DecodingOptions = DEFAULT_DECODING) -> list[list[Hypothesis]]:
+        """Distinct translations of each text; none for an empty text. See `RemoteBackend` for the options."""
         sources = [normalize(text) for text in texts]
-        translations = self._cached_translations(list(dict.fromkeys(text for text in sources if text)), count, sampling)
+        translations = self._cached_translations(list(dict.fromkeys(text for text in sources if text)), options)
         return [[Hypothesis(each, each.split(), 0.0) for each in translations.get(text, [])] for text in sources]
 
     def translate(self, texts: Sequence[str], beam_size: int = 4, batch_size: int = 64) -> list[str]:
-        """A translation of each text; empty if there is none."""
+        """A translation of each text, empty if there is none. A program or server has no beam, and its own batches."""
         return [hypotheses[0].text if hypotheses else "" for hypotheses in self.hypotheses(texts)]
 
-    def _cached_translations(self, texts: list[str], count: int, sampling: float) -> dict[str, list[str]]:
-        translations = self.cache.lookup(texts, count, sampling) if self.cache else {}
+    def _cached_translations(self, texts: list[str], options: DecodingOptions) -> dict[str, list[str]]:
+        count, temperature = options.num_hypotheses, options.sampling_temperature
+        translations = self.cache.lookup(texts, count, temperature) if self.cache else {}
         text_iterator = iter([text for text in texts if text not in translations])
         size = self.backend.batch
-        for batch, outputs in self.backend.translate_batches(
-            iter(lambda: list(islice(text_iterator, size)), []), count, sampling
-        ):
+        batches = iter(lambda: list(islice(text_iterator, size)), [])
+        for batch, outputs in self.backend.translate_batches(batches, options):
             responses = {
                 text: list(dict.fromkeys(filter(None, each))) for text, each in zip(batch, outputs, strict=True)
             }
             if self.cache:
-                self.cache.store(responses, count, sampling, self.backend.usage())
+                self.cache.store(responses, count, temperature, self.backend.usage())
             translations |= responses
         return translations
 

@@ -34,9 +34,9 @@ class ResponseCache:
             )
             file.execute("CREATE TABLE IF NOT EXISTS usage (kind TEXT PRIMARY KEY, amount REAL NOT NULL)")
 
-    def lookup(self, texts: Sequence[str], count: int, sampling: float) -> dict[str, list[str]]:
+    def lookup(self, texts: Sequence[str], count: int, temperature: float) -> dict[str, list[str]]:
         """Stored responses of those texts that were requested before with the same settings."""
-        keys = {self._key(text, count, sampling): text for text in texts}
+        keys = {self._key(text, count, temperature): text for text in texts}
         responses: dict[str, list[str]] = {}
         with closing(self._open()) as file:
             for part in _parts(list(keys)):
@@ -47,11 +47,16 @@ class ResponseCache:
         return responses
 
     def store(
-        self, responses: Mapping[str, list[str]], count: int, sampling: float, usage: Mapping[str, float] | None = None
+        self,
+        responses: Mapping[str, list[str]],
+        count: int,
+        temperature: float,
+        usage: Mapping[str, float] | None = None,
     ) -> None:
         """Store responses, and the usage of this process so far (tokens, requests, cost)."""
         rows = [
-            (self._key(text, count, sampling), json.dumps(each, ensure_ascii=False)) for text, each in responses.items()
+            (self._key(text, count, temperature), json.dumps(each, ensure_ascii=False))
+            for text, each in responses.items()
         ]
         usage = dict(usage or {})
         more = {kind: amount - self._usage.get(kind, 0.0) for kind, amount in usage.items()}
@@ -70,8 +75,8 @@ class ResponseCache:
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=60)
 
-    def _key(self, text: str, count: int, sampling: float) -> bytes:
-        request = json.dumps([self._teacher, text, count, sampling])
+    def _key(self, text: str, count: int, temperature: float) -> bytes:
+        request = json.dumps([self._teacher, text, count, temperature])
         return blake2b(request.encode(), digest_size=16).digest()
 
 

@@ -23,6 +23,8 @@ from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 
 DECODE_TOKENS = 1024
+"""Source tokens of a batch of beam search: some 40 sentences. CTranslate2 translates as many batches at a time as there
+are cores, so a batch stays small enough for the keys and values of all its beams."""
 NARROW = ("float16", "bfloat16", "int8_float16")
 """Compute types in which a teacher may overflow or degenerate although float32 does not."""
 

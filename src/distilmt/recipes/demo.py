@@ -42,6 +42,14 @@ PLAN = "plan.json"
 # teacher that is hardly better; with little time, a student stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
 _MIN_UPDATES = 20
+"""With fewer updates, warm-up and five validations would leave nothing of a training."""
+_SPARE = 1.05
+"""Updates planned for each that fits by the measured pace: the schedule shortens if they do not fit, and no time remains
+unused if they do."""
+_BEAM_SIZE = 2
+"""Beam of the labels: half of a run's default, for about half of the decoding time."""
+_PACE_SENTENCES = 400
+"""Sentences that the decoding speed of the teacher is measured on: some seconds."""
 # With fewer updates a deep teacher remains undertrained: one with this many layers and batches of this many tokens gets
 # further.
 _ENOUGH_UPDATES, _SHALLOW, _SMALL_BATCH = 800, 3, 1024
@@ -59,7 +67,11 @@ class DemoScale:
 
 
 def scale_for(minutes: float) -> DemoScale:
-    """Bigger models for more time."""
+    """Bigger models for more time.
+
+    The limits are estimates for 2 CPU cores: with too few updates a bigger model stays behind a smaller one. Below 6
+    minutes, evaluation takes much of the time too, so that the test set is small.
+    """
     if minutes < 6:
         return DemoScale(4000, _shape(192, 768, 2, 2), _shape(192, 384, 1, 1), 1024, 500)
     if minutes < 45:
@@ -125,7 +137,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         corpus=corpus,
         tokenizer=TokenizerConfig(tokenizer_directory, vocab_size=scale.vocab, input_sentence_size=100_000),
         teacher=TeacherConfig(config.teacher, model=scale.teacher, training=replace(training, dropout=0.1)),
-        labels=replace(labels, beam_size=2, top_k=8 if has_top_k else 0),
+        labels=replace(labels, beam_size=_BEAM_SIZE, top_k=labels.top_k if has_top_k else 0),
         student=StudentConfig(
             scale.student,
             initialization="random" if config.teacher else "spaced",
@@ -176,7 +188,11 @@ def _elapsed_seconds(root: Path, *steps: str) -> float:
 
 
 def _reserve(config: DemoConfig) -> float:
-    """Seconds reserved for exports, evaluation and the report."""
+    """Seconds reserved for exports, evaluation and the report.
+
+    They start some processes (20 s), and then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
+    number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores.
+    """
     return min(190.0, 20 + 0.28 * config.minutes * 60)
 
 
@@ -249,8 +265,7 @@ class _EncodedPairs:
 
 def _lengths(seconds: float, pace: float) -> dict[str, Any]:
     """Number of updates, their time limit, validation interval, and a matching warm-up."""
-    # Slightly more than measured: the schedule shortens if they do not fit, and no time remains unused if they do.
-    updates = max(_MIN_UPDATES, int(seconds * 1.05 / pace))
+    updates = max(_MIN_UPDATES, int(seconds * _SPARE / pace))
     return {
         "max_steps": updates,
         "max_seconds": max(1.0, round(seconds, 1)),
@@ -289,7 +304,7 @@ def _label_pace(config: RunConfig, root: Path) -> float:
     from distilmt.pipeline.steps.train import labeling_task
 
     table = prepare.load_split(root / "corpus", "train")
-    rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:400]
+    rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:_PACE_SENTENCES]
     with tempfile.TemporaryDirectory(dir=root) as directory:
         return seconds_per_sentence(table.take(rows), labeling_task(config, root), Path(directory))
 

@@ -18,6 +18,15 @@ TranslateBatch = Callable[[list[str], int], list[list[Hypothesis]]]
 T = TypeVar("T")
 _SENTENCES_PER_REQUEST = 32  # sentences of one request per turn, so that a large request does not block a small one
 _CHARACTERS_PER_TOKEN = 3
+"""An estimate, for batches only: exact counts would need the tokenizer on the event loop, which must not block."""
+_TOKENS_PER_SENTENCE = 8
+"""Lower bound of what a waiting sentence adds to a batch, so that enough of them start it without waiting longer: real
+sentences are longer, and a batch that is already full gains nothing from the window."""
+_FIRST_RATE = 100.0
+"""Sentences per second before the first batch is measured; it only estimates when a refused client may try again."""
+_RATE_WEIGHT = 0.1
+"""Weight of the newest batch in the moving average of the rate: about the last ten batches count, so that one batch of
+long sentences does not change the estimate much."""
 
 
 @dataclass
@@ -65,7 +74,7 @@ class Batcher:
         self.running = 0
         self._has_several_requests = False  # whether the last batch had sentences of more than one request
         self._timer: asyncio.TimerHandle | None = None
-        self._rate = 100.0  # sentences per second, a moving average
+        self._rate = _FIRST_RATE  # sentences per second, a moving average
 
     def submit(self, texts: Sequence[str], count: int, deadline: float) -> asyncio.Future[list[list[Hypothesis]]]:
         """Translations of each text, best first.
@@ -103,7 +112,7 @@ class Batcher:
         """Start a batch if a thread is free: at once, or after the window if more sentences are likely to arrive."""
         if self._timer is not None or self.running >= self._limits.concurrency or not self._jobs:
             return
-        if not self._has_several_requests or self.waiting * 8 >= self._limits.tokens:
+        if not self._has_several_requests or self.waiting * _TOKENS_PER_SENTENCE >= self._limits.tokens:
             self._start()
         else:
             self._timer = asyncio.get_running_loop().call_later(self._limits.window, self._start)
@@ -165,7 +174,7 @@ class Batcher:
         self, batch: list[tuple[_BatchRequest, int]], batch_future: asyncio.Future[Any], seconds: float
     ) -> None:
         self.running -= 1
-        self._rate += 0.1 * (len(batch) / max(seconds, 1e-6) * self._limits.concurrency - self._rate)
+        self._rate += _RATE_WEIGHT * (len(batch) / max(seconds, 1e-6) * self._limits.concurrency - self._rate)
         if self._on_batch:
             self._on_batch(len(batch), seconds)
         error = batch_future.exception()

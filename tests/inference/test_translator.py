@@ -171,10 +171,14 @@ def test_what_is_no_list_of_texts_is_refused(exported_model, call):
         translate("ban.")
     with pytest.raises(TypeError, match=r"has None, which is not a str"):
         translate([None])
+    assert len(translate(["ban."])) == 1
+
+
+def test_a_beam_of_none_is_refused(exported_model):
+    translator = Translator(exported_model, threads=1)
     for beam_size in (0, -1):
-        with pytest.raises(ValueError, match=r"must be at least 1"):
-            translate(["ban."], beam_size)
-    assert len(translate(["ban."], 1)) == 1
+        with pytest.raises(ValueError, match=rf"beam_size is {beam_size}: it must be at least 1"):
+            translator.translate(["ban."], beam_size)
 
 
 @pytest.mark.parametrize("vocabulary", [[], ["a"], ["</s>", "<unk>", "a", "b"]])

@@ -44,8 +44,8 @@ _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
 _MIN_UPDATES = 20
 """With fewer updates, warm-up and five validations would leave nothing of a training."""
 _SPARE = 1.05
-"""Updates planned for each that fits by the measured pace: the schedule shortens if they do not fit, and no time remains
-unused if they do."""
+"""Planned updates for each that fits by the measured pace: the schedule shortens if they do not fit, and no time is
+left over if they do."""
 _BEAM_SIZE = 2
 """Beam of the labels: half of a run's default, for about half of the decoding time."""
 _PACE_SENTENCES = 400
@@ -190,7 +190,7 @@ def _elapsed_seconds(root: Path, *steps: str) -> float:
 def _reserve(config: DemoConfig) -> float:
     """Seconds reserved for exports, evaluation and the report.
 
-    They start some processes (20 s), and then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
+    They start some processes (20 s), then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
     number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores.
     """
     return min(190.0, 20 + 0.28 * config.minutes * 60)

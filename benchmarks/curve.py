@@ -26,6 +26,7 @@ from distilmt.config.loading import load_comparison
 from distilmt.data import prepare
 from distilmt.evaluation import quality, speed
 from distilmt.recipes.compress_steps import export_variant, score_export
+from distilmt.utils.sizes import total_bytes
 
 CONFIG = Path(__file__).with_name("curve.yaml")
 TYPE, BEAMS = "int8_float16", (4, 1)
@@ -67,7 +68,7 @@ def exported(run: RunConfig, model: Path, compute_type: Any, place: Path) -> Pat
 
 def measured(run: RunConfig, system: System, teacher: System) -> dict[str, Any]:
     """Scores on both sets by seed, and differences from the teacher on the test set."""
-    found: dict[str, Any] = {"bytes": speed.file_bytes(system.exports[0]), "seeds": []}
+    found: dict[str, Any] = {"bytes": total_bytes(system.exports[0]), "seeds": []}
     references = prepare.load_split(Path(run.run_dir) / "corpus", "test")["target"].to_pylist()
     said = score_export(run, teacher.exports[0], "test", teacher.beam_size)["translations"]
     for path in system.exports:

@@ -60,15 +60,6 @@ def test_quantile_of_one_value():
     assert speed.quantile([3.0], 0.95) == 3.0
 
 
-def test_file_bytes_counts_everything_shipped(tmp_path):
-    (tmp_path / "model.bin").write_bytes(b"12345")
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "target.spm").write_bytes(b"123")
-    assert speed.file_bytes(tmp_path) == 8
-    with pytest.raises(UserError, match="not a directory"):
-        speed.file_bytes(tmp_path / "model.bin")
-
-
 def run(rate: float) -> dict:
     per_batch = {"batch_1": rate, "batch_64": 2 * rate}
     return {

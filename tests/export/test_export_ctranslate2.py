@@ -3,13 +3,13 @@ import pytest
 import torch
 from helpers import toy
 
-from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import TYPES, export
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.presets import new_model
 from distilmt.utils.errors import UserError
+from distilmt.utils.sizes import total_bytes
 
 
 def sentences(tokenizer, count=60):
@@ -101,7 +101,7 @@ def test_smaller_types_are_smaller(tmp_path, trained_model, exported_model, shar
     export(load_marian(trained_model), shared_tokenizer, tmp_path / "ct2", compute_type)
     sizes = [(path / "model.bin").stat().st_size for path in (tmp_path / "ct2", exported_model)]
     assert sizes[0] < most * sizes[1]
-    assert file_bytes(tmp_path / "ct2") < file_bytes(exported_model)
+    assert total_bytes(tmp_path / "ct2") < total_bytes(exported_model)
 
 
 def test_an_export_needs_nothing_else(tmp_path, tokenizer):

@@ -10,7 +10,6 @@ from helpers import toy
 
 from distilmt.compression import shortlist
 from distilmt.config import ShortlistConfig
-from distilmt.evaluation.speed import file_bytes
 from distilmt.export.ctranslate2 import export
 from distilmt.export.pack import pack
 from distilmt.inference.manifest import is_model
@@ -18,6 +17,7 @@ from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_marian
 from distilmt.training.fake_quantize import fake_quantize, fake_quantize_model
 from distilmt.utils.errors import UserError
+from distilmt.utils.sizes import total_bytes
 
 TEXTS = [*toy.pairs(20, seed=9)[0], "Zürich 12 (a)", ""]
 
@@ -35,7 +35,7 @@ def test_a_packed_model_says_the_same(tmp_path, shared_tokenizer, trained_model,
     packed = export_model(tmp_path / "packed", shared_tokenizer, trained_model, bits, packed=True)
     assert is_model(packed) and not (packed / "model.bin").exists()
     assert Translator(packed).translate(TEXTS) == Translator(plain).translate(TEXTS)
-    assert file_bytes(packed) < file_bytes(plain)
+    assert total_bytes(packed) < total_bytes(plain)
 
 
 def test_fewer_bits_pack_smaller(tmp_path, shared_tokenizer, trained_model):

@@ -16,7 +16,7 @@ from distilmt.config import RunConfig, loading
 from distilmt.config.effects import keys_of
 from distilmt.config.renamed import former
 from distilmt.pipeline import dependencies, runner
-from distilmt.pipeline.step_directory import backup_directories
+from distilmt.pipeline.backups import backup_directories
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import StepRecord, read_json, read_step, write_json
 

@@ -14,7 +14,7 @@ from helpers import commands, toy
 from distilmt.config import loading
 from distilmt.labels.store import LabelStore
 from distilmt.pipeline import runner
-from distilmt.pipeline.step_directory import StepSpec
+from distilmt.pipeline.step_spec import StepSpec
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from distilmt.config import loading
-from distilmt.evaluation.speed import file_bytes
 from distilmt.planning import corpus_statistics as texts
 from distilmt.planning import predict
 from distilmt.planning.calibration import fit_rates, observations_of
 from distilmt.planning.step_costs import RunMeasurements, read_measurements, step_costs
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
+from distilmt.utils.sizes import total_bytes
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_bytes_are_those_that_were_written(config, text, finished_run):
     """Within 12 %: models this small are half headers, lists of pieces and logs."""
     for row in predict.predicted_costs(config, text, None):
         if row["name"] != "exports":
-            real = file_bytes(finished_run / row["name"])
+            real = total_bytes(finished_run / row["name"])
             assert row["bytes"]["kept"] == pytest.approx(real, rel=0.12, abs=4000), row["name"]
     store = sum(path.stat().st_size for path in (finished_run / "labels").glob("*.parquet"))
     assert 0.5 * store < by_name(predict.predicted_costs(config, text, None))["labels"]["bytes"]["kept"]

@@ -15,8 +15,8 @@ from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher
 from distilmt.classification.rows import take
 from distilmt.classification.storage import save
 from distilmt.classification.teachers import as_predictor, predict_classes
-from distilmt.evaluation.speed import file_bytes
 from distilmt.utils.errors import UserError
+from distilmt.utils.sizes import total_bytes
 
 _ROUNDS, _SINGLE = 3, 30
 
@@ -29,8 +29,8 @@ def size_of(system: Any) -> int | None:
         return None if None in sizes else sum(size for size in sizes if size is not None)
     if isinstance(teacher, TorchTeacher | HuggingFaceTeacher):
         source = getattr(teacher, "source", None)
-        if isinstance(source, str | Path):
-            return file_bytes(Path(source))
+        if isinstance(source, str | Path) and Path(source).is_dir():
+            return total_bytes(Path(source))
         module = teacher.module if isinstance(teacher, TorchTeacher) else teacher.model
         return sum(value.numel() * value.element_size() for value in module.state_dict().values())
     if not hasattr(system, "fit"):
@@ -40,7 +40,7 @@ def size_of(system: Any) -> int | None:
             save(system, Path(directory) / "model")
         except UserError:
             return None
-        return file_bytes(Path(directory) / "model")
+        return total_bytes(Path(directory) / "model")
 
 
 def speeds(systems: Mapping[str, Any], X: Any, y_classes: np.ndarray) -> dict[str, tuple[float, float]]:

@@ -14,6 +14,7 @@ from distilmt.config.export import EvaluationConfig, ExportConfig
 from distilmt.config.student import StudentConfig
 from distilmt.config.teacher import LabelConfig, TeacherConfig
 from distilmt.utils.errors import UserError
+from distilmt.utils.run_paths import RunPaths
 
 _SEEDED_STEPS = ("corpus", "references", "tokenizer", "teacher", "labels", "student", "baseline", "evaluation")
 """Steps that use random numbers."""
@@ -43,6 +44,11 @@ class RunConfig:
     """Exports for deployment."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """Measurements and report."""
+
+    @property
+    def paths(self) -> RunPaths:
+        """The paths of the run directory."""
+        return RunPaths(Path(self.run_dir))
 
     def __post_init__(self) -> None:
         if self.corpus.source == self.corpus.target:

@@ -60,17 +60,6 @@ class Timing:
     joules: float | None = None
 
 
-def file_bytes(model: Path) -> int:
-    """Size of a model directory in bytes.
-
-    Raises:
-        UserError: it is not a directory.
-    """
-    if not model.is_dir():
-        raise UserError(f"{model} is not a directory with an exported model")
-    return sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
-
-
 def measure(
     model: Path, sentences: Sequence[str], beam_size: int, repeats: int = 3, max_seconds: float = 20.0
 ) -> Speed:

@@ -18,7 +18,7 @@ from distilmt.config import RunConfig, SourceConfig
 from distilmt.config.effects import ConfigKey, keys_of
 from distilmt.config.renamed import translated, translated_settings
 from distilmt.pipeline import unreached_limits
-from distilmt.pipeline.step_directory import CHANGED, Differences, StepRules, changed_text
+from distilmt.pipeline.step_spec import CHANGED, Differences, StepRules, changed_text
 from distilmt.utils.run_dir import StepRecord, fingerprint_files, read_json, read_step
 
 WEIGHTS, NAMES = "weights", "names"

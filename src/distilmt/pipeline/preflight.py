@@ -145,7 +145,7 @@ def _check_teacher(config: RunConfig) -> None:
 
 def _is_imported(config: RunConfig) -> bool:
     """Whether a run has imported its teacher already."""
-    record = read_step(Path(config.run_dir) / "teacher")
+    record = read_step(config.paths.teacher)
     return record is not None and record.settings.get("teacher.path") == config.teacher.path
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from distilmt.pipeline.step_directory import NEXT, check_step_directory
+from distilmt.pipeline.backups import NEXT
+from distilmt.pipeline.step_directory import check_step_directory
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STARTED_FILE, STEP_FILE, locked, write_text
+from distilmt.utils.run_paths import RunPaths
 
 CONFIG = "config.yaml"
 CONFIG_HEADER = "# Written by distilmt, anew with every run: edit another file and name it on the command line.\n"
@@ -20,10 +22,6 @@ _OLD_KEYS = ["run_dir", "seed", "language", "corpus", "tokenizer"]
 """First keys of a `config.yaml` from versions without the header."""
 _HARMLESS = {".yaml", ".yml", ".log", ".out", ".err", ".txt", ".sh"}
 """Suffixes of files that users keep in a run directory: notes, configurations and logs."""
-
-
-_WITH_RUNS = ("plan", "compressed", "methods", "selections")
-"""Directories of a run that contain more step directories."""
 
 
 def check_run_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, str]) -> Path:
@@ -43,8 +41,9 @@ def check_run_root(run_dir: str, steps: tuple[str, ...], inputs: Mapping[str, st
     root = Path(run_dir)
     if root.exists() and not root.is_dir():
         raise UserError(f"run_dir {run_dir} is not a directory: choose another one")
+    written = (*steps, *(directory.name for directory in RunPaths(root).with_runs))
     for key, path in inputs.items():
-        _check_input(key, path, root, (*steps, *_WITH_RUNS))
+        _check_input(key, path, root, written)
     for step in steps:
         check_step_directory(root / step)
         check_step_directory(root / f"{step}{NEXT}")

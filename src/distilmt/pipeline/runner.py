@@ -21,7 +21,8 @@ from distilmt.config.systems import system_name
 from distilmt.pipeline import preflight
 from distilmt.pipeline.dependencies import NAMES, StepDependencies, named_inputs, settings_of
 from distilmt.pipeline.run_root import check_run_root, hold_run_dir
-from distilmt.pipeline.step_directory import StepRules, finished_record, run_step
+from distilmt.pipeline.step_directory import finished_record, run_step
+from distilmt.pipeline.step_spec import StepRules
 from distilmt.utils.run_dir import StepRecord, read_step, step_fingerprint
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ def is_reported(config: RunConfig) -> bool:
 
 def _rules(name: str, config: RunConfig) -> StepRules:
     """Rules for comparing a step with its record; bounds above the size of the corpus have no effect."""
-    record = read_step(Path(config.run_dir) / "corpus")
+    record = read_step(config.paths.corpus)
     counts: dict[str, int] = {}
     if record is not None:
         counts = {split: record.result[split] for split in ("train", "valid") if split in record.result}
@@ -193,9 +194,9 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
         read: step_fingerprint(root / read) for read in _READS[name] if read != "baseline" or config.student.baseline
     }
     if name == "student" and config.labels.selects:
-        inputs["selection"] = step_fingerprint(root / "selection")
+        inputs["selection"] = step_fingerprint(config.paths.selection)
     if not config.corpus.bilingual and name in _USES_REFERENCES:
-        inputs["references"] = step_fingerprint(root / "references")
+        inputs["references"] = step_fingerprint(config.paths.references)
     return inputs
 
 
@@ -252,5 +253,5 @@ def _settings(name: str, config: RunConfig) -> dict[str, Any]:
 
 def _updates(config: RunConfig) -> int | None:
     """Number of updates of the student: the baseline is trained for as many."""
-    record = read_step(Path(config.run_dir) / "student")
+    record = read_step(config.paths.student)
     return record.result["updates"] if record else None

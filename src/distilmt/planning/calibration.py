@@ -131,11 +131,10 @@ def observations_of(config: RunConfig, text: CorpusStatistics) -> tuple[list[Obs
     Returns:
         Observations, and the tensor bytes and peak memory of every step.
     """
-    root = Path(config.run_dir)
     observations: list[Observation] = []
     memory: list[tuple[float, int]] = []
     needed = 0.0
-    for work, record in finished_steps(config, text, read_measurements(root)):
+    for work, record in finished_steps(config, text, read_measurements(config.paths)):
         if work.memory:
             needed = max(needed, work.memory)  # a process does not release the memory of its last step
             memory.append((needed, record.peak_rss_bytes))
@@ -165,7 +164,7 @@ def finished_steps(
     config: RunConfig, text: CorpusStatistics, measurements: RunMeasurements
 ) -> list[tuple[StepCost, StepRecord]]:
     """The finished steps of a run, with their records."""
-    records = {name: read_step(Path(config.run_dir) / name) for name in (*STEPS, "exports")}
+    records = {name: read_step(config.paths.step(name)) for name in (*STEPS, "exports")}
     pairs = [(work, records[work.name]) for work in step_costs(config, text, measurements)]
     return [(work, record) for work, record in pairs if record is not None]
 

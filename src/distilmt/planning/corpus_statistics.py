@@ -112,18 +112,18 @@ def read(config: RunConfig) -> CorpusStatistics:
     Raises:
         UserError: there is no corpus, and the input is not files of pairs.
     """
-    root = Path(config.run_dir)
-    if (root / "corpus" / "train.parquet").exists():
-        pairs, sources, targets = _of_corpus(root / "corpus")
+    paths = config.paths
+    if (paths.corpus / "train.parquet").exists():
+        pairs, sources, targets = _of_corpus(paths.corpus)
     else:
         pairs, sources, targets = _of_files(config)
     if not sources:
         raise UserError(f"{' and '.join(config.corpus.train)} have no pairs: choose files that contain text")
-    directories = [root / "tokenizer", *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
+    directories = [paths.tokenizer, *([Path(config.tokenizer.path)] if config.tokenizer.path else [])]
     tokenizer_dir = next((directory for directory in directories if (directory / "vocab.json").exists()), None)
     if tokenizer_dir is not None:
         tokenizer = tokenizers.load(tokenizer_dir)
-        ready = (root / "corpus" / "train.parquet").exists()
+        ready = (paths.corpus / "train.parquet").exists()
         return _encoded(pairs, sources, targets, tokenizer, len(tokenizer.target.tokens), ready)
     with tempfile.TemporaryDirectory() as directory:
         training_stats = tokenizers.train(sources, targets, config.tokenizer, Path(directory), config.seed)

@@ -16,6 +16,7 @@ from distilmt.planning.step_costs import StepCost, read_measurements, step_costs
 from distilmt.report.schema import Cost
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import StepRecord
+from distilmt.utils.sizes import total_bytes
 
 
 class CostInputs(TypedDict):
@@ -66,12 +67,12 @@ def _seconds(work: StepCost, config: RunConfig, rates: CostRates | None) -> floa
 
 def measured_costs(config: RunConfig, text: CorpusStatistics) -> list[Cost]:
     """Rows of the finished steps: counts for the actual updates, everything else measured."""
-    root = Path(config.run_dir)
-    return [_measured(work, record, root) for work, record in finished_steps(config, text, read_measurements(root))]
+    steps = finished_steps(config, text, read_measurements(config.paths))
+    return [_measured(work, record, config.paths.step(work.name)) for work, record in steps]
 
 
-def _measured(work: StepCost, record: StepRecord, root: Path) -> Cost:
-    disk_bytes = sum(path.stat().st_size for path in (root / work.name).rglob("*") if path.is_file())
+def _measured(work: StepCost, record: StepRecord, directory: Path) -> Cost:
+    disk_bytes = total_bytes(directory)
     parameters = record.result.get("parameters") if work.parameters is None else work.parameters
     return Cost(
         name=work.name,

@@ -27,6 +27,7 @@ from distilmt.planning.model_counts import (
     per_token,
 )
 from distilmt.utils.run_dir import read_json, read_step
+from distilmt.utils.run_paths import RunPaths
 
 CostDrivers = dict[str, float]
 _SCORED_TOKENS = 3000
@@ -94,7 +95,7 @@ def teacher_dims(config: RunConfig, text: CorpusStatistics) -> ModelDims | None:
     """Dimensions of the teacher, if trained here or a Marian directory; None for others."""
     if not config.teacher.named:
         return ModelDims.of(config.teacher.model, text.vocabulary, text.shared)
-    dims = ModelDims.read(Path(config.run_dir) / "teacher")
+    dims = ModelDims.read(config.paths.teacher)
     return dims or (ModelDims.read(Path(config.teacher.path)) if config.teacher.path else None)
 
 
@@ -270,14 +271,14 @@ def _exports(config: RunConfig, text: CorpusStatistics, teacher: ModelDims | Non
     return StepCost("exports", bytes={"kept": float(disk_bytes)})
 
 
-def read_measurements(root: Path) -> RunMeasurements:
+def read_measurements(paths: RunPaths) -> RunMeasurements:
     """Updates and generated tokens of a run's finished steps."""
-    steps = {name: read_step(root / name) for name in ("teacher", "student", "baseline")}
+    steps = {name: read_step(paths.step(name)) for name in ("teacher", "student", "baseline")}
     updates = {name: int(r.result["updates"]) for name, r in steps.items() if r is not None and "updates" in r.result}
-    lengths = {name: length for name in steps if (length := _length(root / name)) is not None}
+    lengths = {name: length for name in steps if (length := _length(paths.step(name))) is not None}
     hypothesis_tokens = None
-    if read_step(root / "labels") is not None and (root / "labels" / MANIFEST).exists():
-        hypothesis_tokens = float(LabelStore(root / "labels").token_count()) or None
+    if read_step(paths.labels) is not None and (paths.labels / MANIFEST).exists():
+        hypothesis_tokens = float(LabelStore(paths.labels).token_count()) or None
     return RunMeasurements(updates, lengths, hypothesis_tokens)
 
 

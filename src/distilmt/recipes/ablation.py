@@ -13,6 +13,7 @@ from distilmt.evaluation import quality, speed
 from distilmt.recipes.compress_steps import score_export
 from distilmt.report.ablation_schema import StageResult, StageSpeed, TeacherDifference
 from distilmt.utils.progress import task
+from distilmt.utils.sizes import total_bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[StageResu
 
     All are timed in turn. Differences are tested by paired bootstrap.
     """
-    references = prepare.load_split(Path(config.run_dir) / "corpus", "test")["target"].to_pylist()
+    references = prepare.load_split(config.paths.corpus, "test")["target"].to_pylist()
     results = []
     with task("translating the test set", len(stages), "systems") as bar:
         for stage in stages:
@@ -47,7 +48,7 @@ def measure_stages(config: RunConfig, stages: Sequence[Stage]) -> list[StageResu
             beam_size=stage.beam_size,
             taken=stage.taken,
             scores=result["scores"],
-            bytes=speed.file_bytes(stage.path),
+            bytes=total_bytes(stage.path),
             speed=cast(StageSpeed, asdict(speeds[str(number)])),
             against_teacher=_differences(config, result["translations"], first, references) if number else {},
         )
@@ -61,7 +62,7 @@ def median_latencies(config: RunConfig, systems: Mapping[str, tuple[Path, int]])
 
 
 def _speeds(config: RunConfig, systems: Mapping[str, tuple[Path, int]], rounds: int) -> dict[str, speed.Speed]:
-    test = prepare.load_split(Path(config.run_dir) / "corpus", "test")["source"].to_pylist()
+    test = prepare.load_split(config.paths.corpus, "test")["source"].to_pylist()
     sample = [line for line in test if line.strip()][: config.evaluation.benchmark_sentences]
     paths, beams = (
         {name: path for name, (path, _) in systems.items()},

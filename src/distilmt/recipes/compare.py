@@ -23,6 +23,7 @@ from distilmt.report.comparison_schema import TrainedModel
 from distilmt.utils import parallel, progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, locked, read_json, read_step, write_text
+from distilmt.utils.run_paths import RunPaths
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def method_trials(config: CompareConfig) -> Iterator[MethodTrial]:
     """All methods with the first seed, then with the next: partial results cover every method early."""
     for seed in config.seeds:
         for name, method in config.methods.items():
-            run_dir = Path(config.run.run_dir) / "methods" / name / f"seed-{seed}"
+            run_dir = config.run.paths.methods / name / f"seed-{seed}"
             # Early stopping would give unequal numbers of updates.
             student = replace(method.student, training=replace(method.student.training, patience=0))
             yield MethodTrial(name, replace(method, run_dir=str(run_dir), seed=seed, student=student))
@@ -91,9 +92,9 @@ def _link_shared(trial: MethodTrial, root: Path) -> None:
     """Create the run directory of a trial, with links to the shared steps."""
     trial.run_dir.mkdir(parents=True, exist_ok=True)
     _link(trial.run_dir, root, *_SHARED)
-    write_text(trial.run_dir / "config.yaml", runner.dump(trial.run))
+    write_text(trial.run.paths.config, runner.dump(trial.run))
     if trial.run.labels.selects:
-        _link(trial.run_dir, _selection_dir(trial.run, root), "selection")
+        _link(trial.run_dir, _selection_dir(trial.run, RunPaths(root)), "selection")
 
 
 def _is_done(trial: MethodTrial) -> bool:
@@ -125,13 +126,13 @@ def _train(trial: MethodTrial) -> None:
         runner.execute_step("scores", trial.run)
 
 
-def _selection_dir(run_config: RunConfig, root: Path) -> Path:
+def _selection_dir(run_config: RunConfig, paths: RunPaths) -> Path:
     """Directory of the labels with this selection; made once for all methods and seeds."""
     labels = run_config.labels
     reverse = f"-{fingerprint(labels.backward_model)}" if labels.backward_model else ""
-    selection_dir = root / "selections" / f"{labels.rerank}-{labels.rerank_metric}-{labels.n_best}{reverse}"
+    selection_dir = paths.selections / f"{labels.rerank}-{labels.rerank_metric}-{labels.n_best}{reverse}"
     selection_dir.mkdir(parents=True, exist_ok=True)
-    _link(selection_dir, root, *_SHARED)
+    _link(selection_dir, paths.root, *_SHARED)
     runner.execute_step("selection", replace(run_config, run_dir=str(selection_dir)))
     return selection_dir
 
@@ -144,8 +145,8 @@ def _link(directory: Path, other: Path, *names: str) -> None:
 
 def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
     """Write comparison.json, .md and .html from the finished students."""
-    root, run_config = Path(config.run.run_dir), config.run
-    test, train = prepare.load_split(root / "corpus", "test"), prepare.load_training_pairs(root / "corpus")
+    run_config, paths = config.run, config.run.paths
+    test, train = prepare.load_split(paths.corpus, "test"), prepare.load_training_pairs(paths.corpus)
     report = comparison.build(
         facts={
             "pair": {"source": run_config.corpus.source, "target": run_config.corpus.target},
@@ -158,17 +159,17 @@ def write_tables(config: CompareConfig, done: list[MethodTrial]) -> None:
             "signatures": {name: _signature(method) for name, method in config.methods.items()},
             "config": asdict(run_config),
         },
-        teacher={**_scores(root / "teacher-scores"), "parameters": _parameters(root / "teacher")},
+        teacher={**_scores(paths.step("teacher-scores")), "parameters": _parameters(paths.teacher)},
         students=[_student_report(trial) for trial in done],
         test=(test["source"].to_pylist(), test["target"].to_pylist()),
         training_targets=train["target"].to_pylist(),
     )
-    comparison.write(report, root)
+    comparison.write(report, paths.root)
 
 
 def _student_report(trial: MethodTrial) -> TrainedModel:
     """Results of a trained student."""
-    record = read_step(trial.run_dir / "student")
+    record = read_step(trial.run.paths.student)
     assert record is not None
     return {
         "method": trial.method,
@@ -176,8 +177,8 @@ def _student_report(trial: MethodTrial) -> TrainedModel:
         "validation": record.result["best_score"],
         "train_seconds": record.result["train_seconds"],
         "parameters": record.result["parameters"],
-        "curve": read_json(trial.run_dir / "student" / "log.json"),
-        **_scores(trial.run_dir / "scores"),
+        "curve": read_json(trial.run.paths.student / "log.json"),
+        **_scores(trial.run.paths.step("scores")),
     }
 
 

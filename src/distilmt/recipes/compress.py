@@ -18,7 +18,6 @@ from distilmt.compression.search import EvaluatedVariant, Variant
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompressConfig
 from distilmt.evaluation.challenge_runner import ChallengeComparison
-from distilmt.evaluation.speed import file_bytes
 from distilmt.export.card import write_card
 from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.pipeline.step_directory import run_step
@@ -32,10 +31,13 @@ from distilmt.report.ablation_schema import Ablation, Candidate, SearchFacts, St
 from distilmt.utils import parallel
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory, locked, read_json, read_step, step_fingerprint, write_json
+from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.sizes import total_bytes
 
 logger = logging.getLogger(__name__)
 
-PLACE, MODEL = "compressed", "model"
+MODEL = "model"
+"""Name of the model in the directory of an export."""
 _MOST_TIMED = 16
 
 
@@ -49,23 +51,23 @@ def run(config: CompressConfig, run_config: RunConfig) -> Path:
     Raises:
         UserError: there is no student.
     """
-    root = Path(run_config.run_dir)
-    if read_step(root / "student") is None:
-        raise UserError(f"{root} has no trained student: finish `distilmt train-student` or `distilmt run` first")
+    paths = run_config.paths
+    if read_step(paths.student) is None:
+        raise UserError(f"{paths.root} has no trained student: finish `distilmt train-student` or `distilmt run` first")
     if config.shortlist:
         alignment.check_installed()
-    with locked(root / PLACE):
-        ablation.write(_Search(config, run_config, root).go(), root / PLACE)
-    return root / PLACE
+    with locked(paths.compressed):
+        ablation.write(_Search(config, run_config).go(), paths.compressed)
+    return paths.compressed
 
 
 class _Search:
     """The models so far, and their measurements."""
 
-    def __init__(self, config: CompressConfig, run_config: RunConfig, root: Path) -> None:
-        self.config, self.run, self.root = config, run_config, root
-        baseline = Path(config.baseline) if config.baseline else root / "baseline"
-        self.models = {"teacher": root / "teacher", "baseline": baseline, "student": root / "student"}
+    def __init__(self, config: CompressConfig, run_config: RunConfig) -> None:
+        self.config, self.run, self.paths = config, run_config, run_config.paths
+        baseline = Path(config.baseline) if config.baseline else self.paths.baseline
+        self.models = {"teacher": self.paths.teacher, "baseline": baseline, "student": self.paths.student}
         self.points: list[EvaluatedVariant] = []
 
     def go(self) -> Ablation:
@@ -113,7 +115,7 @@ class _Search:
         names = [cut if parent == "student" else f"{parent}+{cut}" for cut in cuts]
         plans = [
             compress_steps.CompressionSpec(
-                run=replace(self.run, run_dir=str(self.root / PLACE / "models" / name)),
+                run=replace(self.run, run_dir=str(self.paths.compressed / "models" / name)),
                 parent=self.models[parent],
                 cut=cut,
                 updates=updates,
@@ -125,7 +127,7 @@ class _Search:
             for name, cut in zip(names, cuts, strict=True)
         ]
         for plan in plans:
-            compress_steps.prepare_run_dir(plan, self.root)
+            compress_steps.prepare_run_dir(plan, self.paths)
         if self.config.jobs > 1 and len(plans) > 1:
             list(parallel.run_in_processes(compress_steps.compress_model, plans, min(self.config.jobs, len(plans))))
         for name, plan in zip(names, plans, strict=True):
@@ -140,7 +142,7 @@ class _Search:
             path = self._export_dir(variant)
             for beam in self.config.beam_sizes:
                 score = compress_steps.score_export(self.run, path, "valid", beam)["scores"][self.config.metric]
-                self.points.append(EvaluatedVariant(replace(variant, beam_size=beam), file_bytes(path), score))
+                self.points.append(EvaluatedVariant(replace(variant, beam_size=beam), total_bytes(path), score))
         best = max((p for p in self.points if p.variant.shape == shape), key=lambda point: point.score)
         logger.info(f"{shape}: validation {self.config.metric} {best.score:.2f} ({best.variant.name})")
 
@@ -155,10 +157,10 @@ class _Search:
         """Export a variant, unless it exists."""
         model = self.models[variant.shape]
         settings = {"type": variant.compute_type, "bits": variant.bits, "packed": variant.packed}
-        inputs = {name: step_fingerprint(path) for name, path in (("model", model), ("corpus", self.root / "corpus"))}
+        inputs = {name: step_fingerprint(path) for name, path in (("model", model), ("corpus", self.paths.corpus))}
         if variant.shortlist:
-            inputs["labels"] = step_fingerprint(compress_steps.labels_of(self.run, self.root))
-        place = self.root / PLACE / "exports" / variant.export
+            inputs["labels"] = step_fingerprint(compress_steps.labels_of(self.run, self.paths))
+        place = RunPaths(self.paths.compressed).exports / variant.export
         run_step(
             place,
             inputs,
@@ -232,7 +234,7 @@ class _Search:
 
     def _ship(self, variant: Variant) -> None:
         """Copy the selected export to `compressed/model`, with its beam size."""
-        with atomic_directory(self.root / PLACE / MODEL) as place:
+        with atomic_directory(self.paths.compressed_model) as place:
             shutil.copytree(self._export_dir(variant), place, dirs_exist_ok=True)
             write_json(place / "distilmt.json", read_json(place / "distilmt.json") | {"beam_size": variant.beam_size})
 
@@ -247,7 +249,7 @@ class _Search:
         about = replace(about, scores=scores, signature=model_signature, parameters=parameters)
         form = CTranslate2Exporter(chosen.variant.compute_type).form
         form = replace(form, use=form.use + (PACKED if chosen.variant.packed else ""))
-        write_card(self.root / PLACE / MODEL, about, form)
+        write_card(self.paths.compressed_model, about, form)
 
     def _all_stages(self, chosen: Variant) -> list[Stage]:
         """Stages of the ablation, which always ends with the shipped model."""

@@ -29,6 +29,7 @@ from distilmt.pipeline.steps.train import student_job
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import link, read_json, read_step, step_fingerprint, write_json
+from distilmt.utils.run_paths import RunPaths
 
 Cut = Literal["longer", "ffn", "encoder", "decoder", "qat", "vocabulary"]
 _MULTIPLE = 16
@@ -60,22 +61,22 @@ class CompressionSpec:
     @property
     def student(self) -> Path:
         """Directory of the new model."""
-        return Path(self.run.run_dir) / "student"
+        return self.run.paths.student
 
 
 _LINKS = ("corpus", "teacher", "labels", "selection")
 
 
-def prepare_run_dir(spec: CompressionSpec, root: Path) -> None:
-    """Create the run directory of a new model, with links to the training data in `root`.
+def prepare_run_dir(spec: CompressionSpec, paths: RunPaths) -> None:
+    """Create the run directory of a new model, with links to the training data of `paths`.
 
     The tokenizer is that of the initial model, or its own if tokens were removed.
     """
     run_dir = spec.student.parent
     run_dir.mkdir(parents=True, exist_ok=True)
     for step in _LINKS:
-        if (root / step).exists():
-            link(run_dir / step, root / step)
+        if paths.step(step).exists():
+            link(run_dir / step, paths.step(step))
     if spec.cut != "vocabulary":
         link(run_dir / "tokenizer", spec.parent.parent / "tokenizer")
 
@@ -83,7 +84,7 @@ def prepare_run_dir(spec: CompressionSpec, root: Path) -> None:
 def compress_model(spec: CompressionSpec) -> None:
     """Create a model, unless it exists."""
     run = spec.run
-    inputs = {"parent": step_fingerprint(spec.parent), "labels": step_fingerprint(labels_of(run, spec.student.parent))}
+    inputs = {"parent": step_fingerprint(spec.parent), "labels": step_fingerprint(labels_of(run, run.paths))}
     settings: dict[str, Any] = {"cut": spec.cut}
     if spec.cut == "vocabulary":
         run_step(
@@ -102,9 +103,9 @@ def compress_model(spec: CompressionSpec) -> None:
     clean_up(spec.student)
 
 
-def labels_of(run: RunConfig, root: Path) -> Path:
+def labels_of(run: RunConfig, paths: RunPaths) -> Path:
     """The labels that the student of a run directory is trained on."""
-    return root / ("selection" if run.labels.selects else "labels")
+    return paths.selection if run.labels.selects else paths.labels
 
 
 def available_cuts(student: Path, layers: bool, ffn: float) -> list[Cut]:
@@ -139,25 +140,25 @@ def decoding_operations(student: Path, beam_size: int) -> float:
 
 def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     """Prune a model, train it on the student's labels, and write a normal model directory."""
-    root, config = directory.parent, spec.run
-    tokenizer = tokenizers.load(root / "tokenizer")
-    job, _ = student_job(config, root, tokenizer)
+    paths, config = RunPaths(directory.parent), spec.run
+    tokenizer = tokenizers.load(paths.tokenizer)
+    job, _ = student_job(config, paths, tokenizer)
     batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
     model, changes = apply_cut(load_marian(spec.parent), spec, importance.CalibrationSample(batches))
     bits = spec.bits if spec.cut == "qat" else 0
-    job = replace(job, name=root.name, config=_fine_tuning_config(job.config, spec.updates, spec.rate), bits=bits)
+    job = replace(job, name=paths.root.name, config=_fine_tuning_config(job.config, spec.updates, spec.rate), bits=bits)
     return fit_model(model, job, tokenizer, config, directory) | changes
 
 
 def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     """Remove the tokens that neither the training text nor the teacher's translations use."""
-    root = spec.student.parent
+    paths = spec.run.paths
     before = tokenizers.load(spec.parent.parent / "tokenizer")
-    store = LabelStore(labels_of(spec.run, root))
-    train = prepare.load_split(root / "corpus", "train")
-    targets = [*prepare.load_training_pairs(root / "corpus")["target"].to_pylist(), *store.hypotheses()]
+    store = LabelStore(labels_of(spec.run, paths))
+    train = prepare.load_split(paths.corpus, "train")
+    targets = [*prepare.load_training_pairs(paths.corpus)["target"].to_pylist(), *store.hypotheses()]
     vocabulary_ids = vocabulary.used_vocabulary(before, train["source"].to_pylist(), targets, spec.least_uses)
-    tokenizer = vocabulary.prune_tokenizer(before, vocabulary_ids, root / "tokenizer")
+    tokenizer = vocabulary.prune_tokenizer(before, vocabulary_ids, paths.tokenizer)
     model = vocabulary.prune_model(load_marian(spec.parent), vocabulary_ids)
     save_marian(model, tokenizer, directory)
     return {"pieces": [len(before.source.tokens), len(vocabulary_ids.source)], "parameters": parameter_count(model)}
@@ -195,10 +196,11 @@ def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> Tr
 
 def export_variant(config: RunConfig, model: Path, variant: Variant, path: Path) -> None:
     """Export a model of a run directory as CTranslate2, optionally with a shortlist and packed."""
-    export_model(config, model.parent, model.name, variant.compute_type, path, variant.bits)
+    export_model(config, RunPaths(model.parent), model.name, variant.compute_type, path, variant.bits)
     if variant.shortlist:
         # Resolve links: the same directories share one alignment, which takes a minute.
-        _shortlist(labels_of(config, model.parent).resolve(), (model.parent / "tokenizer").resolve()).write(path)
+        paths = RunPaths(model.parent)
+        _shortlist(labels_of(config, paths).resolve(), paths.tokenizer.resolve()).write(path)
     if variant.packed:
         pack(path)
 
@@ -235,7 +237,7 @@ def score_export(config: RunConfig, path: Path, split: str, beam_size: int) -> d
     """
     file = path.parent / f"{split}-beam{beam_size}.json"
     if not file.exists():
-        table = prepare.load_split(Path(config.run_dir) / "corpus", split)
+        table = prepare.load_split(config.paths.corpus, split)
         lines = load_translation_model(path, threads=1, workers=cores()).translate(
             table["source"].to_pylist(), beam_size
         )

@@ -171,8 +171,7 @@ def _run_short(config: RunConfig, text: CorpusStatistics, place: Path, size: _Ru
 
 def _seconds(config: RunConfig) -> dict[str, float]:
     """Seconds of the steps of a short run."""
-    root = Path(config.run_dir)
-    return {name: record.seconds for name in fits.STEPS if (record := read_step(root / name))}
+    return {name: record.seconds for name in fits.STEPS if (record := read_step(config.paths.step(name)))}
 
 
 def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size: _RunSize) -> RunConfig:

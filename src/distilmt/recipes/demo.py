@@ -306,7 +306,7 @@ def _label_pace(config: RunConfig, root: Path) -> float:
     table = prepare.load_split(root / "corpus", "train")
     rows = np.random.default_rng(config.seed).permutation(table.num_rows)[:_PACE_SENTENCES]
     with tempfile.TemporaryDirectory(dir=root) as directory:
-        return seconds_per_sentence(table.take(rows), labeling_task(config, root), Path(directory))
+        return seconds_per_sentence(table.take(rows), labeling_task(config, config.paths), Path(directory))
 
 
 def _with_student(config: RunConfig, plan: dict[str, Any]) -> RunConfig:

@@ -32,10 +32,10 @@ from distilmt.report.plan import write as write_plan
 from distilmt.report.plan_schema import PlanContent
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, link, read_json, read_step, step_fingerprint, write_json
+from distilmt.utils.sizes import total_bytes
 
 logger = logging.getLogger(__name__)
 
-PLAN, SUBSET = "plan", "size-"
 _SHARED = ("corpus", "tokenizer", "teacher")
 _FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 """Subsets as shares of the biggest, which is a quarter of the text or the part that can be labeled in time."""
@@ -53,10 +53,10 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
     Raises:
         UserError: there is too little text for a plan, or less than a requested subset.
     """
-    root = Path(run_config.run_dir)
+    plan_dir = run_config.paths.plan
     preflight.check(run_config, exporting=False)
     if _is_current(config, run_config):
-        return root / PLAN
+        return plan_dir
     with runner.open_run(run_config, whole=False):
         for step in _SHARED:
             runner.execute_step(step, run_config)
@@ -68,8 +68,8 @@ def run(config: PlanConfig, run_config: RunConfig) -> Path:
             logger.info(f"{trial.size} sentences, {trial.updates} updates: student {number} of {len(all_trials)}")
             run_trial(trial)
         report = _plan_report(config, run_config, all_trials, schedule)
-        write_plan(report, _plan_fingerprints(config, run_config)[0], root / PLAN)
-    return root / PLAN
+        write_plan(report, _plan_fingerprints(config, run_config)[0], plan_dir)
+    return plan_dir
 
 
 def _seeds(config: PlanConfig, run: RunConfig) -> list[int]:
@@ -78,7 +78,7 @@ def _seeds(config: PlanConfig, run: RunConfig) -> list[int]:
 
 def _plan_fingerprints(config: PlanConfig, run: RunConfig) -> list[str]:
     """Fingerprints of everything that a plan depends on: with current and with former key names."""
-    step_fingerprints = [step_fingerprint(Path(run.run_dir) / step) for step in _SHARED]
+    step_fingerprints = [step_fingerprint(run.paths.step(step)) for step in _SHARED]
     options, run_values = (
         non_default(asdict(config), asdict(PlanConfig())),
         non_default(asdict(run), asdict(RunConfig())),
@@ -90,7 +90,7 @@ def _plan_fingerprints(config: PlanConfig, run: RunConfig) -> list[str]:
 
 def _is_current(config: PlanConfig, run: RunConfig) -> bool:
     """Whether there is a result for the same settings and inputs."""
-    plan_dir = Path(run.run_dir) / PLAN
+    plan_dir = run.paths.plan
     if not all((plan_dir / f"plan.{kind}").exists() for kind in ("json", "md", "html")):
         return False
     same = read_json(plan_dir / "plan.json").get("asked") in _plan_fingerprints(config, run)
@@ -124,7 +124,7 @@ def subset_trials(seeds: Sequence[int], run: RunConfig, sizes: Sequence[int], up
 
 
 def _subset_trial(run: RunConfig, size: int, seed: int, share: float, updates: int) -> SubsetTrial:
-    run_dir = subset_dir(run, size) / (f"seed-{seed}" + ("" if share == 1 else "-half"))
+    run_dir = run.paths.subset(size).root / (f"seed-{seed}" + ("" if share == 1 else "-half"))
     trial_updates = max(1, round(share * updates))
     training = replace(
         run.student.training,
@@ -139,22 +139,17 @@ def _subset_trial(run: RunConfig, size: int, seed: int, share: float, updates: i
     )
 
 
-def subset_dir(run: RunConfig, size: int) -> Path:
-    """Directory of a subset."""
-    return Path(run.run_dir) / PLAN / f"{SUBSET}{size}"
-
-
 def _subset_config(run: RunConfig, size: int) -> RunConfig:
     """Configuration of the run with this number of labeled sentences, in the subset's directory."""
-    return replace(run, run_dir=str(subset_dir(run, size)), labels=replace(run.labels, max_sentences=size))
+    return replace(run, run_dir=str(run.paths.subset(size).root), labels=replace(run.labels, max_sentences=size))
 
 
 def label_subset(run: RunConfig, size: int) -> None:
     """Label a subset: the first sentences in the sampling order of the run."""
-    directory, root = subset_dir(run, size), Path(run.run_dir)
-    directory.mkdir(parents=True, exist_ok=True)
+    subset = run.paths.subset(size)
+    subset.root.mkdir(parents=True, exist_ok=True)
     for name in _SHARED:
-        link(directory / name, root / name)
+        link(subset.step(name), run.paths.step(name))
     for name in ("labels", "selection") if run.labels.selects else ("labels",):
         runner.execute_step(name, _subset_config(run, size))
 
@@ -170,19 +165,19 @@ def run_trial(trial: SubsetTrial) -> None:
 
 def _schedule(config: PlanConfig, run: RunConfig) -> dict[str, Any]:
     """Sizes and updates: stored for the same settings, or decided now."""
-    path = Path(run.run_dir) / PLAN / "decided.json"
+    path = run.paths.plan / "decided.json"
     options = {
         key: value for key, value in asdict(config).items() if key not in ("min_gain", "metric", "price_per_sentence")
     }
     options, config_values = non_default(options, asdict(PlanConfig())), non_default(asdict(run), asdict(RunConfig()))
-    step_fingerprints = [step_fingerprint(Path(run.run_dir) / step) for step in _SHARED]
+    step_fingerprints = [step_fingerprint(run.paths.step(step)) for step in _SHARED]
     both = (options, config_values), (former(PlanConfig, options), former(RunConfig, config_values))
     fingerprints = [
         fingerprint([o, step_fingerprints, values.get("labels"), values.get("student"), run.seed]) for o, values in both
     ]
     schedule = read_json(path) if path.exists() else {}
     if schedule.get("settings") not in fingerprints:
-        total = prepare.count_rows(Path(run.run_dir) / "corpus", "train")
+        total = prepare.count_rows(run.paths.corpus, "train")
         sizes = _given(config.sizes, total) if config.sizes else _sizes(config, run, total)
         schedule = {"settings": fingerprints[0], "sizes": sizes}
         write_json(path, schedule)
@@ -202,7 +197,7 @@ def _given(sizes: Sequence[int], total: int) -> list[int]:
 
 def _sizes(config: PlanConfig, run: RunConfig, total: int) -> list[int]:
     biggest = int(total * _BIGGEST)
-    label_record = read_step(Path(run.run_dir) / "labels") if runner.is_done("labels", run) else None
+    label_record = read_step(run.paths.labels) if runner.is_done("labels", run) else None
     if label_record is None or label_record.result["sentences"] < biggest:
         pace = _label_pace(run, min(biggest, _PACE_SENTENCES))
         biggest = min(biggest, int(_LABEL_SHARE * config.minutes * 60 / pace))
@@ -217,14 +212,13 @@ def _sizes(config: PlanConfig, run: RunConfig, total: int) -> list[int]:
 
 def _label_pace(run: RunConfig, sentences: int) -> float:
     """Seconds per sentence, measured on the first sentences to label."""
-    from distilmt.labels.writer import sample_mask, seconds_per_sentence
-    from distilmt.pipeline.steps.train import labeling_task
+    from distilmt.labels.writer import seconds_per_sentence
+    from distilmt.pipeline.steps.train import labeled_mask, labeling_task
 
-    root = Path(run.run_dir)
-    table = prepare.load_split(root / "corpus", "train")
-    some = table.filter(pa.array(sample_mask(table.num_rows, max(1, sentences), (run.seed, 3))))
-    with tempfile.TemporaryDirectory(dir=root) as directory:
-        return seconds_per_sentence(some, labeling_task(run, root), Path(directory))
+    table = prepare.load_split(run.paths.corpus, "train")
+    some = table.filter(pa.array(labeled_mask(run, table.num_rows, max(1, sentences))))
+    with tempfile.TemporaryDirectory(dir=run.run_dir) as directory:
+        return seconds_per_sentence(some, labeling_task(run, run.paths), Path(directory))
 
 
 def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -> dict[str, Any]:
@@ -240,9 +234,9 @@ def schedule_updates(config: PlanConfig, run: RunConfig, sizes: Sequence[int]) -
 
     begin, biggest, student = time.monotonic(), max(sizes), run.student
     label_subset(run, biggest)
-    root = subset_dir(run, biggest)
-    tokenizer = tokenizers.load(root / "tokenizer")
-    job, _ = student_job(run, root, tokenizer)
+    subset = run.paths.subset(biggest)
+    tokenizer = tokenizers.load(subset.tokenizer)
+    job, _ = student_job(run, subset, tokenizer)
     batches = len(epoch_batches(job.data, student.training.batch_tokens, 1, 0)) / biggest
     if config.max_steps:
         return {"updates": config.max_steps, "batches": batches}
@@ -260,12 +254,12 @@ def _plan_report(
     question = LabelingDecision(
         config.metric,
         config.min_gain,
-        prepare.count_rows(Path(run.run_dir) / "corpus", "train"),
+        prepare.count_rows(run.paths.corpus, "train"),
         schedule["updates"],
         run.student.training.max_steps,
     )
-    biggest = subset_dir(run, max(schedule["sizes"])) / "labels"
-    label_bytes = sum(path.stat().st_size for path in biggest.glob("shard-*.parquet"))
+    biggest = run.paths.subset(max(schedule["sizes"])).labels
+    label_bytes = total_bytes(biggest, "shard-*.parquet")
     rates = LabelingCosts(
         _label_seconds(run, schedule["sizes"]),
         label_bytes / max(schedule["sizes"]),
@@ -292,8 +286,8 @@ def curve_point(trial: SubsetTrial) -> LearningCurvePoint:
 
 def _label_seconds(run: RunConfig, sizes: Sequence[int]) -> float | None:
     """Seconds per sentence, of the plan's biggest labeled subset, else of the run's own labels."""
-    directories = [*(subset_dir(run, size) for size in sorted(sizes, reverse=True)), Path(run.run_dir)]
-    records = [record for directory in directories if (record := read_step(directory / "labels")) is not None]
+    runs = [*(run.paths.subset(size) for size in sorted(sizes, reverse=True)), run.paths]
+    records = [record for each in runs if (record := read_step(each.labels)) is not None]
     for record in records:
         if record.result.get("seconds_per_sentence"):
             return float(record.result["seconds_per_sentence"])

@@ -11,6 +11,8 @@ from distilmt.inference.manifest import export_hint, is_model, read_manifest
 from distilmt.serving.language_codes import normalize_code
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
+from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.sizes import total_bytes
 
 _UNPACKED_PER_PACKED = 4  # estimated ratio of memory to file size of a packed model
 
@@ -39,7 +41,7 @@ class ModelInfo:
     @property
     def memory(self) -> int:
         """Approximate bytes in memory when loaded."""
-        packed = sum(file.stat().st_size for file in self.path.glob("*.xz"))
+        packed = total_bytes(self.path, "*.xz")
         return self.bytes + (_UNPACKED_PER_PACKED - 1) * packed
 
 
@@ -127,9 +129,10 @@ def _models_of_argument(argument: str, system: str) -> list[ModelInfo]:
 
 def _models_of_run(run: Path, system: str) -> list[ModelInfo]:
     """Exports of a run; the main one comes first."""
-    directories = sorted(directory for directory in run.glob("exports/*") if is_model(directory))
-    if is_model(run / "compressed" / "model"):
-        directories.append(run / "compressed" / "model")
+    paths = RunPaths(run)
+    directories = sorted(directory for directory in paths.exports.glob("*") if is_model(directory))
+    if is_model(paths.compressed_model):
+        directories.append(paths.compressed_model)
     by_name = {_export_name(directory): directory for directory in directories}
     if system not in by_name:
         if (run / "exports" / system / "distilmt.json").exists():
@@ -167,7 +170,7 @@ def _model_info(path: Path, name: str, languages: tuple[str, ...], report: Path 
         languages = (normalize_code(card["source"]), normalize_code(card["target"]))
     if not languages:
         raise UserError(f"the languages of {path} are unknown: write it like en-it={path}")
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    size = total_bytes(path)
     with checksums.wrap_read_errors(path, checksums.CARD):
         scores = {str(k): float(v) for k, v in card.get("scores", {}).items()}
     role = card.get("role") or name.split("/")[-1].split("-")[0]

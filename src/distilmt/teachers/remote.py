@@ -17,6 +17,7 @@ from distilmt.teachers.openai import OpenAI
 from distilmt.teachers.response_cache import ResponseCache
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import fingerprint, read_json
+from distilmt.utils.sizes import total_bytes
 
 
 class RemoteBackend(Protocol):
@@ -134,7 +135,7 @@ def shipped_bytes(path: Path) -> int | None:
     """Size of an export in bytes; None if it only references a program, a server or a model elsewhere."""
     if "outside" in read_json(path / "distilmt.json"):
         return None
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return total_bytes(path)
 
 
 def check_teacher(facts: TeacherReference) -> None:

@@ -12,6 +12,7 @@ import torch
 from distilmt.losses.distillation import TokenTargets
 from distilmt.models.marian_forward import Batch
 from distilmt.models.packing import PackedTokens, fill_bins
+from distilmt.utils.seeds import SeedStream
 
 
 @dataclass
@@ -77,7 +78,7 @@ class TrainingSet:
         """
         n = len(self.source)
         reference, hypothesis = self._usable(self.reference), self._usable(self.hypothesis)
-        prefers_reference = np.random.default_rng((seed, epoch, 1)).random(n) < self.reference_share
+        prefers_reference = np.random.default_rng((seed, epoch, SeedStream.TARGET)).random(n) < self.reference_share
         use_reference = np.where(prefers_reference, reference, reference & ~hypothesis)
         rows = np.flatnonzero((reference | hypothesis) & (self.source.lengths <= self.max_length))
         return rows, use_reference[rows]
@@ -112,7 +113,7 @@ def epoch_batches(data: TrainingSet, batch_tokens: int, seed: int, epoch: int) -
         For every batch: the indices of its sentences [b], and for each [b] whether its reference is the target.
     """
     rows, use_reference = data.choose(seed, epoch)
-    order = np.random.default_rng((seed, epoch, 2)).permutation(len(rows))
+    order = np.random.default_rng((seed, epoch, SeedStream.BATCH_ORDER)).permutation(len(rows))
     rows, use_reference = rows[order], use_reference[order]
     parts = token_batches(data.source.lengths[rows], data.lengths(rows, use_reference), batch_tokens)
     return [(rows[part], use_reference[part]) for part in parts]

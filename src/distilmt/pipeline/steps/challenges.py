@@ -14,31 +14,30 @@ from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, write_json
+from distilmt.utils.run_paths import RunPaths
 
 _CLASSIFIER_SENTENCES = 20_000
 """Sentences on which the language classifier is trained."""
 
 
-def run_model_challenges(config: RunConfig, root: Path, names: list[str], directory: Path) -> None:
+def run_model_challenges(config: RunConfig, paths: RunPaths, names: list[str], directory: Path) -> None:
     """Run the challenge sets on some exports; results are stored in one file per export.
 
     These are the teacher and, of student and baseline, the shipped export: the last compute type.
 
     Args:
         config: the run.
-        root: its directory.
+        paths: its paths.
         names: all systems, the teacher first.
         directory: directory for `NAME.health.json`.
     """
     if not config.evaluation.challenge_cases:
         return
-    data = _challenge_data(config, root)
+    data = _challenge_data(config, paths)
     chosen = _systems_to_challenge(names)
     with task("examining", len(chosen), "systems") as bar:
         for name in chosen:
-            _write_results(
-                config, data, (root / "exports" / name, config.evaluation.beam_size), directory / _file(name)
-            )
+            _write_results(config, data, (paths.export(name), config.evaluation.beam_size), directory / _file(name))
             bar.advance(1)
 
 
@@ -56,7 +55,7 @@ def compare_shipped_model(
     """
     if not config.evaluation.challenge_cases:
         return []
-    data = _challenge_data(config, Path(config.run_dir))
+    data = _challenge_data(config, config.paths)
     files = [path.parent / _file(f"beam{beam}") for path, beam in (teacher, shipped)]
     with task("examining", 2, "systems") as bar:
         for file, system in zip(files, (teacher, shipped), strict=True):
@@ -97,8 +96,8 @@ def _systems_to_challenge(names: list[str]) -> list[str]:
     return [names[0], *(name for group in last for name in group)]
 
 
-def _challenge_data(config: RunConfig, root: Path) -> ChallengeData:
-    test, train = prepare.load_split(root / "corpus", "test"), prepare.load_training_pairs(root / "corpus")
+def _challenge_data(config: RunConfig, paths: RunPaths) -> ChallengeData:
+    test, train = prepare.load_split(paths.corpus, "test"), prepare.load_training_pairs(paths.corpus)
     source, target = train["source"].to_pylist(), train["target"].to_pylist()
     corpus = config.corpus
     return ChallengeData(

@@ -22,27 +22,28 @@ from distilmt.teachers.remote import load_translation_model, shipped_bytes
 from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
+from distilmt.utils.run_paths import RunPaths
 
 
 def evaluate_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Translate the test set with every export, score it, and time all of them in turn."""
-    root = directory.parent
-    test = prepare.load_split(root / "corpus", "test")
+    paths = RunPaths(directory.parent)
+    test = prepare.load_split(paths.corpus, "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
     names = [system_name(*entry) for entry in ctranslate2_exports(config)]
     results = {}
     with task("translating the test set", len(names), "systems") as bar:
         for name in names:
-            results[name] = _quality(config, root / "exports" / name, sources, references, directory / f"{name}.json")
+            results[name] = _quality(config, paths.export(name), sources, references, directory / f"{name}.json")
             scores = results[name]["scores"]
-            add_scores(root / "exports" / name, {f"test {key}": scores[key] for key in ("bleu", "chrf")})
+            add_scores(paths.export(name), {f"test {key}": scores[key] for key in ("bleu", "chrf")})
             bar.advance(1, bleu=round(scores["bleu"], 2))
     sample = [s for s in sources if s.strip()][: config.evaluation.benchmark_sentences]
-    paths = {name: root / "exports" / name for name in names}
+    exports = {name: paths.export(name) for name in names}
     if not (directory / "speed.json").exists():
-        speeds = speed.measure_interleaved(paths, sample, config.evaluation.beam_size, seed=config.seed)
+        speeds = speed.measure_interleaved(exports, sample, config.evaluation.beam_size, seed=config.seed)
         write_json(directory / "speed.json", {name: asdict(entry) for name, entry in speeds.items()})
-    run_model_challenges(config, root, names, directory)
+    run_model_challenges(config, paths, names, directory)
     return {f"bleu {name}": results[name]["scores"]["bleu"] for name in names}
 
 
@@ -65,11 +66,11 @@ def _quality(config: RunConfig, model: Path, sources: list[str], references: lis
 
 def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Write all measurements to report.json and report.html, in the step and in the run directory."""
-    root = directory.parent
-    test = prepare.load_split(root / "corpus", "test")
+    paths = RunPaths(directory.parent)
+    test = prepare.load_split(paths.corpus, "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
     names = [system_name(*evaluations) for evaluations in ctranslate2_exports(config)]
-    evaluations = {name: read_json(root / "evaluation" / f"{name}.json") for name in names}
+    evaluations = {name: read_json(paths.evaluation / f"{name}.json") for name in names}
     translations = {name: evaluations[name]["translations"] for name in names}
     evaluation = config.evaluation
     shown = {name: translations[name] for name in names if name in _SHOWN}
@@ -77,22 +78,22 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
         signature=signature(config),
         pair={"source": config.corpus.source, "target": config.corpus.target},
         test=build.about_test(len(sources), quality.TranslationScores(**evaluations[names[0]]["scores"])),
-        systems=list(_systems(config, root, evaluations)),
+        systems=list(_systems(config, paths, evaluations)),
         comparisons=build.comparisons(
             translations, references, config.corpus.target, evaluation.bootstrap_samples, config.seed
         ),
-        steps=build.steps([root / name for name in _STEPS if name != "selection" or config.labels.selects]),
+        steps=build.steps([paths.step(name) for name in _STEPS if name != "selection" or config.labels.selects]),
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
-        curves={name: read_json(root / name / "log.json") for name in MODELS if (root / name / "log.json").exists()},
+        curves={name: read_json(log) for name in MODELS if (log := paths.step(name) / "log.json").exists()},
         examples=build.select_examples(sources, references, shown, evaluation.examples, config.seed),
-        corpus=_result(root / "corpus") | {"cleaning": read_json(root / "corpus" / "cleaning.json")},
-        labels=_result(root / "labels") | _dropped(root / "student"),
-        examination=challenge_comparisons(names, root / "evaluation"),
+        corpus=_result(paths.corpus) | {"cleaning": read_json(paths.corpus / "cleaning.json")},
+        labels=_result(paths.labels) | _dropped(paths.student),
+        examination=challenge_comparisons(names, paths.evaluation),
         config=asdict(config),
     )
-    html.write_report(build.build(measurements), root, config.report_language)
+    html.write_report(build.build(measurements), paths.root, config.report_language)
     smallest = [name for name in names if name.startswith("student")][-1:]
-    return {"html": str(root / "report.html")} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
+    return {"html": str(paths.report_html)} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
 
 
 def _dropped(student: Path) -> dict[str, Any]:
@@ -105,19 +106,19 @@ _SHOWN = ("teacher", "student-int8", "baseline-int8")
 _STEPS = ("corpus", "tokenizer", "teacher", "labels", "selection", "student", "baseline", "exports", "evaluation")
 
 
-def _systems(config: RunConfig, root: Path, evaluations: dict[str, Any]) -> Iterator[System]:
+def _systems(config: RunConfig, paths: RunPaths, evaluations: dict[str, Any]) -> Iterator[System]:
     """One row per system, with its quality, speed and size."""
-    speeds = read_json(root / "evaluation" / "speed.json")
+    speeds = read_json(paths.evaluation / "speed.json")
     for model, compute_type in ctranslate2_exports(config):
         name = system_name(model, compute_type)
         yield build.system(
             name,
-            shipped_bytes(root / "exports" / name),
+            shipped_bytes(paths.export(name)),
             config.evaluation.beam_size,
             quality.TranslationScores(**evaluations[name]["scores"]),
             speed.Speed(**speeds[name]),
             output_checks.OutputChecks(**evaluations[name]["health"]),
-            _result(root / model).get("parameters"),
+            _result(paths.step(model)).get("parameters"),
         )
 
 

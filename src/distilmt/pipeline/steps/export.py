@@ -12,7 +12,6 @@ from distilmt.config import ComputeType, RunConfig
 from distilmt.config.systems import BASELINE, MODELS, STUDENT, TEACHER, system_name
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
-from distilmt.evaluation import speed
 from distilmt.export.base import TrainedModel
 from distilmt.export.card import FACTS, ModelCard, write_card
 from distilmt.export.ctranslate2 import CTranslate2Exporter
@@ -23,6 +22,8 @@ from distilmt.pipeline.steps.export_agreement import compare_exports, comparison
 from distilmt.pipeline.steps.signature import signature
 from distilmt.teachers import existing
 from distilmt.utils.run_dir import read_json, read_step, write_json
+from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.sizes import total_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -51,38 +52,38 @@ def export_names(config: RunConfig) -> list[str]:
 
 def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Export every model in every type and the student in every configured format; compare their translations."""
-    root = directory.parent
-    tokenizer = load_tokenizer(root / "tokenizer")
+    paths = RunPaths(directory.parent)
+    tokenizer = load_tokenizer(paths.tokenizer)
     for model, compute_type in ctranslate2_exports(config):
         _export_ctranslate2(config, model, tokenizer, CTranslate2Exporter(compute_type), directory)
     for name, exporter in student_exporters(config.export).items():
         if not (directory / name).exists():  # complete ones are from an earlier call or from exports with other formats
-            student = TrainedModel(load_marian(root / STUDENT), tokenizer, card(config, STUDENT))
+            student = TrainedModel(load_marian(paths.step(STUDENT)), tokenizer, card(config, STUDENT))
             exporter.export(student, directory / name, config.export)
     if config.export.formats:
         _compare(config, directory, tokenizer)
-    return {name: _bytes(directory / name) for name in export_names(config)}
+    return {name: total_bytes(directory / name) for name in export_names(config)}
 
 
 def _export_ctranslate2(
     config: RunConfig, model: str, tokenizer: Tokenizer, exporter: CTranslate2Exporter, directory: Path
 ) -> None:
     """Export one model, unless it is there; its card is written anew and keeps the scores of the evaluation."""
-    root, path = directory.parent, directory / f"{model}{exporter.suffix}"
+    paths, path = RunPaths(directory.parent), directory / f"{model}{exporter.suffix}"
     model_card = card(config, model)
     model_card = replace(model_card, scores={**model_card.scores, **_test_scores(path)})
-    pointer = existing.read_pointer(root / model)
+    pointer = existing.read_pointer(paths.step(model))
     if not (path.exists() or pointer):
-        exporter.export(TrainedModel(load_marian(root / model), tokenizer, model_card), path, config.export)
+        exporter.export(TrainedModel(load_marian(paths.step(model)), tokenizer, model_card), path, config.export)
         return
     if not path.exists():
-        export_external(config, root, model, exporter.compute_type, path)
+        export_external(config, paths, model, exporter.compute_type, path)
     write_card(path, model_card, exporter.form)
 
 
-def export_external(config: RunConfig, root: Path, model: str, compute_type: str, path: Path) -> None:
+def export_external(config: RunConfig, paths: RunPaths, model: str, compute_type: str, path: Path) -> None:
     """Export a teacher that was not trained here, from the pointer in its directory; without a card."""
-    pointer = existing.read_pointer(root / model)
+    pointer = existing.read_pointer(paths.step(model))
     assert pointer is not None
     facts = existing.with_endpoint(pointer, config.teacher.endpoint)
     export_foreign(facts, path, compute_type, config.corpus.source, config.corpus.target)
@@ -113,12 +114,10 @@ def card(config: RunConfig, model: str) -> ModelCard:
 
 
 def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
-    root = directory.parent
-    texts = comparison_sentences(root / "corpus", tokenizer, load_marian(root / STUDENT).config.max_position_embeddings)
-    report = compare_exports(root / STUDENT, directory, student_exporters(config.export), texts)
+    paths = RunPaths(directory.parent)
+    texts = comparison_sentences(
+        paths.corpus, tokenizer, load_marian(paths.step(STUDENT)).config.max_position_embeddings
+    )
+    report = compare_exports(paths.step(STUDENT), directory, student_exporters(config.export), texts)
     write_json(directory / "agreement.json", report)
     logger.info(summary(report))
-
-
-def _bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else speed.file_bytes(path)

@@ -60,7 +60,7 @@ def clean_up(directory: Path) -> None:
 
 def _validator(config: RunConfig, tokenizer: Tokenizer, job: TrainingJob, directory: Path) -> Validate:
     """Scores a model by greedy decoding, through the export that is deployed in the end."""
-    table = prepare.load_split(Path(config.run_dir) / "corpus", "valid").slice(0, job.config.eval_sentences)
+    table = prepare.load_split(config.paths.corpus, "valid").slice(0, job.config.eval_sentences)
     compute_type = "int8" if job.bits else "float32"
     sources, references = table["source"].to_pylist(), table["target"].to_pylist()
 

@@ -29,6 +29,7 @@ from distilmt.pipeline.steps.fit_model import RESULT, fit_model
 from distilmt.training.batching import TrainingSet
 from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob
 from distilmt.utils.run_dir import atomic_path, read_json, write_json
+from distilmt.utils.seeds import SeedStream
 
 _STAGE_FILES = ("log.json", RESULT, CHECKPOINT, BEST)
 
@@ -54,8 +55,10 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         score_on="hypothesis" if settings.student_data_fraction == 1 else "both",
     )
     job = replace(job, config=labels, needs_top_k=True)
-    store = Path(config.run_dir) / "labels"
-    rows = sample_mask(LabelStore(store).rows, settings.max_sentences, (config.seed, number, 5))
+    store = config.paths.labels
+    rows = sample_mask(
+        LabelStore(store).rows, settings.max_sentences, (config.seed, number, SeedStream.ON_POLICY_SENTENCES)
+    )
     write_label_store(_sentences(store, rows, labels.shard_size), int(rows.sum()), job, directory / "labels")
     label_seconds = time.monotonic() - begin
     dataset = load_label_dataset(LabelStore(directory / "labels"), job.tokenizer, labels, student.model.max_positions)

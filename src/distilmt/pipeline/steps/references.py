@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
-from distilmt.labels.writer import sample_mask
+from distilmt.pipeline.steps.train import labeled_mask
 from distilmt.teachers import existing
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path
+from distilmt.utils.run_paths import RunPaths
 
 SAMPLE = 20_000
 """Training sentences whose translations train the target tokenizer."""
@@ -35,7 +36,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     Raises:
         UserError: there is no teacher, or it returns nothing.
     """
-    root = directory.parent
+    paths = RunPaths(directory.parent)
     if not config.teacher.named:
         raise UserError(
             "a teacher cannot be trained on corpus.monolingual alone: set teacher.path, teacher.command or "
@@ -47,7 +48,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
         file = directory / f"{split}.parquet"
         if not file.exists():
             ensemble = ensemble or TeacherEnsemble(translation_task(config, directory), directory / "speaker")
-            _write(_sentences(config, root, split), ensemble, file)
+            _write(_sentences(config, paths, split), ensemble, file)
         counts[split] = pq.read_metadata(file).num_rows
         if not counts[split]:
             raise UserError(
@@ -56,12 +57,12 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     return counts
 
 
-def _sentences(config: RunConfig, root: Path, split: str) -> pa.Table:
+def _sentences(config: RunConfig, paths: RunPaths, split: str) -> pa.Table:
     if split != "sample":
-        return prepare.load_split(root / "corpus", split)
-    flags = sample_mask(prepare.count_rows(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
+        return prepare.load_split(paths.corpus, split)
+    flags = labeled_mask(config, prepare.count_rows(paths.corpus, "train"), config.labels.max_sentences)
     flags[flags.nonzero()[0][min(SAMPLE, config.tokenizer.input_sentence_size) :]] = False
-    return pa.concat_tables(prepare.iter_selected(root / "corpus", "train", flags, SAMPLE))
+    return pa.concat_tables(prepare.iter_selected(paths.corpus, "train", flags, SAMPLE))
 
 
 def translation_task(config: RunConfig, directory: Path) -> LabelingTask:

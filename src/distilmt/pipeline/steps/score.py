@@ -22,6 +22,7 @@ from distilmt.teachers.forced_decoding import TokenScores, force_decode
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
+from distilmt.utils.run_paths import RunPaths
 
 TRANSLATIONS = "translations.json"
 _DECODINGS = ("beam", "greedy", "int8")
@@ -39,18 +40,18 @@ def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any
         Scores by decoding mode (`beam` and `greedy` in float32, `int8` by beam), and, for a Marian model, statistics of
         its distributions.
     """
-    root = directory.parent
-    test = prepare.load_split(root / "corpus", "test")
+    paths = RunPaths(directory.parent)
+    test = prepare.load_split(paths.corpus, "test")
     sources, references = test["source"].to_pylist(), test["target"].to_pylist()
     translations = _translations(config, directory, model, sources)
     scores = {
         name: asdict(quality.score(lines, references, config.corpus.target)) for name, lines in translations.items()
     }
-    if existing.read_pointer(root / model):
+    if existing.read_pointer(paths.step(model)):
         return scores
-    tokenizer = tokenizers.load(root / "tokenizer")
+    tokenizer = tokenizers.load(paths.tokenizer)
     return scores | {
-        "words": _distribution_statistics(root, model, tokenizer, sources, references, translations["beam"])
+        "words": _distribution_statistics(paths, model, tokenizer, sources, references, translations["beam"])
     }
 
 
@@ -61,7 +62,7 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
         return dict(read_json(path))
     translations = {}
     for compute_type, decodings in (("float32", ("beam", "greedy")), ("int8", ("int8",))):
-        export_model(config, directory.parent, model, compute_type, directory / compute_type)
+        export_model(config, RunPaths(directory.parent), model, compute_type, directory / compute_type)
         translator = load_translation_model(directory / compute_type, threads=1, workers=cores())
         for decoding in decodings:
             translations[decoding] = translator.translate(
@@ -71,19 +72,19 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
     return translations
 
 
-def export_model(config: RunConfig, root: Path, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
-    """Export a model of the run directory `root` as CTranslate2; `bits` applies only to models trained here."""
-    if existing.read_pointer(root / model):
-        export_external(config, root, model, compute_type, path)
+def export_model(config: RunConfig, paths: RunPaths, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
+    """Export a model of a run directory as CTranslate2; `bits` applies only to models trained here."""
+    if existing.read_pointer(paths.step(model)):
+        export_external(config, paths, model, compute_type, path)
     else:
-        export(load_marian(root / model), tokenizers.load(root / "tokenizer"), path, compute_type, bits)
+        export(load_marian(paths.step(model)), tokenizers.load(paths.tokenizer), path, compute_type, bits)
 
 
 def _distribution_statistics(
-    root: Path, model: str, tokenizer: Tokenizer, sources: list[str], references: list[str], hypotheses: list[str]
+    paths: RunPaths, model: str, tokenizer: Tokenizer, sources: list[str], references: list[str], hypotheses: list[str]
 ) -> dict[str, float | None]:
     """Statistics of a model's distributions over the references, and of the probability of its own translations."""
-    weights = load_marian(root / model)
+    weights = load_marian(paths.step(model))
     on_references = force_decode(weights, tokenizer, sources, references)
     pairs = [(source, target) for source, target in zip(sources, hypotheses, strict=True) if target]
     own_sources, own_targets = ([pair[i] for pair in pairs] for i in (0, 1))
@@ -94,10 +95,8 @@ def _distribution_statistics(
         "calibration_error": on_references.calibration_error(),
         "mode_mass": float(force_decode(weights, tokenizer, own_sources, own_targets).probabilities().mean()),
     }
-    if model != "teacher" and not existing.read_pointer(root / "teacher"):
-        statistics["agreement"] = _agreement(
-            load_marian(root / "teacher"), on_references, tokenizer, sources, references
-        )
+    if model != "teacher" and not existing.read_pointer(paths.teacher):
+        statistics["agreement"] = _agreement(load_marian(paths.teacher), on_references, tokenizer, sources, references)
     return statistics
 
 

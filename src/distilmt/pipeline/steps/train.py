@@ -23,7 +23,7 @@ from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need, needs
 from distilmt.models.checkpoint import load_marian
 from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
 from distilmt.models.presets import new_model
-from distilmt.pipeline.step_directory import backup_directories
+from distilmt.pipeline.backups import backup_directories
 from distilmt.pipeline.steps import on_policy
 from distilmt.pipeline.steps.fit_model import fit_model
 from distilmt.teachers import existing
@@ -31,6 +31,8 @@ from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import TrainingJob
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
+from distilmt.utils.run_paths import RunPaths
+from distilmt.utils.seeds import SeedStream
 
 _ONLY_REFERENCES = ObjectiveConfig(kd_weight=0.0, ce_weight=1.0, reference_fraction=1.0)
 
@@ -67,11 +69,11 @@ def make_teacher(config: RunConfig, directory: Path) -> dict[str, Any]:
     return fit_model(model, job, tokenizer, config, directory)
 
 
-def labeling_task(config: RunConfig, root: Path) -> LabelingTask:
+def labeling_task(config: RunConfig, paths: RunPaths) -> LabelingTask:
     """The labeling task of a run."""
     return LabelingTask(
-        teacher=root / "teacher",
-        tokenizer=tokenizers.load(root / "tokenizer"),
+        teacher=paths.teacher,
+        tokenizer=tokenizers.load(paths.tokenizer),
         config=config.labels,
         source_language=config.corpus.source,
         target_language=config.corpus.target,
@@ -81,50 +83,50 @@ def labeling_task(config: RunConfig, root: Path) -> LabelingTask:
     )
 
 
+def labeled_mask(config: RunConfig, total: int, count: int | None) -> np.ndarray:
+    """Which of all training sentences are labeled: [total] bool. With a smaller `count` they are a subset."""
+    return sample_mask(total, count, (config.seed, SeedStream.LABELED_SENTENCES))
+
+
 def write_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Label the training set, reusing labels made by `plan`."""
-    root, size = directory.parent, config.labels.shard_size
-    flags = sample_mask(prepare.count_rows(root / "corpus", "train"), config.labels.max_sentences, (config.seed, 3))
-    shards = prepare.iter_selected(root / "corpus", "train", flags, size)
+    paths, size = RunPaths(directory.parent), config.labels.shard_size
+    flags = labeled_mask(config, prepare.count_rows(paths.corpus, "train"), config.labels.max_sentences)
+    shards = prepare.iter_selected(paths.corpus, "train", flags, size)
     return write_label_store(
-        shards, int(flags.sum()), labeling_task(config, root), directory, _earlier_label_stores(root, directory)
+        shards, int(flags.sum()), labeling_task(config, paths), directory, _earlier_label_stores(paths, directory)
     )
 
 
-PLAN = "plan"
-"""Directory of a plan in a run, and the prefix of its subset directories."""
-SUBSET = "size-"
-
-
-def _earlier_label_stores(root: Path, directory: Path) -> list[Path]:
+def _earlier_label_stores(paths: RunPaths, directory: Path) -> list[Path]:
     """Label stores of the same run: its own, backups, and those of its plan's subsets."""
-    run = root.parent.parent if root.parent.name == PLAN else root
-    paths = [path / "labels" for path in (run, *sorted((run / PLAN).glob(f"{SUBSET}*")))]
-    return [path for path in (*paths, *backup_directories(root / "labels")) if path != directory]
+    run = paths.planned_run
+    stores = [each.labels for each in (run, *run.subsets)]
+    return [path for path in (*stores, *backup_directories(paths.labels)) if path != directory]
 
 
 def rerank_labels(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Rerank the teacher's hypotheses."""
-    root, labels = directory.parent, config.labels
+    paths, labels = RunPaths(directory.parent), config.labels
     score = utility(labels.rerank_metric, tokenizer_for(config.corpus.target))
-    return rerank(LabelStore(root / "labels"), labels, labeling_task(config, root), score, directory)
+    return rerank(LabelStore(paths.labels), labels, labeling_task(config, paths), score, directory)
 
 
-def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[TrainingJob, dict[str, int]]:
+def student_job(config: RunConfig, paths: RunPaths, tokenizer: Tokenizer) -> tuple[TrainingJob, dict[str, int]]:
     """Training data from the labels, and the number of dropped hypotheses by reason.
 
     Raises:
         UserError: the labels are of another tokenizer, or lack what the loss requires.
     """
     student = config.student
-    store = LabelStore(root / ("selection" if config.labels.selects else "labels"))
+    store = LabelStore(paths.selection if config.labels.selects else paths.labels)
     store.require(tokenizer_fingerprint=tokenizer.fingerprint)
     for key in keys_that_need(student.objective, frozenset([Need.TOP_K])):
         if not store.k:
             raise UserError(
                 f"student.objective.{key} is not 0, but the labels have no top-k: set it to 0, or labels.top_k above 0"
             )
-    teacher = _online_teacher(config, root)
+    teacher = _online_teacher(config, paths)
     labels = load_label_dataset(store, tokenizer, config.labels, student.model.max_positions)
     check_dropped(labels, student.objective.reference_fraction)
     data = TrainingSet(
@@ -140,32 +142,32 @@ def student_job(config: RunConfig, root: Path, tokenizer: Tokenizer) -> tuple[Tr
 
 def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Train the student on the teacher's labels."""
-    root, student = directory.parent, config.student
-    tokenizer = tokenizers.load(root / "tokenizer")
-    job, dropped = student_job(config, root, tokenizer)
+    paths, student = RunPaths(directory.parent), config.student
+    tokenizer = tokenizers.load(paths.tokenizer)
+    job, dropped = student_job(config, paths, tokenizer)
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
     extra: dict[str, Any] = {"hypotheses_dropped": dropped}
     if student.initialization != "random":
         choose_layers = {"first": first_layers, "spaced": spaced_layers}[student.initialization]
-        extra["layers_copied"] = copy_layers(load_marian(root / "teacher"), model, choose_layers)
+        extra["layers_copied"] = copy_layers(load_marian(paths.teacher), model, choose_layers)
     if not student.on_policy.steps:
         return fit_model(model, job, tokenizer, config, directory) | extra
     stage_dirs = [directory / "first"]
     stages = [fit_model(model, job, tokenizer, config, stage_dirs[0])]
     for number in range(1, student.on_policy.rounds + 1):
         stage_dirs.append(directory / f"round-{number}")
-        round_task = replace(labeling_task(config, root), generation_model=stage_dirs[-2])
+        round_task = replace(labeling_task(config, paths), generation_model=stage_dirs[-2])
         stages.append(on_policy.train_round(config, round_task, stage_dirs[-1], number))
     return on_policy.keep_best(directory, stage_dirs, stages) | extra
 
 
-def _online_teacher(config: RunConfig, root: Path) -> MarianMTModel | None:
+def _online_teacher(config: RunConfig, paths: RunPaths) -> MarianMTModel | None:
     """The teacher, if the loss uses its hidden states or attention.
 
     Raises:
         UserError: the loss needs more than labels, but the teacher has another vocabulary.
     """
-    student, pointer = config.student, existing.read_pointer(root / "teacher")
+    student, pointer = config.student, existing.read_pointer(paths.teacher)
     keys = [f"objective.{key}" for key in keys_that_need(student.objective, TEACHER_IN_MEMORY)]
     keys += ["on_policy.steps"] if student.on_policy.steps else []
     if keys and pointer:
@@ -173,18 +175,16 @@ def _online_teacher(config: RunConfig, root: Path) -> MarianMTModel | None:
             f"student.{keys[0]} is not 0, but teacher {pointer['name']!r} has another vocabulary than the tokenizer: "
             "set it to 0"
         )
-    return load_marian(root / "teacher") if needs_teacher_in_memory(student.objective) else None
+    return load_marian(paths.teacher) if needs_teacher_in_memory(student.objective) else None
 
 
 def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
     """Train the same student on the same sentences' references for the same number of updates, without the teacher."""
-    root, student = directory.parent, config.student
-    tokenizer = tokenizers.load(root / "tokenizer")
-    data = reference_set(
-        root / "corpus", tokenizer, student.model.max_positions, set(LabelStore(root / "labels").ids())
-    )
+    paths, student = RunPaths(directory.parent), config.student
+    tokenizer = tokenizers.load(paths.tokenizer)
+    data = reference_set(paths.corpus, tokenizer, student.model.max_positions, set(LabelStore(paths.labels).ids()))
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
-    training = _with_student_updates(student.training, root / "student")
+    training = _with_student_updates(student.training, paths.student)
     return fit_model(
         model, TrainingJob("baseline", data, training, _ONLY_REFERENCES, config.seed), tokenizer, config, directory
     )

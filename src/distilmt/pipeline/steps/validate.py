@@ -18,6 +18,7 @@ from distilmt.pipeline.steps.score import export_model
 from distilmt.teachers.forced_decoding import force_decode
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import write_json
+from distilmt.utils.run_paths import RunPaths
 
 SENTENCES = "sentences.json"
 
@@ -29,14 +30,14 @@ def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
         BLEU, chrF, and the cross-entropy of the references in nats per token. The file `SENTENCES` stores translations,
         and the nats and tokens of the reference of every sentence within the model's length limit.
     """
-    root = directory.parent
-    valid = prepare.load_split(root / "corpus", "valid")
+    paths = RunPaths(directory.parent)
+    valid = prepare.load_split(paths.corpus, "valid")
     sources, references = valid["source"].to_pylist(), valid["target"].to_pylist()
-    export_model(config, root, "student", "float32", directory / "float32")
+    export_model(config, paths, "student", "float32", directory / "float32")
     translator = Translator(directory / "float32", threads=1, workers=cores())
     lines = translator.translate(sources, config.evaluation.beam_size)
     scores = quality.score(lines, references, config.corpus.target)
-    token_scores = force_decode(load_marian(root / "student"), tokenizers.load(root / "tokenizer"), sources, references)
+    token_scores = force_decode(load_marian(paths.student), tokenizers.load(paths.tokenizer), sources, references)
     rows = np.repeat(np.arange(len(token_scores.lengths)), token_scores.lengths)
     nats = np.bincount(rows, token_scores.nll, len(token_scores.lengths))
     details = {"translations": lines, "nats": nats.tolist(), "tokens": token_scores.lengths.tolist()}

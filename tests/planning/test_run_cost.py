@@ -12,6 +12,7 @@ from distilmt.planning.calibration import fit_rates, observations_of
 from distilmt.planning.step_costs import RunMeasurements, read_measurements, step_costs
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
+from distilmt.utils.run_paths import RunPaths
 from distilmt.utils.sizes import total_bytes
 
 
@@ -87,7 +88,7 @@ def test_works_grow_as_the_configuration_does(config, text):
 
 
 def test_what_was_said_counts_in_place_of_what_was_expected(config, text, finished_run):
-    facts = read_measurements(finished_run)
+    facts = read_measurements(RunPaths(finished_run))
     assert facts.updates == {"teacher": 30, "student": 20, "baseline": 20} and facts.hypothesis_tokens > 355
     assert set(facts.lengths) == set(facts.updates) and min(facts.lengths.values()) > 0
     expected = step_costs(config, text, RunMeasurements())[1].drivers["labelling"]["words"]

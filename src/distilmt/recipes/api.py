@@ -16,6 +16,7 @@ from distilmt.recipes.run_results import Run
 from distilmt.recipes.translation import Translator
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
+from distilmt.utils.sizes import total_bytes
 
 Paths = str | Path | Sequence[str | Path]
 """One path or several."""
@@ -119,9 +120,7 @@ class CompressedModel:
     @property
     def bytes(self) -> int:
         """Size of the shipped model's files."""
-        from distilmt.evaluation.speed import file_bytes
-
-        return file_bytes(self.model)
+        return total_bytes(self.model)
 
     @property
     def scores(self) -> dict[str, float]:

@@ -210,9 +210,9 @@ def _student_lengths(minutes: float, config: RunConfig) -> dict[str, Any]:
     from distilmt.pipeline.steps.train import student_job
     from distilmt.training.throughput import MEASURING, seconds_per_update
 
-    root, student, begin = Path(config.run_dir), config.student, time.monotonic()
-    tokenizer = tokenizers.load(root / "tokenizer")
-    job, _ = student_job(config, root, tokenizer)
+    paths, student, begin = config.paths, config.student, time.monotonic()
+    tokenizer = tokenizers.load(paths.tokenizer)
+    job, _ = student_job(config, paths, tokenizer)
     measured = (student.objective, NO_TEACHER) if student.baseline else (student.objective,)
     most = max(0.5, _MEASURING_SHARE * minutes * 60)
     paces = [
@@ -220,5 +220,5 @@ def _student_lengths(minutes: float, config: RunConfig) -> dict[str, Any]:
         for each in measured
     ]
     logger.info(f"student: {paces[0] * 1000:.0f} ms per update")
-    left = minutes * 60 - elapsed_seconds(root, *_STEPS) - reserve(minutes) - (time.monotonic() - begin)
+    left = minutes * 60 - elapsed_seconds(paths, *_STEPS) - reserve(minutes) - (time.monotonic() - begin)
     return student_lengths(max(_LEAST_SECONDS, left), *paces)

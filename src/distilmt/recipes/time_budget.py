@@ -13,6 +13,7 @@ from distilmt.config.distill import DistillConfig
 from distilmt.config.renamed import translated, translated_command
 from distilmt.pipeline.dependencies import non_default
 from distilmt.utils.run_dir import read_json, read_step, write_json
+from distilmt.utils.run_paths import RunPaths
 
 PLAN = "plan.json"
 NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
@@ -47,9 +48,9 @@ def _same(old: dict[str, Any], new: dict[str, Any], default: Planned) -> bool:
     return non_default(old, asdict(default)) == new
 
 
-def elapsed_seconds(root: Path, *steps: str) -> float:
+def elapsed_seconds(paths: RunPaths, *steps: str) -> float:
     """Seconds of the finished steps of a run, over all interrupted calls."""
-    return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
+    return sum(record.seconds for name in steps if (record := read_step(paths.step(name))) is not None)
 
 
 def reserve(minutes: float) -> float:

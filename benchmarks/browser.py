@@ -34,7 +34,7 @@ from distilmt.export.quantize import quantize_weights
 from distilmt.export.web import export_web
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.models.presets import parameter_count
 from distilmt.utils.run_dir import read_json
 

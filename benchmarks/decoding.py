@@ -24,7 +24,7 @@ from distilmt.data import prepare, tokenizer
 from distilmt.export.card import ModelCard
 from distilmt.export.ctranslate2 import export
 from distilmt.export.marian import export_marian
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 
 TYPES: tuple[ComputeType, ...] = ("int8", "float32")
 BEAMS = (1, 4)

@@ -28,7 +28,7 @@ from workload import BIG, SMALL, add_model, pairs_of, prepare
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.losses.distillation import LossSettings, chunked_loss
 from distilmt.models.device import use_threads
-from distilmt.models.marian_forward import decoder_rows, vocabulary_size
+from distilmt.models.marian import MarianModel
 from distilmt.training.train_step import Stepper
 
 WARM, UPDATES = 10, 60
@@ -41,17 +41,17 @@ def phases(spec: Spec) -> tuple[dict[str, float], float]:
     config = TrainingConfig(
         batch_tokens=spec.batch_tokens, optimizer="adam", dropout=spec.dropout, label_smoothing=spec.label_smoothing
     )
-    stepper = Stepper(model, config, ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), seed=1)
+    stepper = Stepper(MarianModel(model), config, ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), seed=1)
     settings = LossSettings(stepper.objective, config.label_smoothing)
     taken, tokens = defaultdict(list), []
     use_threads()
     for number, (batch, targets) in enumerate(islice(batches(training_set(spec, model), spec), WARM + UPDATES), 1):
         marks = [time.perf_counter()]
         stepper.dropout.begin(1, number)
-        hidden = decoder_rows(stepper.model, batch, stepper.dropout)
+        hidden = stepper.model.decoder_rows(batch, stepper.dropout)
         marks.append(time.perf_counter())
-        weight = stepper.model.lm_head.weight
-        loss, _ = chunked_loss(hidden, weight, None, targets, settings, vocabulary=vocabulary_size(stepper.model))
+        weight = stepper.model.output_layer().weight
+        loss, _ = chunked_loss(hidden, weight, None, targets, settings, vocabulary=stepper.model.vocabulary_size)
         marks.append(time.perf_counter())
         loss.backward()
         marks.append(time.perf_counter())

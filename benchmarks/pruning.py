@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from transformers import MarianMTModel
-
 from distilmt.compression import importance, vocabulary
 from distilmt.compression.importance import CalibrationSample
 from distilmt.compression.magnitude import magnitude, storage
@@ -28,8 +26,10 @@ from distilmt.data.tokenizer import EOS, Tokenizer, load
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.checkpoint import load_model
 from distilmt.models.initialization import spaced_layers
+from distilmt.models.marian import marian_network
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.forced_decoding import force_decode
 from distilmt.utils.hardware import cores
@@ -57,25 +57,27 @@ class Judge:
             for texts, batches in ((self.train, 4), (self.valid, 2))
         )
 
-    def translations(self, model: MarianMTModel, tokenizer: Tokenizer) -> list[str]:
+    def translations(self, model: Seq2SeqModel, tokenizer: Tokenizer) -> list[str]:
         with tempfile.TemporaryDirectory() as root:
-            export(model, tokenizer, Path(root) / "ct2", "float32")
+            export(marian_network(model), tokenizer, Path(root) / "ct2", "float32")
             return Translator(Path(root) / "ct2", threads=1, workers=cores()).translate(self.valid[0], beam_size=1)
 
-    def line(self, name: str, model: MarianMTModel) -> str:
+    def line(self, name: str, model: Seq2SeqModel) -> str:
         """A row of the table: parameters, BLEU, cross-entropy, and translation length relative to the references."""
         found = self.translations(model, self.tokenizer)
         length = sum(map(len, found)) / sum(map(len, self.valid[1]))
         bleu, loss = score(found, self.valid[1], self.language).bleu, importance.cross_entropy(model, self.on_valid)
-        parameters = sum(p.numel() for n, p in model.named_parameters() if "embed_positions" not in n)
+        parameters = sum(p.numel() for p in model.parameters() if p.dim() != 2) + sum(
+            m.numel() for m in model.matrices()
+        )
         return f"| {name} | {parameters:,} | {bleu:.2f} | {loss:.3f} | {length:.2f} |"
 
 
-def lines(model: MarianMTModel, judge: Judge) -> Iterator[str]:
-    config = model.config
+def lines(model: Seq2SeqModel, judge: Judge) -> Iterator[str]:
+    dimensions = model.dimensions
     yield judge.line("whole", model)
     for share in (2, 4):
-        widths = config.encoder_ffn_dim // share, config.decoder_ffn_dim // share
+        widths = dimensions.encoder.ffn_dim // share, dimensions.decoder.ffn_dim // share
         for name, measure in MEASURES.items():
             narrow = narrow_ffn(model, *widths, measure(model, judge.on_train))
             yield judge.line(f"feed-forward {widths[0]} and {widths[1]}, {name}", narrow)
@@ -91,7 +93,7 @@ def lines(model: MarianMTModel, judge: Judge) -> Iterator[str]:
             taken = storage(sparse)
             bytes_ = f"{taken.dense:,} bytes dense, {taken.indexed:,} indexed, {taken.bitmap:,} with a bitmap"
             yield judge.line(f"{share:.0%} of the weights zero, by {scope} ({bytes_})", sparse)
-    total = config.encoder_layers, config.decoder_layers
+    total = dimensions.encoder.layers, dimensions.decoder.layers
     for wanted in ((total[0] - 1, total[1]), (total[0], total[1] - 1), (total[0] - 2, total[1] - 3)):
         if min(wanted) < 1:
             continue
@@ -101,7 +103,7 @@ def lines(model: MarianMTModel, judge: Judge) -> Iterator[str]:
             yield judge.line(f"layers {keep[0]} and {keep[1]}, {name}", drop_layers(model, *keep))
 
 
-def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
+def pieces(model: Seq2SeqModel, judge: Judge) -> Iterator[str]:
     whole = judge.translations(model, judge.tokenizer)
     for name, texts in (("training", judge.train), ("validation", judge.valid)):
         for least_often in (1, 5, 20):
@@ -117,7 +119,7 @@ def pieces(model: MarianMTModel, judge: Judge) -> Iterator[str]:
             yield f"| {name}, at least {least_often} times | {size} | {bleu:.2f} | {same:.1%} | {cut:.1%} |"
 
 
-def ends(model: MarianMTModel, judge: Judge) -> str:
+def ends(model: Seq2SeqModel, judge: Judge) -> str:
     """Confidence of the model in `</s>`: where it is certain, gradients are nearly zero."""
     found = force_decode(model, judge.tokenizer, *(texts[:500] for texts in judge.train))
     at_end = found.ids == EOS
@@ -131,7 +133,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--language", default="de", help="target language of the run")
     given = parser.parse_args()
-    judge, model = Judge(given.run, given.language), load_marian(given.model)
+    judge, model = Judge(given.run, given.language), load_model(given.model)
     print(f"`python {' '.join(sys.argv)}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, {json.dumps(machine())}\n")
     rises = importance.layer_rises(model, judge.on_valid)
     for stack, found in rises.items():

@@ -22,7 +22,7 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.utils.hardware import cores
 from distilmt.utils.machine_info import machine
 

@@ -25,7 +25,8 @@ from distilmt.compression import shortlist
 from distilmt.config import ModelConfig, ShortlistConfig, TokenizerConfig
 from distilmt.data.tokenizer import Tokenizer, load, train
 from distilmt.export.ctranslate2 import export
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
+from distilmt.models.marian import marian_network
 
 SHAPE = ModelConfig(None, 256, 1536, 8, 6, 2, max_positions=256)
 BEAMS, BATCHES = (1, 4), (1, 32)
@@ -40,7 +41,7 @@ def prepared(pairs: list[tuple[str, str]], size: int, best: int, place: Path) ->
     tokenizer, config = load(place), ShortlistConfig(best=best)
     encoded = zip(tokenizer.source.encode(sources), tokenizer.target.encode(targets), strict=True)
     found = shortlist.build(encoded, tokenizer, config)
-    export(new_model(SHAPE, tokenizer, 0.0, 1), tokenizer, place / "model", "int8")
+    export(marian_network(new_model(SHAPE, tokenizer, 0.0, 1)), tokenizer, place / "model", "int8")
     found.write(place / "model")
     return tokenizer, found
 

@@ -63,6 +63,7 @@ def _training(name: str) -> Iterator[None]:
     from transformers import MarianConfig, MarianMTModel
 
     from distilmt.config import ObjectiveConfig, TrainingConfig
+    from distilmt.models.marian import MarianModel
     from distilmt.training.batching import Ragged, TargetSide, TrainingSet
     from distilmt.training.train_step import Stepper
 
@@ -81,7 +82,9 @@ def _training(name: str) -> Iterator[None]:
     model = MarianMTModel(
         MarianConfig(d_model=width, max_position_embeddings=64, decoder_start_token_id=last, **words, **shape)
     )
-    stepper = Stepper(model, TrainingConfig(batch_tokens=tokens), ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), seed=1)
+    stepper = Stepper(
+        MarianModel(model), TrainingConfig(batch_tokens=tokens), ObjectiveConfig(kd_weight=0.0, ce_weight=1.0), seed=1
+    )
     for number, (batch, targets) in enumerate(batches(data, Spec("", batch_tokens=tokens)), 1):
         stepper.update(number, batch, targets)
         if number >= 10:

@@ -13,7 +13,8 @@ from transformers import MarianMTModel
 from distilmt.config import ModelConfig, TokenizerConfig
 from distilmt.data.readers.files import read_pairs
 from distilmt.data.tokenizer import Tokenizer, load, train
-from distilmt.models.presets import marian_config, new_model
+from distilmt.models.architectures import new_model
+from distilmt.models.marian import marian_config
 from distilmt.training.batching import Ragged
 
 PIECES = 8000
@@ -59,7 +60,8 @@ def add_model(
 ) -> None:
     """A model of random weights in `work/name`; `vocabulary` overrides the tokenizer's size."""
     if vocabulary is None:
-        new_model(shape, tokenizer, 0.0, seed).save_pretrained(work / name)
+        (work / name).mkdir(parents=True, exist_ok=True)
+        new_model(shape, tokenizer, 0.0, seed).save(work / name)
         return
     torch.manual_seed(seed)
     config = marian_config(shape, tokenizer, 0.0)

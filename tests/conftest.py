@@ -84,7 +84,7 @@ def _tokenizer(directory: Path, chinese: bool):
 def trained_model(tmp_path_factory, shared_tokenizer) -> Path:
     """The directory of a Marian model that has learned the toy pair a little."""
     from distilmt.config import ObjectiveConfig, TrainingConfig
-    from distilmt.models.presets import new_model
+    from distilmt.models.architectures import new_model
     from distilmt.training.batching import Ragged, TargetSide, TrainingSet
     from distilmt.training.trainer import TrainingJob, train
 
@@ -111,7 +111,7 @@ def trained_model(tmp_path_factory, shared_tokenizer) -> Path:
     job = TrainingJob("teacher", data, config, ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1), 1)
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
     best, _ = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
-    best.save_pretrained(directory)
+    best.save(directory)
     shared_tokenizer.copy_to(directory)
     return directory
 
@@ -120,7 +120,7 @@ def trained_model(tmp_path_factory, shared_tokenizer) -> Path:
 def exported_model(trained_model, shared_tokenizer) -> Path:
     """The trained model as CTranslate2, float32."""
     from distilmt.export.ctranslate2 import export
-    from distilmt.models.checkpoint import load_marian
+    from distilmt.models.marian_checkpoint import load_marian
 
     export(load_marian(trained_model), shared_tokenizer, trained_model / "ct2", "float32")
     return trained_model / "ct2"

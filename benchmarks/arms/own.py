@@ -11,7 +11,8 @@ from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.distillation import TokenTargets
-from distilmt.models.marian_forward import Batch
+from distilmt.models.batch import Batch
+from distilmt.models.marian import MarianModel
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
 from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.optimizer import load_flat
@@ -58,7 +59,7 @@ def begin(spec: Spec, model: MarianMTModel, ranks: Ranks = SINGLE_PROCESS) -> St
     objective = ObjectiveConfig(
         kd_weight=word, ce_weight=1 - word, top_k=spec.top_k or 8, tail="uniform", reference_fraction=1.0
     )
-    return Stepper(model, config, objective, spec.seed, ranks=ranks)
+    return Stepper(MarianModel(model), config, objective, spec.seed, ranks=ranks)
 
 
 def main(spec: Spec) -> None:
@@ -70,9 +71,9 @@ def main(spec: Spec) -> None:
         if clock.over(len(targets.ids)):
             break
     if spec.save:
-        trained = MarianMTModel(model.config)
+        trained = MarianModel(MarianMTModel(model.config))
         load_flat(trained, stepper.optimizer.master)
-        trained.save_pretrained(spec.save)
+        trained.network.save_pretrained(spec.save)
     clock.report()
 
 

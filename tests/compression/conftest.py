@@ -7,7 +7,7 @@ import pytest
 from helpers import toy
 
 from distilmt.compression.importance import CalibrationSample, pairs, sample
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from distilmt.compression import importance
 from distilmt.compression.importance import (
-    KINDS,
     CalibrationSample,
     choose_layers,
     contributions,
@@ -19,10 +18,16 @@ from distilmt.compression.importance import (
     taylor_heads,
     taylor_units,
 )
-from distilmt.compression.pruning import attentions, drop_layers, layers, lowest_heads, mask_heads, narrow_ffn
+from distilmt.compression.pruning import drop_layers, lowest_heads, mask_heads, narrow_ffn
 from distilmt.config import ObjectiveConfig
 from distilmt.losses.distillation import TokenTargets
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.batch import KINDS
+from distilmt.models.checkpoint import load_model
+
+
+def modules(model, stack):
+    """The layers of a stack, as transformers has them."""
+    return [layer.module for layer in model.layers(stack)]
 
 
 def one_by_one(measured, pad):
@@ -38,13 +43,13 @@ def one_by_one(measured, pad):
 
 def loss_of(model, source, shifted, ids):
     """Summed cross-entropy without <pad>, by transformers."""
-    logits = model(input_ids=source, decoder_input_ids=shifted).logits[0, :, :-1]
+    logits = model.network(input_ids=source, decoder_input_ids=shifted).logits[0, :, :-1]
     return F.cross_entropy(logits, ids, reduction="sum")
 
 
 def biased(model):
     """OPUS-MT models have a bias on their logits."""
-    model.final_logits_bias.normal_(std=0.5, generator=torch.Generator().manual_seed(2))
+    model.network.final_logits_bias.normal_(std=0.5, generator=torch.Generator().manual_seed(2))
     return model
 
 
@@ -93,8 +98,8 @@ def plain_norms(layer):
 
 def test_idle_layers_go_first(deep, measured):
     for stack, number in (("encoder", 1), ("decoder", 1)):
-        plain_norms(layers(deep, stack)[number - 1])
-        idle(layers(deep, stack)[number])
+        plain_norms(modules(deep, stack)[number - 1])
+        idle(modules(deep, stack)[number])
     rises = layer_rises(deep, measured)
     assert abs(rises["encoder"][1]) < 1e-3 and abs(rises["decoder"][1]) < 1e-3
     whole = cross_entropy(deep, measured)
@@ -126,7 +131,7 @@ def test_units_are_scored_as_defined(deep, measured, shared_tokenizer, activatio
     model = biased(deep)
     seen, taylor, active, squares = {}, {}, {}, {}
     for stack in ("encoder", "decoder"):
-        for number, layer in enumerate(layers(model, stack)):
+        for number, layer in enumerate(modules(model, stack)):
             layer.activation_fn = ACT2FN[activation]
             layer.fc2.register_forward_pre_hook(lambda _, given, key=(stack, number): seen.update({key: given[0]}))
     for sentence in one_by_one(measured, shared_tokenizer.pad):
@@ -136,7 +141,7 @@ def test_units_are_scored_as_defined(deep, measured, shared_tokenizer, activatio
             taylor[key] = taylor.get(key, 0) + (value * gradient).abs().flatten(0, 1).sum(0)
             active[key] = active.get(key, 0) + value.abs().flatten(0, 1).sum(0)
             squares[key] = squares.get(key, 0) + value.square().flatten(0, 1).sum(0)
-    weights = {key: layers(model, key[0])[key[1]].fc2.weight.norm(dim=0) for key in seen}
+    weights = {key: modules(model, key[0])[key[1]].fc2.weight.norm(dim=0) for key in seen}
     adds = {key: total.sqrt() * weights[key] for key, total in squares.items()}
     for measure, wanted in ((taylor_units, taylor), (mean_activations, active), (contributions, adds)):
         found = measure(model, measured)
@@ -146,10 +151,10 @@ def test_units_are_scored_as_defined(deep, measured, shared_tokenizer, activatio
 
 def test_heads_are_scored_as_defined(deep, measured, shared_tokenizer):
     """The derivative by a mask on every head, of one sentence at a time (Michel et al. 2019)."""
-    masks = {kind: torch.ones(len(attentions(deep, kind)), 2, requires_grad=True) for kind in KINDS}
+    masks = {kind: torch.ones(len(deep.attentions(kind)), 2, requires_grad=True) for kind in KINDS}
     for kind in KINDS:
-        for number, attention in enumerate(attentions(deep, kind)):
-            attention.out_proj.register_forward_pre_hook(
+        for number, attention in enumerate(deep.attentions(kind)):
+            attention.output.register_forward_pre_hook(
                 lambda _, given, kind=kind, number=number: given[0] * masks[kind][number].repeat_interleave(16)
             )
     wanted = {kind: torch.zeros_like(mask) for kind, mask in masks.items()}
@@ -187,12 +192,12 @@ def test_the_model_is_left_as_it_was(deep, measured):
     taylor_units(deep, measured), taylor_heads(deep, measured), mean_activations(deep, measured)
     assert all(not p.requires_grad and p.grad is None for p in deep.parameters())
     assert not any(m._forward_pre_hooks for m in deep.modules())
-    assert isinstance(layers(deep, "encoder")[0].activation_fn, torch.nn.ReLU)
+    assert isinstance(modules(deep, "encoder")[0].activation_fn, torch.nn.ReLU)
 
 
 def test_what_matters_is_missed(trained_model, measured):
     """Of a model that has learnt: taking out the most important costs more than the least."""
-    model = load_marian(trained_model)
+    model = load_model(trained_model)
     for score in (*(f(model, measured) for f in (taylor_units, mean_activations, contributions)), norms(model)):
         least_units = cross_entropy(narrow_ffn(model, 32, 32, score), measured)
         upside_down = {stack: [-s for s in scores] for stack, scores in score.items()}

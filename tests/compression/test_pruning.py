@@ -7,12 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from distilmt.compression.importance import KINDS, CalibrationSample, cross_entropy, norms, pairs, sample
-from distilmt.compression.magnitude import magnitude, matrices, storage
+from distilmt.compression.importance import CalibrationSample, cross_entropy, norms, pairs, sample
+from distilmt.compression.magnitude import magnitude, storage
 from distilmt.compression.pruning import (
-    attentions,
     drop_layers,
-    layers,
     lowest_heads,
     mask_heads,
     narrow_ffn,
@@ -22,8 +20,10 @@ from distilmt.config import CorpusConfig, ObjectiveConfig, RunConfig, TrainingCo
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model, parameter_count
+from distilmt.models.architectures import new_model
+from distilmt.models.batch import KINDS
+from distilmt.models.checkpoint import load_model
+from distilmt.models.presets import parameter_count
 from distilmt.pipeline.steps.fit_model import fit_model
 from distilmt.pipeline.steps.train import prepare_corpus, reference_set
 from distilmt.training.trainer import TrainingJob, train
@@ -37,10 +37,15 @@ def logits(model, measured):
     """By transformers, of all words of a sample."""
     found = []
     for batch, _ in measured.batches:
-        inputs = batches.padded(batch, model.config.pad_token_id)
+        inputs = batches.padded(batch, model.special_ids.pad)
         mask = inputs.pop("target_mask").bool()
-        found.append(model(**inputs).logits[mask])
+        found.append(model.network(**inputs).logits[mask])
     return torch.cat(found)
+
+
+def modules(model, stack):
+    """The layers of a stack, as transformers has them."""
+    return [layer.module for layer in model.layers(stack)]
 
 
 def close(a, b):
@@ -55,12 +60,13 @@ def close(a, b):
 def test_dropping_layers_is_skipping_them(untouched, measured, encoder, decoder):
     model = untouched
     pruned = drop_layers(model, encoder, decoder)
-    assert (pruned.config.encoder_layers, pruned.config.decoder_layers) == (len(encoder), len(decoder))
+    assert (pruned.dimensions.encoder.layers, pruned.dimensions.decoder.layers) == (len(encoder), len(decoder))
     assert parameter_count(pruned) < parameter_count(model) or len(encoder) + len(decoder) == 5
     skipping = copy.deepcopy(model)
-    skipping.model.encoder.layers = nn.ModuleList(model.model.encoder.layers[i] for i in encoder)
-    skipping.model.decoder.layers = nn.ModuleList(model.model.decoder.layers[i] for i in decoder)
-    skipping.config.use_cache = False
+    network, whole = skipping.network, model.network.model
+    network.model.encoder.layers = nn.ModuleList(whole.encoder.layers[i] for i in encoder)
+    network.model.decoder.layers = nn.ModuleList(whole.decoder.layers[i] for i in decoder)
+    network.config.use_cache = False
     close(logits(pruned, measured), logits(skipping, measured))
 
 
@@ -74,23 +80,23 @@ def test_layers_that_are_none_are_refused(deep, keep):
 def test_units_that_say_nothing_are_not_missed(deep, measured, activation):
     from transformers.activations import ACT2FN
 
-    deep.config.activation_function = activation
+    deep.network.config.activation_function = activation
     generator = torch.Generator().manual_seed(3)
     for stack in ("encoder", "decoder"):
-        for layer in layers(deep, stack):
+        for layer in modules(deep, stack):
             layer.activation_fn = ACT2FN[activation]
             dead = torch.randperm(64, generator=generator)[:24]
             layer.fc2.weight.data[:, dead] = 0
     pruned = narrow_ffn(deep, 40, 40, norms(deep))
-    assert pruned.config.encoder_ffn_dim == pruned.config.decoder_ffn_dim == 40
+    assert pruned.dimensions.encoder.ffn_dim == pruned.dimensions.decoder.ffn_dim == 40
     close(logits(pruned, measured), logits(deep, measured))
 
 
 def test_units_keep_their_weights_and_order(deep):
-    scores = {stack: [torch.rand(64) for _ in layers(deep, stack)] for stack in ("encoder", "decoder")}
+    scores = {stack: [torch.rand(64) for _ in modules(deep, stack)] for stack in ("encoder", "decoder")}
     pruned = narrow_ffn(deep, 16, 48, scores)
     for stack, width in (("encoder", 16), ("decoder", 48)):
-        for mine, theirs, score in zip(layers(pruned, stack), layers(deep, stack), scores[stack], strict=True):
+        for mine, theirs, score in zip(modules(pruned, stack), modules(deep, stack), scores[stack], strict=True):
             units = [i for i in range(64) if score[i] >= score.sort(descending=True).values[width - 1]]
             assert torch.equal(mine.fc1.weight, theirs.fc1.weight[units])
             assert torch.equal(mine.fc1.bias, theirs.fc1.bias[units])
@@ -116,11 +122,11 @@ def test_masked_heads_are_silent(deep, measured):
     masked = mask_heads(deep, heads)
     silenced = copy.deepcopy(deep)
     for kind, by_layer in heads.items():
-        for attention, chosen in zip(attentions(silenced, kind), by_layer, strict=True):
+        for attention, chosen in zip(silenced.attentions(kind), by_layer, strict=True):
             mask = torch.ones(2, 16)
             mask[chosen] = 0
             mask = mask.flatten()
-            attention.out_proj.register_forward_pre_hook(lambda _, given, mask=mask: given[0] * mask)
+            attention.output.register_forward_pre_hook(lambda _, given, mask=mask: given[0] * mask)
     close(logits(masked, measured), logits(silenced, measured))
     assert (logits(masked, measured) - logits(deep, measured)).abs().max() > 0.01
     assert parameter_count(masked) == parameter_count(deep)
@@ -136,26 +142,26 @@ def shapes(model):
     return {
         "layers": drop_layers(model, [0, 2], [1]),
         "units": narrow_ffn(model, 32, 16, norms(model)),
-        "heads": mask_heads(model, {kind: [[0] for _ in attentions(model, kind)] for kind in KINDS}),
+        "heads": mask_heads(model, {kind: [[0] for _ in model.attentions(kind)] for kind in KINDS}),
         "weights": magnitude(model, 0.5),
     }
 
 
 def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokenizer):
     """It is saved, loaded, exported, and translates as transformers does (which counts the layers of its cache)."""
-    deep.generation_config.num_beams = 3
+    deep.network.generation_config.num_beams = 3
     state = {name: value.clone() for name, value in deep.state_dict().items()}
     texts = toy.pairs(5, seed=9)[0]
     for name, pruned in shapes(deep).items():
-        pruned.save_pretrained(tmp_path / name)
-        again = load_marian(tmp_path / name)
+        pruned.network.save_pretrained(tmp_path / name)
+        again = load_model(tmp_path / name)
         assert all(torch.equal(value, again.state_dict()[key]) for key, value in pruned.state_dict().items())
-        assert pruned.generation_config.num_beams == 3
-        export(again, shared_tokenizer, tmp_path / name / "ct2", "float32")
+        assert pruned.network.generation_config.num_beams == 3
+        export(again.network, shared_tokenizer, tmp_path / name / "ct2", "float32")
         found = Translator(tmp_path / name / "ct2", threads=1).hypotheses(texts, DecodingOptions(beam_size=1))
         ids = {piece: i for i, piece in enumerate(shared_tokenizer.target.tokens)}
         for text, hypotheses in zip(texts, found, strict=True):
-            theirs = again.generate(
+            theirs = again.network.generate(
                 torch.tensor(shared_tokenizer.source.encode([text])),
                 num_beams=1,
                 max_length=64,
@@ -168,8 +174,8 @@ def test_a_pruned_model_is_a_model_like_any_other(tmp_path, deep, shared_tokeniz
 
 
 def test_a_loaded_model_can_be_trained_once_pruned(trained_model):
-    """`load_marian` gives models without gradients."""
-    loaded = load_marian(trained_model)
+    """`load_model` gives models without gradients."""
+    loaded = load_model(trained_model)
     for pruned in (narrow_ffn(loaded, 32, 32, norms(loaded)), magnitude(loaded, 0.2), drop_layers(loaded, [0], [0])):
         learning = {name for name, p in pruned.named_parameters() if p.requires_grad}
         assert learning == {name for name, _ in pruned.named_parameters() if "embed_positions" not in name}
@@ -179,8 +185,8 @@ def test_a_loaded_model_can_be_trained_once_pruned(trained_model):
 @settings(max_examples=15, deadline=None)
 def test_the_smallest_weights_go(shared_tokenizer, share):
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 3)
-    sizes = torch.cat([m.detach().abs().flatten() for m in matrices(model)])
-    after = torch.cat([m.detach().abs().flatten() for m in matrices(magnitude(model, share))])
+    sizes = torch.cat([m.detach().abs().flatten() for m in model.matrices()])
+    after = torch.cat([m.detach().abs().flatten() for m in magnitude(model, share).matrices()])
     gone = after == 0
     zeros = int((sizes == 0).sum())
     assert int(gone.sum()) == max(zeros, int(share * len(sizes)))
@@ -190,9 +196,9 @@ def test_the_smallest_weights_go(shared_tokenizer, share):
 
 def test_a_share_of_every_matrix(deep):
     pruned = magnitude(deep, 0.7, "matrix")
-    for before, after in zip(matrices(deep), matrices(pruned), strict=True):
+    for before, after in zip(deep.matrices(), pruned.matrices(), strict=True):
         assert int((after == 0).sum()) == max(int(0.7 * before.numel()), int((before == 0).sum()))
-    different = [int((m == 0).sum()) / m.numel() for m in matrices(magnitude(deep, 0.7))]
+    different = [int((m == 0).sum()) / m.numel() for m in magnitude(deep, 0.7).matrices()]
     assert max(different) - min(different) > 0.1
     for (name, p), (_, q) in zip(deep.named_parameters(), pruned.named_parameters(), strict=True):
         assert p.dim() == 2 or torch.equal(p, q), name
@@ -205,8 +211,8 @@ def test_impossible_shares_are_refused(deep, share):
 
 
 def test_storage_of_zeros(deep):
-    found, rows = storage(magnitude(deep, 0.75), 4), sum(len(m) + 1 for m in matrices(deep))
-    count = sum(m.numel() for m in matrices(deep))
+    found, rows = storage(magnitude(deep, 0.75), 4), sum(len(m) + 1 for m in deep.matrices())
+    count = sum(m.numel() for m in deep.matrices())
     left = count - int(0.75 * count)
     assert found.zeros == pytest.approx(0.75, abs=1e-4) and found.dense == 4 * count
     assert found.indexed == 6 * left + 4 * rows and found.bitmap == 4 * left + -(-count // 8)
@@ -236,46 +242,46 @@ TRAINING = TrainingConfig(
 
 def test_a_pruned_model_recovers(tmp_path, trained_model, shared_tokenizer):
     """The trainer takes it as it takes a fresh one, and a few updates win back what pruning cost."""
-    config, whole = corpus(tmp_path), load_marian(trained_model)
+    config, whole = corpus(tmp_path), load_model(trained_model)
     pruned = narrow_ffn(whole, 16, 16, norms(whole))
     data = reference_set(tmp_path / "run" / "corpus", shared_tokenizer, 64)
     result = fit_model(
         pruned, TrainingJob("pruned", data, TRAINING, REFERENCES, 1), shared_tokenizer, config, tmp_path / "student"
     )
-    again, measured = load_marian(tmp_path / "student"), CalibrationSample(sample(data, 2))
+    again, measured = load_model(tmp_path / "student"), CalibrationSample(sample(data, 2))
     before = cross_entropy(narrow_ffn(whole, 16, 16, norms(whole)), measured)
-    assert again.config.encoder_ffn_dim == 16 and result["updates"] == 16
+    assert again.dimensions.encoder.ffn_dim == 16 and result["updates"] == 16
     assert cross_entropy(again, measured) < before - 0.1
 
 
 def test_a_bias_on_the_logits_is_trained_with(tmp_path, trained_model, shared_tokenizer):
     """OPUS-MT models have one: what is trained is what transformers computes with it, and the bias stays."""
-    model = drop_layers(load_marian(trained_model), [0], [0])
-    model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
+    model = drop_layers(load_model(trained_model), [0], [0])
+    model.network.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
     data = pairs(shared_tokenizer, *toy.pairs(10), 64)
-    wanted, bias = cross_entropy(model, CalibrationSample(sample(data))), model.final_logits_bias.clone()
+    wanted, bias = cross_entropy(model, CalibrationSample(sample(data))), model.network.final_logits_bias.clone()
     config = TrainingConfig(**vars(TRAINING) | {"max_steps": 1, "batch_tokens": 4096})
     trained, result = train(
         model, TrainingJob("biased", data, config, REFERENCES, 1), lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path
     )
     assert result["log"][0]["train_loss"] == pytest.approx(wanted, rel=1e-4)
-    assert torch.equal(trained.final_logits_bias, bias)
+    assert torch.equal(trained.network.final_logits_bias, bias)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_zeros_stay_zero_in_training(tmp_path, trained_model, shared_tokenizer, measured, optimizer):
-    whole = load_marian(trained_model)
+    whole = load_model(trained_model)
     data = pairs(shared_tokenizer, *toy.pairs(200), 64)
     config = TrainingConfig(**vars(TRAINING) | {"optimizer": optimizer, "weight_decay": 0.01})
     found = {}
     for keep in (True, False):
         pruned = magnitude(whole, 0.6)
-        masks = [m != 0 for m in matrices(pruned)]
+        masks = [m != 0 for m in pruned.matrices()]
         before = cross_entropy(pruned, measured)
         job = TrainingJob("sparse", data, config, REFERENCES, 1, keep_zeros=keep)
         found[keep], _ = train(pruned, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, tmp_path / str(keep))
         assert cross_entropy(found[keep], measured) < before
-    for mask, kept, free in zip(masks, matrices(found[True]), matrices(found[False]), strict=True):
+    for mask, kept, free in zip(masks, found[True].matrices(), found[False].matrices(), strict=True):
         assert not kept[~mask].any() and kept[mask].all()
         assert free[~mask].any()
     biases = [p for p in found[True].parameters() if p.dim() == 1]

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from helpers import toy
+from helpers.marian import new_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.labels.rows import LabelRow
 from distilmt.labels.store import LabelStore, LabelWriter
-from distilmt.models.presets import new_model
 from distilmt.utils.errors import UserError
 
 CONFIG = ShortlistConfig(best=5, frequent=10)
@@ -49,7 +49,7 @@ def tokenizer(request, shared_tokenizer, split_tokenizer):
 @pytest.fixture
 def model(tmp_path, tokenizer):
     """Random weights: they say anything, so that a restriction is seen."""
-    student = new_model(toy.MICRO, tokenizer, 0.0, 4).eval()
+    student = new_network(toy.MICRO, tokenizer, 0.0, 4).eval()
     for parameter in student.parameters():
         if parameter.requires_grad:
             parameter.data.mul_(2.0)

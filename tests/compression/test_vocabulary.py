@@ -17,8 +17,8 @@ from distilmt.data.tokenizer import EOS, UNK
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.utils.errors import UserError
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\u2581"), max_size=60)
@@ -192,7 +192,7 @@ def model_of(tokenizer, seed=3):
     for p in model.parameters():
         if p.requires_grad:
             p.data.mul_(2.0)
-    model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
+    model.network.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
     return model
 
 
@@ -200,18 +200,18 @@ def model_of(tokenizer, seed=3):
 def logits(model, tokenizer, source, target):
     ids = [torch.tensor(side.encode([text])) for side, text in ((tokenizer.source, source), (tokenizer.target, target))]
     start = torch.full((1, 1), tokenizer.pad)
-    return model(input_ids=ids[0], decoder_input_ids=torch.cat([start, ids[1][:, :-1]], 1)).logits[0]
+    return model.network(input_ids=ids[0], decoder_input_ids=torch.cat([start, ids[1][:, :-1]], 1)).logits[0]
 
 
 def test_logits_of_the_pieces_kept_are_what_they_were(tmp_path, any_tokenizer):
     model, texts = model_of(any_tokenizer), few(any_tokenizer)
     kept, after = pruned(any_tokenizer, texts, tmp_path)
     smaller = prune_model(model, kept)
-    config = smaller.config
+    network, config = smaller.network, smaller.network.config
     assert config.vocab_size == config.decoder_vocab_size == len(after.source.tokens) < len(any_tokenizer.source.tokens)
-    assert config.pad_token_id == config.decoder_start_token_id == smaller.generation_config.pad_token_id == after.pad
-    assert smaller.lm_head.weight is smaller.model.decoder.embed_tokens.weight
-    assert (smaller.model.encoder.embed_tokens.weight is smaller.lm_head.weight) == any_tokenizer.shared
+    assert config.pad_token_id == config.decoder_start_token_id == network.generation_config.pad_token_id == after.pad
+    assert network.lm_head.weight is network.model.decoder.embed_tokens.weight
+    assert (network.model.encoder.embed_tokens.weight is network.lm_head.weight) == any_tokenizer.shared
     for source, target in zip(*texts, strict=True):
         whole = logits(model, any_tokenizer, source, target)[:, torch.from_numpy(kept.target)]
         torch.testing.assert_close(logits(smaller, after, source, target), whole, atol=1e-5, rtol=1e-5)
@@ -220,14 +220,14 @@ def test_logits_of_the_pieces_kept_are_what_they_were(tmp_path, any_tokenizer):
 def test_a_pruned_directory_translates_as_before(tmp_path, any_tokenizer):
     """Where all pieces of the translations are kept, nothing changes: they are the likeliest of fewer now."""
     model, sources = model_of(any_tokenizer), few(any_tokenizer)[0]
-    export(model, any_tokenizer, tmp_path / "whole", "float32")
+    export(model.network, any_tokenizer, tmp_path / "whole", "float32")
     answers = [
         found[0]
         for found in Translator(tmp_path / "whole", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))
     ]
     names = {token for answer in answers for token in answer.tokens}
     kept, after = pruned(any_tokenizer, (sources, []), tmp_path / "pruned", keep=names)
-    prune_model(model, kept).save_pretrained(tmp_path / "pruned")
+    prune_model(model, kept).save(tmp_path / "pruned")
     export(load_marian(tmp_path / "pruned"), after, tmp_path / "ct2", "float32")
     again = [
         found[0] for found in Translator(tmp_path / "ct2", threads=1).hypotheses(sources, DecodingOptions(beam_size=1))

@@ -70,8 +70,7 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
     assert filled and small.tokens[-1 - len(filled) : -1] == filled
     assert small.decode(small.encode(few)) == few
 
-    from distilmt.models.marian_forward import decoder_states
-    from distilmt.models.presets import new_model
+    from distilmt.models.architectures import new_model
     from distilmt.training.batching import make_batch
 
     model = new_model(toy.MICRO, tokenizer, 0.0, 1)
@@ -80,7 +79,7 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
     )
     sides = [(np.array(ids), np.array([len(ids)])) for ids in (source, target)]
     batch = make_batch(*sides[0], *sides[1], tokenizer.pad)
-    assert decoder_states(model, batch).isfinite().all()
+    assert model.decoder_states(batch).isfinite().all()
 
 
 def test_vocabularies_of_two_sizes_are_refused(tmp_path, split_tokenizer):

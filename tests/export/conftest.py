@@ -37,11 +37,10 @@ def opus_tokenizer(tmp_path_factory):
 def diverse_model():
     """Makes models of random weights whose answers are far apart and hold no bytes, which programs join differently."""
     from helpers import toy
-
-    from distilmt.models.presets import new_model
+    from helpers.marian import new_network
 
     def make(tokenizer, shape=toy.MICRO, seed=4):
-        model = new_model(shape, tokenizer, 0.0, seed).eval()
+        model = new_network(shape, tokenizer, 0.0, seed).eval()
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data.mul_(2.0)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from helpers import commands, toy
+from helpers.marian import new_network
 
 from distilmt.export.argos import export_argos
 from distilmt.export.card import ModelCard
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.utils.errors import UserError
 
 PACKAGES = ("argostranslate==1.11.0", "minisbd==0.9.5", "stanza==1.10.1", "emoji", "requests", "urllib3", "idna")
@@ -51,7 +51,7 @@ def test_the_package_is_as_argos_wants_it(tmp_path, trained_model, shared_tokeni
     ("language", "code"), [("pt_BR", "pb"), ("zh_TW", "zt"), ("zh-CN", "zh"), ("de", "de"), ("no", "nb"), ("xx", "xx")]
 )
 def test_languages_have_argos_codes(tmp_path, shared_tokenizer, language, code):
-    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
+    model = new_network(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
     export_argos(model, shared_tokenizer, tmp_path / "m.argosmodel", ModelCard("en", language))
     metadata = json.loads(unpacked(tmp_path / "m.argosmodel")[f"translate-en_{code}-1_0/metadata.json"])
     assert metadata["to_code"] == code
@@ -106,7 +106,7 @@ def test_bytes_only_the_target_knows_are_refused(tmp_path, split_tokenizer, card
 
     pieces = [piece.replace("<0x", "<0y") for piece in split_tokenizer.source.tokens]
     tokenizer = replace(split_tokenizer, source=replace(split_tokenizer.source, tokens=pieces))
-    model = new_model(toy.MICRO, split_tokenizer, 0.0, 1).eval()
+    model = new_network(toy.MICRO, split_tokenizer, 0.0, 1).eval()
     with pytest.raises(UserError, match="export to CTranslate2 or ONNX instead"):
         export_argos(model, tokenizer, tmp_path / "m.argosmodel", card)
     assert not list(tmp_path.iterdir())

@@ -2,12 +2,12 @@ import ctranslate2
 import pytest
 import torch
 from helpers import toy
+from helpers.marian import new_network
 
 from distilmt.export.ctranslate2 import TYPES, export
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.utils.errors import UserError
 from distilmt.utils.sizes import total_bytes
 
@@ -19,7 +19,7 @@ def sentences(tokenizer, count=60):
 
 def peaked(tokenizer, seed=4):
     """Random weights whose answers are far apart: a tie is decided by rounding, in either program."""
-    model = new_model(toy.MICRO, tokenizer, 0.0, seed).eval()
+    model = new_network(toy.MICRO, tokenizer, 0.0, seed).eval()
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data.mul_(2.0)
@@ -105,7 +105,7 @@ def test_smaller_types_are_smaller(tmp_path, trained_model, exported_model, shar
 
 
 def test_an_export_needs_nothing_else(tmp_path, tokenizer):
-    export(new_model(toy.MICRO, tokenizer, 0.0, 1), tokenizer, tmp_path / "ct2", "int8")
+    export(new_network(toy.MICRO, tokenizer, 0.0, 1), tokenizer, tmp_path / "ct2", "int8")
     names = {path.name for path in (tmp_path / "ct2").iterdir()}
     spm = {"source.spm"} if tokenizer.shared else {"source.spm", "target.spm"}
     assert {"model.bin", "config.json", "distilmt.json"} | spm <= names
@@ -114,23 +114,23 @@ def test_an_export_needs_nothing_else(tmp_path, tokenizer):
 
 def test_an_export_is_replaced_whole(tmp_path, shared_tokenizer, monkeypatch):
     path = tmp_path / "ct2"
-    export(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, path, "float32")
+    export(new_network(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, path, "float32")
     before = (path / "model.bin").read_bytes()
     (path / "stray").write_text("")
 
     broken = type(shared_tokenizer)(tmp_path / "gone", *list(vars(shared_tokenizer).values())[1:])
     with pytest.raises(FileNotFoundError):  # after the weights were written
-        export(new_model(toy.MICRO, shared_tokenizer, 0.0, 2), broken, path, "float32")
+        export(new_network(toy.MICRO, shared_tokenizer, 0.0, 2), broken, path, "float32")
     assert (path / "model.bin").read_bytes() == before and (path / "stray").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["ct2"]
 
-    export(new_model(toy.MICRO, shared_tokenizer, 0.0, 2), shared_tokenizer, path, "float32")
+    export(new_network(toy.MICRO, shared_tokenizer, 0.0, 2), shared_tokenizer, path, "float32")
     assert (path / "model.bin").read_bytes() != before and not (path / "stray").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["ct2"]
 
 
 def test_exporting_leaves_the_model_as_it_was(tmp_path, shared_tokenizer):
-    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
+    model = new_network(toy.MICRO, shared_tokenizer, 0.0, 1)
     config, weights = model.config.to_dict(), {k: v.clone() for k, v in model.state_dict().items()}
     export(model, shared_tokenizer, tmp_path / "ct2", "int8")
     assert model.config.to_dict() == config
@@ -139,7 +139,7 @@ def test_exporting_leaves_the_model_as_it_was(tmp_path, shared_tokenizer):
 
 def test_unknown_type_is_refused(tmp_path, shared_tokenizer):
     with pytest.raises(UserError, match="'int9' is unknown: use one of float32, int8"):
-        export(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "ct2", "int9")
+        export(new_network(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "ct2", "int9")
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.teachers.hf_generate import TransformersTeacher
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.errors import UserError

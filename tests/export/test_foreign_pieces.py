@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from helpers import toy
+from helpers.marian import new_network
 from helpers.pretrained_models import MAKERS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,6 @@ from distilmt.export.huggingface_teacher import export_huggingface_teacher
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.tokenization import HuggingFaceTokenizer
 from distilmt.inference.translator import Translator
-from distilmt.models.presets import new_model
 
 TEXTS = toy.pairs(12, seed=5)[0]
 FACTS = {"m2m100": {"source_language": "en"}, "nllb": {"source_language": "eng_Latn"}}
@@ -105,7 +105,7 @@ def test_padded_vocabularies_of_ctranslate2_directories(tmp_path, shared_tokeniz
     assert len(names) % 64 == 0 and len(names) > len(ids)
     (directory / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(names)}))
     padded, plain = tokenizers.load(directory), diverse_model(shared_tokenizer)
-    model = new_model(toy.MICRO, padded, 0.0, 4).eval()
+    model = new_network(toy.MICRO, padded, 0.0, 4).eval()
     state, rows = plain.state_dict(), len(ids) - 1
     for key, value in model.state_dict().items():
         wide = value if value.shape == state[key].shape else value.zero_()

@@ -1,13 +1,13 @@
 import pytest
 import torch
 from helpers import toy
+from helpers.marian import new_network
 from transformers import AutoTokenizer, MarianMTModel
 
 from distilmt.export.consumers import by_transformers
 from distilmt.export.huggingface import export_huggingface
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.marian_checkpoint import load_marian
 
 TEXTS = [*toy.pairs(60, seed=99)[0], "Zürich 12 (a)", ""]
 
@@ -28,7 +28,7 @@ def test_transformers_translates_with_it(tmp_path, trained_model, exported_model
 
 
 def test_split_vocabularies(tmp_path, split_tokenizer, card):
-    model = new_model(toy.MICRO, split_tokenizer, 0.0, 1).eval()
+    model = new_network(toy.MICRO, split_tokenizer, 0.0, 1).eval()
     export_huggingface(model, split_tokenizer, tmp_path / "hf", card)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "hf")
     sources, targets = toy.pairs(20, seed=7, chinese=True)
@@ -52,7 +52,7 @@ def test_half_the_bytes(tmp_path, trained_model, shared_tokenizer, card, precisi
 
 def test_pad_is_never_said(tmp_path, shared_tokenizer, card):
     """Its logit is zero, and may be the highest: what decodes by the file's settings must leave it out."""
-    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
+    model = new_network(toy.MICRO, shared_tokenizer, 0.0, 1).eval()
     model.final_logits_bias[0, :-1] = -50.0
     export_huggingface(model, shared_tokenizer, tmp_path / "hf", card)
     opened = MarianMTModel.from_pretrained(tmp_path / "hf").eval()

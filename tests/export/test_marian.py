@@ -9,12 +9,12 @@ import pytest
 import torch
 import yaml
 from helpers import commands, toy
+from helpers.marian import new_network
 from transformers import AutoTokenizer
 
 from distilmt.export.consumers import greedy_translate
 from distilmt.export.marian import export_marian
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.utils.errors import UserError
 
 SHAPE = replace(toy.MICRO, encoder_layers=2, decoder_layers=2, ffn_dim=48)
@@ -27,7 +27,7 @@ def opened(directory):
 
 
 def test_names_shapes_and_options(tmp_path, tokenizer, card):
-    model = new_model(SHAPE, tokenizer, 0.0, 1).eval()
+    model = new_network(SHAPE, tokenizer, 0.0, 1).eval()
     export_marian(model, tokenizer, tmp_path / "marian", card)
     weights, options = opened(tmp_path / "marian")
     sizes = [side.processor.get_piece_size() for side in (tokenizer.source, tokenizer.target)]
@@ -47,7 +47,7 @@ def test_names_shapes_and_options(tmp_path, tokenizer, card):
 
 
 def test_other_numbers_need_a_list_of_pieces(tmp_path, opus_tokenizer, card):
-    model = new_model(SHAPE, opus_tokenizer, 0.0, 1).eval()
+    model = new_network(SHAPE, opus_tokenizer, 0.0, 1).eval()
     export_marian(model, opus_tokenizer, tmp_path / "marian", card)
     for name in ("source.yml", "target.yml"):
         ids = yaml.safe_load((tmp_path / "marian" / name).read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def test_other_numbers_need_a_list_of_pieces(tmp_path, opus_tokenizer, card):
 
 def test_what_marian_cannot_decode_is_refused(tmp_path, shared_tokenizer, card):
     for change in ({"decoder_ffn_dim": 7}, {"encoder_attention_heads": 4}, {"activation_function": "tanh"}):
-        model = new_model(SHAPE, shared_tokenizer, 0.0, 1).eval()
+        model = new_network(SHAPE, shared_tokenizer, 0.0, 1).eval()
         model.config.update(change)
         with pytest.raises(UserError, match="export to transformers or ONNX instead"):
             export_marian(model, shared_tokenizer, tmp_path / "marian", card)

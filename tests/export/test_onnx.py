@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 from helpers import toy
+from helpers.marian import new_network
 
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.utils.errors import UserError
 
 onnx = pytest.importorskip("onnx")
@@ -32,7 +32,7 @@ def onnx_export(tmp_path_factory, trained_model, shared_tokenizer, card):
 @torch.no_grad()
 def test_the_graphs_are_the_model(tokenizer):
     """Whole and word by word, with and without padding, whatever the vocabularies."""
-    model = new_model(toy.MICRO, tokenizer, 0.0, 2).eval()
+    model = new_network(toy.MICRO, tokenizer, 0.0, 2).eval()
     encoder, decoder = Encoder(model), Decoder(model)
     ids = torch.randint(2, 300, (3, 7))
     mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3, [1] + [0] * 6])
@@ -110,5 +110,5 @@ def test_what_is_missing_is_named(tmp_path, shared_tokenizer, card, monkeypatch)
     monkeypatch.delitem(sys.modules, "onnxscript")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(UserError, match=r"needs onnxscript: pip install '\.\[onnx\]'"):
-        export_onnx(new_model(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "onnx", card)
+        export_onnx(new_network(toy.MICRO, shared_tokenizer, 0.0, 1), shared_tokenizer, tmp_path / "onnx", card)
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.pack import pack
 from distilmt.inference.manifest import is_model
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.training.fake_quantize import fake_quantize, fake_quantize_model
 from distilmt.utils.errors import UserError
 from distilmt.utils.sizes import total_bytes

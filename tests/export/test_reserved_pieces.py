@@ -10,6 +10,7 @@ import pytest
 import sentencepiece
 import yaml
 from helpers import toy
+from helpers.marian import new_network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from distilmt.export.argos import export_argos
 from distilmt.export.ctranslate2 import export
 from distilmt.export.marian import export_marian
 from distilmt.inference.translator import Translator
-from distilmt.models.presets import new_model
 
 TEXTS = st.lists(
     st.sampled_from(["</s>", "<unk>", "<pad>", "<s>", "<0x41>", "</s> ", "<", "/", "s>", " ", "ba", "é", "山"]),
@@ -42,7 +42,7 @@ def read(request, tmp_path_factory, card):
     config = TokenizerConfig(vocab_size=400, byte_fallback=fallback, model_type=model_type)
     tokenizers.train(targets if script == "han" else sources, targets, config, directory, seed=1)
     tokenizer = tokenizers.load(directory)
-    model = new_model(toy.MICRO, tokenizer, 0.0, 1).eval()
+    model = new_network(toy.MICRO, tokenizer, 0.0, 1).eval()
     export(model, tokenizer, directory / "ct2", "float32")
     export_argos(model, tokenizer, directory / "m.argosmodel", card, "float32")
     with zipfile.ZipFile(directory / "m.argosmodel") as package:
@@ -101,7 +101,7 @@ def test_reserved_names_in_a_text_are_text(read, text):
 
 def test_argos_packages_end_as_before(tmp_path, trained_model, shared_tokenizer, card, exported_model):
     """The end has another name, and is found: sources get it, and translations stop at it."""
-    from distilmt.models.checkpoint import load_marian
+    from distilmt.models.marian_checkpoint import load_marian
 
     export_argos(load_marian(trained_model), shared_tokenizer, tmp_path / "m.argosmodel", card, "float32")
     with zipfile.ZipFile(tmp_path / "m.argosmodel") as package:
@@ -141,7 +141,7 @@ def listed(tmp_path_factory, card):
     shuffled = [*pieces[:2], *reversed(pieces[2:-1]), pieces[-1]]
     (directory / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(shuffled)}))
     tokenizer = tokenizers.load(directory)
-    export_marian(new_model(toy.MICRO, tokenizer, 0.0, 1).eval(), tokenizer, directory / "marian", card)
+    export_marian(new_network(toy.MICRO, tokenizer, 0.0, 1).eval(), tokenizer, directory / "marian", card)
     ids = yaml.safe_load((directory / "marian" / "source.yml").read_text(encoding="utf-8"))
     sed = re.search(r"\| sed '([^']+)' ", (directory / "marian" / "README.md").read_text()).group(1)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(directory / "marian" / "source.spm"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import toy
 
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

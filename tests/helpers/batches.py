@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from distilmt.models.marian_forward import Batch
+from distilmt.models.batch import Batch
 
 
 def padded(batch: Batch, pad: int) -> dict[str, torch.Tensor]:

@@ -160,13 +160,13 @@ def marian(directory):
 
     from distilmt.config import TokenizerConfig
     from distilmt.data import tokenizer as tokenizers
-    from distilmt.models.presets import new_model
+    from helpers.marian import new_network
 
     directory.mkdir(parents=True)
     tokenizers.train(*toy.pairs(300, seed=9), TokenizerConfig(vocab_size=300), directory, seed=1)
     made = tokenizers.load(directory)
     torch.manual_seed(1)
-    model = spread(new_model(toy.MICRO, made, 0.0, 1))
+    model = spread(new_network(toy.MICRO, made, 0.0, 1))
     model.save_pretrained(directory)
     return model, MarianTokenizer.from_pretrained(directory, model_max_length=64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
 from distilmt.training.trainer import TrainingJob
 from helpers import toy

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import toy
+from helpers.marian import new_network
 from transformers import MarianMTModel
 
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.manifest import export_hint
 from distilmt.inference.translator import Translator
-from distilmt.models.presets import new_model
 from distilmt.utils.errors import UserError
 
 
@@ -145,7 +145,7 @@ def test_attention_is_that_of_the_model(trained_model, exported_model, shared_to
 
 
 def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
-    export(new_model(toy.MICRO, split_tokenizer, 0.0, 1), split_tokenizer, tmp_path / "model", "int8")
+    export(new_network(toy.MICRO, split_tokenizer, 0.0, 1), split_tokenizer, tmp_path / "model", "int8")
     translator = Translator(tmp_path / "model", threads=1)
     text, said = (side[0] for side in toy.pairs(1, seed=94, chinese=True))
     texts = [text, "é ban “der”", "", "ban", "ban " * 100, "ban"]

@@ -107,10 +107,10 @@ def test_several_of_a_sentence_are_rows_of_their_own(candidates, trained_model, 
 @pytest.fixture(scope="module")
 def backwards(tmp_path_factory, shared_tokenizer):
     """A model of the other direction that has learnt nothing."""
-    from distilmt.models.presets import new_model
+    from helpers.marian import new_network
 
     directory = tmp_path_factory.mktemp("backwards")
-    new_model(replace(toy.MICRO, max_positions=8), shared_tokenizer, 0.0, 5).save_pretrained(directory)
+    new_network(replace(toy.MICRO, max_positions=8), shared_tokenizer, 0.0, 5).save_pretrained(directory)
     shared_tokenizer.copy_to(directory)
     return directory
 
@@ -118,7 +118,7 @@ def backwards(tmp_path_factory, shared_tokenizer):
 def test_the_other_direction_scores_what_was_chosen(candidates, trained_model, backwards, tmp_path):
     import torch
 
-    from distilmt.models.checkpoint import load_marian
+    from distilmt.models.marian_checkpoint import load_marian
 
     config = replace(CONFIG, rerank="none", backward_model=str(backwards))
     rerank(candidates, config, job(trained_model, config), utility("chrf"), tmp_path)

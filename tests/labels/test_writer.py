@@ -56,7 +56,7 @@ def test_hypotheses_are_the_translators(store, exported_model, shared_tokenizer)
 def test_words_stand_at_every_position(store, trained_model, shared_tokenizer):
     import torch
 
-    from distilmt.models.checkpoint import load_marian
+    from distilmt.models.marian_checkpoint import load_marian
 
     model = load_marian(trained_model)
     for row in rows(store)[:12]:
@@ -188,7 +188,7 @@ def second(tmp_path_factory, trained_model, shared_tokenizer):
     """Another teacher with the same pieces."""
     import torch
 
-    from distilmt.models.checkpoint import load_marian
+    from distilmt.models.marian_checkpoint import load_marian
 
     model, directory = load_marian(trained_model), tmp_path_factory.mktemp("second")
     torch.manual_seed(1)
@@ -219,9 +219,9 @@ def test_an_ensembles_translations_are_pooled_and_its_words_averaged(tmp_path, t
 
 
 def test_an_ensemble_of_other_pieces_is_refused(tmp_path, trained_model, split_tokenizer):
-    from distilmt.models.presets import new_model
+    from helpers.marian import new_network
 
-    new_model(toy.MICRO, split_tokenizer, 0.0, 1).save_pretrained(tmp_path / "other")
+    new_network(toy.MICRO, split_tokenizer, 0.0, 1).save_pretrained(tmp_path / "other")
     split_tokenizer.copy_to(tmp_path / "other")
     with pytest.raises(UserError, match="has another vocabulary than the teacher"):
         label(

@@ -14,7 +14,7 @@ from distilmt.losses import terms
 from distilmt.losses.distillation import LossSettings, TokenTargets, chunked_loss, reference_loss
 from distilmt.losses.divergences import DIVERGENCES, DivergenceKind, divergence
 from distilmt.losses.terms import TERMS, LossTerm, Need, active_terms, loss_signature, needs, on_policy_objective
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import Stepper
 from distilmt.utils.errors import UserError

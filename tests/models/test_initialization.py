@@ -3,10 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import toy
+from helpers.marian import new_network
+from transformers import MarianMTModel
 
 from distilmt.config import ModelConfig
+from distilmt.models.architectures import new_model
 from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
-from distilmt.models.presets import PRESETS, marian_config, new_model, parameter_count, shape
+from distilmt.models.marian import MarianModel, marian_config
+from distilmt.models.presets import PRESETS, parameter_count, shape
 from distilmt.utils.errors import UserError
 
 
@@ -37,7 +41,7 @@ def test_impossible_shapes_are_refused(config, told):
 
 
 def test_a_new_model_is_what_was_asked_for(tokenizer):
-    model = new_model(replace(toy.MICRO, encoder_layers=3, decoder_layers=2), tokenizer, 0.25, 1)
+    model = new_network(replace(toy.MICRO, encoder_layers=3, decoder_layers=2), tokenizer, 0.25, 1)
     config = model.config
     assert (config.d_model, config.encoder_ffn_dim, config.decoder_ffn_dim) == (32, 64, 64)
     assert len(model.model.encoder.layers) == 3 and len(model.model.decoder.layers) == 2
@@ -54,7 +58,7 @@ def test_a_new_model_is_what_was_asked_for(tokenizer):
 
 def test_deeper_layers_start_smaller(tokenizer):
     """Zhang, Titov and Sennrich 2019: 1/√l, whatever the matrix."""
-    model = new_model(replace(toy.MICRO, encoder_layers=4, decoder_layers=2), tokenizer, 0.0, 1)
+    model = new_network(replace(toy.MICRO, encoder_layers=4, decoder_layers=2), tokenizer, 0.0, 1)
     for stack in (model.model.encoder.layers, model.model.decoder.layers):
         for depth, layer in enumerate(stack, 1):
             rows, columns = layer.fc1.weight.shape
@@ -64,12 +68,10 @@ def test_deeper_layers_start_smaller(tokenizer):
 
 
 def test_a_saved_model_comes_back(tmp_path, tokenizer):
-    from transformers import MarianMTModel
-
     model = new_model(toy.MICRO, tokenizer, 0.0, 1)
-    model.save_pretrained(tmp_path)
+    model.save(tmp_path)
     again = MarianMTModel.from_pretrained(tmp_path)
-    for name, tensor in model.state_dict().items():
+    for name, tensor in model.network.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
 
 
@@ -83,7 +85,7 @@ def test_parameters_are_counted_once(shared_tokenizer):
 
 
 def test_seeds(shared_tokenizer):
-    first, same, other = (new_model(toy.MICRO, shared_tokenizer, 0.0, seed).lm_head.weight for seed in (1, 1, 2))
+    first, same, other = (new_network(toy.MICRO, shared_tokenizer, 0.0, seed).lm_head.weight for seed in (1, 1, 2))
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
@@ -131,46 +133,46 @@ def test_layers_are_copied(tokenizer, choose, wanted):
     maps = copy_layers(teacher, student, choose)
     assert maps == wanted
     for name, layers in maps.items():
-        ours, theirs = getattr(student.model, name), getattr(teacher.model, name)
+        ours, theirs = getattr(student.network.model, name), getattr(teacher.network.model, name)
         assert same(theirs.embed_tokens, ours.embed_tokens)
         for layer, index in zip(ours.layers, layers, strict=True):
             assert same(theirs.layers[index], layer)
-    assert torch.equal(student.lm_head.weight, teacher.lm_head.weight)
+    assert torch.equal(student.output_layer().weight, teacher.output_layer().weight)
     with torch.no_grad():  # copies, not the teacher's own
-        student.model.encoder.layers[0].fc1.weight.zero_()
-    assert teacher.model.encoder.layers[0].fc1.weight.any()
+        student.network.model.encoder.layers[0].fc1.weight.zero_()
+    assert teacher.network.model.encoder.layers[0].fc1.weight.any()
 
 
 @pytest.mark.parametrize("activation", ["relu", "swish"])
 def test_a_student_of_the_teachers_shape_is_the_teacher(shared_tokenizer, activation):
     """OPUS-MT teachers compute with swish: layers taken over must go on computing what they learnt."""
     teacher, student = models(shared_tokenizer, (2, 2), (2, 2))
-    teacher.config.activation_function = activation
-    teacher = type(teacher)(teacher.config)
+    teacher.network.config.activation_function = activation
+    teacher = MarianModel(MarianMTModel(teacher.network.config))
     copy_layers(teacher, student)
-    again = type(student)(student.config)
+    again = MarianModel(MarianMTModel(student.network.config))
     again.load_state_dict(student.state_dict())
     ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
     start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
     with torch.no_grad():
-        wanted = teacher.eval()(input_ids=ids, decoder_input_ids=start).logits
+        wanted = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
         for model in (student, again):
-            assert torch.equal(model.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+            assert torch.equal(model.network.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
 
 
 def test_the_heaviest_units_of_wider_blocks_are_taken(shared_tokenizer):
     """A teacher half of whose units do nothing is the student that has the other half."""
     teacher, student = models(shared_tokenizer, (2, 2), (2, 2), ffn_dim=32)
     with torch.no_grad():
-        for layer in (*teacher.model.encoder.layers, *teacher.model.decoder.layers):
+        for layer in (*teacher.network.model.encoder.layers, *teacher.network.model.decoder.layers):
             idle = torch.randperm(64)[:32]
             layer.fc1.weight[idle], layer.fc1.bias[idle] = 0, 0
     copy_layers(teacher, student)
     ids = torch.tensor(shared_tokenizer.source.encode(["ban der fith."]))
     start = torch.tensor([[shared_tokenizer.pad, 5, 6]])
     with torch.no_grad():
-        wanted = teacher.eval()(input_ids=ids, decoder_input_ids=start).logits
-        torch.testing.assert_close(student.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
+        wanted = teacher.network.eval()(input_ids=ids, decoder_input_ids=start).logits
+        torch.testing.assert_close(student.network.eval()(input_ids=ids, decoder_input_ids=start).logits, wanted)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import pytest
 import torch
 from helpers import batches, toy
 from torch import nn
+from transformers import MarianMTModel
 
-from distilmt.models.marian_forward import DropoutPool, States, decoder_rows, decoder_states, encode, vocabulary_size
-from distilmt.models.packing import Packing
-from distilmt.models.presets import marian_config, new_model
+from distilmt.models.batch import States
+from distilmt.models.dropout import DropoutPool
+from distilmt.models.marian import MarianModel, marian_config
 from distilmt.training.batching import make_batch
 
 
@@ -26,9 +27,10 @@ def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):
 
 def marian(model, batch, part=None):
     """What transformers' own forward pass says at the target's words: last states, or logits of the whole model."""
-    inputs = batches.padded(batch, model.config.pad_token_id)
+    inputs = batches.padded(batch, model.special_ids.pad)
     counts = inputs.pop("target_mask").bool()
-    found = model.model(**inputs).last_hidden_state if part == "states" else model(**inputs).logits
+    network = model.network
+    found = network.model(**inputs).last_hidden_state if part == "states" else network(**inputs).logits
     return found[counts]
 
 
@@ -37,7 +39,7 @@ def model_of(tokenizer, **changes):
     for key, value in changes.items():
         setattr(config, key, value)
     torch.manual_seed(5)
-    model = type(new_model(toy.MICRO, tokenizer, 0.0, 1))(config)
+    model = MarianModel(MarianMTModel(config))
     for parameter in model.parameters():  # biases and layer norms that do nothing would hide mistakes
         if parameter.requires_grad:
             parameter.data.add_(torch.randn_like(parameter) * 0.1)
@@ -49,10 +51,10 @@ def model_of(tokenizer, **changes):
 def test_equals_marian(tokenizer, activation):
     model = model_of(tokenizer, activation_function=activation).eval()
     batch = batch_of(tokenizer)
-    ours = decoder_states(model, batch)
-    assert ours.shape == (23, model.config.d_model)
+    ours = model.decoder_states(batch)
+    assert ours.shape == (23, model.dimensions.d_model)
     torch.testing.assert_close(ours, marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
-    logits = ours @ model.lm_head.weight[: vocabulary_size(model)].T
+    logits = ours @ model.output_layer().weight[: model.vocabulary_size].T
     torch.testing.assert_close(logits, marian(model, batch)[:, :-1], atol=1e-4, rtol=1e-4)
 
 
@@ -63,13 +65,13 @@ def test_equals_marian_in_blocks_of_several_widths(shared_tokenizer):
     lengths = [(60, 3), (5, 40), (33, 34), *map(tuple, random.integers(1, 20, (70, 2)).tolist())]
     batch = batch_of(shared_tokenizer, lengths=lengths)
     assert [width for _, width in batch.blocks] == [32, 64]
-    torch.testing.assert_close(decoder_states(model, batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(model.decoder_states(batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_unscaled_embeddings_equal_marian(shared_tokenizer):
     model, batch = model_of(shared_tokenizer, scale_embedding=False).eval(), batch_of(shared_tokenizer)
-    torch.testing.assert_close(decoder_states(model, batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(model.decoder_states(batch), marian(model, batch, "states"), atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -79,22 +81,22 @@ def test_neighbours_in_a_row_change_nothing(tokenizer):
     ids = [torch.cat([getattr(b, side).ids for b in (other, alone)]).numpy() for side in ("source", "target")]
     together = make_batch(ids[0], np.array([9, 5]), ids[1], np.array([11, 7]), tokenizer.pad)
     assert together.source.cells.max() < 32  # one row
-    torch.testing.assert_close(decoder_states(model, together)[11:], decoder_states(model, alone), atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(model.decoder_states(together)[11:], model.decoder_states(alone), atol=2e-5, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_words_to_come_are_not_seen(shared_tokenizer):
     model, batch = model_of(shared_tokenizer), batch_of(shared_tokenizer, lengths=((5, 8),))
-    before = decoder_states(model, batch)
+    before = model.decoder_states(batch)
     batch.decoder_input[5] = (batch.decoder_input[5] + 1) % 50
-    after = decoder_states(model, batch)
+    after = model.decoder_states(batch)
     assert torch.equal(before[:5], after[:5])
     assert not torch.equal(before[5:], after[5:])
 
 
 def test_gradients_equal_marians(tokenizer):
     ours, theirs, batch = model_of(tokenizer), model_of(tokenizer).eval(), batch_of(tokenizer)
-    logits = decoder_states(ours, batch) @ ours.lm_head.weight.T
+    logits = ours.decoder_states(batch) @ ours.output_layer().weight.T
     nn.functional.cross_entropy(logits, batch.target.ids).backward()
     nn.functional.cross_entropy(marian(theirs, batch), batch.target.ids).backward()
     names = [name for name, parameter in theirs.named_parameters() if parameter.grad is not None]
@@ -110,11 +112,11 @@ def test_dropout_off_is_no_dropout(shared_tokenizer):
     model, batch = model_of(shared_tokenizer).train(), batch_of(shared_tokenizer)
     off = DropoutPool(0.0, 10_000, torch.float32, torch.device("cpu"))
     off.begin(1, 1)
-    plain = decoder_states(model, batch)
-    assert torch.equal(decoder_states(model, batch, off), plain)
+    plain = model.decoder_states(batch)
+    assert torch.equal(model.decoder_states(batch, off), plain)
     on = DropoutPool(0.3, 10_000, torch.float32, torch.device("cpu"))
     on.begin(1, 1)
-    assert not torch.allclose(decoder_states(model, batch, on), plain, atol=1e-2)
+    assert not torch.allclose(model.decoder_states(batch, on), plain, atol=1e-2)
 
 
 @torch.no_grad()
@@ -122,9 +124,8 @@ def test_encode_equals_marian(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
     inputs = batches.padded(batch, tokenizer.pad)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    theirs = model.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    source = Packing(batch.source, batch.blocks)
-    ours = encode(model, batch, source)[: source.tokens]
+    theirs = model.network.model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+    ours = model.encode(batch)[: len(batch.source.ids)]
     torch.testing.assert_close(ours, theirs[mask.bool()], atol=2e-5, rtol=1e-4)
 
 
@@ -133,8 +134,8 @@ def test_states_equal_marians(tokenizer):
     model, batch = model_of(tokenizer).eval(), batch_of(tokenizer)
     inputs = batches.padded(batch, tokenizer.pad)
     counts = inputs.pop("target_mask").bool()
-    theirs, states = model.model(**inputs, output_hidden_states=True), States()
-    decoder_rows(model, batch, states=states)
+    theirs, states = model.network.model(**inputs, output_hidden_states=True), States()
+    model.decoder_rows(batch, states=states)
     sides = (
         (states.encoder, theirs.encoder_hidden_states, inputs["attention_mask"].bool()),
         (states.decoder, theirs.decoder_hidden_states, counts),
@@ -148,11 +149,11 @@ def test_states_equal_marians(tokenizer):
 @torch.no_grad()
 def test_attention_is_what_marian_says(shared_tokenizer):
     model, batch = model_of(shared_tokenizer).eval(), batch_of(shared_tokenizer)
-    model.set_attn_implementation("eager")
+    model.network.set_attn_implementation("eager")
     inputs = batches.padded(batch, shared_tokenizer.pad)
     inputs.pop("target_mask")
-    theirs, states = model.model(**inputs, output_attentions=True), States(attention={})
-    decoder_rows(model, batch, states=states)
+    theirs, states = model.network.model(**inputs, output_attentions=True), States(attention={})
+    model.decoder_rows(batch, states=states)
     for kind, wanted, queries, keys in (
         ("encoder", theirs.encoder_attentions, batch.source, batch.source),
         ("decoder", theirs.decoder_attentions, batch.target, batch.target),

@@ -30,10 +30,11 @@ def test_what_is_the_same_does_not_differ(exports, trained_model):
 
 
 def test_what_differs_is_counted_and_shown(exports, trained_model, shared_tokenizer):
-    from distilmt.export.ctranslate2 import export
-    from distilmt.models.presets import new_model
+    from helpers.marian import new_network
 
-    other = new_model(toy.MICRO, shared_tokenizer, 0.0, 9).eval()
+    from distilmt.export.ctranslate2 import export
+
+    other = new_network(toy.MICRO, shared_tokenizer, 0.0, 9).eval()
     export(other, shared_tokenizer, exports / "student", "float32")
     texts = toy.pairs(8, seed=99)[0]
     found = compare_exports(trained_model, exports, {"student": CTranslate2Exporter()}, texts)["exports"]["student"]

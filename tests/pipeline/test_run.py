@@ -8,7 +8,7 @@ from helpers import commands, toy
 
 from distilmt.inference.translator import Translator
 from distilmt.labels.store import LabelStore
-from distilmt.models.checkpoint import load_marian, weights_fingerprint
+from distilmt.models.checkpoint import load_model, weights_fingerprint
 from distilmt.pipeline import runner
 from distilmt.report.schema import CurvePoint, RunReport, Step, System, TranslationExample
 from distilmt.utils.run_dir import read_step
@@ -251,7 +251,7 @@ def test_with_the_teachers_states_and_attention(finished_run, tmp_path):
     weights = ("--student.objective.hidden_state_weight", "0.5", "--student.objective.attention_weight", "0.1")
     report = done(finished_run.parent / "run.yaml", "--run_dir", run, *weights)
     assert "states0.5+attention0.1-learned" in report["signature"]
-    assert not any("projection" in name or "mixture" in name for name in load_marian(run / "student").state_dict())
+    assert not any("projection" in name or "mixture" in name for name in load_model(run / "student").state_dict())
 
 
 def test_a_student_teaches_the_next(finished_run, tmp_path):

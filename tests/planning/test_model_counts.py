@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from distilmt.config import ModelConfig, ObjectiveConfig
 from distilmt.losses.distillation import LossSettings, TokenTargets, chunked_loss
-from distilmt.models.marian_forward import decoder_rows
-from distilmt.models.presets import new_model, parameter_count
+from distilmt.models.architectures import new_model
+from distilmt.models.presets import parameter_count
 from distilmt.planning.model_counts import ModelDims, TokenCounts, decoding, forward, parameters, per_token
 from distilmt.training.batching import Ragged, make_batch
 
@@ -43,7 +43,7 @@ def batch_of(tokenizer, count: int):
 def test_parameters_are_those_of_the_model(model, tokenizer, tmp_path):
     built, dims = new_model(model, tokenizer, 0.0, 1), dims_of(model, tokenizer)
     assert parameters(dims) == parameter_count(built)
-    built.save_pretrained(tmp_path)
+    built.save(tmp_path)
     assert ModelDims.read(tmp_path) == dims
 
 
@@ -59,11 +59,13 @@ def test_flops_are_those_that_torch_counts(model, tokenizer):
     built, dims = new_model(model, tokenizer, 0.0, 1).double(), dims_of(model, tokenizer)
     batch, load, ids = batch_of(tokenizer, 70)
     with FlopCounterMode(display=False) as counter:
-        decoder_rows(built, batch)
+        built.decoder_rows(batch)
     assert counter.get_total_flops() == 2 * forward(dims, load).layers
     settings = LossSettings(ObjectiveConfig(kd_weight=0.0, ce_weight=1.0))
     with FlopCounterMode(display=False) as counter:
-        loss, _ = chunked_loss(decoder_rows(built, batch), built.lm_head.weight, None, TokenTargets(ids), settings)
+        loss, _ = chunked_loss(
+            built.decoder_rows(batch), built.output_layer().weight, None, TokenTargets(ids), settings
+        )
         loss.backward()
     assert counter.get_total_flops() == 3 * 2 * forward(dims, load).total
 
@@ -73,7 +75,7 @@ def test_operations_of_compress_are_the_products_of_a_long_enough_sentence(share
     from distilmt.recipes.compress_steps import decoding_operations
 
     model = SHAPES[0]
-    new_model(model, shared_tokenizer, 0.0, 1).save_pretrained(tmp_path)
+    new_model(model, shared_tokenizer, 0.0, 1).save(tmp_path)
     alone = TokenCounts(1.0, 1.0, 0.0, 0.0, 0.0)
     assert decoding(dims_of(model, shared_tokenizer), alone, 1).total == decoding_operations(tmp_path, 1)
 

@@ -91,7 +91,7 @@ def test_what_is_shipped_translates(run):
 
 
 def test_models_that_were_cut_are_ordinary_directories(run):
-    from distilmt.models.checkpoint import load_marian
+    from distilmt.models.marian_checkpoint import load_marian
 
     whole = load_marian(run / "student")
     for place in (run / "compressed" / "models").iterdir():

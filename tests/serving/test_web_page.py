@@ -62,10 +62,10 @@ def run(tmp_path_factory, shared_tokenizer, diverse_model):
 
 @pytest.fixture(scope="module")
 def diverse_model():
-    from distilmt.models.presets import new_model
+    from helpers.marian import new_network
 
     def make(tokenizer, seed):
-        model = new_model(toy.MICRO, tokenizer, 0.0, seed).eval()
+        model = new_network(toy.MICRO, tokenizer, 0.0, seed).eval()
         for parameter in model.parameters():
             parameter.data.mul_(2.0)
         return model

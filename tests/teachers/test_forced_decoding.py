@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import toy
 
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.checkpoint import load_model
 from distilmt.teachers.forced_decoding import TokenScores, force_decode
 
 
@@ -31,7 +31,7 @@ def test_statistics_by_hand():
 
 def test_a_model_reads_as_its_own_forward_pass_says(trained_model, shared_tokenizer):
     sources, targets = toy.pairs(40, seed=9)
-    model = load_marian(trained_model)
+    model = load_model(trained_model)
     found = force_decode(model, shared_tokenizer, sources, targets)
     encoded = shared_tokenizer.target.encode(targets)
     assert found.lengths.tolist() == list(map(len, encoded)) and len(found.ids) == sum(map(len, encoded))
@@ -39,7 +39,7 @@ def test_a_model_reads_as_its_own_forward_pass_says(trained_model, shared_tokeni
     for source, ids in zip(sources, encoded, strict=True):
         labels = torch.tensor([ids])
         inputs = torch.tensor(shared_tokenizer.source.encode([source]))
-        logits = model(input_ids=inputs, labels=labels).logits[0, :, :-1]
+        logits = model.network(input_ids=inputs, labels=labels).logits[0, :, :-1]
         total += torch.nn.functional.cross_entropy(logits, labels[0], reduction="sum").item()
     assert found.nll.sum() == pytest.approx(total, rel=1e-3)
     assert 0 <= found.calibration_error() <= 1 and (found.entropy >= 0).all()
@@ -48,5 +48,5 @@ def test_a_model_reads_as_its_own_forward_pass_says(trained_model, shared_tokeni
 def test_sentences_too_long_are_left_out(trained_model, shared_tokenizer):
     sources, targets = toy.pairs(3, seed=9)
     sources, targets = [sources[0], "ban " * 100, *sources[1:]], [targets[0], "nobata " * 100, *targets[1:]]
-    found = force_decode(load_marian(trained_model), shared_tokenizer, sources, targets)
+    found = force_decode(load_model(trained_model), shared_tokenizer, sources, targets)
     assert len(found.lengths) == 3 and found.rows.tolist() == [0, 2, 3]

@@ -5,8 +5,8 @@ import pytest
 import torch
 from helpers import batches, toy
 
-from distilmt.models.checkpoint import load_marian, weights_fingerprint
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
+from distilmt.models.checkpoint import load_model, weights_fingerprint
 from distilmt.teachers import marian
 from distilmt.teachers.marian import TopKScorer, family
 from distilmt.training.batching import Ragged, make_batch
@@ -23,7 +23,7 @@ def batch_of(tokenizer, count=30):
 def biased(tokenizer):
     """OPUS-MT models have a bias on their logits."""
     model = new_model(toy.MICRO, tokenizer, 0.3, 3)
-    model.final_logits_bias = torch.randn_like(model.final_logits_bias)
+    model.network.final_logits_bias = torch.randn_like(model.network.final_logits_bias)
     return model
 
 
@@ -38,7 +38,7 @@ def test_scores_are_transformers_top_log_probabilities(tokenizer, float32):
     ids, values = TopKScorer([model], tokenizer, 5)(batch)
     inputs = batches.padded(batch, tokenizer.pad)
     counts = inputs.pop("target_mask").bool()
-    logits = model.eval()(**inputs).logits[counts]
+    logits = model.network.eval()(**inputs).logits[counts]
     logits[:, tokenizer.pad] = -torch.inf  # <pad> is no word
     theirs = logits.log_softmax(-1).topk(5)
     assert ids.shape == values.shape == (len(batch.target.ids), 5) and values.dtype == np.float16
@@ -84,26 +84,26 @@ def test_a_teacher_is_in_eval_mode_and_without_gradients(shared_tokenizer):
 
 
 def test_a_loaded_teacher_is_in_eval_mode_and_without_gradients(trained_model):
-    model = load_marian(trained_model)
+    model = load_model(trained_model)
     assert not any(module.training for module in model.modules())
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-    assert not model.model.decoder.embed_tokens.weight[-1].any()
+    assert not model.embeddings().target.weight[-1].any()
 
 
 def test_the_learnt_teacher_is_sure_of_its_words(trained_model, shared_tokenizer):
     batch = batch_of(shared_tokenizer)
-    ids, values = TopKScorer([load_marian(trained_model)], shared_tokenizer, 4)(batch)
+    ids, values = TopKScorer([load_model(trained_model)], shared_tokenizer, 4)(batch)
     right = ids[:, 0] == batch.target.ids.numpy()
     assert right.mean() > 0.3 and np.exp(values[:, 0].astype(np.float32)).mean() > 0.3
 
 
 def test_only_safetensors_are_opened(tmp_path, shared_tokenizer):
     model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
-    model.config.save_pretrained(tmp_path)
-    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    model.network.config.save_pretrained(tmp_path)
+    torch.save(model.network.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match="not a Marian model in safetensors"):
-        load_marian(tmp_path)
+        load_model(tmp_path)
     with pytest.raises(UserError, match=r"no \.safetensors"):
         weights_fingerprint(tmp_path)
 
@@ -125,11 +125,11 @@ def test_damaged_weights_are_told(tmp_path, trained_model):
     (tmp_path / "config.json").write_text((trained_model / "config.json").read_text())
     (tmp_path / "model.safetensors").write_bytes((trained_model / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(UserError, match="not a Marian model"):
-        load_marian(tmp_path)
+        load_model(tmp_path)
 
 
 def test_fingerprint_stands_for_weights_and_configuration(tmp_path, trained_model, shared_tokenizer):
-    new_model(toy.MICRO, shared_tokenizer, 0.0, 1).save_pretrained(tmp_path)
+    new_model(toy.MICRO, shared_tokenizer, 0.0, 1).save(tmp_path)
     first = weights_fingerprint(tmp_path)
     assert first == weights_fingerprint(tmp_path) != weights_fingerprint(trained_model)
     (tmp_path / "log.json").write_text("")

@@ -9,8 +9,7 @@ from helpers import toy
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.records import BatchStates
 from distilmt.losses.terms import batch_losses
-from distilmt.models.marian_forward import decoder_rows
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import Stepper
 from distilmt.training.trainer import TrainingJob, train
@@ -64,7 +63,7 @@ def test_the_student_comes_nearer(shared_tokenizer, shape, objective):
         states = stepper.feature_distillation.empty_states()
         with torch.no_grad():
             there = batch.to(stepper.device)
-            decoder_rows(stepper.model, there, states=states)
+            stepper.model.decoder_rows(there, states=states)
             return feature_distance(stepper, there, states) / len(targets.ids)
 
     begin, trained = distance(), [p.detach().clone() for p in stepper.feature_distillation.parameters.values()]
@@ -91,7 +90,7 @@ def test_a_model_is_not_far_from_itself(shared_tokenizer, heads):
     batch = collate(rows, *epoch_batches(rows, 400, 1, 0)[0])[0].to(stepper.device)
     states = stepper.feature_distillation.empty_states()
     with torch.no_grad():
-        decoder_rows(stepper.model, batch, states=states)
+        stepper.model.decoder_rows(batch, states=states)
         distance = feature_distance(stepper, batch, states)
     assert distance == pytest.approx(0, abs=1e-3)
 

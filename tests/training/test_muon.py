@@ -64,6 +64,9 @@ class Deep(nn.Module):
         self.stack = nn.Module()
         self.stack.layers = nn.ModuleList(nn.ModuleList([nn.Linear(4, 6), nn.Linear(6, 4)]) for _ in range(2))
 
+    def layer_matrices(self) -> list[nn.Parameter]:
+        return [p for p in self.stack.layers.parameters() if p.dim() == 2]
+
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         x = self.embed(ids)
         for up, down in self.stack.layers:

@@ -15,7 +15,8 @@ from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
 from distilmt.export.sentencepiece_files import sentencepiece_files
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian, save_marian, write_tokenizer
+from distilmt.models.checkpoint import load_model, save_model, write_tokenizer
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.teachers.remote import RemoteTeacher, check_teacher
 from distilmt.utils.errors import UserError
 
@@ -62,7 +63,7 @@ def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(traine
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     model = load_marian(trained_model)
-    save_marian(model, shared_tokenizer, tmp_path / "student")
+    save_model(load_model(trained_model), shared_tokenizer, tmp_path / "student")
     export(model, shared_tokenizer, tmp_path / "export", "float32")
     sources = [" ".join(toy.pairs(6, seed=4)[0]), *toy.pairs(12, seed=5)[0]]
     sources = [text for text in sources if len(shared_tokenizer.source.encode([text])[0]) < 64]
@@ -77,7 +78,7 @@ def test_t76_a_run_s_directories_say_in_transformers_what_the_exports_say(traine
 
 
 def test_c2_a_student_of_64_positions_teaches_other_pieces(trained_model, shared_tokenizer, tmp_path):
-    save_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "student")
+    save_model(load_model(trained_model), shared_tokenizer, tmp_path / "student")
     assert json.loads((tmp_path / "student" / "tokenizer_config.json").read_text())["model_max_length"] == 64
     (tmp_path / "student" / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "MarianTokenizer", "model_max_length": 512})
@@ -92,7 +93,7 @@ def test_c2_a_student_of_64_positions_teaches_other_pieces(trained_model, shared
 def test_s2_keys_that_name_code(trained_model, shared_tokenizer, tmp_path):
     from distilmt.teachers import existing
 
-    save_marian(load_marian(trained_model), shared_tokenizer, tmp_path / "model")
+    save_model(load_model(trained_model), shared_tokenizer, tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     for key in ("_attn_implementation", "attn_implementation"):
         (tmp_path / "model" / "config.json").write_text(json.dumps(config | {key: "kernels-community/evil"}))

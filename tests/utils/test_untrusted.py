@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.teachers.marian import family
 from distilmt.utils.errors import UserError
 from distilmt.utils.untrusted import check_configuration, loading

@@ -6,18 +6,17 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import MarianMTModel
 
-from distilmt.compression.pruning import KINDS, STACKS, Units, attentions, drop_layers, layers
+from distilmt.compression.pruning import Units, drop_layers
 from distilmt.config import ObjectiveConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.losses.distillation import LossSettings, Statistics, TokenTargets, chunked_loss
+from distilmt.models.base import STACKS, Seq2SeqModel
+from distilmt.models.batch import KINDS, Batch
 from distilmt.models.initialization import unit_norms
-from distilmt.models.marian_forward import Batch, decoder_rows, vocabulary_size
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import targets_to
 
@@ -49,13 +48,13 @@ def pairs(tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str], 
 
 
 @torch.no_grad()
-def cross_entropy(model: MarianMTModel, examples: CalibrationSample) -> float:
+def cross_entropy(model: Seq2SeqModel, examples: CalibrationSample) -> float:
     """Cross-entropy against the labels, in nats per target token."""
     losses = [(_loss(model, batch, targets, examples)[1].nll, len(targets.ids)) for batch, targets in examples.batches]
     return float(sum(nll for nll, _ in losses)) / sum(tokens for _, tokens in losses)
 
 
-def layer_rises(model: MarianMTModel, examples: CalibrationSample) -> dict[str, list[float]]:
+def layer_rises(model: Seq2SeqModel, examples: CalibrationSample) -> dict[str, list[float]]:
     """Increase of the cross-entropy (nats per token) when a single layer of `encoder` or `decoder` is removed.
 
     NaN for the only layer of a stack.
@@ -80,7 +79,7 @@ class LayerChoice:
     """Stack, layer (index in the original model), and the cross-entropy after this removal."""
 
 
-def choose_layers(model: MarianMTModel, encoder: int, decoder: int, examples: CalibrationSample) -> LayerChoice:
+def choose_layers(model: Seq2SeqModel, encoder: int, decoder: int, examples: CalibrationSample) -> LayerChoice:
     """Remove layers greedily: in each step the layer, of both stacks, without which the cross-entropy is lowest.
 
     The remaining layers are measured again after each step.
@@ -92,7 +91,8 @@ def choose_layers(model: MarianMTModel, encoder: int, decoder: int, examples: Ca
         examples: the sentences.
     """
     layer_ids = {stack: list(range(count)) for stack, count in _counts(model).items()}
-    target_counts, removed = dict(zip(STACKS, (max(1, encoder), max(1, decoder)), strict=True)), []
+    target_counts = dict(zip(STACKS, (max(1, encoder), max(1, decoder)), strict=True))
+    removed: list[tuple[str, int, float]] = []
     while candidates := [
         (s, n) for s in STACKS if len(layer_ids[s]) > target_counts[s] for n in range(len(layer_ids[s]))
     ]:
@@ -104,7 +104,7 @@ def choose_layers(model: MarianMTModel, encoder: int, decoder: int, examples: Ca
     return LayerChoice(layer_ids["encoder"], layer_ids["decoder"], removed)
 
 
-def taylor_units(model: MarianMTModel, examples: CalibrationSample) -> Units:
+def taylor_units(model: Seq2SeqModel, examples: CalibrationSample) -> Units:
     """First-order change of the loss if a feed-forward unit is removed: |activation · gradient|, summed over tokens.
 
     See Molchanov et al. 2017 and 2019. If a model is certain, gradients vanish, and so does the importance of the units
@@ -114,36 +114,39 @@ def taylor_units(model: MarianMTModel, examples: CalibrationSample) -> Units:
     return {stack: list(scores[stack]) for stack in STACKS}
 
 
-def mean_activations(model: MarianMTModel, examples: CalibrationSample) -> Units:
+def mean_activations(model: Seq2SeqModel, examples: CalibrationSample) -> Units:
     """|activation| of every feed-forward unit, summed over tokens: cheap, without gradients; ignores later layers."""
     scores = _sum_scores(model, examples, lambda seen: seen.values.abs().sum(0), _feed_forwards, False)
     return {stack: list(scores[stack]) for stack in STACKS}
 
 
-def contributions(model: MarianMTModel, examples: CalibrationSample) -> Units:
+def contributions(model: Seq2SeqModel, examples: CalibrationSample) -> Units:
     """Contribution of every feed-forward unit to the states: ‖activations over tokens‖₂ · ‖outgoing weights‖₂.
 
     Wanda's score of a weight (Sun et al. 2023), for all outgoing weights of a unit together. Needs no gradients.
     """
     squared_norms = _sum_scores(model, examples, lambda seen: seen.values.square().sum(0), _feed_forwards, False)
-    weights = {stack: [layer.fc2.weight.detach().norm(dim=0) for layer in layers(model, stack)] for stack in STACKS}
+    weights = {
+        stack: [layer.feed_forward.outer.weight.detach().norm(dim=0) for layer in model.layers(stack)]  # [ffn_dim]
+        for stack in STACKS
+    }
     return {
         stack: [s.sqrt() * w for s, w in zip(squared_norms[stack], weights[stack], strict=True)] for stack in STACKS
     }
 
 
 @torch.no_grad()
-def norms(model: MarianMTModel) -> Units:
+def norms(model: Seq2SeqModel) -> Units:
     """Weight norm of every feed-forward unit; needs no sentences."""
-    return {stack: [unit_norms(layer) for layer in layers(model, stack)] for stack in STACKS}
+    return {stack: [unit_norms(layer.feed_forward) for layer in model.layers(stack)] for stack in STACKS}
 
 
-def taylor_heads(model: MarianMTModel, examples: CalibrationSample) -> dict[str, Tensor]:
+def taylor_heads(model: Seq2SeqModel, examples: CalibrationSample) -> dict[str, Tensor]:
     """First-order change of the loss if an attention head is masked: [layers, heads] by kind.
 
     |∂loss / ∂mask| per sentence at a mask of one, summed over sentences (Michel et al. 2019).
     """
-    heads = {kind: attentions(model, kind)[0].num_heads for kind in KINDS}
+    heads = {kind: model.attentions(kind)[0].heads for kind in KINDS}
 
     def by_sentence(seen: _LinearInputs) -> Tensor:
         products = (seen.values * seen.gradient).unflatten(1, (heads[seen.kind], -1)).sum(-1)  # [N, heads]
@@ -169,36 +172,24 @@ class _LinearInputs:
 ModulesByKind = dict[str, list[nn.Module]]
 
 
-def _feed_forwards(model: MarianMTModel) -> ModulesByKind:
-    return {stack: [layer.fc2 for layer in layers(model, stack)] for stack in STACKS}
+def _feed_forwards(model: Seq2SeqModel) -> ModulesByKind:
+    return {stack: [layer.feed_forward.outer for layer in model.layers(stack)] for stack in STACKS}
 
 
-def _out_projections(model: MarianMTModel) -> ModulesByKind:
-    return {kind: [attention.out_proj for attention in attentions(model, kind)] for kind in KINDS}
-
-
-class _HookableActivation(nn.Module):
-    """An activation without a fused kernel: the forward pass then calls the modules, so that their hooks run."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
+def _out_projections(model: Seq2SeqModel) -> ModulesByKind:
+    return {kind: [attention.output for attention in model.attentions(kind)] for kind in KINDS}
 
 
 def _sum_scores(
-    model: MarianMTModel,
+    model: Seq2SeqModel,
     examples: CalibrationSample,
     score: Callable[[_LinearInputs], Tensor],
-    pick: Callable[[MarianMTModel], ModulesByKind],
+    pick: Callable[[Seq2SeqModel], ModulesByKind],
     gradients: bool,
 ) -> dict[str, Tensor]:
     """Scores of the inputs of the picked linear layers, summed over batches: [layers, width of a score] by kind."""
     copied = copy.deepcopy(model).requires_grad_(gradients)
-    for layer in (layer for stack in STACKS for layer in layers(copied, stack)):
-        layer.activation_fn = _HookableActivation(layer.activation_fn)
+    copied.call_modules()
     picked, inputs = pick(copied), {}
     for linear in (linear for group in picked.values() for linear in group):
         linear.register_forward_pre_hook(lambda module, given: inputs.update({module: given[0]}))
@@ -221,21 +212,19 @@ def _sum_scores(
 
 
 def _loss(
-    model: MarianMTModel, batch: Batch, targets: TokenTargets, examples: CalibrationSample
+    model: Seq2SeqModel, batch: Batch, targets: TokenTargets, examples: CalibrationSample
 ) -> tuple[Tensor, Statistics]:
     """The objective summed over a batch, a scalar, and its statistics; always with the bias on the logits."""
-    hidden = decoder_rows(model, batch.to(model.device))
-    weight, bias = model.lm_head.weight, model.final_logits_bias[0]
+    hidden, output = model.decoder_rows(batch.to(model.device)), model.output_layer()  # [rows, d]
     settings = LossSettings(examples.objective)
-    return chunked_loss(
-        hidden, weight, bias, targets_to(targets, model.device), settings, vocabulary=vocabulary_size(model)
-    )
+    targets = targets_to(targets, model.device)
+    return chunked_loss(hidden, output.weight, output.bias, targets, settings, vocabulary=model.vocabulary_size)
 
 
-def _counts(model: MarianMTModel) -> dict[str, int]:
-    return {stack: len(layers(model, stack)) for stack in STACKS}
+def _counts(model: Seq2SeqModel) -> dict[str, int]:
+    return {stack: model.dimensions.stack(stack).layers for stack in STACKS}
 
 
-def _without(model: MarianMTModel, stack: str, number: int) -> MarianMTModel:
+def _without(model: Seq2SeqModel, stack: str, number: int) -> Seq2SeqModel:
     keep = {s: [n for n in range(count) if (s, n) != (stack, number)] for s, count in _counts(model).items()}
     return drop_layers(model, keep["encoder"], keep["decoder"])

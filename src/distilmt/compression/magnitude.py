@@ -7,16 +7,16 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import MarianMTModel
 
 from distilmt.compression.pruning import rebuild
+from distilmt.models.base import Seq2SeqModel
 from distilmt.utils.errors import UserError
 
 _INDEX_BYTES, _ROW_BYTES = 2, 4
 
 
 @torch.no_grad()
-def magnitude(model: MarianMTModel, share: float, scope: Literal["model", "matrix"] = "model") -> MarianMTModel:
+def magnitude(model: Seq2SeqModel, share: float, scope: Literal["model", "matrix"] = "model") -> Seq2SeqModel:
     """Set the smallest weights of all trained matrices, including embeddings, to zero; not biases and norms.
 
     In further training with `TrainingJob.keep_zeros` they stay zero: pruning and retraining, as in See et al. 2016 and
@@ -33,16 +33,11 @@ def magnitude(model: MarianMTModel, share: float, scope: Literal["model", "matri
     """
     if not 0 <= share < 1:
         raise UserError(f"the share {share:g} of pruned weights must be ≥ 0 and < 1")
-    pruned = rebuild(model, {}, model.state_dict())
-    parameters = matrices(pruned)
+    pruned = rebuild(model, model.dimensions, model.state_dict())
+    parameters = pruned.matrices()
     for group in [parameters] if scope == "model" else [[matrix] for matrix in parameters]:
         _prune(group, share)
     return pruned
-
-
-def matrices(model: MarianMTModel) -> list[nn.Parameter]:
-    """The trained matrices; tied matrices are listed once."""
-    return [p for name, p in model.named_parameters() if p.dim() == 2 and "embed_positions" not in name]
 
 
 def _prune(group: list[nn.Parameter], share: float) -> None:
@@ -68,9 +63,9 @@ class Storage:
     """The nonzero weights, and one bit for every weight."""
 
 
-def storage(model: MarianMTModel, weight_bytes: int = 4) -> Storage:
+def storage(model: Seq2SeqModel, weight_bytes: int = 4) -> Storage:
     """Storage of a model's trained matrices, with `weight_bytes` per weight (4: float32, 1: int8)."""
-    weights: list[Tensor] = [matrix.detach() for matrix in matrices(model)]
+    weights: list[Tensor] = [matrix.detach() for matrix in model.matrices()]
     total, left = sum(m.numel() for m in weights), sum(int(m.count_nonzero()) for m in weights)
     rows = sum(len(m) + 1 for m in weights)
     return Storage(

@@ -1,36 +1,26 @@
-"""Structured pruning of Marian models. The result is a Marian model of a smaller shape, or one with zeros.
+"""Structured pruning. The result is a model of the same architecture and a smaller shape, or one with zeros.
 
 Nothing is trained here: the retained parts keep their weights. `importance` measures which parts to remove.
 """
 
 from __future__ import annotations
 
-import copy
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import torch
-from torch import Tensor
-from transformers import MarianMTModel
+from torch import Tensor, nn
 
+from distilmt.models.base import STACKS, Dimensions, Seq2SeqModel
 from distilmt.utils.errors import UserError
 
-STACKS = ("encoder", "decoder")
-KINDS = ("encoder", "decoder", "cross")
-"""Kinds of attention: self-attention of encoder and decoder, and cross-attention (`cross`)."""
 Units = dict[str, list[Tensor]]
 """For `encoder` and `decoder`, the importance of the feed-forward units of every layer: tensors [units]."""
 Heads = Mapping[str, Sequence[Sequence[int]]]
 """For every kind of attention, the selected heads of every layer."""
 
 
-def layers(model: MarianMTModel, stack: str) -> list[Any]:
-    """The layers of a stack, lowest first."""
-    return list(getattr(model.model, stack).layers)
-
-
-def drop_layers(model: MarianMTModel, encoder_keep: Sequence[int], decoder_keep: Sequence[int]) -> MarianMTModel:
+def drop_layers(model: Seq2SeqModel, encoder_keep: Sequence[int], decoder_keep: Sequence[int]) -> Seq2SeqModel:
     """A model with some of the layers, in their order and with unchanged weights.
 
     Args:
@@ -42,24 +32,32 @@ def drop_layers(model: MarianMTModel, encoder_keep: Sequence[int], decoder_keep:
         UserError: no layer is retained, or the indices are not layers of the model in ascending order.
     """
     retained_layers = dict(zip(STACKS, (list(encoder_keep), list(decoder_keep)), strict=True))
+    dimensions = model.dimensions
     for stack, keep in retained_layers.items():
-        total = len(layers(model, stack))
+        total = dimensions.stack(stack).layers
         if not keep or keep != sorted(set(keep)) or keep[0] < 0 or keep[-1] >= total:
             raise UserError(f"{stack} layers {keep} are not valid: list some of 0 to {total - 1}, in ascending order")
-    state = {}
-    for name, value in model.state_dict().items():
-        match = re.fullmatch(r"model\.(encoder|decoder)\.layers\.(\d+)(\..*)", name)
-        if match is None:
-            state[name] = value
-        elif int(match[2]) in retained_layers[match[1]]:
-            state[f"model.{match[1]}.layers.{retained_layers[match[1]].index(int(match[2]))}{match[3]}"] = value
-    return rebuild(model, {f"{stack}_layers": len(keep) for stack, keep in retained_layers.items()}, state)
+        dimensions = dimensions.with_stack(stack, replace(dimensions.stack(stack), layers=len(keep)))
+    pruned = model.resized(dimensions)
+    state = _state_outside_layers(model)
+    for stack, keep in retained_layers.items():
+        old_layers, new_layers = model.layers(stack), pruned.layers(stack)
+        for new, index in zip(new_layers, keep, strict=True):
+            prefix = _name(pruned, new.module)
+            values = old_layers[index].module.state_dict()
+            state |= {f"{prefix}.{name}": value for name, value in values.items()}
+    return _loaded(pruned, state, model.device)
 
 
-def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, importance: Units) -> MarianMTModel:
+def _state_outside_layers(model: Seq2SeqModel) -> dict[str, Tensor]:
+    prefixes = tuple(f"{_name(model, layer.module)}." for stack in STACKS for layer in model.layers(stack))
+    return {name: value for name, value in model.state_dict().items() if not name.startswith(prefixes)}
+
+
+def narrow_ffn(model: Seq2SeqModel, encoder_width: int, decoder_width: int, importance: Units) -> Seq2SeqModel:
     """A model with narrower feed-forward blocks, which retain the most important units of every layer.
 
-    A Marian configuration has one width for all layers of a stack, so that all layers retain equal numbers of units.
+    All layers of a stack have one width, so that they retain equal numbers of units.
 
     Args:
         model: the model; it is not changed.
@@ -70,18 +68,19 @@ def narrow_ffn(model: MarianMTModel, encoder_width: int, decoder_width: int, imp
     Raises:
         UserError: a width is below 1 or above the model's width.
     """
-    state, widths = model.state_dict(), dict(zip(STACKS, (encoder_width, decoder_width), strict=True))
-    for stack, width in widths.items():
-        total = layers(model, stack)[0].fc1.out_features
-        if not 1 <= width <= total:
-            raise UserError(f"{stack} feed-forward width is {width}: it must be from 1 to {total}")
-        for number, scores in enumerate(importance[stack]):
-            units = scores.topk(width).indices.sort().values.to(model.device)
-            prefix = f"model.{stack}.layers.{number}"
-            for name in ("fc1.weight", "fc1.bias"):
-                state[f"{prefix}.{name}"] = state[f"{prefix}.{name}"][units]
-            state[f"{prefix}.fc2.weight"] = state[f"{prefix}.fc2.weight"][:, units]
-    return rebuild(model, {f"{stack}_ffn_dim": width for stack, width in widths.items()}, state)
+    state, dimensions = model.state_dict(), model.dimensions
+    for stack, width in zip(STACKS, (encoder_width, decoder_width), strict=True):
+        own = dimensions.stack(stack)
+        if not 1 <= width <= own.ffn_dim:
+            raise UserError(f"{stack} feed-forward width is {width}: it must be from 1 to {own.ffn_dim}")
+        dimensions = dimensions.with_stack(stack, replace(own, ffn_dim=width))
+        for layer, scores in zip(model.layers(stack), importance[stack], strict=True):
+            units = scores.topk(width).indices.sort().values.to(model.device)  # [width]
+            inner, outer = (_name(model, part) for part in (layer.feed_forward.inner, layer.feed_forward.outer))
+            for name in (f"{inner}.weight", f"{inner}.bias"):
+                state[name] = state[name][units]  # [ffn_dim, d] -> [width, d]; [ffn_dim] -> [width]
+            state[f"{outer}.weight"] = state[f"{outer}.weight"][:, units]  # [d, ffn_dim] -> [d, width]
+    return rebuild(model, dimensions, state)
 
 
 def round_width(width: float, multiple: int = 16) -> int:
@@ -90,30 +89,22 @@ def round_width(width: float, multiple: int = 16) -> int:
 
 
 @torch.no_grad()
-def mask_heads(model: MarianMTModel, heads: Heads) -> MarianMTModel:
+def mask_heads(model: Seq2SeqModel, heads: Heads) -> Seq2SeqModel:
     """A model with some attention heads masked: their output is multiplied by zero.
 
-    Size and speed do not change. A Marian configuration ties the heads' width to `d_model / heads`, so that heads
-    cannot be removed; this measures their importance (Michel et al. 2019).
+    Size and speed do not change. In most architectures a head's width is `d_model / heads`, so that heads cannot be
+    removed; this measures their importance (Michel et al. 2019).
 
     Args:
         model: the model; it is not changed.
         heads: the masked heads, by kind and layer; missing kinds retain all heads.
     """
-    masked = rebuild(model, {}, model.state_dict())
+    masked = rebuild(model, model.dimensions, model.state_dict())
     for kind, by_layer in heads.items():
-        for attention, chosen in zip(attentions(masked, kind), by_layer, strict=True):
-            width = attention.head_dim
+        for attention, chosen in zip(masked.attentions(kind), by_layer, strict=True):
             for head in chosen:
-                attention.out_proj.weight[:, head * width : (head + 1) * width] = 0
+                attention.output.weight[:, attention.columns(head)] = 0
     return masked
-
-
-def attentions(model: MarianMTModel, kind: str) -> list[Any]:
-    """The attention modules of a kind, layer by layer."""
-    if kind == "cross":
-        return [layer.encoder_attn for layer in layers(model, "decoder")]
-    return [layer.self_attn for layer in layers(model, kind)]
 
 
 def lowest_heads(scores: Mapping[str, Tensor], count: int) -> dict[str, list[list[int]]]:
@@ -130,9 +121,16 @@ def _cells(scores: Tensor) -> Iterable[tuple[tuple[int, int], Tensor]]:
     return (((layer, head), value) for layer, row in enumerate(scores) for head, value in enumerate(row))
 
 
-def rebuild(model: MarianMTModel, changes: Mapping[str, Any], state: Mapping[str, Tensor]) -> MarianMTModel:
-    """A new float32 model with a changed configuration and the weights `state`, in eval mode."""
-    new_model = MarianMTModel(type(model.config).from_dict(model.config.to_dict() | dict(changes)))
-    new_model.load_state_dict(dict(state))
-    new_model.generation_config = copy.deepcopy(model.generation_config)
-    return new_model.to(model.device).eval()  # type: ignore[arg-type]
+def rebuild(model: Seq2SeqModel, dimensions: Dimensions, state: Mapping[str, Tensor]) -> Seq2SeqModel:
+    """A new float32 model with these dimensions and the weights `state`, in eval mode."""
+    return _loaded(model.resized(dimensions), state, model.device)
+
+
+def _loaded(model: Seq2SeqModel, state: Mapping[str, Tensor], device: torch.device) -> Seq2SeqModel:
+    model.load_state_dict(dict(state))
+    return model.to(device).eval()
+
+
+def _name(model: nn.Module, part: nn.Module) -> str:
+    """The name of a module within a model."""
+    return next(name for name, module in model.named_modules() if module is part)

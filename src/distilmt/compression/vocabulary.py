@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import MarianMTModel
 
 from distilmt.compression.pruning import rebuild
 from distilmt.data.sentencepiece_model import NORMAL, is_bpe, read_entries, remove_entries
 from distilmt.data.tokenizer import EOS, UNK, LanguageTokenizer, Tokenizer, load
+from distilmt.models.base import Seq2SeqModel
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_path, write_json, write_text
 
@@ -110,7 +110,7 @@ def _write_ids(side: LanguageTokenizer, ids: np.ndarray, path: Path) -> None:
     write_json(path, {side.tokens[old]: new for new, old in enumerate(ids)})
 
 
-def prune_model(model: MarianMTModel, subset: VocabularySubset) -> MarianMTModel:
+def prune_model(model: Seq2SeqModel, subset: VocabularySubset) -> Seq2SeqModel:
     """A model with only the rows of the retained tokens, in embeddings, output matrix and bias.
 
     Args:
@@ -120,26 +120,19 @@ def prune_model(model: MarianMTModel, subset: VocabularySubset) -> MarianMTModel
     Raises:
         UserError: the model has another vocabulary.
     """
-    before = (model.config.vocab_size, model.config.decoder_vocab_size)
-    if before != (subset.original_size, subset.original_size):
-        raise UserError(
-            f"the model has {before} tokens and its tokenizer {subset.original_size}: load both from one directory"
-        )
+    embeddings, output, size = model.embeddings(), model.output_layer(), subset.original_size
+    before = (len(embeddings.source.weight), len(output.weight))
+    if before != (size, size):
+        raise UserError(f"the model has {before} tokens and its tokenizer {size}: load both from one directory")
     source, target = (torch.from_numpy(ids).to(model.device) for ids in (subset.source, subset.target))
-    state = model.state_dict()
-    for name in ("model.shared.weight", "model.encoder.embed_tokens.weight"):
-        if name in state:
-            state[name] = state[name][source]
-    for name in ("model.decoder.embed_tokens.weight", "lm_head.weight"):
-        state[name] = state[name][target]
-    state["final_logits_bias"] = state["final_logits_bias"][:, target]
-    size, pad = len(subset.target), len(subset.target) - 1
-    ids = {"pad_token_id": pad, "decoder_start_token_id": pad}
-    pruned_model = rebuild(model, {"vocab_size": size, "decoder_vocab_size": size} | ids, state)
-    pruned_model.generation_config.update(**ids)
-    if pruned_model.generation_config.bad_words_ids:  # OPUS-MT's configuration excludes <pad>
-        pruned_model.generation_config.bad_words_ids = [[pad]]
-    return pruned_model
+    # Tied weights have several names in a state, and one place in memory.
+    rows = {embeddings.source.weight.data_ptr(): source}
+    rows |= {t.data_ptr(): target for t in (embeddings.target.weight, output.weight, output.bias) if t is not None}
+    state = {
+        name: value.index_select(value.shape.index(size), rows[value.data_ptr()]) if value.data_ptr() in rows else value
+        for name, value in model.state_dict().items()
+    }  # [V + 1, d] or [..., V + 1] -> that of n tokens
+    return rebuild(model, replace(model.dimensions, vocabulary=len(subset.target)), state)
 
 
 def retokenized_share(before: LanguageTokenizer, after: LanguageTokenizer, texts: Sequence[str]) -> float:

@@ -11,7 +11,7 @@ from distilmt.config.effects import no_effect
 
 @dataclass
 class ModelConfig:
-    """Shape of a Marian transformer."""
+    """Architecture and shape of a transformer."""
 
     preset: Literal["micro", "tiny", "small", "base", "teacher", "teacher-big"] | None = None
     """Named shape; the other keys override it. See `distilmt.models.presets`."""
@@ -27,6 +27,8 @@ class ModelConfig:
     """Layers of the decoder."""
     max_positions: int = bounded(256, 2, 65_536)
     """Maximum sequence length in tokens; longer training pairs are left out, longer texts are translated in parts."""
+    architecture: str = "marian"
+    """Architecture of the model: a name of the table in `distilmt.models.architectures`."""
 
 
 @dataclass

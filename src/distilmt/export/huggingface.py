@@ -15,7 +15,8 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.consumers import by_transformers
-from distilmt.models.checkpoint import generation_config, write_tokenizer
+from distilmt.models.checkpoint import write_tokenizer
+from distilmt.models.marian_checkpoint import generation_config
 from distilmt.utils.run_dir import atomic_directory
 
 Precision = Literal["float32", "float16", "bfloat16"]

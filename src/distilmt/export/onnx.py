@@ -30,7 +30,8 @@ from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
 from distilmt.export.graphs import Decoder, Encoder, cache_names
 from distilmt.export.quantize import quantize
-from distilmt.models.checkpoint import generation_config, write_tokenizer
+from distilmt.models.checkpoint import write_tokenizer
+from distilmt.models.marian_checkpoint import generation_config
 from distilmt.utils.run_dir import atomic_directory
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")

@@ -17,7 +17,7 @@ from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationMode
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.translator import Translator
 from distilmt.labels.selection import repetition_mask
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.teachers import existing
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores

@@ -15,7 +15,7 @@ from distilmt.data.tokenizer import EOS
 from distilmt.inference.base import Hypothesis
 from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.checkpoint import load_model
 from distilmt.teachers import existing
 from distilmt.teachers.marian import TopKScorer
 from distilmt.training.batching import Ragged, make_batch, token_batches
@@ -44,7 +44,7 @@ class Labeler:
         self.ensemble = TeacherEnsemble(job, directory) if job.config.num_hypotheses else None
         self.scorer = None
         if job.needs_top_k:
-            self.scorer = TopKScorer([load_marian(path) for path in teachers], job.tokenizer, job.config.top_k)
+            self.scorer = TopKScorer([load_model(path) for path in teachers], job.tokenizer, job.config.top_k)
         self.token_ids = {token: i for i, token in enumerate(job.tokenizer.target.tokens)}
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import MarianMTModel
 
+from distilmt.models.base import STACKS, FeedForward, LayerView, Seq2SeqModel
 from distilmt.utils.errors import UserError
 
 LayerSelector = Callable[[int, int], list[int]]
@@ -28,9 +27,9 @@ def spaced_layers(count: int, total: int) -> list[int]:
 
 @torch.no_grad()
 def copy_layers(
-    teacher: MarianMTModel, student: MarianMTModel, choose: LayerSelector = spaced_layers
+    teacher: Seq2SeqModel, student: Seq2SeqModel, choose: LayerSelector = spaced_layers
 ) -> dict[str, list[int]]:
-    """Copy embeddings and some layers of the teacher into the student, in place.
+    """Copy embeddings, everything else outside the layers, and some layers of the teacher into the student, in place.
 
     If the teacher's feed-forward blocks are wider, the units with the largest weight norms are copied.
 
@@ -43,50 +42,78 @@ def copy_layers(
         For `encoder` and `decoder`: the index of the teacher's layer for each of the student's, for the model card.
 
     Raises:
-        UserError: the student's width or number of heads differs, or it is deeper or has wider feed-forward blocks.
+        UserError: the student's architecture, width or number of heads differs, or it is deeper or has wider
+            feed-forward blocks.
     """
-    student_config, teacher_config = student.config, teacher.config
-    for key in ("d_model", "encoder_ffn_dim", "decoder_ffn_dim", "encoder_attention_heads", "vocab_size"):
-        student_value, teacher_value = getattr(student_config, key), getattr(teacher_config, key)
+    _check_dimensions(teacher, student)
+    student.copy_settings(teacher)
+    maps: dict[str, list[int]] = {}
+    for name in STACKS:
+        from_layers, to_layers = teacher.layers(name), student.layers(name)
+        if len(to_layers) > len(from_layers):
+            raise UserError(
+                f"student.initialization: the student's {name} is deeper than the teacher's: "
+                "use fewer layers or `random`"
+            )
+        maps[name] = choose(len(to_layers), len(from_layers))
+        for layer, index in zip(to_layers, maps[name], strict=True):
+            _copy_layer(from_layers[index], layer)
+    _copy_others(teacher, student)
+    return maps
+
+
+def _check_dimensions(teacher: Seq2SeqModel, student: Seq2SeqModel) -> None:
+    if student.architecture != teacher.architecture:
+        raise UserError(
+            f"student.initialization: the student's architecture is {student.architecture}, but the teacher's is "
+            f"{teacher.architecture}: make them equal or use `random`"
+        )
+    student_sizes, teacher_sizes = _sizes(student), _sizes(teacher)
+    for key, student_value in student_sizes.items():
+        teacher_value = teacher_sizes[key]
         if student_value > teacher_value or (student_value != teacher_value and not key.endswith("ffn_dim")):
             raise UserError(
                 f"student.initialization: the student must have the teacher's {key} "
                 f"({student_value} ≠ {teacher_value}): change the student's shape or use `random`"
             )
-    # The copied weights were trained with the teacher's activation (OPUS-MT: swish) and embedding scale.
-    student_config.activation_function, student_config.scale_embedding = (
-        teacher_config.activation_function,
-        teacher_config.scale_embedding,
-    )
-    maps = {}
-    for name in ("encoder", "decoder"):
-        from_stack, to_stack = getattr(teacher.model, name), getattr(student.model, name)
-        if len(to_stack.layers) > len(from_stack.layers):
-            raise UserError(
-                f"student.initialization: the student's {name} is deeper than the teacher's: "
-                "use fewer layers or `random`"
-            )
-        maps[name] = choose(len(to_stack.layers), len(from_stack.layers))
-        for layer, index in zip(to_stack.layers, maps[name], strict=True):
-            _copy_layer(from_stack.layers[index], layer)
-            layer.activation_fn = from_stack.layers[index].activation_fn
-        to_stack.embed_tokens.load_state_dict(from_stack.embed_tokens.state_dict())
-        to_stack.embed_scale = from_stack.embed_scale
-    return maps
 
 
-def unit_norms(layer: Any) -> Tensor:
-    """Importance of a layer's feed-forward units, [ffn_dim]: input norm times output norm, a bound of their output."""
-    # fc1.weight [ffn_dim, d], fc2.weight [d, ffn_dim]
-    return layer.fc1.weight.norm(dim=1) * layer.fc2.weight.norm(dim=0)
+def _sizes(model: Seq2SeqModel) -> dict[str, int]:
+    d = model.dimensions
+    return {
+        "d_model": d.d_model,
+        "encoder_ffn_dim": d.encoder.ffn_dim,
+        "decoder_ffn_dim": d.decoder.ffn_dim,
+        "encoder_attention_heads": d.encoder.heads,
+        "vocab_size": d.vocabulary,
+    }
 
 
-def _copy_layer(source: Any, target: Any) -> None:
+def unit_norms(block: FeedForward) -> Tensor:
+    """Importance of a feed-forward block's units, [ffn_dim]: input norm times output norm, a bound of their output."""
+    # inner.weight [ffn_dim, d], outer.weight [d, ffn_dim]
+    return block.inner.weight.norm(dim=1) * block.outer.weight.norm(dim=0)
+
+
+def _copy_layer(source: LayerView, target: LayerView) -> None:
     """Copy a layer; of its feed-forward block, copy as many units as the target has."""
-    others = {key: value for key, value in source.state_dict().items() if not key.startswith(("fc1.", "fc2."))}
-    target.load_state_dict(others, strict=False)
-    units = unit_norms(source).topk(target.fc1.out_features).indices.sort().values
-    target.fc1.weight.copy_(source.fc1.weight[units])
-    target.fc1.bias.copy_(source.fc1.bias[units])
-    target.fc2.weight.copy_(source.fc2.weight[:, units])
-    target.fc2.bias.copy_(source.fc2.bias)
+    block, other = source.feed_forward, target.feed_forward
+    names = {name for name, module in source.module.named_modules() if module in (block.inner, block.outer)}
+    state = source.module.state_dict()
+    target.module.load_state_dict(
+        {key: value for key, value in state.items() if key.rpartition(".")[0] not in names}, strict=False
+    )
+    units = unit_norms(block).topk(other.inner.out_features).indices.sort().values
+    other.inner.weight.copy_(block.inner.weight[units])  # [ffn_dim, d]
+    other.inner.bias.copy_(block.inner.bias[units])
+    other.outer.weight.copy_(block.outer.weight[:, units])  # [d, ffn_dim]
+    other.outer.bias.copy_(block.outer.bias)
+
+
+def _copy_others(teacher: Seq2SeqModel, student: Seq2SeqModel) -> None:
+    """Copy the trained weights outside the layers: embeddings, and final norms where there are any."""
+    inside = {id(p) for stack in STACKS for layer in student.layers(stack) for p in layer.module.parameters()}
+    state = teacher.state_dict()
+    for name, parameter in student.named_parameters():
+        if parameter.requires_grad and id(parameter) not in inside:
+            parameter.copy_(state[name])

@@ -11,7 +11,6 @@ Shapes: N target tokens, d the model's width; `rows` is N or the number of sourc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,114 +18,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import MarianMTModel
 
+from distilmt.models.batch import Attention, Batch, States
+from distilmt.models.dropout import NO_DROPOUT, DropoutPool
 from distilmt.models.marian_layers import attend, normed_sum, project, relu_feed_forward
-from distilmt.models.packing import BlockShape, PackedTokens, Packing
-
-_POOL_UPDATES = 25
+from distilmt.models.packing import Packing
 
 
-@dataclass
-class Batch:
-    """Sentences of a batch, each with `</s>` at its end."""
-
-    source: PackedTokens
-    target: PackedTokens
-    decoder_input: Tensor
-    """[N]: each target sentence shifted right by one, with `<pad>` first."""
-    blocks: list[BlockShape]
-    """Rows and width of each attention block; source and target share them."""
-
-    def to(self, device: torch.device) -> Batch:
-        """This batch on `device`."""
-        if device == self.decoder_input.device:
-            return self
-        shifted = self.decoder_input.to(device, non_blocking=True)
-        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks)
-
-
-@dataclass
-class Attention:
-    """Attention of one kind: encoder self-attention, decoder self-attention or cross-attention."""
-
-    biases: list[Tensor]
-    """Mask that separates sentences: for every block [rows, 1, width, width]."""
-    scores: list[list[Tensor]] = field(default_factory=list)
-    """For every layer and block [rows, heads, width, width]: scores before the bias is added and before the softmax."""
-
-
-@dataclass
-class States:
-    """Hidden states and attention scores that a forward pass records."""
-
-    encoder: list[Tensor] = field(default_factory=list)
-    """[source tokens, d] after every layer."""
-    decoder: list[Tensor] = field(default_factory=list)
-    """[N, d] after every layer."""
-    attention: dict[str, Attention] | None = None
-    """By kind: `encoder`, `decoder` and `cross` (cross-attention). None: attention is not recorded."""
-
-
-class DropoutPool:
-    """Dropout whose masks are windows into a pool of random masks. The pool is replaced every 25 updates.
-
-    One random number per element takes a fifth of a CPU training step; a window at a random offset costs nothing.
-    Pool and offsets depend only on seed and update, so that a resumed training uses the same masks.
-    """
-
-    def __init__(self, p: float, size: int, dtype: torch.dtype, device: torch.device) -> None:
-        """Configure the pool; `size` is the number of elements of the largest tensor that gets dropout."""
-        self.p, self.dtype, self.device = p, dtype, device
-        self._size, self._block, self._seed = max(1 << 21, 2 * size), -1, 0
-        self._pool = torch.empty(0)
-        self._offsets = torch.Generator()
-
-    def begin(self, seed: int, update: int) -> None:
-        """Seed the offsets for an update, and replace the pool if it is due."""
-        if self.p == 0:
-            return
-        self._offsets.manual_seed(hash((seed, update)) & 0x7FFFFFFF)
-        block = update // _POOL_UPDATES
-        if (self._block, self._seed) != (block, seed):
-            masks = torch.Generator(self.device).manual_seed(hash((seed, block, 1)) & 0x7FFFFFFF)
-            keep_mask = torch.rand(self._size, device=self.device, generator=masks) >= self.p
-            self._pool, self._block, self._seed = keep_mask.to(self.dtype).div_(1 - self.p), block, seed
-
-    def mask(self, like: Tensor) -> Tensor | None:
-        """Mask of the shape of `like` (any shape): 0 with probability p, else 1/(1-p). None without dropout."""
-        if self.p == 0:
-            return None
-        offset = int(torch.randint(self._size - like.numel() + 1, (), generator=self._offsets).item())
-        return self._pool[offset : offset + like.numel()].view_as(like)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Zero elements of x (any shape) with probability p and scale the others by 1/(1-p)."""
-        mask = self.mask(x)
-        return x if mask is None else x * mask
-
-
-NO_DROPOUT = DropoutPool(0.0, 0, torch.float32, torch.device("cpu"))
-
-
-def decoder_states(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT) -> Tensor:
-    """The decoder's last states, teacher-forced.
+def decode(
+    model: MarianMTModel, memory: Tensor, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None
+) -> Tensor:
+    """The decoder's last states by forced decoding: [target rows, d], tokens first, then padding rows.
 
     Args:
-        model: a Marian model; only its weights are used, not its mode and dropout settings.
+        model: only its weights are used, not its mode and dropout settings.
+        memory: [source rows, d], the result of `encode`.
         batch: the sequences.
-        drop: applied where Marian applies dropout; by default there is no dropout.
-
-    Returns:
-        [N, d] in the model's dtype, a row for every target token.
+        drop: applied where Marian applies dropout.
+        states: filled with the decoder's states, if given.
     """
-    return decoder_rows(model, batch, drop)[: len(batch.decoder_input)]
-
-
-def decoder_rows(
-    model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None
-) -> Tensor:
-    """`decoder_states` [N, d] followed by padding rows (see `Packing`): [target rows, d]. Fills `states`."""
-    source, target = Packing(batch.source, batch.blocks), Packing(batch.target, batch.blocks)
-    memory = encode(model, batch, source, drop, states)  # [source rows, d]
+    source, target = batch.source_packing, batch.target_packing
     decoder = model.model.decoder
     x = drop(_embed(decoder, batch.decoder_input, target))  # [target rows, d]
     self_biases, cross_biases = (
@@ -155,16 +65,10 @@ def decoder_rows(
     return x
 
 
-def encode(
-    model: MarianMTModel,
-    batch: Batch,
-    source: Packing,
-    drop: DropoutPool = NO_DROPOUT,
-    states: States | None = None,
-) -> Tensor:
-    """The encoder's last states [source.rows, d]: tokens first, then padding rows. Fills `states`."""
-    encoder = model.model.encoder
-    x = drop(_embed(encoder, batch.source.ids, source))
+def encode(model: MarianMTModel, batch: Batch, drop: DropoutPool = NO_DROPOUT, states: States | None = None) -> Tensor:
+    """The encoder's last states [source rows, d]: tokens first, then padding rows. Fills `states`."""
+    encoder, source = model.model.encoder, batch.source_packing
+    x = drop(_embed(encoder, batch.source.ids, source))  # [source rows, d]
     biases = source.attention_biases(source, x.dtype)
     record = _attention_record(states, "encoder", biases)
     for layer in encoder.layers:
@@ -173,11 +77,6 @@ def encode(
         if states is not None:
             states.encoder.append(x[: source.tokens])  # [source tokens, d]
     return x
-
-
-def vocabulary_size(model: MarianMTModel) -> int:
-    """Rows of the output matrix that can be generated: all but the last, `<pad>`."""
-    return len(model.lm_head.weight) - 1
 
 
 def _embed(stack: Any, ids: Tensor, packing: Packing) -> Tensor:

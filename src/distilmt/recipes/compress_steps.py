@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import MarianConfig, MarianMTModel
-
 from distilmt.compression import importance, shortlist, vocabulary
-from distilmt.compression.pruning import STACKS, drop_layers, narrow_ffn, rebuild, round_width
+from distilmt.compression.pruning import drop_layers, narrow_ffn, rebuild, round_width
 from distilmt.compression.search import Variant
 from distilmt.compression.shortlist import Shortlist
 from distilmt.config import RunConfig, ShortlistConfig, TrainingConfig
@@ -20,7 +18,8 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.evaluation import quality
 from distilmt.export.pack import pack
 from distilmt.labels.store import LabelStore
-from distilmt.models.checkpoint import load_marian, save_marian
+from distilmt.models.base import STACKS, Seq2SeqModel
+from distilmt.models.checkpoint import load_model, save_model
 from distilmt.models.presets import parameter_count
 from distilmt.pipeline.step_directory import run_step
 from distilmt.pipeline.steps.fit_model import clean_up, fit_model
@@ -110,15 +109,11 @@ def labels_of(run: RunConfig, paths: RunPaths) -> Path:
 
 def available_cuts(student: Path, layers: bool, ffn: float) -> list[Cut]:
     """Applicable changes of the allowed ones: layers, and feed-forward units down to a minimum share."""
-    shape = MarianConfig.from_pretrained(student)
+    dimensions = load_model(student).dimensions
     cuts: list[Cut] = []
-    if any(_narrower(width, ffn) < width for width in (shape.encoder_ffn_dim, shape.decoder_ffn_dim)):
+    if any(_narrower(width, ffn) < width for width in (dimensions.stack(stack).ffn_dim for stack in STACKS)):
         cuts.append("ffn")
-    if layers and shape.encoder_layers > 1:
-        cuts.append("encoder")
-    if layers and shape.decoder_layers > 1:
-        cuts.append("decoder")
-    return cuts
+    return cuts + [stack for stack in STACKS if layers and dimensions.stack(stack).layers > 1]
 
 
 def _narrower(width: int, share: float) -> int:
@@ -130,12 +125,10 @@ def decoding_operations(student: Path, beam_size: int) -> float:
 
     The decoder runs for every hypothesis of the beam, one token at a time.
     """
-    shape = MarianConfig.from_pretrained(student)
-    width = shape.d_model
-    vocab_size = int(shape.decoder_vocab_size or shape.vocab_size)
-    encoder = shape.encoder_layers * (4 * width + 2 * shape.encoder_ffn_dim) * width
-    decoder = shape.decoder_layers * (8 * width + 2 * shape.decoder_ffn_dim) * width
-    return float(encoder + beam_size * (decoder + width * vocab_size))
+    d = load_model(student).dimensions
+    encoder = d.encoder.layers * (4 * d.d_model + 2 * d.encoder.ffn_dim) * d.d_model
+    decoder = d.decoder.layers * (8 * d.d_model + 2 * d.decoder.ffn_dim) * d.d_model
+    return float(encoder + beam_size * (decoder + d.d_model * d.vocabulary))
 
 
 def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
@@ -144,7 +137,7 @@ def cut_and_train(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     tokenizer = tokenizers.load(paths.tokenizer)
     job, _ = student_job(config, paths, tokenizer)
     batches = importance.sample(job.data, _SAMPLE_BATCHES, job.config.batch_tokens, config.seed)
-    model, changes = apply_cut(load_marian(spec.parent), spec, importance.CalibrationSample(batches))
+    model, changes = apply_cut(load_model(spec.parent), spec, importance.CalibrationSample(batches))
     bits = spec.bits if spec.cut == "qat" else 0
     job = replace(job, name=paths.root.name, config=_fine_tuning_config(job.config, spec.updates, spec.rate), bits=bits)
     return fit_model(model, job, tokenizer, config, directory) | changes
@@ -159,26 +152,26 @@ def _prune_vocabulary(spec: CompressionSpec, directory: Path) -> dict[str, Any]:
     targets = [*prepare.load_training_pairs(paths.corpus)["target"].to_pylist(), *store.hypotheses()]
     vocabulary_ids = vocabulary.used_vocabulary(before, train["source"].to_pylist(), targets, spec.least_uses)
     tokenizer = vocabulary.prune_tokenizer(before, vocabulary_ids, paths.tokenizer)
-    model = vocabulary.prune_model(load_marian(spec.parent), vocabulary_ids)
-    save_marian(model, tokenizer, directory)
+    model = vocabulary.prune_model(load_model(spec.parent), vocabulary_ids)
+    save_model(model, tokenizer, directory)
     return {"pieces": [len(before.source.tokens), len(vocabulary_ids.source)], "parameters": parameter_count(model)}
 
 
 def apply_cut(
-    model: MarianMTModel, spec: CompressionSpec, measured: importance.CalibrationSample
-) -> tuple[MarianMTModel, dict[str, Any]]:
+    model: Seq2SeqModel, spec: CompressionSpec, measured: importance.CalibrationSample
+) -> tuple[Seq2SeqModel, dict[str, Any]]:
     """The model without its least important parts, and a description of these."""
     cut = spec.cut
     if cut == "ffn":
-        widths = {s: _narrower(getattr(model.config, f"{s}_ffn_dim"), spec.ffn) for s in STACKS}
+        widths = {stack: _narrower(model.dimensions.stack(stack).ffn_dim, spec.ffn) for stack in STACKS}
         units = importance.contributions(model, measured)
         return narrow_ffn(model, widths["encoder"], widths["decoder"], units), {"ffn": widths}
     if cut in STACKS:
-        layers = {s: getattr(model.config, f"{s}_layers") - (s == cut) for s in STACKS}
+        layers = {stack: model.dimensions.stack(stack).layers - (stack == cut) for stack in STACKS}
         chosen = importance.choose_layers(model, layers["encoder"], layers["decoder"], measured)
         removed = [{"stack": stack, "layer": layer, "cross_entropy": loss} for stack, layer, loss in chosen.removed]
         return drop_layers(model, chosen.encoder_keep, chosen.decoder_keep), {"layers_removed": removed}
-    return rebuild(model, {}, model.state_dict()), {}  # loaded models are not trainable
+    return rebuild(model, model.dimensions, model.state_dict()), {}  # loaded models are not trainable
 
 
 def _fine_tuning_config(config: TrainingConfig, updates: int, rate: float) -> TrainingConfig:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distilmt.data import tokenizer as tokenizers
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.checkpoint import load_model
 from distilmt.teachers.forced_decoding import force_decode
 
 
@@ -23,7 +23,7 @@ class BackwardModel:
         Raises:
             UserError: it is not a Marian directory with safetensors weights and a tokenizer.
         """
-        self.model, self.tokenizer = load_marian(path), tokenizers.load(Path(path))
+        self.model, self.tokenizer = load_model(path), tokenizers.load(Path(path))
 
     def scores(self, sources: Sequence[str], translations: Sequence[str]) -> list[float | None]:
         """Mean log-probability of each source's tokens given its translation; None if either text is too long."""

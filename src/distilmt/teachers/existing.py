@@ -11,6 +11,7 @@ from typing import TypedDict
 
 import ctranslate2
 from huggingface_hub import ModelCard
+from torch import nn
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
 from distilmt.config import EndpointConfig, TeacherConfig
@@ -18,7 +19,8 @@ from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
 from distilmt.inference.sandbox import check_model_files
 from distilmt.inference.teacher_reference import TeacherReference, read_reference
-from distilmt.models.checkpoint import load_marian, save_marian
+from distilmt.models.architectures import ARCHITECTURES, architecture_of
+from distilmt.models.checkpoint import load_model, save_model
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.marian import family
 from distilmt.teachers.remote import check_teacher
@@ -37,8 +39,8 @@ _IDENTITY_KEYS = ("model", "prompt", "max_tokens", "extra")
 def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> JsonObject:
     """Write the configured teacher, or a pointer to it, to `directory`.
 
-    A Marian model with the run's vocabulary is copied: it can score tokens. Any other teacher is referenced by a
-    pointer: it can only translate.
+    A model of one of distilmt's architectures (Marian) with the run's vocabulary is copied: it can score tokens. Any
+    other teacher is referenced by a pointer: it can only translate.
 
     Args:
         config: the teacher.
@@ -55,10 +57,10 @@ def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Toke
     path = config.path
     if path:
         _check_exists(path)
-    if path and not is_ctranslate2(path) and family(path) == "marian" and _shares_vocabulary(path, tokenizer):
-        model = load_marian(path)
-        save_marian(model, tokenizer, directory)
-        return {"name": path, "family": "marian", "parameters": _size(model)} | _stated_license(path)
+    if path and not is_ctranslate2(path) and _is_native(path) and _shares_vocabulary(path, tokenizer):
+        model = load_model(path)
+        save_model(model, tokenizer, directory)
+        return {"name": path, "family": model.architecture, "parameters": _size(model)} | _stated_license(path)
     facts = write_pointer(config, pair, directory)
     return {key: value for key, value in facts.items() if key in ("name", "family", "parameters", "license") and value}
 
@@ -136,6 +138,15 @@ def has_local_weights(facts: TeacherReference | None) -> bool:
     return facts is None or facts["kind"] == "huggingface"
 
 
+def _is_native(path: str) -> bool:
+    """Whether a model is of one of distilmt's architectures.
+
+    Raises:
+        UserError: there is no model, or it is not a sequence-to-sequence model.
+    """
+    return architecture_of(Path(path)) is not None or family(path) in ARCHITECTURES
+
+
 def _shares_vocabulary(path: str, tokenizer: Tokenizer) -> bool:
     directory = Path(path)
     if not (directory / "vocab.json").exists():
@@ -154,7 +165,7 @@ def _load(path: str) -> PreTrainedModel:
         raise UserError(str(error).replace("cannot be loaded:", "cannot be loaded from safetensors:")) from None
 
 
-def _size(model: PreTrainedModel) -> int:
+def _size(model: nn.Module) -> int:
     return parameter_count(model.requires_grad_(True))
 
 

@@ -1,4 +1,4 @@
-"""Forced decoding: token scores of given translations by a Marian model (teacher forcing)."""
+"""Forced decoding: token scores of given translations (teacher forcing)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import MarianMTModel
 
 from distilmt.data.tokenizer import Tokenizer
+from distilmt.models.base import Seq2SeqModel
 from distilmt.models.device import pick_device, use_threads
-from distilmt.models.marian_forward import decoder_states, vocabulary_size
 from distilmt.training.batching import Ragged, make_batch, token_batches
 from distilmt.utils.statistics import expected_calibration_error
 
@@ -58,7 +57,7 @@ class TokenScores:
 
 
 def force_decode(
-    model: MarianMTModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]
+    model: Seq2SeqModel, tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str]
 ) -> TokenScores:
     """Score translations with a model; sentences too long for it are left out.
 
@@ -76,7 +75,7 @@ def force_decode(
         for side, texts in ((tokenizer.source, sources), (tokenizer.target, targets))
     )
     widths = np.maximum(source.lengths, target.lengths)
-    rows = np.flatnonzero(widths <= model.config.max_position_embeddings)
+    rows = np.flatnonzero(widths <= model.dimensions.max_positions)
     batches = token_batches(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)
     parts = [_force_decode_batch(model, tokenizer, source, target, rows[part]) for part in batches]
     names = [field.name for field in fields(TokenScores)]
@@ -85,23 +84,22 @@ def force_decode(
 
 @torch.inference_mode()
 def _force_decode_batch(
-    model: MarianMTModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray
+    model: Seq2SeqModel, tokenizer: Tokenizer, source: Ragged, target: Ragged, rows: np.ndarray
 ) -> TokenScores:
     ids = target.flat[target.positions(rows)].astype(np.int64)
     flat = source.flat[source.positions(rows)].astype(np.int64)
     lengths, device = target.lengths[rows], model.device
     batch = make_batch(flat, source.lengths[rows], ids, lengths, tokenizer.pad)
-    hidden = decoder_states(model, batch.to(device))
+    hidden = model.decoder_states(batch.to(device))
     chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(ids), _CHUNK)]
     columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
     nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)
     return TokenScores(nll, entropy, confidence, likeliest, ids, lengths, rows)
 
 
-def _columns(model: MarianMTModel, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    count = vocabulary_size(model)
-    logits = hidden @ model.lm_head.weight[:count].T + model.final_logits_bias[0, :count]
-    logs = torch.log_softmax(logits, -1)
+def _columns(model: Seq2SeqModel, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """NLL, entropy, confidence and likeliest token, [n] each, of states [n, d] and target ids [n]."""
+    logs = torch.log_softmax(model.logits(hidden), -1)  # [n, V]
     best = logs.max(-1)
     entropy = -(logs.exp() * logs).sum(-1)
     return -logs.gather(1, ids[:, None])[:, 0], entropy, best.values.exp(), best.indices

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from distilmt.losses.distillation import TokenTargets
-from distilmt.models.marian_forward import Batch
+from distilmt.models.batch import Batch
 from distilmt.models.packing import PackedTokens, fill_bins
 from distilmt.utils.seeds import SeedStream
 

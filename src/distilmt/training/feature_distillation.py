@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.hidden_states import layer_map
 from distilmt.losses.records import FeatureRecords, ModelDimensions
 from distilmt.losses.terms import Need, active_terms, needs
-from distilmt.models.marian_forward import Batch, States, decoder_rows
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.batch import Batch, States
 from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.optimizer import learning_rate
 
@@ -24,8 +22,8 @@ class FeatureDistillation:
 
     def __init__(
         self,
-        teacher: MarianMTModel,
-        student: MarianMTModel,
+        teacher: Seq2SeqModel,
+        student: Seq2SeqModel,
         objective: ObjectiveConfig,
         config: TrainingConfig,
         dtype: torch.dtype,
@@ -38,7 +36,7 @@ class FeatureDistillation:
             UserError: `head_mapping` is `same`, but student and teacher have different numbers of heads.
         """
         self.objective, self.config, self.ranks = objective, config, ranks
-        self.teacher: Any = teacher.eval().requires_grad_(False).to(device, dtype)
+        self.teacher = teacher.eval().requires_grad_(False).to(device, dtype)
         student_dims, teacher_dims = _dimensions(student), _dimensions(teacher)
         self.encoder_map = layer_map(student_dims.encoder_layers, teacher_dims.encoder_layers)
         self.decoder_map = layer_map(student_dims.decoder_layers, teacher_dims.decoder_layers)
@@ -58,7 +56,7 @@ class FeatureDistillation:
         """The student's states on a batch, with the teacher's."""
         teacher_states = self.empty_states()
         with torch.no_grad():
-            decoder_rows(self.teacher, batch, states=teacher_states)
+            self.teacher.decoder_rows(batch, states=teacher_states)
         return FeatureRecords(
             student=states,
             teacher=teacher_states,
@@ -97,12 +95,12 @@ class FeatureDistillation:
             self.adam.state[parameter] = {"step": torch.tensor(float(update)), **moments}
 
 
-def _dimensions(model: MarianMTModel) -> ModelDimensions:
-    config = model.config
+def _dimensions(model: Seq2SeqModel) -> ModelDimensions:
+    dimensions = model.dimensions
     return ModelDimensions(
-        d_model=config.d_model,
-        encoder_layers=config.encoder_layers,
-        decoder_layers=config.decoder_layers,
-        encoder_heads=config.encoder_attention_heads,
-        decoder_heads=config.decoder_attention_heads,
+        d_model=dimensions.d_model,
+        encoder_layers=dimensions.encoder.layers,
+        decoder_layers=dimensions.decoder.layers,
+        encoder_heads=dimensions.encoder.heads,
+        decoder_heads=dimensions.decoder.heads,
     )

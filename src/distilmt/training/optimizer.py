@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from itertools import groupby
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,14 @@ from distilmt.training.muon import Stack, muon_step
 from distilmt.training.zero import Shards
 
 _AVERAGE_WARMUP, _AVERAGE_EVERY = 96, 8
+
+
+@runtime_checkable
+class LayeredModel(Protocol):
+    """A model with layers, such as a `Seq2SeqModel`; Adam updates all weights of any other."""
+
+    def layer_matrices(self) -> list[nn.Parameter]:
+        """The trained matrices of the layers."""
 
 
 class FlatOptimizer:
@@ -164,11 +173,11 @@ def _layout(model: nn.Module) -> tuple[list[nn.Parameter], list[Stack]]:
 
     Embeddings, biases and norms come first; then the matrices of the layers, those of one shape together.
     """
-    trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    matrices = [p for name, p in trainable if p.dim() == 2 and ".layers." in name]
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    matrix_ids = {id(p) for p in (model.layer_matrices() if isinstance(model, LayeredModel) else [])}
+    matrices = [p for p in trainable if id(p) in matrix_ids]
     matrices.sort(key=lambda p: tuple(p.shape))
-    matrix_ids = {id(p) for p in matrices}
-    others = [p for _, p in trainable if id(p) not in matrix_ids]
+    others = [p for p in trainable if id(p) not in matrix_ids]
     stacks, begin = [], sum(p.numel() for p in others)
     for shape, group in groupby(matrices, key=lambda p: tuple(p.shape)):
         stacks.append(Stack(begin, len(list(group)), *shape))

@@ -6,11 +6,10 @@ import statistics
 import time
 from dataclasses import replace
 
-from transformers import MarianMTModel
-
 from distilmt.config import ModelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
+from distilmt.models.base import Seq2SeqModel
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import Stepper
 
@@ -25,7 +24,7 @@ def seconds_per_update(
     training: TrainingConfig,
     objective: ObjectiveConfig,
     tokenizer: Tokenizer,
-    teacher: MarianMTModel | None = None,
+    teacher: Seq2SeqModel | None = None,
     seconds: float = MEASURING,
 ) -> float:
     """Mean seconds per update, over batches sampled as in training; measured for about `seconds`."""

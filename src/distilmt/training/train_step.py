@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.distillation import (
@@ -27,6 +25,8 @@ from distilmt.losses.terms import (
     keys_that_need,
     needs,
 )
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.batch import Batch
 from distilmt.models.device import (
     configured_threads,
     keep_memory,
@@ -35,7 +35,7 @@ from distilmt.models.device import (
     training_threads,
     use_threads,
 )
-from distilmt.models.marian_forward import Batch, DropoutPool, decoder_rows, vocabulary_size
+from distilmt.models.dropout import DropoutPool
 from distilmt.training.batching import BatchShard
 from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.feature_distillation import FeatureDistillation
@@ -48,11 +48,11 @@ class Stepper:
 
     def __init__(
         self,
-        model: MarianMTModel,
+        model: Seq2SeqModel,
         config: TrainingConfig,
         objective: ObjectiveConfig,
         seed: int,
-        teacher: MarianMTModel | None = None,
+        teacher: Seq2SeqModel | None = None,
         bits: int = 0,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
@@ -68,11 +68,11 @@ class Stepper:
         self.seed = hash((seed, ranks.rank)) if ranks.rank else seed
         self.device = pick_device()
         dtype = pick_dtype(config.precision, self.device)
-        self.model: Any = model.to(self.device)  # type: ignore[arg-type]
+        self.model = model.to(self.device)
         self.optimizer = FlatOptimizer(self.model, config, dtype, bits, ranks)
-        bias = self.model.final_logits_bias[0]
+        bias = self.model.output_layer().bias  # [V + 1]
         # OPUS-MT models have a bias on their logits; it is not trained.
-        self.bias = bias.to(dtype) if bias.any() else None
+        self.bias = None if bias is None or not bias.any() else bias.to(dtype)
         self.loss_queue = HardTokenQueue() if objective.token_selection == "queue" else None
         self.feature_distillation: FeatureDistillation | None = None
         self.needs = needs(objective)
@@ -83,7 +83,7 @@ class Stepper:
             self.feature_distillation = FeatureDistillation(
                 teacher, self.model, objective, config, dtype, self.device, ranks
             )
-        self.values = config.batch_tokens * model.config.d_model
+        self.values = config.batch_tokens * model.dimensions.d_model
         self.dropout = DropoutPool(config.dropout, self.values, dtype, self.device)
         self.choose_threads()
 
@@ -149,19 +149,20 @@ class Stepper:
 
     def _mean_weight(self, targets: TokenTargets, settings: LossSettings, shard: BatchShard) -> Tensor:
         """Mean entropy weight of the whole batch: a scalar."""
-        sums = weights_by_entropy(targets, settings, vocabulary_size(self.model)) * shard.is_valid
+        sums = weights_by_entropy(targets, settings, self.model.vocabulary_size) * shard.is_valid
         total, count = self.ranks.all_reduce(sums)
         return total / count.clamp_min(1)
 
     def _loss(self, batch: Batch, targets: TokenTargets, settings: LossSettings) -> tuple[Tensor, Statistics]:
         """The objective summed over target tokens, a scalar, and its statistics."""
-        weight, vocabulary, tokens = self.model.lm_head.weight, vocabulary_size(self.model), len(targets.ids)
+        weight = self.model.output_layer().weight  # [V + 1, d]
+        vocabulary, tokens = self.model.vocabulary_size, len(targets.ids)
         states = self.feature_distillation.empty_states() if self.feature_distillation else None
-        hidden = decoder_rows(self.model, batch, self.dropout, states)  # [rows, d]; the first N are target tokens
+        hidden = self.model.decoder_rows(batch, self.dropout, states)  # [rows, d]; the first N are target tokens
         loss, statistics = chunked_loss(hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
         second_hidden = None
         if Need.SECOND_PASS in self.needs:
-            second_hidden = decoder_rows(self.model, batch, self.dropout)  # [rows, d]
+            second_hidden = self.model.decoder_rows(batch, self.dropout)  # [rows, d]
             second, _ = chunked_loss(second_hidden, weight, self.bias, targets, settings, vocabulary=vocabulary)
             loss, second_hidden = (loss + second) / 2, second_hidden[:tokens]
         if any(term.batch_loss is not None for term in active_terms(self.objective)):

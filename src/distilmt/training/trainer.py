@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
@@ -16,11 +17,11 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
-from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
 from distilmt.losses.distillation import Statistics, TokenTargets
-from distilmt.models.marian_forward import Batch
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.batch import Batch
 from distilmt.training.batching import BatchShard, TrainingSet, collate, epoch_batches, shard_batch
 from distilmt.training.distributed import Ranks, current
 from distilmt.training.optimizer import learning_rate, load_flat
@@ -37,7 +38,7 @@ BEST = "best.safetensors"
 # Updates between checks for NaN: reading a sum waits for the GPU.
 _CHECK_EVERY = 10
 
-Validate = Callable[[MarianMTModel], dict[str, float]]
+Validate = Callable[[Seq2SeqModel], dict[str, float]]
 
 
 @dataclass
@@ -105,7 +106,7 @@ class TrainingJob:
     config: TrainingConfig
     objective: ObjectiveConfig
     seed: int
-    teacher: MarianMTModel | None = None
+    teacher: Seq2SeqModel | None = None
     """Needed if the objective uses its states or attention; it is moved to the training's device and precision."""
     bits: int = 0
     """Above 0, the model is trained with weights rounded to this many bits (quantization-aware training)."""
@@ -114,8 +115,8 @@ class TrainingJob:
 
 
 def train(
-    model: MarianMTModel, job: TrainingJob, validate: Validate, directory: Path
-) -> tuple[MarianMTModel, dict[str, Any]]:
+    model: Seq2SeqModel, job: TrainingJob, validate: Validate, directory: Path
+) -> tuple[Seq2SeqModel, dict[str, Any]]:
     """Train a model on all ranks; resume from `directory/checkpoint.safetensors` if it exists.
 
     Args:
@@ -146,7 +147,7 @@ def train(
     return trainer.finish()
 
 
-def train_worker(task: tuple[MarianMTModel, TrainingJob], ranks: Ranks) -> None:
+def train_worker(task: tuple[Seq2SeqModel, TrainingJob], ranks: Ranks) -> None:
     """Counterpart of `train` on the other ranks: the same updates, each rank on its shard of every batch."""
     model, job = task
     trainer = Trainer(model, job, ranks)
@@ -174,20 +175,20 @@ class Trainer:
 
     def __init__(
         self,
-        model: MarianMTModel,
+        model: Seq2SeqModel,
         job: TrainingJob,
         ranks: Ranks,
         validate: Validate | None = None,
         directory: Path | None = None,
     ) -> None:
         self.job, self.validate, self.directory, self.ranks = job, validate, directory or Path(), ranks
+        # A second model has the averaged weights in float32: this model is validated and saved. Only rank 0 fills it.
+        # It is copied before the stepper moves the weights to its device and precision.
+        self.averaged = copy.deepcopy(model)
         self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks)
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
             self.optimizer.keep_zeros()
-        # A second model has the averaged weights in float32: this model is validated and saved. Only rank 0 fills it.
-        self.averaged = MarianMTModel(model.config)
-        self.averaged.final_logits_bias.copy_(model.final_logits_bias)
         self.state, self.metrics = TrainState(threads=self.stepper.threads), MetricAccumulator()
         self.saved = time.monotonic()
 
@@ -307,7 +308,7 @@ class Trainer:
         )
         logger.info(f"{self.job.name}: resuming from update {self.state.update}")
 
-    def finish(self) -> tuple[MarianMTModel, dict[str, Any]]:
+    def finish(self) -> tuple[Seq2SeqModel, dict[str, Any]]:
         """The best averaged model, and the record of its training."""
         best, flat = self.directory / BEST, self.optimizer.whole_average()
         if self.ranks.is_main_process and best.exists():

@@ -17,7 +17,7 @@ from distilmt.export.card import FACTS, ModelCard, write_card
 from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.foreign import export_foreign
 from distilmt.export.formats import student_exporters
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 from distilmt.pipeline.steps.signature import signature
 from distilmt.teachers import existing

@@ -6,15 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from transformers import MarianMTModel
-
 from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.evaluation.quality import score
 from distilmt.export.ctranslate2 import export
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import save_marian
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.checkpoint import save_model
+from distilmt.models.marian import marian_network
 from distilmt.models.presets import parameter_count
 from distilmt.training.trainer import TrainingJob, Validate, clear, train
 from distilmt.utils.hardware import cores
@@ -24,7 +24,7 @@ RESULT = "result.json"
 
 
 def fit_model(
-    model: MarianMTModel, job: TrainingJob, tokenizer: Tokenizer, config: RunConfig, directory: Path
+    model: Seq2SeqModel, job: TrainingJob, tokenizer: Tokenizer, config: RunConfig, directory: Path
 ) -> dict[str, Any]:
     """Train, and write a Hugging Face model directory; a complete one is not trained again.
 
@@ -42,7 +42,7 @@ def fit_model(
         return dict(read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
     best, result = train(model, job, _validator(config, tokenizer, job, directory), directory)
-    save_marian(best, tokenizer, directory)
+    save_model(best, tokenizer, directory)
     (directory / "model.safetensors").chmod(0o644)  # safetensors makes it readable only by its owner
     write_json(directory / "log.json", result.pop("log"))
     result |= {"parameters": parameter_count(best)}
@@ -64,8 +64,8 @@ def _validator(config: RunConfig, tokenizer: Tokenizer, job: TrainingJob, direct
     compute_type = "int8" if job.bits else "float32"
     sources, references = table["source"].to_pylist(), table["target"].to_pylist()
 
-    def validate(model: MarianMTModel) -> dict[str, float]:
-        export(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
+    def validate(model: Seq2SeqModel) -> dict[str, float]:
+        export(marian_network(model), tokenizer, directory / "validation", compute_type, job.bits or 8)
         translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
         scores = score(translations, references, config.corpus.target)
         # Undertrained models produce over-long output, which takes time: `distilmt cost` needs the length.

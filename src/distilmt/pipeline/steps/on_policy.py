@@ -23,8 +23,8 @@ from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.store import LabelStore
 from distilmt.labels.writer import sample_mask, write_label_store
 from distilmt.losses.terms import on_policy_objective
-from distilmt.models.checkpoint import load_marian
-from distilmt.models.presets import new_model
+from distilmt.models.architectures import new_model
+from distilmt.models.checkpoint import load_model
 from distilmt.pipeline.steps.fit_model import RESULT, fit_model
 from distilmt.training.batching import TrainingSet
 from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob
@@ -77,7 +77,7 @@ def train_round(config: RunConfig, job: LabelingTask, directory: Path, number: i
         f"student, round {number}", data, training, on_policy_objective(student.objective), config.seed + number
     )
     model = new_model(student.model, job.tokenizer, training.dropout, config.seed)
-    model.load_state_dict(load_marian(str(job.generation_model)).state_dict())
+    model.load_state_dict(load_model(str(job.generation_model)).state_dict())
     result = fit_model(model, task, job.tokenizer, config, directory)
     return result | {"train_seconds": round(result["train_seconds"] + label_seconds, 1)}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import MarianMTModel
 
 from distilmt.config import RunConfig
 from distilmt.data import prepare
@@ -15,7 +14,9 @@ from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.evaluation import quality
 from distilmt.export.ctranslate2 import export
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.checkpoint import load_model
+from distilmt.models.marian_checkpoint import load_marian
 from distilmt.pipeline.steps.export import export_external
 from distilmt.teachers import existing
 from distilmt.teachers.forced_decoding import TokenScores, force_decode
@@ -37,8 +38,8 @@ def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any
         model: `teacher` or `student`.
 
     Returns:
-        Scores by decoding mode (`beam` and `greedy` in float32, `int8` by beam), and, for a Marian model, statistics of
-        its distributions.
+        Scores by decoding mode (`beam` and `greedy` in float32, `int8` by beam), and, for a model with weights here,
+        statistics of its distributions.
     """
     paths = RunPaths(directory.parent)
     test = prepare.load_split(paths.corpus, "test")
@@ -84,7 +85,7 @@ def _distribution_statistics(
     paths: RunPaths, model: str, tokenizer: Tokenizer, sources: list[str], references: list[str], hypotheses: list[str]
 ) -> dict[str, float | None]:
     """Statistics of a model's distributions over the references, and of the probability of its own translations."""
-    weights = load_marian(paths.step(model))
+    weights = load_model(paths.step(model))
     on_references = force_decode(weights, tokenizer, sources, references)
     pairs = [(source, target) for source, target in zip(sources, hypotheses, strict=True) if target]
     own_sources, own_targets = ([pair[i] for pair in pairs] for i in (0, 1))
@@ -96,12 +97,12 @@ def _distribution_statistics(
         "mode_mass": float(force_decode(weights, tokenizer, own_sources, own_targets).probabilities().mean()),
     }
     if model != "teacher" and not existing.read_pointer(paths.teacher):
-        statistics["agreement"] = _agreement(load_marian(paths.teacher), on_references, tokenizer, sources, references)
+        statistics["agreement"] = _agreement(load_model(paths.teacher), on_references, tokenizer, sources, references)
     return statistics
 
 
 def _agreement(
-    teacher: MarianMTModel, student: TokenScores, tokenizer: Tokenizer, sources: list[str], references: list[str]
+    teacher: Seq2SeqModel, student: TokenScores, tokenizer: Tokenizer, sources: list[str], references: list[str]
 ) -> float | None:
     """Share of positions where both predict the same top token; None if their sentences differ."""
     teacher_scores = force_decode(teacher, tokenizer, sources, references)

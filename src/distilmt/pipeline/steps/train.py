@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import MarianMTModel
 
 from distilmt.config import ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.data import prepare
@@ -20,9 +19,10 @@ from distilmt.labels.rerank import rerank, utility
 from distilmt.labels.store import LabelStore
 from distilmt.labels.writer import sample_mask, write_label_store
 from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need, needs_teacher_in_memory
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.architectures import new_model
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.checkpoint import load_model
 from distilmt.models.initialization import copy_layers, first_layers, spaced_layers
-from distilmt.models.presets import new_model
 from distilmt.pipeline.backups import backup_directories
 from distilmt.pipeline.steps import on_policy
 from distilmt.pipeline.steps.fit_model import fit_model
@@ -149,7 +149,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     extra: dict[str, Any] = {"hypotheses_dropped": dropped}
     if student.initialization != "random":
         choose_layers = {"first": first_layers, "spaced": spaced_layers}[student.initialization]
-        extra["layers_copied"] = copy_layers(load_marian(paths.teacher), model, choose_layers)
+        extra["layers_copied"] = copy_layers(load_model(paths.teacher), model, choose_layers)
     if not student.on_policy.steps:
         return fit_model(model, job, tokenizer, config, directory) | extra
     stage_dirs = [directory / "first"]
@@ -161,7 +161,7 @@ def train_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     return on_policy.keep_best(directory, stage_dirs, stages) | extra
 
 
-def _online_teacher(config: RunConfig, paths: RunPaths) -> MarianMTModel | None:
+def _online_teacher(config: RunConfig, paths: RunPaths) -> Seq2SeqModel | None:
     """The teacher, if the loss uses its hidden states or attention.
 
     Raises:
@@ -175,7 +175,7 @@ def _online_teacher(config: RunConfig, paths: RunPaths) -> MarianMTModel | None:
             f"student.{keys[0]} is not 0, but teacher {pointer['name']!r} has another vocabulary than the tokenizer: "
             "set it to 0"
         )
-    return load_marian(paths.teacher) if needs_teacher_in_memory(student.objective) else None
+    return load_model(paths.teacher) if needs_teacher_in_memory(student.objective) else None
 
 
 def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:

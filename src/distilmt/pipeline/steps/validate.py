@@ -13,7 +13,7 @@ from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
 from distilmt.evaluation import quality
 from distilmt.inference.translator import Translator
-from distilmt.models.checkpoint import load_marian
+from distilmt.models.checkpoint import load_model
 from distilmt.pipeline.steps.score import export_model
 from distilmt.teachers.forced_decoding import force_decode
 from distilmt.utils.hardware import cores
@@ -37,7 +37,7 @@ def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     translator = Translator(directory / "float32", threads=1, workers=cores())
     lines = translator.translate(sources, config.evaluation.beam_size)
     scores = quality.score(lines, references, config.corpus.target)
-    token_scores = force_decode(load_marian(paths.student), tokenizers.load(paths.tokenizer), sources, references)
+    token_scores = force_decode(load_model(paths.student), tokenizers.load(paths.tokenizer), sources, references)
     rows = np.repeat(np.arange(len(token_scores.lengths)), token_scores.lengths)
     nats = np.bincount(rows, token_scores.nll, len(token_scores.lengths))
     details = {"translations": lines, "nats": nats.tolist(), "tokens": token_scores.lengths.tolist()}

@@ -1,0 +1,65 @@
+"""A batch of sentence pairs, and what a forward pass over it can record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from distilmt.models.packing import BlockShape, PackedTokens, Packing
+
+KINDS = ("encoder", "decoder", "cross")
+"""Kinds of attention: self-attention of encoder and decoder, and cross-attention (`cross`)."""
+
+
+@dataclass
+class Batch:
+    """Sentences of a batch, each with `</s>` at its end."""
+
+    source: PackedTokens
+    target: PackedTokens
+    decoder_input: Tensor
+    """[N]: each target sentence shifted right by one, with `<pad>` first."""
+    blocks: list[BlockShape]
+    """Rows and width of each attention block; source and target share them."""
+
+    @cached_property
+    def source_packing(self) -> Packing:
+        """Layout of the source tokens; all forward passes over this batch share its indices."""
+        return Packing(self.source, self.blocks)
+
+    @cached_property
+    def target_packing(self) -> Packing:
+        """Layout of the target tokens."""
+        return Packing(self.target, self.blocks)
+
+    def to(self, device: torch.device) -> Batch:
+        """This batch on `device`."""
+        if device == self.decoder_input.device:
+            return self
+        shifted = self.decoder_input.to(device, non_blocking=True)
+        return Batch(self.source.to(device), self.target.to(device), shifted, self.blocks)
+
+
+@dataclass
+class Attention:
+    """Attention of one kind: encoder self-attention, decoder self-attention or cross-attention."""
+
+    biases: list[Tensor]
+    """Mask that separates sentences: for every block [rows, 1, width, width]."""
+    scores: list[list[Tensor]] = field(default_factory=list)
+    """For every layer and block [rows, heads, width, width]: scores before the bias is added and before the softmax."""
+
+
+@dataclass
+class States:
+    """Hidden states and attention scores that a forward pass records."""
+
+    encoder: list[Tensor] = field(default_factory=list)
+    """[source tokens, d] after every layer."""
+    decoder: list[Tensor] = field(default_factory=list)
+    """[N, d] after every layer."""
+    attention: dict[str, Attention] | None = None
+    """By kind, one of `KINDS`. None: attention is not recorded."""

@@ -131,8 +131,8 @@ def finished_run(tmp_path_factory) -> Path:
     """The directory of a toy run that was done to its end; `../run.yaml` is its configuration. Copy, don't change."""
     directory = tmp_path_factory.mktemp("finished-run")
     config = toy.write_config(directory / "run.yaml", toy.run_config(directory))
-    found = commands.distilmt("run", config, "--quiet")
-    assert found.returncode == 0, found.stderr.decode()[-3000:]
+    process = commands.fresh_distilmt("run", config, "--quiet")
+    assert process.returncode == 0, process.stderr.decode()[-3000:]
     return directory / "run"
 
 

@@ -236,7 +236,7 @@ def test_translating_with_and_without_a_shortlist(capsys, monkeypatch, exported_
 
 
 def test_a_real_process_translates_and_refuses(exported_model, tmp_path):
-    found = commands.distilmt("translate", exported_model, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
+    found = commands.fresh_distilmt("translate", exported_model, "--beam_size=1", input="ban der.\n\nfith Ω.".encode())
     assert found.returncode == 0 and found.stdout.count(b"\n") == 3 and found.stderr == b""
     assert "does not exist" in commands.error_line(
         commands.distilmt("translate", tmp_path / "nothing", input=b"ban.\n")
@@ -255,14 +255,12 @@ def test_a_reader_that_has_enough_is_no_error(exported_model):
 @pytest.mark.parametrize("limit", [3_000, 60_000])
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, limit):
     """Files may not grow beyond a limit, which is what a full disk looks like to a writer."""
-    import resource
-
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     found = commands.distilmt(
         "train-teacher",
         config,
         "--quiet",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        file_bytes=limit,
     )
     assert "File too large" in commands.error_line(found)
     run = tmp_path / "run"

@@ -1,42 +1,34 @@
-"""The command line, as a process of its own."""
+"""The command line, each command in a process of its own; and what such a process ended with."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
-TESTS = Path(__file__).resolve().parents[1]
+from helpers.processes import Process, offline_environment
+
+Completed = subprocess.CompletedProcess[bytes]
 
 
-def distilmt(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "distilmt", *map(str, arguments)],
-        capture_output=True,
-        timeout=240,
-        env=environment(),
-        check=False,
-        **settings,
-    )
+def distilmt(*arguments: object, input: bytes = b"", file_bytes: int = 0) -> Completed:
+    """Run `distilmt` in a process whose imports are done already; see `helpers.processes`."""
+    return Process(*arguments, module="distilmt", input=input, file_bytes=file_bytes).completed()
+
+
+def fresh_distilmt(*arguments: object, input: bytes = b"") -> Completed:
+    """Run `distilmt` in a process that starts from nothing."""
+    command = [sys.executable, "-m", "distilmt", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, input=input, timeout=240, env=environment(), check=False)
 
 
 def environment() -> dict[str, str]:
     """A process's environment without network, on one thread."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return offline_environment()
 
 
-def error_line(process: subprocess.CompletedProcess[bytes]) -> str:
+def error_line(process: Completed) -> str:
     """The one line of a command that ended with an error of its user; fails if it ended in another way."""
     message = process.stderr.decode()
     assert process.returncode == 2, message[-2000:]
     assert message.startswith("distilmt: error: ") and message.count("\n") == 1, message[-2000:]
     return message
-
-
-def helpers_environment() -> dict[str, str]:
-    """The same for a program that imports these helpers."""
-    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return environment() | {"PYTHONPATH": os.pathsep.join(paths)}

@@ -1,12 +1,8 @@
 """The store gives back what was written, survives kills and full disks, and refuses what does not fit."""
 
 import json
-import os
 import random
 import resource
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import commands
 from helpers.label_stores import HEADER, K, row, words, write
+from helpers.processes import Process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,33 +211,20 @@ import sys
 from pathlib import Path
 from helpers.label_stores import HEADER, K, LabelWriter, row
 writer = LabelWriter(Path(sys.argv[1]), HEADER, K)
-print("ready", flush=True)
 for shard in range(len(writer.done()), 60):
     writer.write_shard([row(shard * 20 + i) for i in range(20)])
 writer.finish()
 """
 
 
-def start(directory: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(directory)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=commands.helpers_environment(),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
 def test_kill_at_any_moment_loses_and_doubles_nothing(tmp_path):
     directory, before, killed = tmp_path / "labels", 0, 0
     moments = random.Random(1)
     for _ in range(6):
-        process = start(directory)
+        process = Process(directory, program=WRITER)
         time.sleep(moments.uniform(0.01, 0.12))
         killed += process.poll() is None
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         path = directory / "manifest.json"
         shards = json.loads(path.read_text())["shards"] if path.exists() else []
@@ -249,7 +232,7 @@ def test_kill_at_any_moment_loses_and_doubles_nothing(tmp_path):
         before = len(shards)
         assert all(pq.read_metadata(directory / s["name"]).num_rows == s["rows"] for s in shards)
     assert killed
-    assert start(directory).wait() == 0
+    assert Process(directory, program=WRITER).wait() == 0
     store = LabelStore(directory)
     store.check()
     assert store.ids() == [f"id-{i}" for i in range(1200)]

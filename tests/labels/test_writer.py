@@ -1,14 +1,13 @@
 import signal
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from helpers import commands, toy
+from helpers import toy
 from helpers.labeling import CONFIG, job, label, rows, sentences
+from helpers.processes import Process
 
 from distilmt.data import tokenizer as tokenizers
 from distilmt.inference.base import DecodingOptions
@@ -136,9 +135,8 @@ _PROGRAM = """
 
 def test_a_killed_labelling_goes_on_where_it_stood(tmp_path, trained_model, store, monkeypatch):
     program = textwrap.dedent(_PROGRAM).format(teacher=str(trained_model), directory=str(tmp_path))
-    environment = commands.helpers_environment()
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
-    assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
+    process = Process(program=program).completed()
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()[-2000:]
     asked = []
     ask = writer.Labeler.label
     monkeypatch.setattr(writer.Labeler, "label", lambda self, t: asked.extend(t["id"].to_pylist()) or ask(self, t))

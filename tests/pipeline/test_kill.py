@@ -3,13 +3,12 @@
 import json
 import random
 import shutil
-import signal
 import subprocess
-import sys
 
 import pyarrow.parquet as pq
 import pytest
 from helpers import commands, toy
+from helpers.processes import Process
 
 from distilmt.config import loading
 from distilmt.labels.store import LabelStore
@@ -28,18 +27,14 @@ def copied(finished_run, tmp_path, step):
 
 def killed(config, seconds):
     """Start a run and kill it after so many seconds; returns whether it was still at work."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "distilmt", "run", str(config), "--quiet"],
-        env=commands.environment(),
-        stderr=subprocess.PIPE,
-    )
+    process = Process("run", config, "--quiet", module="distilmt")
     try:
-        running.wait(seconds)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+        process.kill()
+        process.wait()
         return True
-    assert running.returncode == 0, running.stderr.read().decode()[-3000:]
+    assert process.returncode == 0, process.written()[1].decode()[-3000:]
     return False
 
 
@@ -64,7 +59,7 @@ def check_end(config, run, finished_run=None):
 def test_killed_at_random_moments(finished_run, tmp_path):
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     moments = random.Random(4)
-    cut = [killed(config, moments.uniform(2.0, 6.5)) for _ in range(4)]
+    cut = [killed(config, moments.uniform(0.2, 1.5)) for _ in range(4)]
     assert any(cut)
     check_end(config, tmp_path / "run", finished_run)
 
@@ -83,7 +78,7 @@ def test_killed_many_times(finished_run, tmp_path, seed):
     moments = random.Random(seed)
     cuts = 0
     for _ in range(15):
-        if not killed(config, moments.uniform(2.0, 4.5)):
+        if not killed(config, moments.uniform(0.5, 2.0)):
             break
         cuts += 1
     assert cuts > 2

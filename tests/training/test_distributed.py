@@ -1,10 +1,7 @@
 """Several processes train what one would."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from helpers import commands
+from helpers.processes import Process, offline_environment
 from helpers.training import CONFIG, REFERENCES, improving, job, model, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -164,8 +161,7 @@ def together(no_gpu, tmp_path_factory, shared_tokenizer):
 
 def run_together(program, directory, tokenizer, processes=2, status=0):
     """Run a program as several ranks; returns what each wrote to standard error."""
-    here = Path(__file__).parent
-    paths = [str(here), str(here.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    paths = [str(Path(__file__).parent)]
     text = textwrap.dedent(program).format(paths=paths, pieces=str(tokenizer.directory), directory=str(directory))
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -173,15 +169,13 @@ def run_together(program, directory, tokenizer, processes=2, status=0):
     started = []
     for rank in range(processes):
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-        environment = commands.environment() | place | {name: str(value) for name, value in names.items()}
-        command = [sys.executable, "-c", text]
-        started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+        environment = offline_environment() | place | {name: str(value) for name, value in names.items()}
+        started.append(Process(program=text, environment=environment))
     try:
-        errors = [process.communicate(timeout=120)[1].decode() for process in started]
+        errors = [process.completed(timeout=120).stderr.decode() for process in started]
     finally:
         for process in started:
             process.kill()  # one that waits for the other for ever
-            process.wait()
     assert [process.returncode for process in started] == [status] * processes, "".join(errors)[-3000:]
     return errors
 

@@ -1,12 +1,10 @@
 import signal
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 
 import pytest
 import torch
-from helpers import commands
+from helpers.processes import Process
 from helpers.training import CONFIG, improving, job, model, weights
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
@@ -92,9 +90,8 @@ _PROGRAM = """
 
 def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
     program = textwrap.dedent(_PROGRAM).format(pieces=str(shared_tokenizer.directory), directory=str(tmp_path / "cut"))
-    environment = commands.helpers_environment()
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=environment)
-    assert found.returncode == -signal.SIGKILL, found.stderr.decode()[-2000:]
+    process = Process(program=program).completed()
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()[-2000:]
     assert (tmp_path / "cut" / trainer.CHECKPOINT).exists()
     straight, _ = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
     resumed, result = train(model(shared_tokenizer, 9), job(shared_tokenizer), improving(2), tmp_path / "cut")

@@ -57,7 +57,7 @@ def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]
     try:
         namespace = parser.parse_object(values) if values else parser.get_defaults()
         namespace = parser.parse_args(flags, namespace=namespace)
-        instances = parser.instantiate_classes(namespace)
+        instances = parser.instantiate(namespace)
         config = kind(**{field.name: getattr(instances, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
         raise UserError(_plain(str(error))) from None

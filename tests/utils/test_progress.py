@@ -58,7 +58,9 @@ logger.warning("the program silences this")
 
 
 def test_an_import_changes_nothing_in_its_program_which_routes_the_messages():
-    environment = {name: value for name, value in commands.environment().items() if name not in _SET_BY_THE_COMMAND_LINE}
+    environment = {
+        name: value for name, value in commands.environment().items() if name not in _SET_BY_THE_COMMAND_LINE
+    }
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, env=environment, check=False
     )

@@ -6,9 +6,12 @@ import io
 import json
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distilmt.inference.manifest import has_file, read_model_file
+
+if TYPE_CHECKING:
+    from subword_nmt.apply_bpe import BPE
 
 CODES = "bpe.codes"
 """File of the merges in an export."""
@@ -69,7 +72,7 @@ class MosesBpeTokenizer:
         return tokens
 
 
-def _merges(codes: bytes) -> Any:
+def _merges(codes: bytes) -> BPE:
     from subword_nmt.apply_bpe import BPE
 
     with redirect_stderr(io.StringIO()) as complaint:

@@ -6,13 +6,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sentencepiece as spm
 
 from distilmt.data.cleaning import unspaced_count
 from distilmt.inference.base import Span, WordAttention
 from distilmt.inference.manifest import has_file, read_model_file
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _UNKNOWN = "<unk>"
@@ -73,7 +76,9 @@ class HuggingFaceTokenizer:
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         from transformers import AutoTokenizer
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(path / "tokenizer", trust_remote_code=False)
+        self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            path / "tokenizer", trust_remote_code=False
+        )
         # CTranslate2 adds these tokens itself.
         self._ends = None if manifest.get("source_end", True) else self._tokenizer.eos_token
         if "source_language" in manifest:
@@ -97,7 +102,7 @@ class HuggingFaceTokenizer:
         """Input tokens of each text; an empty text has none."""
         to_tokens = self._tokenizer.convert_ids_to_tokens
         texts = [self._before + self._as_text(text) if text else "" for text in texts]
-        rows = [to_tokens(self._tokenizer(text).input_ids) if text else [] for text in texts]
+        rows = [list(to_tokens(self._tokenizer(text).input_ids)) if text else [] for text in texts]
         return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
 
     def decode(self, tokens: list[str]) -> str:
@@ -107,7 +112,7 @@ class HuggingFaceTokenizer:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
 
-def names_as_text(tokenizer: Any) -> Callable[[str], str]:
+def names_as_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:
     """A function that makes names of a Hugging Face tokenizer's special tokens in a text ordinary text.
 
     Only a space after the first character works for all tokenizers: many match these names in any text, even with

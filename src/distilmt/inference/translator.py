@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+from ctranslate2 import TranslationResult
 
 from distilmt.data.cleaning import normalize
 from distilmt.data.sentence_splitter import sentences
@@ -250,7 +251,7 @@ class Translator:
                 results[row] = self._decoded(texts[row], result)
         return results
 
-    def _decoding_settings(self, options: DecodingOptions) -> dict[str, Any]:
+    def _decoding_settings(self, options: DecodingOptions) -> dict[str, object]:
         """The arguments of CTranslate2's `translate_batch`."""
         return {
             "beam_size": options.beams,
@@ -265,11 +266,11 @@ class Translator:
             "use_vmap": self.shortlist,
         }
 
-    def _translate_batch(self, sources: list[list[str]], **options: Any) -> list[Any]:
+    def _translate_batch(self, sources: list[list[str]], **options: object) -> list[TranslationResult]:
         with wrap_mismatched_files(self.path):
             return list(self._model.translate_batch(sources, **options))
 
-    def _decoded(self, source: str, result: Any) -> list[Hypothesis]:
+    def _decoded(self, source: str, result: TranslationResult) -> list[Hypothesis]:
         scores = result.scores or [0.0] * len(result.hypotheses)
         hypotheses = []
         for tokens, score in zip(result.hypotheses, scores, strict=True):

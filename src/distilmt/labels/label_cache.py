@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,23 +11,22 @@ import pyarrow.parquet as pq
 
 from distilmt.labels.rows import Shard, file_of
 from distilmt.labels.store import MANIFEST, LabelStore, read_manifest
+from distilmt.utils.json_types import JsonMapping
 
 
 class LabelCache:
     """Rows of finished stores from the same teacher and settings."""
 
-    def __init__(self, directories: Sequence[Path], header: Mapping[str, Any], k: int) -> None:
+    def __init__(self, directories: Sequence[Path], header: JsonMapping, k: int) -> None:
         """Read the matching stores.
 
-                Args:
-                                header: what the labels depend on, as the store that is to be written has it.
-        directories: stores; missing, unfinished and non-matching ones are skipped.
-                    header: header of the new store, with everything that labels depend on.
-                    header: what the labels depend on, as the store that is to be written has it.
-                    k: log-probabilities per position.
+        Args:
+            directories: stores; missing, unfinished and non-matching ones are skipped.
+            header: header of the new store, with everything that labels depend on.
+            k: log-probabilities per position.
 
-                Raises:
-                    UserError: a shard is missing or damaged.
+        Raises:
+            UserError: a shard is missing or damaged.
         """
         criteria = {**header, "k": k, "complete": True}
         tables = [
@@ -65,7 +63,7 @@ class LabelCache:
         return table.take(np.argsort(np.concatenate([np.flatnonzero(is_cached), np.flatnonzero(~is_cached)])))
 
 
-def _matches_criteria(path: Path, criteria: Mapping[str, Any]) -> bool:
+def _matches_criteria(path: Path, criteria: JsonMapping) -> bool:
     if not (path / MANIFEST).exists():
         return False
     manifest = read_manifest(path / MANIFEST)

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,11 @@ from distilmt.labels.rows import Shard
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.hardware import cores
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import STEP_FILE, versions
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
 
 RETRIES = 20
 _CHECKED_PACKAGES = ("distilmt", "ctranslate2", "sentencepiece")
@@ -42,11 +47,11 @@ class WorkerPayload:
     """Everything a worker needs to build a `Labeler`."""
 
     name: str
-    settings: dict[str, Any]
+    settings: JsonObject
     """Fields of the `LabelingTask`, except those that are in the files."""
     ensemble: int
     """Number of additional teachers."""
-    files: dict[str, Any]
+    files: dict[str, ObjectRef[np.ndarray]]
     """Path of every file to the reference of its bytes."""
     versions: dict[str, str]
 
@@ -56,24 +61,21 @@ def label_shards(
 ) -> Iterator[tuple[int, Shard]]:
     """Label shards on a cluster.
 
-        At most two shards per worker are in flight: memory stays bounded, and no worker waits.
+    At most two shards per worker are in flight: memory stays bounded, and no worker waits.
 
-        Args:
-                    job: who is asked, and what; `job.config` names the cluster.
-            directory: the store, which keeps the exported teacher.
-    shards: numbers and sentences of the shards.
-            job: teacher and settings; `job.config` gives the cluster.
-            directory: the store, which also contains the exported teacher.
-            job: who is asked, and what; `job.config` names the cluster.
-            directory: the store, which keeps the exported teacher.
+    Args:
+        shards: numbers and sentences of the shards.
+        job: teacher and settings; `job.config` gives the cluster.
+        directory: the store, which also contains the exported teacher.
 
-        Returns:
-            Shards in order of completion.
+    Returns:
+        Shards in order of completion.
 
-        Raises:
-            UserError: Ray is missing, the cluster cannot be reached or is too small, or a shard failed permanently.
+    Raises:
+        UserError: Ray is missing, the cluster cannot be reached or is too small, or a shard failed permanently.
     """
-    shard_iterator, pending = iter(shards), dict[Any, int]()
+    shard_iterator = iter(shards)
+    pending: dict[ObjectRef[Shard], int] = {}
     waiting = next(shard_iterator, None)
     if waiting is None:
         return
@@ -97,7 +99,7 @@ def label_shards(
 
 
 @contextmanager
-def _connected(config: LabelConfig) -> Iterator[Any]:
+def _connected(config: LabelConfig) -> Iterator[ModuleType]:
     """Connect to Ray at `config.ray_address`; an existing connection is used and left open."""
     try:
         import ray
@@ -107,13 +109,13 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
         yield ray
         return
     alone = config.ray_address == "local"
-    own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False} if alone else {}
+    settings: JsonObject = {"num_cpus": cores(), "include_dashboard": False} if alone else {}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a local Ray sends no usage statistics,
     os.environ.setdefault("RAY_worker_niceness", "0")  # and its workers run at normal priority, not at the lowest
     on_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        ray.init(address=config.ray_address, log_to_driver=False, logging_level=logging.ERROR, **settings)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UserError(
             f"labels.ray_address {config.ray_address!r}: no Ray cluster of this Ray and Python ({_line(error)}): "
@@ -128,7 +130,7 @@ def _connected(config: LabelConfig) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _worker_resources(ray: Any, config: LabelConfig) -> dict[str, float]:
+def _worker_resources(ray: ModuleType, config: LabelConfig) -> dict[str, float]:
     """Resources of a worker, in Ray's terms."""
     gpus = config.num_gpus
     if gpus is None:
@@ -144,14 +146,14 @@ def _worker_resources(ray: Any, config: LabelConfig) -> dict[str, float]:
     return need
 
 
-def _worker_capacity(ray: Any, need: dict[str, float]) -> int:
+def _worker_capacity(ray: ModuleType, need: dict[str, float]) -> int:
     """Number of workers that fit on the machines of the cluster now."""
     requirements = [(kind, need[name]) for kind, name in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if need[name]]
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return sum(min(int(node.get(kind, 0) // amount) for kind, amount in requirements) for node in nodes)
 
 
-def _fetch_shard(ray: Any, reference: Any, number: int) -> Shard:
+def _fetch_shard(ray: ModuleType, reference: ObjectRef[Shard], number: int) -> Shard:
     """The result of a task; known errors become a UserError with a remedy."""
     try:
         shard: Shard = ray.get(reference)
@@ -175,7 +177,7 @@ def _line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
 
 
-def _payload_of(ray: Any, job: LabelingTask, directory: Path) -> WorkerPayload:
+def _payload_of(ray: ModuleType, job: LabelingTask, directory: Path) -> WorkerPayload:
     """Put everything that a `Labeler` reads into Ray's object store."""
     Labeler(replace(job, needs_top_k=False), directory)  # exports the teacher and reports errors early
     if job.config.compute_type in NARROW:
@@ -205,7 +207,7 @@ def _bytes(path: Path) -> np.ndarray:
 _loaded: dict[str, Labeler] = {}  # reused for all shards
 
 
-def _label(payload: list[Any], sentences: pa.Table) -> Shard:
+def _label(payload: list[ObjectRef[WorkerPayload]], sentences: pa.Table) -> Shard:
     """Task: label a shard. The payload's reference is in a list, or Ray would send the payload with every shard."""
     import ray
 

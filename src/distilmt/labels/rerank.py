@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
@@ -20,6 +19,7 @@ from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.models.checkpoint import weights_fingerprint
 from distilmt.teachers.backward_model import BackwardModel
 from distilmt.utils import progress
+from distilmt.utils.json_types import JsonObject
 
 Utility = Callable[[Sequence[str], Sequence[str]], np.ndarray]
 """Scores of H hypotheses against R references, [H, R]."""
@@ -59,7 +59,7 @@ def _descending(scores: np.ndarray) -> list[int]:
 
 def rerank(
     store: LabelStore, config: LabelConfig, job: LabelingTask | None, score: Utility, directory: Path
-) -> dict[str, Any]:
+) -> JsonObject:
     """Write a store whose first hypothesis is the selected one; resumes an interrupted call.
 
     Each of the `config.n_best` best hypotheses gets its own row. If the selected hypothesis is not the first of the

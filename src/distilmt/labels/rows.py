@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from distilmt.utils.json_types import JsonObject
 
 TopK = tuple[np.ndarray, np.ndarray]
 
@@ -55,7 +56,7 @@ def schema_of(vocabulary: int) -> pa.Schema:
 
 def table_of(rows: Sequence[LabelRow], schema: pa.Schema) -> pa.Table:
     """Rows as the table of a shard."""
-    columns: dict[str, Any] = {
+    columns: dict[str, Sequence[object]] = {
         "id": [r.id for r in rows],
         "source": [r.source for r in rows],
         "reference": [r.reference for r in rows],
@@ -114,7 +115,7 @@ def rows_of(table: pa.Table, k: int) -> list[LabelRow]:
     return rows
 
 
-def _top_of(row: dict[str, Any], prefix: str, k: int) -> TopK | None:
+def _top_of(row: JsonObject, prefix: str, k: int) -> TopK | None:
     ids, logprobs = row[f"{prefix}top_ids"], row[f"{prefix}top_logprobs"]
     if ids is None or not k:
         return None

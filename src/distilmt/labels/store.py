@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from distilmt.labels.ids import first_duplicate_id
 from distilmt.labels.rows import LabelRow, Shard, rows_of, schema_of, shard_of
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_path, fingerprint_files, read_json, write_json
 
 if TYPE_CHECKING:
@@ -33,7 +34,15 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+class ShardEntry(TypedDict):
+    """A shard in the manifest."""
+
+    name: str
+    rows: int
+    checksum: str
+
+
+def read_manifest(path: Path) -> JsonObject:
     """The manifest of a store, with current key names."""
     return translated_manifest(read_json(path))
 
@@ -41,7 +50,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 class LabelWriter:
     """Writes a store shard by shard; when opened again after an interruption, it writes the missing shards."""
 
-    def __init__(self, directory: Path, header: dict[str, Any], k: int) -> None:
+    def __init__(self, directory: Path, header: JsonObject, k: int) -> None:
         """Open or create a store.
 
         Args:
@@ -55,7 +64,7 @@ class LabelWriter:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.schema = schema_of(int(header["target_vocab_size"]))
-        self.manifest: dict[str, Any] = {"format": FORMAT, **header, "k": k, "shards": [], "rows": 0, "complete": False}
+        self.manifest: JsonObject = {"format": FORMAT, **header, "k": k, "shards": [], "rows": 0, "complete": False}
         path = directory / MANIFEST
         if path.exists():
             old = read_manifest(path)
@@ -95,7 +104,7 @@ class LabelWriter:
         path = self.directory / f"shard-{number:05d}.parquet"
         with atomic_path(path) as temporary:
             temporary.write_bytes(shard.content)
-        entry = {"name": path.name, "rows": shard.rows, "checksum": fingerprint_files(path)}
+        entry: ShardEntry = {"name": path.name, "rows": shard.rows, "checksum": fingerprint_files(path)}
         bisect.insort(self.manifest["shards"], entry, key=_number)
         self.manifest["rows"] += shard.rows
         write_json(self.directory / MANIFEST, self.manifest)
@@ -106,7 +115,7 @@ class LabelWriter:
         write_json(self.directory / MANIFEST, self.manifest)
 
 
-def _number(shard: dict[str, Any]) -> int:
+def _number(shard: ShardEntry) -> int:
     """Number of a shard in the store."""
     return int(shard["name"].removeprefix("shard-").removesuffix(".parquet"))
 
@@ -189,7 +198,7 @@ class LabelStore:
         return [i for table in self.shards(["id"]) for i in table["id"].to_pylist()]
 
     def column(self, name: str) -> list[Any]:
-        """A text column of all rows, in order."""
+        """The values of a column of all rows, in order."""
         return [value for table in self.shards([name]) for value in table[name].to_pylist()]
 
     def hypotheses(self) -> list[str]:
@@ -226,7 +235,7 @@ class LabelStore:
         if duplicate is not None:
             raise UserError(f"{self.directory}: id {duplicate!r} occurs more than once: label into another run_dir")
 
-    def _check_shard(self, entry: dict[str, Any], shard: Shard) -> None:
+    def _check_shard(self, entry: ShardEntry, shard: Shard) -> None:
         try:
             table = pq.read_table(pa.BufferReader(shard.content))
         except pa.ArrowException:
@@ -278,7 +287,7 @@ class LabelStore:
         written = (self.directory / MANIFEST).stat().st_mtime_ns
         return [shard["name"] for shard in self.manifest["shards"] if not self._seems_whole(shard, written)]
 
-    def _seems_whole(self, shard: dict[str, Any], written: int) -> bool:
+    def _seems_whole(self, shard: ShardEntry, written: int) -> bool:
         path = self.directory / shard["name"]
         try:
             if path.stat().st_mtime_ns > written:

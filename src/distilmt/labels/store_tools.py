@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from distilmt.labels.rows import Shard, file_of
 from distilmt.labels.store import LabelStore, LabelWriter
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_directory
 
 _COUNTED = ("shards", "rows", "complete")
@@ -24,7 +24,7 @@ Parts = Callable[[pa.Table], np.ndarray]
 """Returns the part number of each row of a table; called with the tables in order."""
 
 
-def describe(store: LabelStore) -> dict[str, Any]:
+def describe(store: LabelStore) -> JsonObject:
     """Header and size of a store."""
     entries, hypotheses = store.manifest["shards"], 0
     for table in store.shards(["hypotheses"]):
@@ -141,7 +141,7 @@ def by_id_file(path: Path) -> Parts:
     return lambda table: np.where(np.isin(hashes_of(table["id"].to_pylist()), hashes), 0, 1)
 
 
-def _header(store: LabelStore) -> dict[str, Any]:
+def _header(store: LabelStore) -> JsonObject:
     return {key: value for key, value in store.manifest.items() if key not in _COUNTED}
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 def write_label_store(
     shards: Iterable[pa.Table], total: int, job: LabelingTask, directory: Path, before: Sequence[Path] = ()
-) -> dict[str, Any]:
+) -> JsonObject:
     """Write a label store; resumes an interrupted call.
 
     Args:
@@ -74,7 +73,7 @@ def write_label_store(
             bar.advance(sentences.num_rows)
             check.on_shard_end(shard)
     writer.finish()
-    counts: dict[str, Any] = {"reused": writer.manifest["rows"] - rows_before - new_rows}
+    counts: JsonObject = {"reused": writer.manifest["rows"] - rows_before - new_rows}
     counts |= {"seconds_per_sentence": seconds / new_rows if new_rows else None}
     counts |= {"decoded_again": redecoded_rows} if redecoded_rows else {}
     counts |= {"answers": usage} if (usage := _usage_totals(pointer)) else {}

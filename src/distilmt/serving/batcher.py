@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
 from distilmt.inference.base import Hypothesis
 from distilmt.serving.errors import ApiError
@@ -43,14 +43,18 @@ class BatchLimits:
     """Maximum number of waiting sentences."""
 
 
+_Results: TypeAlias = list[list[Hypothesis]]
+"""The hypotheses of every sentence."""
+
+
 class _BatchRequest:
     """Sentences of one request."""
 
     __slots__ = ("count", "deadline", "future", "hypotheses", "left", "taken", "texts")
 
-    def __init__(self, texts: Sequence[str], count: int, deadline: float, future: asyncio.Future[Any]) -> None:
+    def __init__(self, texts: Sequence[str], count: int, deadline: float, future: asyncio.Future[_Results]) -> None:
         self.texts, self.count, self.deadline, self.future = texts, count, deadline, future
-        self.hypotheses: list[Any] = [None] * len(texts)
+        self.hypotheses: _Results = [[] for _ in texts]
         self.taken, self.left = 0, len(texts)
 
 
@@ -76,7 +80,7 @@ class Batcher:
         self._timer: asyncio.TimerHandle | None = None
         self._rate = _FIRST_RATE  # sentences per second, a moving average
 
-    def submit(self, texts: Sequence[str], count: int, deadline: float) -> asyncio.Future[list[list[Hypothesis]]]:
+    def submit(self, texts: Sequence[str], count: int, deadline: float) -> asyncio.Future[_Results]:
         """Translations of each text, best first.
 
         Args:
@@ -91,7 +95,7 @@ class Batcher:
             if len(texts) > self._limits.queue:
                 raise ApiError(400, f"Invalid request: {len(texts)} sentences exceed the limit ({self._limits.queue})")
             raise ApiError(503, "The server is busy: try again later", self.waiting / self._rate)
-        future: asyncio.Future[list[list[Hypothesis]]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[_Results] = asyncio.get_running_loop().create_future()
         if not texts:
             future.set_result([])
             return future
@@ -171,7 +175,10 @@ class Batcher:
         return results
 
     def _finish(
-        self, batch: list[tuple[_BatchRequest, int]], batch_future: asyncio.Future[Any], seconds: float
+        self,
+        batch: list[tuple[_BatchRequest, int]],
+        batch_future: asyncio.Future[_Results],
+        seconds: float,
     ) -> None:
         self.running -= 1
         self._rate += _RATE_WEIGHT * (len(batch) / max(seconds, 1e-6) * self._limits.concurrency - self._rate)

@@ -6,11 +6,14 @@ import html
 import re
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from distilmt.serving.errors import ApiError
 from distilmt.serving.language_codes import MACROLANGUAGES, base, normalize_code
 from distilmt.utils.extras import install_command
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 _READ = 2000  # characters of a text that are enough to identify its language
 _PARTS = 10
@@ -21,8 +24,14 @@ _TAG = re.compile(r"<[^<>]*>")
 _CERTAIN, _NEGLIGIBLE = 0.9, 0.05
 _PREFERENCE = 2.0
 
-Candidate = dict[str, Any]
-"""`{"confidence": 0 to 100, "language": code}`."""
+
+class Candidate(TypedDict):
+    """A language that a text may have."""
+
+    confidence: float
+    """0 to 100."""
+    language: str
+    """Code in LibreTranslate's form."""
 
 
 def identify(text: str, served: Collection[str], sources: Collection[str]) -> list[Candidate]:
@@ -115,7 +124,7 @@ def _encodes(character: str, charset: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _identifier() -> Any:
+def _identifier() -> LanguageIdentifier:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as NotYet
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from distilmt.documents import TranslateWithAttention
 from distilmt.inference.base import WordAttention
@@ -72,7 +72,7 @@ class DocumentModel:
         async with self.service.model_pool.use(self.pair.main) as loaded:
             return await loaded.batcher.run_in_executor(partial(loaded.translator.attention, texts, translations))
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+    def _wait(self, work: Coroutine[object, None, T]) -> T:
         """Run a coroutine on the event loop, from the thread, and return its result."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:

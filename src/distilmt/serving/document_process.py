@@ -14,10 +14,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TypeAlias
 
 from distilmt.documents import TranslateWithAttention, translate_document, translate_html, translate_text
 from distilmt.documents.keep_patterns import KeepPatterns
+from distilmt.inference.base import WordAttention
 from distilmt.serving.detection import sample
 from distilmt.utils.errors import UserError
 
@@ -39,7 +40,23 @@ class DocumentJob:
     """Return a sample of the document's text for language identification, instead of a translation."""
 
 
-def translate_job(job: DocumentJob, model: TranslateWithAttention) -> bytes | list[str]:
+JobResult: TypeAlias = bytes | list[str]
+"""A document for a document, texts for texts; for a sample one text."""
+
+
+def texts_of(result: JobResult) -> list[str]:
+    """The result of a job with texts, or of a sample."""
+    assert isinstance(result, list)
+    return result
+
+
+def document_of(result: JobResult) -> bytes:
+    """The result of a job with a document."""
+    assert isinstance(result, bytes)
+    return result
+
+
+def translate_job(job: DocumentJob, model: TranslateWithAttention) -> JobResult:
     """The translation of a document or of texts; or a sample of a document, as one text.
 
     Raises:
@@ -79,16 +96,15 @@ def main() -> int:
         os.nice(_NICENESS)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
-    def call(*message: Any) -> Any:
-        outgoing.send(message)
-        return incoming.recv()
+    def translate(texts: list[str]) -> list[str]:
+        outgoing.send(("translate", texts))
+        return list(incoming.recv())
 
-    keep = KeepPatterns(tuple(sys.argv[1:]))
-    model = TranslateWithAttention(
-        lambda texts: call("translate", texts),
-        lambda texts, translations: call("attention", texts, translations),
-        keep=keep,
-    )
+    def attention(texts: list[str], translations: list[str]) -> list[list[WordAttention]]:
+        outgoing.send(("attention", texts, translations))
+        return list(incoming.recv())
+
+    model = TranslateWithAttention(translate, attention, keep=KeepPatterns(tuple(sys.argv[1:])))
     with suppress(EOFError, OSError):
         while True:
             job = incoming.recv()
@@ -96,7 +112,7 @@ def main() -> int:
     return 0
 
 
-def _outcome(work: Callable[[], bytes | list[str]]) -> tuple[str, Any]:
+def _outcome(work: Callable[[], JobResult]) -> tuple[str, JobResult | str]:
     try:
         return "done", work()
     except (EOFError, OSError):

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import quote
 
 from distilmt.documents import TranslateWithAttention, placeholders
 from distilmt.documents.keep_patterns import KeepPatterns
-from distilmt.serving.document_process import DocumentJob, translate_job
+from distilmt.serving.document_process import DocumentJob, JobResult, texts_of, translate_job
 from distilmt.serving.errors import ApiError
 from distilmt.serving.processes import BrokenDocument, DocumentProcess
 from distilmt.utils.errors import UserError
@@ -56,7 +55,7 @@ class Documents:
         job: DocumentJob,
         model: Callable[[Callable[[], None]], TranslateWithAttention],
         begun: float | None = None,
-    ) -> Any:
+    ) -> JobResult:
         """Run a job in a separate process.
 
         Args:
@@ -96,8 +95,8 @@ class Documents:
             ApiError: as `run`.
         """
         untranslated = TranslateWithAttention(lambda texts: texts, lambda texts, _: [[] for _ in texts])
-        (text,) = await self.run(replace(job, is_sampled=True), lambda _: untranslated, begun)
-        return str(text)
+        (text,) = texts_of(await self.run(replace(job, is_sampled=True), lambda _: untranslated, begun))
+        return text
 
     def protects(self, text: str) -> bool:
         """Whether a text contains placeholders, code or other parts that must not be translated.
@@ -131,7 +130,7 @@ class Documents:
 
     def _run(
         self, job: DocumentJob, model: Callable[[Callable[[], None]], TranslateWithAttention], begun: float | None
-    ) -> Any:
+    ) -> JobResult:
         """Run a job on a thread, in a process that is reused if it is still usable."""
         check = self._deadline_check(begun)
         process = self._processes.pop() if self._processes else DocumentProcess(self._keep_in_all.patterns)

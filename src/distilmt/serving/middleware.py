@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection
-from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from distilmt.serving.errors import ApiError
 from distilmt.serving.metrics import Metrics
 
-Scope = dict[str, Any]
 _SECURE = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -28,7 +28,7 @@ class RequestLimitMiddleware:
     HEAD is handled as GET without the body.
     """
 
-    def __init__(self, app: Any, metrics: Metrics, paths: Collection[str], body_limit: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Collection[str], body_limit: int) -> None:
         """Wrap an app.
 
         Args:
@@ -41,23 +41,23 @@ class RequestLimitMiddleware:
         self._buffered = 0
         self.closing = False
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         begun, status, is_head = time.perf_counter(), 0, scope["method"] == "HEAD"
-        scope = scope | {"path": _path(scope["path"]), "method": "GET" if is_head else scope["method"]}
+        scope = {**scope, "path": _path(scope["path"]), "method": "GET" if is_head else scope["method"]}
         self._metrics.in_flight.inc()
 
-        async def send_with_headers(message: dict[str, Any]) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 extra = [*_SECURE, (b"connection", b"close")] if self.closing else _SECURE
-                message = message | {"headers": [*message.get("headers", []), *extra]}
+                message = {**message, "headers": [*message.get("headers", []), *extra]}
             elif is_head:
-                message = message | {"body": b""}
+                message = {**message, "body": b""}
             await send(message)
 
         taken = 0
@@ -76,7 +76,7 @@ class RequestLimitMiddleware:
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - begun)
 
-    async def _body(self, scope: Scope, receive: Any) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body; it counts as buffered until the response is sent.
 
         Raises:
@@ -114,11 +114,11 @@ def _path(path: str) -> str:
     return "/" + path.strip("/")
 
 
-def _replay(body: bytes, receive: Any) -> Any:
+def _replay(body: bytes, receive: Receive) -> Receive:
     """A `receive` that returns the whole body first, then passes through later messages."""
     is_sent = False
 
-    async def receive_body() -> dict[str, Any]:
+    async def receive_body() -> Message:
         nonlocal is_sent
         if is_sent:
             return dict(await receive())
@@ -128,7 +128,7 @@ def _replay(body: bytes, receive: Any) -> Any:
     return receive_body
 
 
-async def _send_error(error: ApiError, send: Any) -> None:
+async def _send_error(error: ApiError, send: Send) -> None:
     """Send an error without reading the rest of the request; the connection must therefore be closed."""
     body = json.dumps({"error": error.message}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

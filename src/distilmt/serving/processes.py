@@ -8,10 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any
 
 from distilmt.documents import TranslateWithAttention
-from distilmt.serving.document_process import DocumentJob
+from distilmt.serving.document_process import DocumentJob, JobResult
 from distilmt.serving.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ class DocumentProcess:
         self._process.stdin.close()
         self._process.stdout.close()
 
-    def run(self, job: DocumentJob, model: TranslateWithAttention, check: Callable[[], None]) -> Any:
+    def run(self, job: DocumentJob, model: TranslateWithAttention, check: Callable[[], None]) -> JobResult:
         """The result of a job.
 
         Args:
@@ -70,10 +69,11 @@ class BrokenDocument(ApiError):
     """A document that the process rejects; the process can then run the next job."""
 
 
-def _result(kind: str, value: Any) -> Any:
-    if kind == "done":
+def _result(kind: str, value: JobResult | str) -> JobResult:
+    if kind == "done" and not isinstance(value, str):
         return value
+    reason = str(value)
     if kind == "failed":
-        logger.info(f"a document could not be read: {value}")
-        value = "the document cannot be read"
-    raise BrokenDocument(400, f"Invalid request: {value}")
+        logger.info(f"a document could not be read: {reason}")
+        reason = "the document cannot be read"
+    raise BrokenDocument(400, f"Invalid request: {reason}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any
+from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
@@ -18,8 +18,10 @@ from starlette.requests import Request
 
 from distilmt.config.commands import ServeConfig
 from distilmt.serving.errors import ApiError
+from distilmt.utils.json_types import JsonMapping, JsonObject
 
-Parameters = Mapping[str, Any]
+Parameters: TypeAlias = JsonMapping
+"""Parameters of a client by name, before they are checked; a file of a form is an `UploadFile`."""
 # Python supports many more, some of which (IDNA) are slow to decode.
 _CHARSETS = re.compile(r"utf-(8|16|32)|ascii|iso8859-\d+|cp125\d|koi8-\w|gb\w+|big5|shift_jis|euc_(jp|kr)")
 _PATTERNS, _PATTERN = 16, 200
@@ -106,7 +108,7 @@ def _json(body: bytes) -> Parameters:
     return content
 
 
-async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
+async def _multipart(request: Request, body_limit: int) -> JsonObject:
     parser = MultiPartParser(
         Headers(raw=request.headers.raw), request.stream(), max_files=1, max_fields=_FIELDS, max_part_size=body_limit
     )
@@ -117,9 +119,9 @@ async def _multipart(request: Request, body_limit: int) -> dict[str, Any]:
         raise ApiError(400, f"Invalid form: {error}") from None
 
 
-def _first_values(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _first_values(pairs: Iterable[tuple[str, object]]) -> JsonObject:
     """The first value of each name, as in LibreTranslate; line ends of forms become LF."""
-    first_values: dict[str, Any] = {}
+    first_values: JsonObject = {}
     for name, value in pairs:
         if name not in first_values:
             first_values[name] = value.replace("\r\n", "\n") if isinstance(value, str) else value
@@ -137,14 +139,14 @@ def translate_request(parameters: Parameters, limits: ServeConfig) -> TranslateR
     if form not in ("text", "html"):
         raise ApiError(400, f"{form} format is not supported")
     return TranslateRequest(
-        request_texts,
-        isinstance(parameters["q"], list),
-        short_text(parameters, "source"),
-        short_text(parameters, "target"),
-        form == "html",
-        _number(parameters, "alternatives", limits.alternatives_limit),
-        _boolean(parameters, "details"),
-        patterns(parameters),
+        texts=request_texts,
+        is_list=isinstance(parameters["q"], list),
+        source=short_text(parameters, "source"),
+        target=short_text(parameters, "target"),
+        html=form == "html",
+        alternatives=_number(parameters, "alternatives", limits.alternatives_limit),
+        details=_boolean(parameters, "details"),
+        keep=patterns(parameters),
     )
 
 

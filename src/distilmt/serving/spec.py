@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 from distilmt.config.commands import ServeConfig
+from distilmt.utils.json_types import JsonObject
 
-Schema = dict[str, Any]
+Schema: TypeAlias = JsonObject
+"""An OpenAPI schema."""
 
 _TEXT: Schema = {"type": "string"}
 _TEXT_OR_TEXTS: Schema = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.staticfiles import PathLike
+from starlette.types import Scope
 
 import distilmt
 from distilmt.serving.errors import ApiError
 from distilmt.serving.service import Service
+from distilmt.utils.json_types import JsonObject
 
 WEB = Path(distilmt.__file__).parent / "web"
 PAGE = WEB / "server" / "index.html"
@@ -30,14 +33,16 @@ _REPORT = (
 class _Static(StaticFiles):
     """Files of the page, with its policy."""
 
-    def file_response(self, *arguments: Any, **options: Any) -> Response:
-        response = super().file_response(*arguments, **options)
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Content-Security-Policy"] = _PAGE
         return response
 
 
 def add_pages(
-    app: FastAPI, service: Service, report_operation: dict[str, Any], authorize: Callable[[Request], None]
+    app: FastAPI, service: Service, report_operation: JsonObject, authorize: Callable[[Request], None]
 ) -> None:
     """Serve `/` and `/static/…`, and for authorized clients `/report`, described by `report_operation`."""
     reports = {

@@ -7,12 +7,14 @@ import json
 import resource
 import socket
 from contextlib import suppress
-from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from distilmt.config.commands import ServeConfig
+from distilmt.serving.documents import Documents
+from distilmt.serving.middleware import RequestLimitMiddleware
 from distilmt.utils.errors import UserError
 
 _HEADER_BYTES = 65536
@@ -28,7 +30,7 @@ class TimeoutProtocol(HttpToolsProtocol):
     patience = 30.0
     most_connections = 4096
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout for the first request."""
         super().connection_made(transport)
         self._header_bytes: int | None = 0
@@ -121,8 +123,8 @@ class TimeoutProtocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Shuts down in three steps: no new connections; a grace period with `Connection: close`; then the end."""
 
-    middleware: Any = None
-    documents: Any = None
+    middleware: RequestLimitMiddleware
+    documents: Documents
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Complete accepted requests, then stop."""
@@ -153,7 +155,7 @@ def listen_socket(host: str, port: int) -> socket.socket:
         raise UserError(f"cannot listen on {host}, port {port} ({error}): set --host and --port") from None
 
 
-def serve(app: Any, config: ServeConfig, listener: socket.socket) -> None:
+def serve(app: FastAPI, config: ServeConfig, listener: socket.socket) -> None:
     """Serve requests until a signal arrives."""
     _raise_file_limit(config.max_connections)
     protocol = type(

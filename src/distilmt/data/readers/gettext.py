@@ -7,12 +7,15 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.data.pairs import Pair, match_language
 from distilmt.data.readers.language_tags import base_language
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+
+if TYPE_CHECKING:
+    from polib import MOEntry, MOFile, POEntry, POFile
 
 _CODE = re.compile(r"[a-z]{2,3}([-_@][a-z0-9]+)*", re.IGNORECASE)
 _ENDINGS = (".po", ".mo")
@@ -92,13 +95,14 @@ def _codes(path: Path) -> list[str]:
     return [name for name in (*names, *reversed(path.parts[:-1])) if _CODE.fullmatch(name) and name != "LC_MESSAGES"]
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> MOFile | POFile:
     polib = _library()
     binary = path.suffix.lower() == ".mo"
     try:
         if binary:
             _check_table(path)
-        return polib.mofile(str(path)) if binary else polib.pofile(str(path))
+        catalog: MOFile | POFile = polib.mofile(str(path)) if binary else polib.pofile(str(path))
+        return catalog
     except Exception as error:  # the library raises various errors on a damaged file
         if isinstance(error, UserError | MemoryError) or (isinstance(error, OSError) and error.errno is not None):
             raise
@@ -129,7 +133,7 @@ def _check_table(path: Path) -> None:
         raise ValueError("its tables declare more text than it has")
 
 
-def _pairs(catalogue: Any) -> Iterator[Pair]:
+def _pairs(catalogue: MOFile | POFile) -> Iterator[Pair]:
     line = 0
     for entry in catalogue:
         line = max(line + 1, getattr(entry, "linenum", None) or 0)
@@ -139,12 +143,13 @@ def _pairs(catalogue: Any) -> Iterator[Pair]:
         if not entry.msgid_plural or not entry.msgstr_plural:
             yield Pair(line, entry.msgid, entry.msgstr)
             continue
-        for offset, (left, right) in enumerate(_plural(entry)):
-            line += offset > 0
-            yield Pair(line, left, right)
+        pairs = _plural(entry)
+        for number, (left, right) in enumerate(pairs, line):
+            yield Pair(number, left, right)
+        line += len(pairs) - 1
 
 
-def _plural(entry: Any) -> list[tuple[str, str]]:
+def _plural(entry: POEntry | MOEntry) -> list[tuple[str, str]]:
     """Pairs of the first form with the singular and the others with the plural; a single form is used for both."""
     forms = [entry.msgstr_plural[form] for form in sorted(entry.msgstr_plural)]
     singular = [(entry.msgid, forms[0])] if len(forms) > 1 else []

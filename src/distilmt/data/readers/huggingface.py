@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.data.pairs import Pair, Splits
 from distilmt.data.readers.bad_rows import RowErrorCallback, skip_unreadable
@@ -14,8 +14,10 @@ from distilmt.data.readers.language_tags import language_columns
 from distilmt.data.readers.records import parallel_texts, score_of
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
-from distilmt.utils.json_types import JsonMapping
 from distilmt.utils.run_dir import fingerprint, read_json
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
 
 _VALID = ("validation", "valid", "dev")
 
@@ -37,7 +39,7 @@ def read_dataset(
     """
     name_or_path, config = _parse(name)
     dataset = _open(name_or_path, config)
-    parts: JsonMapping = dataset if isinstance(dataset, Mapping) else {"train": dataset}
+    parts: Mapping[str, Dataset] = dataset if isinstance(dataset, Mapping) else {"train": dataset}
     if "train" not in parts:
         raise UserError(f"{name} has no split 'train' (it has {', '.join(parts)}): name another data set")
     rows = {
@@ -87,11 +89,14 @@ def _library() -> ModuleType:
     return library
 
 
-def _open(name_or_path: str, config: str | None) -> Any:
+def _open(name_or_path: str, config: str | None) -> Dataset | DatasetDict:
     datasets = _library()
     on_disk = Path(name_or_path).is_dir()
     try:
-        return datasets.load_from_disk(name_or_path) if on_disk else datasets.load_dataset(name_or_path, config)
+        dataset: Dataset | DatasetDict = (
+            datasets.load_from_disk(name_or_path) if on_disk else datasets.load_dataset(name_or_path, config)
+        )
+        return dataset
     except Exception as error:  # the hub, the network or a damaged file raise various errors
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -100,7 +105,7 @@ def _open(name_or_path: str, config: str | None) -> Any:
         raise UserError(f"cannot open the data set {name_or_path} ({reason}): {remedy}") from None
 
 
-def _rows(part: Any, source: str, target: str, score: str | None, where: str) -> Iterator[Pair | UserError]:
+def _rows(part: Dataset, source: str, target: str, score: str | None, where: str) -> Iterator[Pair | UserError]:
     names = part.column_names
     if score and score not in names:
         raise UserError(f"{where}: no column {score!r} (it has {', '.join(names[:12])}): name another one with score")

@@ -1,0 +1,111 @@
+"""Bodies of the responses, in LibreTranslate's format and with distilmt's extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from distilmt.serving.catalog import ModelInfo, PairModels
+from distilmt.serving.detection import Candidate
+from distilmt.serving.schemas import TranslateRequest
+from distilmt.serving.service import TextTranslation
+
+
+class SentenceDetails(TypedDict):
+    """A sentence with its score; an extension of distilmt."""
+
+    source: str
+    translation: str
+    score: float
+    confidence: float
+    """Geometric mean of the token probabilities, 0 to 1."""
+    model: str
+
+
+class TranslateResponse(TypedDict, total=False):
+    """Response of `/translate`; the values are lists if the request has a list of texts."""
+
+    translatedText: str | list[str]
+    detectedLanguage: Candidate | list[Candidate | None] | None
+    alternatives: list[str] | list[list[str]]
+    details: list[SentenceDetails] | list[list[SentenceDetails]]
+    milliseconds: float
+
+
+class ComparedTranslation(TranslateResponse, total=False):
+    """A model's entry in the response of `/compare`."""
+
+    name: str
+    kind: str
+    bytes: int
+
+
+class ModelDescription(TypedDict):
+    """A model in the response of `/models`."""
+
+    name: str
+    source: str
+    target: str
+    kind: str
+    bytes: int
+    parameters: int | None
+    scores: dict[str, float]
+    translates: bool
+    """Whether it translates unless another model is needed."""
+    cascade: bool
+    """Whether it translates what the main model is not certain of."""
+    loaded: bool
+    report: str | None
+    """URL of its run's report."""
+
+
+def described_model(model: ModelInfo, pair: PairModels, cascade: bool, loaded: bool) -> ModelDescription:
+    """A model for `/models`; `cascade`: the server uses the teacher for uncertain sentences."""
+    return {
+        "name": model.name,
+        "source": model.source,
+        "target": model.target,
+        "kind": model.role,
+        "bytes": model.bytes,
+        "parameters": model.parameters,
+        "scores": model.scores,
+        "translates": model is pair.main,
+        "cascade": cascade and model is pair.teacher,
+        "loaded": loaded,
+        "report": f"/report?model={model.name}" if model.report else None,
+    }
+
+
+def translate_response(
+    request: TranslateRequest,
+    translations: Sequence[TextTranslation],
+    detected: Sequence[Candidate | None],
+    seconds: float,
+) -> TranslateResponse:
+    """Response in LibreTranslate's format; lists if the request has a list of texts."""
+
+    texts, languages = [one.text for one in translations], list(detected)
+    response: TranslateResponse = {"translatedText": texts if request.is_list else texts[0]}
+    if request.source == "auto":
+        response["detectedLanguage"] = languages if request.is_list else languages[0]
+    if request.alternatives:
+        alternatives = [one.alternatives(request.alternatives) for one in translations]
+        response["alternatives"] = alternatives if request.is_list else alternatives[0]
+    if request.details:
+        details = [_details(one) for one in translations]
+        response["details"] = details if request.is_list else details[0]
+        response["milliseconds"] = round(1000 * seconds, 1)
+    return response
+
+
+def _details(one: TextTranslation) -> list[SentenceDetails]:
+    return [
+        {
+            "source": sentence.source,
+            "translation": sentence.hypotheses[0].text,
+            "score": round(sentence.hypotheses[0].score, 4),
+            "confidence": round(sentence.hypotheses[0].confidence, 4),
+            "model": sentence.model,
+        }
+        for sentence in one.sentences
+    ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.unpacking import ZIP_ERRORS
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 # The kinds of parts with text, by the last word of the relationship's type.
 _KINDS = frozenset(["header", "footer", "footnotes", "endnotes", "comments", "chart", "diagramData", "diagramDrawing"])
@@ -48,7 +51,7 @@ def _is_xml(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith((".xml", ".rels"))
 
 
-def root_of(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+def root_of(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Element:
     """The root element of a part. Raises UserError if it is damaged, too large, or has a document type."""
     try:
         from lxml import etree

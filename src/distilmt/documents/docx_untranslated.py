@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.documents.document_report import DocumentReport
 from distilmt.documents.docx_package import root_of
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 _ATTRIBUTES = {"docPr": ("descr", "title"), "listItem": ("displayText",)}
 _REASONS = {"docPr": "descriptions of pictures are not translated", "listItem": "choices of lists are not translated"}
 _DIAGRAMS = "word/diagrams/data"
 
 
-def count_untranslated(package: zipfile.ZipFile, roots: Iterable[Any], report: DocumentReport) -> None:
+def count_untranslated(package: zipfile.ZipFile, roots: Iterable[_Element], report: DocumentReport) -> None:
     """Count them in a report.
 
     Args:
@@ -32,11 +35,12 @@ def count_untranslated(package: zipfile.ZipFile, roots: Iterable[Any], report: D
                 report.skip("diagrams are not translated", count=count)
 
 
-def _reasons(root: Any) -> Iterator[str]:
+def _reasons(root: _Element) -> Iterator[str]:
     """Why a text is left, for each in a part."""
     for name, attributes in _ATTRIBUTES.items():
         for element in root.iter(f"{{*}}{name}"):
-            yield from (_REASONS[name] for key, value in element.attrib.items() if _is_named(key, attributes, value))
+            named = [value for key, value in element.attrib.items() if _is_named(str(key), attributes, str(value))]
+            yield from [_REASONS[name]] * len(named)
     for ruby in root.iter("{*}ruby"):
         if any(_is_text(element.text) for element in ruby.iter("{*}t")):
             yield "ruby is not translated"

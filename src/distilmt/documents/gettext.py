@@ -5,7 +5,7 @@ from __future__ import annotations
 import gettext
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.documents import Translate, languages_of, report_of
 from distilmt.documents.placeholders import PROGRAM, Grammar, count_placeholders
@@ -30,6 +30,9 @@ _MANY = 1000  # numbers for testing a plural formula
 _PERCENT = frozenset(
     {"c", "objc", "python", "php", "perl", "ruby", "lua", "tcl", "awk", "elisp", "librep", "javascript"}
 )
+
+if TYPE_CHECKING:
+    from polib import POFile
 _PERCENT |= {"java-printf", "object-pascal", "go", "gcc-internal", "gfc-internal", "d", "modula2"}
 _NUMBERED = frozenset({"qt", "qt-plural", "kde", "kde-kuit", "boost", "smalltalk", "ycp"})
 _CREDITS = frozenset({"translator-credits", "translator_credits", "translators-credits"})
@@ -99,7 +102,7 @@ def grammar_of(flags: list[str]) -> Grammar:
     return Grammar(program=True, printf="none", qt=False) if "no-c" in formats else PROGRAM
 
 
-def _untranslated_strings(catalogue: Any) -> Iterator[ProgramString | None]:
+def _untranslated_strings(catalogue: POFile) -> Iterator[ProgramString | None]:
     """The source text of every empty translation, in the order of the file; None to leave it empty."""
     form_of = _plural_form(catalogue.metadata.get("Plural-Forms", ""))
     for entry in catalogue:
@@ -165,7 +168,7 @@ def _octal(match: re.Match[str]) -> str:
     return r"\a" if match[0] == "\a" else f"\\{ord(match[0]):03o}"
 
 
-def _parse_catalogue(text: str) -> Any:
+def _parse_catalogue(text: str) -> POFile:
     try:
         import polib
     except ImportError:

@@ -10,11 +10,10 @@ is split at its tags and translated in parts; then nothing can get lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import groupby
-from typing import Any, TypeVar
 
-from distilmt.documents import Translate, TranslateWithAttention, keep_of, placeholders
+from distilmt.documents import Translate, keep_of, placeholders
 from distilmt.documents.placeholders import Grammar, Placeholder
 from distilmt.documents.segments import (
     InlineTag,
@@ -25,16 +24,9 @@ from distilmt.documents.segments import (
     text_of,
     trim_outer_tags,
 )
+from distilmt.documents.sentence_tasks import AttentionRequest, Request, SentenceTask, TranslationRequest, run_tasks
 from distilmt.documents.tagged_sentence import Spans, TaggedSentence, as_placeholder
-from distilmt.inference.base import WordAttention
 
-# Generator: yields requests for translations of texts, or for the attention of a sentence and its translation;
-# receives them by `send`, and returns its result.
-Request = list[str] | tuple[str, str]
-SentenceTask = Generator[Request, Any, Segment]
-_Item = TypeVar("_Item")
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # Characters that join a part to the adjacent word, at the part's start and at its end.
 _JOINT_BEFORE, _JOINT_BEHIND = re.compile(r"^[-–—/'’](?=\w{2})"), re.compile(r"(?<=\w)[-–—/'’]$")
 _SPACED_STOP = re.compile("[。！？] ")
@@ -42,8 +34,6 @@ _MANY = 200  # Sentences with more tags are translated in parts directly.
 # So are longer ones with tags: placing a tag scans the whole sentence.
 _LONG = 5000
 _NESTED = 4  # Maximum nesting of tags around a text: the text of each level would be translated.
-# Maximum characters per call: a program can be stopped between two calls.
-_BATCH = 20_000
 _BEFORE, _BEHIND = " \t\r\n,;:!?)]}»”", " \t\r\n([{«„“,;:–—"
 
 
@@ -62,7 +52,7 @@ def translate_segments(segments: Sequence[Segment], translate: Translate, strict
     spaced = [mark_breaks(placeholders.tag_placeholders(segment, grammar)) for segment in segments]
     cut = [_cut_at_fences(segment) for segment in spaced]
     tasks = [_translate_edged(parts, strict) for sentences in cut for is_sentence, parts in sentences if is_sentence]
-    translations = iter(_run_tasks(tasks, translate))
+    translations = iter(run_tasks(tasks, translate))
     joined = [
         [p for is_sentence, parts in some for p in (next(translations) if is_sentence else parts)] for some in cut
     ]
@@ -77,71 +67,6 @@ def _cut_at_fences(segment: Segment) -> list[tuple[bool, Segment]]:
         parts = list(run)
         cut += [(False, parts)] if is_fence else sentence_segments(parts)
     return cut
-
-
-def _run_tasks(tasks: list[SentenceTask], translate: Translate) -> list[Segment]:
-    """Run jobs concurrently: their requests are translated together, every text once."""
-    results: list[Segment] = [[] for _ in tasks]
-    translations: dict[str, str] = {}
-    pending: dict[int, list[str] | tuple[str, str]] = {}
-
-    def go_on(index: int, response: list[str] | list[WordAttention] | None) -> None:
-        try:
-            pending[index] = tasks[index].send(response)
-        except StopIteration as stop:
-            results[index] = stop.value
-
-    for number in range(len(tasks)):
-        go_on(number, None)
-    while pending:
-        requests, pending = pending, {}
-        text_requests = [request for request in requests.values() if isinstance(request, list)]
-        texts = [
-            text for text in dict.fromkeys(t for request in text_requests for t in request) if text not in translations
-        ]
-        for batch in _batches(texts, len):
-            translations.update(zip(batch, map(_clean, translate(batch)), strict=True))
-        pairs = dict.fromkeys(request for request in requests.values() if isinstance(request, tuple))
-        attention: dict[tuple[str, str], list[WordAttention]] = {}
-        for batch_pairs in _batches(list(pairs), lambda pair: len(pair[0]) + len(pair[1])):
-            attention |= _attention(batch_pairs, translate)
-        for number, request in requests.items():
-            go_on(
-                number,
-                [translations[text] or text for text in request] if isinstance(request, list) else attention[request],
-            )
-    return results
-
-
-def _batches(items: Sequence[_Item], size: Callable[[_Item], int]) -> Iterator[list[_Item]]:
-    """Batches of items, limited by `_BATCH`."""
-    batch: list[_Item] = []
-    total = 0
-    for item in items:
-        if batch and total + size(item) > _BATCH:
-            yield batch
-            batch, total = [], 0
-        batch.append(item)
-        total += size(item)
-    if batch:
-        yield batch
-
-
-def _attention(pairs: list[tuple[str, str]], translate: Translate) -> dict[tuple[str, str], list[WordAttention]]:
-    """Attention of sentences and their translations; empty if the model has none."""
-    if not pairs or not isinstance(translate, TranslateWithAttention):
-        return {pair: [] for pair in pairs}
-    return dict(
-        zip(
-            pairs,
-            translate.attention([text for text, _ in pairs], [translation for _, translation in pairs]),
-            strict=True,
-        )
-    )
-
-
-def _clean(text: str) -> str:
-    return " ".join(_CONTROL.sub("", text).split())
 
 
 def _translate_edged(parts: Segment, strict: bool) -> SentenceTask:
@@ -179,10 +104,17 @@ def _translate_sentence(parts: Segment, strict: bool) -> SentenceTask:
     return whole
 
 
-def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Segment | None]:
+def _translations(texts: list[str]) -> Generator[Request, None, list[str]]:
+    request = TranslationRequest(texts)
+    yield request
+    return request.translations
+
+
+def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, None, Segment | None]:
     """A sentence's translation with its tags; None if one of them cannot be placed."""
     if len(parts) == 1 and isinstance(text := parts[0], str):
-        return list((yield [text]))
+        translations = yield from _translations([text])
+        return list(translations)
     flat = _flat(parts)
     if len(flat) > _MANY or (len(flat) > 1 and sum(len(p) for p in flat if isinstance(p, str)) > _LONG):
         return None
@@ -196,7 +128,7 @@ def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Se
         if sum(map(len, contents)) > _NESTED * len(sentence.text) + _LONG:
             return None
         unique_contents = list(dict.fromkeys(c for c in contents if placeholders.has_words(c)))
-        translation, *content_translations = yield [sentence.text, *unique_contents]
+        translation, *content_translations = yield from _translations([sentence.text, *unique_contents])
         placeholder_spans = placeholders.placeholder_positions(translation, stand_ins, literals)
         # A model may repeat a part of a placeholder in its input: a lone `{{` would break a template.
         if placeholder_spans is None or placeholders.placeholders_differ(
@@ -207,7 +139,9 @@ def _translate_whole(parts: Segment, strict: bool) -> Generator[Request, Any, Se
         spans = sentence.content_spans(translation, dict(zip(unique_contents, content_translations, strict=True)))
         result = _insert_tags(sentence, translation, spans, placeholder_spans, parts if strict else None)
         if result is None and spans:
-            attention_spans = sentence.attention_spans(translation, (yield sentence.text, translation))
+            request = AttentionRequest(sentence.text, translation)
+            yield request
+            attention_spans = sentence.attention_spans(translation, request.words)
             both = {number: span or attention_spans[number] for number, span in spans.items()}
             result = _insert_tags(sentence, translation, both, placeholder_spans, parts if strict else None)
             # Places found by search and by attention may overlap.
@@ -255,7 +189,7 @@ def _translate_in_parts(parts: Segment, strict: bool) -> SentenceTask:
     """Translate the text between the tags, or else between kept spans, or else between line breaks."""
     flat = _flat(parts)
     if len(flat) == 1:  # It cannot be split further.
-        (text,) = yield [text_of(parts)]
+        (text,) = yield from _translations([text_of(parts)])
         return [text]
     if any(map(_is_tag, flat)):
         translation = yield from _translate_between(flat, _is_tag, strict)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from distilmt.documents import Translate, report_of
 from distilmt.documents.program_strings import ProgramString, translate_strings
@@ -65,13 +64,13 @@ def _is_code(string: str) -> bool:
     return len(string) > _LONGEST_WORD or _CODE.fullmatch(string) is not None
 
 
-def _is_chrome(value: Any) -> bool:
+def _is_chrome(value: object) -> bool:
     """Whether it is the message catalog of a browser extension: each entry has a `message`."""
     entries = list(value.values()) if isinstance(value, dict) else []
     return bool(entries) and all(isinstance(e, dict) and isinstance(e.get("message"), str) for e in entries)
 
 
-def _checked(text: str) -> Any:
+def _checked(text: str) -> object:
     """Parse a JSON text."""
     depth = deepest = 0
     for match in _TOKEN.finditer(text):
@@ -80,7 +79,8 @@ def _checked(text: str) -> Any:
     if deepest > _DEEPEST:
         raise UserError(f"nested deeper than {_DEEPEST} levels: flatten it")
     try:
-        return json.loads(text, parse_int=str, parse_float=str)
+        value: object = json.loads(text, parse_int=str, parse_float=str)
+        return value
     except json.JSONDecodeError as error:
         if text[error.pos : error.pos + 1] == "/":
             raise UserError(f"has a comment (line {error.lineno}), which JSON does not allow: remove it") from None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from regex import Pattern
 
 _SECONDS = 2.0  # maximum time of one pattern on one text
 
@@ -61,7 +64,7 @@ class KeepPatterns:
 
 
 @cache
-def _compiled(pattern: str) -> Any:
+def _compiled(pattern: str) -> Pattern[str]:
     import regex  # supports a time limit, which `re` does not
 
     return regex.compile(pattern)

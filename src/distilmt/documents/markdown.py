@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING
 
 from distilmt.documents import Translate, report_of
 from distilmt.documents.captions import PROSE, translate_captions
@@ -24,6 +24,9 @@ from distilmt.documents.markdown_titles import titles_of_references, translate_t
 from distilmt.documents.page_heads import skip_head
 from distilmt.documents.segments import Segment, text_of
 from distilmt.documents.templates import MaskedText
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 # A longer paragraph is split: markdown-it's time can grow with the square of the length.
 _LONGEST = 5000
@@ -151,8 +154,10 @@ def _in_line(content: str, line: str, start: int, last: int) -> tuple[int, int] 
     return None
 
 
-def _span(token: Any, lines: list[str], starts: list[int]) -> tuple[int, int] | None:
+def _span(token: Token, lines: list[str], starts: list[int]) -> tuple[int, int] | None:
     contents = token.content.split("\n")
+    if token.map is None:
+        return None
     top, bottom = token.map[0], token.map[0] + len(contents) - 1
     if bottom >= len(lines):
         return None

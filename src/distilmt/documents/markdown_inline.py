@@ -5,9 +5,8 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from distilmt.documents.html import CODE
 from distilmt.documents.html_attributes import is_icon, is_untranslated
@@ -69,7 +68,7 @@ class _OpenDelimiters:
 class _Reader:
     """Splits a text at its markup."""
 
-    def __init__(self, raw: str, references: dict[str, Any], masks: MaskedText) -> None:
+    def __init__(self, raw: str, references: Collection[str], masks: MaskedText) -> None:
         self.raw, self.references, self.masks = raw, references, masks
         self.parts: list[str | InlineTag] = []
         self.opened = _OpenDelimiters()
@@ -197,12 +196,12 @@ def _inline_tag(kind: str, raw: str) -> InlineTag:
     return InlineTag("kept", raw, raw.strip("`<>$ ") or "X")
 
 
-def read_inline(raw: str, references: dict[str, Any], masks: MaskedText) -> InlineText:
+def read_inline(raw: str, references: Collection[str], masks: MaskedText) -> InlineText:
     """Split a text at its markup and its masks.
 
     Args:
         raw: the raw text of the file.
-        references: targets of the file's references, by markdown-it's normalized names.
+        references: markdown-it's normalized names of the file's references.
         masks: masks of the whole file.
     """
     segment: Segment = []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from distilmt.documents import Translate, report_of
 from distilmt.documents.inline import translate_segments
 from distilmt.documents.markdown_inline import InlineText
+from distilmt.documents.markdown_structure import LinkDefinition
 from distilmt.documents.segments import InlineTag, Segment, text_of
 from distilmt.documents.templates import MaskedText
 
@@ -23,7 +23,7 @@ _LONGEST = 2000
 
 
 def titles_of_references(
-    references: Sequence[dict[str, Any]], lines: Sequence[str], starts: Sequence[int]
+    references: Sequence[LinkDefinition], lines: Sequence[str], starts: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
     """Spans of the titles of a file's references, with their quotation marks, in arbitrary order.
 

@@ -6,11 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from distilmt.data.sentence_splitter import sentences
 
 _BREAK = re.compile(r"(?! (?=\S|\Z))\s+")
+
+
+TagKind: TypeAlias = Literal["open", "close", "point", "kept", "break", "placeholder", "fence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class InlineTag:
     `fence` is a statement of a template: text must not move across it.
     """
 
-    kind: Literal["open", "close", "point", "kept", "break", "placeholder", "fence"]
+    kind: TagKind
     raw: str
     shown: str = ""
     ordered: bool = False

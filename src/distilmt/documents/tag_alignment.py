@@ -51,9 +51,11 @@ def _with_ends(start: int, end: int, content: str, target: str) -> Span:
     ends = r"\W*" if re.search(r"\w", target[start:end]) else r"\s*"
     before, behind = re.match(ends, content), re.search(f"{ends}$", content)
     for character in reversed(before[0] if before else ""):
-        start -= start > 0 and _same(target[start - 1], character)
+        if start > 0 and _same(target[start - 1], character):
+            start -= 1
     for character in behind[0] if behind else "":
-        end += end < len(target) and _same(target[end], character)
+        if end < len(target) and _same(target[end], character):
+            end += 1
     return start, end
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from distilmt.config.commands import TranslateConfig
 from distilmt.documents import SUFFIXES, Translate, TranslateWithAttention, report_of, translate_document
@@ -132,15 +132,24 @@ def translate_files(config: TranslateConfig, translate: Translate) -> Iterator[T
         )
 
 
+class ScoredTranslation(TypedDict):
+    """A translation with the geometric mean of its token probabilities, 0 to 1."""
+
+    score: float
+    translation: str
+
+
 def n_best_lines(
     config: TranslateConfig, translator: Translator, incoming: Iterable[str], batch: int
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the translations of every line once its batch is full: `score` and `translation`, best first."""
+) -> Iterator[tuple[str, list[ScoredTranslation]]]:
+    """Yield the translations of every line once its batch is full, best first."""
     options = DecodingOptions(beam_size=config.beam_size or translator.beam_size, num_hypotheses=config.n_best)
     line_iterator = iter(incoming)
     while texts := list(islice(line_iterator, batch)):
         for text, hypotheses in zip(texts, translator.candidates(texts, options), strict=True):
-            ranked = [{"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in hypotheses]
+            ranked: list[ScoredTranslation] = [
+                {"score": round(h.confidence, 4), "translation": _one_line(h.text)} for h in hypotheses
+            ]
             yield text, ranked or [{"score": 1.0, "translation": ""}]
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from distilmt.config import ComputeType
-
-Goal = Literal["smallest", "fastest"]
+from distilmt.config.choices import CompressionGoal
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def satisfying(points: Sequence[EvaluatedVariant], floor: float) -> list[Evaluat
     return [point for point in points if point.score >= floor]
 
 
-def best(points: Sequence[EvaluatedVariant], floor: float, goal: Goal) -> EvaluatedVariant | None:
+def best(points: Sequence[EvaluatedVariant], floor: float, goal: CompressionGoal) -> EvaluatedVariant | None:
     """The smallest or fastest variant that meets the constraint, or None.
 
     Ties: of equally small variants the fastest, of equally fast ones the smallest, then the best score. For `fastest`,
@@ -65,12 +63,12 @@ def best(points: Sequence[EvaluatedVariant], floor: float, goal: Goal) -> Evalua
     return min(candidates, key=lambda point: _cost(point, goal)) if candidates else None
 
 
-def closest(points: Sequence[EvaluatedVariant], goal: Goal) -> EvaluatedVariant:
+def closest(points: Sequence[EvaluatedVariant], goal: CompressionGoal) -> EvaluatedVariant:
     """The variant with the best score, if none meets the constraint."""
     return min(points, key=lambda point: (-point.score, _cost(point, goal)))
 
 
-def frontier(points: Sequence[EvaluatedVariant], goal: Goal) -> list[EvaluatedVariant]:
+def frontier(points: Sequence[EvaluatedVariant], goal: CompressionGoal) -> list[EvaluatedVariant]:
     """The Pareto frontier of score and cost, cheapest first."""
     ordered = sorted(points, key=lambda point: _cost(point, goal))
     frontier_points: list[EvaluatedVariant] = []
@@ -80,7 +78,7 @@ def frontier(points: Sequence[EvaluatedVariant], goal: Goal) -> list[EvaluatedVa
     return frontier_points
 
 
-def _cost(point: EvaluatedVariant, goal: Goal) -> tuple[float, float, float]:
+def _cost(point: EvaluatedVariant, goal: CompressionGoal) -> tuple[float, float, float]:
     time = float("inf") if point.milliseconds is None else point.milliseconds
     first, second = (point.bytes, time) if goal == "smallest" else (time, point.bytes)
     return first, second, -point.score

@@ -8,6 +8,7 @@ from typing import Literal
 
 from distilmt.config import ComputeType, RunConfig
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, bounded, bounds
+from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
 from distilmt.utils.errors import UserError
 
 
@@ -35,11 +36,11 @@ class CompressConfig:
     """A run directory with a trained student."""
     max_drop: float = bounded(0.5, 0, 100)
     """Quality constraint: maximum loss on the validation sentences, in points of `metric`."""
-    metric: Literal["bleu", "chrf"] = "bleu"
+    metric: Metric = "bleu"
     """Metric of `max_drop`."""
-    relative_to: Literal["teacher", "student"] = "teacher"
+    relative_to: ConstraintReference = "teacher"
     """Reference system of `max_drop`: the teacher, or the uncompressed student; both in float32 at the run's beam."""
-    objective: Literal["smallest", "fastest"] = "smallest"
+    objective: CompressionGoal = "smallest"
     """Which model to choose among those that meet the constraint."""
     prune_layers: bool = True
     """Try to remove layers; the first ones removed are those whose removal raises the cross-entropy least."""
@@ -102,9 +103,9 @@ class LabelsConfig:
     """split: number of sentences of the first part; null splits evenly."""
     ids: str | None = None
     """split: file with the ids of the sentences of the first part, one per line."""
-    rerank: Literal["none", "oracle", "mbr"] = "none"
+    rerank: Rerank = "none"
     """select: which hypothesis is put first (see `labels.rerank`)."""
-    rerank_metric: Literal["chrf", "bleu"] = "chrf"
+    rerank_metric: Metric = "chrf"
     """select: sentence-level metric of `oracle` and `mbr`."""
     n_best: int = bounded(1, 1, MAX_BEAM)
     """select: number of distinct hypotheses per sentence, each in its own row."""
@@ -128,7 +129,7 @@ class PlanConfig:
     """Approximate time limit for labeling subsets and training on them; corpus and teacher come before it."""
     min_gain: float = bounded(0.3, 0.001, 100)
     """Minimum gain, in points, that justifies doubling the text."""
-    metric: Literal["bleu", "chrf"] = "bleu"
+    metric: Metric = "bleu"
     """Metric of `min_gain`, on the validation sentences."""
     sizes: list[int] | None = field(default=None, metadata=bounds(1, 10**12))
     """Sentences per subset, at least three sizes; null: 1/64 to 1/4 of the text, or as the minutes allow."""
@@ -170,7 +171,7 @@ class DemoConfig:
     """A Hugging Face seq2seq directory or hub name to distill instead of training a teacher."""
     seed: int = bounded(1, 0, MAX_SEED)
     """Seed of all random numbers."""
-    report_language: Literal["en", "zh"] = "en"
+    report_language: ReportLanguage = "en"
     """Language of the report."""
 
 

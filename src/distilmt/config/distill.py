@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from distilmt.config.bounds import MAX_SEED, bounded
+from distilmt.config.choices import ReportLanguage
 
 
 @dataclass
@@ -30,5 +30,5 @@ class DistillConfig:
     """Directory of the run; default: runs/distill-PAIR."""
     seed: int = bounded(1, 0, MAX_SEED)
     """Seed of all random numbers."""
-    report_language: Literal["en", "zh"] = "en"
+    report_language: ReportLanguage = "en"
     """Language of the report."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
+from distilmt.config.choices import WeightType
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.utils.errors import UserError
 
@@ -36,9 +37,7 @@ class ExportConfig:
     """CTranslate2 types in which student and baseline are exported."""
     formats: list[ExportFormat] = field(default_factory=list)
     """Other export formats of the student: `huggingface`, `onnx` and `web` (need extra `onnx`), `argos`, `marian`."""
-    huggingface_type: Literal["float32", "float16", "bfloat16"] = config_field(
-        "float32", affects(when=lambda own: "huggingface" in own["formats"])
-    )
+    huggingface_type: WeightType = config_field("float32", affects(when=lambda own: "huggingface" in own["formats"]))
     """Type of the weights in the format `huggingface`."""
     node_modules: str | None = config_field(None, no_effect())
     """Where the JavaScript of the format `web` is installed; null downloads it with npm."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from distilmt.config.bounds import MAX_SEED, bounded
+from distilmt.config.choices import ReportLanguage
 from distilmt.config.corpus import CorpusConfig, TokenizerConfig
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import EvaluationConfig, ExportConfig
@@ -28,7 +28,7 @@ class RunConfig:
     """Directory of the run; created if missing, resumed if it exists."""
     seed: int = bounded(1, 0, MAX_SEED, affects(*_SEEDED_STEPS))
     """Seed of all random numbers."""
-    report_language: Literal["en", "zh"] = config_field("en", affects("report"))
+    report_language: ReportLanguage = config_field("en", affects("report"))
     """Language of the report."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Sentence pairs."""

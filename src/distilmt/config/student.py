@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_TOP_K, bounded
+from distilmt.config.choices import HeadMapping
 from distilmt.config.effects import affects, config_field
 from distilmt.config.training import ModelConfig, TrainingConfig
 from distilmt.utils.errors import UserError
@@ -62,9 +63,7 @@ class ObjectiveConfig:
     """Weight of the distance between the student's and the teacher's hidden states; loads the teacher in training."""
     attention_weight: float = bounded(0.0, 0, 1000)
     """Weight of the divergence between the student's and the teacher's attention; loads the teacher in training."""
-    head_mapping: Literal["learned", "same"] = config_field(
-        "learned", affects(when=lambda own: own["attention_weight"] > 0)
-    )
+    head_mapping: HeadMapping = config_field("learned", affects(when=lambda own: own["attention_weight"] > 0))
     """Learn which heads to compare (Align-to-Distill), or compare heads one to one in layers of equal depth."""
     r_drop_weight: float = bounded(0.0, 0, 1000)
     """Weight of R-Drop: divergence between two passes with different dropout. An update takes twice as long."""

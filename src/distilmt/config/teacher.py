@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_THREADS, MAX_TOP_K, bounded
+from distilmt.config.choices import Metric, Rerank
 from distilmt.config.effects import affects, config_field, no_effect
 from distilmt.config.export import ComputeType
 from distilmt.config.training import ModelConfig, TrainingConfig
@@ -133,11 +134,9 @@ class LabelConfig:
     """Hypotheses identical to their source are not trained on, unless the reference is identical too."""
     max_ter: float | None = bounded(None, 0, 1_000_000, affects("student"))
     """Hypotheses further from their reference than this (TER, %) are not trained on; null keeps all."""
-    rerank: Literal["none", "oracle", "mbr"] = config_field("none", affects("selection"))
+    rerank: Rerank = config_field("none", affects("selection"))
     """Hypothesis to train on: the teacher's best, the nearest to the reference, or the nearest to the others (MBR)."""
-    rerank_metric: Literal["chrf", "bleu"] = config_field(
-        "chrf", affects("selection", when=lambda own: own["rerank"] != "none")
-    )
+    rerank_metric: Metric = config_field("chrf", affects("selection", when=lambda own: own["rerank"] != "none"))
     """Sentence-level metric of `oracle` and `mbr`."""
     n_best: int = bounded(1, 1, MAX_BEAM, affects("selection"))
     """Distinct hypotheses per sentence to train on, each as its own pair, in the order of `rerank`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_THREADS, bounded
+from distilmt.config.choices import Metric
 from distilmt.config.effects import no_effect
 
 
@@ -63,7 +64,7 @@ class TrainingConfig:
     """Updates between validations (greedy decoding of validation sentences)."""
     eval_sentences: int = bounded(500, 1, MAX_COUNT)
     """Number of validation sentences to decode."""
-    metric: Literal["bleu", "chrf"] = "bleu"
+    metric: Metric = "bleu"
     """Metric that selects the best checkpoint."""
     patience: int = bounded(10, 0, MAX_COUNT)
     """Validations without a better score before training stops early; 0 never stops early."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from transformers import MarianMTModel
 
 from distilmt.config import ExportConfig, RunConfig
+from distilmt.config.choices import WeightType
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.base import TrainedModel, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
@@ -19,7 +19,6 @@ from distilmt.models.checkpoint import write_tokenizer
 from distilmt.models.marian_checkpoint import generation_config
 from distilmt.utils.run_dir import atomic_directory
 
-Precision = Literal["float32", "float16", "bfloat16"]
 _USE = """
 ```python
 from transformers import AutoTokenizer, MarianMTModel
@@ -32,7 +31,7 @@ print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
 
 
 def export_huggingface(
-    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard, precision: Precision = "float32"
+    model: MarianMTModel, tokenizer: Tokenizer, directory: Path, card: ModelCard, precision: WeightType = "float32"
 ) -> None:
     """Write a directory for `MarianMTModel.from_pretrained` and `AutoTokenizer` atomically.
 

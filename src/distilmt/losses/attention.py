@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig
+from distilmt.config.choices import HeadMapping
 from distilmt.losses.records import FeatureRecords, ModelDimensions
 from distilmt.utils.errors import UserError
 
@@ -39,7 +38,7 @@ def attention_distance(student: Tensor, teacher: Tensor, bias: Tensor, mixture: 
     return (teacher_log_probs.exp() * surplus).sum() / teacher.shape[1]
 
 
-def attention_loss(features: FeatureRecords, head_mapping: Literal["learned", "same"]) -> Tensor:
+def attention_loss(features: FeatureRecords, head_mapping: HeadMapping) -> Tensor:
     """Mean over the kinds of attention of `attention_distance`, summed over blocks: a scalar.
 
     Under `same`, heads are compared one to one in layers of equal depth, else all heads through a learned mixture.
@@ -49,7 +48,7 @@ def attention_loss(features: FeatureRecords, head_mapping: Literal["learned", "s
     return torch.stack(distances).mean()
 
 
-def _kind_distance(features: FeatureRecords, kind: str, head_mapping: Literal["learned", "same"]) -> Tensor:
+def _kind_distance(features: FeatureRecords, kind: str, head_mapping: HeadMapping) -> Tensor:
     """Distance of attention of one kind, summed over blocks: a scalar."""
     assert features.student.attention is not None and features.teacher.attention is not None
     student_attention, teacher_scores = features.student.attention[kind], features.teacher.attention[kind].scores

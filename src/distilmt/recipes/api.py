@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
 from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
+from distilmt.config.choices import CompressionGoal, Metric
 from distilmt.config.commands import CompressConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.config.run_loading import load_run_dir
@@ -136,8 +137,8 @@ def compress(
     run: Run | str | Path,
     max_drop: float = 0.5,
     *,
-    metric: Literal["bleu", "chrf"] = "bleu",
-    objective: Literal["smallest", "fastest"] = "smallest",
+    metric: Metric = "bleu",
+    objective: CompressionGoal = "smallest",
     options: CompressConfig | None = None,
 ) -> CompressedModel:
     """Find the smallest or fastest version of a run's student within a quality constraint, as `distilmt compress` does.

@@ -253,10 +253,11 @@ class _EncodedPairs:
 
     def pace(self, model: ModelConfig, training: TrainingConfig, objective: ObjectiveConfig) -> float:
         """Seconds per update of a model; with random top-k targets if top-k is trained on."""
+        from distilmt.losses.terms import Need, needs
         from distilmt.training.throughput import seconds_per_update
 
         reference = replace(self.data.reference)
-        if objective.kd_weight > 0:
+        if Need.TOP_K in needs(objective):
             token_ids = np.arange(self.top_k, dtype=np.uint16)
             reference.top_ids = np.broadcast_to(token_ids, (self.tokens, self.top_k))
             reference.top_logprobs = np.full((self.tokens, self.top_k), -np.log(self.top_k + 1), np.float16)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
+from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric
 from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.report.schema import Facts, LanguagePair, Scores
 
@@ -54,10 +55,10 @@ class SearchFacts(TypedDict):
     signature: str
     language: str
     floor: float
-    metric: Literal["bleu", "chrf"]
+    metric: Metric
     max_drop: float
-    against: Literal["teacher", "student"]
-    goal: Literal["smallest", "fastest"]
+    against: ConstraintReference
+    goal: CompressionGoal
     examination: dict[str, list[ChallengeComparison]]
 
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from distilmt.config.choices import Metric
 from distilmt.report.comparison_schema import MethodComparison, ModelResult
 from distilmt.report.format import MISSING, number, p_value, signed
 from distilmt.report.languages import Translation
@@ -64,7 +65,7 @@ def mean_and_deviation(figures: Sequence[float], digits: int = 2, factor: float 
     return f"{middle} ± {number(statistics.stdev(scaled), digits)}" if len(scaled) > 1 else middle
 
 
-def _score(decoding: Literal["beam", "greedy", "int8"], metric: Literal["bleu", "chrf"]) -> Figure:
+def _score(decoding: Literal["beam", "greedy", "int8"], metric: Metric) -> Figure:
     def figure(run: ModelResult) -> float | None:
         scores = run.get(decoding)
         return None if scores is None else scores[metric]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from distilmt.config.choices import Metric
 from distilmt.config.renamed import translated
 from distilmt.evaluation.quality import Comparison
 from distilmt.report.format import number, number_or_none, p_value, signed
@@ -15,7 +15,6 @@ from distilmt.report.schema import RunReport, System
 SIGNIFICANT = 0.05
 MANY_DROPPED = 0.3
 """Share of dropped hypotheses above which a report does not measure distillation."""
-Metric = Literal["bleu", "chrf"]
 
 
 @dataclass(frozen=True)

@@ -193,9 +193,9 @@ def collate(data: TrainingSet, rows: np.ndarray, use_reference: np.ndarray) -> t
     k = max((0 if s is None or s.top_ids is None else s.top_ids.shape[1]) for s in (data.reference, data.hypothesis))
     top = [_top(side, r, k) for side, r in parts] if k else []
     targets = TokenTargets(
-        torch.from_numpy(flat),
-        torch.from_numpy(np.concatenate([ids for ids, _ in top])) if k else None,
-        torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,
+        ids=torch.from_numpy(flat),  # [N]
+        top_ids=torch.from_numpy(np.concatenate([ids for ids, _ in top])) if k else None,  # [N, k]
+        top_logprobs=torch.from_numpy(np.concatenate([values for _, values in top])) if k else None,  # [N, k]
     )
     source = data.source.flat[data.source.positions(rows)].astype(np.int64)
     return make_batch(source, data.source.lengths[rows], flat, lengths, data.pad), targets

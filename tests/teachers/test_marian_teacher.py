@@ -65,7 +65,7 @@ def test_several_teachers_probabilities_are_averaged(shared_tokenizer, float32):
 def test_a_long_batch_is_scored_like_a_short_one(shared_tokenizer, float32, monkeypatch):
     batch = batch_of(shared_tokenizer)
     whole = TopKScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
-    monkeypatch.setattr(marian, "_CHUNK", 7)
+    monkeypatch.setattr(marian, "SCORING_ROWS", 7)
     parts = TopKScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
     assert np.array_equal(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1], atol=2e-3)

@@ -17,11 +17,9 @@ from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
 from distilmt.models.checkpoint import load_model
 from distilmt.teachers import existing
-from distilmt.teachers.marian import TopKScorer
+from distilmt.teachers.marian import SCORING_TOKENS, TopKScorer
 from distilmt.training.batching import Ragged, make_batch, token_batches
 from distilmt.utils.errors import UserError
-
-_BATCH_TOKENS = 3000
 
 
 def _check_shared_vocabulary(path: Path, job: LabelingTask) -> None:
@@ -111,7 +109,9 @@ class Labeler:
         target = Ragged.of(targets)
         widths = np.maximum(source.lengths, target.lengths)
         rows = np.flatnonzero((target.lengths > 0) & (widths <= longest))
-        for part in (rows[batch] for batch in token_batches(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)):
+        for part in (
+            rows[batch] for batch in token_batches(source.lengths[rows], target.lengths[rows], SCORING_TOKENS)
+        ):
             ids, values = self._score(source, target, part)
             ends = np.cumsum(target.lengths[part])[:-1]
             for row, top, logprobs in zip(part, np.split(ids, ends), np.split(values, ends), strict=True):

@@ -26,11 +26,11 @@ from distilmt.planning.model_counts import (
     parameters,
     per_token,
 )
+from distilmt.teachers.marian import SCORING_TOKENS
 from distilmt.utils.run_dir import read_json, read_step
 from distilmt.utils.run_paths import RunPaths
 
 CostDrivers = dict[str, float]
-_SCORED_TOKENS = 3000
 
 
 @dataclass
@@ -259,7 +259,7 @@ def _scoring_drivers(labels: LabelConfig, text: CorpusStatistics, dims: ModelDim
     if not labels.top_k:
         return {"scoring FLOPs": 0.0}
     times = (labels.score_on != "reference") + (labels.score_on != "hypothesis")
-    load, together = text.mean_batch(_SCORED_TOKENS, dims.positions)
+    load, together = text.mean_batch(SCORING_TOKENS, dims.positions)
     return {"scoring FLOPs": 2 * times * forward(dims, load).total * sentences / together}
 
 

@@ -12,10 +12,9 @@ from torch import Tensor
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.device import pick_device, use_threads
+from distilmt.teachers.marian import SCORING_ROWS, SCORING_TOKENS
 from distilmt.training.batching import Ragged, make_batch, token_batches
 from distilmt.utils.statistics import expected_calibration_error
-
-_BATCH_TOKENS, _CHUNK = 3000, 512
 
 
 @dataclass
@@ -76,7 +75,7 @@ def force_decode(
     )
     widths = np.maximum(source.lengths, target.lengths)
     rows = np.flatnonzero(widths <= model.dimensions.max_positions)
-    batches = token_batches(source.lengths[rows], target.lengths[rows], _BATCH_TOKENS)
+    batches = token_batches(source.lengths[rows], target.lengths[rows], SCORING_TOKENS)
     parts = [_force_decode_batch(model, tokenizer, source, target, rows[part]) for part in batches]
     names = [field.name for field in fields(TokenScores)]
     return TokenScores(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
@@ -91,7 +90,7 @@ def _force_decode_batch(
     lengths, device = target.lengths[rows], model.device
     batch = make_batch(flat, source.lengths[rows], ids, lengths, tokenizer.pad)
     hidden = model.decoder_states(batch.to(device))
-    chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(ids), _CHUNK)]
+    chunks = [slice(begin, begin + SCORING_ROWS) for begin in range(0, len(ids), SCORING_ROWS)]
     columns = zip(*(_columns(model, hidden[c], torch.from_numpy(ids[c]).to(device)) for c in chunks), strict=True)
     nll, entropy, confidence, likeliest = (torch.cat(column).cpu().numpy() for column in columns)
     return TokenScores(nll, entropy, confidence, likeliest, ids, lengths, rows)

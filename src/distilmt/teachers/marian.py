@@ -16,7 +16,10 @@ from distilmt.models.device import pick_device, pick_dtype, use_threads
 from distilmt.utils.errors import UserError
 from distilmt.utils.untrusted import check_configuration, loading
 
-_CHUNK = 512
+SCORING_TOKENS = 3000
+"""Tokens per side of a batch in forced decoding: enough for matrix products at full speed, and little memory."""
+SCORING_ROWS = 512
+"""Target tokens whose logits are in memory at a time, 65 MB for a vocabulary of 32,000."""
 
 
 def family(path: str) -> str:
@@ -73,7 +76,7 @@ class TopKScorer:
         """
         use_threads()
         hidden = [model.decoder_states(batch.to(self.device)) for model in self.models]
-        chunks = [self._top([h[i : i + _CHUNK] for h in hidden]) for i in range(0, len(hidden[0]), _CHUNK)]
+        chunks = [self._top([h[i : i + SCORING_ROWS] for h in hidden]) for i in range(0, len(hidden[0]), SCORING_ROWS)]
         ids, values = (torch.cat(parts).cpu().numpy() for parts in zip(*chunks, strict=True))
         return ids, values.astype(np.float16)
 

@@ -22,6 +22,7 @@ from distilmt.training.muon import Stack, muon_step
 from distilmt.training.zero import Shards
 
 _AVERAGE_WARMUP, _AVERAGE_EVERY = 96, 8
+"""The average reads and writes all weights: after the first updates, when it changes fast, every 8th update will do."""
 
 
 @runtime_checkable
@@ -47,10 +48,10 @@ class FlatOptimizer:
         whole = torch.cat([p.detach().float().flatten() for p in self.parameters])  # [weights]
         self.shards = Shards(ranks, stacks[0].begin if stacks else len(whole), stacks)
         self.stacks = self.shards.own_stacks()
-        self.master = self.shards.own(whole)
+        self.master = self.shards.own(whole)  # [own], as `average`, `momentum` and a rank's part of the gradient
         self.average = self.master.clone()
-        self.weights = whole.to(dtype, copy=True)
-        self.gradient = torch.empty_like(whole)
+        self.weights = whole.to(dtype, copy=True)  # [weights]
+        self.gradient = torch.empty_like(whole)  # [weights]
         self._gradients = self._view_parameters()
         self._cast_weights()
         self.momentum = torch.zeros_like(self.master)  # Adam's first moment, and Muon's momentum
@@ -91,6 +92,7 @@ class FlatOptimizer:
         return self.gradient
 
     def _set_moments(self, update: int, second: Tensor) -> None:
+        """Set Adam's number of updates and second moment [own head]; its first moment is a part of `momentum`."""
         self.adam.state[self.head] = {
             "step": torch.tensor(float(update), device=self.master.device),
             "exp_avg": self.momentum[: len(self.head)],
@@ -108,10 +110,10 @@ class FlatOptimizer:
         Returns:
             The gradient's norm per token before clipping (a scalar tensor: reading it synchronizes with the device).
         """
-        gradient = self.ranks.all_reduce(self._gather())
+        gradient = self.ranks.all_reduce(self._gather())  # [weights]
         norm = gradient.norm() / tokens
         factor = (self.config.max_grad_norm / (norm + 1e-6)).clamp(max=1) if self.config.max_grad_norm > 0 else 1.0
-        gradient = self.shards.own(gradient).mul_(factor / tokens)
+        gradient = self.shards.own(gradient).mul_(factor / tokens)  # [own]
         rate = learning_rate(self.config, update, position)
         self.head.grad = gradient[: len(self.head)]
         self.adam.param_groups[0]["lr"] = rate
@@ -152,7 +154,7 @@ class FlatOptimizer:
         return self.shards.whole(self.average).cpu()
 
     def state(self) -> dict[str, Tensor]:
-        """Flat float32 vectors for a checkpoint, of all ranks; they do not depend on the number of ranks."""
+        """Flat float32 vectors [weights] for a checkpoint, of all ranks; they do not depend on the number of ranks."""
         vectors = {"master": self.master, "average": self.average, "first_moment": self.momentum}
         whole = {name: self.shards.whole(vector) for name, vector in vectors.items()}
         return whole | {"second_moment": self.shards.whole_head(self.adam.state[self.head]["exp_avg_sq"])}

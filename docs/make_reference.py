@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from distilmt.config import RunConfig, renamed
 from distilmt.config.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
-from distilmt.config.fields import describe
+from distilmt.config.fields import bounds_of, fields, type_name
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
 RENAMED = OUTPUT.with_name("renamed.md")
-ENTRY = re.compile(r"  --(\S+) \((.*), default .*\)\n      (.*)")
 HEAD = """# Configuration
 
 Made by `python docs/make_reference.py` from what `distilmt run --help` says. Do not edit.
@@ -37,18 +35,20 @@ finished run former names are understood: it is translated with, served and repo
 def table(kind: type, prefix: str = "") -> str:
     """A table of the keys of a dataclass that start with `prefix`; without one, of those that are in no group."""
     lines = ["| key | type, and bounds of numbers | default | meaning |", "| --- | --- | --- | --- |"]
-    for name, type_name, text in ENTRY.findall(describe(kind)):
+    bounds = bounds_of(kind)
+    for name, hint, _, text in fields(kind):
         if name.rpartition(".")[0] == prefix:
-            cells = (f"`{name}`", type_name, f"`{default(kind, name)}`", text)
+            interval = f", {bounds[name]}" if name in bounds else ""
+            cells = (f"`{name}`", f"{type_name(hint)}{interval}", f"`{default(kind, name)}`", text)
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def prefixes(kind: type) -> list[str]:
     """The groups of keys, in the order of their first keys, outer ones before the ones inside."""
-    own = {name.rpartition(".")[0] for name, *_ in ENTRY.findall(describe(kind))}
+    own = {name.rpartition(".")[0] for name, *_ in fields(kind)}
     found: dict[str, None] = {}
-    for name, *_ in ENTRY.findall(describe(kind)):
+    for name, *_ in fields(kind):
         parts = name.split(".")[:-1]
         found.update({".".join(parts[: i + 1]): None for i in range(len(parts))})
     return [prefix for prefix in found if prefix in own]

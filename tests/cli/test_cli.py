@@ -9,6 +9,9 @@ import yaml
 from helpers import commands, toy
 
 from distilmt import cli
+from distilmt.cli.command import COMMANDS, load
+from distilmt.config import RunConfig, fields
+from distilmt.config.flags import keys_of
 
 
 def refused(capsys, *arguments) -> str:
@@ -24,20 +27,47 @@ def refused(capsys, *arguments) -> str:
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
 def test_help_names_every_command(capsys, arguments):
     assert cli.main(arguments) == 0
-    told = capsys.readouterr().out
-    for command in (*cli._UNTIL, "demo", "compare", "cost", "translate", "labels"):
-        assert f"  {command} " in told
+    lines = capsys.readouterr().out.splitlines()
+    for command in COMMANDS:
+        (line,) = [line for line in lines if line.startswith(f"  {command} ")]
+        assert len(line) < 100
 
 
-@pytest.mark.parametrize("command", [*cli._UNTIL, "demo", "compare", "cost", "translate", "labels"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_each_command(capsys, command):
     assert cli.main([command, "--help"]) == 0
-    told = capsys.readouterr()
-    assert f"distilmt {command}" in told.out and not told.err
-    if command in cli._UNTIL:
-        assert "--student.training.max_steps" in told.out and "Maximum optimizer steps" in told.out
-    if command == "demo":
-        assert "--minutes" in told.out
+    captured = capsys.readouterr()
+    text = " ".join(captured.out.split())
+    assert text.startswith(f"usage: distilmt {command} ") and not captured.err
+    assert f"examples: distilmt {command}" in text and "--quiet" in text
+    for kind in load(command).keys:
+        bounds = fields.bounds_of(kind)
+        for name, key in keys_of(kind).items():
+            if key.flag.is_typed:
+                assert f" --{name} " in text, name
+                assert name not in bounds or f"From {bounds[name]}." in text, name
+    if RunConfig in load(command).keys:
+        assert "Maximum optimizer steps; the learning-rate schedule ends here." in text
+
+
+def test_commands_without_arguments_show_their_help(capsys):
+    assert cli.main(["translate"]) == 0
+    assert capsys.readouterr().out.startswith("usage: distilmt translate RUN_OR_MODEL_DIR [FILE ...]")
+
+
+def test_help_imports_nothing_heavy():
+    """The overview needs no parser, and no help needs torch."""
+    program = """
+import sys
+from distilmt.cli import main
+main(["--help"])
+assert not {"jsonargparse", "torch", "rich", "numpy"} & set(sys.modules), "overview"
+main(["translate", "--help"])
+main(["run", "--help"])
+assert not {"torch", "transformers", "ctranslate2", "rich", "numpy", "pyarrow"} & set(sys.modules), "help"
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=toy.environment())
+    assert done.returncode == 0, done.stderr
 
 
 def test_version(capsys):

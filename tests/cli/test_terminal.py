@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distilmt.cli.output import hide_progress, show_progress
+from distilmt.cli.output import Output
 from distilmt.cli.terminal import rate, show_challenges, show_report
 from distilmt.utils import progress
 
@@ -68,15 +68,13 @@ def test_challenges_with_an_example_of_each_failure(capsys):
 
 def test_log_messages_are_lines_with_the_time_on_standard_error(capsys):
     logger = logging.getLogger("distilmt.labels.writer")
-    show_progress(set())
-    try:
+    with Output().progress():
         logger.info("labels: 100 % done [of it]")
         logger.warning("check the labels")
         logger.debug("details")
+        logging.getLogger("another.library").warning("not ours")
         with progress.task("labeling", 3):
             logger.info("within a task")
-    finally:
-        hide_progress()
     logger.warning("nobody shows this")
     captured = capsys.readouterr()
     lines = ["labels: 100 % done [of it]", "warning: check the labels", "within a task"]
@@ -85,7 +83,14 @@ def test_log_messages_are_lines_with_the_time_on_standard_error(capsys):
 
 @pytest.mark.parametrize("flag", ["--quiet", "--json"])
 def test_quiet_and_json_show_no_messages(capsys, flag):
-    show_progress({flag})
-    logging.getLogger("distilmt.labels.writer").warning("check the labels")
-    hide_progress()
+    with Output(frozenset({flag})).progress():
+        logging.getLogger("distilmt.labels.writer").warning("check the labels")
     assert capsys.readouterr() == ("", "")
+
+
+def test_verbose_shows_other_libraries_and_names_of_loggers(capsys):
+    with Output(frozenset({"--verbose"})).progress():
+        logging.getLogger("another.library").info("hello")
+        logging.getLogger("distilmt.labels").warning("check")
+    text = re.sub(r"\[  0:0\d\] ", "", capsys.readouterr().err)
+    assert text == "another.library: hello\ndistilmt.labels: warning: check\n"

@@ -93,7 +93,7 @@ def test_the_file_of_a_finished_run_is_understood(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "step.json").write_text("{}")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(FORMER))
-    for run in (load_run_dir(tmp_path, []), loading.load([str(tmp_path / "config.yaml")])):
+    for run in (load_run_dir(tmp_path, {}), loading.load([str(tmp_path / "config.yaml")])):
         assert (run.report_language, run.corpus.dataset, run.corpus.sources[0].license) == ("zh", "debian", "CC0")
         assert (run.labels.num_hypotheses, run.labels.rerank, run.student.training.max_steps) == (2, "oracle", 7)
         assert (run.student.initialization, run.student.objective.tail) == ("spaced", "renormalize")

@@ -4,66 +4,101 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from distilmt.utils import progress
 
-
-def take_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
-    """The remaining arguments, and the shared flags among them."""
-    flags = {a for a in arguments if a in ("--quiet", "--json", "--health")}
-    return [a for a in arguments if a not in flags], flags
-
-
-_LOGGER = logging.getLogger("distilmt")
+SHARED_FLAGS = {
+    "--quiet": "Show neither progress nor results.",
+    "--json": "Write results as JSON to standard output, without progress.",
+    "--verbose": "Show also messages of other libraries, with the name of the logger.",
+}
+"""Flags of every command, and what they do."""
 
 
-def show_progress(flags: set[str]) -> None:
-    """Show log messages and progress in the terminal until `hide_progress`, unless a flag disables it."""
-    if not flags & {"--quiet", "--json"}:
+@dataclass(frozen=True)
+class Output:
+    """What a command shows, and how."""
+
+    flags: frozenset[str] = frozenset()
+    """The shared flags that are given, and those of the command without a value."""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether results are JSON."""
+        return "--json" in self.flags
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is shown."""
+        return "--quiet" in self.flags and not self.is_json
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show log messages and progress in the terminal while the block runs, unless a flag disables it."""
+        if self.flags & {"--quiet", "--json"}:
+            yield
+            return
         from distilmt.cli.terminal import Terminal
 
-        terminal = Terminal()
-        _LOGGER.addHandler(terminal)
-        _LOGGER.setLevel(logging.INFO)
+        verbose = "--verbose" in self.flags
+        terminal, logger = Terminal(verbose), logging.getLogger(None if verbose else "distilmt")
+        level = logger.level
+        logger.addHandler(terminal)
+        logger.setLevel(logging.INFO)
         progress.set_listener(terminal)
+        try:
+            yield
+        finally:
+            logger.removeHandler(terminal)
+            logger.setLevel(level)
+            progress.set_listener(None)
+
+    def table(self, path: Path) -> None:
+        """Print a stored table, as Markdown or as JSON."""
+        if self.is_json:
+            print(path.with_suffix(".json").read_text(encoding="utf-8"), end="")
+        elif not self.is_quiet:
+            print(path.with_suffix(".md").read_text(encoding="utf-8"), end="")
+
+    def result(self, record: Mapping[str, Any], text: str) -> None:
+        """Print a result, as JSON or as text, which ends with a line end or not."""
+        if self.is_json:
+            print(json.dumps(record, ensure_ascii=False))
+        elif not self.is_quiet:
+            print(text, end="" if text.endswith("\n") else "\n")
+
+    def last_step(self, root: Path, step: str) -> None:
+        """Print the last finished step of a run that has no report yet."""
+        text = f"{root}: done up to {step}; `distilmt run` continues up to the report"
+        self.result({"run_dir": str(root), "done": step}, text)
+
+    def report(self, root: Path) -> None:
+        """Print the results of a run, if it has a report."""
+        path = root / "report.json"
+        if not path.exists():
+            return
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if self.is_json:
+            print(json.dumps(report, ensure_ascii=False))
+        elif not self.is_quiet:
+            from distilmt.cli.terminal import show_challenges, show_report
+
+            show_report(report, root)
+            if "--health" in self.flags:
+                show_challenges(report)
 
 
-def hide_progress() -> None:
-    """Undo `show_progress`."""
-    for handler in [handler for handler in _LOGGER.handlers if handler.get_name() == "terminal"]:
-        _LOGGER.removeHandler(handler)
-    _LOGGER.setLevel(logging.NOTSET)
-    progress.set_listener(None)
+def take_flags(arguments: Sequence[str], flags: Mapping[str, str]) -> tuple[list[str], Output]:
+    """The other arguments, and what the shared flags and those of the command choose.
 
-
-def show_table(path: Path, flags: set[str]) -> None:
-    """Print a stored table, as Markdown or as JSON."""
-    if "--json" in flags:
-        print(path.with_suffix(".json").read_text(encoding="utf-8"), end="")
-    elif "--quiet" not in flags:
-        print(path.with_suffix(".md").read_text(encoding="utf-8"), end="")
-
-
-def show_done(root: Path, step: str, flags: set[str]) -> None:
-    """Print the last finished step of a run that has no report yet."""
-    if "--json" in flags:
-        print(json.dumps({"run_dir": str(root), "done": step}))
-    elif "--quiet" not in flags:
-        print(f"{root}: done up to {step}; `distilmt run` continues up to the report")
-
-
-def show_run(root: Path, flags: set[str]) -> None:
-    """Print the results of a run."""
-    path = root / "report.json"
-    if not path.exists():
-        return
-    report = json.loads(path.read_text(encoding="utf-8"))
-    if "--json" in flags:
-        print(json.dumps(report, ensure_ascii=False))
-    elif "--quiet" not in flags:
-        from distilmt.cli.terminal import show_challenges, show_report
-
-        show_report(report, root)
-        if "--health" in flags:
-            show_challenges(report)
+    Args:
+        arguments: as typed by the user.
+        flags: the flags of the command that have no value.
+    """
+    given = frozenset(argument for argument in arguments if argument in SHARED_FLAGS or argument in flags)
+    return [argument for argument in arguments if argument not in given], Output(given)

@@ -64,10 +64,14 @@ def rate(speed: float, unit: str) -> str:
 class Terminal(logging.Handler):
     """Shows log messages and progress on standard error, so that standard output stays clean."""
 
-    def __init__(self) -> None:
-        """Use bars if standard error is a terminal."""
+    def __init__(self, names: bool = False) -> None:
+        """Use bars if standard error is a terminal.
+
+        Args:
+            names: whether messages have the names of their loggers.
+        """
         super().__init__()
-        self.set_name("terminal")
+        self.names = names
         self.console = Console(stderr=True, soft_wrap=True)
         self.begin = time.monotonic()
         self.bars: Progress | None = None
@@ -100,7 +104,8 @@ class Terminal(logging.Handler):
         """Print a message with the time since the start."""
         seconds = int(time.monotonic() - self.begin)
         kind = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        message = f"{kind}{record.getMessage()}"
+        name = f"{record.name}: " if self.names else ""
+        message = f"{name}{kind}{record.getMessage()}"
         self.console.print(f"[{seconds // 60:3d}:{seconds % 60:02d}] {message}", markup=False, highlight=False)
 
 

@@ -7,63 +7,61 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from distilmt.cli.output import show_progress, take_flags
+from distilmt.cli.command import Command
+from distilmt.cli.output import Output
+from distilmt.config import loading
+from distilmt.config.commands import TranslateConfig
 from distilmt.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from distilmt.inference.translator import Translator
 
-def translate(arguments: list[str]) -> int:
-    """`distilmt translate RUN_OR_MODEL [FILE …]`: files, a text, or standard input line by line."""
-    from distilmt.config import loading
 
-    if not arguments or {"-h", "--help"} & set(arguments):
-        from distilmt.config import fields
-        from distilmt.config.commands import TranslateConfig
-
-        print(
-            "Usage: distilmt translate RUN_OR_MODEL_DIR [FILE ... --output FILE|DIR] [--KEY VALUE ...] < IN > OUT\n\n"
-            f"--json writes one JSON object per translation.\n\n{fields.describe(TranslateConfig)}"
-        )
-        return 0
-    arguments, flags = take_flags(arguments)
-    chosen = loading.load_translate(arguments)
+def _run(arguments: list[str], output: Output) -> int:
+    options = loading.load_translate(arguments)
     from distilmt.documents import translate as translation
     from distilmt.inference.translator import Translator
 
-    translation.output_paths(chosen)  # errors in them are raised before a model is loaded
-    model = _model(Path(chosen.path), chosen.system)
-    translator = Translator(model, threads=chosen.threads, shortlist=chosen.shortlist)
-    if chosen.files:
-        show_progress(flags)
-        return _translate_files(chosen, translator, flags)
-    kind = chosen.format or ("txt" if chosen.text is not None and not (chosen.scores or chosen.n_best > 1) else "lines")
-    if kind == "lines":
-        return _translate_lines(chosen, translator, flags)
-    from distilmt.documents import report_of, translate_document
-
-    data = sys.stdin.buffer.read() if chosen.text is None else f"{chosen.text}\n".encode("utf-8", "replace")
-    name = f"standard input.{kind}" if chosen.text is None else f"--text.{kind}"
-    translate = translation.translate_function(chosen, translator)
-    encoding = chosen.encoding if chosen.text is None else None
-    whole = translate_document(data, name, translate, tuple(chosen.json_keys), encoding)
-    sys.stdout.buffer.write(whole)
-    _print_untranslated(name, report_of(translate).lines())
+    translation.output_paths(options)  # errors in them are raised before a model is loaded
+    model = _model(Path(options.path), options.system)
+    translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
+    has_scores = options.scores or options.n_best > 1
+    kind = options.format or ("txt" if options.text is not None and not has_scores else "lines")
+    if options.files:
+        with output.progress():
+            _translate_files(options, translator, output)
+    elif kind == "lines":
+        _translate_lines(options, translator, output)
+    else:
+        _translate_text(options, translator, kind)
     return 0
 
 
-def _translate_files(chosen: Any, translator: Any, flags: set[str]) -> int:
+def _translate_text(options: TranslateConfig, translator: Translator, kind: str) -> None:
+    """Translate `--text` or the whole of standard input as a document of a kind."""
+    from distilmt.documents import report_of, translate_document
     from distilmt.documents import translate as translation
 
-    for document in translation.translate_files(chosen, translation.translate_function(chosen, translator)):
+    data = sys.stdin.buffer.read() if options.text is None else f"{options.text}\n".encode("utf-8", "replace")
+    name = f"standard input.{kind}" if options.text is None else f"--text.{kind}"
+    translate = translation.translate_function(options, translator)
+    encoding = options.encoding if options.text is None else None
+    sys.stdout.buffer.write(translate_document(data, name, translate, tuple(options.json_keys), encoding))
+    _print_untranslated(name, report_of(translate).lines())
+
+
+def _translate_files(options: TranslateConfig, translator: Translator, output: Output) -> None:
+    from distilmt.documents import translate as translation
+
+    for document in translation.translate_files(options, translation.translate_function(options, translator)):
         if document.target is None:
             sys.stdout.buffer.write(document.content)
-        elif "--json" in flags:
-            print(json.dumps({"file": str(document.target)}, ensure_ascii=False), flush=True)
-        elif "--quiet" not in flags:
-            print(document.target, flush=True)
+        else:
+            output.result({"file": str(document.target)}, str(document.target))
+            sys.stdout.flush()
         _print_untranslated(str(document.source), document.notes)
-    return 0
 
 
 def _print_untranslated(name: str, notes: list[str]) -> None:
@@ -72,25 +70,24 @@ def _print_untranslated(name: str, notes: list[str]) -> None:
         print(f"distilmt: {name}: {note}", file=sys.stderr, flush=True)
 
 
-def _translate_lines(chosen: Any, translator: Any, flags: set[str]) -> int:
+def _translate_lines(options: TranslateConfig, translator: Translator, output: Output) -> None:
     from distilmt.documents import translate as translation
     from distilmt.documents.encoding import python_encoding
 
     batch = 1 if sys.stdin.isatty() else translation.BATCH
-    encoding = python_encoding(chosen.encoding) if chosen.encoding else "utf-8"
-    incoming = _lines(encoding) if chosen.text is None else iter(chosen.text.splitlines())
-    if "--json" in flags or chosen.scores or chosen.n_best > 1:
-        for text, hypotheses in translation.n_best_lines(chosen, translator, incoming, batch):
-            if "--json" in flags:
-                print(json.dumps({"source": text, "translations": hypotheses}, ensure_ascii=False), flush=True)
-                continue
-            for one in hypotheses:
-                score = f"{one['score']:.4f}\t" if chosen.scores else ""
-                _write_line(f"{score}{one['translation']}", encoding)
-        return 0
-    for line in translation.translate_stream(translation.translate_function(chosen, translator), incoming, batch):
-        _write_line(line, encoding)
-    return 0
+    encoding = python_encoding(options.encoding) if options.encoding else "utf-8"
+    incoming = _lines(encoding) if options.text is None else iter(options.text.splitlines())
+    if not (output.is_json or options.scores or options.n_best > 1):
+        for line in translation.translate_stream(translation.translate_function(options, translator), incoming, batch):
+            _write_line(line, encoding)
+        return
+    for text, hypotheses in translation.n_best_lines(options, translator, incoming, batch):
+        if output.is_json:
+            print(json.dumps({"source": text, "translations": hypotheses}, ensure_ascii=False), flush=True)
+            continue
+        for hypothesis in hypotheses:
+            score = f"{hypothesis['score']:.4f}\t" if options.scores else ""
+            _write_line(f"{score}{hypothesis['translation']}", encoding)
 
 
 def _write_line(line: str, encoding: str) -> None:
@@ -137,7 +134,28 @@ def _model(path: Path, system: str) -> Path:
     if not is_model(directory):
         if (directory / "distilmt.json").exists():
             return directory
-        there = sorted(p.name for p in path.glob("exports/*") if is_model(p))
-        hint = f"it has {', '.join(there)}: name one with --system" if there else export_hint(path)
+        exports = sorted(p.name for p in path.glob("exports/*") if is_model(p))
+        hint = f"it has {', '.join(exports)}: name one with --system" if exports else export_hint(path)
         raise UserError(f"{path} has no exported {system!r}: {hint}")
     return directory
+
+
+COMMANDS = {
+    "translate": Command(
+        "translate",
+        "Translates standard input line by line, a text or documents with a finished run or an exported model. With "
+        "--json every translation is a JSON object on a line.",
+        {
+            "RUN_OR_MODEL_DIR": "A run directory, or an exported model.",
+            "[FILE ...]": "Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json.",
+        },
+        (TranslateConfig,),
+        (
+            "runs/demo < in.txt > out.txt",
+            "runs/demo page.html guide.md --output translated",
+            "runs/demo --text 'Good morning.'",
+            "runs/demo --scores --n_best 3 < in.txt",
+        ),
+        _run,
+    )
+}

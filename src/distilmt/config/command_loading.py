@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CompressConfig, DemoConfig, LabelsConfig, ServeConfig, TranslateConfig
 from distilmt.config.fields import suggestion
-from distilmt.config.flags import normalize_flags
+from distilmt.config.flags import one_path, split_arguments
 from distilmt.config.jobs import check_jobs
 from distilmt.config.parsing import parse, parse_values
 from distilmt.config.run_loading import load_run_dir
@@ -31,26 +29,9 @@ def load_translate(arguments: Sequence[str]) -> TranslateConfig:
     Raises:
         UserError: as `load`; or flags that contradict each other.
     """
-    given: dict[str, list[str]] = {"": []}
-    remaining = list(arguments)
-    while remaining:
-        name, sign, value = remaining.pop(0).partition("=")
-        if not name.startswith("--"):
-            given[""].append(name + sign + value)
-        elif name == "--scores" and not sign:
-            given[name] = ["true"]
-        elif not sign and not remaining:
-            raise UserError(f"{name} needs a value after it")
-        else:
-            given.setdefault(f"--{name[2:].replace('-', '_')}", []).append(value if sign else remaining.pop(0))
-    named, text, keys = given.pop(""), given.pop("--text", [None])[-1], given.pop("--json_keys", [])
-    keep = given.pop("--keep", [])
-    flags = [f"{name}={values[-1]}" for name, values in given.items()]
-    # Paths and texts are taken literally: a parser would read `null` or `1e3` in them as values.
-    flags += [f"--path={named[0]}", f"--files={json.dumps(named[1:])}"] if named else []
-    base_config = parse(TranslateConfig, flags)
-    keys = [key for several in keys for key in several.split(",")]
-    config = dataclasses.replace(base_config, text=text, json_keys=keys, keep=keep)
+    given = split_arguments(arguments, TranslateConfig)
+    named = {"path": given.positionals[:1], "files": given.positionals[1:]} if given.positionals else {}
+    config = parse_values(TranslateConfig, {}, {**given.texts, **named})
     _check_translate(config)
     return config
 
@@ -76,14 +57,15 @@ def load_labels(arguments: Sequence[str]) -> LabelsConfig:
     Raises:
         UserError: as `load`; or the number of directories is wrong.
     """
-    action, remaining = arguments[0], list(arguments[1:])
+    given = split_arguments(arguments, LabelsConfig)
+    action, *directories = given.positionals or [""]
     if action not in _STORES:
         raise UserError(f"unknown action {action!r} of distilmt labels{suggestion(action, list(_STORES))}")
-    number = next((i for i, argument in enumerate(remaining) if argument.startswith("-")), len(remaining))
     low, high = _STORES[action]
-    if not low <= number <= high:
-        raise UserError(f"distilmt labels {action} takes {low}{' or more' * (high > low)} directories, not {number}")
-    return parse_values(LabelsConfig, {"action": action, "paths": remaining[:number]}, remaining[number:])
+    if not low <= len(directories) <= high:
+        count = f"{low} or more directories" if high > low else f"{low} director{'ies' if low > 1 else 'y'}"
+        raise UserError(f"distilmt labels {action} takes {count}, not {len(directories)}")
+    return parse_values(LabelsConfig, {}, {**given.texts, "action": [action], "paths": directories})
 
 
 def load_serve(arguments: Sequence[str]) -> ServeConfig:
@@ -92,26 +74,10 @@ def load_serve(arguments: Sequence[str]) -> ServeConfig:
     Raises:
         UserError: as `load`; or no model is named.
     """
-    first = next((i for i, a in enumerate(arguments) if a.startswith("--")), len(arguments))
-    if first == 0:
+    given = split_arguments(arguments, ServeConfig)
+    if not given.positionals:
         raise UserError("no model is named: name an exported model, or a run directory such as runs/demo")
-    keep, flags = _patterns(arguments[first:])
-    return parse_values(ServeConfig, {"models": list(arguments[:first]), "keep": keep}, normalize_flags(flags))
-
-
-def _patterns(flags: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The literal values of every `--keep` (a parser would read `[a-z]` as a list), and the other flags."""
-    patterns, others, remaining = [], [], list(flags)
-    while remaining:
-        flag = remaining.pop(0)
-        name, sign, value = flag.partition("=")
-        if name != "--keep":
-            others.append(flag)
-        elif not sign and not remaining:
-            raise UserError("--keep needs a value after it")
-        else:
-            patterns.append(value if sign else remaining.pop(0))
-    return patterns, others
+    return parse_values(ServeConfig, {}, {**given.texts, "models": given.positionals})
 
 
 def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
@@ -120,11 +86,10 @@ def load_compress(arguments: Sequence[str]) -> tuple[CompressConfig, RunConfig]:
     Raises:
         UserError: as `load`; or the directory is not a run directory.
     """
-    if not arguments or arguments[0].startswith("-"):
-        raise UserError("name a run directory, such as runs/demo")
-    path = Path(arguments[0])
-    config = parse_values(CompressConfig, {"path": str(path)}, normalize_flags(arguments[1:]))
-    run = load_run_dir(path, [])
+    given = split_arguments(arguments, CompressConfig)
+    path = one_path(given, "a run directory, such as runs/demo")
+    config = parse_values(CompressConfig, {}, {**given.texts, "path": [str(path)]})
+    run = load_run_dir(path, {})
     check_compress(config)
     return config, run
 

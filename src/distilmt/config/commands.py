@@ -9,7 +9,10 @@ from typing import Literal
 from distilmt.config import ComputeType, RunConfig
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, MAX_SEED, MAX_THREADS, bounded, bounds
 from distilmt.config.choices import CompressionGoal, ConstraintReference, Metric, ReportLanguage, Rerank
+from distilmt.config.fields import FLAG, Flag
 from distilmt.utils.errors import UserError
+
+_POSITIONAL = {FLAG: Flag(positional=True, literal=True)}
 
 
 @dataclass
@@ -29,10 +32,22 @@ class CompareConfig:
 
 
 @dataclass
-class CompressConfig:
-    """`distilmt compress RUN_DIR`: the smallest or fastest version of a run's student within a quality constraint."""
+class CompareOptions:
+    """Options of a comparison besides the keys of a run."""
 
-    path: str = ""
+    only: list[str] = field(default_factory=list, metadata={FLAG: Flag(separated=True)})
+    """Names of the methods to train, besides the baseline (`word,sequence`); empty: all of the file."""
+    seeds: list[int] | None = field(default=None, metadata=bounds(0, MAX_SEED))
+    """Every method is trained once per seed (`1,2`); null: the seeds of the file, else 1, 2 and 3."""
+    jobs: int = bounded(1, 1, MAX_THREADS)
+    """Number of students trained in parallel, each on its share of the cores: faster for small models."""
+
+
+@dataclass
+class CompressConfig:
+    """Options of a compression."""
+
+    path: str = field(default="", metadata=_POSITIONAL)
     """A run directory with a trained student."""
     max_drop: float = bounded(0.5, 0, 100)
     """Quality constraint: maximum loss on the validation sentences, in points of `metric`."""
@@ -74,26 +89,27 @@ class CompressConfig:
 
 @dataclass
 class CostConfig:
-    """Flags of `distilmt cost CONFIG.yaml` or `distilmt cost RUN_DIR`, in addition to the keys of a run."""
+    """Options of the prediction besides the keys of a run."""
 
     calibrate: bool = False
-    """Measure this machine first with short runs of this configuration; the result is stored."""
+    """Measure this machine first with short runs of this configuration; the rates are stored."""
     minutes: float = bounded(3.0, 0.5, 1e6)
     """Approximate time limit of the calibration, in minutes."""
     calibration_run: str | None = None
     """A run directory whose records give the speed of this machine, instead of the last calibration."""
-
-    finished: bool = False
+    finished: bool = field(default=False, metadata={FLAG: Flag(hidden=True)})
     """Whether a run directory was named: the report then shows measured values next to the predicted ones."""
 
 
 @dataclass
 class LabelsConfig:
-    """`distilmt labels check|info DIR`, `merge OUT DIR DIR …`, `split DIR OUT`, `select DIR OUT`."""
+    """Options of the actions on label stores."""
 
-    action: Literal["check", "info", "merge", "split", "select"] = "check"
-    """The action."""
-    paths: list[str] = field(default_factory=list)
+    action: Literal["check", "info", "merge", "split", "select"] = field(
+        default="check", metadata={FLAG: Flag(positional=True)}
+    )
+    """check, info, merge, split or select."""
+    paths: list[str] = field(default_factory=list, metadata=_POSITIONAL)
     """Label stores: the directories named `labels` of runs."""
     prefix_ids: bool = False
     """merge: put `1:` in front of the ids of the first store, `2:` of the second, and so on."""
@@ -123,7 +139,7 @@ class LabelsConfig:
 
 @dataclass
 class PlanConfig:
-    """Flags of `distilmt plan CONFIG.yaml`, in addition to the keys of a run: how much text to label."""
+    """Options of the plan besides the keys of a run."""
 
     minutes: float = bounded(20.0, 0.1, 1e6)
     """Approximate time limit for labeling subsets and training on them; corpus and teacher come before it."""
@@ -149,7 +165,7 @@ class PlanConfig:
 
 @dataclass
 class DemoConfig:
-    """`distilmt demo`: a complete run on real text, scaled to the available time."""
+    """Options of the demo."""
 
     task: Literal["translate", "classify"] = "translate"
     """`classify` distills classifiers of Debian's package descriptions instead (needs the extra `classify`)."""
@@ -177,9 +193,9 @@ class DemoConfig:
 
 @dataclass
 class ServeConfig:
-    """`distilmt serve MODEL…`: serve exported models and run directories with LibreTranslate's API."""
+    """Options of the server."""
 
-    models: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list, metadata=_POSITIONAL)
     """Exported models or run directories; `en-it=DIR` sets the languages of a model that does not declare them."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 listens on all addresses of this machine."""
@@ -197,7 +213,7 @@ class ServeConfig:
     """Use the run's teacher if the student's score (log-probability per token) is below this; null: never."""
     glossary: list[str] = field(default_factory=list)
     """Glossary files, as for `distilmt translate`; with several language pairs write `en-it=FILE`."""
-    keep: list[str] = field(default_factory=list)
+    keep: list[str] = field(default_factory=list, metadata={FLAG: Flag(literal=True, repeated=True)})
     """Regular expressions of spans in documents and texts to copy unchanged, besides placeholders and code."""
     batch_timeout_ms: float = bounded(3.0, 0, 1000)
     """Batching window in milliseconds: how long a sentence may wait for others, while others arrive."""
@@ -243,25 +259,27 @@ class ServeConfig:
 
 @dataclass
 class TranslateConfig:
-    """`distilmt translate RUN_OR_MODEL_DIR [FILE …]`."""
+    """Options of the translation."""
 
-    path: str = ""
+    path: str = field(default="", metadata=_POSITIONAL)
     """A run directory, or an exported model."""
-    files: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list, metadata=_POSITIONAL)
     """Documents to translate: .txt .srt .vtt .ass .html .md .po .docx .json; default: lines of standard input."""
     output: str | None = None
     """Where the translation is written: a file, or a directory, in which the document keeps its name."""
-    text: str | None = None
+    text: str | None = field(default=None, metadata={FLAG: Flag(literal=True)})
     """A text to translate instead of files or standard input."""
     format: Literal["lines", "txt", "srt", "vtt", "ass", "html", "md", "po", "json"] | None = None
     """Input format: `lines` go to the model unchanged (standard input); else a document (`text`: txt)."""
     encoding: str | None = None
     """Encoding of lines and documents without a byte order mark (cp1252, shift_jis); null: as declared, or UTF-8."""
-    json_keys: list[str] = field(default_factory=list)
+    json_keys: list[str] = field(
+        default_factory=list, metadata={FLAG: Flag(literal=True, repeated=True, separated=True)}
+    )
     """In .json files, translate only strings below these keys (`title,text`); empty: all strings."""
     glossary: str | None = None
     """Glossary of prescribed translations: a .tsv file, each line a term, a tab and its translation."""
-    keep: list[str] = field(default_factory=list)
+    keep: list[str] = field(default_factory=list, metadata={FLAG: Flag(literal=True, repeated=True)})
     """Regular expressions of spans in a document or text to copy unchanged, besides placeholders and code."""
     n_best: int = bounded(1, 1, MAX_BEAM)
     """Translations of each line, best first."""

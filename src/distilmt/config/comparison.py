@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
-from distilmt.config.commands import CompareConfig
+from distilmt.config.commands import CompareConfig, CompareOptions
 from distilmt.config.fields import suggestion
-from distilmt.config.flags import integers, own_parser, split_own_flags
+from distilmt.config.flags import one_path, split_arguments
 from distilmt.config.jobs import check_jobs
-from distilmt.config.run_loading import load_values
+from distilmt.config.parsing import parse_values
+from distilmt.config.run_loading import load_values, merge
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
-from distilmt.utils.json_types import JsonObject
 
 _COMPARISON = ("methods", "seeds", "baseline")
 _OF_METHODS = ("student", "labels")
@@ -29,46 +29,28 @@ def load_comparison(arguments: Sequence[str]) -> CompareConfig:
     Raises:
         UserError: as `load`; or methods differ in more than the student's method, or in the number of updates.
     """
-    if not arguments or arguments[0].startswith("-"):
-        raise UserError("name a YAML file, such as configs/compare-multi30k.yaml")
-    path, (chosen, flags) = Path(arguments[0]), _chosen(arguments[1:])
+    given = split_arguments(arguments, CompareOptions, RunConfig)
+    path = one_path(given, "a YAML file, such as configs/compare-multi30k.yaml")
+    options, flags = parse_values(CompareOptions, {}, given.of(CompareOptions)), given.of(RunConfig)
     values = read_yaml(path)
     methods, seeds, baseline = (values.pop(key, None) for key in _COMPARISON)
     _check_methods(path, methods, seeds)
     baseline = str(baseline or next(iter(methods)))
-    for name in [baseline, *(chosen.only or [])]:
+    for name in [baseline, *options.only]:
         if name not in map(str, methods):
             raise UserError(f"{path}: {name!r} is no method{suggestion(name, list(map(str, methods)))}")
-    names = {baseline, *(chosen.only or map(str, methods))}
+    names = {baseline, *(options.only or map(str, methods))}
     run = load_values(values, path, flags)
     runs = {
-        str(name): load_values(_merged(values, changes or {}), path, flags)
+        str(name): load_values(merge(values, changes or {}), path, flags)
         for name, changes in methods.items()
         if str(name) in names
     }
-    config = CompareConfig(run, runs, chosen.seeds or seeds or [1, 2, 3], baseline, chosen.jobs)
+    config = CompareConfig(run, runs, options.seeds or seeds or [1, 2, 3], baseline, options.jobs)
     _check_budgets(config, path)
     check_bounds(config)
     check_jobs(config.jobs)
     return config
-
-
-def _chosen(flags: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The command's own flags, and the other flags (keys of the run)."""
-    parser = own_parser()
-    parser.add_argument("--only", type=lambda text: [name.strip() for name in text.split(",")])
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--seeds", type=integers)
-    return split_own_flags(parser, flags, "--only word,sequence, --seeds 1,2,3 and --jobs 2")
-
-
-def _merged(values: JsonObject, changes: JsonObject) -> JsonObject:
-    """`values` with some keys replaced, as deep as `changes` is nested."""
-    whole = dict(values)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(whole.get(key), dict)
-        whole[key] = _merged(whole[key], value) if both else value
-    return whole
 
 
 def _check_methods(path: Path, methods: object, seeds: object) -> None:

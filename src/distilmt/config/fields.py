@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import difflib
 import functools
-import inspect
 import typing
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from distilmt.config import RunConfig
 from distilmt.config.bounds import BOUNDS, Bounds
+
+FLAG = "flag"
+"""In the metadata of a field: its `Flag`."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How a key is given on the command line."""
+
+    positional: bool = False
+    """Whether the key is given by position and not as a flag."""
+    literal: bool = False
+    """Whether a value is taken as typed: a parser would read `null` or `[a-z]` as more than text."""
+    repeated: bool = False
+    """Whether every use of the flag adds one value."""
+    separated: bool = False
+    """Whether commas separate the values."""
+    hidden: bool = False
+    """Whether the user cannot give the key."""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the key is given as `--KEY VALUE`."""
+        return not (self.positional or self.hidden)
 
 
 def suggestion(word: str, choices: Sequence[str], prefix: str = "") -> str:
@@ -53,30 +75,17 @@ def bounds_of(kind: type, prefix: str = "") -> dict[str, Bounds]:
 @functools.cache
 def _docstrings(kind: type) -> dict[str, str]:
     """The docstring below every field of a dataclass."""
-    body = ast.parse(inspect.getsource(kind)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    docstrings = {}
-    for field, text in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            docstrings[field.target.id] = str(ast.literal_eval(text.value))
-    return docstrings
+    import docstring_parser
+
+    return {entry.arg_name: entry.description or "" for entry in docstring_parser.parse_from_object(kind).params}
 
 
-def describe(kind: type = RunConfig) -> str:
-    """All keys with type, default and description."""
-    lines = []
-    limits = bounds_of(kind)
-    for name, hint, value, text in fields(kind):
-        interval = f", {limits[name]}" if name in limits else ""
-        lines.append(f"  --{name} ({_type_name(hint)}{interval}, default {value!r})\n      {text}")
-    return "\n".join(lines)
-
-
-def _type_name(hint: Any) -> str:
+def type_name(hint: Any) -> str:
+    """A type for readers: `int|null`, `list`, or the choices of a Literal."""
     if typing.get_origin(hint) is typing.Literal:
         return "|".join(map(str, typing.get_args(hint)))
     if args := typing.get_args(hint):
         if typing.get_origin(hint) is list:
             return "list"
-        return "|".join("null" if a is type(None) else _type_name(a) for a in args)
+        return "|".join("null" if a is type(None) else type_name(a) for a in args)
     return str(getattr(hint, "__name__", hint))

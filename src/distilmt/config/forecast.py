@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from distilmt.config import RunConfig
-from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CostConfig, PlanConfig
-from distilmt.config.flags import integers, own_parser, split_own_flags
-from distilmt.config.renamed import check_flags
-from distilmt.config.run_loading import load, load_run_dir
-from distilmt.utils.errors import UserError
+from distilmt.config.flags import Texts, one_path, split_arguments
+from distilmt.config.parsing import parse_values
+from distilmt.config.run_loading import load_file, load_run_dir
+
+_CONFIG_OR_RUN = "a YAML file, such as configs/multi30k-en-de.yaml, or a run directory, such as runs/demo"
 
 
 def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfig | None]:
@@ -24,19 +25,12 @@ def load_cost(arguments: Sequence[str]) -> tuple[CostConfig, RunConfig, RunConfi
     Raises:
         UserError: as `load`; or a directory is not a run directory.
     """
-    _check_named(arguments)
-    check_flags(CostConfig, arguments)
-    parser = own_parser()
-    parser.add_argument("--calibrate", action="store_true")
-    parser.add_argument("--minutes", type=float, default=CostConfig.minutes)
-    parser.add_argument("--calibration_run")
-    chosen, flags = split_own_flags(parser, arguments[1:], "--calibrate, --minutes 3 and --calibration_run runs/demo")
-    path = Path(arguments[0])
-    run = _run_of(path, flags)
-    like = Path(chosen.calibration_run or run.run_dir)
-    other = load_run_dir(like, []) if chosen.calibration_run or (like / "config.yaml").exists() else None
-    config = CostConfig(chosen.calibrate, chosen.minutes, chosen.calibration_run, path.is_dir())
-    check_bounds(config)
+    given = split_arguments(arguments, CostConfig, RunConfig)
+    path = one_path(given, _CONFIG_OR_RUN)
+    config = replace(parse_values(CostConfig, {}, given.of(CostConfig)), finished=path.is_dir())
+    run = _run_of(path, given.of(RunConfig))
+    like = Path(config.calibration_run or run.run_dir)
+    other = load_run_dir(like, {}) if config.calibration_run or (like / "config.yaml").exists() else None
     return config, run, other
 
 
@@ -46,31 +40,10 @@ def load_plan(arguments: Sequence[str]) -> tuple[PlanConfig, RunConfig]:
     Raises:
         UserError: as `load`; or the options cannot be planned.
     """
-    _check_named(arguments)
-    check_flags(PlanConfig, arguments)
-    parser = own_parser()
-    for name, kind in (
-        ("minutes", float),
-        ("min_gain", float),
-        ("metric", str),
-        ("max_steps", int),
-        ("price_per_sentence", float),
-    ):
-        parser.add_argument(f"--{name}", type=kind, default=getattr(PlanConfig, name))
-    for name in ("sizes", "seeds"):
-        parser.add_argument(f"--{name}", type=integers)
-    chosen, flags = split_own_flags(parser, arguments[1:], "--minutes 20, --sizes 500,2000,8000 and --seeds 1,2")
-    if chosen.metric not in ("bleu", "chrf"):
-        raise UserError(f"--metric {chosen.metric!r} is unknown: use bleu or chrf")
-    config = PlanConfig(**vars(chosen))
-    check_bounds(config)
-    return config, _run_of(Path(arguments[0]), flags)
+    given = split_arguments(arguments, PlanConfig, RunConfig)
+    path = one_path(given, _CONFIG_OR_RUN)
+    return parse_values(PlanConfig, {}, given.of(PlanConfig)), _run_of(path, given.of(RunConfig))
 
 
-def _check_named(arguments: Sequence[str]) -> None:
-    if not arguments or arguments[0].startswith("-"):
-        raise UserError("name a YAML file, such as configs/multi30k-en-de.yaml, or a run directory, such as runs/demo")
-
-
-def _run_of(path: Path, flags: Sequence[str]) -> RunConfig:
-    return load_run_dir(path, flags) if path.is_dir() else load([str(path), *flags])
+def _run_of(path: Path, flags: Texts) -> RunConfig:
+    return load_run_dir(path, flags) if path.is_dir() else load_file(path, flags)

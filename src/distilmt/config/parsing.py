@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from distilmt.config import RunConfig, renamed
 from distilmt.config.bounds import check_bounds
 from distilmt.config.fields import fields, suggestion
-from distilmt.config.flags import join_list_values
+from distilmt.config.flags import Texts, literal_values, split_arguments, written_flags
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import jsonargparse
 
 T = TypeVar("T")
 
@@ -25,61 +29,59 @@ def parse(kind: type[T], arguments: Sequence[str]) -> T:
     Raises:
         UserError: the file cannot be read, a key is unknown, or a value is invalid.
     """
-    values: dict[str, Any] = {}
-    remaining = list(arguments)
-    if remaining and not remaining[0].startswith("-"):
-        path = Path(remaining.pop(0))
-        values = read_yaml(path)
-        if kind is RunConfig and renamed.is_run_file(path):
-            values = renamed.translated(values)
-        check_keys(values, kind, str(path), "")
-    return parse_values(kind, values, remaining)
+    given = split_arguments(arguments, kind)
+    if len(given.positionals) > 1:
+        raise UserError(f"unexpected argument {given.positionals[1]!r}: name one YAML file, and keys as --KEY VALUE")
+    values = read_values(Path(given.positionals[0]), kind) if given.positionals else {}
+    return parse_values(kind, values, given.of(kind))
 
 
-def parse_values(kind: type[T], values: dict[str, Any], arguments: Sequence[str]) -> T:
-    """A dataclass from the values of its keys, nested as in YAML, and flags, which override them.
+def read_values(path: Path, kind: type) -> dict[str, Any]:
+    """The values of a YAML file with the keys of a dataclass; former names are read in the directory of a finished run.
 
     Raises:
-        UserError: a flag is unknown, or a value is invalid.
+        UserError: the file cannot be read, or a key is unknown.
+    """
+    values = read_yaml(path)
+    if kind is RunConfig and renamed.is_run_file(path):
+        values = renamed.translated(values)
+    check_keys(values, kind, str(path), "")
+    return values
+
+
+def parse_values(kind: type[T], values: Mapping[str, Any], texts: Texts) -> T:
+    """A dataclass from the values of its keys, nested as in YAML, and texts of flags, which override them.
+
+    Raises:
+        UserError: a value is invalid.
     """
     import jsonargparse
 
-    flags = join_list_values(kind, list(arguments))
-    names = [name for name, *_ in fields(kind)]
-    for argument in flags:
-        name = argument.removeprefix("--").split("=")[0]
-        if argument.startswith("--") and name not in names and not renamed.name_of(kind, name):
-            raise UserError(f"unknown option --{name}{suggestion(name, names)}")
-    renamed.check_flags(kind, flags)
-    _check_empty(kind, flags)
-    parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
-    parser.add_class_arguments(kind, None, fail_untyped=True)
+    literal = literal_values(kind, texts)
+    flags = written_flags(kind, {name: values for name, values in texts.items() if name not in literal})
+    parser = _parser(kind)  # type: ignore[arg-type]
     try:
-        namespace = parser.parse_object(values) if values else parser.get_defaults()
+        namespace = parser.parse_object(dict(values)) if values else parser.get_defaults()
         namespace = parser.parse_args(flags, namespace=namespace)
         instances = parser.instantiate(namespace)
-        config = kind(**{field.name: getattr(instances, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+        parsed = {field.name: getattr(instances, field.name) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        config = kind(**{**parsed, **literal})
     except (jsonargparse.ArgumentError, TypeError, ValueError) as error:
         raise UserError(_plain(str(error))) from None
     check_bounds(config)
     return config
 
 
-def _check_empty(kind: type, flags: Sequence[str]) -> None:
-    """Reject `--seed=` and `--seed ''`, which a shell produces from an unset variable."""
-    hints = {name: hint for name, hint, *_ in fields(kind)}
-    for flag in flags:
-        name, sign, value = flag.removeprefix("--").partition("=")
-        if sign and not value.strip():
-            members = (hints[name], *typing.get_args(hints[name])) if name in hints else ()
-            numbers = [words for member, words in _SCALARS.items() if member in members]
-            if numbers:
-                raise UserError(f"{name} is empty: it must be {' or '.join(numbers)}")
-            if any(typing.get_origin(member) is typing.Literal for member in members):
-                raise UserError(f"{name} is empty: name one of its values")
+@functools.cache
+def _parser(kind: type) -> jsonargparse.ArgumentParser:
+    """The parser of one dataclass; it keeps nothing from one call to the next."""
+    import jsonargparse
+
+    parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
+    parser.add_class_arguments(kind, None, fail_untyped=True)
+    return parser
 
 
-_SCALARS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 _KINDS = {
     "Literal": "one of {}",
     "[Ll]ist|dot import path": "a list",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from distilmt.utils.errors import UserError
@@ -174,27 +174,17 @@ def check_values(kind: type, values: JsonMapping, where: str, prefix: str = "") 
         dotted = f"{prefix}{key}"
         if name := name_of(kind, dotted):
             raise UserError(f"{where}: {dotted} is called {name} now")
-        _check_value(kind, dotted, value, f"{where}: ")
+        check_value(kind, dotted, value, f"{where}: ")
         for inner in _mappings(value):
             check_values(kind, inner, where, f"{dotted}.")
 
 
-def check_flags(kind: type, arguments: Sequence[str]) -> None:
-    """Reject former names of keys and values among flags.
+def check_value(kind: type, key: str, value: object, where: str) -> None:
+    """Reject a former value of a key; `where` comes before the key in the message.
 
     Raises:
-        UserError: a former name; the message has the current one.
+        UserError: a former value; the message has the current one.
     """
-    for number, argument in enumerate(arguments):
-        if not argument.startswith("--"):
-            continue
-        flag, sign, value = argument[2:].replace("-", "_").partition("=")
-        if name := name_of(kind, flag):
-            raise UserError(f"--{flag} is called --{name} now")
-        _check_value(kind, flag, value if sign else next(iter(arguments[number + 1 :]), None), "--")
-
-
-def _check_value(kind: type, key: str, value: object, where: str) -> None:
     names = VALUES.get(kind.__name__, {}).get(key, {})
     if isinstance(value, str) and value in names:
         raise UserError(f"{where}{key} {value} is called {names[value]} now")

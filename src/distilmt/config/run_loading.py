@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from distilmt.config import LabelConfig, RunConfig, renamed
-from distilmt.config.parsing import check_keys, parse, parse_values
+from distilmt.config.flags import Texts
+from distilmt.config.parsing import check_keys, parse, parse_values, read_values
 from distilmt.config.yaml_file import read_yaml
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject
@@ -29,13 +30,10 @@ def load_yaml(path: Path, changes: Mapping[str, object]) -> RunConfig:
     Raises:
         UserError: the file cannot be read, a key is unknown, or a value is invalid.
     """
-    values = read_yaml(path)
-    if renamed.is_run_file(path):
-        values = renamed.translated(values)
-    check_keys(values, RunConfig, str(path), "")
+    values = read_values(path, RunConfig)
     nested = nest(changes)
     check_keys(nested, RunConfig, "changes", "")
-    return _check_run(parse_values(RunConfig, merge(values, nested), []))
+    return _check_run(parse_values(RunConfig, merge(values, nested), {}))
 
 
 def nest(values: Mapping[str, object]) -> JsonObject:
@@ -59,26 +57,35 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> JsonObject:
     return merged
 
 
-def load_values(values: JsonObject, path: Path, flags: Sequence[str]) -> RunConfig:
+def load_file(path: Path, flags: Texts) -> RunConfig:
+    """As `load`, from a file and the texts of flags."""
+    return _check_run(parse_values(RunConfig, read_values(path, RunConfig), flags))
+
+
+def load_values(values: JsonObject, path: Path, flags: Texts) -> RunConfig:
     """As `load`, from the keys and values of the file `path`."""
     check_keys(values, RunConfig, str(path), "")
     return _check_run(parse_values(RunConfig, values, flags))
 
 
-def load_run_dir(path: Path, flags: Sequence[str]) -> RunConfig:
+def load_run_dir(path: Path, flags: Texts) -> RunConfig:
     """A run's configuration from `config.yaml` in its directory."""
     if not (path / "config.yaml").exists():
         raise UserError(f"{path} has no config.yaml: name the directory of a run, such as runs/demo")
     values = renamed.translated(read_yaml(path / "config.yaml"))
     check_keys(values, RunConfig, str(path / "config.yaml"), "")
-    return parse_values(RunConfig, values, ["--run_dir", str(path), *flags])
+    return parse_values(RunConfig, values, {"run_dir": [str(path)], **flags})
 
 
 def of_labels(arguments: Sequence[str]) -> list[str]:
     """`distilmt label` accepts keys of `labels` without the prefix: `--executor ray` is `--labels.executor ray`."""
     own = {field.name for field in dataclasses.fields(LabelConfig)}
     own |= {key.removeprefix("labels.") for key in renamed.RUN if key.startswith("labels.")}  # rejected by name
-    return [f"--labels.{a[2:]}" if a.startswith("--") and a[2:].split("=")[0] in own else a for a in arguments]
+    return [f"--labels.{a[2:]}" if a.startswith("--") and _key(a) in own else a for a in arguments]
+
+
+def _key(argument: str) -> str:
+    return argument[2:].partition("=")[0].replace("-", "_")
 
 
 def _check_run(config: RunConfig) -> RunConfig:

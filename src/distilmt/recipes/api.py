@@ -98,7 +98,7 @@ def _loaded(config: RunConfig | str | Path) -> RunConfig:
     if isinstance(config, RunConfig):
         return config
     path = Path(config)
-    return load_run_dir(path, []) if path.is_dir() else RunConfig.from_yaml(path)
+    return load_run_dir(path, {}) if path.is_dir() else RunConfig.from_yaml(path)
 
 
 @dataclass(frozen=True)
@@ -159,4 +159,4 @@ def compress(
     directory = run.directory if isinstance(run, Run) else Path(run)
     config = options or CompressConfig(max_drop=max_drop, metric=metric, objective=objective)
     check_compress(config)
-    return CompressedModel(search.run(config, load_run_dir(directory, [])))
+    return CompressedModel(search.run(config, load_run_dir(directory, {})))

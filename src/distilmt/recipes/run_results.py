@@ -32,7 +32,7 @@ class Run:
         Raises:
             UserError: the directory is not one of a run.
         """
-        return load_run_dir(self.directory, [])
+        return load_run_dir(self.directory, {})
 
     @property
     def report(self) -> Path:

@@ -38,6 +38,7 @@ _EXTRAS = {
 }
 _CORE = {
     "ctranslate2",
+    "docstring_parser",
     "jsonargparse",
     "lxml",
     "numpy",
@@ -45,6 +46,7 @@ _CORE = {
     "rich",
     "sacrebleu",
     "sentencepiece",
+    "shtab",
     "yaml",
 }
 """Packages of every installation."""

@@ -1,0 +1,90 @@
+"""Entry point: the command, its help, and one line for every error that the user can fix."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from distilmt.cli import errors
+from distilmt.cli.command import COMMANDS, load
+from distilmt.cli.interrupts import STOPPED, interruptible, leave
+from distilmt.cli.output import take_flags
+from distilmt.cli.overview import overview
+from distilmt.cli.process import prepare
+from distilmt.utils.errors import UserError
+from distilmt.utils.hardware import rank, world_size
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status (2: an error that the user can fix)."""
+    own_process = arguments is None
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from distilmt import __version__
+
+        print(f"distilmt {__version__}")
+        return 0
+    prepare()
+    interrupts = None
+    try:
+        with interruptible() as interrupts:
+            return _command(arguments[0], arguments[1:])
+    except UserError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # The reader closed the pipe (`| head`): this is no error, and the flush at exit must not raise one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(STOPPED, file=sys.stderr)
+        status = interrupts.status if interrupts else 130
+        if own_process:
+            leave(status)
+        return status
+    except Exception as error:
+        message = errors.message(error)
+        if message is None:
+            raise
+        return _fail(message)
+
+
+def _fail(message: str) -> int:
+    print(f"distilmt: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _command(name: str, arguments: list[str]) -> int:
+    if name not in COMMANDS:
+        from distilmt.config.fields import suggestion
+
+        raise UserError(f"unknown command {name!r}{suggestion(name, list(COMMANDS))}; see `distilmt --help`")
+    if world_size() > 1:
+        return _run_distributed(name, arguments)
+    command = load(name)
+    if {"-h", "--help"} & set(arguments) or (command.needs_arguments and not arguments):
+        from distilmt.cli.help import help_text
+
+        print(help_text(command))
+        return 0
+    return command.run(*take_flags(arguments, command.flags))
+
+
+def _run_distributed(name: str, arguments: list[str]) -> int:
+    """Run a command under torchrun: rank 0 runs the pipeline; the other ranks only train."""
+    from distilmt.cli.run import TRAINING
+
+    if name not in TRAINING:
+        alone = f"{name!r} is for one process, but torchrun started {world_size()}: start it without torchrun"
+        return 2 if rank() else _fail(f"{alone} (together processes do {', '.join(TRAINING)})")
+    from distilmt.training import distributed as training
+    from distilmt.training.trainer import train_worker
+
+    if rank():
+        return training.worker_loop(train_worker)
+    command = load(name)
+    with training.main_process():
+        return command.run(*take_flags(arguments, command.flags))

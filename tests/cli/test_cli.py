@@ -66,7 +66,7 @@ main(["translate", "--help"])
 main(["run", "--help"])
 assert not {"torch", "transformers", "ctranslate2", "rich", "numpy", "pyarrow"} & set(sys.modules), "help"
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=toy.environment())
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=commands.environment())
     assert done.returncode == 0, done.stderr
 
 

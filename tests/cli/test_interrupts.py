@@ -21,21 +21,25 @@ while True: time.sleep(0.01)
     "library": "ctypes.CDLL(None).sleep(60)",
 }
 PROGRAM = """
-import ctypes, os, sys, time
+import ctypes, sys, time, types
 from distilmt import cli
-def work(name, arguments):
+from distilmt.cli.command import COMMANDS, Command, Entry
+def work(arguments, output):
     try:
         print("begun", flush=True)
         exec(place)
     finally:
         print("cleaned", flush=True)
-place, cli._command = sys.argv.pop(1), work
+place = sys.argv.pop(1)
+command = Command("wait", "Waits.", {}, (), (), work, needs_arguments=False)
+sys.modules["distilmt.cli.wait"] = types.SimpleNamespace(COMMANDS={"wait": command})
+COMMANDS["wait"] = Entry("wait", "wait")
 sys.exit(cli.main())
 """
 
 
 def stopped(place: str, number: int, again: int | None = None) -> tuple[int, str, str, float]:
-    command = [sys.executable, "-c", PROGRAM, PLACES[place], "run"]
+    command = [sys.executable, "-c", PROGRAM, PLACES[place], "wait"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

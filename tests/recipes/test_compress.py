@@ -148,7 +148,7 @@ def test_a_promise_that_none_keeps(run):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "Usage"),
+        ((), "usage"),
         (("--max-drop", "1"), "name a run directory"),
         (("{run}/student",), "no config.yaml"),
         (("{run}", "--objective", "best"), "objective"),
@@ -165,7 +165,7 @@ def test_a_promise_that_none_keeps(run):
 )
 def test_what_is_refused(finished_run, arguments, told):
     found = commands.distilmt("compress", *(argument.format(run=finished_run) for argument in arguments))
-    if told == "Usage":
+    if told == "usage":
         assert found.returncode == 0 and b"--max_drop" in found.stdout
     else:
         assert told in commands.error_line(found)

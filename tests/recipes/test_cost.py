@@ -71,7 +71,7 @@ def test_what_cannot_be_asked(capsys, tmp_path):
     assert "no config.yaml" in refused(capsys, tmp_path)
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path))
     assert "minutes is 0.0: it must be at least 0.5" in refused(capsys, config, "--calibrate", "--minutes", "0")
-    assert "--minutes" in refused(capsys, config, "--minutes", "many")
+    assert "minutes is many: it must be a number" in refused(capsys, config, "--minutes", "many")
     assert "no config.yaml" in refused(capsys, config, "--calibration_run", tmp_path)
     assert "did you mean" in refused(capsys, config, "--student.model.fnn", "3")
     (tmp_path / "other").mkdir()

@@ -100,18 +100,18 @@ def test_what_cannot_be_planned(capsys, tmp_path, planned):
         (("--minutes", "3"), "name a YAML file"),
         ((tmp_path,), "no config.yaml"),
         ((config, "--minutes", "0"), "minutes is 0.0: it must be at least 0.1"),
-        ((config, "--minutes", "soon"), "write it like --minutes 20"),
+        ((config, "--minutes", "soon"), "minutes is soon: it must be a number"),
         ((config, "--min_gain", "0"), "min_gain is 0.0: it must be at least 0.001"),
-        ((config, "--metric", "ter"), "use bleu or chrf"),
+        ((config, "--metric", "ter"), "metric is ter: it must be one of bleu, chrf"),
         ((config, "--sizes", "40,80"), "three different sizes"),
-        ((config, "--sizes", "40,80,many"), "--sizes 500,2000,8000"),
+        ((config, "--sizes", "40,80,many"), "sizes is many: it must be whole numbers, separated by commas"),
         ((config, "--max_steps", "1"), "max_steps is 1: it must be at least 2"),
         ((config, "--price_per_sentence", "-1"), "price_per_sentence is -1.0: it must be at least 0"),
         ((config, "--student.model.fnn", "3"), "did you mean"),
         ((config, "--sizes", "40,80,1600", "--quiet"), "only 355 training sentences"),
     ):
         assert line in refused(capsys, *arguments)
-    assert "Usage: distilmt plan" in told(capsys, "--help")
+    assert "usage: distilmt plan" in told(capsys, "--help")
     assert "too few for a curve" in refused(capsys, road(tmp_path, count=90), "--quiet")
 
 

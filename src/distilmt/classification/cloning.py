@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from distilmt.classification.types import Estimator, RandomState
 
-def clone_with_seed(estimator: Any, random_state: Any = None) -> Any:
+
+def clone_with_seed(estimator: Estimator, random_state: RandomState = None) -> Estimator:
     """An unfitted clone; each `random_state` in it that is None is drawn from `random_state`, unless that is None."""
-    estimator_copy = clone(estimator)
+    estimator_copy: Estimator = clone(estimator)
     if random_state is None:
         return estimator_copy
     random = check_random_state(random_state)
@@ -22,13 +23,13 @@ def clone_with_seed(estimator: Any, random_state: Any = None) -> Any:
     return estimator_copy.set_params(**{name: random.randint(np.iinfo(np.int32).max) for name in names})
 
 
-def clone_with_overrides(estimator: Any, overrides: dict[str, Any]) -> Any:
+def clone_with_overrides(estimator: Estimator, overrides: dict[str, object]) -> Estimator:
     """scikit-learn's clone, except for the parameters in `overrides`, which are neither copied nor unfitted."""
     parameters = estimator.get_params(deep=False)
     copied = {
         name: overrides[name] if name in overrides else clone(value, safe=False) for name, value in parameters.items()
     }
-    estimator_copy = type(estimator)(**copied)
+    estimator_copy: Estimator = type(estimator)(**copied)
     for name in ("_metadata_request", "_sklearn_output_config"):
         if hasattr(estimator, name):
             setattr(estimator_copy, name, copy.deepcopy(getattr(estimator, name)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_regressor
@@ -20,6 +21,7 @@ from distilmt.classification.students import SoftTargetSettings, as_classifier, 
 from distilmt.classification.targets import NO_LABEL, DistillationTargets, aligned
 from distilmt.classification.teachers import (
     ClassProbabilities,
+    System,
     as_teacher,
     crossfitted,
     fitted,
@@ -27,9 +29,13 @@ from distilmt.classification.teachers import (
     probabilities,
     union,
 )
+from distilmt.classification.types import Estimator, Labels, RandomState, Rows, RowsLike, Splitter, Transfer
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 
-def _student_has(name: str) -> Any:
+def _student_has(name: str) -> Callable[[Distilled], bool]:
     def has(self: Distilled) -> bool:
         last = self.student.steps[-1][1] if hasattr(self.student, "steps") else self.student
         return is_regressor(last) or hasattr(last, name)
@@ -54,17 +60,17 @@ class Distilled(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        teacher: Any,
-        student: Any,
+        teacher: System,
+        student: Estimator,
         *,
         temperature: float = 1.0,
         alpha: float = 0.5,
-        transfer: Any = None,
-        cv: Any = None,
+        transfer: Transfer | tuple[Transfer, ...] | None = None,
+        cv: int | Splitter | None = None,
         refit_teacher: bool = False,
         regress: RegressionTarget = "probabilities",
         keep: float = 0.999,
-        random_state: Any = None,
+        random_state: RandomState = None,
     ) -> None:
         """Set teacher, student and the settings of the distillation.
 
@@ -97,7 +103,7 @@ class Distilled(ClassifierMixin, BaseEstimator):
         self.keep = keep
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, **unsupported: Any) -> Distilled:
+    def fit(self, X: RowsLike, y: Labels | None = None, **unsupported: object) -> Distilled:
         """Compute the teacher's probabilities, and fit a clone of the student.
 
         Args:
@@ -116,11 +122,11 @@ class Distilled(ClassifierMixin, BaseEstimator):
                 "weigh more, or fit the teacher with weights first and give it fitted"
             )
         self._check_settings()
-        X = as_rows(X)
-        validate_data(self, X=X, skip_check_array=True)
-        y = self._checked_labels(X, y)
+        rows = as_rows(X)
+        validate_data(self, X=rows, skip_check_array=True)
+        labels = self._checked_labels(rows, y)
         seeds = self._seeds()
-        X_all, targets = self._targets(X, y, seeds)
+        X_all, targets = self._targets(rows, labels, seeds)
         student = clone_with_seed(as_classifier(self.student, SoftTargetSettings(self.regress, self.keep)), seeds[2])
         self.student_ = fit_student(student, X_all, targets, SoftTargetSettings(self.regress, self.keep))
         return self
@@ -136,7 +142,7 @@ class Distilled(ClassifierMixin, BaseEstimator):
             raise ValueError(f"regress is {self.regress!r}: use 'logits' or 'probabilities'")
         check_can_learn(self.student)
 
-    def _checked_labels(self, X: Any, y: Any) -> np.ndarray | None:
+    def _checked_labels(self, X: Rows, y: Labels | None) -> np.ndarray | None:
         if y is None:
             if self.alpha > 0 or self.cv is not None:
                 raise ValueError(
@@ -144,18 +150,19 @@ class Distilled(ClassifierMixin, BaseEstimator):
                     "alpha=0 and cv=None"
                 )
             return None
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        check_consistent_length(X, y)
-        return y
+        column: np.ndarray = column_or_1d(y, warn=True)
+        check_classification_targets(column)
+        check_consistent_length(X, column)
+        return column
 
     def _seeds(self) -> list[int | None]:
         """Random seeds of teacher, folds and student."""
         if self.random_state is None:
             return [None] * 3
-        return check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=3).tolist()
+        seeds: list[int | None] = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=3).tolist()
+        return seeds
 
-    def _targets(self, X: Any, y: np.ndarray | None, seeds: list[int | None]) -> tuple[Any, DistillationTargets]:
+    def _targets(self, X: Rows, y: np.ndarray | None, seeds: list[int | None]) -> tuple[Rows, DistillationTargets]:
         """All rows and their targets; sets the attributes."""
         teacher, y_classes = as_teacher(self.teacher), None if y is None else np.unique(y)
         self.teacher_ = fitted(teacher, X, y, self.refit_teacher, seeds[0])
@@ -173,11 +180,12 @@ class Distilled(ClassifierMixin, BaseEstimator):
             labels[: self.n_samples_] = np.searchsorted(self.classes_, y)
         return X, DistillationTargets(self.classes_, soft, labels, float(self.alpha), float(self.temperature))
 
-    def _transfer_rows(self, X: Any) -> list[Any]:
+    def _transfer_rows(self, X: Rows) -> list[Rows]:
         if self.transfer is None:
             return []
-        several = isinstance(self.transfer, tuple) and not all(isinstance(part, str) for part in self.transfer)
-        parts = self.transfer if several else (self.transfer,)
+        parts: list[Transfer] = [self.transfer]
+        if isinstance(self.transfer, tuple) and not all(isinstance(part, str) for part in self.transfer):
+            parts = list(self.transfer)
         row_sets = [as_rows(part(X) if callable(part) else part) for part in parts]
         for rows in row_sets:
             check_alike(X, rows)
@@ -197,39 +205,40 @@ class Distilled(ClassifierMixin, BaseEstimator):
             )
         return classes
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: RowsLike) -> np.ndarray:
         """The student's predicted class of each row, [n]."""
-        X = self._checked(X)
-        return self.student_.predict(X)
+        return self.student_.predict(self._checked(X))
 
     @available_if(_student_has("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: RowsLike) -> np.ndarray:
         """The student's probabilities, [n, K]; only available if the student has them."""
-        X = self._checked(X)
-        return aligned(self.student_.predict_proba(X), self.student_.classes_, self.classes_)
+        return aligned(self._student_method("predict_proba")(self._checked(X)), self.student_.classes_, self.classes_)
 
     @available_if(_student_has("decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: RowsLike) -> np.ndarray:
         """The student's scores, [n, K], or [n] for two classes; only available if the student has them."""
-        X = self._checked(X)
-        scores = self.student_.decision_function(X)
+        scores = self._student_method("decision_function")(self._checked(X))
         if len(self.student_.classes_) == len(self.classes_):
             return scores
         columns = np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
         return aligned(columns, self.student_.classes_, self.classes_, fill=-np.inf)
 
-    def _checked(self, X: Any) -> Any:
+    def _student_method(self, name: str) -> Callable[[Rows], np.ndarray]:
+        method: Callable[[Rows], np.ndarray] = getattr(self.student_, name)
+        return method
+
+    def _checked(self, X: RowsLike) -> Rows:
         check_is_fitted(self, "student_")
-        X = as_rows(X)
-        validate_data(self, X=X, skip_check_array=True, reset=False)
-        return X
+        rows = as_rows(X)
+        validate_data(self, X=rows, skip_check_array=True, reset=False)
+        return rows
 
     def save(self, path: str | Path) -> None:
         """Write only the student to a directory, without pickle; `distilmt.classification.load` opens it."""
         check_is_fitted(self, "student_")
         save(self.student_, path)
 
-    def set_params(self, **params: Any) -> Distilled:
+    def set_params(self, **params: object) -> Distilled:
         """Set parameters, nested ones with `teacher__` and `student__`.
 
         Raises:
@@ -239,18 +248,19 @@ class Distilled(ClassifierMixin, BaseEstimator):
         for name in params:
             if name.startswith("teacher__") and not refit and is_ready(as_teacher(params.get("teacher", self.teacher))):
                 raise ValueError(f"{name}: the teacher is fitted and used as it is; give refit_teacher=True")
-        return super().set_params(**params)
+        own: Distilled = super().set_params(**params)
+        return own
 
     def __sklearn_clone__(self) -> Distilled:
         """An unfitted clone. A fitted teacher that is not refitted, and `transfer`, are shared and not copied."""
-        overrides = {"transfer": self.transfer}
+        overrides: dict[str, object] = {"transfer": self.transfer}
         if not self.refit_teacher:
             overrides["teacher"] = _shared(self.teacher)
-        return clone_with_overrides(self, overrides)
+        return cast("Distilled", clone_with_overrides(self, overrides))
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         """Tags: accepts the inputs that both teacher and student accept."""
-        tags = super().__sklearn_tags__()
+        tags: Tags = super().__sklearn_tags__()
         both = [get_tags(part).input_tags for part in (self.teacher, self.student) if hasattr(part, "get_params")]
         tags.input_tags.sparse = all(input_tags.sparse for input_tags in both)
         tags.input_tags.allow_nan = all(input_tags.allow_nan for input_tags in both)
@@ -258,7 +268,10 @@ class Distilled(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _shared(teacher: Any) -> Any:
+def _shared(teacher: System) -> System:
     if isinstance(teacher, list):
         return [_shared(one) for one in teacher]
-    return teacher if not hasattr(teacher, "fit") or is_ready(teacher) else clone(teacher)
+    if not hasattr(teacher, "fit") or is_ready(as_teacher(teacher)):
+        return teacher
+    unfitted: Estimator = clone(teacher)
+    return unfitted

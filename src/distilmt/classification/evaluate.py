@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -12,7 +11,8 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from distilmt.classification.footprint import size_of, speeds
 from distilmt.classification.rows import as_rows
-from distilmt.classification.teachers import as_predictor, predict_classes, probabilities
+from distilmt.classification.teachers import System, as_predictor, predict_classes, probabilities
+from distilmt.classification.types import Labels, Rows, RowsLike
 from distilmt.utils.errors import UserError
 from distilmt.utils.statistics import expected_calibration_error
 
@@ -63,12 +63,12 @@ class ClassifierScores:
 
 
 def compare(
-    systems: Mapping[str, Any],
-    X: Any,
-    y: Any,
+    systems: Mapping[str, System],
+    X: RowsLike,
+    y: Labels,
     *,
     baseline: str | None = None,
-    teacher: Any = None,
+    teacher: System | str | None = None,
     samples: int = 1000,
     seed: int = 12345,
 ) -> list[ClassifierScores]:
@@ -89,28 +89,28 @@ def compare(
         UserError: a name is not in `systems`, or there are no rows.
         ValueError: X and y differ in length, or a system has no class of y.
     """
-    X, y = as_rows(X), column_or_1d(y)
-    check_consistent_length(X, y)
+    rows, labels = as_rows(X), column_or_1d(y)
+    check_consistent_length(rows, labels)
     _check_names(systems, baseline, teacher)
-    if not len(y) or samples < 1:
-        raise UserError(f"{len(y)} rows and {samples} samples: give at least one of each")
-    y_classes = np.unique(y)
+    if not len(labels) or samples < 1:
+        raise UserError(f"{len(labels)} rows and {samples} samples: give at least one of each")
+    y_classes = np.unique(labels)
     systems = {name: as_predictor(system) for name, system in systems.items()}
-    predictions = {name: _predict(system, X, y_classes) for name, system in systems.items()}
-    resamples = {name: _resampled(y, prediction.labels, samples, seed) for name, prediction in predictions.items()}
-    seconds = speeds(systems, X, y_classes)
+    predictions = {name: _predict(system, rows, y_classes) for name, system in systems.items()}
+    resamples = {name: _resampled(labels, prediction.labels, samples, seed) for name, prediction in predictions.items()}
+    seconds = speeds(systems, rows, y_classes)
     teacher = systems[teacher] if isinstance(teacher, str) else teacher
-    teacher_labels = None if teacher is None else predict_classes(as_predictor(teacher), X, y_classes)
+    teacher_labels = None if teacher is None else predict_classes(as_predictor(teacher), rows, y_classes)
     return [
         ClassifierScores(
             name,
             _interval(resamples[name][:, 0]),
             _interval(resamples[name][:, 1]),
-            predictions[name].calibration_error(y),
+            predictions[name].calibration_error(labels),
             _agreement(predictions[name].labels, teacher_labels),
             size_of(system),
             *seconds[name],
-            None if baseline in (None, name) else _difference(y, predictions, resamples, (name, str(baseline))),
+            None if baseline in (None, name) else _difference(labels, predictions, resamples, (name, str(baseline))),
         )
         for name, system in systems.items()
     ]
@@ -121,7 +121,7 @@ def _agreement(labels: np.ndarray, teacher_labels: np.ndarray | None) -> float |
     return None if teacher_labels is None else float((labels == teacher_labels).mean())
 
 
-def _check_names(systems: Mapping[str, Any], baseline: str | None, teacher: Any) -> None:
+def _check_names(systems: Mapping[str, System], baseline: str | None, teacher: System | str | None) -> None:
     for name in [baseline, teacher] if isinstance(teacher, str) else [baseline]:
         if name is not None and name not in systems:
             raise UserError(f"{name!r} is not one of the systems: use one of {', '.join(systems)}")
@@ -141,7 +141,7 @@ class _Prediction:
         return expected_calibration_error(self.distribution.max(axis=1), right)
 
 
-def _predict(system: Any, X: Any, y_classes: np.ndarray) -> _Prediction:
+def _predict(system: System, X: Rows, y_classes: np.ndarray) -> _Prediction:
     labels = predict_classes(system, X, y_classes)
     if hasattr(system, "predict") and not any(hasattr(system, n) for n in ("predict_proba", "decision_function")):
         return _Prediction(labels, None, None)

@@ -7,21 +7,21 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher
 from distilmt.classification.rows import take
 from distilmt.classification.storage import save
-from distilmt.classification.teachers import as_predictor, predict_classes
+from distilmt.classification.teachers import System, as_predictor, is_estimator, predict_classes
+from distilmt.classification.types import Rows
 from distilmt.utils.errors import UserError
 from distilmt.utils.sizes import total_bytes
 
 _ROUNDS, _SINGLE = 3, 30
 
 
-def size_of(system: Any) -> int | None:
+def size_of(system: System) -> int | None:
     """Bytes of a system on disk, summed for a list; None if it can be neither saved nor measured."""
     teacher = as_predictor(system)
     if isinstance(teacher, list):
@@ -33,17 +33,17 @@ def size_of(system: Any) -> int | None:
             return total_bytes(Path(source))
         module = teacher.module if isinstance(teacher, TorchTeacher) else teacher.model
         return sum(value.numel() * value.element_size() for value in module.state_dict().values())
-    if not hasattr(system, "fit"):
+    if not is_estimator(teacher):
         return None
     with tempfile.TemporaryDirectory() as directory:
         try:
-            save(system, Path(directory) / "model")
+            save(teacher, Path(directory) / "model")
         except UserError:
             return None
         return total_bytes(Path(directory) / "model")
 
 
-def speeds(systems: Mapping[str, Any], X: Any, y_classes: np.ndarray) -> dict[str, tuple[float, float]]:
+def speeds(systems: Mapping[str, System], X: Rows, y_classes: np.ndarray) -> dict[str, tuple[float, float]]:
     """Milliseconds per single row, and rows per second for all rows at once."""
     count = min(_SINGLE, X.shape[0])
     singles = [take(X, np.array([row])) for row in range(count)]
@@ -58,7 +58,7 @@ def speeds(systems: Mapping[str, Any], X: Any, y_classes: np.ndarray) -> dict[st
     }
 
 
-def _seconds(system: Any, X: Any, y_classes: np.ndarray) -> float:
+def _seconds(system: System, X: Rows, y_classes: np.ndarray) -> float:
     before = time.perf_counter()
     predict_classes(system, X, y_classes)
     return max(time.perf_counter() - before, 1e-9)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,10 +16,14 @@ from torch import Tensor, nn
 
 from distilmt.classification.neural import dense
 from distilmt.classification.targets import NO_LABEL, DistillationTargets, of_labels, softmax
+from distilmt.classification.types import Labels, RandomState, Rows, RowsLike
 from distilmt.config import Divergence, ObjectiveConfig
 from distilmt.losses.cross_entropy import label_cross_entropy
 from distilmt.losses.divergences import DIVERGENCES, cross_entropy_soft, divergence, parameter_values, soften, widened
 from distilmt.models.device import pick_device
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 _READ = 1 << 24
 """Maximum number of values that are made dense at a time: 64 MB in float32."""
@@ -89,7 +93,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: float = 0.0,
         dropout: float = 0.0,
         divergence: Divergence = "kl",
-        random_state: Any = None,
+        random_state: RandomState = None,
     ) -> None:
         """Set the architecture and the training.
 
@@ -119,7 +123,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.divergence = divergence
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NetworkClassifier:
+    def fit(
+        self, X: RowsLike, y: Labels, sample_weight: Sequence[float] | np.ndarray | None = None
+    ) -> NetworkClassifier:
         """Learn hard labels.
 
         Args:
@@ -127,25 +133,26 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             y: [n] labels.
             sample_weight: [n], weights of the rows in the loss.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
+        rows, column = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+        check_classification_targets(column)
+        classes, labels = np.unique(column, return_inverse=True)
+        weights = None
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return self._learn(X, of_labels(labels, classes), sample_weight)
+            weights = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+        return self._learn(rows, of_labels(labels, classes), weights)
 
-    def fit_soft(self, X: Any, targets: DistillationTargets) -> NetworkClassifier:
+    def fit_soft(self, X: RowsLike, targets: DistillationTargets) -> NetworkClassifier:
         """Learn soft targets mixed with hard labels by `mixture_loss`.
 
         Args:
             X: [N, features], dense or sparse.
             targets: targets of the same rows.
         """
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
-        return self._learn(X, targets)
+        rows: Rows = validate_data(self, X, accept_sparse="csr", dtype=np.float32)
+        return self._learn(rows, targets)
 
     def _learn(
-        self, X: Any, targets: DistillationTargets, sample_weight: np.ndarray | None = None
+        self, X: Rows, targets: DistillationTargets, sample_weight: np.ndarray | None = None
     ) -> NetworkClassifier:
         self._check_settings()
         self.classes_ = targets.classes
@@ -180,7 +187,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return nn.Sequential(*layers, nn.Linear(width, len(self.classes_)))
 
     def _train(
-        self, X: Any, targets: DistillationTargets, weights: np.ndarray | None, random: np.random.Generator
+        self, X: Rows, targets: DistillationTargets, weights: np.ndarray | None, random: np.random.Generator
     ) -> None:
         updates = self.updates or self.epochs * math.ceil(X.shape[0] / self.batch_size)
         optimizer = self._optimizer()
@@ -205,7 +212,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return torch.optim.SGD(parameters, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
 
     def _loss(
-        self, X: Any, targets: DistillationTargets, rows: np.ndarray, mixture: Mixture, weights: np.ndarray | None
+        self, X: Rows, targets: DistillationTargets, rows: np.ndarray, mixture: Mixture, weights: np.ndarray | None
     ) -> Tensor:
         device = next(self.network_.parameters()).device
         soft = torch.from_numpy(targets.soft.astype(np.float32)).to(device)
@@ -215,31 +222,31 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             each = each * torch.from_numpy(weights[rows]).to(device, each.dtype)
         return each.mean()
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: RowsLike) -> np.ndarray:
         """Logits [n, K]; for two classes the difference of second and first, [n]."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: RowsLike) -> np.ndarray:
         """Probabilities, [n, K], at temperature 1."""
         return softmax(self._logits(X))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: RowsLike) -> np.ndarray:
         """The most likely class of each row, [n]."""
         best = self._logits(X).argmax(axis=1)
         return self.classes_[best]
 
     @torch.inference_mode()
-    def _logits(self, X: Any) -> np.ndarray:
+    def _logits(self, X: RowsLike) -> np.ndarray:
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
-        size = max(1, _READ // X.shape[1])
-        parts = [self.network_(dense(X[b : b + size])) for b in range(0, X.shape[0], size)]
+        rows: Rows = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
+        size = max(1, _READ // rows.shape[1])
+        parts = [self.network_(dense(rows[b : b + size])) for b in range(0, rows.shape[0], size)]
         return torch.cat(parts).double().numpy()
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         """Tags: accepts sparse rows."""
-        tags = super().__sklearn_tags__()
+        tags: Tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,8 +14,12 @@ from scipy.sparse import issparse
 from torch import Tensor, nn
 
 from distilmt.classification.targets import softmax
+from distilmt.classification.types import Rows
 from distilmt.models.device import pick_device
 from distilmt.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _LONGEST = 1 << 20
 
@@ -25,12 +29,12 @@ class TorchTeacher:
     """A module that maps float rows [n, features] to logits [n, K], or [n] or [n, 1] for two classes."""
 
     module: nn.Module
-    classes: Sequence[Any] | None = None
+    classes: Sequence[object] | None = None
     """The classes of its outputs, in their order; by default the sorted classes of y."""
     batch_size: int = 256
     """Rows per batch; sparse rows are made dense one batch at a time."""
 
-    def probabilities(self, X: Any) -> np.ndarray:
+    def probabilities(self, X: Rows) -> np.ndarray:
         """[n, K] float64."""
         was_training = self.module.training
         self.module.eval()
@@ -43,14 +47,14 @@ class TorchTeacher:
         return of_scores(torch.cat(parts).numpy())
 
     @torch.inference_mode()
-    def _logits(self, X: Any) -> Tensor:
+    def _logits(self, X: Rows) -> Tensor:
         first = next(self.module.parameters(), torch.zeros(()))
         return self.module(dense(X).to(first.device, first.dtype)).double().cpu()
 
 
-def dense(X: Any) -> Tensor:
+def dense(X: Rows) -> Tensor:
     """Rows as a float32 tensor."""
-    values = X.toarray() if issparse(X) else X
+    values = X.toarray() if issparse(X) and hasattr(X, "toarray") else X
     return torch.from_numpy(np.array(values, dtype=np.float32))
 
 
@@ -64,9 +68,9 @@ def of_scores(scores: np.ndarray) -> np.ndarray:
 class HuggingFaceTeacher:
     """A Hugging Face text classifier: maps texts to probabilities of the classes in its configuration."""
 
-    source: str | Path | tuple[nn.Module, Any]
+    source: str | Path | tuple[PreTrainedModel, PreTrainedTokenizerBase]
     """A directory with weights in safetensors and a tokenizer, or a model and its tokenizer."""
-    classes: Sequence[Any] | None = None
+    classes: Sequence[object] | None = None
     """The classes of its outputs, in their order; by default `id2label` of its configuration if y has texts, else the
     indices of the outputs."""
     batch_size: int = 32
@@ -80,28 +84,30 @@ class HuggingFaceTeacher:
         Raises:
             UserError: it cannot be opened, or the model is not a single-label classifier.
         """
-        self.model: Any
         self.model, self.tokenizer = self.source if isinstance(self.source, tuple) else _open(Path(self.source))
         kind = getattr(self.model.config, "problem_type", None)
-        if self.model.config.num_labels < 2 or kind in ("regression", "multi_label_classification"):
+        self.class_count = int(self.model.config.num_labels or 0)
+        if self.class_count < 2 or kind in ("regression", "multi_label_classification"):
             raise UserError(
-                f"the Hugging Face teacher has {self.model.config.num_labels} outputs (problem_type {kind}): "
+                f"the Hugging Face teacher has {self.class_count} outputs (problem_type {kind}): "
                 "use a single-label classifier with at least two classes"
             )
 
     def names(self, numeric: bool) -> np.ndarray:
         """Classes of the outputs, [K]: numbers if y is `numeric`."""
-        count = self.model.config.num_labels
         if self.classes is not None:
             return np.asarray(self.classes)
-        return np.arange(count) if numeric else np.array([self.model.config.id2label[i] for i in range(count)])
+        if numeric:
+            return np.arange(self.class_count)
+        names = {int(number): name for number, name in (self.model.config.id2label or {}).items()}
+        return np.array([names[number] for number in range(self.class_count)])
 
-    def probabilities(self, X: Any) -> np.ndarray:
+    def probabilities(self, X: Rows) -> np.ndarray:
         """[n, K] float64 of n texts."""
-        texts = [str(text) for text in X]
+        texts = [str(text) for text in np.asarray(X)]
         order = np.argsort([len(text) for text in texts], kind="stable")
         parts = [self._read([texts[i] for i in order[b : b + self.batch_size]]) for b in self._begins(texts)]
-        distribution = np.empty((len(texts), self.model.config.num_labels))
+        distribution = np.empty((len(texts), self.class_count))
         distribution[order] = of_scores(torch.cat(parts).numpy())
         return distribution
 
@@ -123,7 +129,7 @@ class HuggingFaceTeacher:
         return self.max_length or min(self.tokenizer.model_max_length, usable if usable > 0 else _LONGEST, _LONGEST)
 
 
-def _open(directory: Path) -> tuple[nn.Module, Any]:
+def _open(directory: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     if not directory.is_dir():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -13,6 +13,10 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 
 from distilmt.classification.rows import as_rows
 from distilmt.classification.targets import DistillationTargets, centred_logits, of_labels, softmax
+from distilmt.classification.types import Estimator, Labels, Rows, RowsLike, WeightedClassifier
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 RegressionTarget = Literal["logits", "probabilities"]
 
@@ -25,7 +29,7 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
     Attributes after fitting: `classes_`, `regressor_`, and `n_features_in_` if the regressor has it.
     """
 
-    def __init__(self, regressor: Any, on: RegressionTarget = "probabilities") -> None:
+    def __init__(self, regressor: Estimator, on: RegressionTarget = "probabilities") -> None:
         """Set the regressor and its targets.
 
         Args:
@@ -37,20 +41,20 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         self.regressor = regressor
         self.on = on
 
-    def fit(self, X: Any, y: Any) -> ClassifierFromRegressor:
+    def fit(self, X: RowsLike, y: Labels) -> ClassifierFromRegressor:
         """Learn hard labels: distributions of 0 and 1.
 
         Args:
             X: rows as the regressor takes them.
             y: [n] labels.
         """
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        check_consistent_length(X, y)
-        classes, labels = np.unique(y, return_inverse=True)
+        column = column_or_1d(y, warn=True)
+        check_classification_targets(column)
+        check_consistent_length(X, column)
+        classes, labels = np.unique(column, return_inverse=True)
         return self.fit_soft(X, of_labels(labels, classes))
 
-    def fit_soft(self, X: Any, targets: DistillationTargets) -> ClassifierFromRegressor:
+    def fit_soft(self, X: RowsLike, targets: DistillationTargets) -> ClassifierFromRegressor:
         """Learn the mixed targets of the rows.
 
         Raises:
@@ -69,8 +73,8 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         )
         return self
 
-    def _fit(self, X: Any, regression_targets: np.ndarray, weights: np.ndarray) -> Any:
-        regressor = clone(self.regressor)
+    def _fit(self, X: Rows, regression_targets: np.ndarray, weights: np.ndarray) -> Estimator:
+        regressor: Estimator = clone(self.regressor)
         weighted = {} if np.ptp(weights) < 1e-9 else {"sample_weight": weights}
         if weighted and not has_fit_parameter(regressor, "sample_weight"):
             raise ValueError(
@@ -79,14 +83,15 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
             )
         if regression_targets.ndim == 2 and not get_tags(regressor).target_tags.multi_output:
             regressor = MultiOutputRegressor(regressor)
-        return regressor.fit(X, regression_targets, **weighted)
+        own: Estimator = cast("WeightedClassifier", regressor).fit(X, regression_targets, **weighted)
+        return own
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: RowsLike) -> np.ndarray:
         """The regressor's outputs [n, K]; for two classes the difference of second and first, [n]."""
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: RowsLike) -> np.ndarray:
         """Softmax of the logits, or the probabilities clipped at zero and normalized, [n, K]."""
         scores = self._scores(X)
         if self.on == "logits":
@@ -94,12 +99,12 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         positive = np.maximum(scores, 1e-12)  # a row without any positive value becomes uniform
         return positive / positive.sum(axis=1, keepdims=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: RowsLike) -> np.ndarray:
         """The class with the highest value of each row, [n]."""
         best = self._scores(X).argmax(axis=1)
         return self.classes_[best]
 
-    def _scores(self, X: Any) -> np.ndarray:
+    def _scores(self, X: RowsLike) -> np.ndarray:
         check_is_fitted(self)
         X = as_rows(X)
         validate_data(self, X=X, skip_check_array=True, reset=False)
@@ -109,8 +114,8 @@ class ClassifierFromRegressor(ClassifierMixin, BaseEstimator):
         second = predictions.reshape(-1)
         return np.stack([-second if self.on == "logits" else 1 - second, second], axis=1)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         """Tags: accepts the inputs that the regressor accepts."""
-        tags = super().__sklearn_tags__()
+        tags: Tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.regressor).input_tags
         return tags

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing
 
+from distilmt.classification.types import Rows, RowsLike
 
-def as_rows(X: Any) -> Any:
+
+def as_rows(X: RowsLike) -> Rows:
     """X in a form that can be indexed by rows: CSR, an unchanged data frame, or an array; texts as [n] objects.
 
     Raises:
         ValueError: numbers in one dimension, which are ambiguous: one row or one feature.
     """
-    if sparse.issparse(X):
-        return X.tocsr()
+    if sparse.issparse(X) and hasattr(X, "tocsr"):
+        csr: Rows = X.tocsr()
+        return csr
     if isinstance(X, list | tuple) and X and all(isinstance(text, str) for text in X):
         return np.array(X, dtype=object)  # an array of strings would store each with the length of the longest
-    X = X if hasattr(X, "iloc") or isinstance(X, np.ndarray) else np.asarray(X)
-    if X.ndim < 2 and not (X.ndim == 1 and len(X) and X.dtype.kind in "OUT"):
+    if hasattr(X, "iloc") and hasattr(X, "ndim") and X.ndim == 2:
+        return cast("Rows", X)
+    rows = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if rows.ndim < 2 and not (rows.ndim == 1 and len(rows) and rows.dtype.kind in "OUT"):
         raise ValueError(
-            f"X has {X.ndim} dimension(s), of {X.dtype}: these are neither rows nor texts. Reshape your data: "
+            f"X has {rows.ndim} dimension(s), of {rows.dtype}: these are neither rows nor texts. Reshape your data: "
             "X.reshape(-1, 1) if it has one feature, X.reshape(1, -1) if it is one row"
         )
-    return X
+    return rows
 
 
-def take(X: Any, chosen: np.ndarray) -> Any:
+def take(X: Rows, chosen: np.ndarray) -> Rows:
     """The chosen rows; indices may repeat."""
-    return _safe_indexing(X, chosen)
+    rows: Rows = _safe_indexing(X, chosen)
+    return rows
 
 
-def check_alike(X: Any, transfer: Any) -> None:
+def check_alike(X: Rows, transfer: Rows) -> None:
     """Check that the rows of both, from `as_rows`, can be stacked.
 
     Raises:
@@ -44,12 +50,14 @@ def check_alike(X: Any, transfer: Any) -> None:
         raise ValueError(f"transfer has rows of shape {second}, X of shape {first}: give it the features of X")
 
 
-def stack(first: Any, second: Any) -> Any:
+def stack(first: Rows, second: Rows) -> Rows:
     """Stack compatible rows vertically."""
     if sparse.issparse(first) or sparse.issparse(second):
-        return sparse.vstack([first, second], format="csr")
+        csr: Rows = sparse.vstack([first, second], format="csr")
+        return csr
     if hasattr(first, "iloc"):
         import pandas as pd
 
-        return pd.concat([first, second], ignore_index=True)
-    return np.concatenate([first, second])
+        frame: Rows = pd.concat([first, second], ignore_index=True)
+        return frame
+    return np.concatenate([np.asarray(first), np.asarray(second)])

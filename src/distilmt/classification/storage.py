@@ -10,7 +10,6 @@ import inspect
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile
 
 import numpy as np
@@ -20,7 +19,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from distilmt.classification.network import NetworkClassifier
+from distilmt.classification.types import Estimator
 from distilmt.utils.errors import UserError
+from distilmt.utils.json_types import JsonObject
 from distilmt.utils.run_dir import atomic_directory, read_json, write_json
 
 _FORMAT = 1
@@ -45,7 +46,7 @@ from skops import io  # noqa: E402
 _MODEL, _ESTIMATOR, _NETWORK = "model.json", "estimator.skops", "network.safetensors"
 
 
-def save(student: Any, path: str | Path) -> None:
+def save(student: Estimator, path: str | Path) -> None:
     """Write a fitted classifier to a directory atomically; an existing one is replaced.
 
     Args:
@@ -67,7 +68,7 @@ def save(student: Any, path: str | Path) -> None:
         if estimator is not None:
             io.dump(estimator, directory / _ESTIMATOR, compression=ZIP_DEFLATED)
             _trusted(directory / _ESTIMATOR)
-        about: dict[str, Any] = {"format": _FORMAT, "versions": _versions()}
+        about: JsonObject = {"format": _FORMAT, "versions": _versions()}
         if network is not None:
             about["network"] = _described(network) | {"step": _name_of_last(student)}
             state = {name: value.contiguous() for name, value in network.network_.state_dict().items()}
@@ -76,7 +77,7 @@ def save(student: Any, path: str | Path) -> None:
         write_json(directory / _MODEL, about)
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path) -> Estimator:
     """The fitted classifier from a directory that `save` wrote.
 
     Raises:
@@ -88,23 +89,27 @@ def load(path: str | Path) -> Any:
     if about.get("format") != _FORMAT:
         raise UserError(f"{path} is not a classifier of format {_FORMAT}: use a directory that distilmt saved")
     try:
-        front = io.load(path / _ESTIMATOR, trusted=_trusted(path / _ESTIMATOR)) if _has(path, _ESTIMATOR) else None
+        front: Estimator | None = (
+            io.load(path / _ESTIMATOR, trusted=_trusted(path / _ESTIMATOR)) if _has(path, _ESTIMATOR) else None
+        )
         network = _network(about["network"], path / _NETWORK) if "network" in about else None
     except (OSError, BadZipFile, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} cannot be opened: {first}; save the classifier again") from None
     if network is None:
+        if front is None:
+            raise UserError(f"{path} has no classifier: save the classifier again")
         return front
     if front is None and about["network"]["step"] is None:
         return network
-    return Pipeline([*(front.steps if front is not None else []), (about["network"]["step"], network)])
+    return Pipeline([*(front.steps if isinstance(front, Pipeline) else []), (about["network"]["step"], network)])
 
 
 def _has(path: Path, name: str) -> bool:
     return (path / name).exists()
 
 
-def _divided(student: Any) -> tuple[NetworkClassifier | None, Any]:
+def _divided(student: Estimator) -> tuple[NetworkClassifier | None, Estimator | None]:
     """The network of a student, and the part for skops; either may be None."""
     if isinstance(student, NetworkClassifier):
         return student, None
@@ -113,11 +118,11 @@ def _divided(student: Any) -> tuple[NetworkClassifier | None, Any]:
     return None, student
 
 
-def _name_of_last(student: Any) -> str | None:
+def _name_of_last(student: Estimator) -> str | None:
     return student.steps[-1][0] if isinstance(student, Pipeline) else None
 
 
-def _described(network: NetworkClassifier) -> dict[str, Any]:
+def _described(network: NetworkClassifier) -> JsonObject:
     parameters = network.get_params(deep=False)
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = None  # a generator cannot be stored
@@ -132,14 +137,14 @@ def _described(network: NetworkClassifier) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A value for JSON: NumPy's numbers become Python's."""
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _network(about: dict[str, Any], weights: Path) -> NetworkClassifier:
+def _network(about: JsonObject, weights: Path) -> NetworkClassifier:
     parameters = about["parameters"] | {"hidden": tuple(about["parameters"]["hidden"])}
     network = NetworkClassifier(**parameters)
     network.classes_ = np.array(about["classes"], dtype=about["dtype"])

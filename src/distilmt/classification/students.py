@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from sklearn.base import clone, is_regressor
 from sklearn.pipeline import Pipeline
@@ -12,6 +12,7 @@ from sklearn.utils.validation import has_fit_parameter
 from distilmt.classification.regression import ClassifierFromRegressor, RegressionTarget
 from distilmt.classification.rows import take
 from distilmt.classification.targets import DistillationTargets, expand
+from distilmt.classification.types import Estimator, Rows, WeightedClassifier
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,18 @@ class SoftTargetSettings:
     keep: float = 0.999
 
 
-def as_classifier(student: Any, settings: SoftTargetSettings) -> Any:
+def as_classifier(student: Estimator, settings: SoftTargetSettings) -> Estimator:
     """A clone of a student with its regressor (in a pipeline, the last step) wrapped as a classifier."""
     if isinstance(student, Pipeline):
-        pipeline = clone(student)
+        pipeline: Pipeline = clone(student)
         name, last = pipeline.steps[-1]
         pipeline.steps[-1] = (name, as_classifier(last, settings))
         return pipeline
-    return ClassifierFromRegressor(clone(student), settings.regress) if is_regressor(student) else clone(student)
+    own: Estimator = clone(student)
+    return ClassifierFromRegressor(own, settings.regress) if is_regressor(student) else own
 
 
-def check_can_learn(student: Any) -> None:
+def check_can_learn(student: Estimator) -> None:
     """Check a student before the teacher's predictions, which may take long.
 
     Raises:
@@ -48,7 +50,7 @@ def check_can_learn(student: Any) -> None:
         )
 
 
-def fit_student(student: Any, X: Any, targets: DistillationTargets, settings: SoftTargetSettings) -> Any:
+def fit_student(student: Estimator, X: Rows, targets: DistillationTargets, settings: SoftTargetSettings) -> Estimator:
     """Fit a student of any kind.
 
     - A student with `fit_soft` uses it: `NetworkClassifier`, and regressors wrapped as classifiers.
@@ -75,6 +77,8 @@ def fit_student(student: Any, X: Any, targets: DistillationTargets, settings: So
         fit_student(last, X, targets, settings)
         return student
     if hasattr(student, "fit_soft"):
-        return student.fit_soft(X, targets)
+        own: Estimator = student.fit_soft(X, targets)
+        return own
     copies = expand(targets.mixed(), settings.keep)
-    return student.fit(take(X, copies.rows), targets.classes[copies.labels], sample_weight=copies.weights)
+    labels = targets.classes[copies.labels]
+    return cast("WeightedClassifier", student).fit(take(X, copies.rows), labels, sample_weight=copies.weights)

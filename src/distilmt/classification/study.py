@@ -10,22 +10,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import MultinomialNB
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from distilmt.classification.evaluate import ClassifierScores, compare
 from distilmt.classification.network import NetworkClassifier
+from distilmt.classification.rows import as_rows
 from distilmt.classification.students import SoftTargetSettings, as_classifier, fit_student
 from distilmt.classification.targets import DistillationTargets
 from distilmt.classification.teachers import crossfitted
+from distilmt.classification.types import Estimator, Rows
 from distilmt.data.readers.debian_sections import LabeledText
 
 FEATURES, FOLDS = 1024, 5
@@ -36,8 +37,8 @@ class Student:
     """An estimator for soft targets, and its counterpart for labels."""
 
     name: str
-    distilled: Any
-    baseline: Any
+    distilled: Estimator
+    baseline: Estimator
     alpha: float = 0.3
     """Weight of the labels."""
 
@@ -56,7 +57,7 @@ class StudyRow:
     """Without the time of the teacher's predictions."""
 
 
-def hashed() -> Any:
+def hashed() -> Pipeline:
     """A vectorizer with 1,024 hashed features."""
     counts = HashingVectorizer(n_features=FEATURES, alternate_sign=False, stop_words="english", norm=None)
     return make_pipeline(counts, TfidfTransformer(sublinear_tf=True))
@@ -68,7 +69,7 @@ def network(hidden: tuple[int, ...], seed: int, dropout: float = 0.3) -> Network
     return NetworkClassifier(hidden, epochs=15, optimizer="sgd", learning_rate=rate, dropout=dropout, random_state=seed)
 
 
-def teachers(seed: int) -> dict[str, Any]:
+def teachers(seed: int) -> dict[str, Estimator]:
     """Unfitted teachers by name; their input is text."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, stop_words="english")
     return {
@@ -118,11 +119,11 @@ def study(train: Sequence[LabeledText], test: Sequence[LabeledText], seed: int) 
             yield StudyRow(name, student.name, seed, scores[1], scores[0], fit_seconds)
 
 
-def _distil(student: Student, X: Any, targets: DistillationTargets) -> Any:
+def _distil(student: Student, X: Rows, targets: DistillationTargets) -> Estimator:
     settings = SoftTargetSettings("probabilities", 0.98)
     model = make_pipeline(hashed(), clone(student.distilled))
     return fit_student(as_classifier(model, settings), X, targets, settings)
 
 
-def _columns(examples: Sequence[LabeledText]) -> tuple[list[str], np.ndarray]:
-    return [example.text for example in examples], np.array([example.label for example in examples])
+def _columns(examples: Sequence[LabeledText]) -> tuple[Rows, np.ndarray]:
+    return as_rows([example.text for example in examples]), np.array([example.label for example in examples])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -21,12 +21,23 @@ from distilmt.classification.cloning import clone_with_seed
 from distilmt.classification.neural import HuggingFaceTeacher, TorchTeacher, of_scores
 from distilmt.classification.rows import as_rows, take
 from distilmt.classification.targets import aligned
+from distilmt.classification.types import Estimator, RandomState, Rows, RowsLike, ScoredClassifier, Splitter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PreparedTeacher: TypeAlias = "Estimator | TorchTeacher | HuggingFaceTeacher | list[PreparedTeacher]"
+"""A teacher from `as_teacher`."""
+System: TypeAlias = (
+    "PreparedTeacher | nn.Module | str | Path | tuple[PreTrainedModel, PreTrainedTokenizerBase] | list[System]"
+)
+"""A teacher as users name it, or a classifier: whatever predicts classes."""
 
 ClassProbabilities = tuple[np.ndarray, np.ndarray]
 """Probabilities [n, K] and the classes of the columns [K]."""
 
 
-def as_teacher(teacher: Any) -> Any:
+def as_teacher(teacher: object) -> PreparedTeacher:
     """A teacher in the form that the functions below expect.
 
     Raises:
@@ -43,15 +54,24 @@ def as_teacher(teacher: Any) -> Any:
         return HuggingFaceTeacher(teacher)
     if isinstance(teacher, TorchTeacher | HuggingFaceTeacher):
         return teacher
-    if not any(hasattr(teacher, name) for name in ("predict_proba", "decision_function")):
-        raise ValueError(
-            f"teacher {type(teacher).__name__} has neither predict_proba nor decision_function: use a classifier that "
-            "has one, a torch module, a Hugging Face directory, or a list of these"
-        )
-    return teacher
+    if _has_scores(teacher):
+        return teacher
+    raise ValueError(
+        f"teacher {type(teacher).__name__} has neither predict_proba nor decision_function: use a classifier that "
+        "has one, a torch module, a Hugging Face directory, or a list of these"
+    )
 
 
-def is_ready(teacher: Any) -> bool:
+def _has_scores(teacher: object) -> TypeGuard[Estimator]:
+    return any(hasattr(teacher, name) for name in ("predict_proba", "decision_function"))
+
+
+def is_estimator(teacher: object) -> TypeGuard[Estimator]:
+    """Whether an object can be fitted."""
+    return hasattr(teacher, "fit")
+
+
+def is_ready(teacher: PreparedTeacher) -> bool:
     """Whether a teacher can predict without a fit (for a list: whether all can)."""
     if isinstance(teacher, list):
         return all(is_ready(one) for one in teacher)
@@ -64,7 +84,13 @@ def is_ready(teacher: Any) -> bool:
     return True
 
 
-def fitted(teacher: Any, X: Any, y: np.ndarray | None, refit: bool = False, random_state: Any = None) -> Any:
+def fitted(
+    teacher: PreparedTeacher,
+    X: Rows,
+    y: np.ndarray | None,
+    refit: bool = False,
+    random_state: RandomState = None,
+) -> PreparedTeacher:
     """The teacher, with unfitted parts cloned and fitted; with `refit`, fitted parts too, if they have `fit`.
 
     Raises:
@@ -72,14 +98,14 @@ def fitted(teacher: Any, X: Any, y: np.ndarray | None, refit: bool = False, rand
     """
     if isinstance(teacher, list):
         return [fitted(one, X, y, refit, random_state) for one in teacher]
-    if is_ready(teacher) and not (refit and hasattr(teacher, "fit")):
+    if not is_estimator(teacher) or (is_ready(teacher) and not refit):
         return teacher
     if y is None:
         raise ValueError(f"the teacher {type(teacher).__name__} is not fitted and y is None: pass y, or fit it before")
     return clone_with_seed(teacher, random_state).fit(X, y)
 
 
-def probabilities(teacher: Any, X: Any, y_classes: np.ndarray | None = None) -> ClassProbabilities:
+def probabilities(teacher: System, X: RowsLike, y_classes: np.ndarray | None = None) -> ClassProbabilities:
     """The probabilities of a fitted teacher for rows.
 
     Margins become probabilities by softmax, or for two classes by the sigmoid, without calibration: wrap an SVM in
@@ -94,35 +120,40 @@ def probabilities(teacher: Any, X: Any, y_classes: np.ndarray | None = None) -> 
     Raises:
         ValueError: the numbers of outputs and classes differ.
     """
-    teacher, X = as_teacher(teacher), as_rows(X)
+    rows, teacher = as_rows(X), as_teacher(teacher)
     if isinstance(teacher, list):
-        return averaged([probabilities(one, X, y_classes) for one in teacher])
+        return averaged([probabilities(one, rows, y_classes) for one in teacher])
     if isinstance(teacher, HuggingFaceTeacher):
         numeric = y_classes is not None and y_classes.dtype.kind in "iufb"
-        return _checked(teacher, teacher.probabilities(X), teacher.names(numeric))
+        return _checked(teacher, teacher.probabilities(rows), teacher.names(numeric))
     if isinstance(teacher, TorchTeacher):
-        distribution = teacher.probabilities(X)
+        distribution = teacher.probabilities(rows)
         names = teacher.classes if teacher.classes is not None else y_classes
         return _checked(teacher, distribution, np.arange(distribution.shape[1]) if names is None else np.asarray(names))
     if hasattr(teacher, "predict_proba"):
-        return _checked(teacher, np.asarray(teacher.predict_proba(X), np.float64), teacher.classes_)
-    return _checked(teacher, of_scores(np.asarray(teacher.decision_function(X), np.float64)), teacher.classes_)
+        return _checked(teacher, np.asarray(teacher.predict_proba(rows), np.float64), teacher.classes_)
+    scored = cast("ScoredClassifier", teacher)
+    return _checked(teacher, of_scores(np.asarray(scored.decision_function(rows), np.float64)), scored.classes_)
 
 
-def as_predictor(system: Any) -> Any:
+def _predicts(system: object) -> TypeGuard[Estimator]:
+    return hasattr(system, "predict")
+
+
+def as_predictor(system: System) -> System:
     """An unchanged classifier, or a teacher with its files loaded, for repeated predictions."""
     return system if hasattr(system, "predict") else as_teacher(system)
 
 
-def predict_classes(system: Any, X: Any, y_classes: np.ndarray | None = None) -> np.ndarray:
+def predict_classes(system: System, X: Rows, y_classes: np.ndarray | None = None) -> np.ndarray:
     """The predicted class of each row, [n]; `y_classes` as in `probabilities`."""
-    if hasattr(system, "predict"):
+    if _predicts(system):
         return np.asarray(system.predict(X))
     distribution, classes = probabilities(system, X, y_classes)
     return classes[distribution.argmax(axis=1)]
 
 
-def _checked(teacher: Any, distribution: np.ndarray, classes: np.ndarray) -> ClassProbabilities:
+def _checked(teacher: object, distribution: np.ndarray, classes: np.ndarray) -> ClassProbabilities:
     if distribution.shape[1] != len(classes):
         raise ValueError(
             f"teacher {type(teacher).__name__} has {distribution.shape[1]} outputs for the {len(classes)} classes "
@@ -157,7 +188,13 @@ def _some_names(classes: np.ndarray) -> str:
     return ", ".join(names) + (", …" if len(classes) > 5 else "")
 
 
-def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any = None) -> ClassProbabilities:
+def crossfitted(
+    teacher: PreparedTeacher,
+    X: Rows,
+    y: np.ndarray,
+    cv: int | Splitter,
+    random_state: RandomState = None,
+) -> ClassProbabilities:
     """Out-of-fold probabilities: each row's come from a clone of the teacher that was not fitted on it.
 
     A teacher is overconfident on its training rows, where its soft targets contain little more than the label.
@@ -177,7 +214,7 @@ def crossfitted(teacher: Any, X: Any, y: np.ndarray, cv: Any, random_state: Any 
     """
     if isinstance(teacher, list):
         return averaged([crossfitted(one, X, y, cv, random_state) for one in teacher])
-    if not hasattr(teacher, "fit"):
+    if not is_estimator(teacher):
         raise ValueError(f"cv needs a teacher that can be refitted, unlike {type(teacher).__name__}: set cv=None")
     if isinstance(cv, int):
         cv = StratifiedKFold(cv, shuffle=True, random_state=random_state)

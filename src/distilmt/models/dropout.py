@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 _POOL_UPDATES = 25
+"""A new pool costs as many random numbers as two masks of the largest tensor: over 25 updates, hardly anything. Windows
+at random offsets keep the masks of these updates apart."""
 
 
 class DropoutPool:

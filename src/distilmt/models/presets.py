@@ -2,6 +2,9 @@
 
 `tiny`, `small` and `base` are the shapes deployed in Firefox and by Bergamot (deep encoder, shallow decoder;
 browsermt/students, mozilla/translations), with a self-attention decoder instead of SSRU so that they run everywhere.
+`micro` has half of `tiny`'s width and depth. `teacher` can be trained on a CPU; its decoder is shallower than its
+encoder, because the beam search that labels runs the decoder at every step. `teacher-big` is the base model of Vaswani
+et al. 2017.
 """
 
 from __future__ import annotations

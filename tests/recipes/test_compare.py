@@ -59,7 +59,7 @@ def test_every_method_and_seed_has_its_figures(compared):
     for method in found["methods"]:
         assert [row["seed"] for row in method["runs"]] == [1, 2]
         for row in method["runs"]:
-            assert set(row["words"]) >= {"agreement", "calibration_error", "entropy", "mode_mass"}
+            assert set(row["token_metrics"]) >= {"agreement", "calibration_error", "entropy", "mode_mass"}
             assert {"beam", "greedy", "int8"} <= set(row) and len(row["by_length"]) == len(found["bins"]["length"])
         assert method["curves"][0][-1]["update"] == 20
     pairs = {(row["a"], row["b"], row["metric"]) for row in found["comparisons"]}

@@ -20,7 +20,7 @@ class TokenMetrics(TypedDict, total=False):
 
 
 class ModelResult(TypedDict, total=False):
-    """A teacher, or a student of one seed: scores by decoding, `words` (token metrics), and breakdowns.
+    """A teacher, or a student of one seed: scores by decoding, token metrics (in older files `words`), and breakdowns.
 
     `by_length` has chrF by bins of source length, `by_frequency` F1 by bins of word frequency (null for empty ones).
     """
@@ -32,6 +32,7 @@ class ModelResult(TypedDict, total=False):
     beam: Scores
     greedy: Scores
     int8: Scores
+    token_metrics: TokenMetrics
     words: TokenMetrics
     by_length: list[float]
     by_frequency: list[float | None]

@@ -75,7 +75,7 @@ def _score(decoding: Literal["beam", "greedy", "int8"], metric: Metric) -> Figur
 
 def _token_metric(name: Literal["agreement", "calibration_error", "entropy", "mode_mass"]) -> Figure:
     def figure(run: ModelResult) -> float | None:
-        metrics = run.get("words")
+        metrics = run.get("token_metrics") or run.get("words")
         return None if metrics is None else metrics.get(name)
 
     return figure

@@ -51,9 +51,8 @@ def score_model(config: RunConfig, directory: Path, model: str) -> dict[str, Any
     if existing.read_pointer(paths.step(model)):
         return scores
     tokenizer = tokenizers.load(paths.tokenizer)
-    return scores | {
-        "words": _distribution_statistics(paths, model, tokenizer, sources, references, translations["beam"])
-    }
+    statistics = _distribution_statistics(paths, model, tokenizer, sources, references, translations["beam"])
+    return scores | {"token_metrics": statistics}
 
 
 def _translations(config: RunConfig, directory: Path, model: str, sources: list[str]) -> dict[str, list[str]]:

@@ -34,10 +34,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 test-all: lint
-	HYPOTHESIS_PROFILE=random OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	HYPOTHESIS_PROFILE=random OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 # The lower bounds of pyproject.toml, in an environment of their own; torch and ray are left out (SECURITY.md).
 LOWEST := $(VENV)-lowest

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from helpers import commands, toy
+from helpers.shared import built_once
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -83,57 +85,33 @@ def _tokenizer(directory: Path, chinese: bool):
 @pytest.fixture(scope="session")
 def trained_model(tmp_path_factory, shared_tokenizer) -> Path:
     """The directory of a Marian model that has learned the toy pair a little."""
-    from distilmt.config import ObjectiveConfig, TrainingConfig
-    from distilmt.models.architectures import new_model
-    from distilmt.training.batching import Ragged, TargetSide, TrainingSet
-    from distilmt.training.trainer import TrainingJob, train
+    from helpers.training import train_toy
 
-    directory = tmp_path_factory.mktemp("trained-model")
-    sources, targets = toy.pairs(800, seed=3)
-    encoded = Ragged.of(shared_tokenizer.target.encode(targets))
-    data = TrainingSet(
-        Ragged.of(shared_tokenizer.source.encode(sources)),
-        TargetSide(encoded, encoded.lengths > 1),
-        None,
-        shared_tokenizer.pad,
-        1.0,
-        64,
-    )
-    config = TrainingConfig(
-        max_steps=200,
-        batch_tokens=1024,
-        learning_rate=8e-3,
-        warmup_steps=20,
-        dropout=0.0,
-        eval_steps=200,
-        precision="fp32",
-    )
-    job = TrainingJob("teacher", data, config, ObjectiveConfig(kd_weight=0, ce_weight=1, reference_fraction=1), 1)
-    model = new_model(toy.MICRO, shared_tokenizer, 0.0, 1)
-    best, _ = train(model, job, lambda _: {"bleu": 1.0, "chrf": 1.0}, directory)
-    best.save(directory)
-    shared_tokenizer.copy_to(directory)
-    return directory
+    return built_once(tmp_path_factory, "trained-model", lambda directory: train_toy(directory, shared_tokenizer))
 
 
 @pytest.fixture(scope="session")
-def exported_model(trained_model, shared_tokenizer) -> Path:
+def exported_model(trained_model) -> Path:
     """The trained model as CTranslate2, float32."""
-    from distilmt.export.ctranslate2 import export
-    from distilmt.models.marian_checkpoint import load_marian
-
-    export(load_marian(trained_model), shared_tokenizer, trained_model / "ct2", "float32")
     return trained_model / "ct2"
 
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory) -> Path:
-    """The directory of a toy run that was done to its end; `../run.yaml` is its configuration. Copy, don't change."""
+    """The directory of a finished toy run; `../run.yaml` is its configuration. Copy, don't change."""
+    built = built_once(tmp_path_factory, "built-run", run_toy)
     directory = tmp_path_factory.mktemp("finished-run")
+    shutil.copytree(built, directory, symlinks=True, dirs_exist_ok=True)
+    for path in (directory / "run.yaml", directory / "run" / "config.yaml"):
+        path.write_text(path.read_text().replace(str(built / "run"), str(directory / "run")))
+    return directory / "run"
+
+
+def run_toy(directory: Path) -> None:
+    """A toy run in a process that starts from nothing; other tests compare theirs with it."""
     config = toy.write_config(directory / "run.yaml", toy.run_config(directory))
     process = commands.fresh_distilmt("run", config, "--quiet")
     assert process.returncode == 0, process.stderr.decode()[-3000:]
-    return directory / "run"
 
 
 class _Messages(logging.Handler):

@@ -47,10 +47,10 @@ def _sources() -> list[Path]:
 
 def _in_file(path: Path) -> Iterator[Message]:
     text = path.read_text(encoding="utf-8")
-    return _in_code(ast.parse(text)) if path.suffix == ".py" else _in_template(text)
+    return messages_in_code(ast.parse(text)) if path.suffix == ".py" else messages_in_template(text)
 
 
-def _in_code(tree: ast.Module) -> Iterator[Message]:
+def messages_in_code(tree: ast.Module) -> Iterator[Message]:
     """Calls of `_`, `_.ngettext` and `_.pgettext`."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -65,7 +65,8 @@ def _in_code(tree: ast.Module) -> Iterator[Message]:
                 yield Message(texts[1], context=texts[0])
 
 
-def _in_template(text: str) -> Iterator[Message]:
+def messages_in_template(text: str) -> Iterator[Message]:
+    """The messages of a template, in their order."""
     for _line, function, parts in extract_from_ast(environment("en").parse(text)):
         texts = [parts] if isinstance(parts, str) else [part for part in parts if part is not None]
         yield Message(texts[1], context=texts[0]) if function == "pgettext" else Message(*texts)

@@ -21,7 +21,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from distilmt.classification import Distilled, NetworkClassifier, load, save
-from distilmt.classification.storage import _is_allowed, io
+from distilmt.classification.storage import io, is_allowed_type
 from distilmt.utils.errors import UserError
 
 NETWORK = NetworkClassifier((np.int64(16), 8), epochs=3, random_state=0)
@@ -154,11 +154,11 @@ def test_a_bare_name_is_scikit_learns_only_if_it_is_the_very_module(monkeypatch)
     stranger.CyHalfMultinomialLoss = forged
     for module, allowed in ((compiled, True), (stranger, False), (None, False)):
         monkeypatch.setitem(sys.modules, "_loss", module)
-        assert _is_allowed("_loss.CyHalfMultinomialLoss") is allowed
+        assert is_allowed_type("_loss.CyHalfMultinomialLoss") is allowed
     monkeypatch.setitem(sys.modules, "_loss", compiled)
     monkeypatch.setattr(compiled, "run", Path.unlink, raising=False)
     monkeypatch.setattr(compiled, "Path", Path, raising=False)
-    assert not _is_allowed("_loss.run") and not _is_allowed("_loss.Path")
+    assert not is_allowed_type("_loss.run") and not is_allowed_type("_loss.Path")
 
 
 def test_a_boosted_student_opens_in_another_process(data, tmp_path):

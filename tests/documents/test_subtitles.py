@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.documents import TranslateWithAttention, translate_document
-from distilmt.documents.subtitles import _TIMES
+from distilmt.documents.subtitles import CUE_TIMES
 from distilmt.utils.errors import UserError
 
 STAMPS = ["00:00:01,000", "0:0:5,5", "00:01.000", "00:00:03:000", "00:00:07", "-00:00:01,000", "1:02:03.25", "01:02"]
@@ -46,7 +46,9 @@ def files(draw):
 
 def skeleton(text):
     lines = re.split(r"\r\n|\r|\n", text)
-    return len(lines), [(i, line) for i, line in enumerate(lines) if _TIMES.match(line) or line.isdigit() or not line]
+    return len(lines), [
+        (i, line) for i, line in enumerate(lines) if CUE_TIMES.match(line) or line.isdigit() or not line
+    ]
 
 
 @settings(max_examples=200, deadline=None)
@@ -67,7 +69,7 @@ def test_no_time_is_translated_or_made(text, translate):
 
     made = translate_document(text.encode(), "a.srt", model).decode()
     assert skeleton(made) == skeleton(text)
-    assert not any(_TIMES.match(line) or line.strip().isdigit() for line in seen)
+    assert not any(CUE_TIMES.match(line) or line.strip().isdigit() for line in seen)
     assert not any(re.match(r"\s*[-–•♪]", line) for line in seen), "signs are outside"
     assert re.findall(r"<[^>]*>|\{[^}]*\}", made) == re.findall(r"<[^>]*>|\{[^}]*\}", text)
 
@@ -76,7 +78,7 @@ def test_no_time_is_translated_or_made(text, translate):
 @given(files())
 def test_every_text_is_translated(text):
     made = translate_document(text.encode(), "a.srt", upper).decode()
-    lines = [line for line in re.split(r"[\r\n\ufeff]+", made) if not _TIMES.match(line)]
+    lines = [line for line in re.split(r"[\r\n\ufeff]+", made) if not CUE_TIMES.match(line)]
     bare = re.sub(r"<[^>]*>|\{[^}]*\}", "", "\n".join(lines))
     assert bare == bare.upper()
 

@@ -135,7 +135,7 @@ def test_intervals_come_from_the_resamples_of_the_paired_test():
     mean = test()[1]["BLEU"][1].mean
     drawn = quality.np.random.default_rng(12345).choice(40, size=(40, 40), replace=True)
     times = quality.np.stack([quality.np.bincount(row, minlength=40) for row in drawn])
-    ours = quality._resampled(metrics["bleu"], texts, REFERENCES, times)
+    ours = quality.resampled_scores(metrics["bleu"], texts, REFERENCES, times)
     assert quality.np.mean(ours) == pytest.approx(mean, rel=1e-5)
 
 

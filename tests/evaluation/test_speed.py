@@ -81,7 +81,7 @@ def test_models_take_turns_and_medians_are_taken(monkeypatch):
         assert sorted(file.read_text().splitlines()) == ["one line", "two"]
         return run(next(rates))
 
-    monkeypatch.setattr(speed, "_measure_in_process", fake)
+    monkeypatch.setattr(speed, "measure_in_process", fake)
     models = {"teacher": Path("a"), "student": Path("b")}
     found = speed.measure_interleaved(models, ["one\u2028line", "two", " "], beam_size=4, rounds=3)
     assert order == ["a", "b"] * 3
@@ -90,13 +90,13 @@ def test_models_take_turns_and_medians_are_taken(monkeypatch):
     assert found["student"].rounds == 3
     # The machine told the student's energy in no round, the teacher's in two of three, which is not enough.
     assert found["student"].joules is None and found["teacher"].joules is None
-    assert speed._median([run(2.0), run(4.0), run(1.0)]).joules == {"batch_1": 0.5, "batch_64": 0.25}
+    assert speed.median_speed([run(2.0), run(4.0), run(1.0)]).joules == {"batch_1": 0.5, "batch_64": 0.25}
 
 
 def test_order_of_sentences_is_fixed_by_the_seed():
     sentences = [str(i) for i in range(50)]
-    assert speed._shuffled(sentences, 1) == speed._shuffled(sentences, 1) != sentences
-    assert sorted(speed._shuffled(sentences, 2)) == sorted(sentences)
+    assert speed.shuffled(sentences, 1) == speed.shuffled(sentences, 1) != sentences
+    assert sorted(speed.shuffled(sentences, 2)) == sorted(sentences)
 
 
 def test_no_sentences_are_refused():

@@ -7,7 +7,7 @@ import torch
 from helpers import toy
 from helpers.pretrained_models import MAKERS, bart, m2m100, t5
 
-from distilmt.export.huggingface_teacher import _NLLB, export_huggingface_teacher, languages
+from distilmt.export.huggingface_teacher import NLLB_CODES, export_huggingface_teacher, languages
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.utils.errors import UserError
@@ -99,7 +99,7 @@ def test_every_code_of_the_table_is_nllbs():
     from transformers import NllbTokenizer
 
     known = {code.split("_")[0] for code in NllbTokenizer().extra_special_tokens}
-    assert set(_NLLB.values()) <= known and len(_NLLB) > 100
+    assert set(NLLB_CODES.values()) <= known and len(NLLB_CODES) > 100
 
 
 def test_what_cannot_be_converted_is_told(tmp_path, trained_model):

@@ -48,7 +48,7 @@ def test_a_directory_with_its_pieces_beside_it(exported_model, tmp_path):
 def test_another_type_is_computed_in(exported_model, tmp_path):
     export_foreign(facts(exported_model), tmp_path / "teacher", "int8", "en", "it")
     made = Translator(tmp_path / "teacher")
-    assert made._model.compute_type.startswith("int8")
+    assert made.compute_type.startswith("int8")
     assert len(made.translate(TEXTS)) == len(TEXTS)
 
 

@@ -69,7 +69,7 @@ def test_a_tokenizer_without_an_end_loses_no_word(tmp_path):
 @example(text="ita_Latn it_IT __it__")
 def test_special_names_in_a_text_are_text(directories, name, text):
     pieces = HuggingFaceTokenizer(directories[name], FACTS.get(name, {}))
-    special = set(pieces._tokenizer.all_special_tokens) - {"<unk>"}
+    special = set(pieces.tokenizer.all_special_tokens) - {"<unk>"}
     own = [piece for piece in pieces.encode(["ban"])[0] if piece in special]
     assert [piece for piece in pieces.encode([text])[0] if piece in special] == own
 
@@ -93,7 +93,7 @@ def test_padded_embeddings_of_transformers(tmp_path, name, multiple):
     assert [padded.tokenize([text]) for text in TEXTS] == [plain.tokenize([text]) for text in TEXTS]
     assert padded.translate(TEXTS, 1) == plain.translate(TEXTS, 1)
     filler = vocabulary[len(tokenizer) :]
-    assert plain._tokenizer.decode(["▁ban", *filler, "▁der"]) == "ban der"
+    assert plain.tokenizer.decode(["▁ban", *filler, "▁der"]) == "ban der"
 
 
 @pytest.mark.parametrize("filler", ["madeupword{:04d}", "averyunlikelytoken{}", "<unused{}>"])

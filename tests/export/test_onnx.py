@@ -15,7 +15,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from distilmt.export.consumers import _OnnxModel, by_onnxruntime  # noqa: E402
+from distilmt.export.consumers import OnnxModel, by_onnxruntime  # noqa: E402
 from distilmt.export.graphs import Decoder, Encoder  # noqa: E402
 from distilmt.export.onnx import export_onnx  # noqa: E402
 
@@ -52,7 +52,7 @@ def test_the_graphs_are_the_model(tokenizer):
 
 def test_more_words_than_positions_are_no_error(onnx_export):
     """transformers.js asks for 256 words whatever the model's positions are, here 64; and texts may be long."""
-    model = _OnnxModel(onnx_export, "")
+    model = OnnxModel(onnx_export, "")
     model.config["max_position_embeddings"] = 100
     model.config["eos_token_id"] = -1  # never ends
     assert model.generate(*(np.ones((2, 90), np.int64),) * 2).shape == (2, 99)

@@ -149,7 +149,7 @@ def test_characters_without_a_piece_are_known_as_such(pieces):
 
 
 def test_words_are_not_remembered_without_end(pieces, monkeypatch):
-    monkeypatch.setattr(moses_bpe, "_MOST_WORDS", 3)
+    monkeypatch.setattr(moses_bpe, "MAX_CACHED_WORDS", 3)
     for number in range(20):
         pieces.encode([f"word{number}"])
-    assert len(pieces._merges.cache) <= 4
+    assert len(pieces.merges.cache) <= 4

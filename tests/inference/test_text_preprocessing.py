@@ -185,4 +185,4 @@ def test_knows_tells_pieces_from_bytes(exported_model):
     translator = Translator(exported_model, threads=1)
     processor = spm.SentencePieceProcessor(model_proto=(exported_model / "source.spm").read_bytes())
     letter = next(p for p in (processor.id_to_piece(i) for i in range(processor.get_piece_size())) if p in "abcdefgh")
-    assert translator._tokenizer.has_token(letter) and not translator._tokenizer.has_token("😀")
+    assert translator.tokenizer.has_token(letter) and not translator.tokenizer.has_token("😀")

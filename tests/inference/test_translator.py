@@ -160,7 +160,7 @@ def test_attention_knows_places_in_any_script(split_tokenizer, tmp_path):
 
 def test_another_tokenizer_tells_no_attention(exported_model, monkeypatch):
     translator = Translator(exported_model, threads=1)
-    monkeypatch.setattr(translator, "_tokenizer", None)
+    monkeypatch.setattr(translator, "tokenizer", None)
     assert translator.attention(["ban"], ["nota"]) == [[]]
 
 

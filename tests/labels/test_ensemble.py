@@ -46,36 +46,36 @@ def pointing(directory, shared_tokenizer, **named):
 
 
 def test_a_narrow_type_that_goes_astray_is_asked_again_in_float32(tmp_path, trained_model, exported_model, monkeypatch):
-    """There is no processor here that overflows in 16 bits: half of the narrow answers are spoilt by hand."""
-    made = LabelingTask(
+    """No processor here overflows in 16 bits: half of the narrow outputs get a score that is no number."""
+    task = LabelingTask(
         trained_model,
         tokenizers.load(trained_model),
         replace(CONFIG, compute_type="bfloat16"),
         *PAIR,
         needs_top_k=False,
     )
-    speakers = TeacherEnsemble(made, tmp_path)
-    narrow, ask = speakers.models[0], TeacherEnsemble._translate
+    ensemble = TeacherEnsemble(task, tmp_path)
+    narrow = ensemble.models[0]
+    translate = narrow.hypotheses
 
-    def spoilt(self, speaker, sources):
-        answers = ask(self, speaker, sources)
-        if speaker is narrow:
-            answers[::2] = [[said("x", score=math.nan)] for _ in answers[::2]]
-        return answers
+    def with_nan(sources, options):
+        n_best_lists = translate(sources, options)
+        n_best_lists[::2] = [[said("x", score=math.nan)] for _ in n_best_lists[::2]]
+        return n_best_lists
 
-    monkeypatch.setattr(TeacherEnsemble, "_translate", spoilt)
-    found = speakers.translate(TEXTS)
+    monkeypatch.setattr(narrow, "hypotheses", with_nan)
+    found = ensemble.translate(TEXTS)
     exact = Translator(exported_model).hypotheses(TEXTS, DecodingOptions(beam_size=1))
     assert [row[0].text for row in found[::2]] == [row[0].text for row in exact[::2]]
-    assert speakers.decoded_again == 4
+    assert ensemble.decoded_again == 4
     assert (tmp_path / "teacher-float32" / "model.bin").exists()
 
 
 def test_a_float32_teacher_is_asked_once(tmp_path, trained_model):
-    speakers = TeacherEnsemble(
-        LabelingTask(trained_model, tokenizers.load(trained_model), CONFIG, *PAIR, needs_top_k=False), tmp_path
-    )
-    assert len(speakers.translate(TEXTS)) == 8 and not speakers._float32_models and speakers.decoded_again == 0
+    task = LabelingTask(trained_model, tokenizers.load(trained_model), CONFIG, *PAIR, needs_top_k=False)
+    ensemble = TeacherEnsemble(task, tmp_path)
+    assert len(ensemble.translate(TEXTS)) == 8 and ensemble.decoded_again == 0
+    assert not (tmp_path / "teacher-float32").exists()
 
 
 def test_several_models_from_outside_are_pooled(tmp_path, exported_model, shared_tokenizer):

@@ -35,9 +35,9 @@ def test_nothing_left_to_do_needs_no_cluster(tmp_path, trained_model, monkeypatc
 
 
 def test_a_machine_with_other_versions_is_refused():
-    ray_executor._check_versions(versions())
+    ray_executor.check_versions(versions())
     with pytest.raises(UserError, match=r"has ctranslate2 .*, but labeling was started with 1\.0"):
-        ray_executor._check_versions(versions() | {"ctranslate2": "1.0"})
+        ray_executor.check_versions(versions() | {"ctranslate2": "1.0"})
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_a_dead_workers_shard_is_labelled_again_and_what_cannot_be_used_is_told(
                     time.sleep(1)
                     break
 
-    with ray_executor._connected(replace(ON_RAY, ray_address="local")):
+    with ray_executor.connected(replace(ON_RAY, ray_address="local")):
         for change, told in (({"num_cpus": 99}, "no machine .* has 99 cores"), ({"num_gpus": 1.5}, "an integer")):
             with pytest.raises(UserError, match=told):
                 label(sentences(12), job(trained_model, replace(ON_RAY, **change)), tmp_path / "refused")

@@ -17,7 +17,7 @@ def test_it_is_the_symmetric_divergence_whatever_the_chunks(monkeypatch):
     both = [F.kl_div(a, b, reduction="sum", log_target=True), F.kl_div(b, a, reduction="sum", log_target=True)]
     plain = sum(both) / 2
     for logits in (1 << 23, 60):
-        monkeypatch.setattr(module, "_LOGITS", logits)
+        monkeypatch.setattr(module, "CHUNK_LOGITS", logits)
         found = r_drop_loss(first, second, weight, vocabulary=18)
         torch.testing.assert_close(found, plain)
         for one, other in zip(

@@ -44,8 +44,8 @@ def test_rows_to_label_are_drawn_by_the_seed():
 
 def test_the_baseline_is_trained_as_long_as_the_student(finished_run, tmp_path):
     config = replace(CONFIG.student.training, max_steps=500)
-    assert train._with_student_updates(config, finished_run / "student") == replace(config, max_steps=20, patience=0)
-    assert train._with_student_updates(config, tmp_path) == config
+    assert train.with_student_updates(config, finished_run / "student") == replace(config, max_steps=20, patience=0)
+    assert train.with_student_updates(config, tmp_path) == config
 
 
 def test_the_signature_tells_runs_apart():

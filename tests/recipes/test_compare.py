@@ -122,7 +122,7 @@ def test_two_students_at_once(tmp_path):
 def test_links_are_led_elsewhere_where_the_choice_changed(tmp_path):
     for name in ("nearest", "mbr"):
         (tmp_path / name / "selection").mkdir(parents=True)
-        compare._link(tmp_path, tmp_path / name, "selection")
+        compare.link_steps(tmp_path, tmp_path / name, "selection")
         assert (tmp_path / "selection").resolve() == tmp_path / name / "selection"
 
 

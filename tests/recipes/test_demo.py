@@ -49,16 +49,16 @@ def test_mistakes_are_told(config, told):
 
 
 def test_default_directories():
-    assert demo._default_directory(DemoConfig()) == "runs/demo"
-    assert demo._default_directory(DemoConfig(pair="en-de")) == "runs/demo-en-de"
-    assert demo._default_directory(DemoConfig(train=["a.tsv"])) == "runs/demo-en-it"
+    assert demo.default_directory(DemoConfig()) == "runs/demo"
+    assert demo.default_directory(DemoConfig(pair="en-de")) == "runs/demo-en-de"
+    assert demo.default_directory(DemoConfig(train=["a.tsv"])) == "runs/demo-en-it"
 
 
 def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
     made = iter(range(10))
 
     def plan(config):
-        return demo._cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(made)})
+        return demo.cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(made)})
 
     config = DemoConfig(run_dir=str(tmp_path))
     assert plan(config) == plan(config) == {"max_steps": 0}
@@ -69,7 +69,7 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (-50.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
 def test_lengths_fit(seconds, pace):
-    found = demo._lengths(seconds, pace)
+    found = demo.training_length(seconds, pace)
     assert found["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
     assert 1 <= found["eval_steps"] <= found["max_steps"] and 1 <= found["warmup_steps"] <= found["max_steps"]
     assert -(-found["max_steps"] // found["eval_steps"]) <= 5
@@ -107,10 +107,10 @@ def test_a_slow_machine_trains_a_shallower_teacher(tmp_path, monkeypatch, pace, 
             asked.append(model.encoder_layers)
             return pace
 
-    monkeypatch.setattr(demo._EncodedPairs, "of", lambda *_: Text())
+    monkeypatch.setattr(demo.EncodedPairs, "of", lambda *_: Text())
     config = DemoConfig(minutes=20)
     first = demo.first_plan(config, tmp_path)
-    teacher = demo._with_teacher(first, demo._plan_teacher(config, first, tmp_path)).teacher
+    teacher = demo.with_teacher(first, demo.plan_teacher(config, first, tmp_path)).teacher
     assert asked == measured
     assert (teacher.model.encoder_layers, teacher.model.decoder_layers) == (layers, layers)
     assert teacher.training.batch_tokens == (2048 if layers == 5 else 1024)

@@ -17,7 +17,7 @@ from distilmt.utils.errors import UserError
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(endpoint, "FIRST_WAIT_SECONDS", 0.001)
 
 
 def teacher(server, answers=None, **settings):
@@ -318,11 +318,11 @@ def test_addresses_that_are_none_are_told_at_once(url):
 
 @pytest.mark.parametrize("value, least, most", [("2.5", 2.5, 2.5), ("soon", 0, 1), ("nan", 0, 1), ("-3", 0, 0)])
 def test_retry_after_in_all_its_forms(value, least, most, monkeypatch):
-    monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.5)
+    monkeypatch.setattr(endpoint, "FIRST_WAIT_SECONDS", 0.5)
     waits = []
     server = endpoint.Endpoint(asdict(EndpointConfig(model="m")))
     monkeypatch.setattr(server.stop, "wait", lambda timeout: waits.append(timeout) and False)
-    server._wait_before_retry(0, value)
+    server.wait_before_retry(0, value)
     assert least <= waits[0] <= most
 
 
@@ -330,7 +330,7 @@ def test_retry_after_may_be_a_date(monkeypatch):
     import email.utils
     import time
 
-    assert 50 < endpoint._seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
+    assert 50 < endpoint.retry_after_seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
 
 
 @settings(max_examples=200, deadline=None)

@@ -155,7 +155,7 @@ def test_an_answer_without_a_translation_costs_its_sentence_alone(server, name):
 
 @pytest.mark.parametrize("status, headers", [(429, {"Retry-After": "0"}), (503, {"Retry-After": "0.01"}), (503, {})])
 def test_bursts_of_refusals_pass(server, status, headers, monkeypatch):
-    monkeypatch.setattr(endpoint, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(endpoint, "FIRST_WAIT_SECONDS", 0.01)
     server.answer = lambda path, body: (
         (200, answer_of()) if len(server.asked) > 5 else (status, {"error": {"message": "Loading model"}}, headers)
     )
@@ -163,7 +163,7 @@ def test_bursts_of_refusals_pass(server, status, headers, monkeypatch):
 
 
 def test_an_answer_that_unpacks_without_end_is_one_line(server, monkeypatch):
-    monkeypatch.setattr(endpoint, "_MAX_RESPONSE_BYTES", 100_000)
+    monkeypatch.setattr(endpoint, "MAX_RESPONSE_BYTES", 100_000)
     server.answer = lambda path, body: (200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
     with pytest.raises(endpoint.UserError, match="failed 1 times"):
         teacher(server).translate(["hello"])

@@ -147,8 +147,8 @@ def queued(ranks):
         begin, end = (5 * n // ranks.size for n in (ranks.rank, ranks.rank + 1))
         stepper = SimpleNamespace(ranks=ranks, loss_queue=queue)
         statistics = Statistics(*torch.ones(3), rows[begin:end])
-        queue.add(Stepper._reduce_statistics(stepper, statistics, BatchShard(5, begin)).rows)
-    return queue._values
+        queue.add(Stepper.reduce_statistics(stepper, statistics, BatchShard(5, begin)).rows)
+    return queue.values
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,7 @@ def test_a_training_that_diverges_stops_and_keeps_nothing(tmp_path, shared_token
         train(model(shared_tokenizer), task, improving(), tmp_path)
     assert not (tmp_path / trainer.BEST).exists()
     if (tmp_path / trainer.CHECKPOINT).exists():
-        tensors = trainer._read_checkpoint(tmp_path / trainer.CHECKPOINT)[1]
+        tensors = trainer.read_checkpoint(tmp_path / trainer.CHECKPOINT)[1]
         assert all(torch.isfinite(torch.from_numpy(t)).all() for t in tensors.values())
 
 

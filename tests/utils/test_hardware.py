@@ -67,10 +67,10 @@ def test_free_cores_lie_between_none_and_all():
 )
 def test_free_cores_are_what_others_leave(monkeypatch, before, after, free):
     ticks = iter([before, after])
-    monkeypatch.setattr(hardware, "_idle_ticks", lambda: next(ticks))
+    monkeypatch.setattr(hardware, "idle_ticks", lambda: next(ticks))
     assert hardware.free_cores(0) == free
 
 
 def test_all_cores_are_free_where_the_system_does_not_tell(monkeypatch):
-    monkeypatch.setattr(hardware, "_idle_ticks", list)
+    monkeypatch.setattr(hardware, "idle_ticks", list)
     assert hardware.free_cores(0) == hardware.cores()

@@ -165,7 +165,7 @@ def _trusted(file: Path) -> list[str]:
     """
     names = io.get_untrusted_types(file=file)
     for name in names:
-        if not _is_allowed(name):
+        if not is_allowed_type(name):
             raise UserError(
                 f"{file.name} has the type {name}: only types of distilmt.classification, scikit-learn, NumPy and "
                 "SciPy are saved and opened; build the student from these"
@@ -173,7 +173,8 @@ def _trusted(file: Path) -> list[str]:
     return names
 
 
-def _is_allowed(name: str) -> bool:
+def is_allowed_type(name: str) -> bool:
+    """Whether skops may load objects of this type."""
     module, _, attribute = name.rpartition(".")
     if not _home(module).startswith(_ROOTS):
         return False

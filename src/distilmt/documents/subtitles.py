@@ -24,7 +24,7 @@ _ARROW = r"(?:[-–—−=]{1,3}[ \t]?(?:>|&gt;)|[→⟶➔])"
 _GAP = r"[ \t]{0,9}"
 _COLON, _POINT = f"{_GAP}:{_GAP}", f"{_GAP}[.,:;]{_GAP}"
 _STAMP = rf"[-−]?{_GAP}(?:\d{{1,4}}{_COLON})?\d{{1,3}}{_COLON}\d{{1,2}}(?:{_POINT}\d{{1,9}})?"
-_TIMES = re.compile(rf"^{_GAP}{_STAMP}{_GAP}{_ARROW}{_GAP}{_STAMP}(?![\w.,:])")
+CUE_TIMES = re.compile(rf"^{_GAP}{_STAMP}{_GAP}{_ARROW}{_GAP}{_STAMP}(?![\w.,:])")
 # Unreadable times: an arrow after numbers, or the arrow of SubRip and any number.
 _DAMAGED = re.compile(
     rf"^[-−]?[\s\d:.,;]{{0,40}}\d[\s\d:.,;hms]{{0,40}}{_ARROW}|^(?=[^\r\n]{{0,200}}\d)[^\r\n]{{0,100}}-->"
@@ -65,7 +65,7 @@ def translate_cues(text: str, translate: Translate, entities: bool) -> str:
         UserError: the file has no cue.
     """
     lines = _LINE.findall(text)
-    if text.strip() and not text.startswith("WEBVTT") and not any(map(_TIMES.match, lines)):
+    if text.strip() and not text.startswith("WEBVTT") and not any(map(CUE_TIMES.match, lines)):
         raise UserError("it has no subtitles: each needs a line like 00:00:01,000 --> 00:00:02,000 above it")
     parts = list(_cues(lines, entities, report_of(translate)))
     return _translate_parts(parts, translate, _cue_segment, entities)
@@ -110,7 +110,7 @@ def _is_broken(raw: str, source: str) -> bool:
     """Whether players would parse it as something other than text."""
     lines, before = _LINE.findall(raw), _LINE.findall(source)
     blank = sum(not line.strip() for line in lines) != sum(not line.strip() for line in before)
-    return blank or any(map(_TIMES.match, lines)) or (_NUMBER.match(raw) is not None and not _NUMBER.match(source))
+    return blank or any(map(CUE_TIMES.match, lines)) or (_NUMBER.match(raw) is not None and not _NUMBER.match(source))
 
 
 def _without_signs(segment: Segment) -> Segment:
@@ -142,7 +142,7 @@ def _cues(lines: list[str], is_vtt: bool, report: DocumentReport) -> Iterator[Su
     """Split a file into parts. A time always begins a cue; a cue ends where the next one begins."""
     starts = []
     for number, line in enumerate(lines):
-        if _TIMES.match(line):
+        if CUE_TIMES.match(line):
             starts.append(number)
         elif _DAMAGED.match(line):
             report.skip("a line with an arrow is not a readable time", f"line {number + 1}")
@@ -162,7 +162,7 @@ def _head(lines: list[str], start: int, is_vtt: bool) -> int:
         at -= 1
     if at > 0 and _NUMBER.match(lines[at - 1]):
         return at - 1
-    if not is_vtt or start == 0 or _TIMES.match(lines[start - 1]) or not lines[start - 1].strip():
+    if not is_vtt or start == 0 or CUE_TIMES.match(lines[start - 1]) or not lines[start - 1].strip():
         return start
     return start - 1 if start == 1 or not lines[start - 2].strip() else start
 

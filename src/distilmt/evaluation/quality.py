@@ -178,7 +178,7 @@ def score_intervals(
     times = _resamples(len(references), samples, seed or _SEED)
     intervals = {}
     for name, metric in metrics.items():
-        low, high = np.quantile(_resampled(metric, hypotheses, references, times), [0.025, 0.975])
+        low, high = np.quantile(resampled_scores(metric, hypotheses, references, times), [0.025, 0.975])
         intervals[name] = (float(low), float(high))
     return intervals
 
@@ -206,12 +206,16 @@ def _intervals(
     times = _resamples(len(references), samples, seed)
     intervals = []
     for metric in metrics.values():
-        differences = np.subtract(_resampled(metric, a, references, times), _resampled(metric, b, references, times))
+        differences = np.subtract(
+            resampled_scores(metric, a, references, times), resampled_scores(metric, b, references, times)
+        )
         intervals.append([float(bound) for bound in np.quantile(differences, [0.025, 0.975])])
     return intervals
 
 
-def _resampled(metric: Metric, hypotheses: Sequence[str], references: Sequence[str], times: np.ndarray) -> list[float]:
+def resampled_scores(
+    metric: Metric, hypotheses: Sequence[str], references: Sequence[str], times: np.ndarray
+) -> list[float]:
     """The score of every resample; `times` [samples, sentences] is the count of each sentence in a resample."""
     statistics = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype="float32")
     return [float(metric._compute_score_from_stats(row).score) for row in times @ statistics]

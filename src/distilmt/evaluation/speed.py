@@ -96,22 +96,24 @@ def measure_interleaved(
         progress.task("speed", rounds * len(models), "runs") as task,
     ):
         file = Path(directory) / "sentences.txt"
-        file.write_text("\n".join(_shuffled(sentences, seed)) + "\n", encoding="utf-8")
+        file.write_text("\n".join(shuffled(sentences, seed)) + "\n", encoding="utf-8")
         for _ in range(rounds):
             for name, model in models.items():
                 beam = beam_size if isinstance(beam_size, int) else beam_size[name]
-                measurements[name].append(_measure_in_process(model, file, beam, max_seconds))
+                measurements[name].append(measure_in_process(model, file, beam, max_seconds))
                 task.advance(1, model=name)
-    return {name: _median(runs) for name, runs in measurements.items()}
+    return {name: median_speed(runs) for name, runs in measurements.items()}
 
 
-def _shuffled(sentences: Sequence[str], seed: int) -> list[str]:
+def shuffled(sentences: Sequence[str], seed: int) -> list[str]:
+    """Non-empty sentences, each on one line, in an order that depends on `seed` only."""
     lines = [" ".join(sentence.split()) for sentence in sentences if sentence.strip()]
     random.Random(seed).shuffle(lines)
     return lines
 
 
-def _measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> dict[str, Any]:
+def measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> dict[str, Any]:
+    """Measure a model in a fresh process; what `python -m distilmt.evaluation.speed` prints."""
     command = [sys.executable, "-m", "distilmt.evaluation.speed", str(model), str(file)]
     command += ["--beam", str(beam_size), "--max-seconds", str(max_seconds)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -123,7 +125,9 @@ def _measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: fl
     return measured
 
 
-def _median(runs: list[dict[str, Any]]) -> Speed:
+def median_speed(runs: list[dict[str, Any]]) -> Speed:
+    """The median of every figure over several measurements of a model."""
+
     def middle(key: str) -> dict[str, float]:
         return {k: statistics.median(run[key][k] for run in runs) for k in runs[0][key]}
 

@@ -62,7 +62,7 @@ def by_onnxruntime(directory: Path, texts: Sequence[str], quantized: bool = Fals
         texts: one sentence each.
         quantized: use the int8 weights, with batches of one: the int8 range of activations is shared by a batch.
     """
-    model = _OnnxModel(directory, "_quantized" if quantized else "")
+    model = OnnxModel(directory, "_quantized" if quantized else "")
 
     def translate(batch: list[str]) -> list[str]:
         encoded = model.source.encode_batch(batch)
@@ -73,7 +73,7 @@ def by_onnxruntime(directory: Path, texts: Sequence[str], quantized: bool = Fals
     return _in_batches(translate, texts, 1 if quantized else _BATCH)
 
 
-class _OnnxModel:
+class OnnxModel:
     """Both graphs and both tokenizers of a directory."""
 
     def __init__(self, directory: Path, suffix: str) -> None:

@@ -40,7 +40,7 @@ _CODES = """
     tg:tgk th:tha ti:tir tk:tuk tl:tgl tn:tsn tr:tur ts:tso tt:tat tw:twi ug:uig uk:ukr ur:urd uz:uzn
     vi:vie wo:wol xh:xho yi:ydd yo:yor zh:zho zu:zul
 """
-_NLLB = dict(pair.split(":") for pair in _CODES.split())
+NLLB_CODES = dict(pair.split(":") for pair in _CODES.split())
 _TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
@@ -181,7 +181,7 @@ def prefix_of(path: str, tokenizer: Any, source: str, target: str, prefix: str |
 def _code(language: str, codes: Sequence[str], path: str) -> str:
     """The teacher's code of a language (`it` is `it_IT` in mBART-50 and `ita_Latn` in NLLB)."""
     base, *subtags = re.split("[-_@]", language.lower())
-    three = _NLLB.get(base, base)
+    three = NLLB_CODES.get(base, base)
     exact = (language, f"{three}_{'Hant' if _TRADITIONAL & set(subtags) else 'Hans'}")
     plain = [code.strip("_") for code in codes]
     matches = [c for c in plain if c in exact] or [c for c in plain if c.split("_")[0] in (base, three)]

@@ -18,7 +18,7 @@ CODES = "bpe.codes"
 _VOCABULARIES = ("source_vocabulary", "shared_vocabulary")
 _UNKNOWN = "<unk>"
 _JOINER = "@@"
-_MOST_WORDS = 200_000
+MAX_CACHED_WORDS = 200_000
 
 
 class MosesBpeTokenizer:
@@ -41,7 +41,7 @@ class MosesBpeTokenizer:
         source, target = str(manifest.get("source_language", "en")), str(manifest.get("target_language", "en"))
         self._normalizer = MosesPunctNormalizer(source)
         self._tokenizer, self._detokenizer = MosesTokenizer(source), MosesDetokenizer(target)
-        self._merges = _merges(read_model_file(path, CODES))
+        self.merges = _merges(read_model_file(path, CODES))
         self._vocabulary = frozenset(_vocabulary(path))
         self._alphabet = frozenset("".join(self._vocabulary))
         self._end = ["</s>"] if manifest.get("source_end", False) else []
@@ -65,10 +65,10 @@ class MosesBpeTokenizer:
         return all(token in (self._alphabet if len(token) == 1 else self._vocabulary) for token in tokens)
 
     def _cut(self, text: str) -> list[str]:
-        if len(self._merges.cache) > _MOST_WORDS:  # subword-nmt caches every word that it has split
-            self._merges.cache.clear()
+        if len(self.merges.cache) > MAX_CACHED_WORDS:  # subword-nmt caches every word that it has split
+            self.merges.cache.clear()
         words = self._tokenizer.tokenize(self._normalizer.normalize(text))
-        tokens: list[str] = self._merges.segment_tokens(words)
+        tokens: list[str] = self.merges.segment_tokens(words)
         return tokens
 
 

@@ -76,40 +76,40 @@ class HuggingFaceTokenizer:
     def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
         from transformers import AutoTokenizer
 
-        self._tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             path / "tokenizer", trust_remote_code=False
         )
         # CTranslate2 adds these tokens itself.
-        self._ends = None if manifest.get("source_end", True) else self._tokenizer.eos_token
+        self._ends = None if manifest.get("source_end", True) else self.tokenizer.eos_token
         if "source_language" in manifest:
-            self._tokenizer.src_lang = manifest["source_language"]
+            self.tokenizer.src_lang = manifest["source_language"]
         self.prefix = [manifest["target_prefix"]] if "target_prefix" in manifest else []
         self._before = str(manifest.get("prefix", ""))
-        self._as_text = names_as_text(self._tokenizer)
+        self._as_text = names_as_text(self.tokenizer)
         self._coverage_cache: dict[str, bool] = {}
 
     def has_token(self, character: str) -> bool:
         """Whether the vocabulary has a token for a character."""
         if character not in self._coverage_cache:
-            ids = self._tokenizer(character, add_special_tokens=False).input_ids
-            names = map(str, self._tokenizer.convert_ids_to_tokens(ids))
-            self._coverage_cache[character] = self._tokenizer.unk_token_id not in ids and not any(
+            ids = self.tokenizer(character, add_special_tokens=False).input_ids
+            names = map(str, self.tokenizer.convert_ids_to_tokens(ids))
+            self._coverage_cache[character] = self.tokenizer.unk_token_id not in ids and not any(
                 map(_BYTE.fullmatch, names)
             )
         return self._coverage_cache[character]
 
     def encode(self, texts: list[str]) -> list[list[str]]:
         """Input tokens of each text; an empty text has none."""
-        to_tokens = self._tokenizer.convert_ids_to_tokens
+        to_tokens = self.tokenizer.convert_ids_to_tokens
         texts = [self._before + self._as_text(text) if text else "" for text in texts]
-        rows = [list(to_tokens(self._tokenizer(text).input_ids)) if text else [] for text in texts]
+        rows = [list(to_tokens(self.tokenizer(text).input_ids)) if text else [] for text in texts]
         return [row[:-1] if self._ends and row[-1:] == [self._ends] else row for row in rows]
 
     def decode(self, tokens: list[str]) -> str:
         """The text of output tokens, which begin with `prefix`."""
         written = [piece for piece in tokens[len(self.prefix) :] if not _FILLER.fullmatch(piece)]
-        ids = self._tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        ids = self.tokenizer.convert_tokens_to_ids(without_broken_bytes(written))
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
 
 def names_as_text(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], str]:

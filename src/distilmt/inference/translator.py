@@ -93,11 +93,11 @@ class Translator:
         self.device = best_device() if device == "auto" else device
         kind, files = _TOKENIZERS.get(str(manifest.get("tokenizer", "")), _TOKENIZERS[""])
         with checksums.wrap_read_errors(self.path, files):
-            self._tokenizer = kind(self.path, manifest)
+            self.tokenizer = kind(self.path, manifest)
         self._workers = workers
         source, target = card_languages(self.path)
         self._traits = ModelTraits(
-            self._tokenizer.has_token, self._token_count, source, target, manifest.get("capitals")
+            self.tokenizer.has_token, self._token_count, source, target, manifest.get("capitals")
         )
         with checksums.wrap_read_errors(self.path, "model.bin, config.json or a vocabulary"):
             self._model = ctranslate2.Translator(
@@ -111,7 +111,7 @@ class Translator:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
         """Tokens of each text, truncated to the model's positions; empty texts have none."""
-        rows = self._tokenizer.encode([normalize(text) for text in texts])
+        rows = self.tokenizer.encode([normalize(text) for text in texts])
         cut = self.max_length
         return [p if len(p) <= cut else [*p[: cut - 1], p[-1]] for p in rows]
 
@@ -184,7 +184,7 @@ class Translator:
             head) and over the word's tokens. Empty for a model with another tokenizer, or a text with too many tokens
             or characters that the tokenizer changes.
         """
-        tokenizer = self._tokenizer
+        tokenizer = self.tokenizer
         words_by_text: list[list[WordAttention]] = [[] for _ in texts]
         if not isinstance(tokenizer, SentencePieceTokenizer):
             return words_by_text
@@ -227,8 +227,13 @@ class Translator:
         middle = min(spaces, key=lambda i: abs(i - len(text) // 2)) if spaces else len(text) // 2
         return [portion for part in (text[:middle], text[middle:]) for portion in self.portions(part)]
 
+    @property
+    def compute_type(self) -> str:
+        """The numeric type in which the model computes, in CTranslate2's words: `float32`, `int8_float32`."""
+        return str(self._model.compute_type)
+
     def _token_count(self, text: str) -> int:
-        return len(self._tokenizer.encode([normalize(text)])[0])
+        return len(self.tokenizer.encode([normalize(text)])[0])
 
     def _fits(self, text: str) -> bool:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.max_length or len(text) < 2:
@@ -245,7 +250,7 @@ class Translator:
         settings = self._decoding_settings(options)
         weights = [1 if options.batch_type == "examples" else len(source) for source in sources]
         for batch in batches_by_length(rows, sources, weights, options.batch_size * _BATCHES * self._workers):
-            prefix = [self._tokenizer.prefix] * len(batch) if self._tokenizer.prefix else None
+            prefix = [self.tokenizer.prefix] * len(batch) if self.tokenizer.prefix else None
             outputs = self._translate_batch([sources[i] for i in batch], target_prefix=prefix, **settings)
             for row, result in zip(batch, outputs, strict=True):
                 results[row] = self._decoded(texts[row], result)
@@ -274,7 +279,7 @@ class Translator:
         scores = result.scores or [0.0] * len(result.hypotheses)
         hypotheses = []
         for tokens, score in zip(result.hypotheses, scores, strict=True):
-            text = self._tokenizer.decode(tokens)
+            text = self.tokenizer.decode(tokens)
             # A vocabulary can have the replacement character as a token, from broken training text.
             text = text if "\ufffd" not in text or "\ufffd" in source else " ".join(text.replace("\ufffd", "").split())
             hypotheses.append(Hypothesis(text, tokens, score))

@@ -79,7 +79,7 @@ def label_shards(
     waiting = next(shard_iterator, None)
     if waiting is None:
         return
-    with _connected(job.config) as ray:
+    with connected(job.config) as ray:
         need = _worker_resources(ray, job.config)
         # A worker labels many shards (max_calls=0); if it dies, only its current shard is lost.
         label = ray.remote(**need, max_retries=RETRIES, max_calls=0)(_label)
@@ -99,7 +99,7 @@ def label_shards(
 
 
 @contextmanager
-def _connected(config: LabelConfig) -> Iterator[ModuleType]:
+def connected(config: LabelConfig) -> Iterator[ModuleType]:
     """Connect to Ray at `config.ray_address`; an existing connection is used and left open."""
     try:
         import ray
@@ -222,7 +222,7 @@ def _load_labeler(payload: WorkerPayload) -> Labeler:
     import ray
 
     _loaded.clear()
-    _check_versions(payload.versions)
+    check_versions(payload.versions)
     if not ray.get_gpu_ids():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(payload.settings["cores"])
@@ -242,7 +242,7 @@ def _task_of(payload: WorkerPayload, directory: Path) -> LabelingTask:
     return LabelingTask(teacher=directory / "teacher", tokenizer=tokenizers.load(directory / "tokenizer"), **settings)
 
 
-def _check_versions(driver_versions: dict[str, str]) -> None:
+def check_versions(driver_versions: dict[str, str]) -> None:
     """Check that the worker has the driver's package versions: others may give other labels.
 
     Raises:

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from distilmt.losses.divergences import widened
 
-_LOGITS = 1 << 18
+CHUNK_LOGITS = 1 << 18
 """Logits of a chunk on a CPU: those of both passes then fit into its cache."""
 _ON_GPU = 1 << 23
 """Logits of a chunk on a GPU."""
@@ -39,7 +39,7 @@ class _RDropLoss(torch.autograd.Function):
         embeddings, total = weight[:vocabulary], widened(first).new_zeros(())
         of_hidden = torch.empty_like(first), torch.empty_like(second)
         of_weight = torch.zeros_like(weight, dtype=total.dtype)
-        chunk = max(1, (_LOGITS if first.device.type == "cpu" else _ON_GPU) // len(weight))
+        chunk = max(1, (CHUNK_LOGITS if first.device.type == "cpu" else _ON_GPU) // len(weight))
         for begin in range(0, len(first), chunk):
             rows = slice(begin, begin + chunk)
             loss, *of_logits = _symmetric_kl(first[rows], second[rows], embeddings)  # scalar, 2 × [R, vocabulary]

@@ -91,10 +91,10 @@ def method_trials(config: CompareConfig) -> Iterator[MethodTrial]:
 def _link_shared(trial: MethodTrial, root: Path) -> None:
     """Create the run directory of a trial, with links to the shared steps."""
     trial.run_dir.mkdir(parents=True, exist_ok=True)
-    _link(trial.run_dir, root, *_SHARED)
+    link_steps(trial.run_dir, root, *_SHARED)
     write_text(trial.run.paths.config, runner.dump(trial.run))
     if trial.run.labels.selects:
-        _link(trial.run_dir, _selection_dir(trial.run, RunPaths(root)), "selection")
+        link_steps(trial.run_dir, _selection_dir(trial.run, RunPaths(root)), "selection")
 
 
 def _is_done(trial: MethodTrial) -> bool:
@@ -132,12 +132,12 @@ def _selection_dir(run_config: RunConfig, paths: RunPaths) -> Path:
     reverse = f"-{fingerprint(labels.backward_model)}" if labels.backward_model else ""
     selection_dir = paths.selections / f"{labels.rerank}-{labels.rerank_metric}-{labels.n_best}{reverse}"
     selection_dir.mkdir(parents=True, exist_ok=True)
-    _link(selection_dir, paths.root, *_SHARED)
+    link_steps(selection_dir, paths.root, *_SHARED)
     runner.execute_step("selection", replace(run_config, run_dir=str(selection_dir)))
     return selection_dir
 
 
-def _link(directory: Path, other: Path, *names: str) -> None:
+def link_steps(directory: Path, other: Path, *names: str) -> None:
     """Create links in a directory to steps of another."""
     for name in names:
         link(directory / name, other / name)

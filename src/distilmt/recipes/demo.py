@@ -87,21 +87,22 @@ def _shape(width: int, ffn: int, encoder: int, decoder: int) -> ModelConfig:
 
 def run(config: DemoConfig) -> Path:
     """Run the demo, or resume it."""
-    root = Path(_default_directory(config) if config.run_dir is None else config.run_dir)
+    root = Path(default_directory(config) if config.run_dir is None else config.run_dir)
     first = first_plan(config, root)
     preflight.check(first, exporting=True)
     with runner.open_run(first, whole=False):
         pass  # a second demo in the same directory is rejected before any measurement
     for step in ("corpus", "tokenizer"):
         _run_step(step, first)
-    plan = _cached_plan(root, "teacher", config, lambda: _plan_teacher(config, first, root))
-    second = _with_teacher(first, plan)
+    plan = cached_plan(root, "teacher", config, lambda: plan_teacher(config, first, root))
+    second = with_teacher(first, plan)
     _run_step("teacher", second)
-    plan = _cached_plan(root, "student", second, lambda: _plan_student(config, second, root))
+    plan = cached_plan(root, "student", second, lambda: _plan_student(config, second, root))
     return runner.run(_with_student(second, plan))
 
 
-def _default_directory(config: DemoConfig) -> str:
+def default_directory(config: DemoConfig) -> str:
+    """The run directory if none is named."""
     return "runs/demo" if config.pair == "en-it" and not config.train else f"runs/demo-{config.pair}"
 
 
@@ -169,7 +170,7 @@ def _same(old: dict[str, Any], new: dict[str, Any], default: DemoConfig | RunCon
     return non_default(old, asdict(default)) == new
 
 
-def _cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
+def cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
     """A part of the plan: stored for the same settings, or decided now."""
     path, settings = root / PLAN, _settings(config)
     plans = read_json(path) if path.exists() else {}
@@ -196,33 +197,35 @@ def _reserve(config: DemoConfig) -> float:
     return min(190.0, 20 + 0.28 * config.minutes * 60)
 
 
-def _plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+def plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
+    """The teacher's training length, and fewer layers on a slow machine; empty for a teacher that exists."""
     if config.teacher:
         return {}
-    begin, text, shallow = time.monotonic(), _EncodedPairs.of(run_config, root), {}
+    begin, text, shallow = time.monotonic(), EncodedPairs.of(run_config, root), {}
     plan = _teacher_lengths(config, run_config, text, root, begin)
     if plan["max_steps"] < _ENOUGH_UPDATES and (run_config.teacher.model.encoder_layers or 0) > _SHALLOW:
         shallow = {"layers": _SHALLOW, "batch_tokens": _SMALL_BATCH}
         logger.info(f"teacher: too few updates for so many layers, using {_SHALLOW}")
-        plan = _teacher_lengths(config, _with_teacher(run_config, shallow), text, root, begin)
+        plan = _teacher_lengths(config, with_teacher(run_config, shallow), text, root, begin)
     return plan | shallow
 
 
 def _teacher_lengths(
-    config: DemoConfig, run_config: RunConfig, text: _EncodedPairs, root: Path, begin: float
+    config: DemoConfig, run_config: RunConfig, text: EncodedPairs, root: Path, begin: float
 ) -> dict[str, Any]:
     """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
     teacher = run_config.teacher
     pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
     elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = _lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
+    lengths = training_length(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
 
 
-def _with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
+def with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
+    """The configuration with the planned teacher."""
     teacher, layers = config.teacher, plan.get("layers")
     model = replace(teacher.model, encoder_layers=layers, decoder_layers=layers) if layers else teacher.model
     training = replace(teacher.training, **{key: value for key, value in plan.items() if key != "layers"})
@@ -230,7 +233,7 @@ def _with_teacher(config: RunConfig, plan: dict[str, Any]) -> RunConfig:
 
 
 @dataclass
-class _EncodedPairs:
+class EncodedPairs:
     """The run's training pairs, encoded once for all measurements."""
 
     tokenizer: Any
@@ -238,7 +241,8 @@ class _EncodedPairs:
     top_k: int
 
     @classmethod
-    def of(cls, config: RunConfig, root: Path) -> _EncodedPairs:
+    def of(cls, config: RunConfig, root: Path) -> EncodedPairs:
+        """The training pairs of the run in `root`."""
         from distilmt.data import tokenizer as tokenizers
         from distilmt.pipeline.steps.train import reference_set
 
@@ -264,7 +268,7 @@ class _EncodedPairs:
         return seconds_per_update(replace(self.data, reference=reference), model, training, objective, self.tokenizer)
 
 
-def _lengths(seconds: float, pace: float) -> dict[str, Any]:
+def training_length(seconds: float, pace: float) -> dict[str, Any]:
     """Number of updates, their time limit, validation interval, and a matching warm-up."""
     updates = max(_MIN_UPDATES, int(seconds * _SPARE / pace))
     return {
@@ -278,7 +282,7 @@ def _lengths(seconds: float, pace: float) -> dict[str, Any]:
 def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     begin = time.monotonic()
     label_pace = _label_pace(run_config, root)
-    student, text = run_config.student, _EncodedPairs.of(run_config, root)
+    student, text = run_config.student, EncodedPairs.of(run_config, root)
     paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
     logger.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
@@ -292,7 +296,7 @@ def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict
 
 def _student_lengths(seconds: float, student: float, baseline: float) -> dict[str, Any]:
     """Student and baseline run the same updates; the student, which is first, is limited to its share of the time."""
-    return _lengths(seconds * student / (student + baseline), student)
+    return training_length(seconds * student / (student + baseline), student)
 
 
 _NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)

@@ -27,8 +27,8 @@ from distilmt.utils.json_types import JsonMapping, JsonObject
 T = TypeVar("T")
 R = TypeVar("R")
 _TRANSIENT_STATUSES = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
-_ERROR_BYTES, _MAX_RESPONSE_BYTES = 20_000, 32 << 20
+FIRST_WAIT_SECONDS, _LONGEST_WAIT = 0.5, 60.0
+_ERROR_BYTES, MAX_RESPONSE_BYTES = 20_000, 32 << 20
 _MODERATED = re.compile(r"moderat|flagged|content.?(?:policy|filter)|safety", re.IGNORECASE)
 
 
@@ -91,7 +91,7 @@ class Endpoint:
                 reason = str(rejection)
                 if error.code not in _TRANSIENT_STATUSES:
                     raise RequestRejected(rejection) from None
-                self._wait_before_retry(number, error.headers.get("Retry-After"))
+                self.wait_before_retry(number, error.headers.get("Retry-After"))
             except _NotJSON as error:
                 raise UserError(
                     f"{url} returned {error} instead of JSON: check teacher.url (most end in /v1)"
@@ -99,7 +99,7 @@ class Endpoint:
             except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
                 # no connection, a timeout, half a response
                 reason = str(getattr(error, "reason", error)) or type(error).__name__
-                self._wait_before_retry(number, None)
+                self.wait_before_retry(number, None)
         raise UserError(
             f"{url} failed {self.retries + 1} times ({reason}): check that it runs, then repeat the command to resume"
         )
@@ -109,7 +109,7 @@ class Endpoint:
         headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         with self._opener.open(request, timeout=self.timeout) as response:
-            response_bytes = _unpacked(response.read(_MAX_RESPONSE_BYTES + 1), response.headers.get("Content-Encoding"))
+            response_bytes = _unpacked(response.read(MAX_RESPONSE_BYTES + 1), response.headers.get("Content-Encoding"))
         content = _content_of(response_bytes)
         error = content.get("error") if isinstance(content, dict) and len(content) < 4 else None
         # Some proxies send an error with status 200.
@@ -129,12 +129,12 @@ class Endpoint:
         if self.stop.wait(start - now):
             raise UserError("stopped")
 
-    def _wait_before_retry(self, number: int, retry_after: str | None) -> None:
+    def wait_before_retry(self, number: int, retry_after: str | None) -> None:
         """Wait before a retry: as long as Retry-After demands, else with exponential backoff."""
         if number == self.retries:
             return
-        required = _seconds(retry_after)
-        backoff = min(_FIRST_WAIT * 2**number * random.uniform(0.75, 1.25), _LONGEST_WAIT)
+        required = retry_after_seconds(retry_after)
+        backoff = min(FIRST_WAIT_SECONDS * 2**number * random.uniform(0.75, 1.25), _LONGEST_WAIT)
         if self.stop.wait(backoff if required is None else min(required, 10 * _LONGEST_WAIT)):
             raise UserError("stopped")
 
@@ -196,14 +196,14 @@ def _unpacked(body: bytes, encoding: str | None) -> bytes:
     elif encoding in ("gzip", "x-gzip", "deflate"):
         try:
             unpacked = zlib.decompressobj(47 if body[:1] in (b"\x1f", b"\x78") else -15).decompress(
-                body, _MAX_RESPONSE_BYTES + 1
+                body, MAX_RESPONSE_BYTES + 1
             )
         except zlib.error as error:
             raise ValueError(f"{encoding} is damaged: {error}") from None
     else:
         raise ValueError(f"unsupported content encoding {encoding}")
-    if len(unpacked) > _MAX_RESPONSE_BYTES:
-        raise ValueError(f"over {_MAX_RESPONSE_BYTES >> 20} MiB")
+    if len(unpacked) > MAX_RESPONSE_BYTES:
+        raise ValueError(f"over {MAX_RESPONSE_BYTES >> 20} MiB")
     return unpacked
 
 
@@ -241,7 +241,7 @@ def _assembled(events: str) -> JsonObject:
     return {"choices": [{"message": message, "finish_reason": reason}], "usage": usage}
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def retry_after_seconds(retry_after: str | None) -> float | None:
     """Retry-After: seconds or a date."""
     if not retry_after:
         return None

@@ -16,12 +16,12 @@ class HardTokenQueue:
 
     def __init__(self, positions: int = _POSITIONS) -> None:
         self.positions = positions
-        self._values = torch.empty(0)
+        self.values = torch.empty(0)
 
     def add(self, nll: Tensor) -> None:
         """Append the cross-entropies of an update, [N]."""
-        self._values = torch.cat([self._values.to(nll.device), nll.float()])[-self.positions :]
+        self.values = torch.cat([self.values.to(nll.device), nll.float()])[-self.positions :]
 
     def threshold(self, share: float) -> Tensor | None:
         """The cross-entropy that a `share` of the positions exceeds, a scalar; None until the queue is full."""
-        return self._values.quantile(1 - share) if len(self._values) == self.positions else None
+        return self.values.quantile(1 - share) if len(self.values) == self.positions else None

@@ -130,12 +130,12 @@ class Stepper:
         if self.feature_distillation is not None:
             self.feature_distillation.step(number, shard.tokens, position)
         if self.ranks.size > 1:
-            statistics = self._reduce_statistics(statistics, shard)
+            statistics = self.reduce_statistics(statistics, shard)
         if self.loss_queue is not None:
             self.loss_queue.add(statistics.rows)
         return statistics
 
-    def _reduce_statistics(self, statistics: Statistics, shard: BatchShard) -> Statistics:
+    def reduce_statistics(self, statistics: Statistics, shard: BatchShard) -> Statistics:
         """Statistics of the whole batch, from those of its shards."""
         sums = torch.stack([statistics.nll, statistics.distillation, statistics.entropy]) * shard.is_valid
         rows = statistics.rows

@@ -297,7 +297,7 @@ class Trainer:
         """Resume from the checkpoint if there is one."""
         path = self.directory / CHECKPOINT
         checkpoint = self.ranks.broadcast_object(
-            _read_checkpoint(path) if self.ranks.is_main_process and path.exists() else None
+            read_checkpoint(path) if self.ranks.is_main_process and path.exists() else None
         )
         if checkpoint is None:
             return
@@ -332,7 +332,8 @@ def clear(directory: Path) -> None:
         (directory / name).unlink(missing_ok=True)
 
 
-def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The state and the tensors of a checkpoint."""
     try:
         with safetensors.safe_open(path, "np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

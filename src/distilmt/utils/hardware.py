@@ -25,14 +25,14 @@ def free_cores(seconds: float = 0.2) -> float:
 
     Without /proc all cores count as free.
     """
-    before = _idle_ticks()
+    before = idle_ticks()
     time.sleep(seconds)
-    after = _idle_ticks()
+    after = idle_ticks()
     tick_pairs = [(b, a) for b, a in zip(before, after, strict=False) if a[1] > b[1]]
     return sum((a[0] - b[0]) / (a[1] - b[1]) for b, a in tick_pairs) if tick_pairs else float(cores())
 
 
-def _idle_ticks() -> list[tuple[int, int]]:
+def idle_ticks() -> list[tuple[int, int]]:
     """Idle ticks and all ticks of each core that this process may use."""
     try:
         lines = Path("/proc/stat").read_text().splitlines()

@@ -21,7 +21,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, l
 MAX_DICTIONARY_BYTES = 256 << 20
 """Maximum memory of the decompressor: `xz -9` needs 65 MiB, `zstd --long=27` 128 MiB."""
 _MAX_RATIO = 20
-_ALWAYS_ALLOWED_BYTES = 64 << 20
+ALWAYS_ALLOWED_BYTES = 64 << 20
 _MAX_UNPACKED_BYTES = 64 << 30
 _MAX_ENTRIES = 10_000
 _CHUNK = 1 << 20
@@ -30,7 +30,7 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO
 
 def allowance(packed_bytes: int) -> int:
     """Bytes that a file of `packed_bytes` may unpack to."""
-    return min(_MAX_UNPACKED_BYTES, max(_ALWAYS_ALLOWED_BYTES, _MAX_RATIO * packed_bytes))
+    return min(_MAX_UNPACKED_BYTES, max(ALWAYS_ALLOWED_BYTES, _MAX_RATIO * packed_bytes))
 
 
 def xz_chunks(path: Path) -> Iterator[bytes]:

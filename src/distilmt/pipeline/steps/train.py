@@ -184,13 +184,13 @@ def train_baseline(config: RunConfig, directory: Path) -> dict[str, Any]:
     tokenizer = tokenizers.load(paths.tokenizer)
     data = reference_set(paths.corpus, tokenizer, student.model.max_positions, set(LabelStore(paths.labels).ids()))
     model = new_model(student.model, tokenizer, student.training.dropout, config.seed)
-    training = _with_student_updates(student.training, paths.student)
+    training = with_student_updates(student.training, paths.student)
     return fit_model(
         model, TrainingJob("baseline", data, training, _ONLY_REFERENCES, config.seed), tokenizer, config, directory
     )
 
 
-def _with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfig:
+def with_student_updates(config: TrainingConfig, student: Path) -> TrainingConfig:
     """The student's settings, with exactly as many updates as the student."""
     record = read_step(student)
     return replace(config, max_steps=record.result["updates"], max_seconds=None, patience=0) if record else config

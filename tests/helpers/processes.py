@@ -22,7 +22,8 @@ TESTS = Path(__file__).resolve().parents[1]
 def _server() -> socket.socket:
     """The socket of this process's fork server, which starts with the first use and ends with this process."""
     own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    paths = [os.path.abspath(path) for path in sys.path if path]  # it imports what this process would import
+    environment = offline_environment() | {"PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "helpers.fork_server", str(other.fileno())]
     files = {"stdin": subprocess.DEVNULL, "pass_fds": [other.fileno()]}
     process = subprocess.Popen(command, env=environment, cwd=TESTS, **files)

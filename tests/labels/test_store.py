@@ -241,6 +241,13 @@ def test_kill_at_any_moment_loses_and_doubles_nothing(tmp_path):
     )
 
 
+def test_a_manifest_that_a_killed_process_had_begun_is_removed(store):
+    stray = store.directory / ".manifest.json.999999.tmp"
+    stray.write_text("{")
+    LabelWriter(store.directory, HEADER, K)
+    assert not stray.exists() and LabelStore(store.directory).rows == 3
+
+
 def test_full_disk_leaves_a_store_that_goes_on(tmp_path):
     writer = LabelWriter(tmp_path, HEADER, K)
     writer.write_shard([row(0)])

@@ -77,7 +77,7 @@ class LabelWriter:
             self.manifest = old
             self._drop_damaged()
         whole = {shard["name"] for shard in self.manifest["shards"]}
-        for stray in directory.glob("*shard-*"):
+        for stray in (*directory.glob("*shard-*"), *directory.glob(f".{MANIFEST}.*.tmp")):  # of killed processes
             if stray.name not in whole:
                 stray.unlink()
 

@@ -71,7 +71,7 @@ def test_split_vocabularies_are_of_one_size(tmp_path, turned):
     assert small.decode(small.encode(few)) == few
 
     from distilmt.models.architectures import new_model
-    from distilmt.training.batching import make_batch
+    from distilmt.models.batch import make_batch
 
     model = new_model(toy.MICRO, tokenizer, 0.0, 1)
     source, target = (

@@ -29,10 +29,10 @@ class NpzExporter:
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
         with atomic_directory(path) as temporary:
-            weights = {name: tensor.numpy() for name, tensor in trained.model.state_dict().items()}
+            weights = {name: tensor.numpy() for name, tensor in trained.network.state_dict().items()}
             np.savez(temporary / "weights.npz", **weights)
-            trained.model.config.save_pretrained(temporary)
-            write_tokenizer(trained.tokenizer, temporary, int(trained.model.config.max_position_embeddings))
+            trained.network.config.save_pretrained(temporary)
+            write_tokenizer(trained.tokenizer, temporary, trained.model.dimensions.max_positions)
             write_card(temporary, trained.card, Form("NumPy", "numpy", 'np.load("DIRECTORY/weights.npz")'))
 
     def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:

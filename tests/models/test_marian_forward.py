@@ -7,10 +7,9 @@ from helpers import batches, toy
 from torch import nn
 from transformers import MarianMTModel
 
-from distilmt.models.batch import States
+from distilmt.models.batch import States, make_batch
 from distilmt.models.dropout import DropoutPool
 from distilmt.models.marian import MarianModel, marian_config
-from distilmt.training.batching import make_batch
 
 
 def batch_of(tokenizer, seed=0, lengths=((5, 7), (1, 1), (9, 3), (12, 12))):

@@ -11,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from distilmt.config import ModelConfig, ObjectiveConfig
 from distilmt.losses.distillation import LossSettings, TokenTargets, chunked_loss
 from distilmt.models.architectures import new_model
+from distilmt.models.batch import make_batch
 from distilmt.models.presets import parameter_count
 from distilmt.planning.model_counts import ModelDims, TokenCounts, decoding, forward, parameters, per_token
-from distilmt.training.batching import Ragged, make_batch
+from distilmt.training.batching import Ragged
 
 SHAPES = [
     ModelConfig(d_model=32, ffn_dim=96, num_heads=2, encoder_layers=3, decoder_layers=2, max_positions=64),

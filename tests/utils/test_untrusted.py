@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distilmt.models.marian_checkpoint import load_marian
-from distilmt.teachers.marian import family
+from distilmt.teachers.existing import family
 from distilmt.utils.errors import UserError
 from distilmt.utils.untrusted import check_configuration, loading
 

@@ -17,6 +17,7 @@ from distilmt.losses.distillation import LossSettings, Statistics, TokenTargets,
 from distilmt.models.base import STACKS, Seq2SeqModel
 from distilmt.models.batch import KINDS, Batch
 from distilmt.models.initialization import unit_norms
+from distilmt.models.packing import PackedTokens
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, epoch_batches
 from distilmt.training.train_step import targets_to
 
@@ -202,13 +203,19 @@ def _sum_scores(
         gradient_iterator = iter(torch.autograd.grad(loss, every) if gradients else every)
         for kind, group in values.items():
             side = (batch.source if kind == "encoder" else batch.target).to(loss.device)
-            count = len(side.ids)
             seen = [
-                _LinearInputs(kind, value.detach()[:count], next(gradient_iterator)[:count], side.sentences)
+                _LinearInputs(
+                    kind, _by_token(value.detach(), side), _by_token(next(gradient_iterator), side), side.sentences
+                )
                 for value in group
             ]
             totals[kind] = totals.get(kind, 0) + torch.stack([score(each) for each in seen])
     return totals
+
+
+def _by_token(values: Tensor, side: PackedTokens) -> Tensor:
+    """Values of a module's input in either layout of `Seq2SeqModel.layers` as [N, width]."""
+    return side.flat(values) if values.dim() == 3 else values[: len(side.ids)]
 
 
 def _loss(

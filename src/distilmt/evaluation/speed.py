@@ -189,8 +189,9 @@ def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) 
 def _load(model: Path) -> tuple[TranslationModel, float]:
     """The model, and the seconds until it is ready."""
     # Some releases of CTranslate2 import torch if it is installed; a deployment does not have it.
-    external_kind = read_json_object(model / "distilmt.json").get("outside", {}).get("kind")
-    if external_kind != "transformers":
+    manifest = read_json_object(model / "distilmt.json")
+    external_kind = manifest.get("outside", {}).get("kind")
+    if external_kind != "transformers" and "torch" not in manifest:
         sys.modules["torch"] = None  # type: ignore[assignment]
     if external_kind:
         use_cores(0, cores())  # a program as teacher may use several processes

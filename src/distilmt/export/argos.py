@@ -20,7 +20,7 @@ from transformers import MarianMTModel
 from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
-from distilmt.export.base import NotRun, TrainedModel, require_packages
+from distilmt.export.base import NotRun, TrainedModel, require_marian, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.ctranslate2 import save, specification
 from distilmt.utils.errors import UserError
@@ -135,13 +135,14 @@ class ArgosExporter:
 
     def check(self, config: RunConfig) -> None:
         """As `Exporter.check`: a tokenizer that the run trains has bytes on both sides, a given one may not."""
+        require_marian("argos", config)
         require_packages("argos", ("ctranslate2", "sentencepiece"))
         if config.tokenizer.path:
             _check_bytes(load_tokenizer(Path(config.tokenizer.path)))
 
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
-        export_argos(trained.model, trained.tokenizer, path, trained.card)
+        export_argos(trained.network, trained.tokenizer, path, trained.card)
 
     def translate(self, path: Path, texts: Sequence[str]) -> NotRun:
         """Not here: its packages need other versions than distilmt's."""

@@ -21,17 +21,30 @@ from distilmt.utils.extras import install_command
 if TYPE_CHECKING:
     from transformers import MarianMTModel
 
+    from distilmt.models.base import Seq2SeqModel
+
 
 @dataclass(frozen=True)
 class TrainedModel:
     """What is exported."""
 
-    model: MarianMTModel
+    model: Seq2SeqModel
     """In float32 and eval mode; exporters do not change it."""
     tokenizer: Tokenizer
     """The tokenizer that it was trained with."""
     card: ModelCard
     """Facts for the model card."""
+
+    @property
+    def network(self) -> MarianMTModel:
+        """The model as transformers' class, for formats that hold Marian models only.
+
+        Raises:
+            UserError: it is of another architecture.
+        """
+        from distilmt.models.marian import marian_network
+
+        return marian_network(self.model)
 
 
 @dataclass(frozen=True)
@@ -94,3 +107,17 @@ def require_packages(name: str, packages: Sequence[str], extra: str = "") -> Non
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
         raise UserError(f"the export format {name!r} needs {', '.join(missing)}: {install_command(extra)}")
+
+
+def require_marian(name: str, config: RunConfig) -> None:
+    """Check that a run's student is a Marian model, for formats that hold no other.
+
+    Raises:
+        UserError: it is of another architecture.
+    """
+    architecture = config.student.model.architecture
+    if architecture != "marian":
+        raise UserError(
+            f"the export format {name!r} holds Marian models only, but student.model.architecture is {architecture!r}: "
+            f"remove {name} from export.formats, or set the architecture to marian"
+        )

@@ -114,7 +114,7 @@ class CTranslate2Exporter:
 
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
-        export(trained.model, trained.tokenizer, path, self.compute_type)
+        export(trained.network, trained.tokenizer, path, self.compute_type)
         write_card(path, trained.card, self.form)
 
     @property

@@ -1,13 +1,92 @@
-"""The table of export formats: CTranslate2 and the names in `export.formats`, each a module of this package."""
+"""The table of export formats: a model for translation, and the names in `export.formats`, each a module here."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
-from distilmt.config import ExportConfig, ExportFormat
+from distilmt.config import ComputeType, ExportConfig, ExportFormat
 from distilmt.config.systems import STUDENT
+from distilmt.data.tokenizer import Tokenizer
+from distilmt.export import ctranslate2
 from distilmt.export.base import Exporter
 from distilmt.export.ctranslate2 import CTranslate2Exporter
+from distilmt.export.torch_directory import TorchExporter, export_torch
+from distilmt.models.base import Seq2SeqModel
+from distilmt.models.marian import marian_network
+from distilmt.utils.errors import UserError
+
+CTRANSLATE2_ARCHITECTURES = ("marian",)
+"""Architectures that are exported for CTranslate2; PyTorch translates with models of the others."""
+
+
+def check_types(architecture: str, types: Sequence[str], key: str) -> None:
+    """Check that models of an architecture can be exported for translation in these types.
+
+    Args:
+        architecture: a name in `distilmt.models.architectures`.
+        types: CTranslate2's compute types.
+        key: the configuration key that has them.
+
+    Raises:
+        UserError: a type needs CTranslate2, which does not run the architecture.
+    """
+    others = [name for name in types if name != "float32"]
+    if others and architecture not in CTRANSLATE2_ARCHITECTURES:
+        raise UserError(
+            f"{key} has {', '.join(others)}, but there is no CTranslate2 export of the architecture {architecture!r}: "
+            "set it to float32, which PyTorch translates with, or the architecture to marian"
+        )
+
+
+def require_ctranslate2(architecture: str, command: str) -> None:
+    """Check that CTranslate2 runs an architecture, for a command that measures its types.
+
+    Raises:
+        UserError: it does not.
+    """
+    if architecture not in CTRANSLATE2_ARCHITECTURES:
+        raise UserError(
+            f"distilmt {command} measures CTranslate2 exports, but there are none of the architecture "
+            f"{architecture!r}: set student.model.architecture to marian, or use distilmt run"
+        )
+
+
+def system_exporter(
+    architecture: str, compute_type: ComputeType, key: str = "export.student"
+) -> CTranslate2Exporter | TorchExporter:
+    """The exporter of models for translation and measurement.
+
+    Raises:
+        UserError: as `check_types`.
+    """
+    if architecture in CTRANSLATE2_ARCHITECTURES:
+        return CTranslate2Exporter(compute_type)
+    check_types(architecture, [compute_type], key)
+    return TorchExporter()
+
+
+def export_for_translation(
+    model: Seq2SeqModel, tokenizer: Tokenizer, directory: Path, compute_type: str, bits: int = 8
+) -> None:
+    """Write a directory that `load_translation_model` opens, without a card, atomically.
+
+    Args:
+        model: a model in float32.
+        tokenizer: the tokenizer it was trained with.
+        directory: the export directory; an older export there is replaced.
+        compute_type: CTranslate2's type.
+        bits: bits per weight; 8 rounds only as the type does.
+
+    Raises:
+        UserError: the model's architecture has no export of that type.
+    """
+    if model.architecture in CTRANSLATE2_ARCHITECTURES:
+        ctranslate2.export(marian_network(model), tokenizer, directory, compute_type, bits)
+        return
+    check_types(model.architecture, [compute_type], f"the export {directory.name}")
+    export_torch(model, tokenizer, directory)
 
 
 def exporter(name: ExportFormat) -> Exporter:
@@ -16,7 +95,7 @@ def exporter(name: ExportFormat) -> Exporter:
     return format_exporter
 
 
-def student_exporters(config: ExportConfig) -> dict[str, Exporter]:
-    """The exporters of a run's student by the names of its exports: CTranslate2's types, then the other formats."""
-    exporters: list[Exporter] = [*map(CTranslate2Exporter, config.student), *map(exporter, config.formats)]
-    return {f"{STUDENT}{each.suffix}": each for each in exporters}
+def student_exporters(config: ExportConfig, architecture: str = "marian") -> dict[str, Exporter]:
+    """The exporters of a run's student by the names of its exports: those for translation, then the other formats."""
+    systems: list[Exporter] = [system_exporter(architecture, compute_type) for compute_type in config.student]
+    return {f"{STUDENT}{each.suffix}": each for each in [*systems, *map(exporter, config.formats)]}

@@ -12,7 +12,7 @@ from transformers import MarianMTModel
 from distilmt.config import ExportConfig, RunConfig
 from distilmt.config.choices import WeightType
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.base import TrainedModel, require_packages
+from distilmt.export.base import TrainedModel, require_marian, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.consumers import by_transformers
 from distilmt.models.checkpoint import write_tokenizer
@@ -57,11 +57,12 @@ class HuggingFaceExporter:
 
     def check(self, config: RunConfig) -> None:
         """As `Exporter.check`."""
+        require_marian("huggingface", config)
         require_packages("huggingface", ("transformers", "safetensors"))
 
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
-        export_huggingface(trained.model, trained.tokenizer, path, trained.card, config.huggingface_type)
+        export_huggingface(trained.network, trained.tokenizer, path, trained.card, config.huggingface_type)
 
     def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
         """With transformers."""

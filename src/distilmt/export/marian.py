@@ -24,7 +24,7 @@ from transformers import MarianMTModel
 
 from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import LanguageTokenizer, Tokenizer
-from distilmt.export.base import NotRun, TrainedModel, require_packages
+from distilmt.export.base import NotRun, TrainedModel, require_marian, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import atomic_directory
@@ -237,12 +237,13 @@ class MarianExporter:
     suffix = "-marian"
 
     def check(self, config: RunConfig) -> None:
-        """As `Exporter.check`: Marian supports every student that a run trains."""
+        """As `Exporter.check`: the program `marian` supports every Marian student that a run trains."""
+        require_marian("marian", config)
         require_packages("marian", ("numpy", "yaml"))
 
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
-        export_marian(trained.model, trained.tokenizer, path, trained.card)
+        export_marian(trained.network, trained.tokenizer, path, trained.card)
 
     def translate(self, path: Path, texts: Sequence[str]) -> NotRun:
         """Not here: Marian is no Python package."""

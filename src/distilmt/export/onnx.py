@@ -24,7 +24,7 @@ from transformers import MarianMTModel
 
 from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.base import TrainedModel, require_packages
+from distilmt.export.base import TrainedModel, require_marian, require_packages
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.consumers import by_onnxruntime
 from distilmt.export.fast_tokenizer import write_fast_tokenizer
@@ -103,11 +103,12 @@ class OnnxExporter:
 
     def check(self, config: RunConfig) -> None:
         """As `Exporter.check`."""
+        require_marian("onnx", config)
         check_installed()
 
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
-        export_onnx(trained.model, trained.tokenizer, path, trained.card)
+        export_onnx(trained.network, trained.tokenizer, path, trained.card)
 
     def translate(self, path: Path, texts: Sequence[str]) -> Mapping[str, list[str]]:
         """With ONNX Runtime, in float32 and int8."""

@@ -27,7 +27,7 @@ from distilmt.config import ExportConfig, RunConfig
 from distilmt.data.sentence_splitter import ABBREVIATIONS
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export import npm, onnx
-from distilmt.export.base import NotRun, TrainedModel
+from distilmt.export.base import NotRun, TrainedModel, require_marian
 from distilmt.export.card import Form, ModelCard, write_card
 from distilmt.export.npm import PACKAGES, runtime_files
 from distilmt.export.onnx import export_onnx
@@ -130,11 +130,12 @@ class WebExporter:
 
     def check(self, config: RunConfig) -> None:
         """As `Exporter.check`."""
+        require_marian("web", config)
         check_installed(config.export.node_modules)
 
     def export(self, trained: TrainedModel, path: Path, config: ExportConfig) -> None:
         """As `Exporter.export`."""
-        export_web(trained.model, trained.tokenizer, path, trained.card, config.node_modules)
+        export_web(trained.network, trained.tokenizer, path, trained.card, config.node_modules)
 
     def translate(self, path: Path, texts: Sequence[str]) -> NotRun:
         """Not here: it needs a browser."""

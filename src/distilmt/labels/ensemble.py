@@ -11,13 +11,13 @@ import numpy as np
 
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data.tokenizer import Tokenizer
-from distilmt.export.ctranslate2 import export
 from distilmt.export.foreign import export_foreign
+from distilmt.export.formats import export_for_translation
 from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.translator import Translator
 from distilmt.labels.selection import repetition_mask
-from distilmt.models.marian_checkpoint import load_marian
+from distilmt.models.checkpoint import load_model
 from distilmt.teachers import existing
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
@@ -122,7 +122,7 @@ class TeacherEnsemble:
     def _export(self, facts: TeacherReference | None, path: Path, exported: Path, compute_type: str) -> None:
         job = self.job
         if facts is None:
-            export(load_marian(path), job.tokenizer, exported, compute_type)
+            export_for_translation(load_model(path), job.tokenizer, exported, compute_type)
             return
         endpoint_facts = existing.with_endpoint(facts, job.endpoint)
         export_foreign(endpoint_facts, exported, compute_type, job.source_language, job.target_language)

@@ -15,10 +15,11 @@ from distilmt.data.tokenizer import EOS
 from distilmt.inference.base import Hypothesis
 from distilmt.labels.ensemble import LabelingTask, TeacherEnsemble
 from distilmt.labels.rows import LabelRow, Shard, schema_of, shard_of
+from distilmt.models.batch import make_batch
 from distilmt.models.checkpoint import load_model
 from distilmt.teachers import existing
-from distilmt.teachers.marian import SCORING_TOKENS, TopKScorer
-from distilmt.training.batching import Ragged, make_batch, token_batches
+from distilmt.teachers.top_k import SCORING_TOKENS, TopKScorer
+from distilmt.training.batching import Ragged, token_batches
 from distilmt.utils.errors import UserError
 
 

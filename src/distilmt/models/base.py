@@ -202,7 +202,10 @@ class Seq2SeqModel(nn.Module, ABC):
 
     @abstractmethod
     def layers(self, stack: StackName) -> list[LayerView]:
-        """Views of a stack's layers, lowest first."""
+        """Views of a stack's layers, lowest first.
+
+        Their modules read [rows, width] with the tokens of the batch first, or [B, T, width] as `PackedTokens.padded`.
+        """
 
     @abstractmethod
     def resized(self, dimensions: Dimensions) -> Seq2SeqModel:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from distilmt.models.packing import BlockShape, PackedTokens, Packing
+from distilmt.models.packing import BlockShape, PackedTokens, Packing, fill_bins
 
 KINDS = ("encoder", "decoder", "cross")
 """Kinds of attention: self-attention of encoder and decoder, and cross-attention (`cross`)."""
@@ -63,3 +64,23 @@ class States:
     """[N, d] after every layer."""
     attention: dict[str, Attention] | None = None
     """By kind, one of `KINDS`. None: attention is not recorded."""
+
+
+def make_batch(
+    source: np.ndarray, source_lengths: np.ndarray, target: np.ndarray, target_lengths: np.ndarray, start: int
+) -> Batch:
+    """A batch from concatenated sequences.
+
+    Args:
+        source: [source tokens] int64.
+        source_lengths: [b].
+        target: [N] int64.
+        target_lengths: [b].
+        start: the decoder's start id, `<pad>`.
+    """
+    bins = fill_bins(source_lengths, target_lengths)
+    target_tokens = PackedTokens.of(target, target_lengths, bins.target)
+    shifted = torch.full_like(target_tokens.ids, start)
+    shifted[1:] = target_tokens.ids[:-1]
+    shifted[target_tokens.positions == 0] = start
+    return Batch(PackedTokens.of(source, source_lengths, bins.source), target_tokens, shifted, bins.blocks)

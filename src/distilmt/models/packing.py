@@ -102,6 +102,20 @@ class PackedTokens:
         sentences = np.repeat(np.arange(len(lengths)), lengths)
         return cls(*map(torch.from_numpy, (flat, positions, sentences, positions + begins[sentences])))
 
+    def padded(self, column: Tensor) -> Tensor:
+        """A column [N] as one row for each sentence, for architectures without packing: [B, T], 0 after its end."""
+        rows = column.new_zeros(int(self.sentences[-1]) + 1, int(self.positions.max()) + 1)
+        rows[self.sentences, self.positions] = column
+        return rows
+
+    def mask(self) -> Tensor:
+        """Where `padded` has tokens, as a mask of attention to them: [B, 1, 1, T] bool."""
+        return self.padded(torch.ones_like(self.ids, dtype=torch.bool))[:, None, None]
+
+    def flat(self, rows: Tensor) -> Tensor:
+        """The inverse of `padded` for vectors: [B, T, d] -> [N, d]."""
+        return rows[self.sentences, self.positions]
+
     def to(self, device: torch.device) -> PackedTokens:
         """These tokens on `device`."""
         return PackedTokens(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})

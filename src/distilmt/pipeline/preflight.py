@@ -45,6 +45,7 @@ def check_models(config: RunConfig) -> None:
     if not config.teacher.named:
         _check_shape("teacher", config.teacher.model)
     _check_shape("student", config.student.model)
+    _check_architectures(config)
     _check_layers(config)
     _check_top_k(config)
 
@@ -99,7 +100,7 @@ def _check_hub(config: RunConfig) -> None:
     """A teacher that is not a path is a model on the hub: check it before hours go into the corpus."""
     path = config.teacher.path
     if path and not Path(path).exists() and not _is_imported(config):
-        from distilmt.teachers.marian import family
+        from distilmt.teachers.existing import family
 
         family(path)
 
@@ -157,7 +158,7 @@ def _check_model(path: str) -> str:
     """
     from distilmt.export.foreign import check_packages
     from distilmt.teachers import existing
-    from distilmt.teachers.marian import family
+    from distilmt.teachers.existing import family
 
     if existing.is_ctranslate2(path):
         check_packages(Path(path))
@@ -228,12 +229,39 @@ def _check_command(command: str) -> None:
 
 
 def _check_shape(model: str, config: ModelConfig) -> None:
+    from distilmt.models.architectures import check_architecture
     from distilmt.models.presets import shape
 
     try:
+        check_architecture(config.architecture)
         shape(config)
     except UserError as error:
         raise UserError(f"{model}.{error}") from None
+
+
+def _check_architectures(config: RunConfig) -> None:
+    """Check what a run does with other architectures than Marian before it trains them."""
+    from distilmt.export.formats import check_types
+    from distilmt.losses.terms import Need, keys_that_need
+    from distilmt.models.architectures import architecture
+
+    student, teacher = config.student.model.architecture, config.teacher.model.architecture
+    trained = {"student": student} | ({} if config.teacher.named else {"teacher": teacher})
+    translating = [trained.get("teacher", "marian"), *([student] if config.student.on_policy.steps else [])]
+    for name in translating:
+        check_types(name, [config.labels.compute_type], "labels.compute_type")
+    if config.student.initialization != "random" and not config.teacher.named and student != teacher:
+        raise UserError(
+            f"student.initialization is {config.student.initialization}, but the student's architecture {student!r} is "
+            f"not the teacher's, {teacher!r}: make them equal, or set it to random"
+        )
+    for key in keys_that_need(config.student.objective, frozenset([Need.ATTENTION])):
+        for model, name in trained.items():
+            if not architecture(name).records_attention:
+                raise UserError(
+                    f"student.objective.{key} is not 0, but {model}.model.architecture {name!r} records no attention: "
+                    "set it to 0, or the architecture to marian"
+                )
 
 
 def _check_layers(config: RunConfig) -> None:
@@ -267,7 +295,9 @@ def _check_top_k(config: RunConfig) -> None:
 
 
 def _check_exports(config: RunConfig) -> None:
-    from distilmt.export.formats import student_exporters
+    from distilmt.export.formats import check_types, student_exporters
 
-    for exporter in student_exporters(config.export).values():
+    if not config.teacher.named:
+        check_types(config.teacher.model.architecture, config.export.teacher, "export.teacher")
+    for exporter in student_exporters(config.export, config.student.model.architecture).values():
         exporter.check(config)

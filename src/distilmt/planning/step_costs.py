@@ -26,7 +26,7 @@ from distilmt.planning.model_counts import (
     parameters,
     per_token,
 )
-from distilmt.teachers.marian import SCORING_TOKENS
+from distilmt.teachers.top_k import SCORING_TOKENS
 from distilmt.utils.run_dir import read_json, read_step
 from distilmt.utils.run_paths import RunPaths
 

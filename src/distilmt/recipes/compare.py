@@ -17,6 +17,7 @@ from typing import cast
 from distilmt.config import RunConfig
 from distilmt.config.commands import CompareConfig
 from distilmt.data import prepare
+from distilmt.export.formats import require_ctranslate2
 from distilmt.pipeline import preflight, runner
 from distilmt.report import comparison
 from distilmt.report.comparison_schema import TrainedModel
@@ -52,6 +53,7 @@ def run(config: CompareConfig) -> Path:
     root = Path(config.run.run_dir)
     preflight.check(config.run, exporting=False)
     for name, method in config.methods.items():
+        require_ctranslate2(method.student.model.architecture, "compare")
         preflight.check_models(method)
         preflight.check_objective(method)
         if not runner.same_labels(config.run, method):

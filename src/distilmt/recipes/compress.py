@@ -20,6 +20,7 @@ from distilmt.config.commands import CompressConfig
 from distilmt.evaluation.challenge_runner import ChallengeComparison
 from distilmt.export.card import write_card
 from distilmt.export.ctranslate2 import CTranslate2Exporter
+from distilmt.export.formats import require_ctranslate2
 from distilmt.pipeline.step_directory import run_step
 from distilmt.pipeline.steps import signature
 from distilmt.pipeline.steps.challenges import compare_shipped_model
@@ -54,6 +55,7 @@ def run(config: CompressConfig, run_config: RunConfig) -> Path:
     paths = run_config.paths
     if read_step(paths.student) is None:
         raise UserError(f"{paths.root} has no trained student: finish `distilmt train-student` or `distilmt run` first")
+    require_ctranslate2(run_config.student.model.architecture, "compress")
     if config.shortlist:
         alignment.check_installed()
     with locked(paths.compressed):

@@ -12,7 +12,7 @@ from typing import TypedDict
 import ctranslate2
 from huggingface_hub import ModelCard
 from torch import nn
-from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from distilmt.config import EndpointConfig, TeacherConfig
 from distilmt.data.tokenizer import Tokenizer
@@ -22,7 +22,6 @@ from distilmt.inference.teacher_reference import TeacherReference, read_referenc
 from distilmt.models.architectures import ARCHITECTURES, architecture_of
 from distilmt.models.checkpoint import load_model, save_model
 from distilmt.models.presets import parameter_count
-from distilmt.teachers.marian import family
 from distilmt.teachers.remote import check_teacher
 from distilmt.teachers.response_cache import cache_file
 from distilmt.utils.errors import UserError
@@ -34,6 +33,20 @@ logger = logging.getLogger(__name__)
 
 POINTER = "teacher.json"
 _IDENTITY_KEYS = ("model", "prompt", "max_tokens", "extra")
+
+
+def family(path: str) -> str:
+    """The architecture of a model directory or hub name (`marian`, `t5`, `m2m_100`, …).
+
+    Raises:
+        UserError: there is no model of that name.
+    """
+    check_configuration(path)
+    with loading(path):
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    if not config.is_encoder_decoder:
+        raise UserError(f"teacher {path!r} is a {config.model_type} model: choose a sequence-to-sequence model")
+    return str(config.model_type)
 
 
 def import_teacher(config: TeacherConfig, pair: tuple[str, str], tokenizer: Tokenizer, directory: Path) -> JsonObject:

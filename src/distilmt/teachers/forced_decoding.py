@@ -11,9 +11,10 @@ from torch import Tensor
 
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.models.base import Seq2SeqModel
+from distilmt.models.batch import make_batch
 from distilmt.models.device import pick_device, use_threads
-from distilmt.teachers.marian import SCORING_ROWS, SCORING_TOKENS
-from distilmt.training.batching import Ragged, make_batch, token_batches
+from distilmt.teachers.top_k import SCORING_ROWS, SCORING_TOKENS
+from distilmt.training.batching import Ragged, token_batches
 from distilmt.utils.statistics import expected_calibration_error
 
 

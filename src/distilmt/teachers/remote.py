@@ -106,7 +106,7 @@ _BACKENDS: dict[str, Callable[[TeacherReference], RemoteBackend]] = {
 def load_translation_model(
     path: str | Path, threads: int = 0, workers: int = 1, device: str = "cpu", use_cache: bool = True
 ) -> TranslationModel:
-    """Load an export directory: a `Translator`, a `RemoteTeacher` or a `TransformersTeacher`.
+    """Load an export directory: a `Translator`, `TorchTranslator`, `RemoteTeacher` or `TransformersTeacher`.
 
     Args:
         path: the directory.
@@ -120,6 +120,10 @@ def load_translation_model(
     """
     file = Path(path) / "distilmt.json"
     facts = read_json(file) if file.exists() else {}
+    if "torch" in facts:
+        from distilmt.teachers.torch_translator import TorchTranslator
+
+        return TorchTranslator.open(Path(path))
     if "outside" not in facts:
         return Translator(path, threads=threads, workers=workers, device=device)
     external_facts = read_reference(facts["outside"])

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from distilmt.losses.distillation import TokenTargets
-from distilmt.models.batch import Batch
-from distilmt.models.packing import PackedTokens, fill_bins
+from distilmt.models.batch import Batch, make_batch
 from distilmt.utils.seeds import SeedStream
 
 
@@ -215,23 +214,3 @@ def _top(side: TargetSide, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.nda
     values = np.full(others.shape, -np.inf, dtype=np.float32)
     values[:, 0] = 0
     return others, values
-
-
-def make_batch(
-    source: np.ndarray, source_lengths: np.ndarray, target: np.ndarray, target_lengths: np.ndarray, start: int
-) -> Batch:
-    """A batch from concatenated sequences.
-
-    Args:
-        source: [source tokens] int64.
-        source_lengths: [b].
-        target: [N] int64.
-        target_lengths: [b].
-        start: the decoder's start id, `<pad>`.
-    """
-    bins = fill_bins(source_lengths, target_lengths)
-    target_tokens = PackedTokens.of(target, target_lengths, bins.target)
-    shifted = torch.full_like(target_tokens.ids, start)
-    shifted[1:] = target_tokens.ids[:-1]
-    shifted[target_tokens.positions == 0] = start
-    return Batch(PackedTokens.of(source, source_lengths, bins.source), target_tokens, shifted, bins.blocks)

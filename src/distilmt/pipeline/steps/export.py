@@ -12,12 +12,12 @@ from distilmt.config import ComputeType, RunConfig
 from distilmt.config.systems import BASELINE, MODELS, STUDENT, TEACHER, system_name
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.data.tokenizer import load as load_tokenizer
-from distilmt.export.base import TrainedModel
+from distilmt.export.base import Exporter, TrainedModel
 from distilmt.export.card import FACTS, ModelCard, write_card
-from distilmt.export.ctranslate2 import CTranslate2Exporter
 from distilmt.export.foreign import export_foreign
-from distilmt.export.formats import student_exporters
-from distilmt.models.marian_checkpoint import load_marian
+from distilmt.export.formats import student_exporters, system_exporter
+from distilmt.models.architectures import architecture_of
+from distilmt.models.checkpoint import load_model
 from distilmt.pipeline.steps.export_agreement import compare_exports, comparison_sentences, summary
 from distilmt.pipeline.steps.signature import signature
 from distilmt.teachers import existing
@@ -47,7 +47,7 @@ def ctranslate2_exports(config: RunConfig) -> Iterator[tuple[str, ComputeType]]:
 def export_names(config: RunConfig) -> list[str]:
     """Names of all exports of a run: every model in CTranslate2's types, then the student's other formats."""
     names = [system_name(*each) for each in ctranslate2_exports(config)]
-    return list(dict.fromkeys([*names, *student_exporters(config.export)]))
+    return list(dict.fromkeys([*names, *_student_exporters(config)]))
 
 
 def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
@@ -55,29 +55,35 @@ def export_models(config: RunConfig, directory: Path) -> dict[str, Any]:
     paths = RunPaths(directory.parent)
     tokenizer = load_tokenizer(paths.tokenizer)
     for model, compute_type in ctranslate2_exports(config):
-        _export_ctranslate2(config, model, tokenizer, CTranslate2Exporter(compute_type), directory)
-    for name, exporter in student_exporters(config.export).items():
+        _export_system(config, model, tokenizer, compute_type, directory)
+    for name, exporter in _student_exporters(config).items():
         if not (directory / name).exists():  # complete ones are from an earlier call or from exports with other formats
-            student = TrainedModel(load_marian(paths.step(STUDENT)), tokenizer, card(config, STUDENT))
+            student = TrainedModel(load_model(paths.step(STUDENT)), tokenizer, card(config, STUDENT))
             exporter.export(student, directory / name, config.export)
     if config.export.formats:
         _compare(config, directory, tokenizer)
     return {name: total_bytes(directory / name) for name in export_names(config)}
 
 
-def _export_ctranslate2(
-    config: RunConfig, model: str, tokenizer: Tokenizer, exporter: CTranslate2Exporter, directory: Path
+def _student_exporters(config: RunConfig) -> dict[str, Exporter]:
+    return student_exporters(config.export, config.student.model.architecture)
+
+
+def _export_system(
+    config: RunConfig, model: str, tokenizer: Tokenizer, compute_type: ComputeType, directory: Path
 ) -> None:
     """Export one model, unless it is there; its card is written anew and keeps the scores of the evaluation."""
-    paths, path = RunPaths(directory.parent), directory / f"{model}{exporter.suffix}"
+    paths, path = RunPaths(directory.parent), directory / system_name(model, compute_type)
+    key = "export.teacher" if model == TEACHER else "export.student"
+    exporter = system_exporter(architecture_of(paths.step(model)) or "marian", compute_type, key)
     model_card = card(config, model)
     model_card = replace(model_card, scores={**model_card.scores, **_test_scores(path)})
     pointer = existing.read_pointer(paths.step(model))
     if not (path.exists() or pointer):
-        exporter.export(TrainedModel(load_marian(paths.step(model)), tokenizer, model_card), path, config.export)
+        exporter.export(TrainedModel(load_model(paths.step(model)), tokenizer, model_card), path, config.export)
         return
     if not path.exists():
-        export_external(config, paths, model, exporter.compute_type, path)
+        export_external(config, paths, model, compute_type, path)
     write_card(path, model_card, exporter.form)
 
 
@@ -115,9 +121,7 @@ def card(config: RunConfig, model: str) -> ModelCard:
 
 def _compare(config: RunConfig, directory: Path, tokenizer: Tokenizer) -> None:
     paths = RunPaths(directory.parent)
-    texts = comparison_sentences(
-        paths.corpus, tokenizer, load_marian(paths.step(STUDENT)).config.max_position_embeddings
-    )
-    report = compare_exports(paths.step(STUDENT), directory, student_exporters(config.export), texts)
+    texts = comparison_sentences(paths.corpus, tokenizer, load_model(paths.step(STUDENT)).dimensions.max_positions)
+    report = compare_exports(paths.step(STUDENT), directory, _student_exporters(config), texts)
     write_json(directory / "agreement.json", report)
     logger.info(summary(report))

@@ -10,12 +10,11 @@ from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.evaluation.quality import score
-from distilmt.export.ctranslate2 import export
-from distilmt.inference.translator import Translator
+from distilmt.export.formats import export_for_translation
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.checkpoint import save_model
-from distilmt.models.marian import marian_network
 from distilmt.models.presets import parameter_count
+from distilmt.teachers.remote import load_translation_model
 from distilmt.training.trainer import TrainingJob, Validate, clear, train
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
@@ -65,8 +64,9 @@ def _validator(config: RunConfig, tokenizer: Tokenizer, job: TrainingJob, direct
     sources, references = table["source"].to_pylist(), table["target"].to_pylist()
 
     def validate(model: Seq2SeqModel) -> dict[str, float]:
-        export(marian_network(model), tokenizer, directory / "validation", compute_type, job.bits or 8)
-        translations = Translator(directory / "validation", threads=1, workers=cores()).translate(sources, beam_size=1)
+        export_for_translation(model, tokenizer, directory / "validation", compute_type, job.bits or 8)
+        translator = load_translation_model(directory / "validation", threads=1, workers=cores())
+        translations = translator.translate(sources, beam_size=1)
         scores = score(translations, references, config.corpus.target)
         # Undertrained models produce over-long output, which takes time: `distilmt cost` needs the length.
         length = sum(map(len, translations)) / max(1, sum(map(len, references)))

@@ -13,10 +13,9 @@ from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.evaluation import quality
-from distilmt.export.ctranslate2 import export
+from distilmt.export.formats import export_for_translation
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.checkpoint import load_model
-from distilmt.models.marian_checkpoint import load_marian
 from distilmt.pipeline.steps.export import export_external
 from distilmt.teachers import existing
 from distilmt.teachers.forced_decoding import TokenScores, force_decode
@@ -73,11 +72,13 @@ def _translations(config: RunConfig, directory: Path, model: str, sources: list[
 
 
 def export_model(config: RunConfig, paths: RunPaths, model: str, compute_type: str, path: Path, bits: int = 8) -> None:
-    """Export a model of a run directory as CTranslate2; `bits` applies only to models trained here."""
+    """Export a model of a run directory for translation; `bits` applies only to models trained here."""
     if existing.read_pointer(paths.step(model)):
         export_external(config, paths, model, compute_type, path)
     else:
-        export(load_marian(paths.step(model)), tokenizers.load(paths.tokenizer), path, compute_type, bits)
+        export_for_translation(
+            load_model(paths.step(model)), tokenizers.load(paths.tokenizer), path, compute_type, bits
+        )
 
 
 def _distribution_statistics(

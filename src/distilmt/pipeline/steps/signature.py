@@ -25,7 +25,7 @@ def _decoding(labels: LabelConfig) -> str:
 def signature(config: RunConfig) -> str:
     """One line with the settings of the student, like sacreBLEU's signature for scores."""
     labels, objective = config.labels, config.student.objective
-    policy = config.student.on_policy
+    policy, architecture = config.student.on_policy, config.student.model.architecture
     parts = {
         "teacher": "+".join([config.teacher.named or "trained", *labels.ensemble]),
         "decode": _decoding(labels) if labels.num_hypotheses else "no",
@@ -37,6 +37,7 @@ def signature(config: RunConfig) -> str:
         "T": f"{objective.temperature:g}",
         "loss": loss_signature(objective),
         "refs": f"{objective.reference_fraction:g}",
+        **({} if architecture == "marian" else {"architecture": architecture}),
         "init": config.student.initialization,
         "updates": config.student.training.max_steps,
         **({"on-policy": f"{policy.rounds}x{policy.steps}.{policy.student_data_fraction:g}"} if policy.steps else {}),

@@ -12,10 +12,10 @@ from distilmt.config import RunConfig
 from distilmt.data import prepare
 from distilmt.data import tokenizer as tokenizers
 from distilmt.evaluation import quality
-from distilmt.inference.translator import Translator
 from distilmt.models.checkpoint import load_model
 from distilmt.pipeline.steps.score import export_model
 from distilmt.teachers.forced_decoding import force_decode
+from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import write_json
 from distilmt.utils.run_paths import RunPaths
@@ -34,7 +34,7 @@ def validate_student(config: RunConfig, directory: Path) -> dict[str, Any]:
     valid = prepare.load_split(paths.corpus, "valid")
     sources, references = valid["source"].to_pylist(), valid["target"].to_pylist()
     export_model(config, paths, "student", "float32", directory / "float32")
-    translator = Translator(directory / "float32", threads=1, workers=cores())
+    translator = load_translation_model(directory / "float32", threads=1, workers=cores())
     lines = translator.translate(sources, config.evaluation.beam_size)
     scores = quality.score(lines, references, config.corpus.target)
     token_scores = force_decode(load_model(paths.student), tokenizers.load(paths.tokenizer), sources, references)

@@ -1,4 +1,4 @@
-"""Local teachers: Marian directories (trained here or OPUS-MT), and any other Hugging Face seq2seq model."""
+"""Top-k log-probabilities of local teachers, for token-level distillation."""
 
 from __future__ import annotations
 
@@ -7,33 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoConfig
 
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
 from distilmt.models.device import pick_device, pick_dtype, use_threads
 from distilmt.utils.errors import UserError
-from distilmt.utils.untrusted import check_configuration, loading
 
 SCORING_TOKENS = 3000
 """Tokens per side of a batch in forced decoding: enough for matrix products at full speed, and little memory."""
 SCORING_ROWS = 512
 """Target tokens whose logits are in memory at a time, 65 MB for a vocabulary of 32,000."""
-
-
-def family(path: str) -> str:
-    """The architecture of a model directory or hub name (`marian`, `t5`, `m2m_100`, …).
-
-    Raises:
-        UserError: there is no model of that name.
-    """
-    check_configuration(path)
-    with loading(path):
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-    if not config.is_encoder_decoder:
-        raise UserError(f"teacher {path!r} is a {config.model_type} model: choose a sequence-to-sequence model")
-    return str(config.model_type)
 
 
 @dataclass

@@ -6,10 +6,12 @@ import torch
 from helpers import batches, toy
 
 from distilmt.models.architectures import new_model
+from distilmt.models.batch import make_batch
 from distilmt.models.checkpoint import load_model, weights_fingerprint
-from distilmt.teachers import marian
-from distilmt.teachers.marian import TopKScorer, family
-from distilmt.training.batching import Ragged, make_batch
+from distilmt.teachers import top_k
+from distilmt.teachers.existing import family
+from distilmt.teachers.top_k import TopKScorer
+from distilmt.training.batching import Ragged
 from distilmt.utils.errors import UserError
 
 
@@ -29,7 +31,7 @@ def biased(tokenizer):
 
 @pytest.fixture
 def float32(monkeypatch):
-    monkeypatch.setattr(marian, "pick_dtype", lambda *_: torch.float32)
+    monkeypatch.setattr(top_k, "pick_dtype", lambda *_: torch.float32)
 
 
 @torch.no_grad()
@@ -65,7 +67,7 @@ def test_several_teachers_probabilities_are_averaged(shared_tokenizer, float32):
 def test_a_long_batch_is_scored_like_a_short_one(shared_tokenizer, float32, monkeypatch):
     batch = batch_of(shared_tokenizer)
     whole = TopKScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
-    monkeypatch.setattr(marian, "SCORING_ROWS", 7)
+    monkeypatch.setattr(top_k, "SCORING_ROWS", 7)
     parts = TopKScorer([biased(shared_tokenizer)], shared_tokenizer, 3)(batch)
     assert np.array_equal(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1], atol=2e-3)

@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 help:
 	@echo "make install    a virtual environment in $(VENV) with distilmt in it"
 	@echo "make demo       distil a translator: PAIR=$(PAIR) MINUTES=$(MINUTES) DEMO_FLAGS='--report_language zh'"
-	@echo "make test       lint, and the tests that are quick"
+	@echo "make test       lint, and the tests that are quick; one installs the wheel"
 	@echo "make test-all   lint, and all tests"
 	@echo "make test-lowest  quick tests with the lowest versions that are allowed"
 	@echo "make lint       ruff, mypy, import-linter"

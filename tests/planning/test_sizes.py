@@ -14,7 +14,8 @@ from distilmt.models.architectures import new_model
 from distilmt.planning import sizes
 from distilmt.planning.model_counts import ModelDims
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet
-from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob, train
+from distilmt.training.checkpoint_files import BEST, CHECKPOINT
+from distilmt.training.trainer import TrainingJob, train
 
 MODEL = ModelConfig(d_model=64, ffn_dim=160, num_heads=4, encoder_layers=3, decoder_layers=2, max_positions=64)
 

@@ -12,7 +12,7 @@ import pytest
 import safetensors
 from helpers import commands, toy
 
-from distilmt.training.trainer import CHECKPOINT
+from distilmt.training.checkpoint_files import CHECKPOINT
 
 pytestmark = pytest.mark.usefixtures("no_gpu")
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from distilmt.config import ObjectiveConfig
 from distilmt.training.batching import Ragged, TargetSide, TrainingSet, collate, shard_batch
+from distilmt.training.checkpoint_files import CHECKPOINT
 from distilmt.training.distributed import SINGLE_PROCESS, Ranks
 from distilmt.training.muon import Stack
-from distilmt.training.trainer import CHECKPOINT, train
+from distilmt.training.trainer import train
 from distilmt.training.zero import Shards
 
 TEACHER = ObjectiveConfig(kd_weight=0.5, ce_weight=0.5, reference_fraction=1.0, top_k=2)

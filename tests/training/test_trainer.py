@@ -8,7 +8,7 @@ from helpers.processes import Process
 from helpers.training import CONFIG, improving, job, model, weights
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.training import trainer
+from distilmt.training import checkpoint_files, trainer
 from distilmt.training.trainer import train
 from distilmt.utils.errors import UserError
 
@@ -92,7 +92,7 @@ def test_killed_training_makes_the_same_weights(tmp_path, shared_tokenizer):
     program = textwrap.dedent(_PROGRAM).format(pieces=str(shared_tokenizer.directory), directory=str(tmp_path / "cut"))
     process = Process(program=program).completed()
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()[-2000:]
-    assert (tmp_path / "cut" / trainer.CHECKPOINT).exists()
+    assert (tmp_path / "cut" / checkpoint_files.CHECKPOINT).exists()
     straight, _ = train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path / "straight")
     resumed, result = train(model(shared_tokenizer, 9), job(shared_tokenizer), improving(2), tmp_path / "cut")
     assert result["updates"] == 20
@@ -164,8 +164,8 @@ def test_nothing_to_train_on_is_told(tmp_path, shared_tokenizer):
 def test_clear_removes_checkpoints_and_nothing_else(tmp_path, shared_tokenizer):
     train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path)
     (tmp_path / "model.safetensors").write_text("kept")
-    trainer.clear(tmp_path)
-    trainer.clear(tmp_path)
+    checkpoint_files.clear(tmp_path)
+    checkpoint_files.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
@@ -212,13 +212,13 @@ def test_a_training_that_diverges_stops_and_keeps_nothing(tmp_path, shared_token
     task = replace(job(shared_tokenizer, config), name=name)
     with pytest.raises(UserError, match=rf"{name}: the .* is not finite at update \d+: lower {name}.training.learning"):
         train(model(shared_tokenizer), task, improving(), tmp_path)
-    assert not (tmp_path / trainer.BEST).exists()
-    if (tmp_path / trainer.CHECKPOINT).exists():
-        tensors = trainer.read_checkpoint(tmp_path / trainer.CHECKPOINT)[1]
+    assert not (tmp_path / checkpoint_files.BEST).exists()
+    if (tmp_path / checkpoint_files.CHECKPOINT).exists():
+        tensors = checkpoint_files.read_checkpoint(tmp_path / checkpoint_files.CHECKPOINT)[1]
         assert all(torch.isfinite(torch.from_numpy(t)).all() for t in tensors.values())
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path, shared_tokenizer):
-    (tmp_path / trainer.CHECKPOINT).write_bytes(b"\xff" * 100)
+    (tmp_path / checkpoint_files.CHECKPOINT).write_bytes(b"\xff" * 100)
     with pytest.raises(UserError, match=r"checkpoint\.safetensors is damaged: delete it"):
         train(model(shared_tokenizer), job(shared_tokenizer), improving(), tmp_path)

@@ -4,7 +4,7 @@ import site
 import ctranslate2
 import pytest
 
-from distilmt.inference import translator
+from distilmt.inference import device
 from distilmt.utils import hardware
 
 
@@ -46,8 +46,8 @@ class TestBestDevice:
     @pytest.mark.parametrize(("gpus", "cublas", "wanted"), [(0, True, "cpu"), (1, True, "cuda"), (1, False, "cpu")])
     def test_gpu_only_where_ctranslate2_can_use_it(self, monkeypatch, messages, gpus, cublas, wanted):
         monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: gpus)
-        monkeypatch.setattr(translator, "loads_cublas", lambda: cublas)
-        assert translator.best_device() == wanted
+        monkeypatch.setattr(device, "loads_cublas", lambda: cublas)
+        assert device.best_device() == wanted
         assert bool(messages) == (gpus > 0 and not cublas)
 
 

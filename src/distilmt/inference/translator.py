@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import ctranslate2
 from ctranslate2 import TranslationResult
@@ -23,6 +21,7 @@ from distilmt.inference.base import (
     join_hypotheses,
     join_translations,
 )
+from distilmt.inference.device import best_device, compute_type_for
 from distilmt.inference.manifest import (
     card_languages,
     has_file,
@@ -41,9 +40,6 @@ from distilmt.inference.tokenization import (
 )
 from distilmt.utils import checksums
 from distilmt.utils.errors import UserError
-from distilmt.utils.hardware import loads_cublas
-
-logger = logging.getLogger(__name__)
 
 # Batches per call to CTranslate2, which no signal interrupts: a long list needs only the memory of a few batches.
 _BATCHES = 4
@@ -103,7 +99,7 @@ class Translator:
             self._model = ctranslate2.Translator(
                 str(self.path),
                 device=self.device,
-                compute_type=_compute_type_for(manifest, self.device),
+                compute_type=compute_type_for(manifest, self.device),
                 inter_threads=workers,
                 intra_threads=min(threads, os.cpu_count() or 1),
                 files=unpacked_files(self.path),
@@ -295,24 +291,3 @@ class Translator:
                 batch = []
         if batch:
             yield from self.translate(batch, beam_size, batch_size)
-
-
-def best_device() -> str:
-    """`cuda` if CTranslate2 can use a GPU, else `cpu`."""
-    if ctranslate2.get_cuda_device_count() == 0:
-        return "cpu"
-    if loads_cublas():
-        return "cuda"
-    logger.info("the GPU is not used, since CTranslate2 needs cuBLAS 12: pip install nvidia-cublas-cu12")
-    return "cpu"
-
-
-def _compute_type_for(manifest: dict[str, Any], device: str) -> str:
-    """The compute type of a model: that of its weights, or a CPU substitute, of which CTranslate2 warns.
-
-    Weights copied without conversion (`compute_in`) are converted when they are loaded.
-    """
-    compute_type = str(manifest.get("compute_in") or manifest.get("compute_type", "float32"))
-    if device != "cpu" or compute_type in ctranslate2.get_supported_compute_types("cpu"):
-        return compute_type if "compute_in" in manifest else "default"
-    return "int8_float32" if compute_type.startswith("int") else "float32"

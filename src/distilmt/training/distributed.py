@@ -112,6 +112,7 @@ class Ranks:
         return pickle.loads(bytes(parts[0].numpy()), buffers=[part.numpy() for part in parts[1:]])
 
     def _broadcast(self, tensor: Tensor) -> None:
+        """Broadcast a vector [n], in place, in parts that the network takes."""
         for chunk in tensor.split(_BROADCAST_BYTES):
             if len(chunk):
                 dist.broadcast(chunk, 0, group=self.cpu_group)

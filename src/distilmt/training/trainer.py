@@ -8,93 +8,33 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from distilmt.config import ObjectiveConfig, TrainingConfig
-from distilmt.losses.distillation import Statistics, TokenTargets
+from distilmt.losses.distillation import TokenTargets
 from distilmt.models.base import Seq2SeqModel
 from distilmt.models.batch import Batch
 from distilmt.training.batching import BatchShard, TrainingSet, collate, epoch_batches, shard_batch
+from distilmt.training.checkpoint_files import BEST, CHECKPOINT, read_checkpoint, write_tensors
 from distilmt.training.distributed import Ranks, current
-from distilmt.training.optimizer import learning_rate, load_flat
+from distilmt.training.optimizer import load_flat
+from distilmt.training.train_state import MetricAccumulator, TrainState
 from distilmt.training.train_step import Stepper
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import atomic_path
 
 logger = logging.getLogger(__name__)
-
-CHECKPOINT = "checkpoint.safetensors"
-BEST = "best.safetensors"
 
 # Updates between checks for NaN: reading a sum waits for the GPU.
 _CHECK_EVERY = 10
 
 Validate = Callable[[Seq2SeqModel], dict[str, float]]
-
-
-@dataclass
-class TrainState:
-    """Progress of a training; part of the checkpoint."""
-
-    update: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    validation_seconds: float = 0.0
-    best_score: float = -math.inf
-    best_update: int = 0
-    stalls: int = 0
-    stopped: bool = False
-    threads: int = 0
-    """CPU threads. A resumed training uses the same number, because it affects rounding."""
-    log: list[dict[str, float]] = field(default_factory=list)
-
-    def position(self, config: TrainingConfig) -> float:
-        """Position in the schedule, in updates: above `update` if the time limit comes before the last update."""
-        elapsed = self.seconds / config.max_seconds * config.max_steps if config.max_seconds else 0.0
-        return min(float(config.max_steps), max(float(self.update), elapsed))
-
-
-@dataclass
-class MetricAccumulator:
-    """Sums since the last line of the log."""
-
-    nll: Tensor | float = 0.0
-    distillation: Tensor | float = 0.0
-    entropy: Tensor | float = 0.0
-    tokens: int = 0
-    updates: int = 0
-    begin: float = field(default_factory=time.monotonic)
-
-    def add(self, statistics: Statistics, tokens: int) -> None:
-        """Add an update's statistics. Sums stay tensors, so that this does not wait for the GPU."""
-        self.nll += statistics.nll
-        self.distillation += statistics.distillation
-        self.entropy += statistics.entropy
-        self.tokens += tokens
-        self.updates += 1
-
-    def line(self, state: TrainState, config: TrainingConfig) -> dict[str, float]:
-        """Means per target token, as one line of the log."""
-        seconds = max(1e-9, time.monotonic() - self.begin)
-        tokens = max(1, self.tokens)
-        return {
-            "update": state.update,
-            "seconds": round(state.seconds, 1),
-            "train_loss": float(self.nll) / tokens,
-            "distillation_loss": (float(self.distillation) - float(self.entropy)) / tokens,
-            "learning_rate": learning_rate(config, max(1, state.update), state.position(config)),
-            "tokens_per_second": tokens / seconds,
-        }
 
 
 @dataclass
@@ -261,6 +201,7 @@ class Trainer:
             )
 
     def _validate(self, average: Tensor) -> None:
+        """Validate the averaged weights [weights], and store them if they are the best so far."""
         state, config = self.state, self.job.config
         line = self.metrics.line(state, config)
         begin = time.monotonic()
@@ -270,7 +211,7 @@ class Trainer:
         state.log.append(line)
         if line[config.metric] > state.best_score:
             state.best_score, state.best_update, state.stalls = line[config.metric], state.update, 0
-            _write_tensors(self.directory / BEST, {"average": average}, {})
+            write_tensors(self.directory / BEST, {"average": average}, {})
         else:
             state.stalls += 1
         state.stopped = bool(config.patience) and state.stalls >= config.patience
@@ -290,7 +231,7 @@ class Trainer:
         """Write the checkpoint atomically."""
         tensors = self.stepper.state()
         if self.ranks.is_main_process:
-            _write_tensors(self.directory / CHECKPOINT, tensors, {"state": json.dumps(asdict(self.state))})
+            write_tensors(self.directory / CHECKPOINT, tensors, {"state": json.dumps(asdict(self.state))})
         self.saved = time.monotonic()
 
     def resume(self) -> None:
@@ -324,25 +265,3 @@ class Trainer:
             "validation_seconds": round(state.validation_seconds, 2),
             "log": state.log,
         }
-
-
-def clear(directory: Path) -> None:
-    """Remove the checkpoints of a finished training."""
-    for name in (CHECKPOINT, BEST):
-        (directory / name).unlink(missing_ok=True)
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The state and the tensors of a checkpoint."""
-    try:
-        with safetensors.safe_open(path, "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return json.loads(file.metadata()["state"]), tensors
-    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError, TypeError):
-        raise UserError(f"{path} is damaged: delete it; the training then starts again") from None
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    with atomic_path(path) as temporary:
-        whole = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-        safetensors.torch.save_file(whole, temporary, metadata)

@@ -15,7 +15,8 @@ from distilmt.models.base import Seq2SeqModel
 from distilmt.models.checkpoint import save_model
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.remote import load_translation_model
-from distilmt.training.trainer import TrainingJob, Validate, clear, train
+from distilmt.training.checkpoint_files import clear
+from distilmt.training.trainer import TrainingJob, Validate, train
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
 

@@ -27,7 +27,8 @@ from distilmt.models.architectures import new_model
 from distilmt.models.checkpoint import load_model
 from distilmt.pipeline.steps.fit_model import RESULT, fit_model
 from distilmt.training.batching import TrainingSet
-from distilmt.training.trainer import BEST, CHECKPOINT, TrainingJob
+from distilmt.training.checkpoint_files import BEST, CHECKPOINT
+from distilmt.training.trainer import TrainingJob
 from distilmt.utils.run_dir import atomic_path, read_json, write_json
 from distilmt.utils.seeds import SeedStream
 

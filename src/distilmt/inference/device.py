@@ -1,0 +1,33 @@
+"""The device and the compute type of an exported model."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import ctranslate2
+
+from distilmt.utils.hardware import loads_cublas
+
+logger = logging.getLogger(__name__)
+
+
+def best_device() -> str:
+    """`cuda` if CTranslate2 can use a GPU, else `cpu`."""
+    if ctranslate2.get_cuda_device_count() == 0:
+        return "cpu"
+    if loads_cublas():
+        return "cuda"
+    logger.info("the GPU is not used, since CTranslate2 needs cuBLAS 12: pip install nvidia-cublas-cu12")
+    return "cpu"
+
+
+def compute_type_for(manifest: dict[str, Any], device: str) -> str:
+    """The compute type of a model: that of its weights, or a CPU substitute, of which CTranslate2 warns.
+
+    Weights copied without conversion (`compute_in`) are converted when they are loaded.
+    """
+    compute_type = str(manifest.get("compute_in") or manifest.get("compute_type", "float32"))
+    if device != "cpu" or compute_type in ctranslate2.get_supported_compute_types("cpu"):
+        return compute_type if "compute_in" in manifest else "default"
+    return "int8_float32" if compute_type.startswith("int") else "float32"

@@ -42,6 +42,16 @@ def test_it_equals_the_reference_loss(batch, divergence, smoothing):
     assert (values[labels < 0] == 0).all()
 
 
+def test_a_divergence_has_its_parameters(batch):
+    logits, labels, teacher = batch
+    values = [
+        DistillationLoss(divergence="js", divergence_parameters={"skew_alpha": skew})(logits, labels, teacher)
+        for skew in (0.1, 0.5)
+    ]
+    assert torch.allclose(values[0], DistillationLoss(divergence="js")(logits, labels, teacher))
+    assert not torch.allclose(*values)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
 def test_full_logits_give_the_divergence_over_the_vocabulary(batch, temperature):
     """The gradient is that of KL(teacher ‖ student) over all tokens, as PyTorch differentiates it."""
@@ -113,6 +123,9 @@ def test_wrong_inputs_are_one_line(batch, arguments, message):
         ({"alpha": 1.5}, "alpha is 1.5: it must be at least 0 and at most 1"),
         ({"temperature": 0}, "temperature is 0: it must be at least 0.01"),
         ({"divergence": "js", "tail": "zero"}, "needs tail: bucket"),
+        ({"divergence": "hellinger"}, "divergence is 'hellinger': use one of kl, reverse_kl"),
+        ({"divergence_parameters": {"skew_alpha": 0.5}}, "divergence 'kl' has no parameter 'skew_alpha': leave it out"),
+        ({"divergence": "js", "divergence_parameters": {"skew_alpha": 1.5}}, "skew_alpha is 1.5: it must be at least"),
     ],
 )
 def test_wrong_settings_are_one_line(arguments, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from distilmt.config import Divergence, ObjectiveConfig, Tail
 from distilmt.config.bounds import check_bounds
 from distilmt.losses.distillation import LossSettings, TokenTargets, reference_loss
-from distilmt.losses.divergences import widened
+from distilmt.losses.divergences import DIVERGENCES, widened
 from distilmt.utils.errors import UserError
 
 Reduction = Literal["mean", "sum", "none"]
@@ -31,7 +32,7 @@ class DistillationLoss(nn.Module):
         temperature: float = 1.0,
         divergence: Divergence = "kl",
         tail: Tail = "bucket",
-        skew_alpha: float = 0.1,
+        divergence_parameters: Mapping[str, float] | None = None,
         label_smoothing: float = 0.0,
         reduction: Reduction = "mean",
     ) -> None:
@@ -42,7 +43,8 @@ class DistillationLoss(nn.Module):
             temperature: softens both distributions; the term is multiplied by its square.
             divergence: divergence between the teacher's and the student's distribution.
             tail: use of the teacher's probability outside the top k; all divergences but `kl` need `bucket`.
-            skew_alpha: β of `js`, α of the skewed divergences.
+            divergence_parameters: values by name, as in `student.objective`: `{"skew_alpha": 0.5}` for `js` and the
+                skewed divergences.
             label_smoothing: share of the label's probability that is spread over the vocabulary.
             reduction: `mean` over the counted positions, their `sum`, or `none`: the loss of every position.
 
@@ -53,14 +55,15 @@ class DistillationLoss(nn.Module):
         for name, value in (("alpha", alpha), ("label_smoothing", label_smoothing)):
             if not 0 <= value <= 1:
                 raise UserError(f"{name} is {value}: it must be at least 0 and at most 1")
+        if divergence not in DIVERGENCES:
+            raise UserError(f"divergence is {divergence!r}: use one of {', '.join(DIVERGENCES)}")
         objective = ObjectiveConfig(
-            kd_weight=alpha,
-            ce_weight=1 - alpha,
-            temperature=temperature,
-            divergence=divergence,
-            tail=tail,
-            skew_alpha=skew_alpha,
+            kd_weight=alpha, ce_weight=1 - alpha, temperature=temperature, divergence=divergence, tail=tail
         )
+        for name, value in (divergence_parameters or {}).items():
+            if name not in DIVERGENCES[divergence].parameters:
+                raise UserError(f"divergence {divergence!r} has no parameter {name!r}: leave it out")
+            setattr(objective, name, value)
         check_bounds(objective)
         self._settings = LossSettings(objective, label_smoothing)
         self.reduction = reduction

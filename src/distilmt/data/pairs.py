@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from distilmt.data.readers.language_tags import base_language
 from distilmt.utils.errors import UserError
+from distilmt.utils.languages import base_language
 
 _T = TypeVar("_T")
 

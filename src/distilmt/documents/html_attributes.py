@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from distilmt.documents.html_tokenizer import HtmlToken
+from distilmt.utils.languages import is_right_to_left, territory_of
 
 _READ_NAMES = """
     alt title placeholder label aria-label aria-description aria-placeholder aria-roledescription aria-valuetext
@@ -22,12 +23,8 @@ _ICON_CLASS = re.compile(
 )
 _ICON_ELEMENT = re.compile(r"(?:[\w]+-)*icons?(?:-[\w]+)*|mat-icon", re.IGNORECASE)
 _LIGATURE = re.compile(r"\s*(?:[a-z0-9]+(?:[_-][a-z0-9]+)*|[\ue000-\uf8ff])?\s*")
-RIGHT_TO_LEFT = frozenset(["ar", "arc", "ckb", "dv", "fa", "he", "iw", "ks", "ps", "sd", "ug", "ur", "yi"])
-_TERRITORIES = {
-    **{"en": "US", "sv": "SE", "da": "DK", "cs": "CZ", "uk": "UA", "ja": "JP", "zh": "CN", "ko": "KR", "el": "GR"},
-    **{"et": "EE", "sl": "SI", "he": "IL", "fa": "IR", "hi": "IN", "vi": "VN", "ar": "AR", "nb": "NO", "ca": "ES"},
-    **{"eu": "ES", "gl": "ES", "ga": "IE", "ms": "MY", "sq": "AL", "sr": "RS", "be": "BY", "ka": "GE", "pt": "PT"},
-}
+# Facebook's codes for the languages of two regions.
+_LOCALES = {"ar": "AR", "pt": "PT"}
 
 
 def attribute_values(token: HtmlToken) -> dict[str, str]:
@@ -102,7 +99,7 @@ def localize_tag(token: HtmlToken, source: str, target: str) -> str:
     named = attribute_values(token)
     is_locale = token.name == "meta" and named.get("property", "").lower() == "og:locale"
     is_language = token.name == "meta" and named.get("http-equiv", "").lower() == "content-language"
-    direction = "rtl" if _base(target) in RIGHT_TO_LEFT else "ltr"
+    direction = "rtl" if is_right_to_left(target) else "ltr"
     for name, match in attributes:
         value = unquoted(match[2] or "")
         if name == "dir" and token.name == "html" and value.lower() in ("ltr", "rtl") and value.lower() != direction:
@@ -125,5 +122,5 @@ def _base(code: str) -> str:
 
 def _locale(code: str) -> str:
     base, _, region = code.replace("-", "_").partition("_")
-    region = region or _TERRITORIES.get(base, base.upper() if len(base) == 2 else "")
+    region = region or _LOCALES.get(base) or (territory_of(base) if len(base) == 2 else "")
     return f"{base}_{region}" if region else base

@@ -17,9 +17,9 @@ from sacrebleu.significance import PairedTest, Result
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+from distilmt.utils.languages import is_written_without_spaces
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
-_WITHOUT_SPACES = {"th": "char", "lo": "char", "km": "char", "my": "char", "bo": "char"}
 _SEED = 12345  # sacreBLEU's default; it reads a seed of 0 as "no seed"
 
 
@@ -59,7 +59,7 @@ def tokenizer_for(target: str) -> str:
 
     char is for Thai, Lao, Khmer, Burmese and Tibetan, where 13a would treat a whole sentence as one word.
     """
-    return (_TOKENIZERS | _WITHOUT_SPACES).get(language(target), "13a")
+    return _TOKENIZERS.get(language(target), "char" if is_written_without_spaces(target) else "13a")
 
 
 def bleu_metric(target: str) -> BLEU:

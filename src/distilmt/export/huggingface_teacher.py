@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 
 from distilmt.utils.errors import UserError
+from distilmt.utils.languages import base_language, script_of
 from distilmt.utils.run_dir import atomic_directory, write_json
 from distilmt.utils.untrusted import check_configuration
 
@@ -27,21 +28,6 @@ _UNCONVERTIBLE = (
     TypeError,
     ValueError,
 )
-# ISO 639-1 codes and NLLB's codes, which may begin like the code of another language.
-_CODES = """
-    af:afr am:amh ar:arb as:asm az:azj ba:bak be:bel bg:bul bm:bam bn:ben bo:bod bs:bos ca:cat cs:ces
-    cy:cym da:dan de:deu dz:dzo ee:ewe el:ell en:eng eo:epo es:spa et:est eu:eus fa:pes ff:fuv fi:fin
-    fj:fij fo:fao fr:fra ga:gle gd:gla gl:glg gn:grn gu:guj ha:hau he:heb hi:hin hr:hrv ht:hat hu:hun
-    hy:hye id:ind ig:ibo is:isl it:ita ja:jpn jv:jav ka:kat kg:kon ki:kik kk:kaz km:khm kn:kan ko:kor
-    ks:kas ku:kmr ky:kir lb:ltz lg:lug li:lim ln:lin lo:lao lt:lit lv:lvs mg:plt mi:mri mk:mkd ml:mal
-    mn:khk mr:mar ms:zsm mt:mlt my:mya nb:nob ne:npi nl:nld nn:nno no:nob ny:nya oc:oci om:gaz or:ory
-    pa:pan pl:pol ps:pbt pt:por qu:quy rn:run ro:ron ru:rus rw:kin sa:san sc:srd sd:snd sg:sag si:sin
-    sk:slk sl:slv sm:smo sn:sna so:som sq:als sr:srp ss:ssw st:sot su:sun sv:swe sw:swh ta:tam te:tel
-    tg:tgk th:tha ti:tir tk:tuk tl:tgl tn:tsn tr:tur ts:tso tt:tat tw:twi ug:uig uk:ukr ur:urd uz:uzn
-    vi:vie wo:wol xh:xho yi:ydd yo:yor zh:zho zu:zul
-"""
-NLLB_CODES = dict(pair.split(":") for pair in _CODES.split())
-_TRADITIONAL = {"tw", "hk", "mo", "hant"}
 
 
 # Families for which the converter does not pad the vocabulary itself.
@@ -180,11 +166,11 @@ def prefix_of(path: str, tokenizer: Any, source: str, target: str, prefix: str |
 
 def _code(language: str, codes: Sequence[str], path: str) -> str:
     """The teacher's code of a language (`it` is `it_IT` in mBART-50 and `ita_Latn` in NLLB)."""
-    base, *subtags = re.split("[-_@]", language.lower())
-    three = NLLB_CODES.get(base, base)
-    exact = (language, f"{three}_{'Hant' if _TRADITIONAL & set(subtags) else 'Hans'}")
     plain = [code.strip("_") for code in codes]
-    matches = [c for c in plain if c in exact] or [c for c in plain if c.split("_")[0] in (base, three)]
+    base = base_language(language)
+    own = [code for code in plain if base_language(code) in (base, "nb" if base == "no" else base)]
+    same_script = [code for code in own if script_of(code) == script_of(language)]
+    matches = [code for code in plain if code == language] or same_script or own
     if not matches:
         raise UserError(f"teacher {path!r} has no code for language {language!r}: use one of {', '.join(plain[:40])}")
     return matches[0]

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 
-from distilmt.evaluation.quality import language
+from distilmt.utils.languages import is_written_without_spaces
 
-_WITHOUT_SPACES = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 # Latin words and numbers are not split inside Chinese; everything else is compared by character.
 _CHARACTERS = re.compile(r"[A-Za-z0-9]+|\s+|.", re.DOTALL)
@@ -26,7 +25,7 @@ class TokenDiff:
 
 def tokens(text: str, target: str) -> list[str]:
     """Split a text into words, spaces and single signs, or characters for languages without spaces."""
-    return (_CHARACTERS if language(target) in _WITHOUT_SPACES else _WORDS).findall(text)
+    return (_CHARACTERS if is_written_without_spaces(target) else _WORDS).findall(text)
 
 
 def diff_tokens(parts: Sequence[str], others: Sequence[str]) -> TokenDiff:

@@ -5,20 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from distilmt.utils.languages import NAMES
+from distilmt.utils.languages import current_code, is_traditional_chinese, language_name
 
 # LibreTranslate's code for other codes.
-_LIBRETRANSLATE_CODES = {
-    "pb": "pt-BR",
-    "pt-br": "pt-BR",
-    "zt": "zh-Hant",
-    "no": "nb",
-    "iw": "he",
-    "in": "id",
-    "ji": "yi",
-}
-_NAMED = {"pt-BR": "pb", "zh-Hans": "zh", "zh-Hant": "zt"}
-_TRADITIONAL = {"hant", "tw", "hk", "mo"}
+_LIBRETRANSLATE_CODES = {"pb": "pt-BR", "pt-br": "pt-BR", "zt": "zh-Hant", "no": "nb"}
 MACROLANGUAGES = {"no": "nb", "nn": "nb", "yue": "zh", "wuu": "zh"}
 """Detector's codes, and the codes of models that can translate these languages."""
 
@@ -28,8 +18,9 @@ def normalize_code(code: str) -> str:
     plain = re.split(r"[.]", code.strip().lower().replace("_", "-"))[0]
     first, *others = plain.split("-")
     if first == "zh":
-        return "zh-Hant" if _TRADITIONAL & set(others) else "zh-Hans"
-    return _LIBRETRANSLATE_CODES.get(plain) or "-".join([_LIBRETRANSLATE_CODES.get(first, first), *others])
+        return "zh-Hant" if is_traditional_chinese(plain) else "zh-Hans"
+    own = _LIBRETRANSLATE_CODES.get(first, current_code(first))
+    return _LIBRETRANSLATE_CODES.get(plain) or "-".join([own, *others])
 
 
 def base(code: str) -> str:
@@ -39,7 +30,7 @@ def base(code: str) -> str:
 
 def name(code: str) -> str:
     """English name of a code in LibreTranslate's form; the code itself if its name is unknown."""
-    return NAMES.get(_NAMED.get(code, base(code)), code)
+    return language_name(code)
 
 
 def closest(code: str, codes: Collection[str]) -> str | None:

@@ -1,116 +1,103 @@
-"""English names of languages, by the codes of Argos Translate and LibreTranslate."""
+"""Languages by their codes, from langcodes (CLDR): names, scripts, territories and members of macrolanguages.
+
+Tools spell codes differently: `pt_BR` (corpora), `pb` (Argos Translate), `por_Latn` (NLLB), `sr@latin` (gettext).
+"""
+
+from __future__ import annotations
 
 import re
+from functools import cache
+from typing import TYPE_CHECKING
 
-NAMES = {
-    "ar": "Arabic",
-    "az": "Azerbaijani",
-    "bg": "Bulgarian",
-    "bn": "Bengali",
-    "ca": "Catalan",
-    "cs": "Czech",
-    "da": "Danish",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "eo": "Esperanto",
-    "es": "Spanish",
-    "et": "Estonian",
-    "eu": "Basque",
-    "fa": "Persian",
-    "fi": "Finnish",
-    "fr": "French",
-    "ga": "Irish",
-    "gl": "Galician",
-    "he": "Hebrew",
-    "hi": "Hindi",
-    "hu": "Hungarian",
-    "id": "Indonesian",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "ky": "Kyrgyz",
-    "lt": "Lithuanian",
-    "lv": "Latvian",
-    "ms": "Malay",
-    "nb": "Norwegian",
-    "nl": "Dutch",
-    "pb": "Portuguese (Brazil)",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ro": "Romanian",
-    "ru": "Russian",
-    "sk": "Slovak",
-    "sl": "Slovenian",
-    "sq": "Albanian",
-    "sr": "Serbian",
-    "sv": "Swedish",
-    "th": "Thai",
-    "tl": "Tagalog",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "ur": "Urdu",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-    "zt": "Chinese (traditional)",
-}
+if TYPE_CHECKING:
+    from langcodes import Language
 
-ENDONYMS = {
-    "ar": "العربية",
-    "az": "azərbaycan",
-    "bg": "български",
-    "bn": "বাংলা",
-    "ca": "català",
-    "cs": "čeština",
-    "da": "dansk",
-    "de": "deutsch",
-    "el": "ελληνικά",
-    "en": "english",
-    "eo": "esperanto",
-    "es": "español",
-    "et": "eesti",
-    "eu": "euskara",
-    "fa": "فارسی",
-    "fi": "suomi",
-    "fr": "français",
-    "ga": "gaeilge",
-    "gl": "galego",
-    "he": "עברית",
-    "hi": "हिन्दी",
-    "hu": "magyar",
-    "id": "bahasa indonesia",
-    "it": "italiano",
-    "ja": "日本語",
-    "ko": "한국어",
-    "ky": "кыргызча",
-    "lt": "lietuvių",
-    "lv": "latviešu",
-    "ms": "bahasa melayu",
-    "nb": "norsk bokmål",
-    "nl": "nederlands",
-    "pl": "polski",
-    "pt": "português",
-    "ro": "română",
-    "ru": "русский",
-    "sk": "slovenčina",
-    "sl": "slovenščina",
-    "sq": "shqip",
-    "sr": "српски",
-    "sv": "svenska",
-    "th": "ไทย",
-    "tl": "tagalog",
-    "tr": "türkçe",
-    "uk": "українська",
-    "ur": "اردو",
-    "vi": "tiếng việt",
-    "zh": "中文",
-}
-"""What languages call themselves, in lower case."""
+_ARGOS = {"pb": "pt-BR", "zt": "zh-Hant"}
+# Members of a macrolanguage that CLDR does not map to it, and a code that it replaces by another one.
+_MEMBERS = {"fuv": "ff", "pbt": "ps", "quy": "qu", "tgl": "tl", "twi": "tw"}
+# Names that CLDR has otherwise than translation tools.
+_NAMES = {"bn": "Bengali", "nb": "Norwegian", "no": "Norwegian", "tl": "Tagalog"}
+_NATIVE_NAMES = {"ms": "bahasa melayu", "tl": "tagalog"}
+_RIGHT_TO_LEFT = frozenset(["Adlm", "Arab", "Armi", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"])
+_WITHOUT_SPACES = frozenset(["Hani", "Hans", "Hant", "Jpan", "Khmr", "Laoo", "Mymr", "Thai", "Tibt"])
 
-_VARIANTS = {"pt_br": "pb", "zh_tw": "zt", "zh_hk": "zt", "zh_hant": "zt", "no": "nb"}
+
+def base_language(code: str) -> str:
+    """A code without region, script and variant, in two letters if there is such a code: `pt_BR` and `por` are `pt`."""
+    plain = re.split("[-_@.]", code.strip().lower())[0]
+    if len(plain) != 3 or not plain.isalpha():
+        return plain
+    base = _MEMBERS.get(plain) or _tag(plain).prefer_macrolanguage().language or plain
+    return base if len(base) == 2 else plain
 
 
 def language_name(code: str) -> str:
-    """The name of a language (`pt_BR` is `Portuguese (Brazil)`); the code itself if the table has no name."""
-    plain = re.split("@", code)[0].replace("-", "_").lower()
-    return NAMES.get(_VARIANTS.get(plain, plain)) or NAMES.get(plain.split("_")[0], code)
+    """The English name of a language, of Brazilian Portuguese and of traditional Chinese; an unknown code itself."""
+    tag = _tag(code)
+    if tag.language == "pt" and tag.territory == "BR":
+        return "Portuguese (Brazil)"
+    if is_traditional_chinese(code):
+        return "Chinese (traditional)"
+    base = base_language(code)
+    return _NAMES.get(base) or (_tag(base).display_name() if _is_known(base) else code)
+
+
+def native_name(code: str) -> str:
+    """What a language calls itself, in lower case; an unknown code itself."""
+    base = base_language(code)
+    return _NATIVE_NAMES.get(base) or (_tag(base).autonym().lower() if _is_known(base) else code)
+
+
+def script_of(code: str) -> str:
+    """ISO 15924 code of the script; without one the usual one of the language and region: `Hant` of `zh_TW`."""
+    return _likely(code).script or ""
+
+
+def territory_of(code: str) -> str:
+    """The region of a code, or that with the most speakers: `JP` of `ja`."""
+    return _likely(code).territory or ""
+
+
+def is_right_to_left(code: str) -> bool:
+    """Whether a language is written from right to left."""
+    return script_of(code) in _RIGHT_TO_LEFT
+
+
+def is_written_without_spaces(code: str) -> bool:
+    """Whether a language has no spaces between words."""
+    return script_of(code) in _WITHOUT_SPACES
+
+
+def is_traditional_chinese(code: str) -> bool:
+    """Whether a code of Chinese has traditional characters, by its script or region: `zt`, `zh_TW`, `zh-Hant`."""
+    return _tag(code).language == "zh" and script_of(code) == "Hant"
+
+
+def current_code(code: str) -> str:
+    """The code of two letters that replaces a withdrawn one: `he` for `iw`; any other code itself."""
+    language = _tag(code).language or code
+    return language if code in ("iw", "in", "ji") else code
+
+
+def _likely(code: str) -> Language:
+    """The tag with its usual script and region; unchanged if the language is unknown."""
+    return _tag(code).maximize() if _is_known(code) else _tag(code)
+
+
+def _is_known(code: str) -> bool:
+    return _tag(code).is_valid() and _tag(code).language not in (None, "und")
+
+
+@cache
+def _tag(code: str) -> Language:
+    """A code in any spelling; of one with an invalid part only the language, and `und` if that is invalid too."""
+    from langcodes import Language  # takes 0.15 seconds
+    from langcodes.tag_parser import LanguageTagError
+
+    plain = _ARGOS.get(code.lower(), code).replace("@latin", "-Latn").replace("@cyrillic", "-Cyrl")
+    for spelling in (re.sub("[_@]", "-", plain).split(".")[0], re.split("[-_@.]", plain)[0]):
+        try:
+            return Language.get(spelling)
+        except LanguageTagError:
+            continue
+    return Language.get("und")

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from distilmt.data.pairs import Pair, match_language
-from distilmt.data.readers.language_tags import base_language
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
+from distilmt.utils.languages import base_language
 
 if TYPE_CHECKING:
     from polib import MOEntry, MOFile, POEntry, POFile

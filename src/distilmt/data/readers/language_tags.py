@@ -6,21 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from distilmt.utils.languages import ENDONYMS, language_name
+from distilmt.utils.languages import base_language, language_name, native_name
 
-# ISO 639-3 (including members of macrolanguages, as in FLORES and NLLB) to ISO 639-1.
-_THREE = """
-    afr:af amh:am ara:ar arb:ar asm:as aze:az azj:az bel:be ben:bn bos:bs bul:bg cat:ca ces:cs cze:cs chi:zh cmn:zh
-    zho:zh cym:cy wel:cy dan:da deu:de ger:de ell:el gre:el eng:en epo:eo est:et ekk:et eus:eu baq:eu fas:fa per:fa
-    pes:fa fin:fi fra:fr fre:fr gle:ga glg:gl guj:gu hau:ha heb:he hin:hi hrv:hr hun:hu hye:hy arm:hy ibo:ig ind:id
-    isl:is ice:is ita:it jav:jv jpn:ja kan:kn kat:ka geo:ka kaz:kk khm:km kin:rw kir:ky kor:ko kmr:ku lao:lo lav:lv
-    lvs:lv lin:ln lit:lt ltz:lb lug:lg mal:ml mar:mr mkd:mk mac:mk mlg:mg plt:mg mlt:mt mon:mn khk:mn mri:mi mao:mi
-    msa:ms may:ms zsm:ms mya:my bur:my nep:ne npi:ne nld:nl dut:nl nno:nn nob:nb nor:no oci:oc ori:or ory:or pan:pa
-    pol:pl por:pt pus:ps pbt:ps ron:ro rum:ro rus:ru sin:si slk:sk slo:sk slv:sl sna:sn snd:sd som:so spa:es sqi:sq
-    alb:sq als:sq srp:sr sun:su swa:sw swh:sw swe:sv tam:ta tat:tt tel:te tgk:tg tgl:tl tha:th tir:ti tur:tr tuk:tk
-    uig:ug ukr:uk urd:ur uzb:uz uzn:uz vie:vi wol:wo xho:xh yid:yi ydd:yi yor:yo zul:zu
-"""
-_TO_TWO = dict(pair.split(":") for pair in _THREE.split())
 _CODE = re.compile(r"[a-z]{2,3}([-_][A-Z][a-z]{3}|[-_](han[st]|latn|cyrl|arab))?([-_]([A-Za-z]{2}|\d{3}))?")
 _AFFIX = re.compile(r"(?:translation|text|sentence|sent|segment|src|tgt|trg|source|target|lang)[._\- ]+(.+)")
 _ENDING = re.compile(r"(.+?)[._\- ]+(?:text|sentence|sent|segment|translation)")
@@ -36,12 +23,6 @@ _SIDES = (
 )
 _TRANSLATED = ("sentence", "text", "original", "source", "source_text", "src")
 """Names of a source column whose translations are in a column named `translation`."""
-
-
-def base_language(code: str) -> str:
-    """A language code without region, script and variant, in two letters if there is such a code: `pt_BR` is `pt`."""
-    plain = re.split("[-_@.]", code.strip().lower())[0]
-    return _TO_TWO.get(plain, plain)
 
 
 def head_columns(names: Sequence[str], source: str, target: str) -> tuple[str, str] | None:
@@ -116,7 +97,7 @@ def _code_in(name: str, code: str) -> str | None:
 
 def _language_names(code: str) -> tuple[str, ...]:
     base = base_language(code)
-    return language_name(code).lower(), language_name(base).lower(), ENDONYMS.get(base, base)
+    return language_name(code).lower(), language_name(base).lower(), native_name(base)
 
 
 def _normalize_code(code: str) -> str:

@@ -10,6 +10,7 @@ from distilmt.config import CleaningConfig
 from distilmt.data.cleaning import Cleaner, CleaningReport, key, normalize, split_words
 from distilmt.data.readers.files import Pair, read_pairs
 from distilmt.utils.errors import UserError
+from distilmt.utils.language_identification import language_identifier
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -125,6 +126,7 @@ def test_missing_py3langid_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
             raise ImportError(name)
         return real_import(name, *rest)  # type: ignore[arg-type]
 
+    language_identifier.cache_clear()
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"\.\[langid\]"):
         Cleaner(CleaningConfig(language_id=True), "en", "it")

@@ -72,20 +72,7 @@ def test_min_letters_is_a_share(share: float) -> None:
 @given(st.text())
 def test_rules_take_any_text(text: str) -> None:
     assert 0 <= cleaning_rules.letters(text) <= 1
-    assert cleaning_rules.repetition(text.split()) <= len(text.split())
     assert cleaning_rules.numbers(text) == sorted(cleaning_rules.numbers(text))
     cleaning_rules.urls(text)
     if not cleaning_rules.has_markup(text):
         assert cleaning_rules.without_markup(text) == text
-
-
-@given(st.lists(st.sampled_from(["a", "b"]), max_size=14))
-def test_repetition_is_what_a_search_finds(words: list[str]) -> None:
-    most = 1 if words else 0
-    for start in range(len(words)):
-        for length in range(1, 5):
-            times = 1
-            while words[start + times * length : start + (times + 1) * length] == words[start : start + length]:
-                times += 1
-            most = max(most, times if len(words[start : start + length]) == length else 0)
-    assert cleaning_rules.repetition(words) == most

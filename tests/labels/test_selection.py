@@ -4,8 +4,6 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from distilmt.config import LabelConfig
 from distilmt.labels.selection import (
@@ -13,7 +11,6 @@ from distilmt.labels.selection import (
     copy_mask,
     filter_hypotheses,
     lowest_score_mask,
-    repetition_mask,
     ter_scores,
 )
 
@@ -59,24 +56,6 @@ def test_every_sentence_counts_once_under_its_first_reason():
     keep, dropped = judge([[7] * 120, [0], [1, 2, 0], [7] * 40], [2, 40, 3, 3])
     assert keep == [False, False, True, False]
     assert dropped == {"too_long": 1, "empty": 1, "length_ratio": 1}
-
-
-def test_a_loop_does_not_go_over_the_edge_of_a_sentence():
-    assert repetition_mask(*ragged([[7, 7], [7, 7], [7, 7]]), 3).tolist() == [False] * 3
-
-
-def plain(row: list[int], most: int) -> bool:
-    """The definition: some phrase of 1 to 5 tokens stands more than `most` times in a row."""
-    return any(
-        row[i : i + p] * (most + 1) == row[i : i + p * (most + 1)]
-        for p in range(1, 6)
-        for i in range(len(row) - p * (most + 1) + 1)
-    )
-
-
-@given(st.lists(st.lists(st.integers(1, 2), max_size=24), min_size=1, max_size=6), st.integers(1, 4))
-def test_loops_are_those_of_the_definition(rows, most):
-    assert repetition_mask(*ragged(rows), most).tolist() == [plain(r, most) for r in rows]
 
 
 def test_a_whole_corpus_takes_seconds():

@@ -14,6 +14,8 @@ from distilmt.data.pairs import Pair
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.json_types import JsonObject
+from distilmt.utils.language_identification import language_identifier
+from distilmt.utils.repetition import longest_repetition
 
 EXAMPLES = 5
 EXAMPLE_CHARS = 200
@@ -29,6 +31,7 @@ _UNSPACED = re.compile(
     "\uf900-\ufaff\uff01-\uff9f\U00020000-\U0003ffff]"
 )
 _RATIO_SMOOTHING = 10
+_PHRASE_WORDS = 4  # of a repeated phrase
 _CHARS_PER_WORD = 3
 # Measured on en, it, de and zh text: 1% of the right sentences fall below it, 95% of the wrong ones.
 _LANGUAGE_DOUBT = 0.02
@@ -252,7 +255,7 @@ class Cleaner:
             return "few_letters"
         if (
             config.max_repetition
-            and max(cleaning_rules.repetition(split_words(text)) for text in texts) > config.max_repetition
+            and max(longest_repetition(split_words(text), _PHRASE_WORDS) for text in texts) > config.max_repetition
         ):
             return "repetition"
         if len(texts) < 2:
@@ -283,14 +286,11 @@ def _language_codes(source: str, target: str) -> tuple[str, str]:
 
 def _identifier(languages: tuple[str, str]) -> Callable[[str], dict[str, float]]:
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+        identifier = language_identifier()
     except ImportError:
         raise UserError(
             f"cleaning.language_id needs py3langid: {install_command('langid')}, or set it to false"
         ) from None
-    # The loader was renamed in 0.3.
-    load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model
-    identifier = load(MODEL_FILE, norm_probs=True)
     if missing := set(languages) - set(identifier.nb_classes):
         raise UserError(f"py3langid does not know {', '.join(sorted(missing))}: set cleaning.language_id to false")
     return lambda text: dict(identifier.rank(text))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
 
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9:-]{0,20}(?:\s[^<>]{0,500})?/?>|<!--[^<>]{0,500}-->")
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,10}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
@@ -16,7 +15,6 @@ _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,10}|#[0-9]{1,7}|#[xX][0-9A-Fa-f
 _URL = re.compile(r"(?:https?://|ftp://|www\.)[!#-&(-;=?-~]+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE | re.ASCII)
 _GROUPING = re.compile(r"(?<=\d)[.,'’ ](?=\d)")
 _NUMBER = re.compile(r"\d+")
-_PHRASE_WORDS = 4
 _MAX_DIGITS = 100
 
 
@@ -56,14 +54,3 @@ def urls(text: str) -> set[str]:
     if "." not in text:
         return set()
     return {url.rstrip(".,;:!?)]}").lower() for url in _URL.findall(text)}
-
-
-def repetition(words: Sequence[str]) -> int:
-    """Maximum number of consecutive repetitions of a phrase of one to four words."""
-    most = 1 if words else 0
-    for length in range(1, _PHRASE_WORDS + 1):
-        run = 0
-        for word, before in zip(words[length:], words, strict=False):
-            run = run + 1 if word == before else 0
-            most = max(most, run // length + 1)
-    return most

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from distilmt.utils.errors import UserError
+from distilmt.utils.repetition import repeated_phrases
 
 _LONGEST_PHRASE = 12
 
@@ -62,20 +63,12 @@ def check_outputs(
 
 def has_repetition(text: str, max_repetition: int) -> bool:
     """Whether a phrase of up to 12 words or characters (with a letter) occurs over `max_repetition` times in a row."""
-    return _repeats(text.split(), max_repetition) or _repeats(list(text), max_repetition)
-
-
-def _repeats(tokens: list[str], max_repetition: int) -> bool:
-    return any(_repeats_after(tokens, period, max_repetition) for period in range(1, _LONGEST_PHRASE + 1))
-
-
-def _repeats_after(tokens: list[str], period: int, max_repetition: int) -> bool:
-    run = 0
-    for i in range(period, len(tokens)):
-        run = run + 1 if tokens[i] == tokens[i - period] else 0
-        if run >= period * max_repetition and any(c.isalpha() for c in "".join(tokens[i - period + 1 : i + 1])):
-            return True
-    return False
+    sequences: tuple[Sequence[str], ...] = (text.split(), text)
+    return any(
+        any(character.isalpha() for character in "".join(phrase))
+        for tokens in sequences
+        for phrase in repeated_phrases(tokens, _LONGEST_PHRASE, max_repetition)
+    )
 
 
 def _copied(text: str, source: str) -> bool:

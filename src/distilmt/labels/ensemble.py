@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from distilmt.config import EndpointConfig, LabelConfig, TeacherConfig
 from distilmt.data.tokenizer import Tokenizer
 from distilmt.export.foreign import export_foreign
@@ -16,11 +14,12 @@ from distilmt.export.formats import export_for_translation
 from distilmt.inference.base import DecodingOptions, Hypothesis, TranslationModel
 from distilmt.inference.teacher_reference import TeacherReference
 from distilmt.inference.translator import Translator
-from distilmt.labels.selection import repetition_mask
+from distilmt.labels.selection import LONGEST_PHRASE
 from distilmt.models.checkpoint import load_model
 from distilmt.teachers import existing
 from distilmt.teachers.remote import load_translation_model
 from distilmt.utils.hardware import cores
+from distilmt.utils.repetition import repeated_phrases
 
 DECODE_TOKENS = 1024
 """Source tokens of a batch of beam search: some 40 sentences. CTranslate2 translates as many batches at a time as there
@@ -132,9 +131,4 @@ def is_degenerate(hypotheses: Sequence[Hypothesis], max_repetition: int) -> bool
     """Whether a score is not finite, or a phrase repeats more than `max_repetition` times in a row."""
     if any(not math.isfinite(each.score) for each in hypotheses):
         return True
-    ids: dict[str, int] = {}
-    tokens = [[ids.setdefault(token, len(ids)) for token in each.tokens] for each in hypotheses]
-    offsets = np.cumsum([0, *map(len, tokens)])
-    return bool(
-        repetition_mask(np.array([i for each in tokens for i in each], dtype=np.int64), offsets, max_repetition).any()
-    )
+    return any(any(repeated_phrases(each.tokens, LONGEST_PHRASE, max_repetition)) for each in hypotheses)

@@ -11,8 +11,10 @@ from sacrebleu.metrics.ter import TER
 
 from distilmt.config import LabelConfig
 from distilmt.utils import progress
+from distilmt.utils.repetition import repetition_mask
 
-_LONGEST_PHRASE = 5
+LONGEST_PHRASE = 5
+"""Tokens of a phrase whose repetition makes a hypothesis unusable."""
 
 
 @dataclass
@@ -53,7 +55,7 @@ def filter_hypotheses(
         "empty": lengths <= 1,
         "too_long": lengths >= max_length,
         "length_ratio": ratio > config.max_length_ratio,
-        "repetition": repetition_mask(tokens, offsets, config.max_repetition),
+        "repetition": repetition_mask(tokens, offsets, LONGEST_PHRASE, config.max_repetition),
     }
     if texts and config.drop_identical:
         reasons["copy"] = copy_mask(texts)
@@ -69,23 +71,6 @@ def filter_hypotheses(
         dropped["reverse"] = int(bad.sum())
         keep &= ~bad
     return keep, {reason: count for reason, count in dropped.items() if count}
-
-
-def repetition_mask(tokens: np.ndarray, offsets: np.ndarray, max_repetition: int) -> np.ndarray:
-    """Which sequences repeat a phrase of 1 to 5 tokens more than `max_repetition` times in a row, [n] bool.
-
-    If a phrase of p tokens repeats r times, (r - 1)·p consecutive tokens equal the token p positions before them.
-    """
-    is_repetitive = np.zeros(len(offsets) - 1, dtype=bool)
-    row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    for phrase in range(1, _LONGEST_PHRASE + 1):
-        if len(tokens) <= phrase:
-            break
-        same = (tokens[phrase:] == tokens[:-phrase]) & (row[phrase:] == row[:-phrase])
-        ends = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-        starts, stops = ends[::2], ends[1::2]
-        is_repetitive[row[starts[stops - starts >= max_repetition * phrase] + phrase]] = True
-    return is_repetitive
 
 
 def lowest_score_mask(scores: Sequence[float | None], among: np.ndarray, share: float) -> np.ndarray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypedDict
 
 from distilmt.serving.errors import ApiError
 from distilmt.serving.language_codes import MACROLANGUAGES, base, normalize_code
 from distilmt.utils.extras import install_command
+from distilmt.utils.language_identification import language_identifier
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -123,15 +123,11 @@ def _encodes(character: str, charset: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+        return language_identifier()
     except ImportError:
         raise ApiError(501, f"Language detection is not installed: {install_command('serve')}") from None
-    # The loader was renamed in 0.3.
-    load = getattr(LanguageIdentifier, "from_model_file", None) or LanguageIdentifier.from_pickled_model
-    return load(MODEL_FILE, norm_probs=True)
 
 
 def warm_up() -> None:

@@ -19,7 +19,8 @@ from distilmt.export.ctranslate2 import export
 from distilmt.inference.base import DecodingOptions
 from distilmt.inference.translator import Translator
 from distilmt.labels.rows import LabelRow
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.utils.errors import UserError
 
 CONFIG = ShortlistConfig(best=5, frequent=10)

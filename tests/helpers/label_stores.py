@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from distilmt.labels.rows import LabelRow
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 
 HEADER = {"teacher": "t", "tokenizer": "abc", "decoding": {"beam_size": 4}, "target_vocab_size": 100}
 

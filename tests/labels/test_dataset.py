@@ -7,7 +7,8 @@ from helpers import toy
 from distilmt.config import LabelConfig, ObjectiveConfig, TrainingConfig
 from distilmt.labels.dataset import load_label_dataset
 from distilmt.labels.rows import LabelRow
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.training.batching import TrainingSet, collate, epoch_batches
 
 SOURCES, TARGETS = toy.pairs(6, seed=2)

@@ -14,7 +14,8 @@ import pytest
 from helpers.labeling import CONFIG, job, label, rows, sentences
 
 from distilmt.labels import ray_executor
-from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.labels.manifest import MANIFEST
+from distilmt.labels.store import LabelStore
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json, versions
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distilmt.labels.rows import LabelRow
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.utils.errors import UserError
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from distilmt.labels import ids as ids_module
 from distilmt.labels.ids import first_duplicate_id
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
 from distilmt.labels.store_tools import by_id_file, by_row_boundaries, describe, merge, split
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.utils.errors import UserError
 
 

@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from distilmt import cli
-from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.labels.manifest import MANIFEST
+from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_json, write_json
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from distilmt.labels.manifest import MANIFEST, read_manifest
 from distilmt.labels.rows import Shard, file_of
-from distilmt.labels.store import MANIFEST, LabelStore, read_manifest
+from distilmt.labels.store import LabelStore
 from distilmt.utils.json_types import JsonMapping
 
 

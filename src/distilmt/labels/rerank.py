@@ -15,7 +15,8 @@ from distilmt.labels.chrf import pairwise_chrf
 from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.labeling import Labeler
 from distilmt.labels.rows import LabelRow, rows_of
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.models.checkpoint import weights_fingerprint
 from distilmt.teachers.backward_model import BackwardModel
 from distilmt.utils import progress

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from distilmt.labels.ids import first_duplicate_id, hashes_of
 from distilmt.labels.rows import Shard, file_of
-from distilmt.labels.store import LabelStore, LabelWriter
+from distilmt.labels.store import LabelStore
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.utils import progress
 from distilmt.utils.errors import UserError
 from distilmt.utils.json_types import JsonObject

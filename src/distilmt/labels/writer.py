@@ -17,7 +17,7 @@ from distilmt.labels.ensemble import LabelingTask
 from distilmt.labels.label_cache import LabelCache
 from distilmt.labels.labeling import Labeler
 from distilmt.labels.rows import Shard
-from distilmt.labels.store import LabelWriter
+from distilmt.labels.store_writer import LabelWriter
 from distilmt.labels.trial import TeacherCheck
 from distilmt.models.checkpoint import weights_fingerprint
 from distilmt.teachers import existing

@@ -143,7 +143,8 @@ def _with_shard_size(record: StepRecord, config: RunConfig) -> RunConfig:
 
 def _repair_labels(directory: Path, work: Callable[[Path], dict[str, Any]]) -> None:
     """Label the sentences of damaged shards of a finished store again; intact shards stay unchanged."""
-    from distilmt.labels.store import MANIFEST, LabelStore
+    from distilmt.labels.manifest import MANIFEST
+    from distilmt.labels.store import LabelStore
 
     if not (directory / MANIFEST).exists():
         return

@@ -11,7 +11,8 @@ import torch
 
 from distilmt.config import LabelConfig, ObjectiveConfig, RunConfig, TrainingConfig
 from distilmt.labels.ensemble import decoding_options
-from distilmt.labels.store import MANIFEST, LabelStore
+from distilmt.labels.manifest import MANIFEST
+from distilmt.labels.store import LabelStore
 from distilmt.losses.terms import Need, active_terms, needs, needs_teacher_in_memory
 from distilmt.models.device import pick_device, pick_dtype
 from distilmt.planning import sizes

@@ -98,19 +98,22 @@ def compare(
     systems = {name: as_predictor(system) for name, system in systems.items()}
     predictions = {name: _predict(system, rows, y_classes) for name, system in systems.items()}
     resamples = {name: _resampled(labels, prediction.labels, samples, seed) for name, prediction in predictions.items()}
-    seconds = speeds(systems, rows, y_classes)
+    speed_by_name = speeds(systems, rows, y_classes)
     teacher = systems[teacher] if isinstance(teacher, str) else teacher
     teacher_labels = None if teacher is None else predict_classes(as_predictor(teacher), rows, y_classes)
     return [
         ClassifierScores(
-            name,
-            _interval(resamples[name][:, 0]),
-            _interval(resamples[name][:, 1]),
-            predictions[name].calibration_error(labels),
-            _agreement(predictions[name].labels, teacher_labels),
-            size_of(system),
-            *seconds[name],
-            None if baseline in (None, name) else _difference(labels, predictions, resamples, (name, str(baseline))),
+            name=name,
+            accuracy=_interval(resamples[name][:, 0]),
+            macro_f1=_interval(resamples[name][:, 1]),
+            ece=predictions[name].calibration_error(labels),
+            agreement=_agreement(predictions[name].labels, teacher_labels),
+            bytes=size_of(system),
+            latency_ms=speed_by_name[name].latency_ms,
+            rows_per_second=speed_by_name[name].rows_per_second,
+            against=None
+            if baseline in (None, name)
+            else _difference(labels, predictions, resamples, (name, str(baseline))),
         )
         for name, system in systems.items()
     ]
@@ -178,7 +181,13 @@ def _difference(
     less = resamples[names[0]] - resamples[names[1]]
     only, lost = int((right & ~other).sum()), int((~right & other).sum())
     mcnemar = float(binomtest(only, only + lost).pvalue) if only + lost else 1.0
-    return PairedDifference(_interval(less[:, 0]), _interval(less[:, 1]), _p(less[:, 0]), _p(less[:, 1]), mcnemar)
+    return PairedDifference(
+        accuracy=_interval(less[:, 0]),
+        macro_f1=_interval(less[:, 1]),
+        accuracy_p=_p(less[:, 0]),
+        macro_f1_p=_p(less[:, 1]),
+        mcnemar_p=mcnemar,
+    )
 
 
 def _p(values: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,8 +44,17 @@ def size_of(system: System) -> int | None:
         return total_bytes(Path(directory) / "model")
 
 
-def speeds(systems: Mapping[str, System], X: Rows, y_classes: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Milliseconds per single row, and rows per second for all rows at once."""
+class PredictionSpeed(NamedTuple):
+    """Speed of a system."""
+
+    latency_ms: float
+    """Median milliseconds of a prediction for one row."""
+    rows_per_second: float
+    """Median throughput with all rows at once."""
+
+
+def speeds(systems: Mapping[str, System], X: Rows, y_classes: np.ndarray) -> dict[str, PredictionSpeed]:
+    """Speed of every system; they are timed in turn."""
     count = min(_SINGLE, X.shape[0])
     singles = [take(X, np.array([row])) for row in range(count)]
     single: dict[str, list[float]] = {name: [] for name in systems}
@@ -54,7 +64,11 @@ def speeds(systems: Mapping[str, System], X: Rows, y_classes: np.ndarray) -> dic
             single[name] += [_seconds(system, row, y_classes) for row in singles]
             whole[name].append(_seconds(system, X, y_classes))
     return {
-        name: (1000 * statistics.median(single[name]), X.shape[0] / statistics.median(whole[name])) for name in systems
+        name: PredictionSpeed(
+            latency_ms=1000 * statistics.median(single[name]),
+            rows_per_second=X.shape[0] / statistics.median(whole[name]),
+        )
+        for name in systems
     }
 
 

@@ -110,8 +110,18 @@ def rows_of(table: pa.Table, k: int) -> list[LabelRow]:
     for row in table.to_pylist():
         tops = [_top_of(row, prefix, k) for prefix in ("", "reference_")]
         hypotheses = [(h["text"], h["tokens"], h["score"]) for h in row["hypotheses"]]
-        sentence = row["id"], row["source"], row["reference"]
-        rows.append(LabelRow(*sentence, hypotheses, tops[0], row["reference_tokens"], tops[1], row.get("reverse")))
+        rows.append(
+            LabelRow(
+                id=row["id"],
+                source=row["source"],
+                reference=row["reference"],
+                hypotheses=hypotheses,
+                top=tops[0],
+                reference_tokens=row["reference_tokens"],
+                reference_top=tops[1],
+                reverse=row.get("reverse"),
+            )
+        )
     return rows
 
 

@@ -19,9 +19,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from skops import io
 
 from distilmt.classification import Distilled, NetworkClassifier, load, save
-from distilmt.classification.storage import io, is_allowed_type
+from distilmt.classification.storage import is_allowed_type
 from distilmt.utils.errors import UserError
 
 NETWORK = NetworkClassifier((np.int64(16), 8), epochs=3, random_state=0)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from distilmt.config import CleaningConfig
 from distilmt.data.cleaning import Cleaner, CleaningReport, key, normalize, split_words
-from distilmt.data.readers.files import Pair, read_pairs
+from distilmt.data.pairs import Pair
+from distilmt.data.readers.files import read_pairs
 from distilmt.utils.errors import UserError
 from distilmt.utils.language_identification import language_identifier
 

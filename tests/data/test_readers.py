@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from distilmt.data.pairs import Pair
 from distilmt.data.readers import textlines
-from distilmt.data.readers.files import Pair, read_pairs
+from distilmt.data.readers.files import read_pairs
 from distilmt.utils.errors import UserError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n")).filter(

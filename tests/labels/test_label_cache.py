@@ -10,7 +10,8 @@ from helpers import toy
 from distilmt.config import LabelConfig
 from distilmt.data import tokenizer as tokenizers
 from distilmt.labels import writer
-from distilmt.labels.labeling import Labeler, LabelingTask
+from distilmt.labels.ensemble import LabelingTask
+from distilmt.labels.labeling import Labeler
 from distilmt.labels.store import LabelStore
 from distilmt.utils.run_dir import read_json, write_json
 

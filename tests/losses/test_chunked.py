@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from distilmt.config import ObjectiveConfig
+from distilmt.config.student import Divergence
 from distilmt.losses.cross_entropy import label_cross_entropy
 from distilmt.losses.distillation import LossSettings, TokenTargets, chunked_loss, reference_loss
-from distilmt.losses.divergences import Divergence
 from distilmt.losses.top_k import teacher_entropy, top_k_cross_entropy
 
 N, V, D, K = 37, 50, 8, 5

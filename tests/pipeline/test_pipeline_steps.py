@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from distilmt.config import RunConfig
+from distilmt.config.systems import system_name
 from distilmt.labels import writer
 from distilmt.pipeline import runner
 from distilmt.pipeline.steps import signature, train
-from distilmt.pipeline.steps.export import ctranslate2_exports, system_name
+from distilmt.pipeline.steps.export import ctranslate2_exports
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_json, write_json
 

@@ -14,7 +14,7 @@ from distilmt.report.rendering import environment
 def marked(text: str, reference: str, teacher: str | None, target: str) -> str:
     """The differences as they stand in a page."""
     macros = environment("en").get_template("macros.html.j2").module
-    return printable(str(macros.marked(mark_differences(text, reference, teacher, target))))
+    return printable(str(macros.marked(mark_differences(text, reference, teacher, target))))  # type: ignore[attr-defined]
 
 
 def test_differing_words_are_marked_against_both_texts():

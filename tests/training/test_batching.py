@@ -4,13 +4,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distilmt.models.batch import make_batch
 from distilmt.training.batching import (
     Ragged,
     TargetSide,
     TrainingSet,
     collate,
     epoch_batches,
-    make_batch,
     token_batches,
 )
 

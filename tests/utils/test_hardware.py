@@ -1,5 +1,7 @@
 import ctypes
+import os
 import site
+from pathlib import Path
 
 import ctranslate2
 import pytest
@@ -21,7 +23,7 @@ class Loader:
         return object()
 
 
-@pytest.mark.skipif(hardware.os.name == "nt", reason="Windows names it otherwise")
+@pytest.mark.skipif(os.name == "nt", reason="Windows names it otherwise")
 class TestLoadsCublas:
     def test_false_where_there_is_none(self, monkeypatch):
         monkeypatch.setattr(ctypes, "CDLL", Loader(set()))
@@ -51,7 +53,7 @@ class TestBestDevice:
         assert bool(messages) == (gpus > 0 and not cublas)
 
 
-@pytest.mark.skipif(not hardware.Path("/proc/stat").exists(), reason="nothing tells what others use")
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="nothing tells what others use")
 def test_free_cores_lie_between_none_and_all():
     assert 0 <= hardware.free_cores(0.05) <= hardware.cores()
 

@@ -39,13 +39,13 @@ def language_name(code: str) -> str:
     if is_traditional_chinese(code):
         return "Chinese (traditional)"
     base = base_language(code)
-    return _NAMES.get(base) or (_tag(base).display_name() if _is_known(base) else code)
+    return _NAMES.get(base) or (_tag(base).display_name() if _is_valid(base) else code)
 
 
 def native_name(code: str) -> str:
     """What a language calls itself, in lower case; an unknown code itself."""
     base = base_language(code)
-    return _NATIVE_NAMES.get(base) or (_tag(base).autonym().lower() if _is_known(base) else code)
+    return _NATIVE_NAMES.get(base) or (_tag(base).autonym().lower() if _is_valid(base) else code)
 
 
 def script_of(code: str) -> str:
@@ -81,10 +81,10 @@ def current_code(code: str) -> str:
 
 def _likely(code: str) -> Language:
     """The tag with its usual script and region; unchanged if the language is unknown."""
-    return _tag(code).maximize() if _is_known(code) else _tag(code)
+    return _tag(code).maximize() if _is_valid(code) else _tag(code)
 
 
-def _is_known(code: str) -> bool:
+def _is_valid(code: str) -> bool:
     return _tag(code).is_valid() and _tag(code).language not in (None, "und")
 
 

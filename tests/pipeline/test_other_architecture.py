@@ -1,6 +1,7 @@
 """A run with a student of another architecture than Marian, as processes of the command line."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from helpers import toy
@@ -8,13 +9,18 @@ from helpers.commands import error_line, fresh_distilmt
 from helpers.processes import TESTS
 
 from distilmt.config import RunConfig
-from distilmt.models.architectures import ARCHITECTURES
+from distilmt.export.formats import require_ctranslate2
+from distilmt.models.architectures import ARCHITECTURES, architecture_of, new_model
+from distilmt.models.checkpoint import save_model
 from distilmt.pipeline import preflight
+from distilmt.teachers import existing
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_json
 
 REGISTERED = """
-from distilmt.models.architectures import ARCHITECTURES
+from distilmt.export.formats import require_ctranslate2
+from distilmt.models.architectures import ARCHITECTURES, architecture_of, new_model
+from distilmt.models.checkpoint import save_model
 
 ARCHITECTURES["prenorm"] = "helpers.prenorm:PreNormModel"
 """
@@ -77,3 +83,29 @@ def test_a_refusal_is_one_line_and_writes_nothing(tmp_path, registered):
     process = fresh_distilmt("run", settings(tmp_path, export={"formats": ["marian"]}))
     assert "'marian' holds Marian models only" in error_line(process)
     assert not (tmp_path / "run" / "corpus").exists()
+
+
+def test_a_teacher_of_another_architecture_may_be_given(tmp_path, monkeypatch, shared_tokenizer):
+    """With the run's vocabulary it is copied and scores tokens, as a Marian teacher does."""
+    monkeypatch.setitem(ARCHITECTURES, "prenorm", "helpers.prenorm:PreNormModel")
+    teacher = tmp_path / "model"
+    teacher.mkdir()
+    save_model(
+        new_model(replace(toy.MICRO, architecture="prenorm"), shared_tokenizer, 0.0, 1), shared_tokenizer, teacher
+    )
+    given = {"teacher": {"path": str(teacher)}, "tokenizer": {"path": str(teacher)}}
+    int8 = RunConfig.from_yaml(settings(tmp_path, labels={"compute_type": "int8"}, **given))
+    with pytest.raises(UserError, match=r"labels\.compute_type has int8"):
+        preflight.check(int8, exporting=True)
+    config = RunConfig.from_yaml(settings(tmp_path, **given))
+    preflight.check(config, exporting=True)
+    facts = existing.import_teacher(config.teacher, ("en", "it"), shared_tokenizer, tmp_path / "teacher")
+    assert facts["family"] == "prenorm" and facts["parameters"] > 0
+    assert architecture_of(tmp_path / "teacher") == "prenorm"
+
+
+def test_commands_that_measure_ctranslate2_refuse_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "prenorm", "helpers.prenorm:PreNormModel")
+    with pytest.raises(UserError, match="compare measures CTranslate2 exports, but there are none of the architecture"):
+        require_ctranslate2("prenorm", "compare")
+    require_ctranslate2("marian", "compare")

@@ -195,6 +195,9 @@ def _check_vocabulary(config: RunConfig, teacher: Path) -> None:
 
 def _check_labels(config: RunConfig) -> None:
     """Check the models besides the teacher, and that top_k is smaller than the vocabulary."""
+    from distilmt.export.formats import check_types
+    from distilmt.models.architectures import ARCHITECTURES
+
     labels, path = config.labels, config.tokenizer.path
     for key, paths in (
         ("ensemble", labels.ensemble),
@@ -205,8 +208,10 @@ def _check_labels(config: RunConfig) -> None:
                 name = _check_model(model)
             except UserError as error:
                 raise UserError(f"labels.{key}: {str(error).removeprefix('teacher ')}") from None
-            if name != "marian":
+            if name not in ARCHITECTURES:
                 raise UserError(f"labels.{key} is {model}, which is not a Marian model: give a Marian directory")
+            if key == "ensemble":
+                check_types(name, [labels.compute_type], "labels.compute_type")
     from distilmt.data import tokenizer
 
     vocab_size = len(tokenizer.load(Path(path)).target.tokens) if path else config.tokenizer.vocab_size
@@ -239,16 +244,23 @@ def _check_shape(model: str, config: ModelConfig) -> None:
         raise UserError(f"{model}.{error}") from None
 
 
+def _teacher_architecture(config: RunConfig) -> str:
+    """The teacher's architecture; `marian`, which everything supports, for a teacher that is not in this process."""
+    from distilmt.models.architectures import architecture_of
+
+    if not config.teacher.named:
+        return config.teacher.model.architecture
+    return (architecture_of(Path(config.teacher.path)) if config.teacher.path else None) or "marian"
+
+
 def _check_architectures(config: RunConfig) -> None:
     """Check what a run does with other architectures than Marian before it trains them."""
     from distilmt.export.formats import check_types
     from distilmt.losses.terms import Need, keys_that_need
     from distilmt.models.architectures import architecture
 
-    student, teacher = config.student.model.architecture, config.teacher.model.architecture
-    trained = {"student": student} | ({} if config.teacher.named else {"teacher": teacher})
-    translating = [trained.get("teacher", "marian"), *([student] if config.student.on_policy.steps else [])]
-    for name in translating:
+    student, teacher = config.student.model.architecture, _teacher_architecture(config)
+    for name in [teacher, *([student] if config.student.on_policy.steps else [])]:
         check_types(name, [config.labels.compute_type], "labels.compute_type")
     if config.student.initialization != "random" and not config.teacher.named and student != teacher:
         raise UserError(
@@ -256,7 +268,7 @@ def _check_architectures(config: RunConfig) -> None:
             f"not the teacher's, {teacher!r}: make them equal, or set it to random"
         )
     for key in keys_that_need(config.student.objective, frozenset([Need.ATTENTION])):
-        for model, name in trained.items():
+        for model, name in (("student", student), ("teacher", teacher)):
             if not architecture(name).records_attention:
                 raise UserError(
                     f"student.objective.{key} is not 0, but {model}.model.architecture {name!r} records no attention: "
@@ -297,7 +309,6 @@ def _check_top_k(config: RunConfig) -> None:
 def _check_exports(config: RunConfig) -> None:
     from distilmt.export.formats import check_types, student_exporters
 
-    if not config.teacher.named:
-        check_types(config.teacher.model.architecture, config.export.teacher, "export.teacher")
+    check_types(_teacher_architecture(config), config.export.teacher, "export.teacher")
     for exporter in student_exporters(config.export, config.student.model.architecture).values():
         exporter.check(config)

@@ -42,6 +42,8 @@ def family(path: str) -> str:
         UserError: there is no model of that name.
     """
     check_configuration(path)
+    if own := architecture_of(Path(path)):
+        return own
     with loading(path):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     if not config.is_encoder_decoder:
@@ -157,7 +159,7 @@ def _is_native(path: str) -> bool:
     Raises:
         UserError: there is no model, or it is not a sequence-to-sequence model.
     """
-    return architecture_of(Path(path)) is not None or family(path) in ARCHITECTURES
+    return family(path) in ARCHITECTURES
 
 
 def _shares_vocabulary(path: str, tokenizer: Tokenizer) -> bool:

@@ -113,9 +113,15 @@ def test_translation_and_its_reverse():
 
 
 def test_the_manifest_of_a_label_store():
-    manifest = {"k": 1, "decoding": {"hypotheses": 1, "sampling": 0.5, "beam_size": 2}, "choice": ["nearest", "chrf"]}
+    manifest = {
+        "k": 1,
+        "speaker": "4af0",
+        "decoding": {"hypotheses": 1, "sampling": 0.5, "beam_size": 2},
+        "choice": ["nearest", "chrf"],
+    }
     assert renamed.translated_manifest(manifest) == {
         "k": 1,
+        "generation_model": "4af0",
         "decoding": {"num_hypotheses": 1, "sampling_temperature": 0.5, "beam_size": 2},
         "choice": ["oracle", "chrf"],
     }

@@ -155,8 +155,8 @@ def test_what_a_server_answered_is_in_the_record(tmp_path, shared_tokenizer, mes
     lengths = [len(text) % 5 for text in dict.fromkeys(sentences(40)["source"].to_pylist())]
     expected = {"empty": 0, "cleaned": 1, "declined": 2, "cut_off": 3}
     counts = {kind: lengths.count(rest) for kind, rest in expected.items()}
-    assert all(counts.values()) and {kind: record["answers"][kind] for kind in expected} == counts
-    assert record["answers"]["requests"] == len(lengths)
+    assert all(counts.values()) and {kind: record["usage"][kind] for kind in expected} == counts
+    assert record["usage"]["requests"] == len(lengths)
     line = messages[-1]
     assert line.startswith("usage of m in this run: ") and all(
         f"{k.replace('_', ' ')} {n}" in line for k, n in counts.items()

@@ -38,7 +38,7 @@ def test_the_student_speaks_and_the_teacher_is_asked(run, finished_run):
         assert store.rows == 40 and store.k == 4
         assert store.manifest["teacher"] == LabelStore(finished_run / "labels").manifest["teacher"]
         assert store.arrays("hypothesis").top_ids is not None and store.arrays("reference").top_ids is not None
-    assert first.manifest["speaker"] != second.manifest["speaker"]
+    assert first.manifest["generation_model"] != second.manifest["generation_model"]
     assert first.ids() != second.ids()
     said = dict(zip(first.ids(), first.hypotheses(), strict=True))
     labels = LabelStore(finished_run / "labels")

@@ -132,6 +132,7 @@ COMMANDS = {
     },
 }
 """Keys of other commands, by the name of their dataclass."""
+_MANIFEST = {"speaker": "generation_model"}
 _RERANK = {"best": "none", "nearest": "oracle"}
 VALUES = {
     "RunConfig": {
@@ -224,7 +225,8 @@ def translated_manifest(manifest: JsonMapping) -> JsonObject:
         own["decoding"] = translated(decoding, "labels.")
     if isinstance(choice, list):
         own["choice"] = [_RERANK.get(str(choice[0]), choice[0]), *choice[1:]]
-    return {**manifest, **own}
+    current = {_MANIFEST.get(key, key): value for key, value in manifest.items()}
+    return {**current, **own}
 
 
 def former(kind: type, values: JsonMapping) -> JsonObject:

@@ -76,7 +76,7 @@ def write_label_store(
     counts: JsonObject = {"reused": writer.manifest["rows"] - rows_before - new_rows}
     counts |= {"seconds_per_sentence": seconds / new_rows if new_rows else None}
     counts |= {"decoded_again": redecoded_rows} if redecoded_rows else {}
-    counts |= {"answers": usage} if (usage := _usage_totals(pointer)) else {}
+    counts |= {"usage": usage} if (usage := _usage_totals(pointer)) else {}
     return {"sentences": total, "shards": len(writer.done())} | counts
 
 
@@ -148,7 +148,7 @@ def _header(job: LabelingTask, pointer: TeacherReference | None) -> JsonObject:
     """Header of a store: everything that its labels depend on."""
     files = fingerprint_files(job.teacher / existing.POINTER) if pointer else weights_fingerprint(job.teacher)
     others = [_weights(Path(path)) for path in job.config.ensemble]
-    return ({"speaker": weights_fingerprint(job.generation_model)} if job.generation_model else {}) | {
+    return ({"generation_model": weights_fingerprint(job.generation_model)} if job.generation_model else {}) | {
         "teacher": "+".join([files, *others]),
         "tokenizer": job.tokenizer.fingerprint,
         "decoding": {

@@ -47,7 +47,7 @@ def write_references(config: RunConfig, directory: Path) -> dict[str, Any]:
     for split in ("valid", "test", "sample"):
         file = directory / f"{split}.parquet"
         if not file.exists():
-            ensemble = ensemble or TeacherEnsemble(translation_task(config, directory), directory / "speaker")
+            ensemble = ensemble or TeacherEnsemble(translation_task(config, directory), directory / "translation_model")
             _write(_sentences(config, paths, split), ensemble, file)
         counts[split] = pq.read_metadata(file).num_rows
         if not counts[split]:

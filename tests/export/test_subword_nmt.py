@@ -3,12 +3,11 @@
 import io
 import json
 import shutil
-import subprocess
-import sys
 import zipfile
 
 import pytest
-from helpers import commands, toy
+from helpers import toy
+from helpers.processes import Process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,13 +108,14 @@ def test_missing_packages_are_named_before_anything_is_read(package):
         "try: check_packages(Path(sys.argv[1]))\n"
         "except ModuleNotFoundError as error: print(missing_package(error))\n"
     )
-    run = [sys.executable, "-c", program, str(package)]
-    said = subprocess.run(run, capture_output=True, text=True, env=commands.environment(), check=True).stdout
+    process = Process(package, program=program).completed()
     assert (
-        said == "this command needs sacremoses, which is not installed: pip install '.[argos]' in a clone of distilmt\n"
+        process.stdout.decode()
+        == "this command needs sacremoses, which is not installed: pip install '.[argos]' in a clone of distilmt\n"
     )
     (package / "sentencepiece.model").write_bytes(b"\n")
-    assert subprocess.run(run, capture_output=True, text=True, env=commands.environment(), check=True).stdout == ""
+    process = Process(package, program=program).completed()
+    assert (process.returncode, process.stdout) == (0, b"")
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 import json
 import random
 import shutil
-import signal
 import subprocess
-import sys
 
 import pytest
 from helpers import commands, toy
+from helpers.processes import Process
 
 from distilmt import cli
 from distilmt.config import loading
@@ -129,17 +128,16 @@ def test_the_minutes_decide_sizes_and_updates(planned, tmp_path, capsys):
 def test_killed_again_and_again_it_comes_to_the_same_end(tmp_path):
     training = {"training": {"save_interval_seconds": 0.0}}
     asked = ("--sizes", "40,80,160", "--max_steps", "30", "--quiet")
-    ends = []
-    for name, moments in (("straight", []), ("cut", [random.Random(2).uniform(4, 14) for _ in range(6)])):
+    ends, moments = [], random.Random(2)
+    for name, kills in (("straight", []), ("cut", [moments.uniform(0.5, 4) for _ in range(6)])):
         config = road(tmp_path / name, teacher=training, student=training)
-        for seconds in moments:
-            command = [sys.executable, "-m", "distilmt", "plan", str(config), *asked]
-            running = subprocess.Popen(command, env=commands.environment())
+        for seconds in kills:
+            process = Process("plan", config, *asked, module="distilmt")
             try:
-                running.wait(seconds)
+                process.wait(seconds)
             except subprocess.TimeoutExpired:
-                running.send_signal(signal.SIGKILL)
-                running.wait()
+                process.kill()
+                process.wait()
         found = commands.distilmt("plan", config, *asked)
         assert found.returncode == 0, found.stderr.decode()[-3000:]
         points = json.loads((tmp_path / name / "run" / "plan" / "plan.json").read_text())["points"]

@@ -3,11 +3,10 @@
 import json
 import lzma
 import shutil
-import subprocess
-import sys
 
 import pytest
-from helpers import commands, toy
+from helpers import toy
+from helpers.processes import Process
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -98,15 +97,10 @@ def test_translate_and_serve_and_speed_end_with_status_2(damaged, name):
         ["distilmt", "serve", f"en-it={place}", "--port", "0"],
         ["distilmt.evaluation.speed", place, __file__],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", *map(str, command)],
-            env=commands.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stdout) == (2, ""), command
-        assert len(done.stderr.splitlines()) == 1 and name in done.stderr and "again" in done.stderr
+        process = Process(*command[1:], module=command[0]).completed()
+        assert (process.returncode, process.stdout) == (2, b""), command
+        message = process.stderr.decode()
+        assert len(message.splitlines()) == 1 and name in message and "again" in message
 
 
 def test_other_forms_and_later_changes_pass(model, tmp_path):

@@ -8,7 +8,7 @@ from helpers import commands, toy
 
 from distilmt.config.loading import load_comparison
 from distilmt.recipes import compare
-from distilmt.report import comparison
+from distilmt.report import comparison_table
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -155,5 +155,7 @@ def test_a_missing_file(tmp_path):
 
 
 def test_mean_and_spread():
-    assert comparison.mean_and_deviation([1.0, 3.0]) == "2.00 ± 1.41"
-    assert comparison.mean_and_deviation([0.5], 1, 100) == "50.0" and comparison.mean_and_deviation([]) == "–"
+    assert comparison_table.mean_and_deviation([1.0, 3.0]) == "2.00 ± 1.41"
+    assert (
+        comparison_table.mean_and_deviation([0.5], 1, 100) == "50.0" and comparison_table.mean_and_deviation([]) == "–"
+    )

@@ -7,10 +7,12 @@ import io
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import polib
 import pytest
 
+from distilmt.config.choices import ReportLanguage
 from distilmt.report.html import render
 from distilmt.report.languages import DOMAIN, Translation, languages, translation
 from distilmt.utils.errors import UserError
@@ -30,8 +32,12 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)s", text))
 
 
-def test_chinese_is_a_language_of_reports():
-    assert languages() == ["en", "zh"] and translation("zh").tag == "zh-CN" and translation("en").tag == "en"
+def test_the_languages_of_the_configuration_have_catalogs():
+    assert sorted(get_args(ReportLanguage)) == sorted(languages()) and {"en", "zh"} <= set(languages())
+
+
+def test_pages_name_their_language_as_html_does():
+    assert translation("zh").tag == "zh-CN" and translation("en").tag == "en"
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from distilmt.evaluation.energy import EnergyMeter
 from distilmt.inference.base import DecodingOptions, TranslationModel
@@ -48,6 +48,18 @@ class Speed:
     rounds: int
     joules: dict[str, float] | None = None
     """Joules per sentence of the whole processor, including other programs. None without energy counters."""
+
+
+class Measurement(TypedDict):
+    """One fresh process, with the fields of `Speed`."""
+
+    load_seconds: float
+    sentences_per_second: dict[str, float]
+    tokens_per_second: dict[str, float]
+    latency_ms: dict[str, float]
+    peak_rss_bytes: int
+    sentences: dict[str, int]
+    joules: dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ def measure_interleaved(
     """
     if not any(sentence.strip() for sentence in sentences):
         raise UserError("no sentences to measure the speed on")
-    measurements: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
+    measurements: dict[str, list[Measurement]] = {name: [] for name in models}
     with (
         tempfile.TemporaryDirectory() as directory,
         progress.task("speed", rounds * len(models), "runs") as task,
@@ -112,7 +124,7 @@ def shuffled(sentences: Sequence[str], seed: int) -> list[str]:
     return lines
 
 
-def measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> dict[str, Any]:
+def measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: float) -> Measurement:
     """Measure a model in a fresh process; what `python -m distilmt.evaluation.speed` prints."""
     command = [sys.executable, "-m", "distilmt.evaluation.speed", str(model), str(file)]
     command += ["--beam", str(beam_size), "--max-seconds", str(max_seconds)]
@@ -121,26 +133,34 @@ def measure_in_process(model: Path, file: Path, beam_size: int, max_seconds: flo
     if done.returncode:
         last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
         raise UserError(f"the speed of {model} cannot be measured: {last}")
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    measurement: Measurement = json.loads(done.stdout.splitlines()[-1])
+    return measurement
 
 
-def median_speed(runs: list[dict[str, Any]]) -> Speed:
+def median_speed(runs: Sequence[Measurement]) -> Speed:
     """The median of every figure over several measurements of a model."""
-
-    def middle(key: str) -> dict[str, float]:
-        return {k: statistics.median(run[key][k] for run in runs) for k in runs[0][key]}
-
+    sentences = _medians([run["sentences"] for run in runs])
     return Speed(
         load_seconds=statistics.median(run["load_seconds"] for run in runs),
-        sentences_per_second=middle("sentences_per_second"),
-        tokens_per_second=middle("tokens_per_second"),
-        latency_ms=middle("latency_ms"),
+        sentences_per_second=_medians([run["sentences_per_second"] for run in runs]),
+        tokens_per_second=_medians([run["tokens_per_second"] for run in runs]),
+        latency_ms=_medians([run["latency_ms"] for run in runs]),
         peak_rss_bytes=int(statistics.median(run["peak_rss_bytes"] for run in runs)),
-        sentences={key: int(value) for key, value in middle("sentences").items()},
+        sentences={key: int(value) for key, value in sentences.items()},
         rounds=len(runs),
-        joules=None if any(None in run["joules"].values() for run in runs) else middle("joules"),
+        joules=_median_joules([run["joules"] for run in runs]),
     )
+
+
+def _medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each value."""
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def _median_joules(runs: Sequence[Mapping[str, float | None]]) -> dict[str, float] | None:
+    """The median of each value, or None if a run could not measure one."""
+    measured = [{key: value for key, value in run.items() if value is not None} for run in runs]
+    return _medians(measured) if measured == list(runs) else None
 
 
 def time_batches(model: TranslationModel, sentences: list[str], options: DecodingOptions, max_seconds: float) -> Timing:
@@ -166,7 +186,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
-def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) -> dict[str, Any]:
+def _run(model: Path, sentences: list[str], beam_size: int, max_seconds: float) -> Measurement:
     """Measure in this process."""
     translator, load_seconds = _load(model)
     timings = {}

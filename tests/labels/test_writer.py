@@ -122,13 +122,13 @@ _PROGRAM = """
     import os, signal
     from pathlib import Path
     from helpers.labeling import *
-    import distilmt.labels.store as store
-    whole = store.write_json
+    import distilmt.labels.store_writer as store_writer
+    whole = store_writer.write_json
     def killed(path, value):
         if len(value["shards"]) == 3:
             os.kill(os.getpid(), signal.SIGKILL)  # the third shard is written, but not yet in the manifest
         whole(path, value)
-    store.write_json = killed
+    store_writer.write_json = killed
     label(sentences(), job(Path({teacher!r})), Path({directory!r}))
 """
 

@@ -15,6 +15,7 @@ from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
 from distilmt.utils.json_types import JsonObject
 from distilmt.utils.language_identification import language_identifier
+from distilmt.utils.languages import base_language
 from distilmt.utils.repetition import longest_repetition
 
 EXAMPLES = 5
@@ -280,8 +281,7 @@ class Cleaner:
 
 
 def _language_codes(source: str, target: str) -> tuple[str, str]:
-    left, right = (re.split("[-_@]", code)[0].lower() for code in (source, target))
-    return left, right
+    return base_language(source), base_language(target)
 
 
 def _identifier(languages: tuple[str, str]) -> Callable[[str], dict[str, float]]:

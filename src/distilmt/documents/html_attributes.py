@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from distilmt.documents.html_tokenizer import HtmlToken
-from distilmt.utils.languages import is_right_to_left, territory_of
+from distilmt.utils.languages import base_language, is_right_to_left, territory_of
 
 _READ_NAMES = """
     alt title placeholder label aria-label aria-description aria-placeholder aria-roledescription aria-valuetext
@@ -104,7 +104,7 @@ def localize_tag(token: HtmlToken, source: str, target: str) -> str:
         value = unquoted(match[2] or "")
         if name == "dir" and token.name == "html" and value.lower() in ("ltr", "rtl") and value.lower() != direction:
             changes.append((match, direction))
-        elif _base(value) != _base(source):
+        elif base_language(value) != base_language(source):
             continue
         elif name in ("lang", "xml:lang") or (is_language and name == "content"):
             changes.append((match, target))
@@ -114,10 +114,6 @@ def localize_tag(token: HtmlToken, source: str, target: str) -> str:
     if token.name == "html" and direction == "rtl" and "dir" not in named:
         raw = f'{raw[: len("<html")]} dir="rtl"{raw[len("<html") :]}'
     return raw
-
-
-def _base(code: str) -> str:
-    return re.split("[-_]", code.lower())[0]
 
 
 def _locale(code: str) -> str:

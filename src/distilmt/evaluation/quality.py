@@ -17,7 +17,7 @@ from sacrebleu.significance import PairedTest, Result
 
 from distilmt.utils.errors import UserError
 from distilmt.utils.extras import install_command
-from distilmt.utils.languages import is_written_without_spaces
+from distilmt.utils.languages import base_language, is_written_without_spaces
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
 _SEED = 12345  # sacreBLEU's default; it reads a seed of 0 as "no seed"
@@ -49,17 +49,12 @@ class Comparison(TypedDict):
     samples: int
 
 
-def language(code: str) -> str:
-    """The language part of a code: `zh` for `zh_CN`, `zh-Hant` and `ZH`."""
-    return code.replace("_", "-").split("-")[0].lower()
-
-
 def tokenizer_for(target: str) -> str:
     """sacreBLEU's tokenizer for BLEU in a language: zh, ja-mecab, ko-mecab, 13a or char.
 
     char is for Thai, Lao, Khmer, Burmese and Tibetan, where 13a would treat a whole sentence as one word.
     """
-    return _TOKENIZERS.get(language(target), "char" if is_written_without_spaces(target) else "13a")
+    return _TOKENIZERS.get(base_language(target), "char" if is_written_without_spaces(target) else "13a")
 
 
 def bleu_metric(target: str) -> BLEU:
@@ -71,7 +66,7 @@ def bleu_metric(target: str) -> BLEU:
     try:
         return BLEU(tokenize=tokenizer_for(target), force=True)
     except RuntimeError:
-        code = language(target)
+        code = base_language(target)
         raise UserError(
             f"BLEU for {target!r} needs the {tokenizer_for(target)} tokenizer: {install_command(code)}"
         ) from None
@@ -79,7 +74,7 @@ def bleu_metric(target: str) -> BLEU:
 
 def ter_metric(target: str) -> TER:
     """TER; for Chinese, Japanese and Korean with sacreBLEU's normalization, which splits their characters."""
-    asian = language(target) in _TOKENIZERS
+    asian = base_language(target) in _TOKENIZERS
     return TER(normalized=asian, asian_support=asian)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -157,7 +156,7 @@ def prefix_of(path: str, tokenizer: Any, source: str, target: str, prefix: str |
     """Text before every source: the configured prefix, a MADLAD token (`<2de>`), or T5's own instruction."""
     if prefix is not None:
         return prefix
-    base = re.split("[-_@]", target)[0]
+    base = base_language(target)
     if f"<2{base}>" in tokenizer.get_vocab():
         return f"<2{base}> "
     tasks = getattr(_config(path), "task_specific_params", None) or {}

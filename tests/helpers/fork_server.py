@@ -58,6 +58,8 @@ def run(request: dict[str, Any], streams: list[int]) -> None:
     sys.path[:1] = [request["directory"], *(path for path in paths if path and path not in sys.path)]
     sys.argv = [request["module"] or "-c", *request["arguments"]]
     if request["module"]:
+        if "." in request["module"]:
+            sys.modules.pop(request["module"], None)  # it runs as the main module, as in a new process
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
     else:
         main = sys.modules["__main__"] = types.ModuleType("__main__")

@@ -108,6 +108,13 @@ def test_a_second_pass_without_dropout_is_refused_at_once(project):
     assert "r_drop_weight needs dropout" in message and "student.training.dropout is 0: set it above 0" in message
 
 
+@pytest.mark.parametrize("key", ["hidden_state_weight", "attention_weight"])
+def test_states_of_a_program_are_refused_at_once(project, key):
+    flags = ("--teacher.command", "cat", "--labels.top_k", "0", "--student.objective.kd_weight", "0")
+    message = refusal("--run_dir", "place", *flags, f"--student.objective.{key}", "1", until="student")
+    assert f"student.objective.{key} is 1, but teacher 'cat' gives only translations: set it to 0" in message
+
+
 def test_a_page_without_its_runtime_is_refused_before_a_model_is_trained(project):
     with pytest.raises(UserError, match=r"export\.node_modules elsewhere has no onnxruntime-web: run `npm install"):
         runner.run(loading.load([*TEXTS, "--export.formats", "[web]", "--export.node_modules", "elsewhere"]), "report")

@@ -54,9 +54,10 @@ def check_objective(config: RunConfig) -> None:
     """Check that the labels and the training will have what the terms of the student's objective need.
 
     Raises:
-        UserError: a term needs top-k log-probabilities that are not stored, or dropout that is off.
+        UserError: a term needs top-k log-probabilities that are not stored, dropout that is off, or the states of a
+            program or server.
     """
-    from distilmt.losses.terms import Need, keys_that_need
+    from distilmt.losses.terms import TEACHER_IN_MEMORY, Need, keys_that_need
 
     student = config.student
     for key in keys_that_need(student.objective, frozenset([Need.TOP_K])):
@@ -70,6 +71,13 @@ def check_objective(config: RunConfig) -> None:
             raise UserError(
                 f"student.objective.{key} needs dropout, but student.training.dropout is 0: set it above 0, or {key} "
                 "to 0"
+            )
+    remote = config.teacher.command or config.teacher.url
+    for key in keys_that_need(student.objective, TEACHER_IN_MEMORY):
+        if remote:
+            raise UserError(
+                f"student.objective.{key} is {getattr(student.objective, key):g}, but teacher {remote!r} gives only "
+                "translations: set it to 0"
             )
 
 

@@ -64,7 +64,7 @@ def test_every_method_and_seed_has_its_figures(compared):
         assert method["curves"][0][-1]["update"] == 20
     pairs = {(row["a"], row["b"], row["metric"]) for row in found["comparisons"]}
     assert ("js", "references", "bleu") in pairs and found["best"] in METHODS
-    assert "js0.5+queue0.5+ranking0.1" in methods["js"]["signature"]
+    assert "loss:token-level0.7-js0.5+cross-entropy0.3+ranking0.1+queue0.5|" in methods["js"]["signature"]
 
 
 def test_students_differ_by_method_and_seed_alone(compared):

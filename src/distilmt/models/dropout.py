@@ -18,7 +18,7 @@ class DropoutPool:
     """
 
     def __init__(self, p: float, size: int, dtype: torch.dtype, device: torch.device) -> None:
-        """Configure the pool; `size` is the number of elements of the largest tensor that gets dropout."""
+        """Configure the pool; `size` is the usual number of elements of the largest tensor that gets dropout."""
         self.p, self.dtype, self.device = p, dtype, device
         self._size, self._block, self._seed = max(1 << 21, 2 * size), -1, 0
         self._pool = torch.empty(0)
@@ -39,8 +39,17 @@ class DropoutPool:
         """Mask of the shape of `like` (any shape): 0 with probability p, else 1/(1-p). None without dropout."""
         if self.p == 0:
             return None
+        if like.numel() > self._size:  # padding can make a batch many times as large as its tokens
+            return self._fresh_mask(like)
         offset = int(torch.randint(self._size - like.numel() + 1, (), generator=self._offsets).item())
         return self._pool[offset : offset + like.numel()].view_as(like)
+
+    def _fresh_mask(self, like: Tensor) -> Tensor:
+        """A mask of its own for a tensor that is larger than the pool."""
+        seed = int(torch.randint(1 << 31, (), generator=self._offsets).item())
+        masks = torch.Generator(self.device).manual_seed(seed)
+        keep_mask = torch.rand(like.shape, device=self.device, generator=masks) >= self.p
+        return keep_mask.to(self.dtype).div_(1 - self.p)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Zero elements of x (any shape) with probability p and scale the others by 1/(1-p)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from distilmt.config import CorpusConfig, ModelConfig, RunConfig
 from distilmt.data.readers.files import check_parallel
 from distilmt.data.sources import check_sources as check_origins
+from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_step
 
@@ -45,7 +46,7 @@ def check_models(config: RunConfig) -> None:
     if not config.teacher.named:
         _check_shape("teacher", config.teacher.model)
     _check_shape("student", config.student.model)
-    _check_architectures(config)
+    check_architectures(config)
     _check_layers(config)
     _check_top_k(config)
 
@@ -252,38 +253,6 @@ def _check_shape(model: str, config: ModelConfig) -> None:
         raise UserError(f"{model}.{error}") from None
 
 
-def _teacher_architecture(config: RunConfig) -> str:
-    """The teacher's architecture; `marian`, which everything supports, for a teacher that is not in this process."""
-    from distilmt.models.architectures import architecture_of
-
-    if not config.teacher.named:
-        return config.teacher.model.architecture
-    return (architecture_of(Path(config.teacher.path)) if config.teacher.path else None) or "marian"
-
-
-def _check_architectures(config: RunConfig) -> None:
-    """Check what a run does with other architectures than Marian before it trains them."""
-    from distilmt.export.formats import check_types
-    from distilmt.losses.terms import Need, keys_that_need
-    from distilmt.models.architectures import architecture
-
-    student, teacher = config.student.model.architecture, _teacher_architecture(config)
-    for name in [teacher, *([student] if config.student.on_policy.steps else [])]:
-        check_types(name, [config.labels.compute_type], "labels.compute_type")
-    if config.student.initialization != "random" and not config.teacher.named and student != teacher:
-        raise UserError(
-            f"student.initialization is {config.student.initialization}, but the student's architecture {student!r} is "
-            f"not the teacher's, {teacher!r}: make them equal, or set it to random"
-        )
-    for key in keys_that_need(config.student.objective, frozenset([Need.ATTENTION])):
-        for model, name in (("student", student), ("teacher", teacher)):
-            if not architecture(name).records_attention:
-                raise UserError(
-                    f"student.objective.{key} is not 0, but {model}.model.architecture {name!r} records no attention: "
-                    "set it to 0, or the architecture to marian"
-                )
-
-
 def _check_layers(config: RunConfig) -> None:
     """Check that the student is as wide as the teacher whose layers it copies."""
     from distilmt.models.presets import shape
@@ -317,6 +286,6 @@ def _check_top_k(config: RunConfig) -> None:
 def _check_exports(config: RunConfig) -> None:
     from distilmt.export.formats import check_types, student_exporters
 
-    check_types(_teacher_architecture(config), config.export.teacher, "export.teacher")
+    check_types(teacher_architecture(config), config.export.teacher, "export.teacher")
     for exporter in student_exporters(config.export, config.student.model.architecture).values():
         exporter.check(config)

@@ -250,7 +250,7 @@ def test_with_the_teachers_states_and_attention(finished_run, tmp_path):
     shutil.copytree(finished_run, run)
     weights = ("--student.objective.hidden_state_weight", "0.5", "--student.objective.attention_weight", "0.1")
     report = done(finished_run.parent / "run.yaml", "--run_dir", run, *weights)
-    assert "states0.5+attention0.1-learned" in report["signature"]
+    assert "hidden-state0.5+attention0.1-learned" in report["signature"]
     assert not any("projection" in name or "mixture" in name for name in load_model(run / "student").state_dict())
 
 

@@ -7,7 +7,7 @@ from helpers import commands, toy
 
 from distilmt.config.commands import DemoConfig
 from distilmt.models.presets import shape
-from distilmt.recipes import demo
+from distilmt.recipes import demo, time_budget
 from distilmt.utils.errors import UserError
 
 
@@ -58,7 +58,7 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
     made = iter(range(10))
 
     def plan(config):
-        return demo.cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(made)})
+        return time_budget.cached_plan(tmp_path, "teacher", config, lambda: {"max_steps": next(made)})
 
     config = DemoConfig(run_dir=str(tmp_path))
     assert plan(config) == plan(config) == {"max_steps": 0}
@@ -69,7 +69,7 @@ def test_a_plan_is_kept_until_it_is_asked_for_something_else(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (-50.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
 def test_lengths_fit(seconds, pace):
-    found = demo.training_length(seconds, pace)
+    found = time_budget.training_lengths(seconds, pace)
     assert found["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
     assert 1 <= found["eval_steps"] <= found["max_steps"] and 1 <= found["warmup_steps"] <= found["max_steps"]
     assert -(-found["max_steps"] // found["eval_steps"]) <= 5

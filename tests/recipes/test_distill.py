@@ -10,7 +10,7 @@ import distilmt
 from distilmt.config import RunConfig
 from distilmt.config.distill import DistillConfig
 from distilmt.recipes import distill
-from distilmt.recipes.time_budget import cached_plan, lengths, student_lengths
+from distilmt.recipes.time_budget import cached_plan, student_lengths, training_lengths
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import read_step
 
@@ -80,7 +80,7 @@ def test_token_probabilities_take_time(trained_model):
 
 @pytest.mark.parametrize(("seconds", "pace"), [(0.0, 0.1), (10.0, 0.1), (5000.0, 0.01)])
 def test_lengths_fit_the_time(seconds, pace):
-    training = lengths(seconds, pace)
+    training = training_lengths(seconds, pace)
     assert training["max_steps"] * pace <= max(1.05 * seconds, 20 * pace) + 1e-9
     assert student_lengths(seconds, pace) == training
     assert student_lengths(2 * seconds, pace, pace) == training

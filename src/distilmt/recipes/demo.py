@@ -10,7 +10,7 @@ import logging
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +29,23 @@ from distilmt.config import (
     TrainingConfig,
 )
 from distilmt.config.commands import DemoConfig
-from distilmt.config.renamed import translated, translated_command
 from distilmt.pipeline import preflight, runner
-from distilmt.pipeline.dependencies import non_default
+from distilmt.recipes.time_budget import (
+    NO_TEACHER,
+    cached_plan,
+    elapsed_seconds,
+    reserve,
+    student_lengths,
+    training_lengths,
+)
 from distilmt.utils.errors import UserError
-from distilmt.utils.run_dir import read_json, read_step, write_json
+from distilmt.utils.run_dir import read_step
 
 logger = logging.getLogger(__name__)
 
-PLAN = "plan.json"
 # Shares of the time left after the corpus (teacher) and after the teacher (labels). A student gains nothing from a
 # teacher that is hardly better; with little time, a student stays far behind its teacher.
 _TEACHER_SHARE, _LABEL_SHARE = 0.42, 0.25
-_MIN_UPDATES = 20
-"""With fewer updates, warm-up and five validations would leave nothing of a training."""
-_SPARE = 1.05
-"""Planned updates for each that fits by the measured pace: the schedule shortens if they do not fit, and no time is
-left over if they do."""
 _BEAM_SIZE = 2
 """Beam of the labels: half of a run's default, for about half of the decoding time."""
 _PACE_SENTENCES = 400
@@ -142,7 +142,7 @@ def first_plan(config: DemoConfig, root: Path) -> RunConfig:
         student=StudentConfig(
             scale.student,
             initialization="random" if config.teacher else "spaced",
-            objective=objective if has_top_k else _NO_TEACHER,
+            objective=objective if has_top_k else NO_TEACHER,
             training=replace(training, dropout=0.0),
         ),
         evaluation=EvaluationConfig(benchmark_sentences=40 if config.minutes < 6 else 100),
@@ -157,44 +157,6 @@ def has_tokenizer(teacher: str | None) -> bool:
 def _run_step(step: str, config: RunConfig) -> None:
     with runner.open_run(config, whole=False):
         runner.execute_step(step, config)
-
-
-def _settings(config: DemoConfig | RunConfig) -> dict[str, Any]:
-    """Settings that a plan depends on: not the report's language or the run directory."""
-    values = {key: value for key, value in asdict(config).items() if key not in ("report_language", "run_dir")}
-    return non_default(values, asdict(type(config)()))
-
-
-def _same(old: dict[str, Any], new: dict[str, Any], default: DemoConfig | RunConfig) -> bool:
-    """Whether two plans depend on the same settings; older plans also stored defaults."""
-    return non_default(old, asdict(default)) == new
-
-
-def cached_plan(root: Path, part: str, config: DemoConfig | RunConfig, make: Any) -> dict[str, Any]:
-    """A part of the plan: stored for the same settings, or decided now."""
-    path, settings = root / PLAN, _settings(config)
-    plans = read_json(path) if path.exists() else {}
-    if part not in plans or not _same(
-        translated_command(type(config), plans[part]["settings"]), settings, type(config)()
-    ):
-        plans[part] = {"settings": settings, "plan": make()}
-        write_json(path, plans)
-    section = "student." if part == "student" else "teacher.training."
-    return translated(plans[part]["plan"], section)
-
-
-def _elapsed_seconds(root: Path, *steps: str) -> float:
-    """Seconds of the finished steps, over all interrupted calls."""
-    return sum(record.seconds for name in steps if (record := read_step(root / name)) is not None)
-
-
-def _reserve(config: DemoConfig) -> float:
-    """Seconds reserved for exports, evaluation and the report.
-
-    They start some processes (20 s), then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
-    number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores.
-    """
-    return min(190.0, 20 + 0.28 * config.minutes * 60)
 
 
 def plan_teacher(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
@@ -215,10 +177,10 @@ def _teacher_lengths(
 ) -> dict[str, Any]:
     """Training length of the teacher within its share of the time, minus the measurements since `begin`."""
     teacher = run_config.teacher
-    pace = text.pace(teacher.model, teacher.training, _NO_TEACHER)
+    pace = text.pace(teacher.model, teacher.training, NO_TEACHER)
     logger.info(f"teacher: {pace * 1000:.0f} ms per update on this machine")
-    elapsed = _elapsed_seconds(root, "corpus", "tokenizer") + time.monotonic() - begin
-    lengths = training_length(_TEACHER_SHARE * (config.minutes * 60 - elapsed - _reserve(config)), pace)
+    elapsed = elapsed_seconds(run_config.paths, "corpus", "tokenizer") + time.monotonic() - begin
+    lengths = training_lengths(_TEACHER_SHARE * (config.minutes * 60 - elapsed - reserve(config.minutes)), pace)
     passes = lengths["max_steps"] * teacher.training.batch_tokens / max(1, text.tokens)
     # With one or two epochs there is no overfitting.
     return lengths | {"dropout": 0.1 if passes > 2 else 0.0}
@@ -268,38 +230,24 @@ class EncodedPairs:
         return seconds_per_update(replace(self.data, reference=reference), model, training, objective, self.tokenizer)
 
 
-def training_length(seconds: float, pace: float) -> dict[str, Any]:
-    """Number of updates, their time limit, validation interval, and a matching warm-up."""
-    updates = max(_MIN_UPDATES, int(seconds * _SPARE / pace))
-    return {
-        "max_steps": updates,
-        "max_seconds": max(1.0, round(seconds, 1)),
-        "eval_steps": max(1, -(-updates // 5)),
-        "warmup_steps": max(1, min(100, updates // 10)),
-    }
-
-
 def _plan_student(config: DemoConfig, run_config: RunConfig, root: Path) -> dict[str, Any]:
     begin = time.monotonic()
     label_pace = _label_pace(run_config, root)
     student, text = run_config.student, EncodedPairs.of(run_config, root)
-    paces = [text.pace(student.model, student.training, o) for o in (student.objective, _NO_TEACHER)]
+    paces = [text.pace(student.model, student.training, o) for o in (student.objective, NO_TEACHER)]
     logger.info(f"labels: {1 / label_pace:.0f} sentences/s; student: {paces[0] * 1000:.0f} ms per update")
     measuring = time.monotonic() - begin
-    left = config.minutes * 60 - _elapsed_seconds(root, "corpus", "tokenizer", "teacher") - _reserve(config) - measuring
+    left = (
+        config.minutes * 60
+        - elapsed_seconds(run_config.paths, "corpus", "tokenizer", "teacher")
+        - reserve(config.minutes)
+        - measuring
+    )
     left = max(15.0, left)
     record = read_step(root / "corpus")
     sentences = record.result["train"] if record else 0
     labels = min(max(500, int(_LABEL_SHARE * left / label_pace)), sentences)
-    return {"max_sentences": labels, "training": _student_lengths(left - labels * label_pace, *paces)}
-
-
-def _student_lengths(seconds: float, student: float, baseline: float) -> dict[str, Any]:
-    """Student and baseline run the same updates; the student, which is first, is limited to its share of the time."""
-    return training_length(seconds * student / (student + baseline), student)
-
-
-_NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
+    return {"max_sentences": labels, "training": student_lengths(left - labels * label_pace, *paces)}
 
 
 def _label_pace(config: RunConfig, root: Path) -> float:

@@ -19,6 +19,10 @@ PLAN = "plan.json"
 NO_TEACHER = ObjectiveConfig(kd_weight=0, ce_weight=1)
 """Training on the labels' texts alone."""
 _MIN_UPDATES = 20
+"""With fewer updates, warm-up and five validations would leave nothing of a training."""
+_SPARE = 1.05
+"""Planned updates for each that fits by the measured pace: the schedule shortens if they do not fit, and no time is
+left over if they do."""
 
 Planned = DemoConfig | DistillConfig | RunConfig
 """Settings that a plan depends on."""
@@ -54,19 +58,22 @@ def elapsed_seconds(paths: RunPaths, *steps: str) -> float:
 
 
 def reserve(minutes: float) -> float:
-    """Seconds reserved for exports, evaluation and the report."""
+    """Seconds reserved for exports, evaluation and the report.
+
+    They start some processes (20 s), then take longer for bigger models, 0.28 of a short demo; from 10 minutes on the
+    number of test sentences limits them. A demo of 4 minutes reserves 87 s; 103 s were measured on 2 cores.
+    """
     return min(190.0, 20 + 0.28 * minutes * 60)
 
 
-def lengths(seconds: float, pace: float) -> dict[str, Any]:
+def training_lengths(seconds: float, pace: float) -> dict[str, Any]:
     """Number of updates, their time limit, validation interval, and a matching warm-up.
 
     Args:
         seconds: time for the training.
         pace: seconds per update.
     """
-    # Slightly more than measured: the schedule shortens if they do not fit, and no time remains unused if they do.
-    updates = max(_MIN_UPDATES, int(seconds * 1.05 / pace))
+    updates = max(_MIN_UPDATES, int(seconds * _SPARE / pace))
     return {
         "max_steps": updates,
         "max_seconds": max(1.0, round(seconds, 1)),
@@ -83,4 +90,4 @@ def student_lengths(seconds: float, student: float, baseline: float = 0.0) -> di
         student: seconds of the student per update.
         baseline: the same of the baseline; 0 without one.
     """
-    return lengths(seconds * student / (student + baseline), student)
+    return training_lengths(seconds * student / (student + baseline), student)

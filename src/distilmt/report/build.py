@@ -67,6 +67,13 @@ def system(
     return row
 
 
+def other_system(name: str, scores: TranslationScores, health: OutputChecks) -> System:
+    """The row of a system of which only the translations are known."""
+    row = System(name=name, parameters=None, file_bytes=None, health=asdict(health))
+    row["bleu"], row["chrf"], row["ter"] = scores.bleu, scores.chrf, scores.ter
+    return row
+
+
 def about_test(sentences: int, scores: TranslationScores) -> Test:
     """Facts of the test set; `scores` may be of any system."""
     return Test(
@@ -83,9 +90,12 @@ def comparisons(
     target: str,
     samples: int = 1000,
     seed: int = 1,
+    others: Sequence[str] = (),
 ) -> list[Comparison]:
-    """Compare the available systems: student with teacher and baseline, int8 with float32."""
+    """Compare the available systems: student with teacher and baseline, int8 with float32, the student with others."""
     pairs = [(a, b) for a, b in _PAIRS if a in translations and b in translations]
+    student, _teacher = _student_and_teacher(translations)
+    pairs += [(student, other) for other in others if student]
     return [
         row
         for a, b in pairs

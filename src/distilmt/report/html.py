@@ -95,7 +95,7 @@ def render(stored: Mapping[str, object], language: str) -> str:
 def run_view(report: RunReport, _: Translation) -> RunView:
     """The content of all sections."""
     test, pair, config = report["test"], report["pair"], report["config"]
-    beams = {number(system.get("beam_size"), 0) for system in report["systems"]}
+    beams = {number(system["beam_size"], 0) for system in report["systems"] if system.get("beam_size")}
     signatures = (test.get("bleu_signature"), test.get("chrf_signature"), test.get("ter_signature"))
     return RunView(
         source_tag=language_tag(pair["source"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from distilmt.config import RunConfig
 from distilmt.config.systems import MODELS, system_name
 from distilmt.data import prepare
 from distilmt.evaluation import output_checks, quality, speed
+from distilmt.evaluation.other_systems import EvaluationSentences, read_outputs
 from distilmt.export.card import add_scores
 from distilmt.pipeline.steps.challenges import challenge_comparisons, run_model_challenges
 from distilmt.pipeline.steps.export import ctranslate2_exports
@@ -19,6 +20,7 @@ from distilmt.planning import corpus_statistics, predict
 from distilmt.report import build, html
 from distilmt.report.schema import System
 from distilmt.teachers.remote import load_translation_model, shipped_bytes
+from distilmt.utils.errors import UserError
 from distilmt.utils.hardware import cores
 from distilmt.utils.progress import task
 from distilmt.utils.run_dir import read_json, read_step, write_json, write_text
@@ -73,14 +75,20 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     evaluations = {name: read_json(paths.evaluation / f"{name}.json") for name in names}
     translations = {name: evaluations[name]["translations"] for name in names}
     evaluation = config.evaluation
-    shown = {name: translations[name] for name in names if name in _SHOWN}
+    others = _other_outputs(config, names, EvaluationSentences(test["id"].to_pylist(), sources))
+    shown = {name: translations[name] for name in names if name in _SHOWN} | others
     measurements = build.RunMeasurements(
         signature=signature(config),
         pair={"source": config.corpus.source, "target": config.corpus.target},
         test=build.about_test(len(sources), quality.TranslationScores(**evaluations[names[0]]["scores"])),
-        systems=list(_systems(config, paths, evaluations)),
+        systems=[*_systems(config, paths, evaluations), *_other_systems(config, others, sources, references)],
         comparisons=build.comparisons(
-            translations, references, config.corpus.target, evaluation.bootstrap_samples, config.seed
+            translations | others,
+            references,
+            config.corpus.target,
+            evaluation.bootstrap_samples,
+            config.seed,
+            list(others),
         ),
         steps=build.steps([paths.step(name) for name in _STEPS if name != "selection" or config.labels.selects]),
         cost=predict.measured_costs(config, corpus_statistics.read(config)),
@@ -94,6 +102,26 @@ def write_run_report(config: RunConfig, directory: Path) -> dict[str, Any]:
     html.write_report(build.build(measurements), paths.root, config.report_language)
     smallest = [name for name in names if name.startswith("student")][-1:]
     return {"html": str(paths.report_html)} | {n: evaluations[n]["scores"]["bleu"] for n in (*names[:1], *smallest)}
+
+
+def _other_outputs(config: RunConfig, names: Sequence[str], test: EvaluationSentences) -> dict[str, list[str]]:
+    """Translations of the systems that the run is compared with.
+
+    Raises:
+        UserError: a file does not fit the test set, or a system is called as one of the run.
+    """
+    outputs = read_outputs(config.evaluation.against, test)
+    if taken := sorted(set(outputs) & set(names)):
+        raise UserError(f"evaluation.against: {taken[0]!r} is a system of the run: give the other one another name")
+    return outputs
+
+
+def _other_systems(
+    config: RunConfig, outputs: Mapping[str, list[str]], sources: list[str], references: list[str]
+) -> Iterator[System]:
+    for name, translations in outputs.items():
+        scores = quality.score(translations, references, config.corpus.target)
+        yield build.other_system(name, scores, output_checks.check_outputs(translations, sources, references))
 
 
 def _dropped(student: Path) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from distilmt.evaluation.other_systems import EvaluationSentences, named_files, read_outputs
+from distilmt.config import EvaluationConfig
+from distilmt.evaluation.other_systems import EvaluationSentences, check_files, read_outputs
 from distilmt.utils.errors import UserError
 
 TEST = EvaluationSentences(["test-0", "test-1"], ["One.", "Two."])
@@ -29,12 +30,12 @@ OUTPUT = ["Uno.", "Due."]
 )
 def test_forms(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
-    assert read_outputs([f"other={tmp_path / name}"], TEST) == {"other": OUTPUT}
+    assert read_outputs({"other": str(tmp_path / name)}, TEST) == {"other": OUTPUT}
 
 
 def test_empty_translations_count(tmp_path):
     (tmp_path / "a.txt").write_text("\nDue.\n")
-    assert read_outputs([f"x={tmp_path / 'a.txt'}"], TEST) == {"x": ["", "Due."]}
+    assert read_outputs({"x": str(tmp_path / "a.txt")}, TEST) == {"x": ["", "Due."]}
 
 
 @pytest.mark.parametrize(
@@ -53,13 +54,13 @@ def test_empty_translations_count(tmp_path):
 def test_what_does_not_fit_is_one_line(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message):
-        read_outputs([f"other={tmp_path / name}"], TEST)
+        read_outputs({"other": str(tmp_path / name)}, TEST)
 
 
 def test_other_encodings_are_refused(tmp_path):
     (tmp_path / "a.txt").write_bytes("è\nè\n".encode("latin-1"))
     with pytest.raises(UserError, match="give a file in UTF-8"):
-        read_outputs([f"other={tmp_path / 'a.txt'}"], TEST)
+        read_outputs({"other": str(tmp_path / "a.txt")}, TEST)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +68,15 @@ def test_other_encodings_are_refused(tmp_path):
     [
         (["a.txt"], "write NAME=FILE"),
         (["=a.txt"], "write NAME=FILE"),
-        (["a=absent.txt"], "absent.txt does not exist: check evaluation.against, system 'a'"),
+        (["x=a.txt", "x=b.txt"], "two systems are called 'x'"),
     ],
 )
 def test_wrong_entries_are_one_line(entries, message):
     with pytest.raises(UserError, match=message):
-        named_files(entries)
+        EvaluationConfig(against=entries)
 
 
-def test_one_name_twice_is_refused(tmp_path):
-    (tmp_path / "a.txt").write_text("a\n")
-    with pytest.raises(UserError, match="two systems are called 'x'"):
-        named_files([f"x={tmp_path / 'a.txt'}"] * 2)
+def test_absent_files_are_one_line():
+    files = EvaluationConfig(against=["a=absent=1.txt"]).other_outputs
+    with pytest.raises(UserError, match="absent=1.txt does not exist: check evaluation.against, system 'a'"):
+        check_files(files)

@@ -80,3 +80,23 @@ class EvaluationConfig:
     """Translations of the test set by other systems, `NAME=FILE` each: a translation per line, or JSON."""
     challenge_cases: int = bounded(40, 0, 1_000_000)
     """Maximum inputs per challenge set, for student and teacher; 0 skips the challenge sets."""
+
+    def __post_init__(self) -> None:
+        self.other_outputs  # noqa: B018  # raises an error
+
+    @property
+    def other_outputs(self) -> dict[str, str]:
+        """The files of `against` by name of the system.
+
+        Raises:
+            UserError: an entry has another form, or two systems have one name.
+        """
+        files: dict[str, str] = {}
+        for entry in self.against:
+            name, sign, path = entry.partition("=")
+            if not (name and sign and path):
+                raise UserError(f"evaluation.against {entry!r}: write NAME=FILE, such as other=other.txt")
+            if name in files:
+                raise UserError(f"evaluation.against: two systems are called {name!r}: give one of them another name")
+            files[name] = path
+        return files

@@ -22,37 +22,30 @@ class EvaluationSentences:
     sources: Sequence[str]
 
 
-def named_files(entries: Sequence[str]) -> dict[str, Path]:
-    """Files by name of the system, from entries like `other=other.txt`.
+def check_files(files: Mapping[str, str]) -> None:
+    """Check that the files of other systems exist; `files` are paths by name of the system.
 
     Raises:
-        UserError: an entry has another form, a name occurs twice, or a file does not exist.
+        UserError: a file does not exist.
     """
-    files: dict[str, Path] = {}
-    for entry in entries:
-        name, sign, path = entry.partition("=")
-        if not (name and sign and path):
-            raise UserError(f"evaluation.against {entry!r}: write NAME=FILE, such as other=other.txt")
-        if name in files:
-            raise UserError(f"evaluation.against: two systems are called {name!r}: give one of them another name")
+    for name, path in files.items():
         if not Path(path).is_file():
             raise UserError(f"{path} does not exist: check evaluation.against, system {name!r}")
-        files[name] = Path(path)
-    return files
 
 
-def read_outputs(entries: Sequence[str], test: EvaluationSentences) -> dict[str, list[str]]:
+def read_outputs(files: Mapping[str, str], test: EvaluationSentences) -> dict[str, list[str]]:
     """Translations of the test sentences by name of the system.
 
     Args:
-        entries: `NAME=FILE` each. A .json or .jsonl file holds texts, or objects with `translation`, and `id` or
-            `source`, which must be those of the test set; any other file holds a translation per line.
+        files: paths by name of the system. A .json or .jsonl file holds texts, or objects with `translation`, and `id`
+            or `source`, which must be those of the test set; any other file holds a translation per line.
         test: the sentences of the test set.
 
     Raises:
-        UserError: as `named_files`; or a file cannot be read, or does not fit the test set.
+        UserError: a file does not exist, cannot be read, or does not fit the test set.
     """
-    return {name: read_output(path, test) for name, path in named_files(entries).items()}
+    check_files(files)
+    return {name: read_output(Path(path), test) for name, path in files.items()}
 
 
 def read_output(path: Path, test: EvaluationSentences) -> list[str]:

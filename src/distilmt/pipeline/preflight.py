@@ -10,6 +10,7 @@ from pathlib import Path
 from distilmt.config import CorpusConfig, ModelConfig, RunConfig
 from distilmt.data.readers.files import check_parallel
 from distilmt.data.sources import check_sources as check_origins
+from distilmt.evaluation.other_systems import check_files as check_other_outputs
 from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_step
@@ -115,6 +116,7 @@ def _check_hub(config: RunConfig) -> None:
 
 
 def _check_files(config: RunConfig) -> None:
+    check_other_outputs(config.evaluation.other_outputs)
     corpus = config.corpus
     named = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test, "monolingual": corpus.monolingual}
     named |= {f"sources[{number}].files": source.files for number, source in enumerate(corpus.sources)}

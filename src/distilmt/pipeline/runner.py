@@ -18,7 +18,7 @@ import yaml
 
 from distilmt.config import RunConfig
 from distilmt.config.systems import system_name
-from distilmt.evaluation.other_systems import named_files
+from distilmt.evaluation.other_systems import check_files
 from distilmt.pipeline import preflight
 from distilmt.pipeline.dependencies import NAMES, StepDependencies, named_inputs, settings_of
 from distilmt.pipeline.run_root import check_run_root, hold_run_dir
@@ -103,7 +103,7 @@ def input_paths(config: RunConfig) -> dict[str, str]:
     path_lists = {f"corpus.{key}": getattr(corpus, key) for key in ("train", "valid", "test", "monolingual")}
     path_lists |= {f"corpus.sources[{n}].files": source.files for n, source in enumerate(corpus.sources)}
     path_lists |= {"labels.ensemble": labels.ensemble}
-    path_lists |= {"evaluation.against": [str(path) for path in named_files(config.evaluation.against).values()]}
+    path_lists |= {"evaluation.against": list(config.evaluation.other_outputs.values())}
     path_by_key = {f"{key}[{n}]": path for key, paths in path_lists.items() for n, path in enumerate(paths)}
     single = {"teacher.path": config.teacher.path, "tokenizer.path": config.tokenizer.path}
     single |= {"labels.backward_model": labels.backward_model, "export.node_modules": config.export.node_modules}
@@ -201,8 +201,9 @@ def _inputs(name: str, config: RunConfig) -> dict[str, str]:
     if not config.corpus.bilingual and name in _USES_REFERENCES:
         inputs["references"] = step_fingerprint(config.paths.references)
     if name == "report":
-        others = named_files(config.evaluation.against)
-        inputs |= {f"translations of {system}": fingerprint_files(path) for system, path in others.items()}
+        others = config.evaluation.other_outputs
+        check_files(others)
+        inputs |= {f"translations of {system}": fingerprint_files(Path(path)) for system, path in others.items()}
     return inputs
 
 

@@ -110,7 +110,7 @@ def _other_outputs(config: RunConfig, names: Sequence[str], test: EvaluationSent
     Raises:
         UserError: a file does not fit the test set, or a system is called as one of the run.
     """
-    outputs = read_outputs(config.evaluation.against, test)
+    outputs = read_outputs(config.evaluation.other_outputs, test)
     if taken := sorted(set(outputs) & set(names)):
         raise UserError(f"evaluation.against: {taken[0]!r} is a system of the run: give the other one another name")
     return outputs

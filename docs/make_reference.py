@@ -8,6 +8,7 @@ from pathlib import Path
 
 from distilmt.config import RunConfig, renamed
 from distilmt.config.commands import CompressConfig, DemoConfig, ServeConfig, TranslateConfig
+from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import bounds_of, fields, type_name
 
 OUTPUT = Path(__file__).parent / "reference" / "configuration.md"
@@ -90,6 +91,7 @@ def reference() -> str:
         parts += [f"### `{prefix}`\n", table(RunConfig, prefix)]
     for command, kind in (
         ("demo", DemoConfig),
+        ("distill", DistillConfig),
         ("compress", CompressConfig),
         ("translate", TranslateConfig),
         ("serve", ServeConfig),

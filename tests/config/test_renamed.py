@@ -72,7 +72,11 @@ def test_a_former_value_is_refused_with_its_name(tmp_path, text, told):
         (loading.load_plan, ["c.yaml", "--worth", "1"], "--worth is called --min_gain now"),
         (loading.load_cost, ["c.yaml", "--like", "runs/x"], "--like is called --calibration_run now"),
         (loading.load_compress, ["run", "--goal", "fastest"], "--goal is called --objective now"),
-        (loading.load, loading.of_labels(["--engine", "ray"]), "--labels.engine is called --labels.executor now"),
+        (
+            loading.load,
+            loading.of_section(["--engine", "ray"], "labels"),
+            "--labels.engine is called --labels.executor now",
+        ),
     ],
 )
 def test_a_former_flag_is_refused_with_its_name(load, arguments, told):

@@ -78,5 +78,5 @@ def test_wrong_entries_are_one_line(entries, message):
 
 def test_absent_files_are_one_line():
     files = EvaluationConfig(against=["a=absent=1.txt"]).other_outputs
-    with pytest.raises(UserError, match="absent=1.txt does not exist: check evaluation.against, system 'a'"):
+    with pytest.raises(UserError, match=r"absent=1\.txt does not exist: check evaluation\.against, system 'a'"):
         check_files(files)

@@ -29,7 +29,7 @@ def test_other_systems_are_in_the_table(run, tmp_path):
     rows = [{"id": number, "translation": "rota."} for number in test["id"]]
     (tmp_path / "poor.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     before = (run / "evaluation" / "step.json").read_bytes()
-    process = evaluate(run, "--evaluation.against", f"perfect={tmp_path}/perfect.txt", f"poor={tmp_path}/poor.jsonl")
+    process = evaluate(run, "--against", f"perfect={tmp_path}/perfect.txt", "--against", f"poor={tmp_path}/poor.jsonl")
     assert process.returncode == 0, process.stderr.decode()[-3000:]
     report = json.loads(process.stdout)
     assert report == json.loads((run / "report.json").read_text())
@@ -64,5 +64,5 @@ def test_what_does_not_fit_is_one_line(run, tmp_path, entry, message):
     (tmp_path / "short.txt").write_text("one\n")
     (tmp_path / "whole.txt").write_text("one\n" * 25)
     before = (run / "report.json").read_bytes()
-    assert message in commands.error_line(evaluate(run, "--evaluation.against", entry.format(tmp_path)))
+    assert message in commands.error_line(evaluate(run, "--against", entry.format(tmp_path)))
     assert (run / "report.json").read_bytes() == before

@@ -6,7 +6,7 @@ from functools import partial
 
 from distilmt.cli.command import Command
 from distilmt.cli.output import Output
-from distilmt.config import LabelConfig, RunConfig, loading
+from distilmt.config import EvaluationConfig, LabelConfig, RunConfig, loading
 
 _LAST_STEPS = {
     "run": "report",
@@ -29,17 +29,24 @@ _DESCRIPTIONS = {
     "train-student": "Runs the steps of a configuration up to the student and its baseline, which is trained without "
     "the teacher.",
     "export": "Runs the steps of a configuration up to the exported models.",
-    "evaluate": "Runs the steps of a configuration up to the report, and prints the results.",
+    "evaluate": "Runs the steps of a configuration up to the report, and prints the results. The keys of `evaluation` "
+    "may be given without the section: --against NAME=FILE, once for each file, sets the student beside the outputs of "
+    "other systems, a line or a JSON entry for every test sentence.",
 }
+_SECTIONS: dict[str, tuple[str, type]] = {
+    "label": ("labels", LabelConfig),
+    "evaluate": ("evaluation", EvaluationConfig),
+}
+"""Commands that accept the keys of a section without its name: the section and its dataclass."""
 _EXAMPLES = {
     "run": ("configs/multi30k-en-de.yaml", "configs/multi30k-en-de.yaml --student.training.max_steps 2000 --seed 2"),
     "label": ("configs/multi30k-en-de.yaml", "run.yaml --executor ray --ray-address HOST:PORT"),
-    "evaluate": ("configs/multi30k-en-de.yaml --health",),
+    "evaluate": ("configs/multi30k-en-de.yaml --health", "runs/demo/config.yaml --against other=other.it"),
 }
 
 
 def _run(name: str, arguments: list[str], output: Output) -> int:
-    config = loading.load(loading.of_labels(arguments) if name == "label" else arguments)
+    config = loading.load(loading.of_section(arguments, _SECTIONS[name][0]) if name in _SECTIONS else arguments)
     with output.progress():
         from distilmt.pipeline import runner
 
@@ -57,7 +64,7 @@ COMMANDS = {
         name,
         _DESCRIPTIONS[name],
         {"CONFIG.yaml": "File with keys of the run; flags override it."},
-        (LabelConfig, RunConfig) if name == "label" else (RunConfig,),
+        (_SECTIONS[name][1], RunConfig) if name in _SECTIONS else (RunConfig,),
         _EXAMPLES.get(name, ("configs/multi30k-en-de.yaml",)),
         partial(_run, name),
         {"--health": "Show failures in the challenge sets after the results."},

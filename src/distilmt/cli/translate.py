@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 def _run(arguments: list[str], output: Output) -> int:
     options = loading.load_translate(arguments)
     from distilmt.documents import translate as translation
+    from distilmt.inference.manifest import exported_model
     from distilmt.inference.translator import Translator
 
     translation.output_paths(options)  # errors in them are raised before a model is loaded
-    model = _model(Path(options.path), options.system)
+    model = exported_model(Path(options.path), options.system)
     translator = Translator(model, threads=options.threads, shortlist=options.shortlist)
     has_scores = options.scores or options.n_best > 1
     kind = options.format or ("txt" if options.text is not None and not has_scores else "lines")
@@ -120,24 +121,6 @@ def _lines(encoding: str) -> Iterator[str]:
                 f"standard input, line {number}: not {shown} at byte {error.start}: name its encoding with --encoding, "
                 "such as --encoding cp1252, or convert it"
             ) from None
-
-
-def _model(path: Path, system: str) -> Path:
-    """The exported model of a run directory, or the directory itself if it is one."""
-    from distilmt.inference.manifest import export_hint, is_model
-
-    if is_model(path) or (path / "distilmt.json").exists():
-        return path  # the loader reports missing files
-    if not path.is_dir():
-        raise UserError(f"{path} does not exist: name a run directory (runs/demo) or an exported model")
-    directory = path / "compressed" / "model" if system == "compressed" else path / "exports" / system
-    if not is_model(directory):
-        if (directory / "distilmt.json").exists():
-            return directory
-        exports = sorted(p.name for p in path.glob("exports/*") if is_model(p))
-        hint = f"it has {', '.join(exports)}: name one with --system" if exports else export_hint(path)
-        raise UserError(f"{path} has no exported {system!r}: {hint}")
-    return directory
 
 
 COMMANDS = {

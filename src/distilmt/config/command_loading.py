@@ -8,6 +8,7 @@ from pathlib import Path
 from distilmt.config import RunConfig
 from distilmt.config.bounds import check_bounds
 from distilmt.config.commands import CompressConfig, DemoConfig, LabelsConfig, ServeConfig, TranslateConfig
+from distilmt.config.distill import DistillConfig
 from distilmt.config.fields import suggestion
 from distilmt.config.flags import one_path, split_arguments
 from distilmt.config.jobs import check_jobs
@@ -21,6 +22,11 @@ _STORES = {"check": (1, 1), "info": (1, 1), "merge": (3, 1000), "split": (2, 2),
 def load_demo(arguments: Sequence[str]) -> DemoConfig:
     """The demo's flags."""
     return parse(DemoConfig, arguments)
+
+
+def load_distill(arguments: Sequence[str]) -> DistillConfig:
+    """The flags of `distilmt distill`."""
+    return parse(DistillConfig, arguments)
 
 
 def load_translate(arguments: Sequence[str]) -> TranslateConfig:

@@ -8,6 +8,7 @@ from typing import Literal
 from distilmt.config.bounds import MAX_BEAM, MAX_COUNT, bounded
 from distilmt.config.choices import WeightType
 from distilmt.config.effects import affects, config_field, no_effect
+from distilmt.config.fields import FLAG, Flag
 from distilmt.utils.errors import UserError
 
 ComputeType = Literal["float32", "int8", "int8_float32", "int8_float16", "int16", "float16", "bfloat16"]
@@ -76,7 +77,9 @@ class EvaluationConfig:
     """Resamples of the paired bootstrap."""
     examples: int = bounded(20, 0, 1_000_000, affects("report"))
     """Number of example translations in the report."""
-    against: list[str] = field(default_factory=list, metadata=affects("report"))
+    against: list[str] = field(
+        default_factory=list, metadata={**affects("report"), FLAG: Flag(literal=True, repeated=True)}
+    )
     """Translations of the test set by other systems, `NAME=FILE` each: a translation per line, or JSON."""
     challenge_cases: int = bounded(40, 0, 1_000_000)
     """Maximum inputs per challenge set, for student and teacher; 0 skips the challenge sets."""

@@ -1,9 +1,16 @@
 """Configuration of every command from YAML files and flags, checked before any work starts."""
 
-from distilmt.config.command_loading import load_compress, load_demo, load_labels, load_serve, load_translate
+from distilmt.config.command_loading import (
+    load_compress,
+    load_demo,
+    load_distill,
+    load_labels,
+    load_serve,
+    load_translate,
+)
 from distilmt.config.comparison import load_comparison
 from distilmt.config.forecast import load_cost, load_plan
-from distilmt.config.run_loading import load, of_labels
+from distilmt.config.run_loading import load, of_section
 
 __all__ = [
     "load",
@@ -11,9 +18,10 @@ __all__ = [
     "load_compress",
     "load_cost",
     "load_demo",
+    "load_distill",
     "load_labels",
     "load_plan",
     "load_serve",
     "load_translate",
-    "of_labels",
+    "of_section",
 ]

@@ -77,11 +77,12 @@ def load_run_dir(path: Path, flags: Texts) -> RunConfig:
     return parse_values(RunConfig, values, {"run_dir": [str(path)], **flags})
 
 
-def of_labels(arguments: Sequence[str]) -> list[str]:
-    """`distilmt label` accepts keys of `labels` without the prefix: `--executor ray` is `--labels.executor ray`."""
-    own = {field.name for field in dataclasses.fields(LabelConfig)}
-    own |= {key.removeprefix("labels.") for key in renamed.RUN if key.startswith("labels.")}  # rejected by name
-    return [f"--labels.{a[2:]}" if a.startswith("--") and _key(a) in own else a for a in arguments]
+def of_section(arguments: Sequence[str], section: str) -> list[str]:
+    """A command may accept the keys of its section without the prefix: `--executor ray` is `--labels.executor ray`."""
+    kinds = {field.name: field.default_factory for field in dataclasses.fields(RunConfig)}
+    own = {field.name for field in dataclasses.fields(kinds[section]())}
+    own |= {key.removeprefix(f"{section}.") for key in renamed.RUN if key.startswith(f"{section}.")}  # rejected by name
+    return [f"--{section}.{a[2:]}" if a.startswith("--") and _key(a) in own else a for a in arguments]
 
 
 def _key(argument: str) -> str:

@@ -77,9 +77,7 @@ class EvaluationConfig:
     """Resamples of the paired bootstrap."""
     examples: int = bounded(20, 0, 1_000_000, affects("report"))
     """Number of example translations in the report."""
-    against: list[str] = field(
-        default_factory=list, metadata={**affects("report"), FLAG: Flag(literal=True, repeated=True)}
-    )
+    against: list[str] = field(default_factory=list, metadata={**affects("report"), FLAG: Flag(repeated=True)})
     """Translations of the test set by other systems, `NAME=FILE` each: a translation per line, or JSON."""
     challenge_cases: int = bounded(40, 0, 1_000_000)
     """Maximum inputs per challenge set, for student and teacher; 0 skips the challenge sets."""

@@ -79,8 +79,7 @@ def load_run_dir(path: Path, flags: Texts) -> RunConfig:
 
 def of_section(arguments: Sequence[str], section: str) -> list[str]:
     """A command may accept the keys of its section without the prefix: `--executor ray` is `--labels.executor ray`."""
-    kinds = {field.name: field.default_factory for field in dataclasses.fields(RunConfig)}
-    own = {field.name for field in dataclasses.fields(kinds[section]())}
+    own = {field.name for field in dataclasses.fields(getattr(RunConfig(), section))}
     own |= {key.removeprefix(f"{section}.") for key in renamed.RUN if key.startswith(f"{section}.")}  # rejected by name
     return [f"--{section}.{a[2:]}" if a.startswith("--") and _key(a) in own else a for a in arguments]
 

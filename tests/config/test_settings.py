@@ -188,8 +188,8 @@ def test_models_that_are_not_there_are_refused_before_anything_is_trained(flag):
 
 
 def test_label_takes_the_keys_of_labels_without_their_room():
-    found = loading.of_labels(
-        ["run.yaml", "--executor", "ray", "--ray_address=auto", "--seed", "3", "--labels.n_best", "2"]
+    found = loading.of_section(
+        ["run.yaml", "--executor", "ray", "--ray_address=auto", "--seed", "3", "--labels.n_best", "2"], "labels"
     )
     assert found == [
         "run.yaml",

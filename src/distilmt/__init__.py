@@ -50,10 +50,18 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> object:
-    """A public name, from the module that defines it (PEP 562)."""
+    """A public name, from the module that defines it (PEP 562).
+
+    Raises:
+        AttributeError: there is no such name.
+        UserError: a package that it needs is not installed.
+    """
     if name not in _MODULES:
         raise AttributeError(f"module 'distilmt' has no attribute {name!r}")
-    value: object = getattr(import_module(_MODULES[name]), name)
+    from distilmt.utils.extras import explained
+
+    with explained(f"distilmt.{name}"):
+        value: object = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

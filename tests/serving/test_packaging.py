@@ -120,6 +120,31 @@ def test_serving_needs_its_extras_only(tmp_path, exported_model, text):
     assert run_without(absent, program) == [Translator(exported_model).translate([text])[0]]
 
 
+def test_names_that_train_are_one_line_without_it(tmp_path):
+    """A program sees which package is missing, and the extra that has it."""
+    lines = run_without(
+        packages("train") - packages(),
+        """
+import distilmt
+for use in (
+    lambda: distilmt.DistillationLoss,
+    lambda: distilmt.LabelStore,
+    lambda: distilmt.distill(teacher="x", text="y", pair="en-it"),
+):
+    try:
+        use()
+    except distilmt.UserError as error:
+        print(error)
+""",
+    )
+    assert [line.partition(" needs ")[0] for line in lines] == [
+        "distilmt.DistillationLoss",
+        "distilmt.LabelStore",
+        "distilmt.distill",
+    ]
+    assert all("pip install '.[train]' in a clone" in line for line in lines)
+
+
 def test_training_without_its_extra_is_one_line(tmp_path):
     """The line names the package and the extra."""
     config = toy.write_config(tmp_path / "run.yaml", toy.run_config(tmp_path, 60))

@@ -16,6 +16,7 @@ from distilmt.config.run_loading import load_run_dir
 from distilmt.recipes.run_results import Run
 from distilmt.recipes.translation import Translator
 from distilmt.utils.errors import UserError
+from distilmt.utils.extras import explained
 from distilmt.utils.run_dir import read_json
 from distilmt.utils.sizes import total_bytes
 
@@ -72,11 +73,10 @@ def distill(
     if config is not None:
         if teacher or pair or text or train:
             raise UserError("a configuration and teacher are both given: the configuration names its own")
-        from distilmt.pipeline import runner
+        with explained("distilmt.distill"):
+            from distilmt.pipeline import runner
 
-        return Run(runner.run(_loaded(config)))
-    from distilmt.recipes import distill as recipe
-
+            return Run(runner.run(_loaded(config)))
     options = DistillConfig(
         teacher=str(teacher),
         pair=pair,
@@ -87,7 +87,10 @@ def distill(
         seed=seed,
     )
     check_bounds(options)
-    return Run(recipe.run(options))
+    with explained("distilmt.distill"):
+        from distilmt.recipes import distill as recipe
+
+        return Run(recipe.run(options))
 
 
 def _names(paths: Paths) -> list[str]:
@@ -154,9 +157,11 @@ def compress(
         UserError: there is no trained student, a setting is invalid, or a package is missing.
     """
     from distilmt.config.command_loading import check_compress
-    from distilmt.recipes import compress as search
 
     directory = run.directory if isinstance(run, Run) else Path(run)
     config = options or CompressConfig(max_drop=max_drop, metric=metric, objective=objective)
     check_compress(config)
-    return CompressedModel(search.run(config, load_run_dir(directory, {})))
+    with explained("distilmt.compress"):
+        from distilmt.recipes import compress as search
+
+        return CompressedModel(search.run(config, load_run_dir(directory, {})))

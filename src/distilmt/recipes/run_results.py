@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +18,16 @@ if TYPE_CHECKING:
     from distilmt.recipes.translation import Translator
 
 
-@dataclass(frozen=True)
 class Run:
-    """A run directory with a report: `distilmt.distill` returns one, and `Run(Path("runs/demo"))` opens an old one."""
+    """A run directory with a report: `distilmt.distill` returns one, and `Run("runs/demo")` opens an old one."""
 
-    directory: Path
+    def __init__(self, directory: str | Path) -> None:
+        """Open a run directory; its files are read when they are needed."""
+        self.directory = Path(directory)
+        """The run directory."""
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.directory)!r})"
 
     @property
     def config(self) -> RunConfig:

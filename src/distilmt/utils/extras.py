@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from distilmt.utils.errors import UserError
+
 # No package index has distilmt: an extra is installed from a clone. `pip install distilmt[...]` would install a
 # foreign package that somebody published under this name.
 _EXTRAS = {
@@ -55,6 +60,25 @@ _CORE = {
 def install_command(extra: str = "") -> str:
     """How to install distilmt with an extra, as the remedy of an error message."""
     return f"pip install '.[{extra}]' in a clone of distilmt" if extra else "pip install . in a clone of distilmt"
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn a missing package into one line with what to install.
+
+    Args:
+        name: what needs the package, such as `distilmt.distill`.
+
+    Raises:
+        UserError: a package of an extra is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = missing_package(error)
+        if message is None:
+            raise
+        raise UserError(message.replace("this command", name)) from None
 
 
 def missing_package(error: ModuleNotFoundError) -> str | None:

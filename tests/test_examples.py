@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def run_example(tmp_path, monkeypatch, capsys):
     """Run an example in an empty directory; returns the lines that it prints."""
 
-    def run(name: str, *arguments: object) -> list[str]:
+    def run(name, *arguments):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
         capsys.readouterr()

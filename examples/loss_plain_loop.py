@@ -17,4 +17,4 @@ for step in range(41):
     loss.backward()
     optimizer.step()
     if step % 20 == 0:
-        print(step, round(float(loss), 4))
+        print(step, round(loss.item(), 4))

@@ -183,7 +183,7 @@ def test_a_file_that_is_not_text(tmp_path):
 
 @pytest.mark.parametrize("flag", ["--labels.ensemble=[no/such]", "--labels.backward_model=no/such"])
 def test_models_that_are_not_there_are_refused_before_anything_is_trained(flag):
-    with pytest.raises(UserError, match="no/such, which is no directory"):
+    with pytest.raises(UserError, match="no/such, which is not a directory"):
         loading.load([flag])
 
 

@@ -21,6 +21,13 @@ def fresh_distilmt(*arguments: object, input: bytes = b"") -> Completed:
     return subprocess.run(command, capture_output=True, input=input, timeout=240, env=environment(), check=False)
 
 
+def python(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a Python program as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=240, env=environment, check=False
+    )
+
+
 def environment() -> dict[str, str]:
     """A process's environment without network, on one thread."""
     return offline_environment()

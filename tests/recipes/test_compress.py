@@ -41,7 +41,7 @@ def run(tmp_path_factory, finished_run):
 
 
 def budget(run):
-    return json.loads((run / "compressed" / "budget.json").read_text())
+    return json.loads((run / "compressed" / "ablation.json").read_text())
 
 
 def test_the_search_ends_with_the_smallest_that_keeps_the_promise(run):
@@ -64,9 +64,9 @@ def test_the_budget_goes_from_the_teacher_to_what_is_shipped(run):
     for stage in stages[1:]:
         assert set(stage["against_teacher"]) == {"bleu", "chrf"}
     assert stages[-1]["bytes"] < stages[0]["bytes"] and all(stage["speed"]["rounds"] == 3 for stage in stages)
-    table = (run / "compressed" / "budget.md").read_text()
+    table = (run / "compressed" / "ablation.md").read_text()
     assert "| teacher |" in table and "✓" in table
-    page = (run / "compressed" / "budget.html").read_text()
+    page = (run / "compressed" / "ablation.html").read_text()
     assert page.count("<svg") == 2 and "</html>" in page
 
 
@@ -75,8 +75,8 @@ def test_what_is_shipped_is_examined(run):
     rows = found["examination"][found["chosen"]["name"]]
     assert len(rows) > 3
     assert all(row["cases"] > 0 and row["student"] <= row["cases"] for row in rows)
-    assert "Challenge sets: " in (run / "compressed" / "budget.md").read_text()
-    assert "Challenge sets" in (run / "compressed" / "budget.html").read_text()
+    assert "Challenge sets: " in (run / "compressed" / "ablation.md").read_text()
+    assert "Challenge sets" in (run / "compressed" / "ablation.html").read_text()
 
 
 def test_what_is_shipped_translates(run):
@@ -129,7 +129,7 @@ def test_with_a_shortlist(run):
 def test_a_second_call_trains_nothing_anew(run):
     models = list((run / "compressed" / "models").glob("*/student/model.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in models}
-    (run / "compressed" / "budget.md").unlink()
+    (run / "compressed" / "ablation.md").unlink()
     found = commands.distilmt("compress", run, "--max-drop=100", *FLAGS, "--objective", "fastest", "--json")
     assert found.returncode == 0, found.stderr.decode()[-3000:]
     assert json.loads(found.stdout)["goal"] == "fastest"

@@ -9,6 +9,7 @@ from helpers import toy
 
 import distilmt
 from distilmt.config.commands import CompressConfig
+from distilmt.recipes.api import CompressedModel
 
 
 def test_a_run_is_read(finished_run):
@@ -79,3 +80,11 @@ def test_wrong_compressions_are_one_line(finished_run, tmp_path):
         distilmt.compress(finished_run, max_drop=-1)
     with pytest.raises(distilmt.UserError, match=r"has no config\.yaml: name the directory of a run"):
         distilmt.compress(tmp_path)
+
+
+def test_the_page_of_a_compression_by_its_name_of_today_or_before(tmp_path):
+    result = CompressedModel(tmp_path)
+    (tmp_path / "budget.html").touch()
+    assert result.report.name == "budget.html"
+    (tmp_path / "ablation.html").touch()
+    assert result.report.name == "ablation.html"

@@ -14,7 +14,7 @@ def _run(arguments: list[str], output: Output) -> int:
         from distilmt.recipes import compress
 
         directory = compress.run(config, run_config)
-    output.table(directory / "budget")
+    output.table(directory / "ablation")
     return 0
 
 
@@ -23,7 +23,7 @@ COMMANDS = {
         "compress",
         "Finds the smallest or fastest version of a run's student that loses no more quality than is allowed: layers, "
         "feed-forward units and tokens are removed, weights quantized. The result is compressed/model in the run "
-        "directory.",
+        "directory; compressed/ablation.html has the cost and gain of each change.",
         {"RUN_DIR": "A run directory with a trained student."},
         (CompressConfig,),
         ("runs/demo --max-drop 0.5 --metric bleu", "runs/demo --objective fastest --jobs 2"),

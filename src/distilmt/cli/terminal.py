@@ -134,8 +134,8 @@ def show_challenges(report: dict[str, Any]) -> None:
     """Print the challenge results of student, baseline and teacher, with an example of each failure."""
     for name, rows in (report.get("examination") or {}).items():
         table = Table(title=name, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-        for column in ("challenge", "inputs", "goes wrong", "teacher", "p", "verdict"):
-            table.add_column(column, justify="left" if column in ("challenge", "verdict") else "right")
+        for column in ("challenge set", "inputs", "failures", "teacher", "p", "result"):
+            table.add_column(column, justify="left" if column in ("challenge set", "result") else "right")
         for row in rows:
             counts = [str(row[key]) for key in ("cases", "student", "teacher")]
             table.add_row(row["name"], *counts, f"{row['p_value']:.3f}", "passed" if row["passed"] else "FAILED")

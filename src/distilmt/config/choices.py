@@ -15,3 +15,5 @@ HeadMapping = Literal["learned", "same"]
 """How attention heads of student and teacher are paired."""
 WeightType = Literal["float32", "float16", "bfloat16"]
 """Floating-point type of the weights of a model of transformers."""
+TrackerName = Literal["none", "tensorboard", "wandb", "trackio"]
+"""Program that shows the log of a training."""

@@ -118,7 +118,9 @@ def _check_rerank(labels: LabelConfig) -> None:
     ):
         for path in paths:
             if not Path(path).is_dir():
-                raise UserError(f"labels.{key} names {path}, which is no directory: name the one of a Marian model")
+                raise UserError(
+                    f"labels.{key} names {path}, which is not a directory: name the directory of a Marian model"
+                )
     candidates = labels.num_hypotheses * (1 + len(labels.ensemble))
     if labels.rerank != "none" and candidates < 2:
         raise UserError(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distilmt.config.bounds import MAX_COUNT, MAX_THREADS, bounded
-from distilmt.config.choices import Metric
-from distilmt.config.effects import no_effect
+from distilmt.config.choices import Metric, TrackerName
+from distilmt.config.effects import config_field, no_effect
 
 
 @dataclass
@@ -74,3 +74,5 @@ class TrainingConfig:
     """`auto` uses bf16 if the processor or GPU supports it natively."""
     threads: int = bounded(0, 0, MAX_THREADS, no_effect())
     """CPU threads; 0: one per free core, and a single thread for small models."""
+    tracker: TrackerName = config_field("none", no_effect())
+    """Program that shows the log of the training while it runs; each needs the extra of its name."""

@@ -12,6 +12,7 @@ from distilmt.data.readers.files import check_parallel
 from distilmt.data.sources import check_sources as check_origins
 from distilmt.evaluation.other_systems import check_files as check_other_outputs
 from distilmt.pipeline.architecture_checks import check_architectures, teacher_architecture
+from distilmt.training.tracker import check_tracker
 from distilmt.utils.errors import UserError
 from distilmt.utils.run_dir import STEP_FILE, read_step
 
@@ -42,6 +43,8 @@ def check_models(config: RunConfig) -> None:
     Raises:
         UserError: as `check`.
     """
+    for model in ("teacher", "student"):
+        check_tracker(f"{model}.training.tracker", getattr(config, model).training.tracker)
     _check_teacher(config)
     _check_labels(config)
     if not config.teacher.named:

@@ -119,7 +119,8 @@ class CompressedModel:
     @property
     def report(self) -> Path:
         """The table of all steps from the teacher to the shipped model, as a web page."""
-        return self.directory / "budget.html"
+        path = self.directory / "ablation.html"
+        return path if path.exists() else self.directory / "budget.html"  # its name until 2026-11
 
     @property
     def bytes(self) -> int:

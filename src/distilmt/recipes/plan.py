@@ -93,7 +93,8 @@ def _is_current(config: PlanConfig, run: RunConfig) -> bool:
     plan_dir = run.paths.plan
     if not all((plan_dir / f"plan.{kind}").exists() for kind in ("json", "md", "html")):
         return False
-    same = read_json(plan_dir / "plan.json").get("asked") in _plan_fingerprints(config, run)
+    plan = read_json(plan_dir / "plan.json")
+    same = plan.get("fingerprint", plan.get("asked")) in _plan_fingerprints(config, run)  # `asked`: until 2026-11
     return same and all(runner.is_done(step, run) for step in _SHARED)
 
 

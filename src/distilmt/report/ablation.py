@@ -1,4 +1,4 @@
-"""The ablation: from the teacher to the shipped model one change at a time; budget.json, .md and .html."""
+"""The ablation: from the teacher to the shipped model one change at a time; ablation.json, .md and .html."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def write(ablation: Ablation, directory: Path) -> None:
         UserError: the page cannot be written in that language (`languages()` can).
     """
     clean = to_strict_json(ablation)
-    write_json(directory / "budget.json", clean)
-    write_text(directory / "budget.md", markdown(clean))
-    write_text(directory / "budget.html", render(clean))
+    write_json(directory / "ablation.json", clean)
+    write_text(directory / "ablation.md", markdown(clean))
+    write_text(directory / "ablation.html", render(clean))
 
 
 def render(ablation: Ablation) -> str:

@@ -1,4 +1,4 @@
-"""Schema of `budget.json`, the ablation of `distilmt compress`."""
+"""Schema of `ablation.json`, the ablation of `distilmt compress`."""
 
 from __future__ import annotations
 

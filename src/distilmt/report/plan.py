@@ -53,7 +53,7 @@ def write(content: PlanContent, fingerprint: str, directory: Path) -> None:
     plan = to_strict_json(plan)
     write_text(directory / "plan.html", render(plan))
     write_text(directory / "plan.md", markdown(plan))
-    write_json(directory / "plan.json", {**plan, "asked": fingerprint})
+    write_json(directory / "plan.json", {**plan, "fingerprint": fingerprint})
 
 
 def render(plan: Plan) -> str:

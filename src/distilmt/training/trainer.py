@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _CHECK_EVERY = 10
 
 Validate = Callable[[Seq2SeqModel], dict[str, float]]
+OnLog = Callable[[Mapping[str, float]], None]
+"""Receives a line of the log: the update and its values by name."""
 
 
 @dataclass
@@ -55,7 +57,7 @@ class TrainingJob:
 
 
 def train(
-    model: Seq2SeqModel, job: TrainingJob, validate: Validate, directory: Path
+    model: Seq2SeqModel, job: TrainingJob, validate: Validate, directory: Path, on_log: OnLog | None = None
 ) -> tuple[Seq2SeqModel, dict[str, Any]]:
     """Train a model on all ranks; resume from `directory/checkpoint.safetensors` if it exists.
 
@@ -64,6 +66,7 @@ def train(
         job: data and settings.
         validate: returns a model's scores by greedy decoding, including the key `job.config.metric`.
         directory: for checkpoints; the caller removes them with `clear` after it has saved the model.
+        on_log: receives every line of the log when it is complete, after each validation.
 
     Returns:
         A model with the best averaged weights, float32, on the CPU; and a record with the log and the best update.
@@ -76,7 +79,7 @@ def train(
     if ranks.size > 1:
         _check_shares(job, ranks)
         ranks.broadcast_object((model, job))
-    trainer = Trainer(model, job, ranks, validate, directory)
+    trainer = Trainer(model, job, ranks, validate, directory, on_log)
     trainer.resume()
     with progress.task(f"training {job.name}", job.config.max_steps, "updates", trainer.state.update) as bar:
         for batch, targets, shard in trainer.batches():
@@ -120,11 +123,13 @@ class Trainer:
         ranks: Ranks,
         validate: Validate | None = None,
         directory: Path | None = None,
+        on_log: OnLog | None = None,
     ) -> None:
         self.job, self.validate, self.directory, self.ranks = job, validate, directory or Path(), ranks
         # A second model has the averaged weights in float32: this model is validated and saved. Only rank 0 fills it.
         # It is copied before the stepper moves the weights to its device and precision.
         self.averaged = copy.deepcopy(model)
+        self.on_log = on_log
         self.stepper = Stepper(model, job.config, job.objective, job.seed, job.teacher, job.bits, ranks)
         self.optimizer = self.stepper.optimizer
         if job.keep_zeros:
@@ -209,6 +214,8 @@ class Trainer:
         assert self.validate is not None
         line |= self.validate(self.averaged)
         state.log.append(line)
+        if self.on_log is not None:
+            self.on_log(line)
         if line[config.metric] > state.best_score:
             state.best_score, state.best_update, state.stalls = line[config.metric], state.update, 0
             write_tensors(self.directory / BEST, {"average": average}, {})

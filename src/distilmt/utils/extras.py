@@ -35,11 +35,14 @@ _EXTRAS = {
     "skops": "classify",
     "subword_nmt": "argos",
     "thot": "shortlist",
+    "tensorboard": "tensorboard",
     "tokenizers": "train",
     "torch": "train",
+    "trackio": "trackio",
     "transformers": "train",
     "uvicorn": "serve",
     "uvloop": "serve",
+    "wandb": "wandb",
 }
 _CORE = {
     "ctranslate2",

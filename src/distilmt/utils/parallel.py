@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType
 from typing import TypeVar
 
 from distilmt.utils.errors import UserError
@@ -76,10 +77,15 @@ def _finish(process: SpawnProcess, connection: Connection) -> None:
         raise error
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Signal handler that unwinds the stack, so that half-written files are removed."""
+    raise KeyboardInterrupt
+
+
 def _run_worker(work: Callable[[T], None], item: T, share: int, jobs: int, connection: Connection) -> None:
     """Body of a worker process: run the work on its share of the cores, then send success or the error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all processes receive Ctrl-C; the parent ends the workers
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, _interrupt)
     use_cores(share, jobs)
     try:
         work(item)

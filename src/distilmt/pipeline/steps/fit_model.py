@@ -16,6 +16,7 @@ from distilmt.models.checkpoint import save_model
 from distilmt.models.presets import parameter_count
 from distilmt.teachers.remote import load_translation_model
 from distilmt.training.checkpoint_files import clear
+from distilmt.training.tracker import tracking
 from distilmt.training.trainer import TrainingJob, Validate, train
 from distilmt.utils.hardware import cores
 from distilmt.utils.run_dir import read_json, write_json
@@ -41,7 +42,8 @@ def fit_model(
     if (directory / RESULT).exists():
         return dict(read_json(directory / RESULT))
     directory.mkdir(parents=True, exist_ok=True)
-    best, result = train(model, job, _validator(config, tokenizer, job, directory), directory)
+    with tracking(job.config.tracker, Path(config.run_dir), directory) as tracker:
+        best, result = train(model, job, _validator(config, tokenizer, job, directory), directory, tracker.log)
     save_model(best, tokenizer, directory)
     (directory / "model.safetensors").chmod(0o644)  # safetensors makes it readable only by its owner
     write_json(directory / "log.json", result.pop("log"))

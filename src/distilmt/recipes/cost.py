@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from distilmt.config import CorpusConfig, ModelConfig, RunConfig, TrainingConfig
+from distilmt.config import CorpusConfig, LabelConfig, ModelConfig, RunConfig, TrainingConfig
+from distilmt.config.bounds import MAX_COUNT
 from distilmt.config.commands import CostConfig
 from distilmt.models.presets import shape
 from distilmt.pipeline import runner
@@ -197,9 +198,14 @@ def _short_config(config: RunConfig, text: CorpusStatistics, run_dir: Path, size
         corpus=_sample_corpus(config.corpus, text, run_dir.with_suffix(".text"), size),
         tokenizer=replace(config.tokenizer, vocab_size=pieces),
         teacher=teacher,
-        labels=replace(config.labels, max_sentences=None, rerank="none", n_best=1, backward_model=None),
+        labels=_unfiltered(replace(config.labels, max_sentences=None, rerank="none", n_best=1, backward_model=None)),
         student=student,
     )
+
+
+def _unfiltered(labels: LabelConfig) -> LabelConfig:
+    """All hypotheses are used: a teacher trained for seconds translates badly, but only its time counts."""
+    return replace(labels, max_length_ratio=1_000_000, max_repetition=MAX_COUNT, max_ter=None, drop_identical=False)
 
 
 def _short_training(training: TrainingConfig, size: _RunSize, updates: int) -> TrainingConfig:
